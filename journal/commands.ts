@@ -1,0 +1,252 @@
+import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
+
+/**
+ * A command record: what a client asks of the venue, 64 bytes, little-endian, sixteen u32 words. The same bytes travel
+ * in NATS messages, rings and journal blocks.
+ *
+ * | byte | word | type | field | meaning |
+ * |-----:|-----:|------|-------|---------|
+ * |  0 |  0 | u8  | op       | {@link Op} |
+ * |  1 |    | u8  | side     | {@link Side}; of a mass cancel: {@link SIDE_ANY} for both |
+ * |  2 |    | u8  | type     | {@link OrderType} |
+ * |  3 |    | u8  | tif      | {@link TimeInForce} (FIX 59) |
+ * |  4 |  1 | u16 | flags    | {@link Flag} bits |
+ * |  6 |    | u8  | stp      | self-trade prevention; 0 (none) is the only value in this version |
+ * |  7 |    | u8  |          | zero |
+ * |  8 |  2 | u32 | account  | owner of the order (FIX 1) |
+ * | 12 |  3 | u32 | symbol   | instrument id; what an id stands for is set by an instrument-create command |
+ * | 16 |  4 | u64 | id       | client order id, unique among the account's live orders (FIX 11) |
+ * | 24 |  6 | u64 | price    | ticks, 48 bits; zero in market orders |
+ * | 32 |  8 | u64 | quantity | lots, 48 bits; of a reduce: lots taken off; of a replace: the open quantity wanted |
+ * | 40 | 10 | u64 | extra    | kept for stop price, expiry or display quantity, by order type; zero in this version |
+ * | 48 | 12 | u32 | session  | client session, 0 for none |
+ * | 52 | 13 | u32 | request  | place of the command in its session, counting from 1; 0 when there is no session |
+ * | 56 | 14 | u64 | time     | nanoseconds since the Unix epoch, stamped by the sequencer |
+ *
+ * Instrument create carries a name of up to 16 ASCII characters, zero-padded, in bytes 16-31, the largest order quantity
+ * in `quantity` and the highest price in `extra` (0: no limit of its own). Instrument update carries the same two limits
+ * and the {@link Flag.closed} bit. Session open carries a client-chosen number in `id`, which makes opening idempotent.
+ */
+export const COMMAND_BYTES = 64;
+export const COMMAND_WORDS = 16;
+
+/** Kinds of command. Those marked kept are refused with `notSupported` until the rules they belong to exist. */
+export const Op = {
+  new: 1,
+  cancel: 2,
+  reduce: 3,
+  replace: 4,
+  massCancel: 5,
+  /** Kept: terms that do not fit one record (display, minimum quantity), for the new order that follows. */
+  terms: 6,
+  instrumentCreate: 16,
+  instrumentUpdate: 17,
+  /** Kept. */
+  halt: 18,
+  /** Kept. */
+  resume: 19,
+  /** Kept. */
+  openAuction: 20,
+  /** Kept. */
+  uncross: 21,
+  sessionOpen: 24,
+  sessionClose: 25,
+} as const;
+export type OpName = keyof typeof Op;
+
+export const Side = { buy: 0, sell: 1 } as const;
+export type SideName = keyof typeof Side;
+/** Both sides, in a mass cancel. */
+export const SIDE_ANY = 2;
+
+/** FIX 40. Stop orders are kept for later and refused with `notSupported`. */
+export const OrderType = { limit: 0, market: 1, stop: 2, stopLimit: 3 } as const;
+export type OrderTypeName = keyof typeof OrderType;
+
+/** FIX 59. Day and good-till-date are kept for later and refused with `notSupported`. */
+export const TimeInForce = { gtc: 0, ioc: 1, fok: 2, day: 3, gtd: 4 } as const;
+export type TimeInForceName = keyof typeof TimeInForce;
+
+export const Flag = {
+  /** New: rejected if it would trade on entry (FIX 18 = 6, participate don't initiate). */
+  postOnly: 1,
+  /** Replace: the price field is meant. */
+  hasPrice: 2,
+  /** Replace: the quantity field is meant. */
+  hasQuantity: 4,
+  /** Mass cancel: only this account's orders. */
+  byAccount: 8,
+  /** Mass cancel: only this instrument's orders. */
+  bySymbol: 16,
+  /** Instrument update: new orders are refused with `instrumentClosed`; cancels still work. */
+  closed: 32,
+} as const;
+export const FLAGS_KNOWN = 63;
+
+export const SYMBOL_NAME_BYTES = 16;
+
+/** Word offsets, for code that reads records in place. */
+export const COMMAND_WORD = {
+  head: 0,
+  flags: 1,
+  account: 2,
+  symbol: 3,
+  id: 4,
+  price: 6,
+  quantity: 8,
+  extra: 10,
+  session: 12,
+  request: 13,
+  time: 14,
+} as const;
+
+/** A command as an object, for edges that are not hot: parsing, printing, tests. */
+export interface Command {
+  readonly op: OpName;
+  readonly side?: SideName | undefined;
+  readonly type?: OrderTypeName | undefined;
+  readonly tif?: TimeInForceName | undefined;
+  readonly postOnly?: boolean | undefined;
+  /** Instrument update: stop taking new orders. */
+  readonly closed?: boolean | undefined;
+  /** Undefined in a mass cancel means any account. */
+  readonly account?: number | undefined;
+  /** Instrument id; undefined in a mass cancel means any instrument. */
+  readonly symbol?: number | undefined;
+  /** Client order id; a bigint above 2^53. */
+  readonly id?: number | bigint | undefined;
+  readonly price?: number | undefined;
+  readonly quantity?: number | undefined;
+  /** Instrument name, in instrument create. */
+  readonly name?: string | undefined;
+  /** Instrument create and update: highest price allowed, 0 for none. */
+  readonly priceMax?: number | undefined;
+  readonly session?: number | undefined;
+  readonly request?: number | undefined;
+  /** Nanoseconds since the Unix epoch. */
+  readonly time?: bigint | undefined;
+}
+
+/** Writes `command` at word `at`. Every word of the record is written. Values are masked, not checked: check first. */
+export function encodeCommand(words: Uint32Array, at: number, command: Command): void {
+  words.fill(0, at, at + COMMAND_WORDS);
+  const op = Op[command.op];
+  const mass = command.op === 'massCancel';
+  const side = command.side === undefined ? (mass ? SIDE_ANY : 0) : Side[command.side];
+  words[at] = op | (side << 8) | (OrderType[command.type ?? 'limit'] << 16) | (TimeInForce[command.tif ?? 'gtc'] << 24);
+  let flags = 0;
+  if (command.postOnly === true) flags |= Flag.postOnly;
+  if (command.closed === true) flags |= Flag.closed;
+  if (command.op === 'replace' && command.price !== undefined) flags |= Flag.hasPrice;
+  if (command.op === 'replace' && command.quantity !== undefined) flags |= Flag.hasQuantity;
+  if (mass && command.account !== undefined) flags |= Flag.byAccount;
+  if (mass && command.symbol !== undefined) flags |= Flag.bySymbol;
+  words[at + COMMAND_WORD.flags] = flags;
+  words[at + COMMAND_WORD.account] = command.account ?? 0;
+  words[at + COMMAND_WORD.symbol] = command.symbol ?? 0;
+  if (command.name !== undefined) encodeName(words, at + COMMAND_WORD.id, command.name);
+  else {
+    writeU64(words, at + COMMAND_WORD.id, BigInt(command.id ?? 0));
+    writeWide(words, at + COMMAND_WORD.price, command.price ?? 0);
+  }
+  writeWide(words, at + COMMAND_WORD.quantity, command.quantity ?? 0);
+  writeWide(words, at + COMMAND_WORD.extra, command.priceMax ?? 0);
+  words[at + COMMAND_WORD.session] = command.session ?? 0;
+  words[at + COMMAND_WORD.request] = command.request ?? 0;
+  writeU64(words, at + COMMAND_WORD.time, command.time ?? 0n);
+}
+
+/** The command at word `at` as an object; codes that have no name are given as `undefined` names by the caller's check. */
+export function decodeCommand(words: Uint32Array, at: number): Command {
+  const head = words[at] as number;
+  const flags = words[at + COMMAND_WORD.flags] as number;
+  const op = nameOf(Op, head & 255);
+  if (op === undefined) throw new RangeError(`op: ${head & 255} is not a kind of command`);
+  const session = words[at + COMMAND_WORD.session] as number;
+  const common = {
+    op,
+    account: words[at + COMMAND_WORD.account] as number,
+    time: readU64(words, at + COMMAND_WORD.time),
+    ...(session === 0 ? {} : { session, request: words[at + COMMAND_WORD.request] as number }),
+  };
+  const symbol = words[at + COMMAND_WORD.symbol] as number;
+  const id = decodeId(words, at + COMMAND_WORD.id);
+  const price = readWide(words, at + COMMAND_WORD.price);
+  const quantity = readWide(words, at + COMMAND_WORD.quantity);
+  const priceMax = readWide(words, at + COMMAND_WORD.extra);
+  switch (op) {
+    case 'new':
+      return {
+        ...common,
+        symbol,
+        id,
+        side: nameOf(Side, (head >>> 8) & 255),
+        type: nameOf(OrderType, (head >>> 16) & 255),
+        tif: nameOf(TimeInForce, head >>> 24),
+        postOnly: (flags & Flag.postOnly) !== 0,
+        price,
+        quantity,
+      };
+    case 'cancel':
+      return { ...common, symbol, id };
+    case 'reduce':
+      return { ...common, symbol, id, quantity };
+    case 'replace':
+      return {
+        ...common,
+        symbol,
+        id,
+        ...((flags & Flag.hasPrice) === 0 ? {} : { price }),
+        ...((flags & Flag.hasQuantity) === 0 ? {} : { quantity }),
+      };
+    case 'massCancel':
+      return {
+        op,
+        time: common.time,
+        ...(session === 0 ? {} : { session, request: common.request }),
+        ...((flags & Flag.byAccount) === 0 ? {} : { account: common.account }),
+        ...((flags & Flag.bySymbol) === 0 ? {} : { symbol }),
+        side: nameOf(Side, (head >>> 8) & 255),
+      };
+    case 'instrumentCreate':
+      return { ...common, symbol, name: decodeName(words, at + COMMAND_WORD.id), quantity, priceMax };
+    case 'instrumentUpdate':
+      return { ...common, symbol, quantity, priceMax, closed: (flags & Flag.closed) !== 0 };
+    default:
+      return { ...common, id };
+  }
+}
+
+/** The name behind a code, or undefined. */
+export function nameOf<T extends Record<string, number>>(codes: T, code: number): (keyof T & string) | undefined {
+  for (const name of Object.keys(codes)) if (codes[name] === code) return name as keyof T & string;
+  return undefined;
+}
+
+/** A client order id: a number when exact, a bigint above 2^53. */
+export function decodeId(words: Uint32Array, at: number): number | bigint {
+  const high = words[at + 1] as number;
+  return high < 0x20_0000 ? readWide(words, at) : readU64(words, at);
+}
+
+/** Writes an instrument name: 1 to 16 printable ASCII characters without spaces, zero-padded to four words. */
+export function encodeName(words: Uint32Array, at: number, name: string): void {
+  if (!/^[!-~]{1,16}$/.test(name)) {
+    throw new RangeError(`symbol: "${name}" must be 1 to 16 printable ASCII characters without spaces`);
+  }
+  for (let word = 0; word < 4; word++) {
+    let packed = 0;
+    for (let byte = 0; byte < 4; byte++) packed |= (name.charCodeAt(word * 4 + byte) || 0) << (byte * 8);
+    words[at + word] = packed;
+  }
+}
+
+export function decodeName(words: Uint32Array, at: number): string {
+  let name = '';
+  for (let byte = 0; byte < SYMBOL_NAME_BYTES; byte++) {
+    const code = ((words[at + (byte >> 2)] as number) >>> ((byte & 3) * 8)) & 255;
+    if (code === 0) break;
+    name += String.fromCharCode(code);
+  }
+  return name;
+}

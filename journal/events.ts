@@ -1,0 +1,131 @@
+import { readWide } from './amounts.ts';
+import { decodeId, decodeName, nameOf, Side } from './commands.ts';
+import { reasonName } from './reasons.ts';
+
+/**
+ * An event record: what a command did to one order, 64 bytes, little-endian, sixteen u32 words. A trade is two records,
+ * the maker's and then the taker's, so that each record concerns one account.
+ *
+ * | byte | word | type | field | meaning |
+ * |-----:|-----:|------|-------|---------|
+ * |  0 |  0 | u8  | type       | {@link EventType} |
+ * |  1 |    | u8  | side       | side of the order that the record is about |
+ * |  2 |    | u8  | reason     | {@link ./reasons.ts}: why rejected or canceled; 0 otherwise |
+ * |  3 |    | u8  | flags      | {@link EventFlag} bits |
+ * |  4 |  1 | u32 | symbol     | instrument id; in an answer: the session |
+ * |  8 |  2 | u64 | sequence   | of the command that caused it |
+ * | 16 |  4 | u64 | price      | ticks: limit (accepted, replaced, canceled) or trade price (the maker's limit) |
+ * | 24 |  6 | u64 | quantity   | lots: entered (accepted, rejected), traded, taken off (canceled), open after (replaced) |
+ * | 32 |  8 | u64 | id         | client order id of the order |
+ * | 40 | 10 | u32 | account    | owner of the order |
+ * | 44 | 11 | u32 | slot       | order handle: slot, 0 for an order that can not rest |
+ * | 48 | 12 | u32 | generation | order handle: generation of the slot |
+ * | 52 | 13 | u32 | request    | request number of the command in its session; 0 in a maker's record |
+ * | 56 | 14 | u64 | open       | lots still open after the event; in accepted: the quantity entered |
+ *
+ * Order ids are free again when an order is gone; a handle never returns.
+ */
+export const EVENT_BYTES = 64;
+export const EVENT_WORDS = 16;
+
+export const EventType = {
+  accepted: 1,
+  rejected: 2,
+  /** A resting order traded; followed at once by the taker's record. */
+  tradeMaker: 3,
+  /** The incoming order traded with the maker of the record before. */
+  tradeTaker: 4,
+  canceled: 5,
+  replaced: 6,
+  /** Kept: a stop became live. */
+  triggered: 7,
+  /** Kept: an iceberg showed its next tranche. */
+  refreshed: 8,
+  /** An instrument was created or changed: name in bytes 16-31, largest order quantity in `id`, highest price in `open`. */
+  instrument: 9,
+  /** A session was opened (`open` = session number, `id` = the number the client chose) or closed. */
+  session: 10,
+  /** Ends a command that came in a session: `symbol` = session, `sequence` = where the request was handled first. */
+  answer: 11,
+} as const;
+export type EventTypeName = keyof typeof EventType;
+
+export const EventFlag = {
+  /** Replaced: time priority was kept. */
+  kept: 1,
+  /** Answer: a repeat of a request that was handled before. */
+  repeat: 2,
+  /** Instrument: it takes no new orders. Session: it was closed. */
+  closed: 4,
+  /** Canceled, traded: nothing of the order is left. */
+  done: 8,
+} as const;
+
+export const EVENT_WORD = {
+  head: 0,
+  symbol: 1,
+  sequence: 2,
+  price: 4,
+  quantity: 6,
+  id: 8,
+  account: 10,
+  slot: 11,
+  generation: 12,
+  request: 13,
+  open: 14,
+} as const;
+
+/** An event as an object, for edges that are not hot. */
+export interface VenueEvent {
+  readonly type: EventTypeName;
+  readonly side: 'buy' | 'sell';
+  readonly reason: string;
+  readonly flags: number;
+  readonly symbol: number;
+  readonly sequence: number;
+  readonly price: number;
+  readonly quantity: number;
+  readonly id: number | bigint;
+  readonly account: number;
+  readonly slot: number;
+  readonly generation: number;
+  readonly request: number;
+  readonly open: number;
+  /** Instrument name, in instrument events. */
+  readonly name?: string | undefined;
+}
+
+export function eventType(words: Uint32Array, at: number): number {
+  return (words[at] as number) & 255;
+}
+
+export function eventReason(words: Uint32Array, at: number): number {
+  return ((words[at] as number) >>> 16) & 255;
+}
+
+export function eventFlags(words: Uint32Array, at: number): number {
+  return (words[at] as number) >>> 24;
+}
+
+export function decodeEvent(words: Uint32Array, at: number): VenueEvent {
+  const head = words[at] as number;
+  const type = nameOf(EventType, head & 255);
+  if (type === undefined) throw new RangeError(`type: ${head & 255} is not a kind of event`);
+  return {
+    type,
+    side: nameOf(Side, (head >>> 8) & 1) ?? 'buy',
+    reason: reasonName((head >>> 16) & 255),
+    flags: head >>> 24,
+    symbol: words[at + EVENT_WORD.symbol] as number,
+    sequence: readWide(words, at + EVENT_WORD.sequence),
+    price: type === 'instrument' ? 0 : readWide(words, at + EVENT_WORD.price),
+    quantity: type === 'instrument' ? 0 : readWide(words, at + EVENT_WORD.quantity),
+    id: decodeId(words, at + EVENT_WORD.id),
+    account: words[at + EVENT_WORD.account] as number,
+    slot: words[at + EVENT_WORD.slot] as number,
+    generation: words[at + EVENT_WORD.generation] as number,
+    request: words[at + EVENT_WORD.request] as number,
+    open: readWide(words, at + EVENT_WORD.open),
+    ...(type === 'instrument' ? { name: decodeName(words, at + EVENT_WORD.price) } : {}),
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * Why a command was refused, or why quantity was taken off an order. The words are part of the command-line format; the
+ * codes are part of the event record. Codes are never reused.
+ */
+export const Reason = {
+  none: 0,
+  // Refusals of the state transition.
+  unknownSymbol: 1,
+  unknownOrder: 2,
+  duplicateOrder: 3,
+  price: 4,
+  quantity: 5,
+  side: 6,
+  orderType: 7,
+  timeInForce: 8,
+  flags: 9,
+  reservedField: 10,
+  notSupported: 11,
+  postOnlyWouldTrade: 12,
+  ordersFull: 13,
+  levelsFull: 14,
+  instrumentClosed: 15,
+  priceMax: 16,
+  quantityMax: 17,
+  nothingToReplace: 18,
+  instrumentsFull: 19,
+  symbolExists: 20,
+  nameExists: 21,
+  name: 22,
+  // Sessions.
+  sessionUnknown: 32,
+  sessionsFull: 33,
+  sessionAccount: 34,
+  requestGap: 35,
+  requestTooOld: 36,
+  // Why quantity was taken off.
+  requested: 64,
+  reduced: 65,
+  ioc: 66,
+  fok: 67,
+  massCancel: 68,
+} as const;
+export type ReasonName = keyof typeof Reason;
+
+const TEXTS: Readonly<Record<ReasonName, string>> = {
+  none: '',
+  unknownSymbol: 'no instrument has this symbol',
+  unknownOrder: 'the account has no live order with this id',
+  duplicateOrder: 'the account already has a live order with this id',
+  price: 'a limit price must be 1 to 2^48 - 3 ticks, and a market order has none',
+  quantity: 'a quantity must be 1 to 2^48 - 1 lots',
+  side: 'the side must be buy or sell',
+  orderType: 'the order type is not known',
+  timeInForce: 'the time in force is not known',
+  flags: 'a flag is not known, or does not go with this command',
+  reservedField: 'a field that this version keeps for later is not zero',
+  notSupported: 'this version does not support the command, order type or time in force',
+  postOnlyWouldTrade: 'a post-only order would have traded',
+  ordersFull: 'the venue holds as many orders as it was configured for',
+  levelsFull: 'the venue holds as many price pages as it was configured for',
+  instrumentClosed: 'the instrument takes no new orders',
+  priceMax: "the price is above the instrument's highest",
+  quantityMax: "the quantity is above the instrument's largest",
+  nothingToReplace: 'a replace must give a price, a quantity or both',
+  instrumentsFull: 'the symbol id is not below the number of instruments the venue was configured for',
+  symbolExists: 'the symbol id is taken',
+  nameExists: 'another instrument has this name',
+  name: 'a name must be 1 to 16 printable ASCII characters without spaces',
+  sessionUnknown: 'the session was never opened, was closed, or gave way to newer sessions',
+  sessionsFull: 'every session is in use and none is idle enough to give way',
+  sessionAccount: 'the session belongs to another account',
+  requestGap: 'request numbers must be consecutive',
+  requestTooOld: 'the request was handled, but its answer is no longer kept',
+  requested: 'canceled by its owner',
+  reduced: 'reduced by its owner',
+  ioc: 'immediate-or-cancel or market: the remainder was canceled',
+  fok: 'fill-or-kill: it could not be filled at once',
+  massCancel: 'canceled by a mass cancel',
+};
+
+const NAMES: readonly (ReasonName | undefined)[] = (() => {
+  const names: (ReasonName | undefined)[] = [];
+  for (const name of Object.keys(Reason) as ReasonName[]) names[Reason[name]] = name;
+  return names;
+})();
+
+/** The word for a reason code; `reason<code>` for one of a newer version. */
+export function reasonName(code: number): string {
+  return NAMES[code] ?? `reason${code}`;
+}
+
+export function reasonText(code: number): string {
+  const name = NAMES[code];
+  return name === undefined ? '' : TEXTS[name];
+}
