@@ -47,6 +47,11 @@ export const EventType = {
   session: 10,
   /** Ends a command that came in a session: `symbol` = session, `sequence` = where the request was handled first. */
   answer: 11,
+  /**
+   * Best of a book, made by the leading replica when it changed: bid in `price` and `quantity`, ask in `id` and `open`,
+   * zeros for an empty side. Derived from the state, so not part of what replicas compare.
+   */
+  top: 12,
 } as const;
 export type EventTypeName = keyof typeof EventType;
 

@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/**
+ * Runs a command in this process's place, as nearly as Node 18 can: the same terminal, signals passed on, and this
+ * process ends with the command's exit code or by the command's signal.
+ */
+export function become(command, args, env = process.env) {
+  const child = spawn(command, args, { stdio: 'inherit', env });
+  const onTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
+  for (const signal of FORWARDED) {
+    process.on(signal, () => {
+      // Ctrl-C goes to the terminal's whole foreground group: the command has it already.
+      if (signal !== 'SIGINT' || !onTerminal) child.kill(signal);
+    });
+  }
+  child.on('error', (error) => {
+    process.stderr.write(`veritape: cannot start ${command}: ${error.message}\n`);
+    process.exit(3);
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code);
+    for (const forwarded of FORWARDED) process.removeAllListeners(forwarded);
+    process.kill(process.pid, signal);
+    // Some signals do not end a process (Windows, or one that was ignored when this process started).
+    setTimeout(() => process.exit(128 + (constants.signals[signal] ?? 0)), 200);
+  });
+}

@@ -1,0 +1,164 @@
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { become } from './become.js';
+import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtime.js';
+
+/*
+ * node bin/setup.js [--nats] [command [argument...]]
+ *
+ * Makes a fresh clone ready, then runs the command with the pinned Node first on the PATH. What npm scripts call, so it
+ * uses nothing but Node 18. Messages go to stderr. Interrupted, it starts over the next time.
+ */
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const modules = join(root, 'node_modules');
+const natsTried = join(root, '.cache', 'nats-server-not-installed');
+const NATS_RETRY_HOURS = 24;
+const NATS_FOLDERS = ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
+
+const args = process.argv.slice(2);
+const wantsNats = args[0] === '--nats';
+if (wantsNats) args.shift();
+
+const stale = whyStale();
+if (stale !== undefined) await installPackages(stale);
+linkBins();
+const path = [join(modules, '.bin'), process.env.PATH ?? ''];
+const node = pinnedNode();
+if (node !== undefined) path.unshift(dirname(node));
+else if (nodeMajor() < NODE_MAJOR_MIN) {
+  fail(
+    `there is no ${RUNTIME_PACKAGE} package with the pinned Node: install Node ${NODE_MAJOR_MIN} and run this again`,
+  );
+}
+if (wantsNats) {
+  const nats = natsFolder() ?? (await installNats());
+  if (nats !== undefined) path.push(nats);
+}
+const [command, ...rest] = args;
+if (command !== undefined) {
+  become(command === 'node' ? (node ?? process.execPath) : command, rest, {
+    ...process.env,
+    PATH: path.join(delimiter),
+  });
+}
+
+/** Why the installed packages are not those of package-lock.json, or undefined. Compares contents: clones have no useful dates. */
+function whyStale() {
+  const installedFile = join(modules, '.package-lock.json');
+  if (!existsSync(installedFile))
+    return existsSync(modules) ? 'an installation was not finished' : 'node_modules is missing';
+  const installed = readPackages(installedFile);
+  for (const [place, locked] of Object.entries(readPackages(join(root, 'package-lock.json')))) {
+    if (place === '') continue;
+    const version = installed[place]?.version;
+    // Optional packages are for other platforms as a rule, but the pinned Node is not optional to us where it exists.
+    const needed = !(locked.optional || locked.devOptional) || place === `node_modules/${RUNTIME_PACKAGE}`;
+    if (version === undefined ? needed : version !== locked.version) {
+      return `${place.slice('node_modules/'.length)} is ${version ?? 'missing'}, package-lock.json says ${locked.version}`;
+    }
+  }
+  return undefined;
+}
+
+function readPackages(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).packages;
+}
+
+async function installPackages(why) {
+  say(`npm ci, because ${why} (some 400 MB, half a minute or so)`);
+  const started = Date.now();
+  // npm names itself to the scripts that it runs; on Windows a bare `npm` is a batch file that spawn refuses.
+  const npm = process.env.npm_execpath;
+  const ci = ['ci', '--loglevel=error', '--no-audit', '--no-fund'];
+  const code = npm === undefined ? await run('npm', ci) : await run(process.execPath, [npm, ci].flat());
+  if (code !== 0) fail('npm ci did not work; if it says "Missing ... from lock file", `npm run lock` mends that');
+  say(`packages installed in ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+/** npm links the commands of dependencies, not the project's own; and drops `node` when another package of that name goes. */
+function linkBins() {
+  if (process.platform === 'win32') return;
+  const links = { veritape: '../../bin/veritape.js', node: `../${RUNTIME_PACKAGE}/bin/node` };
+  for (const [name, target] of Object.entries(links)) {
+    const link = join(modules, '.bin', name);
+    if (existsSync(link) || !existsSync(join(link, '..', target))) continue;
+    rmSync(link, { force: true });
+    symlinkSync(target, link);
+  }
+}
+
+/** The folder of nats-server, or undefined. Debian's is in /usr/sbin, which is not on everybody's PATH. */
+function natsFolder() {
+  const name = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server';
+  return [...(process.env.PATH ?? '').split(delimiter), ...NATS_FOLDERS].find((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return folder !== '';
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function installNats() {
+  if (existsSync(natsTried) && Date.now() - statSync(natsTried).mtimeMs < NATS_RETRY_HOURS * 3_600_000) {
+    return sayNoNats('apt-get could not install it earlier today');
+  }
+  if (!works('apt-get', ['--version'])) return sayNoNats('there is no apt-get here');
+  const root = process.getuid?.() === 0;
+  if (!root && !works('sudo', ['-n', 'true'])) return sayNoNats('apt-get needs root');
+  const apt = root ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
+  say(`apt-get install nats-server${root ? '' : ' (with sudo)'}, because no nats-server was found`);
+  const wait = ['-qq', '-o', 'DPkg::Lock::Timeout=60'];
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  for (const step of [['update'], ['install', '-y', '--no-install-recommends', 'nats-server']]) {
+    await run(apt[0], [...apt.slice(1), ...wait, ...step], env);
+  }
+  const folder = natsFolder();
+  if (folder !== undefined) return folder;
+  mkdirSync(dirname(natsTried), { recursive: true });
+  writeFileSync(natsTried, '');
+  return sayNoNats('apt-get could not install it');
+}
+
+function sayNoNats(why) {
+  say(
+    `no nats-server (${why}): what needs one is left out. Get it from https://nats.io/download and put it on the PATH.`,
+  );
+  return undefined;
+}
+
+function works(program, args) {
+  return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
+}
+
+/** Runs a step with its output on stderr; gives its exit code, -1 if it did not start or was killed. */
+function run(program, args, env = process.env) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 2, 2] });
+    child.on('error', () => resolve(-1));
+    child.on('exit', (code) => resolve(code ?? -1));
+  });
+}
+
+function say(text) {
+  process.stderr.write(`setup: ${text}\n`);
+}
+
+function fail(text) {
+  say(text);
+  process.exit(3);
+}

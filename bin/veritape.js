@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs';
+import { sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { become } from './become.js';
+import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtime.js';
+
+// The command is TypeScript and runs on Node 24: this file is plain JavaScript, so that an older Node can get there.
+
+const here = fileURLToPath(import.meta.url);
+
+if (nodeMajor() >= NODE_MAJOR_MIN) {
+  const emitWarning = process.emitWarning;
+  process.emitWarning = (warning, ...rest) => {
+    const type = typeof rest[0] === 'object' ? rest[0]?.type : rest[0];
+    if (type !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, [warning, ...rest]);
+  };
+  // Node strips types from a checkout's files but not from those under node_modules.
+  const packed =
+    here.includes(`${sep}node_modules${sep}`) || !existsSync(new URL('../ops/veritape.ts', import.meta.url));
+  try {
+    await (packed ? import('../dist/ops/veritape.js') : import('../ops/veritape.ts'));
+  } catch (error) {
+    if (error?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    const hint = packed ? '' : '\nIn a checkout, `npm ci` installs what is missing; `npm start` does so by itself.';
+    process.stderr.write(`veritape: ${error.message}${hint}\n`);
+    process.exitCode = 3;
+  }
+} else {
+  const node = pinnedNode();
+  if (node === undefined) {
+    process.stderr.write(
+      `veritape: needs Node ${NODE_MAJOR_MIN} or later; this is ${process.version}, and the package ${RUNTIME_PACKAGE}, ` +
+        `which carries one, is not installed. Run \`npm ci\` (with optional packages), or install Node ${NODE_MAJOR_MIN}.\n`,
+    );
+    process.exitCode = 3;
+  } else {
+    become(node, ['--disable-warning=ExperimentalWarning', here, ...process.argv.slice(2)]);
+  }
+}

@@ -1,0 +1,81 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { JournalError } from './findings.ts';
+
+/**
+ * A courtesy between servers: a file that names the process writing a journal, so that a second one started by mistake
+ * is refused with a clear error. It fences nobody; that is done by the epoch, in LMDB.
+ *
+ * The file holds one line: process id, start time of the process in clock ticks since boot, id of the boot. The last two
+ * tell a living holder from a process that was given the same id later; they are "-" where /proc does not exist.
+ */
+const LOCK_FILE = 'writer.lock';
+
+export interface LockHolder {
+  readonly pid: number;
+  readonly line: string;
+}
+
+export class WriterLock {
+  readonly #path: string;
+  readonly #line: string;
+
+  private constructor(path: string, line: string) {
+    this.#path = path;
+    this.#line = line;
+  }
+
+  /** Throws 'in-use' if a process that is alive holds the lock, unless it is to be taken over. */
+  static acquire(root: string, takeOver: boolean): WriterLock {
+    const path = join(root, LOCK_FILE);
+    const line = lineOf(process.pid);
+    const holder = lockHolder(root);
+    if (holder !== undefined && !takeOver && isAlive(holder)) {
+      const text = `the journal in ${root} is written by process ${holder.pid}; stop it, or take over`;
+      throw new JournalError('in-use', text);
+    }
+    // Renamed into place, so that a reader never sees half a line.
+    const temporary = `${path}.${process.pid}`;
+    writeFileSync(temporary, line);
+    renameSync(temporary, path);
+    return new WriterLock(path, line);
+  }
+
+  release(): void {
+    if (readLine(this.#path) === this.#line) rmSync(this.#path, { force: true });
+  }
+}
+
+/** Who the lock names, alive or not. */
+export function lockHolder(root: string): LockHolder | undefined {
+  const line = readLine(join(root, LOCK_FILE));
+  const pid = Number(line?.split(' ')[0]);
+  return line !== undefined && Number.isSafeInteger(pid) && pid > 0 ? { pid, line } : undefined;
+}
+
+export function isAlive(holder: LockHolder): boolean {
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  return lineOf(holder.pid) === holder.line;
+}
+
+function lineOf(pid: number): string {
+  return `${pid} ${startTicks(pid) ?? '-'} ${readLine('/proc/sys/kernel/random/boot_id')?.trim() ?? '-'}\n`;
+}
+
+/** Field 22 of /proc/PID/stat. The name in field 2 may hold spaces, so counting begins behind its bracket. */
+function startTicks(pid: number): string | undefined {
+  const stat = readLine(`/proc/${pid}/stat`);
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+function readLine(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

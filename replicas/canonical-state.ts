@@ -1,0 +1,374 @@
+import { TWO_32 } from '../journal/amounts.ts';
+import type { VenueLimits } from '../journal/genesis.ts';
+import { INSTRUMENT_FLAG, NAME_WORDS } from './instrument-table.ts';
+import type { MarketState } from './matcher.ts';
+import { ORDER, ORDER_AMOUNT, ORDER_FLAG } from './order-table.ts';
+
+/**
+ * The whole replica state as bytes: equal states give equal bytes, whatever the layout of memory that holds them, and
+ * the bytes restore to a state that behaves alike forever. The state hash is the BLAKE3 of these bytes; a snapshot is
+ * their compression.
+ *
+ * All numbers are LEB128 varints of up to 53 bits; "difference" is the zigzag of the difference to the value before.
+ * Columns stand one after another, each whole, so that alike numbers are neighbours and compress well.
+ *
+ * | part | content |
+ * |------|---------|
+ * | head | codec version; sequence; ordersMax, levelPagesMax, instrumentsMax, sessionsMax, answersPerSessionMax |
+ * | instruments | count; each by symbol: symbol, closed (0/1), name length, name bytes, quantity limit, price limit |
+ * | sessions | last number given; count; each by number: number, account, key low, key high, last request, last use low, last use high; then the answers kept, oldest first, as columns: sequence difference, reason, open, traded |
+ * | slots | slots ever used; column of generations; free slots: count, column of slots, next to be used first |
+ * | orders | count; by priority sequence, columns: sequence difference, slot, symbol, side + 2·post-only, account, id low difference (mod 2^32), id high difference (mod 2^32), price difference, open quantity |
+ */
+export const STATE_CODEC_VERSION = 1;
+
+export class StateError extends Error {
+  override name = 'StateError';
+}
+
+/** Encodes a market's state. Returns a view that is valid until the next call with the same `scratch`. */
+export function encodeState(state: MarketState, scratch: StateScratch = new StateScratch()): Uint8Array {
+  const out = scratch.start();
+  const { limits, orders, instruments, sessions, sequence } = state;
+  out.put(STATE_CODEC_VERSION);
+  out.put((sequence[1] as number) * TWO_32 + (sequence[0] as number));
+  for (const limit of LIMIT_FIELDS) out.put(limits[limit]);
+
+  let count = 0;
+  for (let symbol = 0; symbol < limits.instrumentsMax; symbol++) if (instruments.exists(symbol)) count++;
+  out.put(count);
+  for (let symbol = 0; symbol < limits.instrumentsMax; symbol++) {
+    if (!instruments.exists(symbol)) continue;
+    out.put(symbol);
+    out.put(((instruments.flags[symbol] as number) & INSTRUMENT_FLAG.closed) === 0 ? 0 : 1);
+    out.putName(instruments.name, symbol * NAME_WORDS);
+    out.put(instruments.quantityMax[symbol] as number);
+    out.put(instruments.priceMax[symbol] as number);
+  }
+
+  out.put(sessions.lastNumber());
+  const places: number[] = [];
+  for (let place = 0; place < sessions.places; place++) if (sessions.number[place] !== 0) places.push(place);
+  places.sort((a, b) => (sessions.number[a] as number) - (sessions.number[b] as number));
+  out.put(places.length);
+  for (const place of places) {
+    const last = sessions.lastRequest[place] as number;
+    out.put(sessions.number[place] as number);
+    out.put(sessions.account[place] as number);
+    out.put(sessions.key[place * 2] as number);
+    out.put(sessions.key[place * 2 + 1] as number);
+    out.put(last);
+    out.put(sessions.lastUse[place * 2] as number);
+    out.put(sessions.lastUse[place * 2 + 1] as number);
+    const first = Math.max(1, last - sessions.window + 1);
+    let before = 0;
+    for (let request = first; request <= last; request++) {
+      const answered = sessions.answerSequence[sessions.answerRow(place, request)] as number;
+      out.put(answered - before);
+      before = answered;
+    }
+    for (let request = first; request <= last; request++) out.put(sessions.answerReason[sessions.answerRow(place, request)] as number);
+    for (let request = first; request <= last; request++) out.put(sessions.answerOpen[sessions.answerRow(place, request)] as number);
+    for (let request = first; request <= last; request++) out.put(sessions.answerTraded[sessions.answerRow(place, request)] as number);
+  }
+
+  const { ints, amounts } = orders;
+  const highWater = orders.highWater();
+  out.put(highWater);
+  for (let slot = 1; slot <= highWater; slot++) out.put(ints[(slot << 4) + ORDER.generation] as number);
+  let free = 0;
+  for (let slot = orders.firstFree(); slot !== 0; slot = ints[(slot << 4) + ORDER.next] as number) free++;
+  out.put(free);
+  for (let slot = orders.firstFree(); slot !== 0; slot = ints[(slot << 4) + ORDER.next] as number) out.put(slot);
+
+  const sorted = scratch.bySequence(state);
+  out.put(sorted.length);
+  let before = 0;
+  for (const slot of sorted) {
+    const value = amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number;
+    out.put(value - before);
+    before = value;
+  }
+  for (const slot of sorted) out.put(slot);
+  for (const slot of sorted) out.put(ints[(slot << 4) + ORDER.symbol] as number);
+  for (const slot of sorted) out.put((ints[(slot << 4) + ORDER.flags] as number) & (ORDER_FLAG.sell | ORDER_FLAG.postOnly));
+  for (const slot of sorted) out.put((ints[(slot << 4) + ORDER.account] as number) >>> 0);
+  for (let word = 0; word < 2; word++) {
+    before = 0;
+    for (const slot of sorted) {
+      const value = ints[(slot << 4) + ORDER.id + word] as number;
+      out.putDifference((value - before) | 0);
+      before = value;
+    }
+  }
+  before = 0;
+  for (const slot of sorted) {
+    const value = amounts[(slot << 3) + ORDER_AMOUNT.price] as number;
+    out.putDifference(value - before);
+    before = value;
+  }
+  for (const slot of sorted) out.put(amounts[(slot << 3) + ORDER_AMOUNT.open] as number);
+  return out.bytes();
+}
+
+/** The limits a state was made with, to build the matcher that {@link restoreState} fills. */
+export function stateLimits(bytes: Uint8Array): VenueLimits {
+  const input = new VarintReader(bytes);
+  readVersion(input);
+  input.take('sequence', Number.MAX_SAFE_INTEGER);
+  return readLimits(input);
+}
+
+/** Fills a fresh market with an encoded state. */
+export function restoreState(state: MarketState, bytes: Uint8Array): void {
+  const input = new VarintReader(bytes);
+  const { limits, orders, instruments, sessions } = state;
+  readVersion(input);
+  const sequence = input.take('sequence', Number.MAX_SAFE_INTEGER);
+  state.sequence[0] = sequence % TWO_32;
+  state.sequence[1] = Math.floor(sequence / TWO_32);
+  const written = readLimits(input);
+  for (const limit of LIMIT_FIELDS) {
+    if (written[limit] !== limits[limit]) {
+      throw new StateError(`${limit}: the state was made with ${written[limit]}, the venue is configured with ${limits[limit]}`);
+    }
+  }
+
+  const instrumentCount = input.take('instruments', limits.instrumentsMax);
+  for (let index = 0; index < instrumentCount; index++) {
+    const symbol = input.take('symbol', limits.instrumentsMax - 1);
+    const closed = input.take('closed', 1);
+    instruments.flags[symbol] = INSTRUMENT_FLAG.exists | (closed === 0 ? 0 : INSTRUMENT_FLAG.closed);
+    input.takeName(instruments.name, symbol * NAME_WORDS);
+    instruments.quantityMax[symbol] = input.take('quantityMax', Number.MAX_SAFE_INTEGER);
+    instruments.priceMax[symbol] = input.take('priceMax', Number.MAX_SAFE_INTEGER);
+  }
+
+  sessions.restoreLastNumber(input.take('lastSession', TWO_32 - 1));
+  const sessionCount = input.take('sessions', limits.sessionsMax);
+  for (let place = 0; place < sessionCount; place++) {
+    const number = input.take('session', sessions.lastNumber());
+    sessions.account[place] = input.take('account', TWO_32 - 1);
+    sessions.key[place * 2] = input.take('key', TWO_32 - 1);
+    sessions.key[place * 2 + 1] = input.take('key', TWO_32 - 1);
+    const last = input.take('lastRequest', TWO_32 - 1);
+    const lastUseLow = input.take('lastUse', TWO_32 - 1);
+    sessions.handled(place, last, input.take('lastUse', TWO_32 - 1), lastUseLow);
+    sessions.restore(place, number);
+    const first = Math.max(1, last - sessions.window + 1);
+    let before = 0;
+    for (let request = first; request <= last; request++) {
+      before += input.take('answer', Number.MAX_SAFE_INTEGER);
+      sessions.answerSequence[sessions.answerRow(place, request)] = before;
+    }
+    for (let request = first; request <= last; request++) sessions.answerReason[sessions.answerRow(place, request)] = input.take('reason', 255);
+    for (let request = first; request <= last; request++) {
+      sessions.answerOpen[sessions.answerRow(place, request)] = input.take('open', Number.MAX_SAFE_INTEGER);
+    }
+    for (let request = first; request <= last; request++) {
+      sessions.answerTraded[sessions.answerRow(place, request)] = input.take('traded', Number.MAX_SAFE_INTEGER);
+    }
+  }
+
+  const { ints, amounts } = orders;
+  const highWater = input.take('slots', limits.ordersMax);
+  for (let slot = 1; slot <= highWater; slot++) ints[(slot << 4) + ORDER.generation] = input.take('generation', TWO_32 - 1);
+  const free = new Int32Array(input.take('freeSlots', highWater));
+  for (let index = 0; index < free.length; index++) free[index] = input.take('freeSlot', highWater);
+
+  const slots = new Int32Array(input.take('orders', highWater));
+  const priority = new Float64Array(slots.length);
+  let before = 0;
+  for (let index = 0; index < slots.length; index++) {
+    before += input.take('orderSequence', Number.MAX_SAFE_INTEGER);
+    priority[index] = before;
+  }
+  for (let index = 0; index < slots.length; index++) {
+    const slot = input.take('slot', highWater);
+    slots[index] = slot;
+    amounts[(slot << 3) + ORDER_AMOUNT.sequence] = priority[index] as number;
+  }
+  for (const slot of slots) ints[(slot << 4) + ORDER.symbol] = input.take('symbol', limits.instrumentsMax - 1);
+  for (const slot of slots) ints[(slot << 4) + ORDER.flags] = ORDER_FLAG.live | input.take('flags', ORDER_FLAG.sell | ORDER_FLAG.postOnly);
+  for (const slot of slots) ints[(slot << 4) + ORDER.account] = input.take('account', TWO_32 - 1);
+  for (let word = 0; word < 2; word++) {
+    before = 0;
+    for (const slot of slots) {
+      before = (before + input.takeDifference('id')) | 0;
+      ints[(slot << 4) + ORDER.id + word] = before;
+    }
+  }
+  before = 0;
+  for (const slot of slots) {
+    before += input.takeDifference('price');
+    amounts[(slot << 3) + ORDER_AMOUNT.price] = before;
+  }
+  for (const slot of slots) amounts[(slot << 3) + ORDER_AMOUNT.open] = input.take('open', Number.MAX_SAFE_INTEGER);
+  input.end();
+  orders.restore(highWater, free);
+  for (const slot of slots) {
+    orders.index(slot);
+    state.rest(slot);
+  }
+}
+
+const LIMIT_FIELDS = ['ordersMax', 'levelPagesMax', 'instrumentsMax', 'sessionsMax', 'answersPerSessionMax'] as const;
+
+function readVersion(input: VarintReader): void {
+  const version = input.take('version', Number.MAX_SAFE_INTEGER);
+  if (version !== STATE_CODEC_VERSION) throw new StateError(`version: ${version} is not ${STATE_CODEC_VERSION}, the one this release reads`);
+}
+
+function readLimits(input: VarintReader): VenueLimits {
+  return {
+    ordersMax: input.take('ordersMax', TWO_32),
+    levelPagesMax: input.take('levelPagesMax', TWO_32),
+    instrumentsMax: input.take('instrumentsMax', TWO_32),
+    sessionsMax: input.take('sessionsMax', TWO_32),
+    answersPerSessionMax: input.take('answersPerSessionMax', TWO_32),
+  };
+}
+
+/** Memory for encoding, kept between snapshots. */
+export class StateScratch {
+  readonly #out = new VarintWriter();
+  #slots = new Int32Array(0);
+  #sorted = new Int32Array(0);
+
+  start(): VarintWriter {
+    this.#out.clear();
+    return this.#out;
+  }
+
+  /** Slots of the live orders by priority sequence: a radix sort, eleven bits a pass, over the span of sequences. */
+  bySequence(state: MarketState): Int32Array {
+    const { ints, amounts, highWater, live } = state.orders;
+    const count = live();
+    if (this.#slots.length < count) {
+      this.#slots = new Int32Array(count * 2);
+      this.#sorted = new Int32Array(count * 2);
+    }
+    let from = this.#slots.subarray(0, count);
+    let to = this.#sorted.subarray(0, count);
+    let filled = 0;
+    let lowest = Number.MAX_SAFE_INTEGER;
+    let highest = 0;
+    for (let slot = 1; slot <= highWater(); slot++) {
+      if (((ints[(slot << 4) + ORDER.flags] as number) & ORDER_FLAG.live) === 0) continue;
+      from[filled++] = slot;
+      const sequence = amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number;
+      if (sequence < lowest) lowest = sequence;
+      if (sequence > highest) highest = sequence;
+    }
+    const starts = new Int32Array(RADIX + 1);
+    for (let scale = 1; count > 1 && scale <= highest - lowest; scale *= RADIX) {
+      starts.fill(0);
+      const digit = (slot: number): number => Math.floor(((amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number) - lowest) / scale) % RADIX;
+      for (const slot of from) starts[digit(slot) + 1] = (starts[digit(slot) + 1] as number) + 1;
+      for (let index = 1; index <= RADIX; index++) starts[index] = (starts[index] as number) + (starts[index - 1] as number);
+      for (const slot of from) {
+        const place = starts[digit(slot)] as number;
+        starts[digit(slot)] = place + 1;
+        to[place] = slot;
+      }
+      [from, to] = [to, from];
+    }
+    return from;
+  }
+}
+
+const RADIX = 2048;
+
+class VarintWriter {
+  #memory = new Uint8Array(1 << 16);
+  #length = 0;
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.#length);
+  }
+
+  /** `value` is a non-negative integer below 2^53. */
+  put(value: number): void {
+    if (this.#length + 8 > this.#memory.length) {
+      const grown = new Uint8Array(this.#memory.length * 2);
+      grown.set(this.#memory);
+      this.#memory = grown;
+    }
+    const memory = this.#memory;
+    let length = this.#length;
+    let rest = value;
+    while (rest > 0x7fff_ffff) {
+      memory[length++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 127) {
+      memory[length++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    memory[length++] = rest;
+    this.#length = length;
+  }
+
+  /** Zigzag: 0, -1, 1, -2, … become 0, 1, 2, 3, …; the magnitude is below 2^52. */
+  putDifference(value: number): void {
+    this.put(value < 0 ? -2 * value - 1 : 2 * value);
+  }
+
+  putName(words: Uint32Array, at: number): void {
+    let length = 0;
+    while (length < NAME_WORDS * 4 && nameByte(words, at, length) !== 0) length++;
+    this.put(length);
+    for (let byte = 0; byte < length; byte++) this.put(nameByte(words, at, byte));
+  }
+}
+
+function nameByte(words: Uint32Array, at: number, byte: number): number {
+  return ((words[at + (byte >> 2)] as number) >>> ((byte & 3) * 8)) & 255;
+}
+
+class VarintReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  take(field: string, highest: number): number {
+    let value = 0;
+    let scale = 1;
+    for (let length = 0; ; length++) {
+      const byte = this.#bytes[this.#at++];
+      if (byte === undefined) throw new StateError(`${field}: the state ends in the middle, at byte ${this.#at - 1}`);
+      value += (byte & 127) * scale;
+      if (byte < 128) {
+        if (byte === 0 && length > 0) throw new StateError(`${field}: not the shortest way to write a number, at byte ${this.#at - 1}`);
+        break;
+      }
+      if (length === 7) throw new StateError(`${field}: a number of more than 53 bits, at byte ${this.#at - 1}`);
+      scale *= 128;
+    }
+    if (value > highest) throw new StateError(`${field}: ${value} is above ${highest}, at byte ${this.#at - 1}`);
+    return value;
+  }
+
+  takeDifference(field: string): number {
+    const value = this.take(field, Number.MAX_SAFE_INTEGER);
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  takeName(words: Uint32Array, at: number): void {
+    const length = this.take('name', NAME_WORDS * 4);
+    for (let byte = 0; byte < length; byte++) {
+      words[at + (byte >> 2)] = (words[at + (byte >> 2)] as number) | (this.take('name', 126) << ((byte & 3) * 8));
+    }
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new StateError(`the state is ${this.#at} bytes long, but ${this.#bytes.length} were given`);
+  }
+}

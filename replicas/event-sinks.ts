@@ -1,0 +1,97 @@
+import { EVENT_WORDS } from '../journal/events.ts';
+import { Bells, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
+import { RingProducer } from '../sequencer/rings.ts';
+import type { EventSink } from './event-buffer.ts';
+import { EventDigest } from './event-digest.ts';
+
+/** The venue stopped while a replica waited for room: what it was writing will not be let out. */
+export class SinkClosed extends Error {
+  override name = 'SinkClosed';
+}
+
+/** Looks at a full ring this often while waiting for the gateway. */
+const FULL_SLEEP_MS = 1;
+
+/** The leader's events: into the event ring, towards the gateway. */
+export class RingSink implements EventSink {
+  readonly words: Uint32Array;
+  readonly mask: number;
+  next: number;
+  limit: number;
+  readonly digest = new EventDigest();
+  /** Times that a command had to wait for the gateway. */
+  stalls = 0;
+  readonly #ring: RingProducer;
+  readonly #bells: Bells;
+  readonly #replica: number;
+  readonly #status: Int32Array;
+  #digested: number;
+
+  constructor(memory: PipelineMemory, replica: number) {
+    this.#ring = new RingProducer(memory.events);
+    this.words = this.#ring.words;
+    this.mask = this.#ring.mask;
+    this.next = this.#ring.next;
+    this.limit = (this.next + this.#ring.room(this.#ring.slots)) | 0;
+    this.#digested = this.next;
+    this.#bells = new Bells(memory);
+    this.#replica = replica;
+    this.#status = new Int32Array(memory.status);
+  }
+
+  makeRoom(): void {
+    this.takeDigest();
+    this.publish();
+    const bell = this.#bells.replicas[this.#replica];
+    while (this.next === this.limit) {
+      this.stalls++;
+      if (Atomics.load(this.#status, STATUS.journalFailed) !== 0) throw new SinkClosed('the journal failed');
+      const seen = bell?.count() ?? 0;
+      this.#bells.gateway.ring();
+      this.#refresh();
+      if (this.next === this.limit) bell?.sleep(seen, FULL_SLEEP_MS);
+    }
+  }
+
+  /** Brings the digest up to the last event; events written from here to the next call to {@link skipDigest} count. */
+  takeDigest(): void {
+    this.digest.update(this.words, this.mask, this.#digested, this.next);
+    this.#digested = this.next;
+  }
+
+  /** Leaves what was written since {@link takeDigest} out of the digest: it is not the state transition's. */
+  skipDigest(): void {
+    this.#digested = this.next;
+  }
+
+  /** Makes all events written so far visible to the gateway. */
+  publish(): void {
+    const count = (this.next - this.#ring.next) | 0;
+    if (count > 0) this.#ring.publish(count);
+    this.#refresh();
+  }
+
+  #refresh(): void {
+    this.limit = (this.#ring.next + this.#ring.room(this.#ring.slots)) | 0;
+  }
+}
+
+const DIGEST_SINK_SLOTS = 1024;
+
+/** A follower's events: counted into the digest and forgotten. */
+export class DigestSink implements EventSink {
+  readonly words = new Uint32Array(DIGEST_SINK_SLOTS * EVENT_WORDS);
+  readonly mask = DIGEST_SINK_SLOTS - 1;
+  next = 0;
+  readonly limit = DIGEST_SINK_SLOTS;
+  readonly digest = new EventDigest();
+
+  makeRoom(): void {
+    this.takeDigest();
+  }
+
+  takeDigest(): void {
+    this.digest.update(this.words, this.mask, 0, this.next);
+    this.next = 0;
+  }
+}

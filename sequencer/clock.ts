@@ -1,0 +1,31 @@
+import { TWO_32 } from '../journal/amounts.ts';
+
+/**
+ * Wall-clock time as the records carry it: nanoseconds since the Unix epoch in two u32 words, without BigInt, never
+ * going back. The resolution is the platform's, about a microsecond; safety depends on none of it.
+ */
+export class Clock {
+  low = 0;
+  high = 0;
+
+  /** Times start at `notBefore`, so that a journal's times do not go back when the host's clock does. */
+  constructor(notBefore: { low: number; high: number } = { low: 0, high: 0 }) {
+    this.low = notBefore.low;
+    this.high = notBefore.high;
+  }
+
+  /** Reads the clock into {@link low} and {@link high}; returns microseconds since the epoch. */
+  read(): number {
+    const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+    const microsHigh = Math.floor(micros / TWO_32);
+    const scaledLow = (micros - microsHigh * TWO_32) * 1000;
+    const carry = Math.floor(scaledLow / TWO_32);
+    const high = microsHigh * 1000 + carry;
+    const low = scaledLow - carry * TWO_32;
+    if (high > this.high || (high === this.high && low > this.low)) {
+      this.high = high;
+      this.low = low;
+    }
+    return micros;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * How a thread sleeps until another one has something for it. A doorbell is two words of shared memory: how often it was
+ * rung, and whether somebody sleeps on it. Ringing an awake thread costs one atomic add and one load, no system call.
+ */
+export const DOORBELL_INTS = 32;
+const RUNG = 0;
+/** On a cache line of its own, so that ringing does not fight with the sleeper's flag. */
+const SLEEPING = 16;
+
+export class Doorbell {
+  readonly #words: Int32Array;
+  readonly #at: number;
+
+  /** Takes {@link DOORBELL_INTS} integers of shared memory from `at`. */
+  constructor(words: Int32Array, at: number) {
+    this.#words = words;
+    this.#at = at;
+  }
+
+  ring(): void {
+    Atomics.add(this.#words, this.#at + RUNG, 1);
+    if (Atomics.load(this.#words, this.#at + SLEEPING) !== 0) Atomics.notify(this.#words, this.#at + RUNG);
+  }
+
+  /** How often it was rung. Read it before looking for work, and hand it to {@link sleep} when there was none. */
+  count(): number {
+    return Atomics.load(this.#words, this.#at + RUNG);
+  }
+
+  /** Blocks the thread until the bell was rung since `seen`, or `timeoutMs` passed. */
+  sleep(seen: number, timeoutMs: number): void {
+    Atomics.store(this.#words, this.#at + SLEEPING, 1);
+    Atomics.wait(this.#words, this.#at + RUNG, seen, timeoutMs);
+    Atomics.store(this.#words, this.#at + SLEEPING, 0);
+  }
+
+  /** Like {@link sleep} for a thread with an event loop. */
+  async sleepAsync(seen: number, timeoutMs: number): Promise<void> {
+    Atomics.store(this.#words, this.#at + SLEEPING, 1);
+    const outcome = Atomics.waitAsync(this.#words, this.#at + RUNG, seen, timeoutMs);
+    if (outcome.async) await outcome.value;
+    Atomics.store(this.#words, this.#at + SLEEPING, 0);
+  }
+}
+
+/**
+ * What a thread does when it finds no work. `spin` never sleeps and wants a core of its own; `yield` gives the core away
+ * for the shortest time the platform knows; `park` sleeps at once; `adaptive` spins for a bounded number of looks and
+ * then parks.
+ */
+export const IDLE_STRATEGIES = ['spin', 'yield', 'park', 'adaptive'] as const;
+export type IdleStrategy = (typeof IDLE_STRATEGIES)[number];
+
+/** Looks without work before an adaptive thread parks, when there are at least as many cores as busy threads. */
+export const ADAPTIVE_SPINS_MANY_CORES = 20_000;
+/** The same when threads share cores: spinning would take the time of the thread that is waited for. */
+export const ADAPTIVE_SPINS_FEW_CORES = 50;
+/** A sleeping thread looks around this often even if nobody rings. */
+export const PARK_MS_MAX = 50;
+const YIELD_MS = 0.001;
+
+export class Idle {
+  readonly #spinsMax: number;
+  readonly #sleepMs: number;
+  #spins = 0;
+
+  constructor(strategy: IdleStrategy, cores: number, busyThreads: number) {
+    this.#spinsMax = strategy === 'spin' ? Number.MAX_SAFE_INTEGER : strategy === 'adaptive' ? (cores > busyThreads ? ADAPTIVE_SPINS_MANY_CORES : ADAPTIVE_SPINS_FEW_CORES) : 0;
+    this.#sleepMs = strategy === 'yield' ? YIELD_MS : PARK_MS_MAX;
+  }
+
+  /** Call after work was found. */
+  reset(): void {
+    this.#spins = 0;
+  }
+
+  /** Call when none was; `seen` is the bell's count from before looking. */
+  wait(bell: Doorbell, seen: number): void {
+    if (this.#spins < this.#spinsMax) this.#spins++;
+    else bell.sleep(seen, this.#sleepMs);
+  }
+}

@@ -1,0 +1,127 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { readWide } from '../journal/amounts.ts';
+import { BLOCK_HEADER_WORDS, BlockBuffer } from '../journal/block.ts';
+import { JournalError } from '../journal/findings.ts';
+import type { Genesis } from '../journal/genesis.ts';
+import { JournalWriter } from '../journal/log.ts';
+import { Idle, type IdleStrategy } from './doorbell.ts';
+import { BLOCK_CONSUMER, BLOCK_SLOT_WORD, BLOCK_SLOTS, Bells, COMMAND_CONSUMER, type PipelineMemory, STATUS } from './pipeline.ts';
+import { copySlots, RingConsumer } from './rings.ts';
+
+/**
+ * Writes the journal. The thread opens it first and says where it ends, so that the pipeline can be laid out from there;
+ * then it takes one closed block after another from the block ring, appends it, and publishes what is durable.
+ */
+export interface JournalThreadData {
+  readonly directory: string;
+  /** What a journal that is not there yet is created with. */
+  readonly genesis: Genesis;
+  readonly segmentBytesMax?: number | undefined;
+  readonly takeOver: boolean;
+  readonly idle: IdleStrategy;
+  readonly cores: number;
+  readonly busyThreads: number;
+}
+
+/** Posted to the thread when the pipeline is laid out. */
+export interface JournalThreadBegin {
+  readonly memory: PipelineMemory;
+}
+
+export type JournalThreadReport =
+  | {
+      readonly kind: 'opened';
+      readonly genesis: Genesis;
+      readonly epoch: number;
+      readonly sequence: number;
+      readonly block: number;
+      readonly time: { readonly low: number; readonly high: number };
+    }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'closed' };
+
+const data = workerData as JournalThreadData;
+
+function report(message: JournalThreadReport): void {
+  parentPort?.postMessage(message);
+}
+
+function fail(error: unknown): void {
+  const code = error instanceof JournalError ? error.code : 'write-failed';
+  report({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error) });
+}
+
+function write(writer: JournalWriter, memory: PipelineMemory): void {
+  const bells = new Bells(memory);
+  const status = new Int32Array(memory.status);
+  const commands = new RingConsumer(memory.commands, COMMAND_CONSUMER.journal);
+  const blocks = new RingConsumer(memory.blocks, BLOCK_CONSUMER.journal);
+  const hashes = new Uint8Array(memory.blockHashes);
+  const block = new BlockBuffer();
+  const idle = new Idle(data.idle, data.cores, data.busyThreads);
+  for (;;) {
+    const seen = bells.journal.count();
+    if (blocks.available() === 0) {
+      if (Atomics.load(status, STATUS.stop) >= 2) return;
+      idle.wait(bells.journal, seen);
+      continue;
+    }
+    idle.reset();
+    const at = blocks.wordAt(0);
+    const count = blocks.words[at + BLOCK_SLOT_WORD.count] as number;
+    const first = readWide(blocks.words, at + BLOCK_SLOT_WORD.firstSequence);
+    const number = readWide(blocks.words, at + BLOCK_SLOT_WORD.number);
+    copySlots(commands.words, commands.wordAt(0), count, block.words, BLOCK_HEADER_WORDS);
+    writer.append(
+      block,
+      count,
+      first,
+      blocks.words[at + BLOCK_SLOT_WORD.time] as number,
+      blocks.words[at + BLOCK_SLOT_WORD.time + 1] as number,
+    );
+    hashes.set(writer.last.hash, (number & (BLOCK_SLOTS - 1)) * 32);
+    Atomics.store(status, STATUS.durableSequence, (first + count - 1) | 0);
+    Atomics.store(status, STATUS.durableBlock, number | 0);
+    commands.release(count);
+    blocks.release(1);
+    bells.gateway.ring();
+    bells.sequencer.ring();
+  }
+}
+
+let writer: JournalWriter | undefined;
+try {
+  writer = JournalWriter.open(data.directory, {
+    genesis: data.genesis,
+    takeOver: data.takeOver,
+    ...(data.segmentBytesMax === undefined ? {} : { segmentBytesMax: data.segmentBytesMax }),
+  });
+  const { last } = writer;
+  report({
+    kind: 'opened',
+    genesis: writer.genesis,
+    epoch: writer.epoch,
+    sequence: last.sequence,
+    block: last.block,
+    time: { low: last.timeLow, high: last.timeHigh },
+  });
+} catch (error) {
+  fail(error);
+}
+
+parentPort?.once('message', (begin: JournalThreadBegin | undefined) => {
+  if (writer === undefined) return;
+  try {
+    if (begin !== undefined) write(writer, begin.memory);
+    writer.close();
+    report({ kind: 'closed' });
+  } catch (error) {
+    if (begin !== undefined) {
+      const status = new Int32Array(begin.memory.status);
+      Atomics.store(status, STATUS.journalFailed, 1);
+      for (const bell of new Bells(begin.memory).all()) bell.ring();
+    }
+    fail(error);
+    writer.close();
+  }
+});

@@ -1,0 +1,101 @@
+import { Doorbell, DOORBELL_INTS } from './doorbell.ts';
+import { allocateRing, type RingMemory } from './rings.ts';
+
+/**
+ * The shared memory that the threads of one venue work on, and the names of its words.
+ *
+ *     gateway → input ring → sequencer → command ring ─→ journal thread → durable words
+ *                                      └ block ring   └→ replicas → event ring → gateway
+ *
+ * The command ring's cursor is the sequence number (its low 32 bits), the block ring's the block number, so a reader that
+ * joins late or was lapped knows its place in both without asking.
+ */
+
+/** Slots of a gateway's input ring: commands accepted by the gateway and not sequenced yet. */
+export const INPUT_SLOTS = 1 << 14;
+/** Commands sequenced and not yet both durable and applied by the leader. */
+export const COMMAND_SLOTS = 1 << 16;
+/** Blocks closed and not yet durable, and those whose hash is still at hand. */
+export const BLOCK_SLOTS = 1 << 10;
+/** Events written and not yet let out. */
+export const EVENT_SLOTS = 1 << 17;
+
+/** Consumers of the command ring that hold the sequencer back. */
+export const COMMAND_CONSUMER = { journal: 0, leader: 1 } as const;
+/** The one consumer of the block ring that holds it back. */
+export const BLOCK_CONSUMER = { journal: 0 } as const;
+
+/** Words of the status array, 128 bytes apart. */
+const STATUS_STRIDE = 32;
+export const STATUS = {
+  /** Low 32 bits of the last sequence on disk. */
+  durableSequence: 0,
+  /** Low 32 bits of the last block on disk. */
+  durableBlock: STATUS_STRIDE,
+  /** Not 0: the journal can not be written any more; nothing further is acknowledged. */
+  journalFailed: 2 * STATUS_STRIDE,
+  /** Not 0: threads end when they have done what was given to them. 1 stops the sequencer, 2 the others as well. */
+  stop: 3 * STATUS_STRIDE,
+  /** Low 32 bits of the last sequence each replica has applied. */
+  applied: 4 * STATUS_STRIDE,
+} as const;
+
+export const REPLICAS_MAX = 8;
+
+export interface PipelineMemory {
+  readonly inputs: readonly RingMemory[];
+  readonly commands: RingMemory;
+  readonly blocks: RingMemory;
+  readonly events: RingMemory;
+  readonly status: SharedArrayBuffer;
+  readonly bells: SharedArrayBuffer;
+  /** 32 bytes for each slot of the block ring: the block's chain hash, once it is durable. */
+  readonly blockHashes: SharedArrayBuffer;
+  readonly replicas: number;
+}
+
+/** `sequence` and `block` are the last ones in the journal. */
+export function allocatePipeline(gateways: number, replicas: number, sequence: number, block: number): PipelineMemory {
+  const memory = {
+    inputs: Array.from({ length: gateways }, () => allocateRing(INPUT_SLOTS, 1)),
+    commands: allocateRing(COMMAND_SLOTS, 2, (sequence + 1) | 0),
+    blocks: allocateRing(BLOCK_SLOTS, 1, (block + 1) | 0),
+    events: allocateRing(EVENT_SLOTS, 1),
+    status: new SharedArrayBuffer((STATUS.applied + REPLICAS_MAX * STATUS_STRIDE) * 4),
+    bells: new SharedArrayBuffer((3 + REPLICAS_MAX) * DOORBELL_INTS * 4),
+    blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
+    replicas,
+  };
+  const status = new Int32Array(memory.status);
+  status[STATUS.durableSequence] = sequence | 0;
+  status[STATUS.durableBlock] = block | 0;
+  for (let replica = 0; replica < replicas; replica++) status[appliedWord(replica)] = sequence | 0;
+  return memory;
+}
+
+export function appliedWord(replica: number): number {
+  return STATUS.applied + replica * STATUS_STRIDE;
+}
+
+/** Who sleeps on which bell. */
+export class Bells {
+  readonly gateway: Doorbell;
+  readonly sequencer: Doorbell;
+  readonly journal: Doorbell;
+  readonly replicas: readonly Doorbell[];
+
+  constructor(memory: PipelineMemory) {
+    const words = new Int32Array(memory.bells);
+    this.gateway = new Doorbell(words, 0);
+    this.sequencer = new Doorbell(words, DOORBELL_INTS);
+    this.journal = new Doorbell(words, 2 * DOORBELL_INTS);
+    this.replicas = Array.from({ length: memory.replicas }, (_, replica) => new Doorbell(words, (3 + replica) * DOORBELL_INTS));
+  }
+
+  all(): Doorbell[] {
+    return [this.gateway, this.sequencer, this.journal, ...this.replicas];
+  }
+}
+
+/** A slot of the block ring: which commands a closed block holds. Wide values are two words, low first. */
+export const BLOCK_SLOT_WORD = { number: 0, firstSequence: 2, count: 4, time: 6 } as const;

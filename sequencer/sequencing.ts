@@ -1,0 +1,136 @@
+import { writeWide } from '../journal/amounts.ts';
+import { COMMAND_WORD, COMMAND_WORDS } from '../journal/commands.ts';
+import { BLOCK_SLOT_WORD } from './pipeline.ts';
+import type { RingConsumer, RingProducer } from './rings.ts';
+
+/** Bounds of a block. A block closes when the disk is idle, and under load when it reaches one of these. */
+export interface BlockBounds {
+  /** Commands in a block, at most. */
+  readonly ordersMax: number;
+  /** A block this full closes while the one before it is being flushed; the disk never waits for the sequencer. */
+  readonly ordersReady: number;
+  /** A block closes when it has been open for this long, whatever else. */
+  readonly openMicrosMax: number;
+  /** Closed blocks waiting for the disk, at most. */
+  readonly inFlightMax: number;
+}
+
+export const DEFAULT_BLOCK_BOUNDS: BlockBounds = { ordersMax: 4093, ordersReady: 1021, openMicrosMax: 5_000, inFlightMax: 2 };
+
+/** Commands taken from one gateway before the next one has its turn. */
+const TURN_COMMANDS_MAX = 256;
+
+export interface SequencerStart {
+  /** The last sequence and the last block of the journal. */
+  readonly sequence: number;
+  readonly block: number;
+}
+
+/**
+ * Gives every command its place. A step takes what the gateways have, stamps and broadcasts it, and closes the open block
+ * when that is due. It has no clock, no timer and no I/O: time and the journal's progress are given to it, so a simulator
+ * runs the same code.
+ */
+export class Sequencing {
+  readonly #inputs: readonly RingConsumer[];
+  readonly #commands: RingProducer;
+  readonly #blocks: RingProducer;
+  readonly #bounds: BlockBounds;
+  #sequence: number;
+  #block: number;
+  /** First sequence and size of the open block. */
+  #first: number;
+  #count = 0;
+  #openedMicros = 0;
+  #turn = 0;
+
+  constructor(inputs: readonly RingConsumer[], commands: RingProducer, blocks: RingProducer, start: SequencerStart, bounds: BlockBounds) {
+    this.#inputs = inputs;
+    this.#commands = commands;
+    this.#blocks = blocks;
+    this.#bounds = bounds;
+    this.#sequence = start.sequence;
+    this.#block = start.block;
+    this.#first = start.sequence + 1;
+  }
+
+  /** The last sequence given. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Commands in the open block. */
+  get open(): number {
+    return this.#count;
+  }
+
+  /**
+   * @param timeHigh time stamp, upper word of ns since the epoch
+   * @param timeLow lower word
+   * @param nowMicros any clock in microseconds, for the age of the open block
+   * @param durableBlock low 32 bits of the last block on disk
+   * @returns how many commands were sequenced and blocks closed
+   */
+  step(timeHigh: number, timeLow: number, nowMicros: number, durableBlock: number): number {
+    let work = 0;
+    for (let turn = 0; turn < this.#inputs.length; turn++) {
+      const input = this.#inputs[this.#turn] as RingConsumer;
+      this.#turn = this.#turn + 1 === this.#inputs.length ? 0 : this.#turn + 1;
+      work += this.#take(input, timeHigh, timeLow, nowMicros);
+    }
+    if (this.#isDue(nowMicros, durableBlock)) {
+      this.#close(timeHigh, timeLow);
+      work++;
+    }
+    return work;
+  }
+
+  #take(input: RingConsumer, timeHigh: number, timeLow: number, nowMicros: number): number {
+    let count = Math.min(input.available(), TURN_COMMANDS_MAX, this.#bounds.ordersMax - this.#count);
+    if (count <= 0) return 0;
+    count = Math.min(count, this.#commands.room(count));
+    if (count <= 0) return 0;
+    if (this.#count === 0) this.#openedMicros = nowMicros;
+    this.#commands.claim(count);
+    const from = input.words;
+    const to = this.#commands.words;
+    for (let index = 0; index < count; index++) {
+      const source = input.wordAt(index);
+      const target = this.#commands.wordAt(index);
+      for (let word = 0; word < COMMAND_WORD.time; word++) to[target + word] = from[source + word] as number;
+      to[target + COMMAND_WORD.time] = timeLow;
+      to[target + COMMAND_WORD.time + 1] = timeHigh;
+      // The gateway reads its command's place from the slot that it gave, before it uses the slot again.
+      writeWide(from, source + COMMAND_WORD.time, this.#sequence + 1 + index);
+    }
+    this.#commands.publish(count);
+    input.release(count);
+    this.#sequence += count;
+    this.#count += count;
+    return count;
+  }
+
+  #isDue(nowMicros: number, durableBlock: number): boolean {
+    if (this.#count === 0) return false;
+    const inFlight = (this.#block - durableBlock) | 0;
+    if (inFlight >= this.#bounds.inFlightMax || this.#blocks.room(1) === 0) return false;
+    if (inFlight === 0 || this.#count >= this.#bounds.ordersReady) return true;
+    return nowMicros - this.#openedMicros >= this.#bounds.openMicrosMax;
+  }
+
+  #close(timeHigh: number, timeLow: number): void {
+    this.#block++;
+    this.#blocks.claim(1);
+    const words = this.#blocks.words;
+    const at = this.#blocks.wordAt(0);
+    words.fill(0, at, at + COMMAND_WORDS);
+    writeWide(words, at + BLOCK_SLOT_WORD.number, this.#block);
+    writeWide(words, at + BLOCK_SLOT_WORD.firstSequence, this.#first);
+    words[at + BLOCK_SLOT_WORD.count] = this.#count;
+    words[at + BLOCK_SLOT_WORD.time] = timeLow;
+    words[at + BLOCK_SLOT_WORD.time + 1] = timeHigh;
+    this.#blocks.publish(1);
+    this.#first += this.#count;
+    this.#count = 0;
+  }
+}

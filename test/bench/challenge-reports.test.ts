@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from '@jest/globals';
+import { challengeLimits, encodeMessages, runChallenge } from '../../bench/challenge-run.ts';
+import {
+  generateWorkload,
+  MessageType,
+  SCENARIO_NAMES,
+  type Scenario,
+  type Workload,
+} from '../../bench/challenge-workload.ts';
+import { decodeCommand } from '../../journal/commands.ts';
+
+/** SHA-256 of the challenge's published report streams: seed 23, 1,000,000 new orders. */
+const REPORTS_SHA256: Readonly<Record<Scenario, string>> = {
+  static: '9803843ee404fc29c9a0aa5614f8f0d5a58b5c44fcac9ef89067886fcaaa30d1',
+  normal: 'e9b2e3926854410b01a035aeb25dd05f1e597c233be8263de9eb49b6713d367e',
+  'swing-25': '61a84be9469661bd039e00dbc9a7c011e70b6ace37aadfe60045ea083b05f4df',
+  'swing-40': '3cb0175e7982ff09ea220d1feaee3844cf9116a5ce455757879dea1d880b9b9f',
+  'flash-crash': 'cff8d3f94b709fc64a8b2058a6ca4fb6920364904796e46906895e362d2bb16b',
+};
+
+test.each(SCENARIO_NAMES)('%s: the reports are the published ones', (scenario) => {
+  const result = runChallenge(generateWorkload({ scenario }));
+  expect(result.sha256).toBe(REPORTS_SHA256[scenario]);
+  expect(result.messages).toBe(1_996_097);
+});
+
+type Row = readonly [
+  type: keyof typeof MessageType,
+  side: 0 | 1,
+  ioc: 0 | 1,
+  quantity: number,
+  id: number,
+  price: number,
+];
+
+function workloadOf(rows: readonly Row[]): Workload {
+  return {
+    count: rows.length,
+    type: Uint8Array.from(rows, (row) => MessageType[row[0]]),
+    side: Uint8Array.from(rows, (row) => row[1]),
+    ioc: Uint8Array.from(rows, (row) => row[2]),
+    quantity: Uint32Array.from(rows, (row) => row[3]),
+    id: Float64Array.from(rows, (row) => row[4]),
+    price: Float64Array.from(rows, (row) => row[5]),
+  };
+}
+
+const EVERY_REPORT: readonly Row[] = [
+  ['new', 1, 0, 10, 1, 100], // rests
+  ['new', 0, 1, 4, 2, 101], // trades in full
+  ['new', 0, 1, 9, 3, 100], // trades 6, the rest is taken off
+  ['cancel', 1, 0, 10, 1, 100], // gone
+  ['new', 0, 0, 5, 1, 90], // the id is free again
+  ['new', 1, 0, 7, 4, 99],
+  ['modify', 0, 0, 8, 1, 99], // trades 7, one lot rests
+  ['modify', 1, 0, 8, 4, 99], // gone
+  ['cancel', 0, 0, 5, 1, 90],
+];
+
+test('every kind of report, sorted by message and kind', () => {
+  const result = runChallenge(workloadOf(EVERY_REPORT));
+  expect(result.reports.toString('latin1').split('\n')).toEqual([
+    '0,0,1,1,100,10',
+    '0,1,0,2,101,4',
+    '1,1,100,4,1,2',
+    '0,2,0,3,100,9',
+    '1,2,100,6,1,3',
+    '2,2,0,3,100',
+    '4,3,1',
+    '0,4,0,1,90,5',
+    '0,5,1,4,99,7',
+    '1,6,99,7,4,1',
+    '3,6,0,1,99,8',
+    '5,7,4',
+    '2,8,0,1,99',
+  ]);
+  expect(result.trades).toBe(3);
+  expect(result.sha256).toBe(createHash('sha256').update(result.reports).digest('hex'));
+});
+
+test('a modify at the end of the stream is reported', () => {
+  const result = runChallenge(
+    workloadOf([
+      ['new', 0, 0, 5, 9_007_199_254_740_991, 281_474_976_710_653],
+      ['modify', 0, 0, 6, 9_007_199_254_740_991, 281_474_976_710_652],
+    ]),
+  );
+  expect(result.reports.toString('latin1')).toBe(
+    '0,0,0,9007199254740991,281474976710653,5\n3,1,0,9007199254740991,281474976710652,6',
+  );
+});
+
+test('an empty workload has an empty report', () => {
+  expect(runChallenge(workloadOf([])).reports.length).toBe(0);
+});
+
+test('a refused new order is an error, not a report', () => {
+  const twice: Row = ['new', 0, 0, 5, 1, 90];
+  expect(() => runChallenge(workloadOf([twice, twice]))).toThrow(
+    'message 1: the matcher refused a new order: duplicateOrder',
+  );
+});
+
+test('messages become commands of one account on one instrument', () => {
+  const words = encodeMessages(workloadOf(EVERY_REPORT));
+  const order = { account: 1, symbol: 0, time: 0n };
+  const limit = { op: 'new', type: 'limit', postOnly: false };
+  expect(decodeCommand(words, 0)).toEqual({
+    ...order,
+    ...limit,
+    id: 1,
+    side: 'sell',
+    tif: 'gtc',
+    price: 100,
+    quantity: 10,
+  });
+  expect(decodeCommand(words, 16)).toEqual({
+    ...order,
+    ...limit,
+    id: 2,
+    side: 'buy',
+    tif: 'ioc',
+    price: 101,
+    quantity: 4,
+  });
+  expect(decodeCommand(words, 48)).toEqual({ ...order, op: 'cancel', id: 1 });
+  expect(decodeCommand(words, 96)).toEqual({ ...order, op: 'replace', id: 1, price: 99, quantity: 8 });
+});
+
+test('the matcher gets room for the orders and price pages of the workload', () => {
+  expect(challengeLimits(workloadOf(EVERY_REPORT))).toMatchObject({
+    ordersMax: 2,
+    levelPagesMax: 2,
+    instrumentsMax: 1,
+  });
+});

@@ -1,0 +1,113 @@
+import { COMMAND_WORDS } from '../../journal/commands.ts';
+import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
+import type { VenueLimits } from '../../journal/genesis.ts';
+import { EventBuffer } from '../../replicas/event-buffer.ts';
+import { createMatcher } from '../../replicas/matcher.ts';
+import { readMarketCommand } from './reference-command.ts';
+import { ReferenceMarket } from './reference-market.ts';
+
+/** The matcher and the reference model side by side, given the same records. */
+export interface Pair {
+  readonly model: ReferenceMarket;
+  /** Applies one record to both; the model's events, or what differs. */
+  apply(words: Uint32Array, at: number): VenueEvent[] | Difference;
+  /** Compares every book to its full depth. */
+  compareBooks(): string | undefined;
+}
+
+export class Difference {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** A small event buffer makes the matcher's sink grow in the middle of commands. */
+export function createPair(limits: VenueLimits, eventSlots: number): Pair {
+  const events = new EventBuffer(eventSlots);
+  const matcher = createMatcher(limits, events);
+  const model = new ReferenceMarket(limits);
+  return {
+    model,
+    apply(words, at) {
+      const expected = model.apply(words, at);
+      const given: VenueEvent[] = [];
+      matcher.apply(words, at);
+      events.drain((eventWords, eventAt) => given.push(decodeEvent(eventWords, eventAt)));
+      const same = given.length === expected.length && given.every((event, place) => sameEvent(event, expected[place]));
+      return same ? expected : new Difference(`model   ${lines(expected)}\nmatcher ${lines(given)}`);
+    },
+    compareBooks() {
+      for (const symbol of model.symbols) {
+        const expected = model.book(symbol, limits.ordersMax);
+        const given = matcher.book(symbol, limits.ordersMax);
+        if (JSON.stringify(given) !== JSON.stringify(expected)) {
+          return `book ${symbol}\nmodel   ${JSON.stringify(expected)}\nmatcher ${JSON.stringify(given)}`;
+        }
+      }
+      return undefined;
+    },
+  };
+}
+
+function sameEvent(a: VenueEvent, b: VenueEvent | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.type === b.type &&
+    a.side === b.side &&
+    a.reason === b.reason &&
+    a.flags === b.flags &&
+    a.symbol === b.symbol &&
+    a.sequence === b.sequence &&
+    a.price === b.price &&
+    a.quantity === b.quantity &&
+    a.id === b.id &&
+    a.account === b.account &&
+    a.slot === b.slot &&
+    a.generation === b.generation &&
+    a.request === b.request &&
+    a.open === b.open &&
+    a.name === b.name
+  );
+}
+
+const shown = (value: unknown) =>
+  JSON.stringify(value, (_key, field: unknown) => (typeof field === 'bigint' ? `${field}n` : field));
+const lines = (events: readonly VenueEvent[]) =>
+  events.map((event) => `\n    ${shown(event)}`).join('') || '(no events)';
+
+/** The first difference over a history of records, with the place of its command. */
+export function firstDifference(limits: VenueLimits, records: Uint32Array): { at: number; text: string } | undefined {
+  const pair = createPair(limits, 4);
+  for (let at = 0; at < records.length; at += COMMAND_WORDS) {
+    const outcome = pair.apply(records, at);
+    if (outcome instanceof Difference) return { at: at / COMMAND_WORDS, text: outcome.text };
+  }
+  const text = pair.compareBooks();
+  return text === undefined ? undefined : { at: records.length / COMMAND_WORDS - 1, text };
+}
+
+/** Leaves commands out, in ever smaller runs, as long as the two still differ; the report of what is left. */
+export function reportShrunk(limits: VenueLimits, records: Uint32Array): string {
+  let shortest = records;
+  for (let run = shortest.length / COMMAND_WORDS; run >= 1; run = Math.floor(run / 2)) {
+    for (let from = 0; from * COMMAND_WORDS < shortest.length; ) {
+      const shorter = without(shortest, from, run);
+      const difference = firstDifference(limits, shorter);
+      if (difference === undefined) from += run;
+      else shortest = shorter.slice(0, (difference.at + 1) * COMMAND_WORDS);
+    }
+  }
+  const commands: string[] = [];
+  for (let at = 0; at < shortest.length; at += COMMAND_WORDS) commands.push(shown(readMarketCommand(shortest, at)));
+  return `${shown(limits)}\n${commands.join('\n')}\n${firstDifference(limits, shortest)?.text}`;
+}
+
+function without(records: Uint32Array, from: number, run: number): Uint32Array {
+  const end = Math.min(records.length, (from + run) * COMMAND_WORDS);
+  const kept = new Uint32Array(records.length - (end - from * COMMAND_WORDS));
+  kept.set(records.subarray(0, from * COMMAND_WORDS));
+  kept.set(records.subarray(end), from * COMMAND_WORDS);
+  return kept;
+}

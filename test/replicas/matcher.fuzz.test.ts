@@ -1,0 +1,187 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { COMMAND_WORDS } from '../../journal/commands.ts';
+import { EventType, type VenueEvent } from '../../journal/events.ts';
+import { Reason } from '../../journal/reasons.ts';
+import { createPair, Difference, firstDifference, type Pair, reportShrunk } from './comparison.ts';
+import { EventLedger } from './event-ledger.ts';
+import { Flow, type FlowKind } from './flows.ts';
+import { putTime, type RawCommand, writeRaw } from './raw-commands.ts';
+import { flowArbitrary } from './small-flows.ts';
+
+const SEED = Number(process.env['VERITAPE_FUZZ_SEED'] ?? 20_260_301);
+const COMMANDS = Number(process.env['VERITAPE_FUZZ_COMMANDS'] ?? 1_000_000);
+/** Flows start over this often: an empty venue, another seed, another start of the clock. */
+const COMMANDS_PER_FLOW = 20_000;
+const AUDIT_EVERY = 500;
+const SHARES: Readonly<Record<FlowKind, number>> = {
+  deep: 0.22,
+  tight: 0.18,
+  bounds: 0.18,
+  sessions: 0.16,
+  garbage: 0.12,
+  mixed: 0.14,
+};
+/** Codes of a later version. */
+const KEPT_TYPES = ['triggered', 'refreshed'];
+
+const counts = new Map<string, number>();
+let compared = 0;
+
+function count(key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** Runs one seeded flow through the matcher, the model and the ledger. */
+function runFlow(kind: FlowKind, seed: number, commands: number, eventSlots: number): void {
+  const flow = new Flow(kind, seed);
+  const pair = createPair(flow.limits, eventSlots);
+  const ledger = new EventLedger();
+  const records = new Uint32Array(commands * COMMAND_WORDS);
+  const failure = (place: number, text: string): Error => {
+    const history = records.slice(0, (place + 1) * COMMAND_WORDS);
+    const shrunk = firstDifference(flow.limits, history) === undefined ? text : reportShrunk(flow.limits, history);
+    return new Error(`flow ${kind}, seed ${seed}, command ${place}: ${shrunk}`);
+  };
+  for (let place = 0; place < commands; place++) {
+    const at = place * COMMAND_WORDS;
+    flow.next(records, at);
+    const outcome = pair.apply(records, at);
+    if (outcome instanceof Difference) throw failure(place, outcome.text);
+    const complaint = ledger.take(outcome);
+    if (complaint !== undefined) throw failure(place, complaint);
+    for (const event of outcome) {
+      flow.observe(event);
+      count(event.type);
+      count(`reason ${event.reason}`);
+    }
+    if (place % AUDIT_EVERY === 0 || place === commands - 1) {
+      const wrong = ledger.audit() ?? pair.compareBooks() ?? compareOrders(pair, ledger);
+      if (wrong !== undefined) throw failure(place, wrong);
+    }
+  }
+  compared += commands;
+}
+
+/** The orders that the events left, against the model's: the same in the same order. */
+function compareOrders(pair: Pair, ledger: EventLedger): string | undefined {
+  for (const symbol of pair.model.symbols) {
+    for (const side of ['buy', 'sell'] as const) {
+      const orders = pair.model.resting(symbol, side).map((order) => {
+        const id = order.id < 2n ** 53n ? Number(order.id) : order.id;
+        return [order.account, id, order.price, order.open, order.slot, order.generation].join();
+      });
+      const told = ledger.resting(symbol, side).map((order) => order.join());
+      if (orders.join('\n') !== told.join('\n'))
+        return `${side} orders of instrument ${symbol} differ from their events`;
+    }
+  }
+  return undefined;
+}
+
+const runFlows = (kind: FlowKind) => {
+  const commands = Math.ceil(COMMANDS * SHARES[kind]);
+  for (let run = 0; run * COMMANDS_PER_FLOW < commands; run++) {
+    runFlow(
+      kind,
+      SEED + run,
+      Math.min(COMMANDS_PER_FLOW, commands - run * COMMANDS_PER_FLOW),
+      run % 2 === 0 ? 4 : 1 << 16,
+    );
+  }
+};
+
+const FLOW_TIMEOUT_MS = 300_000;
+
+test.each(Object.keys(SHARES) as FlowKind[])('matcher and model agree on %s flows', runFlows, FLOW_TIMEOUT_MS);
+
+test('the flows reach every kind of event and every reason', () => {
+  const unreached = [
+    ...Object.keys(EventType).filter((type) => !KEPT_TYPES.includes(type) && !counts.has(type)),
+    ...Object.keys(Reason).filter((reason) => !counts.has(`reason ${reason}`)),
+  ];
+  expect(unreached).toEqual([]);
+  expect(compared).toBeGreaterThanOrEqual(COMMANDS);
+  if (process.env['VERITAPE_FUZZ_COUNTS'] !== undefined) {
+    process.stderr.write(`${JSON.stringify({ compared, ...Object.fromEntries([...counts].sort()) }, null, 1)}\n`);
+  }
+});
+
+test('matcher and model agree on small flows', () => {
+  fc.assert(
+    fc.property(flowArbitrary, ({ limits, history, waits }) => {
+      const records = new Uint32Array(history.length * COMMAND_WORDS);
+      let time = 1_790_000_000_000_000_000n;
+      for (const [place, command] of history.entries()) {
+        time += waits[place] ?? 0n;
+        writeRaw(records, place * COMMAND_WORDS, command);
+        putTime(records, place * COMMAND_WORDS, time);
+      }
+      const difference = firstDifference(limits, records);
+      if (difference !== undefined) throw new Error(`command ${difference.at}: ${difference.text}`);
+    }),
+    { seed: SEED, numRuns: Math.max(100, COMMANDS / 500) },
+  );
+});
+
+test('sums of one level beyond 2^53 stay exact enough for fill-or-kill', () => {
+  const limits = { ordersMax: 200, levelPagesMax: 4, instrumentsMax: 1, sessionsMax: 1, answersPerSessionMax: 1 };
+  const top = 2 ** 48 - 1;
+  const history: RawCommand[] = [{ op: 16, name: 'A' }];
+  for (let id = 1; id <= 100; id++) {
+    history.push({ op: 1, side: 1, account: 1, id: BigInt(id), price: 1000, quantity: top - (id % 3) });
+  }
+  for (let id = 101; id <= 199; id++) {
+    const at = { side: 0, account: 2, id: BigInt(id), price: 1000 };
+    history.push({ op: 1, ...at, tif: id % 2 === 0 ? 2 : 1, quantity: top - (id % 5) });
+  }
+  history.push({ op: 1, side: 0, account: 2, id: 500n, price: 1000, tif: 2, quantity: 500 });
+  history.push({ op: 1, side: 0, account: 2, id: 501n, price: 1000, tif: 2, quantity: 100 });
+  const records = new Uint32Array(history.length * COMMAND_WORDS);
+  for (const [place, command] of history.entries()) writeRaw(records, place * COMMAND_WORDS, command);
+  const pair = createPair(limits, 4);
+  for (let at = 0; at < records.length; at += COMMAND_WORDS) {
+    const outcome = pair.apply(records, at);
+    expect(outcome instanceof Difference ? outcome.text : pair.compareBooks()).toBeUndefined();
+  }
+});
+
+test('the ledger notices events that no market makes', () => {
+  const event = (fields: Partial<VenueEvent>): VenueEvent => ({
+    type: 'accepted',
+    side: 'sell',
+    reason: 'none',
+    flags: 0,
+    symbol: 0,
+    sequence: 1,
+    price: 10,
+    quantity: 5,
+    id: 1,
+    account: 1,
+    slot: 1,
+    generation: 1,
+    request: 0,
+    open: 5,
+    ...fields,
+  });
+  const ledgerOfTwo = () => {
+    const ledger = new EventLedger();
+    expect(ledger.take([event({})])).toBeUndefined();
+    expect(ledger.take([event({ id: 2, slot: 2, sequence: 2 })])).toBeUndefined();
+    return ledger;
+  };
+  const taker = event({ side: 'buy', id: 3, slot: 3, sequence: 16 });
+  const trade = (maker: Partial<VenueEvent>) => [
+    taker,
+    event({ type: 'tradeMaker', sequence: 16, flags: 8, open: 0, ...maker }),
+    { ...taker, type: 'tradeTaker' as const, flags: 8, open: 0 },
+  ];
+  expect(ledgerOfTwo().take(trade({}))).toBeUndefined();
+  expect(ledgerOfTwo().take(trade({ id: 2, slot: 2 }))).toMatch('not first in line');
+  expect(ledgerOfTwo().take(trade({ open: 1 }))).toMatch('does not add up');
+  expect(ledgerOfTwo().take(trade({ flags: 0 }))).toMatch('done');
+  expect(ledgerOfTwo().take([taker])).toBeUndefined();
+  const crossed = ledgerOfTwo();
+  crossed.take([taker]);
+  expect(crossed.audit()).toMatch('crossed');
+});
