@@ -239,7 +239,7 @@ class ReportWriter {
     let left = value;
     for (let at = this.#length + digits - 1; at >= this.#length; at--) {
       const tenth = Math.floor(left / 10);
-      bytes[at] = 48 + left - tenth * 10;
+      bytes[at] = 48 + (left - tenth * 10);
       left = tenth;
     }
     this.#length += digits;

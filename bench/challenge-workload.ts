@@ -26,10 +26,6 @@ const MODIFY_SHARE = 0.2;
 const REPRICE_SHARE = 0.8;
 const CANCEL_SHARE = 0.95;
 const DUPLICATE_SHARE = 0.02;
-const MODIFY_DELAY_US_MIN = 30;
-const MODIFY_DELAY_US_SPAN = 70;
-const DUPLICATE_GAP_US_SPAN = 20;
-const LIFE_US_MEDIAN = 431;
 
 /** Most messages one new order can cause: itself, a modify, a cancel and a repeat of each. */
 const MESSAGES_PER_ORDER_MAX = 5;
@@ -80,7 +76,6 @@ export function generateWorkload(options: WorkloadOptions): Workload {
 }
 
 interface Orders {
-  readonly level: Uint16Array;
   readonly price: Float64Array;
   readonly quantity: Uint8Array;
 }
@@ -91,7 +86,6 @@ function drawOrders(random: MersenneTwister, count: number, scenario: { volatili
   const spread = volatility * Math.sqrt(dt);
   const drift = -0.5 * spread * spread;
   const depth = cumulativeDepth();
-  const level = new Uint16Array(count);
   const price = new Float64Array(count);
   const quantity = new Uint8Array(count);
   const buys = Math.floor(count / 2);
@@ -100,11 +94,10 @@ function drawOrders(random: MersenneTwister, count: number, scenario: { volatili
     mid *= Math.exp(drift + spread * random.normal());
     const midTicks = Math.round((Math.round(mid / TICK) * TICK) / TICK);
     const k = drawLevel(random, depth);
-    level[i] = k;
     price[i] = Math.max(1, i < buys ? midTicks - (k + 1) : midTicks + (k + 1));
     quantity[i] = random.uniformInt(1, QUANTITY_MAX);
   }
-  return { level, price, quantity };
+  return { price, quantity };
 }
 
 function cumulativeDepth(): Float64Array {
@@ -142,8 +135,9 @@ function shuffledIndices(random: MersenneTwister, count: number): Uint32Array {
 }
 
 /**
- * The definition sorts the messages by time, stably. No clock is kept here: every draw that moves it moves it forward,
- * so each message is at least as late as the one before, and the order of emission is already the sorted order.
+ * The definition gives each message a time and sorts by it, stably. But its clock is one for all orders and every delay
+ * moves it forward, so each message is at least as late as the one before: the order of emission is the sorted order, and
+ * of the delays (until a modify, until a cancel, until a repeat) only the draws matter.
  */
 function drawMessages(random: MersenneTwister, orders: Orders, indices: Uint32Array): Workload {
   const messages = new WorkloadColumns(indices.length * MESSAGES_PER_ORDER_MAX);
@@ -160,29 +154,29 @@ function drawMessages(random: MersenneTwister, orders: Orders, indices: Uint32Ar
     const modified = random.uniform() < MODIFY_SHARE;
     let newPrice = price;
     if (modified) {
-      drawDelay(random, MODIFY_DELAY_US_MIN, MODIFY_DELAY_US_SPAN);
+      skipDelay(random);
       if (random.uniform() < REPRICE_SHARE) newPrice = side === 0 ? price + 1 : price - 1;
       messages.add(MessageType.modify, side, 0, quantity + 1, id, newPrice);
     }
     const canceled = random.uniform() < CANCEL_SHARE;
     if (canceled) {
-      random.exponential(Math.LN2 / LIFE_US_MEDIAN / Math.sqrt(1 + (orders.level[index] as number)));
+      skipDelay(random);
       messages.add(MessageType.cancel, side, 0, quantity, id, price);
       if (random.uniform() < DUPLICATE_SHARE) {
-        drawDelay(random, 1, DUPLICATE_GAP_US_SPAN);
+        skipDelay(random);
         messages.add(MessageType.cancel, side, 0, quantity, id, price);
       }
     }
     if (modified && canceled && random.uniform() < DUPLICATE_SHARE) {
-      drawDelay(random, 1, DUPLICATE_GAP_US_SPAN);
+      skipDelay(random);
       messages.add(MessageType.modify, side, 0, quantity + 1, id, newPrice);
     }
   }
   return messages.finish();
 }
 
-function drawDelay(random: MersenneTwister, minimum: number, span: number): number {
-  return minimum + Math.floor(random.uniform() * span);
+function skipDelay(random: MersenneTwister): void {
+  random.uniform();
 }
 
 class WorkloadColumns {

@@ -60,9 +60,4 @@ export class MersenneTwister {
     const radius = Math.sqrt(-2 * Math.log(Math.max(this.uniform(), UNIFORM_FLOOR)));
     return radius * Math.cos(2 * Math.PI * this.uniform());
   }
-
-  /** An exponential of the given rate; two words. */
-  exponential(rate: number): number {
-    return -Math.log(Math.max(this.uniform(), UNIFORM_FLOOR)) / rate;
-  }
 }

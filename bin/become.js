@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const PARENT_CHECK_MS = 250;
 
 /**
  * Runs a command in this process's place, as nearly as Node 18 can: the same terminal, signals passed on, and this
- * process ends with the command's exit code or by the command's signal.
+ * process ends with the command's exit code or by the command's signal. Under an npm script the command also ends when
+ * npm's shell is gone: npm hands its own signal to that shell, which dies of it and tells nobody.
  */
 export function become(command, args, env = process.env) {
   const child = spawn(command, args, { stdio: 'inherit', env });
@@ -16,6 +18,13 @@ export function become(command, args, env = process.env) {
       if (signal !== 'SIGINT' || !onTerminal) child.kill(signal);
     });
   }
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }, PARENT_CHECK_MS);
+  if (env.npm_lifecycle_event === undefined) clearInterval(watch);
   child.on('error', (error) => {
     process.stderr.write(`veritape: cannot start ${command}: ${error.message}\n`);
     process.exit(3);

@@ -183,9 +183,11 @@ export function checkBlock(bytes: Buffer, expected: ExpectedBlock = {}): BlockVi
   if (body.length !== header.count * COMMAND_BYTES) {
     return wrong('length', `${body.length} bytes of commands where the header says ${header.count * COMMAND_BYTES}`);
   }
-  if (crc32(body) !== header.words[BODY_CRC_WORD]) return wrong('body-crc', 'the commands do not match their checksum');
   if (!hashOfPair(bytes.subarray(0, HASH_AT), body).equals(header.hash)) {
-    return wrong('hash', 'the contents do not match the hash');
+    // The hash covers the checksum, which only helps to tell where the damage is.
+    const bodyIsGood = crc32(body) === header.words[BODY_CRC_WORD];
+    if (bodyIsGood) return wrong('hash', 'the previous hash or the hash is damaged');
+    return wrong('body-crc', 'the commands do not match their checksum');
   }
   if (expected.block !== undefined && header.block !== expected.block) {
     return wrong('block-number', `found where block ${expected.block} belongs`);

@@ -45,7 +45,7 @@ export const EventType = {
   instrument: 9,
   /** A session was opened (`open` = session number, `id` = the number the client chose) or closed. */
   session: 10,
-  /** Ends a command that came in a session: `symbol` = session, `sequence` = where the request was handled first. */
+  /** Ends a command that came in a session: `symbol` = session, `price` = sequence at which the request was handled first. */
   answer: 11,
   /**
    * Best of a book, made by the leading replica when it changed: bid in `price` and `quantity`, ask in `id` and `open`,

@@ -47,9 +47,9 @@ export const DEFAULT_LIMITS: VenueLimits = {
   answersPerSessionMax: 1024,
 };
 
-/** Smallest and largest value of each limit. The largest keep every table index within 31 bits. */
+/** Smallest and largest value of each limit. The largest keep a snapshot of a full venue below 2 GiB. */
 export const LIMIT_RANGES: Readonly<Record<keyof VenueLimits, readonly [min: number, max: number]>> = {
-  ordersMax: [1, 2 ** 26],
+  ordersMax: [1, 2 ** 24],
   levelPagesMax: [2, 2 ** 22],
   instrumentsMax: [1, 2 ** 16],
   sessionsMax: [1, 2 ** 16],

@@ -276,7 +276,8 @@ function decodeTree(bytes: Buffer, flags: number, lastPage: number, wrong: (text
 function checkPageHeader(bytes: Buffer, page: number, kind: number, transactionMax: number): void {
   if (u64(bytes, 0) !== page) throw new PageDamage(page, `says it is page ${u64(bytes, 0)}`);
   if (u64(bytes, 8) > transactionMax) throw new PageDamage(page, `of transaction ${u64(bytes, 8)}, after the snapshot`);
-  if (bytes.readUInt16LE(18) !== kind) throw new PageDamage(page, `kind ${bytes.readUInt16LE(18)} where ${kind} belongs`);
+  if (bytes.readUInt16LE(18) !== kind)
+    throw new PageDamage(page, `kind ${bytes.readUInt16LE(18)} where ${kind} belongs`);
 }
 
 /** The nodes of a branch or leaf page that {@link PageFile.nodePage} gave; keys and values are views of it. */

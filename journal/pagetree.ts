@@ -1,5 +1,14 @@
 import { PAGE_HEADER_BYTES } from './block.ts';
-import { overflowPages, PageDamage, type PageFile, type PageNode, pageNodes, type Snapshot, type Tree, u64 } from './pages.ts';
+import {
+  overflowPages,
+  PageDamage,
+  type PageFile,
+  type PageNode,
+  pageNodes,
+  type Snapshot,
+  type Tree,
+  u64,
+} from './pages.ts';
 
 /** The leaf of the data tree that `key` is in, or would be in; empty for an empty tree. */
 export function leafOf(file: PageFile, snapshot: Snapshot, key: Buffer): PageNode[] {
@@ -148,7 +157,8 @@ function checkFreeList(
   const page = big ? list.page : 0;
   if ((bytes.length & 7) !== 0 || bytes.length < 8) throw new PageDamage(page, `a free list of ${bytes.length} bytes`);
   const slots = u64(bytes, 0);
-  if (slots > bytes.length / 8 - 1) throw new PageDamage(page, `a free list of ${slots} slots in ${bytes.length} bytes`);
+  if (slots > bytes.length / 8 - 1)
+    throw new PageDamage(page, `a free list of ${slots} slots in ${bytes.length} bytes`);
   for (let i = 1; i <= slots; i++) {
     const slot = bytes.readBigInt64LE(i * 8);
     if (slot === 0n) continue;
@@ -156,7 +166,10 @@ function checkFreeList(
     if (slot < 0n) i++;
     const first = i <= slots ? u64(bytes, i * 8) : 0;
     if (first < 2 || run > snapshot.lastPage || first + run - 1 > snapshot.lastPage) {
-      throw new PageDamage(page, `the free list names ${run} pages from ${first}, the file ends at ${snapshot.lastPage}`);
+      throw new PageDamage(
+        page,
+        `the free list names ${run} pages from ${first}, the file ends at ${snapshot.lastPage}`,
+      );
     }
     claim(first, run, page);
   }

@@ -1,4 +1,12 @@
-import { type BlockView, checkBlock, checkHeader, type ExpectedBlock, BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, PAGE_HEADER_BYTES } from './block.ts';
+import {
+  BLOCK_BYTES_MAX,
+  BLOCK_HEADER_BYTES,
+  type BlockView,
+  checkBlock,
+  checkHeader,
+  type ExpectedBlock,
+  PAGE_HEADER_BYTES,
+} from './block.ts';
 import { type Finding, JournalError } from './findings.ts';
 import { GENESIS_BYTES } from './genesis.ts';
 import { PageDamage, PageFile, type PageNode, type Snapshot } from './pages.ts';
@@ -12,6 +20,7 @@ import {
   decodePoint,
   KEY,
   segmentFinding,
+  segmentPath,
 } from './segments.ts';
 
 /** Where a block of a segment is. */
@@ -40,14 +49,28 @@ export function blockScratch(): Buffer {
   return Buffer.from(new ArrayBuffer(PAGE_HEADER_BYTES + BLOCK_BYTES_MAX));
 }
 
+export function pointOf(block: BlockView): ChainPoint {
+  return {
+    block: block.block,
+    sequence: block.lastSequence,
+    epoch: block.epoch,
+    timeLow: block.timeLow,
+    timeHigh: block.timeHigh,
+    hash: Buffer.from(block.hash),
+  };
+}
+
 /** One segment, read without LMDB. Errors name the segment. */
 export class SegmentFile {
   readonly segment: number;
+  /** The folder the segment is in. */
+  readonly folder: string;
   readonly #pages: PageFile;
   readonly #flushedMax: ((newest: number) => number) | undefined;
 
   constructor(root: string, segment: number, flushedMax?: (newest: number) => number) {
     this.segment = segment;
+    this.folder = segmentPath(root, segment);
     this.#pages = new PageFile(dataPath(root, segment));
     this.#flushedMax = flushedMax;
   }
@@ -103,14 +126,14 @@ export class SegmentFile {
   /** Reads and checks a block. The view is over `scratch`, or over the leaf for a small block. */
   read(ref: BlockRef, expected: ExpectedBlock, scratch: Buffer): BlockView | Finding {
     const bytes = this.#value(ref, scratch);
-    if (!(bytes instanceof Buffer)) return bytes;
+    if ('kind' in bytes) return bytes;
     return this.#located(checkBlock(bytes, { ...expected, block: ref.block }), ref);
   }
 
   /** Reads only the header: for searching, not for trust. */
   readHeader(ref: BlockRef, scratch: Buffer): BlockView | Finding {
     const bytes = this.#value(ref, scratch, BLOCK_HEADER_BYTES);
-    if (!(bytes instanceof Buffer)) return bytes;
+    if ('kind' in bytes) return bytes;
     return this.#located(checkHeader(bytes.subarray(0, BLOCK_HEADER_BYTES), ref.block), ref);
   }
 
@@ -199,7 +222,7 @@ const NOT_BEGUN: SegmentState = {
   begun: false,
   genesis: Buffer.alloc(0),
   epoch: 0,
-  start: { block: 0, sequence: 0, epoch: 0, time: 0n, hash: Buffer.alloc(0) },
+  start: { block: 0, sequence: 0, epoch: 0, timeLow: 0, timeHigh: 0, hash: Buffer.alloc(0) },
   sealed: undefined,
   next: undefined,
   lastBlock: 0,

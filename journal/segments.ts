@@ -2,7 +2,6 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } fr
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { open as openLmdb, type RootDatabase } from 'lmdb';
-import { writeU64 } from './amounts.ts';
 import { BLOCK_BYTES_MAX, PAGE_BYTES } from './block.ts';
 import { HASH_BYTES } from './chain.ts';
 import { type Finding, JournalError } from './findings.ts';
@@ -38,7 +37,7 @@ export const SEGMENT_BYTES_MAX = 2 ** 30;
 export const SEGMENT_BYTES_MIN = 4 * BLOCK_BYTES_MAX;
 /** Room above the segment's bound for the pages a transaction writes besides its block. */
 export const SEGMENT_SLACK_BYTES = 64 * PAGE_BYTES;
-const DATA_FILE = 'data.mdb';
+export const DATA_FILE = 'data.mdb';
 const SEGMENT_NAME = /^segment-(\d{8})$/;
 const SPARE_PREFIX = 'spare-';
 
@@ -54,29 +53,30 @@ export function dataPath(root: string, segment: number): string {
   return join(segmentPath(root, segment), DATA_FILE);
 }
 
-/** The segments of a journal, oldest first; empty for a folder that has none. */
+/** The segments of a journal, oldest first; empty for a folder that has none. Throws if one is missing in between. */
 export function listSegments(root: string): number[] {
+  const segments = segmentsIn(root);
+  for (let i = 1; i < segments.length; i++) {
+    const expected = (segments[i - 1] as number) + 1;
+    if (segments[i] !== expected) throw missingSegment(root, expected);
+  }
+  for (const segment of segments) if (!existsSync(dataPath(root, segment))) throw missingSegment(root, segment);
+  return segments;
+}
+
+/** Numbers of the segment folders, oldest first. */
+export function segmentsIn(root: string): number[] {
   if (!existsSync(root)) return [];
   const segments: number[] = [];
   for (const name of readdirSync(root)) {
     const match = SEGMENT_NAME.exec(name);
     if (match !== null) segments.push(Number(match[1]));
   }
-  segments.sort((a, b) => a - b);
-  for (let i = 1; i < segments.length; i++) {
-    const expected = (segments[i - 1] as number) + 1;
-    if (segments[i] !== expected) throw missingSegment(root, expected);
-  }
-  for (const segment of segments) {
-    if (existsSync(dataPath(root, segment))) continue;
-    const text = `segment ${segment}: ${dataPath(root, segment)} does not exist`;
-    throw new JournalError('missing-segment', text, { finding: { kind: 'missing-segment', text, segment } });
-  }
-  return segments;
+  return segments.sort((a, b) => a - b);
 }
 
 export function missingSegment(root: string, segment: number): JournalError {
-  const text = `segment ${segment}: ${segmentPath(root, segment)} is missing`;
+  const text = `segment ${segment}: ${dataPath(root, segment)} is missing`;
   return new JournalError('missing-segment', text, { finding: { kind: 'missing-segment', text, segment } });
 }
 
@@ -134,8 +134,9 @@ export interface ChainPoint {
   /** Of the last command. */
   readonly sequence: number;
   readonly epoch: number;
-  /** Nanoseconds since the Unix epoch, when the block was closed. */
-  readonly time: bigint;
+  /** When the block was closed: nanoseconds since the Unix epoch, as two words. */
+  readonly timeLow: number;
+  readonly timeHigh: number;
   /** Of the block; of the genesis record at the begin. */
   readonly hash: Buffer;
 }
@@ -164,10 +165,8 @@ export function encodePoint(point: ChainPoint): Buffer {
   bytes.writeBigUInt64LE(BigInt(point.block), 8);
   bytes.writeBigUInt64LE(BigInt(point.sequence), 16);
   bytes.writeBigUInt64LE(BigInt(point.epoch), 24);
-  const time = new Uint32Array(2);
-  writeU64(time, 0, point.time);
-  bytes.writeUInt32LE(time[0] as number, 32);
-  bytes.writeUInt32LE(time[1] as number, 36);
+  bytes.writeUInt32LE(point.timeLow, 32);
+  bytes.writeUInt32LE(point.timeHigh, 36);
   bytes.set(point.hash, 40);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 76)), 76);
   return bytes;
@@ -181,7 +180,8 @@ export function decodePoint(bytes: Buffer): ChainPoint | undefined {
     block: u64(bytes, 8),
     sequence: u64(bytes, 16),
     epoch: u64(bytes, 24),
-    time: bytes.readBigUInt64LE(32),
+    timeLow: bytes.readUInt32LE(32),
+    timeHigh: bytes.readUInt32LE(36),
     hash: Buffer.from(bytes.subarray(40, 40 + HASH_BYTES)),
   };
 }

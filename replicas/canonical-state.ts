@@ -67,9 +67,12 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
       out.put(answered - before);
       before = answered;
     }
-    for (let request = first; request <= last; request++) out.put(sessions.answerReason[sessions.answerRow(place, request)] as number);
-    for (let request = first; request <= last; request++) out.put(sessions.answerOpen[sessions.answerRow(place, request)] as number);
-    for (let request = first; request <= last; request++) out.put(sessions.answerTraded[sessions.answerRow(place, request)] as number);
+    for (let request = first; request <= last; request++)
+      out.put(sessions.answerReason[sessions.answerRow(place, request)] as number);
+    for (let request = first; request <= last; request++)
+      out.put(sessions.answerOpen[sessions.answerRow(place, request)] as number);
+    for (let request = first; request <= last; request++)
+      out.put(sessions.answerTraded[sessions.answerRow(place, request)] as number);
   }
 
   const { ints, amounts } = orders;
@@ -91,7 +94,8 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   }
   for (const slot of sorted) out.put(slot);
   for (const slot of sorted) out.put(ints[(slot << 4) + ORDER.symbol] as number);
-  for (const slot of sorted) out.put((ints[(slot << 4) + ORDER.flags] as number) & (ORDER_FLAG.sell | ORDER_FLAG.postOnly));
+  for (const slot of sorted)
+    out.put((ints[(slot << 4) + ORDER.flags] as number) & (ORDER_FLAG.sell | ORDER_FLAG.postOnly));
   for (const slot of sorted) out.put((ints[(slot << 4) + ORDER.account] as number) >>> 0);
   for (let word = 0; word < 2; word++) {
     before = 0;
@@ -130,7 +134,9 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
   const written = readLimits(input);
   for (const limit of LIMIT_FIELDS) {
     if (written[limit] !== limits[limit]) {
-      throw new StateError(`${limit}: the state was made with ${written[limit]}, the venue is configured with ${limits[limit]}`);
+      throw new StateError(
+        `${limit}: the state was made with ${written[limit]}, the venue is configured with ${limits[limit]}`,
+      );
     }
   }
 
@@ -161,7 +167,8 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
       before += input.take('answer', Number.MAX_SAFE_INTEGER);
       sessions.answerSequence[sessions.answerRow(place, request)] = before;
     }
-    for (let request = first; request <= last; request++) sessions.answerReason[sessions.answerRow(place, request)] = input.take('reason', 255);
+    for (let request = first; request <= last; request++)
+      sessions.answerReason[sessions.answerRow(place, request)] = input.take('reason', 255);
     for (let request = first; request <= last; request++) {
       sessions.answerOpen[sessions.answerRow(place, request)] = input.take('open', Number.MAX_SAFE_INTEGER);
     }
@@ -172,7 +179,8 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
 
   const { ints, amounts } = orders;
   const highWater = input.take('slots', limits.ordersMax);
-  for (let slot = 1; slot <= highWater; slot++) ints[(slot << 4) + ORDER.generation] = input.take('generation', TWO_32 - 1);
+  for (let slot = 1; slot <= highWater; slot++)
+    ints[(slot << 4) + ORDER.generation] = input.take('generation', TWO_32 - 1);
   const free = new Int32Array(input.take('freeSlots', highWater));
   for (let index = 0; index < free.length; index++) free[index] = input.take('freeSlot', highWater);
 
@@ -189,7 +197,8 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     amounts[(slot << 3) + ORDER_AMOUNT.sequence] = priority[index] as number;
   }
   for (const slot of slots) ints[(slot << 4) + ORDER.symbol] = input.take('symbol', limits.instrumentsMax - 1);
-  for (const slot of slots) ints[(slot << 4) + ORDER.flags] = ORDER_FLAG.live | input.take('flags', ORDER_FLAG.sell | ORDER_FLAG.postOnly);
+  for (const slot of slots)
+    ints[(slot << 4) + ORDER.flags] = ORDER_FLAG.live | input.take('flags', ORDER_FLAG.sell | ORDER_FLAG.postOnly);
   for (const slot of slots) ints[(slot << 4) + ORDER.account] = input.take('account', TWO_32 - 1);
   for (let word = 0; word < 2; word++) {
     before = 0;
@@ -216,7 +225,8 @@ const LIMIT_FIELDS = ['ordersMax', 'levelPagesMax', 'instrumentsMax', 'sessionsM
 
 function readVersion(input: VarintReader): void {
   const version = input.take('version', Number.MAX_SAFE_INTEGER);
-  if (version !== STATE_CODEC_VERSION) throw new StateError(`version: ${version} is not ${STATE_CODEC_VERSION}, the one this release reads`);
+  if (version !== STATE_CODEC_VERSION)
+    throw new StateError(`version: ${version} is not ${STATE_CODEC_VERSION}, the one this release reads`);
 }
 
 function readLimits(input: VarintReader): VenueLimits {
@@ -263,9 +273,11 @@ export class StateScratch {
     const starts = new Int32Array(RADIX + 1);
     for (let scale = 1; count > 1 && scale <= highest - lowest; scale *= RADIX) {
       starts.fill(0);
-      const digit = (slot: number): number => Math.floor(((amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number) - lowest) / scale) % RADIX;
+      const digit = (slot: number): number =>
+        Math.floor(((amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number) - lowest) / scale) % RADIX;
       for (const slot of from) starts[digit(slot) + 1] = (starts[digit(slot) + 1] as number) + 1;
-      for (let index = 1; index <= RADIX; index++) starts[index] = (starts[index] as number) + (starts[index - 1] as number);
+      for (let index = 1; index <= RADIX; index++)
+        starts[index] = (starts[index] as number) + (starts[index - 1] as number);
       for (const slot of from) {
         const place = starts[digit(slot)] as number;
         starts[digit(slot)] = place + 1;
@@ -346,7 +358,8 @@ class VarintReader {
       if (byte === undefined) throw new StateError(`${field}: the state ends in the middle, at byte ${this.#at - 1}`);
       value += (byte & 127) * scale;
       if (byte < 128) {
-        if (byte === 0 && length > 0) throw new StateError(`${field}: not the shortest way to write a number, at byte ${this.#at - 1}`);
+        if (byte === 0 && length > 0)
+          throw new StateError(`${field}: not the shortest way to write a number, at byte ${this.#at - 1}`);
         break;
       }
       if (length === 7) throw new StateError(`${field}: a number of more than 53 bits, at byte ${this.#at - 1}`);
@@ -369,6 +382,7 @@ class VarintReader {
   }
 
   end(): void {
-    if (this.#at !== this.#bytes.length) throw new StateError(`the state is ${this.#at} bytes long, but ${this.#bytes.length} were given`);
+    if (this.#at !== this.#bytes.length)
+      throw new StateError(`the state is ${this.#at} bytes long, but ${this.#bytes.length} were given`);
   }
 }

@@ -26,6 +26,7 @@ export class RingSink implements EventSink {
   readonly #replica: number;
   readonly #status: Int32Array;
   #digested: number;
+  #recovering = true;
 
   constructor(memory: PipelineMemory, replica: number) {
     this.#ring = new RingProducer(memory.events);
@@ -40,17 +41,34 @@ export class RingSink implements EventSink {
   }
 
   makeRoom(): void {
+    if (this.#recovering) {
+      this.discard();
+      return;
+    }
     this.takeDigest();
     this.publish();
     const bell = this.#bells.replicas[this.#replica];
     while (this.next === this.limit) {
       this.stalls++;
-      if (Atomics.load(this.#status, STATUS.journalFailed) !== 0) throw new SinkClosed('the journal failed');
+      if (Atomics.load(this.#status, STATUS.failed) !== 0) throw new SinkClosed('the journal failed');
       const seen = bell?.count() ?? 0;
       this.#bells.gateway.ring();
       this.#refresh();
       if (this.next === this.limit) bell?.sleep(seen, FULL_SLEEP_MS);
     }
+  }
+
+  /** Forgets what was written: events of commands replayed from the journal were let out before. */
+  discard(): void {
+    this.next = this.#ring.next;
+    this.#digested = this.next;
+  }
+
+  /** From here on events go out. */
+  begin(sequence: number): void {
+    this.discard();
+    this.digest.begin(sequence);
+    this.#recovering = false;
   }
 
   /** Brings the digest up to the last event; events written from here to the next call to {@link skipDigest} count. */
@@ -88,6 +106,15 @@ export class DigestSink implements EventSink {
 
   makeRoom(): void {
     this.takeDigest();
+  }
+
+  discard(): void {
+    this.next = 0;
+  }
+
+  begin(sequence: number): void {
+    this.discard();
+    this.digest.begin(sequence);
   }
 
   takeDigest(): void {

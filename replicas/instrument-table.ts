@@ -1,4 +1,5 @@
 import { AMOUNT_HIGH_WORD_LIMIT } from '../journal/amounts.ts';
+import { decodeName } from '../journal/commands.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
 
 export const INSTRUMENT_FLAG = { exists: 1, closed: 2 } as const;
@@ -61,4 +62,28 @@ export function isName(words: Uint32Array, at: number): boolean {
 /** Whether the u64 at `at` has no more than 48 bits. */
 export function isAmount(words: Uint32Array, at: number): boolean {
   return (words[at + 1] as number) < AMOUNT_HIGH_WORD_LIMIT;
+}
+
+/** An instrument as people see it. Limits of 0 mean none of its own. */
+export interface InstrumentInfo {
+  readonly symbol: number;
+  readonly name: string;
+  readonly closed: boolean;
+  readonly quantityMax: number;
+  readonly priceMax: number;
+}
+
+export function listInstruments(table: InstrumentTable): InstrumentInfo[] {
+  const list: InstrumentInfo[] = [];
+  for (let symbol = 0; symbol < table.flags.length; symbol++) {
+    if (!table.exists(symbol)) continue;
+    list.push({
+      symbol,
+      name: decodeName(table.name, symbol * NAME_WORDS),
+      closed: ((table.flags[symbol] as number) & INSTRUMENT_FLAG.closed) !== 0,
+      quantityMax: table.quantityMax[symbol] as number,
+      priceMax: table.priceMax[symbol] as number,
+    });
+  }
+  return list;
 }

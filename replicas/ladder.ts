@@ -100,7 +100,10 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     const word = (level >>> PAGE_SHIFT) * BITMAP_WORDS;
     const within = level & (LEVELS_PER_PAGE - 1);
     for (let index = 0; index < BITMAP_WORDS; index++) {
-      const others = index === within >>> 5 ? (pageBits[word + index] as number) & ~(1 << (within & 31)) : (pageBits[word + index] as number);
+      const others =
+        index === within >>> 5
+          ? (pageBits[word + index] as number) & ~(1 << (within & 31))
+          : (pageBits[word + index] as number);
       if (others !== 0) return false;
     }
     return true;
@@ -132,7 +135,13 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     const within = level & (LEVELS_PER_PAGE - 1);
     const word = page * BITMAP_WORDS;
     pageBits[word + (within >>> 5)] = (pageBits[word + (within >>> 5)] as number) & ~(1 << (within & 31));
-    if (((pageBits[word] as number) | (pageBits[word + 1] as number) | (pageBits[word + 2] as number) | (pageBits[word + 3] as number)) === 0) {
+    if (
+      ((pageBits[word] as number) |
+        (pageBits[word + 1] as number) |
+        (pageBits[word + 2] as number) |
+        (pageBits[word + 3] as number)) ===
+      0
+    ) {
       dropPage(ladder, page);
     }
   }
@@ -274,5 +283,17 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     return (low >>> shift) & 31;
   }
 
-  return { best, levels, volume, key, findPage, hasRoom, isLastOfPage, open, close, nextAfter, pagesInUse: () => pageCount[IN_USE] as number };
+  return {
+    best,
+    levels,
+    volume,
+    key,
+    findPage,
+    hasRoom,
+    isLastOfPage,
+    open,
+    close,
+    nextAfter,
+    pagesInUse: () => pageCount[IN_USE] as number,
+  };
 }

@@ -4,7 +4,14 @@ import { EVENT_WORD, EventFlag, EventType } from '../journal/events.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
 import { Reason } from '../journal/reasons.ts';
 import { claimEvent, type EventSink } from './event-buffer.ts';
-import { createInstrumentTable, INSTRUMENT_FLAG, type InstrumentTable, isAmount, isName, NAME_WORDS } from './instrument-table.ts';
+import {
+  createInstrumentTable,
+  INSTRUMENT_FLAG,
+  type InstrumentTable,
+  isAmount,
+  isName,
+  NAME_WORDS,
+} from './instrument-table.ts';
 import { createLadders, type Ladders, LEVEL, VOLUME_SPILL } from './ladder.ts';
 import { createOrderTable, GENERATION_MAX, ORDER, ORDER_AMOUNT, ORDER_FLAG, type OrderTable } from './order-table.ts';
 import { Admission, createSessionTable, type SessionTable } from './session-table.ts';
@@ -86,10 +93,16 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     if (admission === Admission.handle) {
       if (op === Op.sessionClose) closeSession(words, at, place);
       else if (op === Op.sessionOpen) reject(words, at, Reason.flags);
-      else if (sessions.account[place] !== 0 && isAdministration(words, at, op)) reject(words, at, Reason.sessionAccount);
+      else if (sessions.account[place] !== 0 && isAdministration(words, at, op))
+        reject(words, at, Reason.sessionAccount);
       else perform(words, at, op);
       if (outcome[0] !== Reason.none) work[OPEN] = 0;
-      sessions.handled(place, request, words[at + COMMAND_WORD.time + 1] as number, words[at + COMMAND_WORD.time] as number);
+      sessions.handled(
+        place,
+        request,
+        words[at + COMMAND_WORD.time + 1] as number,
+        words[at + COMMAND_WORD.time] as number,
+      );
       const row = sessions.answerRow(place, request);
       sessions.answerSequence[row] = (sequence[1] as number) * TWO_32 + (sequence[0] as number);
       sessions.answerOpen[row] = work[OPEN] as number;
@@ -132,17 +145,22 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
 
     if (!instruments.exists(symbol)) return reject(words, at, Reason.unknownSymbol);
     if (side > 1) return reject(words, at, Reason.side);
-    if (type > OrderType.market) return reject(words, at, type <= OrderType.stopLimit ? Reason.notSupported : Reason.orderType);
-    if (tif > TimeInForce.fok) return reject(words, at, tif <= TimeInForce.gtd ? Reason.notSupported : Reason.timeInForce);
+    if (type > OrderType.market)
+      return reject(words, at, type <= OrderType.stopLimit ? Reason.notSupported : Reason.orderType);
+    if (tif > TimeInForce.fok)
+      return reject(words, at, tif <= TimeInForce.gtd ? Reason.notSupported : Reason.timeInForce);
     if (flags !== 0 && (flags !== Flag.postOnly || !mayRest)) return reject(words, at, Reason.flags);
     if (!isZero(words, at + COMMAND_WORD.extra)) return reject(words, at, Reason.reservedField);
     if (limit ? !isPrice(words, at + COMMAND_WORD.price) : !isZero(words, at + COMMAND_WORD.price)) {
       return reject(words, at, Reason.price);
     }
     if (!isQuantity(words, at + COMMAND_WORD.quantity)) return reject(words, at, Reason.quantity);
-    if (((instruments.flags[symbol] as number) & INSTRUMENT_FLAG.closed) !== 0) return reject(words, at, Reason.instrumentClosed);
-    if (limit && isAbove(words, at + COMMAND_WORD.price, instruments.priceMax, symbol)) return reject(words, at, Reason.priceMax);
-    if (isAbove(words, at + COMMAND_WORD.quantity, instruments.quantityMax, symbol)) return reject(words, at, Reason.quantityMax);
+    if (((instruments.flags[symbol] as number) & INSTRUMENT_FLAG.closed) !== 0)
+      return reject(words, at, Reason.instrumentClosed);
+    if (limit && isAbove(words, at + COMMAND_WORD.price, instruments.priceMax, symbol))
+      return reject(words, at, Reason.priceMax);
+    if (isAbove(words, at + COMMAND_WORD.quantity, instruments.quantityMax, symbol))
+      return reject(words, at, Reason.quantityMax);
     if (findOrder(words, at) !== 0) return reject(words, at, Reason.duplicateOrder);
 
     const ladder = symbol * 2 + side;
@@ -151,14 +169,16 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     setLimitKey(side, limit, priceHigh, priceLow);
     if (mayRest) {
       if (!orders.hasFree()) return reject(words, at, Reason.ordersFull);
-      if (!ladders.hasRoom(ladder, keyHighOf(side, priceHigh), keyLowOf(side, priceLow))) return reject(words, at, Reason.levelsFull);
+      if (!ladders.hasRoom(ladder, keyHighOf(side, priceHigh), keyLowOf(side, priceLow)))
+        return reject(words, at, Reason.levelsFull);
       if (flags !== 0 && wouldTrade(ladder ^ 1)) return reject(words, at, Reason.postOnlyWouldTrade);
     }
 
     const slot = mayRest ? orders.take() : 0;
     const generation = slot === 0 ? 0 : (ints[(slot << 4) + ORDER.generation] as number);
     emitCommand(words, at, EventType.accepted | (side << 8), slot, generation, true);
-    work[OPEN] = (words[at + COMMAND_WORD.quantity + 1] as number) * TWO_32 + (words[at + COMMAND_WORD.quantity] as number);
+    work[OPEN] =
+      (words[at + COMMAND_WORD.quantity + 1] as number) * TWO_32 + (words[at + COMMAND_WORD.quantity] as number);
     if (tif === TimeInForce.fok && !canFill(ladder ^ 1)) {
       emitRemainder(words, at, side, Reason.fok);
       return;
@@ -181,7 +201,14 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   }
 
   /** Trades what is open with the opposite ladder, best price first and first come first served, down to the limit. */
-  function trade(words: Uint32Array, at: number, side: number, opposite: number, takerSlot: number, takerGeneration: number): void {
+  function trade(
+    words: Uint32Array,
+    at: number,
+    side: number,
+    opposite: number,
+    takerSlot: number,
+    takerGeneration: number,
+  ): void {
     while ((work[OPEN] as number) > 0 && wouldTrade(opposite)) {
       const level = best[opposite] as number;
       const node = level << 2;
@@ -275,7 +302,8 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     if (!isQuantity(words, at + COMMAND_WORD.quantity)) return reject(words, at, Reason.quantity);
     const slot = findNamed(words, at);
     if (slot === 0) return reject(words, at, Reason.unknownOrder);
-    const wanted = (words[at + COMMAND_WORD.quantity + 1] as number) * TWO_32 + (words[at + COMMAND_WORD.quantity] as number);
+    const wanted =
+      (words[at + COMMAND_WORD.quantity + 1] as number) * TWO_32 + (words[at + COMMAND_WORD.quantity] as number);
     const amount = slot << 3;
     const left = (amounts[amount + ORDER_AMOUNT.open] as number) - wanted;
     if (left <= 0) return remove(words, at, slot, Reason.reduced);
@@ -303,8 +331,10 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     const order = slot << 4;
     const amount = slot << 3;
     const symbol = ints[order + ORDER.symbol] as number;
-    if (((instruments.flags[symbol] as number) & INSTRUMENT_FLAG.closed) !== 0) return reject(words, at, Reason.instrumentClosed);
-    if (hasPrice && isAbove(words, at + COMMAND_WORD.price, instruments.priceMax, symbol)) return reject(words, at, Reason.priceMax);
+    if (((instruments.flags[symbol] as number) & INSTRUMENT_FLAG.closed) !== 0)
+      return reject(words, at, Reason.instrumentClosed);
+    if (hasPrice && isAbove(words, at + COMMAND_WORD.price, instruments.priceMax, symbol))
+      return reject(words, at, Reason.priceMax);
     if (hasQuantity && isAbove(words, at + COMMAND_WORD.quantity, instruments.quantityMax, symbol)) {
       return reject(words, at, Reason.quantityMax);
     }
@@ -357,11 +387,20 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     const order = slot << 4;
     const amount = slot << 3;
     const event = claimEvent(events);
-    emitOrder(event, slot, EventType.canceled | (reason << 16), EventFlag.done, words[at + COMMAND_WORD.request] as number);
+    emitOrder(
+      event,
+      slot,
+      EventType.canceled | (reason << 16),
+      EventFlag.done,
+      words[at + COMMAND_WORD.request] as number,
+    );
     putAmount(event + EVENT_WORD.price, amounts[amount + ORDER_AMOUNT.price] as number);
     putAmount(event + EVENT_WORD.quantity, amounts[amount + ORDER_AMOUNT.open] as number);
     putAmount(event + EVENT_WORD.open, 0);
-    unlink(slot, (ints[order + ORDER.symbol] as number) * 2 + ((ints[order + ORDER.flags] as number) & ORDER_FLAG.sell));
+    unlink(
+      slot,
+      (ints[order + ORDER.symbol] as number) * 2 + ((ints[order + ORDER.flags] as number) & ORDER_FLAG.sell),
+    );
     orders.unindex(slot);
     orders.release(slot);
   }
@@ -420,7 +459,11 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   function areInstrumentLimits(words: Uint32Array, at: number): boolean {
     const quantity = at + COMMAND_WORD.quantity;
     const price = at + COMMAND_WORD.extra;
-    const reason = !isAmount(words, quantity) ? Reason.quantity : isZero(words, price) || isPrice(words, price) ? Reason.none : Reason.price;
+    const reason = !isAmount(words, quantity)
+      ? Reason.quantity
+      : isZero(words, price) || isPrice(words, price)
+        ? Reason.none
+        : Reason.price;
     if (reason !== Reason.none) reject(words, at, reason);
     return reason === Reason.none;
   }
@@ -456,7 +499,13 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       emitSession(words, at, place, EventFlag.repeat);
       return;
     }
-    place = sessions.open(account, keyLow, keyHigh, words[at + COMMAND_WORD.time + 1] as number, words[at + COMMAND_WORD.time] as number);
+    place = sessions.open(
+      account,
+      keyLow,
+      keyHigh,
+      words[at + COMMAND_WORD.time + 1] as number,
+      words[at + COMMAND_WORD.time] as number,
+    );
     if (place < 0) reject(words, at, Reason.sessionsFull);
     else emitSession(words, at, place, 0);
   }
@@ -482,7 +531,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     const out = events.words;
     clear(event, EventType.answer | ((sessions.answerReason[row] as number) << 16) | (flags << 24));
     out[event + EVENT_WORD.symbol] = words[at + COMMAND_WORD.session] as number;
-    putAmount(event + EVENT_WORD.sequence, sessions.answerSequence[row] as number);
+    putAmount(event + EVENT_WORD.price, sessions.answerSequence[row] as number);
     putAmount(event + EVENT_WORD.quantity, sessions.answerTraded[row] as number);
     out[event + EVENT_WORD.id] = words[at + COMMAND_WORD.id] as number;
     out[event + EVENT_WORD.id + 1] = words[at + COMMAND_WORD.id + 1] as number;
@@ -505,7 +554,9 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   /** The same, but only on the command's instrument. */
   function findNamed(words: Uint32Array, at: number): number {
     const slot = findOrder(words, at);
-    return slot !== 0 && ints[(slot << 4) + ORDER.symbol] === ((words[at + COMMAND_WORD.symbol] as number) | 0) ? slot : 0;
+    return slot !== 0 && ints[(slot << 4) + ORDER.symbol] === ((words[at + COMMAND_WORD.symbol] as number) | 0)
+      ? slot
+      : 0;
   }
 
   /** Rests what is open of the command at work, with the command's place in time. */
@@ -584,7 +635,11 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   }
 
   function isPrice(words: Uint32Array, at: number): boolean {
-    return isAmount(words, at) && !isZero(words, at) && (words[at + 1] as number) * TWO_32 + (words[at] as number) <= PRICE_MAX;
+    return (
+      isAmount(words, at) &&
+      !isZero(words, at) &&
+      (words[at + 1] as number) * TWO_32 + (words[at] as number) <= PRICE_MAX
+    );
   }
 
   function isQuantity(words: Uint32Array, at: number): boolean {
@@ -602,7 +657,14 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     outcome[0] = reason;
     const op = (words[at] as number) & 255;
     const amountsMeant = op !== Op.instrumentCreate && op !== Op.instrumentUpdate;
-    const event = emitCommand(words, at, EventType.rejected | ((words[at] as number) & 0xff00) | (reason << 16), 0, 0, amountsMeant);
+    const event = emitCommand(
+      words,
+      at,
+      EventType.rejected | ((words[at] as number) & 0xff00) | (reason << 16),
+      0,
+      0,
+      amountsMeant,
+    );
     events.words[event + EVENT_WORD.open] = 0;
     events.words[event + EVENT_WORD.open + 1] = 0;
   }
@@ -626,7 +688,14 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   }
 
   /** An event about the command's own order; open = quantity. Returns its first word. */
-  function emitCommand(words: Uint32Array, at: number, head: number, slot: number, generation: number, amountsMeant: boolean): number {
+  function emitCommand(
+    words: Uint32Array,
+    at: number,
+    head: number,
+    slot: number,
+    generation: number,
+    amountsMeant: boolean,
+  ): number {
     const event = claimEvent(events);
     const out = events.words;
     clear(event, head);
@@ -682,7 +751,11 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
 
   function bookSide(ladder: number, depth: number): BookLevel[] {
     const side: BookLevel[] = [];
-    for (let level = best[ladder] as number; level !== 0 && side.length < depth; level = ladders.nextAfter(ladder, level)) {
+    for (
+      let level = best[ladder] as number;
+      level !== 0 && side.length < depth;
+      level = ladders.nextAfter(ladder, level)
+    ) {
       const node = level << 2;
       const price = (ladder & 1) === 0 ? AMOUNT_MAX - (key[level] as number) : (key[level] as number);
       const quantity = (levels[node + LEVEL.volumeHigh] as number) * VOLUME_SPILL + (volume[level] as number);

@@ -91,13 +91,22 @@ export function createOrderTable(limits: VenueLimits, hashSeed: number): OrderTa
       if (slot === 0) return 0;
       if (table[place << 1] !== hash) continue;
       const at = slot << ORDER_SHIFT;
-      if (ints[at + ORDER.id] === (idLow | 0) && ints[at + ORDER.id + 1] === (idHigh | 0) && ints[at + ORDER.account] === (account | 0)) return slot;
+      if (
+        ints[at + ORDER.id] === (idLow | 0) &&
+        ints[at + ORDER.id + 1] === (idHigh | 0) &&
+        ints[at + ORDER.account] === (account | 0)
+      )
+        return slot;
     }
   }
 
   function index(slot: number): void {
     const at = slot << ORDER_SHIFT;
-    const hash = hashOf(ints[at + ORDER.account] as number, ints[at + ORDER.id] as number, ints[at + ORDER.id + 1] as number);
+    const hash = hashOf(
+      ints[at + ORDER.account] as number,
+      ints[at + ORDER.id] as number,
+      ints[at + ORDER.id + 1] as number,
+    );
     ints[at + ORDER.hash] = hash;
     let place = hash & tableMask;
     while (table[(place << 1) + 1] !== 0) place = (place + 1) & tableMask;

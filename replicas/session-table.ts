@@ -87,7 +87,13 @@ export function createSessionTable(limits: VenueLimits): SessionTable {
 
   function findKey(owner: number, keyLow: number, keyHigh: number): number {
     for (let place = 0; place < places; place++) {
-      if (number[place] !== 0 && account[place] === owner && key[place * 2] === keyLow && key[place * 2 + 1] === keyHigh) return place;
+      if (
+        number[place] !== 0 &&
+        account[place] === owner &&
+        key[place * 2] === keyLow &&
+        key[place * 2 + 1] === keyHigh
+      )
+        return place;
     }
     return -1;
   }

@@ -49,7 +49,13 @@ export class TopOfBook {
       const bidQuantity = this.#quantity(bid);
       const askQuantity = this.#quantity(ask);
       const last = this.#last;
-      if (last[at] === bidPrice && last[at + 1] === bidQuantity && last[at + 2] === askPrice && last[at + 3] === askQuantity) continue;
+      if (
+        last[at] === bidPrice &&
+        last[at + 1] === bidQuantity &&
+        last[at + 2] === askPrice &&
+        last[at + 3] === askQuantity
+      )
+        continue;
       last[at] = bidPrice;
       last[at + 1] = bidQuantity;
       last[at + 2] = askPrice;

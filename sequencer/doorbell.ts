@@ -65,7 +65,14 @@ export class Idle {
   #spins = 0;
 
   constructor(strategy: IdleStrategy, cores: number, busyThreads: number) {
-    this.#spinsMax = strategy === 'spin' ? Number.MAX_SAFE_INTEGER : strategy === 'adaptive' ? (cores > busyThreads ? ADAPTIVE_SPINS_MANY_CORES : ADAPTIVE_SPINS_FEW_CORES) : 0;
+    this.#spinsMax =
+      strategy === 'spin'
+        ? Number.MAX_SAFE_INTEGER
+        : strategy === 'adaptive'
+          ? cores > busyThreads
+            ? ADAPTIVE_SPINS_MANY_CORES
+            : ADAPTIVE_SPINS_FEW_CORES
+          : 0;
     this.#sleepMs = strategy === 'yield' ? YIELD_MS : PARK_MS_MAX;
   }
 

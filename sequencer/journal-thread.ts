@@ -1,11 +1,19 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { readWide } from '../journal/amounts.ts';
-import { BLOCK_HEADER_WORDS, BlockBuffer } from '../journal/block.ts';
-import { JournalError } from '../journal/findings.ts';
+import { BLOCK_HEADER_WORDS, BlockBuffer, blockBytes } from '../journal/block.ts';
+import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import { JournalWriter } from '../journal/log.ts';
 import { Idle, type IdleStrategy } from './doorbell.ts';
-import { BLOCK_CONSUMER, BLOCK_SLOT_WORD, BLOCK_SLOTS, Bells, COMMAND_CONSUMER, type PipelineMemory, STATUS } from './pipeline.ts';
+import {
+  Bells,
+  BLOCK_CONSUMER,
+  BLOCK_SLOT_WORD,
+  BLOCK_SLOTS,
+  COMMAND_CONSUMER,
+  type PipelineMemory,
+  STATUS,
+} from './pipeline.ts';
 import { copySlots, RingConsumer } from './rings.ts';
 
 /**
@@ -18,6 +26,8 @@ export interface JournalThreadData {
   readonly genesis: Genesis;
   readonly segmentBytesMax?: number | undefined;
   readonly takeOver: boolean;
+  /** Post a copy of each block when it is durable, for readers on other hosts. */
+  readonly forwardBlocks: boolean;
   readonly idle: IdleStrategy;
   readonly cores: number;
   readonly busyThreads: number;
@@ -37,13 +47,14 @@ export type JournalThreadReport =
       readonly block: number;
       readonly time: { readonly low: number; readonly high: number };
     }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'block'; readonly block: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'failed'; readonly code: JournalErrorCode; readonly message: string }
   | { readonly kind: 'closed' };
 
 const data = workerData as JournalThreadData;
 
-function report(message: JournalThreadReport): void {
-  parentPort?.postMessage(message);
+function report(message: JournalThreadReport, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
 }
 
 function fail(error: unknown): void {
@@ -63,7 +74,7 @@ function write(writer: JournalWriter, memory: PipelineMemory): void {
     const seen = bells.journal.count();
     if (blocks.available() === 0) {
       if (Atomics.load(status, STATUS.stop) >= 2) return;
-      idle.wait(bells.journal, seen);
+      if (!writer.prepare()) idle.wait(bells.journal, seen);
       continue;
     }
     idle.reset();
@@ -86,6 +97,10 @@ function write(writer: JournalWriter, memory: PipelineMemory): void {
     blocks.release(1);
     bells.gateway.ring();
     bells.sequencer.ring();
+    if (data.forwardBlocks) {
+      const bytes = new Uint8Array(block.bytes.subarray(0, blockBytes(count)));
+      report({ kind: 'block', block: number, bytes }, [bytes.buffer]);
+    }
   }
 }
 
@@ -109,19 +124,22 @@ try {
   fail(error);
 }
 
-parentPort?.once('message', (begin: JournalThreadBegin | undefined) => {
-  if (writer === undefined) return;
+async function run(writer: JournalWriter, begin: JournalThreadBegin | undefined): Promise<void> {
   try {
     if (begin !== undefined) write(writer, begin.memory);
-    writer.close();
+    await writer.close();
     report({ kind: 'closed' });
   } catch (error) {
     if (begin !== undefined) {
       const status = new Int32Array(begin.memory.status);
-      Atomics.store(status, STATUS.journalFailed, 1);
+      Atomics.store(status, STATUS.failed, 1);
       for (const bell of new Bells(begin.memory).all()) bell.ring();
     }
     fail(error);
-    writer.close();
+    await writer.close();
   }
+}
+
+parentPort?.once('message', (begin: JournalThreadBegin | undefined) => {
+  if (writer !== undefined) void run(writer, begin);
 });

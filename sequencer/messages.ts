@@ -1,4 +1,4 @@
-import { readWide, writeWide } from '../journal/amounts.ts';
+import { readWide } from '../journal/amounts.ts';
 import { COMMAND_BYTES } from '../journal/commands.ts';
 
 /**
@@ -76,6 +76,16 @@ export interface Answer {
   readonly repeat: boolean;
 }
 
+/** Where the answers of a batch go. */
+export interface AnswerSink {
+  /** The outcome of command `index`; may come again, the last one counts. */
+  answer(index: number, sequence: number, open: number, traded: number, reason: number, repeat: boolean): void;
+  /** Every command is done, as the ack policy promises. Commands without an answer had nothing to say. */
+  done(sequences: Float64Array): void;
+  /** The venue can not go on; what became of the commands is known when it is open again. */
+  fail(why: string): void;
+}
+
 export interface RequestHeader {
   readonly count: number;
   readonly session: number;
@@ -97,19 +107,38 @@ export function encodeRequest(session: number, firstRequest: number, commands: U
 
 /** The header of a request, or what is wrong with the message. Looks at lengths before anything else. */
 export function checkRequest(bytes: Uint8Array): RequestHeader | Refusal {
-  const malformed = (field: string, value: number, rule: string): Refusal => ({ error: 'malformed', field, value, rule });
+  const malformed = (field: string, value: number, rule: string): Refusal => ({
+    error: 'malformed',
+    field,
+    value,
+    rule,
+  });
   if (bytes.length > REQUEST_BYTES_MAX) {
-    return malformed('length', bytes.length, `at most ${REQUEST_BYTES_MAX} bytes: a header and ${MESSAGE_COMMANDS_MAX} commands`);
+    return malformed(
+      'length',
+      bytes.length,
+      `at most ${REQUEST_BYTES_MAX} bytes: a header and ${MESSAGE_COMMANDS_MAX} commands`,
+    );
   }
   if (bytes.length < MESSAGE_HEADER_BYTES + COMMAND_BYTES) {
-    return malformed('length', bytes.length, `at least ${MESSAGE_HEADER_BYTES + COMMAND_BYTES} bytes: a header and one command`);
+    return malformed(
+      'length',
+      bytes.length,
+      `at least ${MESSAGE_HEADER_BYTES + COMMAND_BYTES} bytes: a header and one command`,
+    );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (view.getUint32(0, true) !== REQUEST_MAGIC) return malformed('magic', view.getUint32(0, true), 'a request begins with "VTRQ"');
-  if (view.getUint16(4, true) !== MESSAGE_VERSION) return malformed('version', view.getUint16(4, true), `this gateway speaks version ${MESSAGE_VERSION}`);
+  if (view.getUint32(0, true) !== REQUEST_MAGIC)
+    return malformed('magic', view.getUint32(0, true), 'a request begins with "VTRQ"');
+  if (view.getUint16(4, true) !== MESSAGE_VERSION)
+    return malformed('version', view.getUint16(4, true), `this gateway speaks version ${MESSAGE_VERSION}`);
   const count = view.getUint16(6, true);
   if (bytes.length !== MESSAGE_HEADER_BYTES + count * COMMAND_BYTES) {
-    return malformed('count', count, `${bytes.length} bytes hold ${(bytes.length - MESSAGE_HEADER_BYTES) / COMMAND_BYTES} commands`);
+    return malformed(
+      'count',
+      count,
+      `${bytes.length} bytes hold ${(bytes.length - MESSAGE_HEADER_BYTES) / COMMAND_BYTES} commands`,
+    );
   }
   const session = view.getUint32(8, true);
   const firstRequest = view.getUint32(12, true);
@@ -124,20 +153,11 @@ export function isRefusal(value: RequestHeader | Refusal): value is Refusal {
   return 'error' in value;
 }
 
-/** A reply with room for `count` answers, to be filled in with {@link putAnswer}. */
+/** A reply with room for `count` answers, to be filled in by the gateway. */
 export function startReply(count: number): Uint8Array {
   const bytes = new Uint8Array(MESSAGE_HEADER_BYTES + count * ANSWER_BYTES);
   putReplyHeader(bytes, count, ReplyStatus.ok);
   return bytes;
-}
-
-/** Writes answer number `index` of a reply from an event record's words. */
-export function putAnswer(reply: Uint8Array, index: number, answer: Answer): void {
-  const words = new Uint32Array(reply.buffer, reply.byteOffset + MESSAGE_HEADER_BYTES + index * ANSWER_BYTES, ANSWER_BYTES / 4);
-  writeWide(words, 0, answer.sequence);
-  writeWide(words, 2, answer.open);
-  writeWide(words, 4, answer.traded);
-  words[6] = answer.reason | (answer.repeat ? 256 : 0);
 }
 
 export function encodeRefusal(refusal: Refusal): Uint8Array {
@@ -159,14 +179,21 @@ function putReplyHeader(bytes: Uint8Array, count: number, status: number): void 
 /** A reply as a client reads it. Throws if the bytes are not a reply. */
 export function decodeReply(bytes: Uint8Array): Answer[] | Refusal {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length < MESSAGE_HEADER_BYTES || view.getUint32(0, true) !== REPLY_MAGIC || view.getUint16(4, true) !== MESSAGE_VERSION) {
+  if (
+    bytes.length < MESSAGE_HEADER_BYTES ||
+    view.getUint32(0, true) !== REPLY_MAGIC ||
+    view.getUint16(4, true) !== MESSAGE_VERSION
+  ) {
     throw new RangeError('reply: the bytes are not a reply that this version reads');
   }
   const count = view.getUint16(6, true);
   if (view.getUint16(8, true) !== ReplyStatus.ok) {
-    return JSON.parse(new TextDecoder().decode(bytes.subarray(MESSAGE_HEADER_BYTES, MESSAGE_HEADER_BYTES + count))) as Refusal;
+    return JSON.parse(
+      new TextDecoder().decode(bytes.subarray(MESSAGE_HEADER_BYTES, MESSAGE_HEADER_BYTES + count)),
+    ) as Refusal;
   }
-  if (bytes.length !== MESSAGE_HEADER_BYTES + count * ANSWER_BYTES) throw new RangeError(`reply: ${bytes.length} bytes can not hold ${count} answers`);
+  if (bytes.length !== MESSAGE_HEADER_BYTES + count * ANSWER_BYTES)
+    throw new RangeError(`reply: ${bytes.length} bytes can not hold ${count} answers`);
   const words = new Uint32Array(bytes.slice(MESSAGE_HEADER_BYTES).buffer);
   const answers: Answer[] = [];
   for (let index = 0; index < count; index++) {

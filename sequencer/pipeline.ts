@@ -1,4 +1,4 @@
-import { Doorbell, DOORBELL_INTS } from './doorbell.ts';
+import { DOORBELL_INTS, Doorbell } from './doorbell.ts';
 import { allocateRing, type RingMemory } from './rings.ts';
 
 /**
@@ -32,8 +32,8 @@ export const STATUS = {
   durableSequence: 0,
   /** Low 32 bits of the last block on disk. */
   durableBlock: STATUS_STRIDE,
-  /** Not 0: the journal can not be written any more; nothing further is acknowledged. */
-  journalFailed: 2 * STATUS_STRIDE,
+  /** Not 0: the journal can not be written (1) or a replica failed (2); nothing further is acknowledged. */
+  failed: 2 * STATUS_STRIDE,
   /** Not 0: threads end when they have done what was given to them. 1 stops the sequencer, 2 the others as well. */
   stop: 3 * STATUS_STRIDE,
   /** Low 32 bits of the last sequence each replica has applied. */
@@ -89,7 +89,10 @@ export class Bells {
     this.gateway = new Doorbell(words, 0);
     this.sequencer = new Doorbell(words, DOORBELL_INTS);
     this.journal = new Doorbell(words, 2 * DOORBELL_INTS);
-    this.replicas = Array.from({ length: memory.replicas }, (_, replica) => new Doorbell(words, (3 + replica) * DOORBELL_INTS));
+    this.replicas = Array.from(
+      { length: memory.replicas },
+      (_, replica) => new Doorbell(words, (3 + replica) * DOORBELL_INTS),
+    );
   }
 
   all(): Doorbell[] {

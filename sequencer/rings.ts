@@ -172,7 +172,8 @@ export class RingFollower {
     const first = cursor & (this.#slots - 1);
     const straight = Math.min(count, this.#slots - first);
     target.set(this.#slotWords.subarray(first * SLOT_WORDS, (first + straight) * SLOT_WORDS), at);
-    if (straight < count) target.set(this.#slotWords.subarray(0, (count - straight) * SLOT_WORDS), at + straight * SLOT_WORDS);
+    if (straight < count)
+      target.set(this.#slotWords.subarray(0, (count - straight) * SLOT_WORDS), at + straight * SLOT_WORDS);
     return ((Atomics.load(this.#cursors, CLAIMED) - cursor) | 0) <= this.#slots;
   }
 }

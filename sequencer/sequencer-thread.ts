@@ -50,7 +50,7 @@ for (;;) {
     idle.reset();
     continue;
   }
-  if (Atomics.load(status, STATUS.journalFailed) !== 0) break;
+  if (Atomics.load(status, STATUS.failed) !== 0) break;
   if (Atomics.load(status, STATUS.stop) !== 0 && sequencing.open === 0) break;
   if (sequencing.open > 0) bells.sequencer.sleep(seen, OPEN_BLOCK_SLEEP_MS);
   else idle.wait(bells.sequencer, seen);

@@ -15,7 +15,12 @@ export interface BlockBounds {
   readonly inFlightMax: number;
 }
 
-export const DEFAULT_BLOCK_BOUNDS: BlockBounds = { ordersMax: 4093, ordersReady: 1021, openMicrosMax: 5_000, inFlightMax: 2 };
+export const DEFAULT_BLOCK_BOUNDS: BlockBounds = {
+  ordersMax: 4093,
+  ordersReady: 1021,
+  openMicrosMax: 5_000,
+  inFlightMax: 2,
+};
 
 /** Commands taken from one gateway before the next one has its turn. */
 const TURN_COMMANDS_MAX = 256;
@@ -44,7 +49,13 @@ export class Sequencing {
   #openedMicros = 0;
   #turn = 0;
 
-  constructor(inputs: readonly RingConsumer[], commands: RingProducer, blocks: RingProducer, start: SequencerStart, bounds: BlockBounds) {
+  constructor(
+    inputs: readonly RingConsumer[],
+    commands: RingProducer,
+    blocks: RingProducer,
+    start: SequencerStart,
+    bounds: BlockBounds,
+  ) {
     this.#inputs = inputs;
     this.#commands = commands;
     this.#blocks = blocks;

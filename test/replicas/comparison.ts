@@ -3,6 +3,7 @@ import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
+import { ORDER, ORDER_SHIFT } from '../../replicas/order-table.ts';
 import { readMarketCommand } from './reference-command.ts';
 import { ReferenceMarket } from './reference-market.ts';
 
@@ -23,11 +24,23 @@ export class Difference {
   }
 }
 
-/** A small event buffer makes the matcher's sink grow in the middle of commands. */
-export function createPair(limits: VenueLimits, eventSlots: number): Pair {
+/** What the two are made of. */
+export interface PairOptions {
+  /** Where the matcher's tables put things; must not show. */
+  readonly hashSeed: number;
+  readonly limits: VenueLimits;
+  /** Events that the matcher's buffer holds before it must grow, which may be in the middle of a command. */
+  readonly eventSlots: number;
+  /** Where the generations of all slots start; above 0 it stands for a venue of great age. */
+  readonly firstGeneration: number;
+}
+
+export function createPair({ limits, eventSlots, firstGeneration, hashSeed }: PairOptions): Pair {
   const events = new EventBuffer(eventSlots);
-  const matcher = createMatcher(limits, events);
-  const model = new ReferenceMarket(limits);
+  const matcher = createMatcher(limits, events, hashSeed);
+  const model = new ReferenceMarket(limits, firstGeneration);
+  const { ints } = matcher.state.orders;
+  for (let slot = 1; slot <= limits.ordersMax; slot++) ints[(slot << ORDER_SHIFT) + ORDER.generation] = firstGeneration;
   return {
     model,
     apply(words, at) {
@@ -78,8 +91,8 @@ const lines = (events: readonly VenueEvent[]) =>
   events.map((event) => `\n    ${shown(event)}`).join('') || '(no events)';
 
 /** The first difference over a history of records, with the place of its command. */
-export function firstDifference(limits: VenueLimits, records: Uint32Array): { at: number; text: string } | undefined {
-  const pair = createPair(limits, 4);
+export function firstDifference(options: PairOptions, records: Uint32Array): { at: number; text: string } | undefined {
+  const pair = createPair(options);
   for (let at = 0; at < records.length; at += COMMAND_WORDS) {
     const outcome = pair.apply(records, at);
     if (outcome instanceof Difference) return { at: at / COMMAND_WORDS, text: outcome.text };
@@ -89,19 +102,23 @@ export function firstDifference(limits: VenueLimits, records: Uint32Array): { at
 }
 
 /** Leaves commands out, in ever smaller runs, as long as the two still differ; the report of what is left. */
-export function reportShrunk(limits: VenueLimits, records: Uint32Array): string {
+export function reportShrunk(options: PairOptions, records: Uint32Array): string {
   let shortest = records;
-  for (let run = shortest.length / COMMAND_WORDS; run >= 1; run = Math.floor(run / 2)) {
+  let run = Math.ceil(shortest.length / COMMAND_WORDS / 2);
+  for (;;) {
+    const before = shortest.length;
     for (let from = 0; from * COMMAND_WORDS < shortest.length; ) {
       const shorter = without(shortest, from, run);
-      const difference = firstDifference(limits, shorter);
+      const difference = firstDifference(options, shorter);
       if (difference === undefined) from += run;
       else shortest = shorter.slice(0, (difference.at + 1) * COMMAND_WORDS);
     }
+    if (run === 1 && shortest.length === before) break;
+    run = Math.max(1, Math.floor(run / 2));
   }
   const commands: string[] = [];
   for (let at = 0; at < shortest.length; at += COMMAND_WORDS) commands.push(shown(readMarketCommand(shortest, at)));
-  return `${shown(limits)}\n${commands.join('\n')}\n${firstDifference(limits, shortest)?.text}`;
+  return `${shown(options)}\n${commands.join('\n')}\n${firstDifference(options, shortest)?.text}`;
 }
 
 function without(records: Uint32Array, from: number, run: number): Uint32Array {

@@ -27,6 +27,11 @@ export class EventLedger {
   #entered = 0n;
   #traded = 0n;
   #canceled = 0n;
+  readonly #firstGeneration: number;
+
+  constructor(firstGeneration = 0) {
+    this.#firstGeneration = firstGeneration;
+  }
 
   /** Takes the events of one command; what they break, or undefined. */
   take(events: readonly VenueEvent[]): string | undefined {
@@ -121,7 +126,7 @@ export class EventLedger {
   }
 
   #follows(slot: number, generation: number): string | undefined {
-    const before = this.#generations.get(slot) ?? 0;
+    const before = this.#generations.get(slot) ?? this.#firstGeneration;
     this.#generations.set(slot, generation);
     return generation === before + 1 ? undefined : 'the generation does not follow';
   }

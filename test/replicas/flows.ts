@@ -148,7 +148,7 @@ const PAGE_EDGES = [
 ];
 const WIDE_IDS = [0n, 0n, 2n ** 32n, 2n ** 53n - 4n, 2n ** 63n, 2n ** 64n - 200n];
 const UNKNOWN_OPS = [0, 6, 7, 18, 19, 20, 21, 22, 23, 26, 128, 255];
-const NAMES = ['AB', 'ABCDEFGHIJKLMNOP', 'ZZ', '!', '~~~~', 'B-PERP', 'C', 'DD', 'EEE'];
+const NAMES = ['AB', 'ABCDEFGHIJKLMNOP', '!', '~~~~', 'B-PERP'];
 const MINUTE_NS = 60_000_000_000n;
 const REMEMBERED = 4096;
 

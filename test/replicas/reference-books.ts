@@ -29,6 +29,7 @@ export interface Instrument {
 export type ModelLevel = [price: number, quantity: number, orders: number];
 
 const PAGE_PRICES = 128;
+const GENERATION_MAX = 2 ** 30;
 
 export const opposite = (side: BookSide): BookSide => (side === 'buy' ? 'sell' : 'buy');
 
@@ -52,11 +53,12 @@ export class ReferenceBooks {
   readonly #live = new Map<string, ModelOrder>();
   /** Orders resting in each price page in use. */
   readonly #pages = new Map<string, number>();
-  readonly #generations: number[] = [];
+  readonly #generations: number[];
   readonly #freeSlots: number[] = [];
   #highSlot = 0;
 
-  constructor(ordersMax: number, levelPagesMax: number) {
+  constructor(ordersMax: number, levelPagesMax: number, firstGeneration: number) {
+    this.#generations = new Array(ordersMax + 1).fill(firstGeneration);
     this.#ordersMax = ordersMax;
     this.#levelPagesMax = levelPagesMax;
   }
@@ -93,8 +95,10 @@ export class ReferenceBooks {
     return generation;
   }
 
-  get pagesInUse(): number {
-    return this.#pages.size;
+  /** Pages in use as they are kept, and as they follow from the live orders: the same. */
+  pagesInUse(): [kept: number, found: number] {
+    const found = new Set(this.live().map((order) => pageName(order.symbol, order.side, order.price)));
+    return [this.#pages.size, found.size];
   }
 
   hasPage(symbol: number, side: BookSide, price: number): boolean {
@@ -137,10 +141,15 @@ export class ReferenceBooks {
     else this.#pages.set(page, others);
   }
 
-  /** Gives the slot and the id of an order back that rests nowhere. */
+  /** Whether the order may have one more generation in its slot. */
+  hasGeneration(order: ModelOrder): boolean {
+    return order.generation < GENERATION_MAX;
+  }
+
+  /** Gives back the id of an order that rests nowhere, and its slot unless that is worn out. */
   forget(order: ModelOrder): void {
     this.#live.delete(orderName(order.account, order.id));
-    this.#freeSlots.push(order.slot);
+    if ((this.#generations[order.slot] ?? 0) < GENERATION_MAX) this.#freeSlots.push(order.slot);
   }
 
   /** Levels of an instrument as [price, quantity, orders], best first. */

@@ -18,7 +18,6 @@ interface Session {
   readonly id: bigint;
   last: number;
   usedAt: bigint;
-  usedSequence: number;
   readonly answers: Map<number, VenueEvent>;
 }
 
@@ -51,9 +50,10 @@ export class ReferenceMarket {
   #sequence = 0;
   #events: VenueEvent[] = [];
 
-  constructor(limits: VenueLimits) {
+  /** Every slot counts its generations on from `firstGeneration`, as in a venue of great age. */
+  constructor(limits: VenueLimits, firstGeneration = 0) {
     this.#limits = limits;
-    this.#books = new ReferenceBooks(limits.ordersMax, limits.levelPagesMax);
+    this.#books = new ReferenceBooks(limits.ordersMax, limits.levelPagesMax, firstGeneration);
   }
 
   /** Handles the command record at word `at`; the events that it causes, in order. */
@@ -81,51 +81,45 @@ export class ReferenceMarket {
     return [...this.#books.instruments.keys()];
   }
 
-  get pagesInUse(): number {
-    return this.#books.pagesInUse;
+  pagesInUse(): [kept: number, found: number] {
+    return this.#books.pagesInUse();
   }
 
   // Sessions.
 
   #applyInSession(command: MarketCommand): void {
     const session = this.#sessions.get(command.session);
-    const refusal = this.#whyNotInSession(session, command);
+    const refusal = whyNotInSession(session, command);
     if (session === undefined || refusal !== 'none') {
       this.#reject(command, refusal);
       return;
     }
-    const kept = session.answers.get(command.request);
+    const { request, account } = command;
+    const id = shownId(command.id);
+    const kept = session.answers.get(request);
     if (kept !== undefined) {
-      this.#events.push({ ...kept, flags: EventFlag.repeat, id: shownId(command.id), account: command.account });
+      this.#events.push({ ...kept, sequence: this.#sequence, flags: EventFlag.repeat, id, account });
       return;
     }
-    session.last = command.request;
-    this.#use(session, command);
-    const outcome = this.#handle(command);
+    session.last = request;
+    session.usedAt = command.time;
+    const outcome =
+      isForAdministrator(command) && session.account !== ADMINISTRATOR
+        ? this.#refuse(command, 'sessionAccount')
+        : this.#handle(command);
+    const { reason, open, traded: quantity } = outcome;
     this.#emit('answer', {
       symbol: session.number,
-      request: command.request,
-      reason: outcome.reason,
-      open: outcome.open,
-      quantity: outcome.traded,
-      id: shownId(command.id),
-      account: command.account,
+      request,
+      price: this.#sequence,
+      reason,
+      open,
+      quantity,
+      id,
+      account,
     });
-    session.answers.set(command.request, this.#events[this.#events.length - 1] as VenueEvent);
-    session.answers.delete(command.request - this.#limits.answersPerSessionMax);
-  }
-
-  #whyNotInSession(session: Session | undefined, command: MarketCommand): ReasonName {
-    if (session === undefined) return 'sessionUnknown';
-    if (!mayCarry(session, command)) return 'sessionAccount';
-    if (command.request > session.last + 1) return 'requestGap';
-    if (command.request <= session.last && !session.answers.has(command.request)) return 'requestTooOld';
-    return 'none';
-  }
-
-  #use(session: Session, command: MarketCommand): void {
-    session.usedAt = command.time;
-    session.usedSequence = this.#sequence;
+    session.answers.set(request, this.#events[this.#events.length - 1] as VenueEvent);
+    session.answers.delete(request - this.#limits.answersPerSessionMax);
   }
 
   #openSession(command: MarketCommand): Outcome {
@@ -137,7 +131,8 @@ export class ReferenceMarket {
       }
     }
     if (this.#sessions.size >= this.#limits.sessionsMax) {
-      const [longest] = [...this.#sessions.values()].sort((a, b) => a.usedSequence - b.usedSequence);
+      // Sessions stand here in the order of their numbers: the first of equals has the lowest.
+      const [longest] = [...this.#sessions.values()].sort((a, b) => Number(a.usedAt - b.usedAt));
       if (longest === undefined || command.time - longest.usedAt < IDLE_NS) {
         return this.#refuse(command, 'sessionsFull');
       }
@@ -150,7 +145,6 @@ export class ReferenceMarket {
       id: command.id,
       last: 0,
       usedAt: command.time,
-      usedSequence: this.#sequence,
       answers: new Map(),
     };
     this.#sessions.set(session.number, session);
@@ -162,22 +156,18 @@ export class ReferenceMarket {
     const session = this.#sessions.get(command.session);
     if (session === undefined) return this.#refuse(command, 'sessionUnknown');
     this.#sessions.delete(session.number);
-    this.#emitSession({ ...session, account: command.account }, command, EventFlag.closed);
+    this.#emitSession(session, command, EventFlag.closed);
     return DONE;
   }
 
   #emitSession(session: Session, command: MarketCommand, flags: number): void {
-    const { account, number: open } = session;
-    this.#emit('session', { flags, open, id: shownId(session.id), account, request: command.request });
+    const { account, request } = command;
+    this.#emit('session', { flags, open: session.number, id: shownId(session.id), account, request });
   }
 
   // Commands by kind.
 
   #handle(command: MarketCommand): Outcome {
-    const session = this.#sessions.get(command.session);
-    if (session !== undefined && session.account !== 0) {
-      if (command.op === OP.instrumentCreate || command.op === OP.instrumentUpdate || (command.op === OP.massCancel && (command.flags & FLAG.byAccount) === 0)) return this.#refuse(command, 'sessionAccount');
-    }
     switch (command.op) {
       case OP.new:
         return this.#new(command);
@@ -282,14 +272,16 @@ export class ReferenceMarket {
     const price = hasPrice ? Number(command.price) : order.price;
     const quantity = hasQuantity ? Number(command.quantity) : order.open;
     if (instrument.closed) return this.#refuse(command, 'instrumentClosed');
-    if (hasPrice && instrument.priceMax !== 0 && price > instrument.priceMax) return this.#refuse(command, 'priceMax');
-    if (hasQuantity && instrument.quantityMax !== 0 && quantity > instrument.quantityMax) return this.#refuse(command, 'quantityMax');
+    const { priceMax, quantityMax } = instrument;
+    if (hasPrice && priceMax !== 0 && price > priceMax) return this.#refuse(command, 'priceMax');
+    if (hasQuantity && quantityMax !== 0 && quantity > quantityMax) return this.#refuse(command, 'quantityMax');
 
     if (price === order.price && quantity < order.open) {
       order.open = quantity;
       this.#emitOrder('replaced', order, { request, flags: EventFlag.kept, price, quantity });
       return { reason: 'none', open: order.open, traded: 0 };
     }
+    if (!this.#books.hasGeneration(order)) return this.#refuse(command, 'ordersFull');
     const hasPage = this.#books.aloneInPage(order) || this.#books.hasPage(order.symbol, order.side, price);
     if (!hasPage) return this.#refuse(command, 'levelsFull');
     if (order.postOnly && this.#books.tradable(instrument, order.side, price) > 0n) {
@@ -448,8 +440,15 @@ export class ReferenceMarket {
   }
 }
 
-/** Whether the command's account, and its kind, go with the session. */
-function mayCarry(session: Session, command: MarketCommand): boolean {
-  if (session.account === ADMINISTRATOR) return true;
-  return command.account === session.account;
+function whyNotInSession(session: Session | undefined, command: MarketCommand): ReasonName {
+  if (session === undefined) return 'sessionUnknown';
+  if (session.account !== ADMINISTRATOR && command.account !== session.account) return 'sessionAccount';
+  if (command.request > session.last + 1) return 'requestGap';
+  if (command.request <= session.last && !session.answers.has(command.request)) return 'requestTooOld';
+  return 'none';
+}
+
+function isForAdministrator(command: MarketCommand): boolean {
+  if (command.op === OP.massCancel) return (command.flags & FLAG.byAccount) === 0;
+  return command.op === OP.instrumentCreate || command.op === OP.instrumentUpdate;
 }

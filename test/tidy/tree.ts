@@ -56,11 +56,11 @@ export function sourcesOf(tree: Tree): Source[] {
   return [...tree].filter(([path]) => /\.[cm]?[jt]s$/.test(path)).map(([path, text]) => parse(path, text));
 }
 
-export function parse(path: string, text: string): Source {
+function parse(path: string, text: string): Source {
   const key = `${path}\0${text}`;
   const known = parsed.get(key);
   if (known !== undefined) return known;
-  const syntax = path.endsWith('s') && /\.[cm]?ts$/.test(path) ? 'typescript' : 'ecmascript';
+  const syntax = /\.[cm]?ts$/.test(path) ? 'typescript' : 'ecmascript';
   let module: Module;
   try {
     module = parseSync(text, { syntax, target: 'es2024' });
@@ -154,7 +154,13 @@ export function boundNames(pattern: unknown): string[] {
 
 function findReferences(source: Source): Reference[] {
   const found: Reference[] = [];
-  const add = (node: SyntaxNode, specifier: unknown, kind: Reference['kind'], names: string[], typeOnly = false): void => {
+  const add = (
+    node: SyntaxNode,
+    specifier: unknown,
+    kind: Reference['kind'],
+    names: string[],
+    typeOnly = false,
+  ): void => {
     if (typeof specifier !== 'string') return;
     const relative = /^\.\.?\//.test(specifier);
     const path = relative ? posix.join(posix.dirname(source.path), specifier) : undefined;

@@ -1,0 +1,42 @@
+import type { Ora } from 'ora';
+
+const TERMINAL_EVERY_MS = 100;
+const LINE_EVERY_MS = 5_000;
+
+/** How far a long command is, on stderr: a moving line on a terminal, else a line every few seconds. */
+export class Progress implements Disposable {
+  readonly #what: string;
+  readonly #spinner: Ora | undefined;
+  readonly #everyMs: number;
+  #toldAt = performance.now();
+  #told = '';
+
+  static async start(what: string): Promise<Progress> {
+    if (!process.stderr.isTTY) return new Progress(what, undefined);
+    const { default: ora } = await import('ora');
+    // It would otherwise take the keyboard, Ctrl-C with it.
+    return new Progress(what, ora({ text: what, stream: process.stderr, discardStdin: false }).start());
+  }
+
+  private constructor(what: string, spinner: Ora | undefined) {
+    this.#what = what;
+    this.#spinner = spinner;
+    this.#everyMs = spinner === undefined ? LINE_EVERY_MS : TERMINAL_EVERY_MS;
+  }
+
+  /** Cheap unless it is time to tell; `text` is asked for only then. */
+  update(text: () => string): void {
+    const now = performance.now();
+    if (now - this.#toldAt < this.#everyMs) return;
+    this.#toldAt = now;
+    const told = `${this.#what}: ${text()}`;
+    if (told === this.#told) return;
+    this.#told = told;
+    if (this.#spinner === undefined) process.stderr.write(`${told}\n`);
+    else this.#spinner.text = told;
+  }
+
+  [Symbol.dispose](): void {
+    this.#spinner?.stop();
+  }
+}

@@ -1,0 +1,73 @@
+import { createWriteStream } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { systemCode } from '../exit-codes.ts';
+
+/** Text is handed to the system in pieces of about this size: fewer writes, and a bound on what waits in memory. */
+const PIECE_CHARACTERS = 1 << 17;
+
+/** Text towards a file or the standard output that never runs ahead of its reader. */
+export class TextOutput {
+  readonly #stream: Writable;
+  #text = '';
+  #gone = false;
+  #failure: Error | undefined;
+
+  constructor(stream: Writable) {
+    this.#stream = stream;
+    stream.on('error', (error) => {
+      if (systemCode(error) === 'EPIPE') this.#gone = true;
+      else this.#failure ??= error;
+    });
+  }
+
+  static toFile(path: string): TextOutput {
+    return new TextOutput(createWriteStream(path));
+  }
+
+  /** The reader has what it wanted and went away, as `head` does: nothing more needs to be made. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Time to {@link flush}. */
+  get full(): boolean {
+    return this.#text.length >= PIECE_CHARACTERS;
+  }
+
+  add(text: string): void {
+    this.#text += text;
+  }
+
+  /** Resolves when there is room for more. Throws what the disk said. */
+  async flush(): Promise<void> {
+    const text = this.#text;
+    this.#text = '';
+    if (text !== '' && !this.#gone && this.#failure === undefined) {
+      await new Promise<void>((resolve) => {
+        // The callback comes in every case, with an error too, which the listener has already noted.
+        if (this.#stream.write(text, () => resolve())) resolve();
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Resolves when everything is with the system. The standard streams stay open. */
+  async end(): Promise<void> {
+    await this.flush();
+    const standard = this.#stream === process.stdout || this.#stream === process.stderr;
+    if (!this.#gone) {
+      await new Promise<void>((resolve) => {
+        if (standard) this.#stream.write('', () => resolve());
+        else this.#stream.once('close', resolve).end();
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+/** Writes a result to the standard output: one JSON object on a line, or the text for people. */
+export async function printResult(result: object, asJson: boolean, text: () => string): Promise<void> {
+  const output = new TextOutput(process.stdout);
+  output.add(`${asJson ? JSON.stringify(result) : text()}\n`);
+  await output.end();
+}

@@ -1,0 +1,85 @@
+import { JournalError } from '../journal/findings.ts';
+
+/** What every command ends with. 128 and more follow the shell's rule for signals. */
+export const ExitCode = {
+  /** Done, and what was checked is true. */
+  done: 0,
+  /** What was checked is false. */
+  false: 1,
+  /** Wrong usage or input. */
+  usage: 2,
+  /** The disk, the network, a port; or a fault in this program, which then prints where. */
+  environment: 3,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+/** Wrong usage or input: which field (an option, an argument or a field of a record), its value, and the rule it breaks. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly field: string;
+  /** Undefined if it is missing. */
+  readonly value: unknown;
+  readonly rule: string;
+  /** Line of the input, from 1. */
+  readonly line: number | undefined;
+
+  constructor(field: string, value: unknown, rule: string, line?: number) {
+    const place = line === undefined ? '' : `line ${line}: `;
+    super(`${place}${field}: ${value === undefined ? 'missing' : shown(value)}: ${rule}`);
+    this.field = field;
+    this.value = value;
+    this.rule = rule;
+    this.line = line;
+  }
+}
+
+/** The disk, the network or a port refused. */
+export class EnvironmentFault extends Error {
+  override readonly name = 'EnvironmentFault';
+}
+
+/** Stopped by a signal, in good order. The message says what was done until then. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly signal: NodeJS.Signals;
+
+  constructor(signal: NodeJS.Signals, done: string) {
+    super(done);
+    this.signal = signal;
+  }
+}
+
+/** System errors that say that a path which somebody gave is wrong, rather than that the disk is. */
+const WRONG_PATH = ['ENOENT', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_FS_FILE_TOO_LARGE', 'ELOOP', 'EISDIR'];
+const WRONG_JOURNAL = ['not-a-journal', 'no-such-block', 'newer-version'];
+const BAD_JOURNAL = ['damaged', 'missing-segment'];
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return ExitCode.usage;
+  if (error instanceof Interrupted) return error.signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
+  if (error instanceof JournalError) {
+    if (BAD_JOURNAL.includes(error.code)) return ExitCode.false;
+    return WRONG_JOURNAL.includes(error.code) ? ExitCode.usage : ExitCode.environment;
+  }
+  return WRONG_PATH.includes(systemCode(error) ?? '') ? ExitCode.usage : ExitCode.environment;
+}
+
+/** Whether the message says it all: other errors are faults of this program and want their stack shown. */
+export function isExpected(error: unknown): boolean {
+  const known = [UsageError, EnvironmentFault, Interrupted, JournalError].some((kind) => error instanceof kind);
+  return known || systemCode(error) !== undefined;
+}
+
+/** The code of an error of the operating system, or of Node about a file. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  return 'syscall' in error || error.code.startsWith('ERR_FS_') ? error.code : undefined;
+}
+
+const SHOWN_CHARACTERS_MAX = 80;
+
+function shown(value: unknown): string {
+  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
+}

@@ -1,0 +1,89 @@
+import { COMMAND_WORDS, type Command, encodeCommand } from '../journal/commands.ts';
+import { reasonText } from '../journal/reasons.ts';
+import type { CommandPort } from '../sequencer/command-port.ts';
+import { type Answer, type AnswerSink, MESSAGE_COMMANDS_MAX, type ReplyStatusName } from '../sequencer/messages.ts';
+
+/** The venue did not take a batch; nothing of it was sequenced, and the same call may be made again later. */
+export class NotTaken extends Error {
+  override name = 'NotTaken';
+  readonly status: ReplyStatusName;
+
+  constructor(status: ReplyStatusName, why: string) {
+    super(why);
+    this.status = status;
+  }
+}
+
+/** A client session inside the venue's process: the records and promises of the NATS gateway without the network. */
+export class InProcessSession {
+  readonly session: number;
+  readonly #port: CommandPort;
+  #next = 1;
+
+  static async open(port: CommandPort, account: number, key: number | bigint): Promise<InProcessSession> {
+    const [answer] = await submit(port, [{ op: 'sessionOpen', account, id: key }], 0, 0);
+    if (answer === undefined || answer.reason !== 0) {
+      throw new NotTaken('ok', `session: ${reasonText(answer?.reason ?? 0)}`);
+    }
+    return new InProcessSession(port, answer.open);
+  }
+
+  private constructor(port: CommandPort, session: number) {
+    this.#port = port;
+    this.session = session;
+  }
+
+  /** Request number of the next command. */
+  get nextRequest(): number {
+    return this.#next;
+  }
+
+  /** Goes on after `request`, for a session that was opened before. */
+  resumeAfter(request: number): void {
+    this.#next = request + 1;
+  }
+
+  /**
+   * Sends 1 to 256 commands and resolves with their outcomes, in order, when the ack policy's copies exist. Rejects with
+   * {@link NotTaken} if the venue is busy or failed.
+   */
+  send(commands: readonly Command[]): Promise<Answer[]> {
+    const first = this.#next;
+    this.#next += commands.length;
+    return submit(this.#port, commands, this.session, first).catch((error: unknown) => {
+      if (error instanceof NotTaken && error.status === 'busy' && this.#next === first + commands.length)
+        this.#next = first;
+      throw error;
+    });
+  }
+}
+
+function submit(
+  port: CommandPort,
+  commands: readonly Command[],
+  session: number,
+  firstRequest: number,
+): Promise<Answer[]> {
+  if (commands.length < 1 || commands.length > MESSAGE_COMMANDS_MAX) {
+    throw new RangeError(`commands: ${commands.length} must be 1 to ${MESSAGE_COMMANDS_MAX}`);
+  }
+  const words = new Uint32Array(commands.length * COMMAND_WORDS);
+  for (const [index, command] of commands.entries()) encodeCommand(words, index * COMMAND_WORDS, command);
+  return new Promise((resolve, reject) => {
+    const answers: Answer[] = [];
+    const sink: AnswerSink = {
+      answer(index, sequence, open, traded, reason, repeat) {
+        answers[index] = { sequence, open, traded, reason, repeat };
+      },
+      done(sequences) {
+        for (const [index, sequence] of sequences.entries())
+          answers[index] ??= { sequence, open: 0, traded: 0, reason: 0, repeat: false };
+        resolve(answers);
+      },
+      fail: (why) => reject(new NotTaken('unavailable', why)),
+    };
+    const status = port.submit(words, 0, commands.length, session, firstRequest, sink);
+    if (status !== 'ok')
+      reject(new NotTaken(status, status === 'busy' ? 'the input ring is full' : 'the venue is closing or failed'));
+  });
+}

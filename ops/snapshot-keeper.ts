@@ -1,0 +1,113 @@
+import { SnapshotStore } from '../journal/snapshots.ts';
+import { STATE_CODEC_VERSION } from '../replicas/canonical-state.ts';
+import type { ReplicaReport } from '../replicas/replica-thread.ts';
+import { BLOCK_SLOTS, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
+import type { Notice } from './venue.ts';
+
+export type EncodedSnapshot = ReplicaReport & { readonly kind: 'snapshot' };
+
+/** A snapshot that was written. */
+export interface SnapshotTaken {
+  readonly sequence: number;
+  readonly block: number;
+  readonly rawBytes: number;
+  readonly storedBytes: number;
+  readonly stateHash: string;
+}
+
+const DURABLE_POLL_MS = 5;
+
+/**
+ * Writes the snapshots that a follower has encoded, off the replicas' threads, one after another, each not before its block
+ * is durable. If they come faster than they can be written, the newest waiting one replaces the one before it.
+ */
+export class SnapshotKeeper {
+  readonly taken: SnapshotTaken[] = [];
+  readonly #store: SnapshotStore;
+  readonly #memory: PipelineMemory;
+  readonly #shard: number;
+  readonly #status: Int32Array;
+  readonly #tell: (notice: Notice) => void;
+  #waiting: EncodedSnapshot | undefined;
+  #working: Promise<void> | undefined;
+
+  constructor(directory: string, shard: number, memory: PipelineMemory, kept: number, tell: (notice: Notice) => void) {
+    this.#store = new SnapshotStore(directory, kept);
+    this.#shard = shard;
+    this.#memory = memory;
+    this.#status = new Int32Array(memory.status);
+    this.#tell = tell;
+  }
+
+  /** Removes what a server that died left behind. */
+  clean(): Promise<void> {
+    return this.#store.clean();
+  }
+
+  take(snapshot: EncodedSnapshot): void {
+    this.#waiting = snapshot;
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+    });
+  }
+
+  /** Resolves when nothing is being written or waiting. */
+  async settled(): Promise<void> {
+    while (this.#working !== undefined) await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#waiting !== undefined) {
+      const snapshot = this.#waiting;
+      this.#waiting = undefined;
+      try {
+        await this.#write(snapshot);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#tell({ level: 'warn', text: 'snapshot was not written', fields: { sequence: snapshot.sequence, why } });
+      }
+    }
+  }
+
+  async #write(snapshot: EncodedSnapshot): Promise<void> {
+    let ahead = this.#durableBlocksAfter(snapshot.block);
+    while (ahead < 0) {
+      if (Atomics.load(this.#status, STATUS.failed) !== 0) return;
+      await new Promise((resolve) => setTimeout(resolve, DURABLE_POLL_MS));
+      ahead = this.#durableBlocksAfter(snapshot.block);
+    }
+    // Hashes are kept for as many blocks as the ring has; a snapshot that waited longer is not worth reading it back for.
+    if (ahead >= BLOCK_SLOTS / 2) throw new Error(`it waited for ${ahead} blocks`);
+    const chainHash = new Uint8Array(this.#memory.blockHashes)
+      .slice((snapshot.block & (BLOCK_SLOTS - 1)) * 32)
+      .subarray(0, 32);
+    const header = await this.#store.write(
+      {
+        shard: this.#shard,
+        sequence: snapshot.sequence,
+        block: snapshot.block,
+        time: (BigInt(snapshot.timeHigh) << 32n) | BigInt(snapshot.timeLow),
+        chainHash,
+        codec: STATE_CODEC_VERSION,
+      },
+      snapshot.state,
+    );
+    const taken = {
+      sequence: snapshot.sequence,
+      block: snapshot.block,
+      rawBytes: header.rawBytes,
+      storedBytes: header.storedBytes,
+      stateHash: header.stateHash.toString('hex'),
+    };
+    this.taken.push(taken);
+    this.#tell({
+      level: 'info',
+      text: 'snapshot written',
+      fields: { ...taken, encodeMs: Math.round(snapshot.encodeMs) },
+    });
+  }
+
+  #durableBlocksAfter(block: number): number {
+    return (Atomics.load(this.#status, STATUS.durableBlock) - block) | 0;
+  }
+}

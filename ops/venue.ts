@@ -1,0 +1,459 @@
+import { randomInt } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { JournalError } from '../journal/findings.ts';
+import { checkLimits, DEFAULT_LIMITS, type Genesis, type VenueLimits } from '../journal/genesis.ts';
+import { JournalReader } from '../journal/reader.ts';
+import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
+import { DIGEST_EVERY } from '../replicas/event-digest.ts';
+import type { ReplicaReport, ReplicaThreadData } from '../replicas/replica-thread.ts';
+import { type AckPolicy, CommandPort, type EventListener } from '../sequencer/command-port.ts';
+import type { IdleStrategy } from '../sequencer/doorbell.ts';
+import type { JournalThreadBegin, JournalThreadData, JournalThreadReport } from '../sequencer/journal-thread.ts';
+import { NatsGateway, type NatsGatewayOptions } from '../sequencer/nats-gateway.ts';
+import { allocatePipeline, Bells, type PipelineMemory, REPLICAS_MAX, STATUS } from '../sequencer/pipeline.ts';
+import type { SequencerStopped, SequencerThreadData } from '../sequencer/sequencer-thread.ts';
+import { type BlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
+import { threadEntry } from '../sequencer/thread-entry.ts';
+import { InProcessSession } from './in-process-session.ts';
+import { InstrumentDirectory } from './instrument-directory.ts';
+import { SnapshotKeeper } from './snapshot-keeper.ts';
+
+/** How a venue is set up. Everything but the directory has a default. */
+export interface VenueOptions {
+  /** Where the journal and the snapshots are, or will be. */
+  readonly directory: string;
+  /** Which shard a new journal is made for. */
+  readonly shard?: number | undefined;
+  /** Capacities a new journal is made with; those of an existing one stay. */
+  readonly limits?: Partial<VenueLimits> | undefined;
+  /** The first one leads, the others follow; the second one takes snapshots. 1 to 8; 2 unless given. */
+  readonly replicas?: number | undefined;
+  /** `disk` unless given. */
+  readonly ackPolicy?: AckPolicy | undefined;
+  /** Commands between snapshots; 0 for none. */
+  readonly snapshotEvery?: number | undefined;
+  /** Snapshots kept; older ones are deleted. */
+  readonly snapshotsKept?: number | undefined;
+  readonly segmentBytesMax?: number | undefined;
+  readonly blockBounds?: Partial<BlockBounds> | undefined;
+  readonly idle?: IdleStrategy | undefined;
+  /** Take the journal from a server that may be alive; it can then append nothing any more. */
+  readonly takeOver?: boolean | undefined;
+  /** Join a NATS server. */
+  readonly nats?: Pick<NatsGatewayOptions, 'connection' | 'tokens' | 'onStatus'> | undefined;
+  /** Told of what happens, in words. */
+  readonly onNotice?: ((notice: Notice) => void) | undefined;
+}
+
+export interface Notice {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly text: string;
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
+export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
+/** Digests waiting for the other replicas' ones; more than this means that a replica stands still. */
+const DIGESTS_WAITING_MAX = 1024;
+
+/** What a venue says when it is closed. */
+export interface VenueClosing {
+  readonly sequence: number;
+  readonly blocks: number;
+  readonly stateHashes: readonly string[];
+  readonly digestsCompared: number;
+}
+
+/** Starts a venue in this process: journal, sequencer, replicas and, if asked for, a NATS gateway, each on its thread. */
+export async function openVenue(options: VenueOptions): Promise<Venue> {
+  const replicas = options.replicas ?? 2;
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > REPLICAS_MAX) {
+    throw new RangeError(`replicas: ${replicas} must be a whole number from 1 to ${REPLICAS_MAX}`);
+  }
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  checkLimits(limits);
+  mkdirSync(options.directory, { recursive: true });
+  const venue = new Venue(options, replicas, limits);
+  try {
+    await venue.start();
+  } catch (error) {
+    await venue.abandon();
+    throw error;
+  }
+  return venue;
+}
+
+/** A running venue. Made by {@link openVenue}. */
+export class Venue {
+  readonly #options: VenueOptions;
+  readonly #replicas: number;
+  readonly #limits: VenueLimits;
+  readonly #workers: Worker[] = [];
+  readonly #names = new Map<string, Worker>();
+  readonly #stopped: (ReplicaReport & { kind: 'stopped' })[] = [];
+  readonly #digests = new Map<number, number>();
+  #digestsCompared = 0;
+  #memory: PipelineMemory | undefined;
+  #bells: Bells | undefined;
+  #port: CommandPort | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #gateway: NatsGateway | undefined;
+  #snapshots: SnapshotKeeper | undefined;
+  #directory = new InstrumentDirectory([]);
+  #opened: (JournalThreadReport & { kind: 'opened' }) | undefined;
+  #closing = false;
+  #failure: Error | undefined;
+  #announceFailure: (error: Error) => void = () => {};
+  /** Resolves with the reason if the venue can not go on; then {@link close} still frees everything. */
+  readonly failed: Promise<Error> = new Promise((resolve) => {
+    this.#announceFailure = resolve;
+  });
+
+  constructor(options: VenueOptions, replicas: number, limits: VenueLimits) {
+    this.#options = options;
+    this.#replicas = replicas;
+    this.#limits = limits;
+  }
+
+  get genesis(): Genesis {
+    return this.#require(this.#opened).genesis;
+  }
+
+  get epoch(): number {
+    return this.#require(this.#opened).epoch;
+  }
+
+  get instruments(): InstrumentDirectory {
+    return this.#directory;
+  }
+
+  get gatewayCounts(): NatsGateway['counts'] | undefined {
+    return this.#gateway?.counts;
+  }
+
+  get snapshotsTaken(): SnapshotKeeper['taken'] {
+    return this.#require(this.#snapshots).taken;
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Sees every event that may be let out, in order, on this thread. See journal/events.ts for the records. */
+  listen(listener: EventListener): void {
+    this.#require(this.#port).listen(listener);
+  }
+
+  /** Opens a client session in this process; `key` names it, so that opening it again gives the same one. */
+  async openSession(account: number, key: number | bigint): Promise<InProcessSession> {
+    return InProcessSession.open(this.#require(this.#port), account, key);
+  }
+
+  /** What the `info` subject tells. */
+  info(): object {
+    const { genesis, epoch } = this.#require(this.#opened);
+    return {
+      shard: genesis.shard,
+      epoch,
+      ackPolicy: this.#options.ackPolicy ?? 'disk',
+      limits: genesis.limits,
+      instruments: this.#directory.all,
+    };
+  }
+
+  async start(): Promise<void> {
+    const options = this.#options;
+    const threads = this.#replicas + 3;
+    const idle = { idle: options.idle ?? 'adaptive', cores: availableParallelism(), busyThreads: threads } as const;
+    const journal = this.#thread(threadEntry(import.meta.url, '../sequencer/journal-thread'), 'journal', {
+      directory: options.directory,
+      genesis: { shard: options.shard ?? 0, createdAt: BigInt(Date.now()) * 1_000_000n, limits: this.#limits },
+      segmentBytesMax: options.segmentBytesMax,
+      takeOver: options.takeOver === true,
+      forwardBlocks: options.nats !== undefined,
+      ...idle,
+    } satisfies JournalThreadData);
+    const opened = await this.#journalOpened(journal);
+    this.#opened = opened;
+    this.#checkAsked(opened.genesis);
+
+    const memory = allocatePipeline(1, this.#replicas, opened.sequence, opened.block);
+    this.#memory = memory;
+    this.#bells = new Bells(memory);
+    const kept = options.snapshotsKept ?? SNAPSHOTS_KEPT;
+    this.#snapshots = new SnapshotKeeper(options.directory, opened.genesis.shard, memory, kept, (notice) =>
+      this.#notice(notice),
+    );
+    await this.#snapshots.clean();
+    const ready = await Promise.all(
+      Array.from({ length: this.#replicas }, (_, replica) =>
+        this.#replicaReady(replica, {
+          memory,
+          directory: options.directory,
+          genesis: opened.genesis,
+          replica,
+          role: replica === 0 ? 'leader' : 'follower',
+          snapshotEvery: replica === 1 ? (options.snapshotEvery ?? SNAPSHOT_EVERY_DEFAULT) : 0,
+          hashSeed: randomInt(2 ** 31),
+          idle: idle.idle,
+          busyThreads: threads,
+        }),
+      ),
+    );
+    for (const report of ready) {
+      if (report.sequence !== opened.sequence) {
+        throw new Error(
+          `replica ${report.replica} ends at sequence ${report.sequence}, the journal at ${opened.sequence}`,
+        );
+      }
+    }
+    this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
+
+    journal.postMessage({ memory } satisfies JournalThreadBegin);
+    this.#thread(threadEntry(import.meta.url, '../sequencer/sequencer-thread'), 'sequencer', {
+      memory,
+      start: { sequence: opened.sequence, block: opened.block },
+      bounds: { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds },
+      notBefore: opened.time,
+      ...idle,
+    } satisfies SequencerThreadData);
+    const port = new CommandPort(memory, 0, options.ackPolicy ?? 'disk');
+    this.#port = port;
+    port.listen((words, mask, from, count) => this.#directory.take(words, mask, from, count));
+    this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
+    if (options.nats !== undefined) await this.#joinNats(options.nats, opened.genesis.shard, port);
+    this.#notice({
+      level: 'info',
+      text: 'venue is open',
+      fields: {
+        epoch: opened.epoch,
+        sequence: opened.sequence,
+        replicas: this.#replicas,
+        replayed: ready[0]?.replayed ?? 0,
+      },
+    });
+  }
+
+  /**
+   * Ends service in order: no new commands, everything taken is journalled, matched and answered, replicas compare their
+   * state hashes, the last snapshot is written. Rejects if the venue failed or the replicas differ.
+   */
+  async close(): Promise<VenueClosing> {
+    if (this.#closing) throw new Error('the venue is closed already');
+    this.#closing = true;
+    const { memory, port, bells } = {
+      memory: this.#require(this.#memory),
+      port: this.#require(this.#port),
+      bells: this.#require(this.#bells),
+    };
+    const status = new Int32Array(memory.status);
+    if (this.#failure === undefined) {
+      port.refuse();
+      await Promise.race([port.drained(), this.failed]);
+    }
+    await this.#gateway?.close();
+    if (this.#failure === undefined) {
+      const sequencerDone = this.#reported<SequencerStopped>('sequencer', (message) => message.kind === 'stopped');
+      Atomics.store(status, STATUS.stop, 1);
+      for (const bell of bells.all()) bell.ring();
+      const { sequence } = await sequencerDone;
+      const journalDone = this.#reported<JournalThreadReport>(
+        'journal',
+        (message) => message.kind === 'closed' || message.kind === 'failed',
+      );
+      Atomics.store(status, STATUS.stop, 2);
+      for (const bell of bells.all()) bell.ring();
+      await journalDone;
+      while (this.#stopped.length < this.#replicas && this.#failure === undefined) await delay(2);
+      await this.#snapshots?.settled();
+      await this.abandon();
+      if (this.#failure !== undefined) throw this.#failure;
+      const stateHashes = this.#stopped.sort((a, b) => a.replica - b.replica).map((report) => report.stateHash);
+      if (new Set(stateHashes).size > 1)
+        throw new Error(`replicas differ at sequence ${sequence}: state hashes ${stateHashes.join(', ')}`);
+      return {
+        sequence,
+        blocks: status[STATUS.durableBlock] as number,
+        stateHashes,
+        digestsCompared: this.#digestsCompared,
+      };
+    }
+    await this.abandon();
+    throw this.#failure;
+  }
+
+  /** Ends all threads at once. What was not durable is not. */
+  async abandon(): Promise<void> {
+    this.#closing = true;
+    this.#port?.stop();
+    await this.#running;
+    if (this.#memory !== undefined && this.#bells !== undefined) {
+      const status = new Int32Array(this.#memory.status);
+      Atomics.store(status, STATUS.stop, 2);
+      for (const bell of this.#bells.all()) bell.ring();
+    }
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  async #joinNats(nats: NonNullable<VenueOptions['nats']>, shard: number, port: CommandPort): Promise<void> {
+    const reader = { open: undefined as JournalReader | undefined };
+    this.#gateway = await NatsGateway.connect({
+      connection: nats.connection,
+      shard,
+      port,
+      tokens: nats.tokens,
+      info: () => this.info(),
+      readBlock: (block) => {
+        try {
+          reader.open ??= JournalReader.open(this.#options.directory);
+          for (const view of reader.open.blocks(block)) return new Uint8Array(view.bytes);
+        } catch (error) {
+          if (!(error instanceof JournalError)) throw error;
+        }
+        return undefined;
+      },
+      onStatus: (status) => {
+        this.#notice({
+          level: status === 'disconnect' || status === 'error' ? 'warn' : 'info',
+          text: 'nats',
+          fields: { status },
+        });
+        nats.onStatus?.(status);
+      },
+    });
+  }
+
+  #journalOpened(journal: Worker): Promise<JournalThreadReport & { kind: 'opened' }> {
+    return new Promise((resolve, reject) => {
+      journal.on('message', (report: JournalThreadReport) => {
+        if (report.kind === 'opened') resolve(report);
+        else if (report.kind === 'block') this.#gateway?.publishBlock(report.bytes);
+        else if (report.kind === 'failed') {
+          const error = new JournalError(report.code, report.message);
+          reject(error);
+          this.#fail(error);
+        }
+      });
+      journal.once('error', reject);
+    });
+  }
+
+  #replicaReady(replica: number, data: ReplicaThreadData): Promise<ReplicaReport & { kind: 'ready' }> {
+    const worker = this.#thread(threadEntry(import.meta.url, '../replicas/replica-thread'), `replica ${replica}`, data);
+    return new Promise((resolve, reject) => {
+      worker.on('message', (report: ReplicaReport) => {
+        switch (report.kind) {
+          case 'ready':
+            for (const finding of report.findings)
+              this.#notice({ level: 'warn', text: 'snapshot passed over', fields: { replica, finding } });
+            return resolve(report);
+          case 'digest':
+            return this.#compareDigest(report);
+          case 'snapshot':
+            return this.#snapshots?.take(report);
+          case 'caught-up':
+            return this.#notice({
+              level: 'warn',
+              text: 'replica was lapped and caught up from the journal',
+              fields: { ...report },
+            });
+          case 'stopped':
+            this.#stopped.push(report);
+            return;
+          case 'failed': {
+            const error = new Error(`replica ${replica} failed: ${report.message}`);
+            reject(error);
+            return this.#fail(error);
+          }
+        }
+      });
+      worker.once('error', reject);
+    });
+  }
+
+  #compareDigest(report: ReplicaReport & { kind: 'digest' }): void {
+    const other = this.#digests.get(report.sequence);
+    if (other === undefined) {
+      this.#digests.set(report.sequence, report.value);
+      if (this.#digests.size > DIGESTS_WAITING_MAX) {
+        for (const oldest of this.#digests.keys()) {
+          this.#digests.delete(oldest);
+          break;
+        }
+      }
+      return;
+    }
+    this.#digestsCompared++;
+    if (other !== report.value) {
+      this.#fail(
+        new Error(
+          `replicas differ: the events of the ${DIGEST_EVERY} commands up to sequence ${report.sequence} are not the same`,
+        ),
+      );
+    }
+  }
+
+  /** Starts a worker; if it ends before its time, the venue fails. */
+  #thread(entry: URL, name: string, workerData: object): Worker {
+    const worker = new Worker(entry, { name, workerData });
+    worker.on('error', (error) => this.#fail(asError(error)));
+    worker.on('exit', () => {
+      if (!this.#closing) this.#fail(new Error(`the ${name} thread ended`));
+    });
+    this.#workers.push(worker);
+    this.#names.set(name, worker);
+    return worker;
+  }
+  #reported<T>(name: string, wanted: (message: T) => boolean): Promise<T> {
+    return new Promise((resolve) => {
+      this.#names.get(name)?.on('message', (message: T) => {
+        if (wanted(message)) resolve(message);
+      });
+    });
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    if (this.#memory !== undefined) Atomics.compareExchange(new Int32Array(this.#memory.status), STATUS.failed, 0, 3);
+    for (const bell of this.#bells?.all() ?? []) bell.ring();
+    this.#port?.fail(error.message);
+    this.#notice({ level: 'error', text: error.message, fields: {} });
+    this.#announceFailure(error);
+  }
+
+  #checkAsked(genesis: Genesis): void {
+    const { limits, shard } = this.#options;
+    if (shard !== undefined && shard !== genesis.shard) {
+      throw new RangeError(
+        `shard: ${shard} was asked for, but the journal in ${this.#options.directory} is of shard ${genesis.shard}`,
+      );
+    }
+    for (const name of Object.keys(limits ?? {}) as (keyof VenueLimits)[]) {
+      const asked = limits?.[name];
+      if (asked !== undefined && asked !== genesis.limits[name]) {
+        throw new RangeError(
+          `${name}: ${asked} was asked for, but the journal in ${this.#options.directory} was made with ${genesis.limits[name]}`,
+        );
+      }
+    }
+  }
+
+  #notice(notice: Notice): void {
+    this.#options.onNotice?.(notice);
+  }
+
+  #require<T>(value: T | undefined): T {
+    if (value === undefined) throw new Error('the venue is not open');
+    return value;
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,70 @@
+import { BLOCK_HEADER_WORDS, type BlockView } from '../journal/block.ts';
+import { COMMAND_WORDS } from '../journal/commands.ts';
+import { JournalError } from '../journal/findings.ts';
+import { JournalReader } from '../journal/reader.ts';
+import { type LoadedSnapshot, type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
+import { restoreState, STATE_CODEC_VERSION } from './canonical-state.ts';
+import type { Matcher } from './matcher.ts';
+
+/** Why a snapshot does not fit a journal, or undefined if it does. */
+export function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHeader): string | undefined {
+  if (header.codec !== STATE_CODEC_VERSION)
+    return `its state has format ${header.codec}; this release reads ${STATE_CODEC_VERSION}`;
+  if (header.shard !== reader.genesis.shard)
+    return `it is of shard ${header.shard}, the journal of shard ${reader.genesis.shard}`;
+  try {
+    const cursor = reader.cursor(header.block + 1);
+    cursor.close();
+    const point = cursor.last;
+    if (!point.hash.equals(header.chainHash)) return `block ${header.block} has another hash in the journal`;
+    if (point.sequence !== header.sequence)
+      return `block ${header.block} ends at sequence ${point.sequence}, not ${header.sequence}`;
+    return undefined;
+  } catch (error) {
+    if (error instanceof JournalError)
+      return `block ${header.block} can not be read from the journal: ${error.message}`;
+    throw error;
+  }
+}
+
+export interface Restored {
+  readonly sequence: number;
+  readonly block: number;
+  /** The snapshot's, in hex; empty if there was none. */
+  readonly stateHash: string;
+  /** Why newer snapshots were passed over. */
+  readonly findings: readonly string[];
+}
+
+/** Fills a fresh matcher from the newest snapshot that is whole and fits the journal, if there is one. */
+export async function restoreNewest(
+  directory: string,
+  matcher: Matcher,
+  notAfter = Number.MAX_SAFE_INTEGER,
+): Promise<Restored> {
+  const reader = JournalReader.open(directory);
+  const { snapshot, findings } = await new SnapshotStore(directory).loadNewest((header) =>
+    header.sequence > notAfter ? `it is after sequence ${notAfter}` : whySnapshotDoesNotFit(reader, header),
+  );
+  const passedOver = findings.map((finding) => finding.text);
+  if (snapshot === undefined) return { sequence: 0, block: 0, stateHash: '', findings: passedOver };
+  restoreState(matcher.state, snapshot.state);
+  return { ...placeOf(snapshot), findings: passedOver };
+}
+
+function placeOf({ header }: LoadedSnapshot): { sequence: number; block: number; stateHash: string } {
+  return { sequence: header.sequence, block: header.block, stateHash: header.stateHash.toString('hex') };
+}
+
+/** The blocks of a journal from the one that begins with `sequence`; none if that is the next one to be written. */
+export function* replayJournal(directory: string, sequence: number): Generator<BlockView, void, undefined> {
+  yield* JournalReader.open(directory).blocksFromSequence(sequence);
+}
+
+/** Applies every command of a block; `each` is called after each one. */
+export function applyBlock(matcher: Matcher, block: BlockView, each: () => void): void {
+  for (let index = 0; index < block.count; index++) {
+    matcher.apply(block.words, BLOCK_HEADER_WORDS + index * COMMAND_WORDS);
+    each();
+  }
+}

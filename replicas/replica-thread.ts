@@ -1,0 +1,235 @@
+import { availableParallelism } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { readWide } from '../journal/amounts.ts';
+import { BLOCK_HEADER_WORDS, BLOCK_ORDERS_MAX } from '../journal/block.ts';
+import { hashOf } from '../journal/chain.ts';
+import type { Genesis } from '../journal/genesis.ts';
+import type { IdleStrategy } from '../sequencer/doorbell.ts';
+import { Idle } from '../sequencer/doorbell.ts';
+import {
+  appliedWord,
+  Bells,
+  BLOCK_SLOT_WORD,
+  BLOCK_SLOTS,
+  COMMAND_CONSUMER,
+  type PipelineMemory,
+  STATUS,
+} from '../sequencer/pipeline.ts';
+import { RingConsumer, RingFollower, SLOT_SHIFT, SLOT_WORDS } from '../sequencer/rings.ts';
+import { encodeState, StateScratch } from './canonical-state.ts';
+import { DIGEST_EVERY, untilDigest } from './event-digest.ts';
+import { DigestSink, RingSink, SinkClosed } from './event-sinks.ts';
+import { type InstrumentInfo, listInstruments } from './instrument-table.ts';
+import { createMatcher, type Matcher } from './matcher.ts';
+import { applyBlock, replayJournal, restoreNewest } from './replay.ts';
+import { TopOfBook } from './top-of-book.ts';
+
+/**
+ * A replica: the state transition, following the multicast. The leader reads commands as they are sequenced and its events
+ * go out; a follower reads closed blocks, never holds anybody back, and takes the snapshots. Both begin from the newest
+ * good snapshot and the journal after it, and a follower that was lapped catches up from the journal again.
+ */
+export interface ReplicaThreadData {
+  readonly memory: PipelineMemory;
+  readonly directory: string;
+  readonly genesis: Genesis;
+  readonly replica: number;
+  readonly role: 'leader' | 'follower';
+  /** A follower takes a snapshot after a block when this many commands have passed; 0 for never. */
+  readonly snapshotEvery: number;
+  readonly hashSeed: number;
+  readonly idle: IdleStrategy;
+  readonly busyThreads: number;
+}
+
+export type ReplicaReport =
+  | {
+      readonly kind: 'ready';
+      readonly replica: number;
+      readonly sequence: number;
+      readonly replayed: number;
+      readonly snapshot: number;
+      readonly instruments: readonly InstrumentInfo[];
+      readonly findings: readonly string[];
+    }
+  | { readonly kind: 'digest'; readonly replica: number; readonly sequence: number; readonly value: number }
+  | {
+      readonly kind: 'snapshot';
+      readonly replica: number;
+      readonly sequence: number;
+      readonly block: number;
+      readonly timeLow: number;
+      readonly timeHigh: number;
+      readonly state: Uint8Array<ArrayBuffer>;
+      readonly encodeMs: number;
+    }
+  | { readonly kind: 'caught-up'; readonly replica: number; readonly from: number; readonly to: number }
+  | {
+      readonly kind: 'stopped';
+      readonly replica: number;
+      readonly sequence: number;
+      readonly stateHash: string;
+      readonly live: number;
+    }
+  | { readonly kind: 'failed'; readonly replica: number; readonly message: string };
+
+/** Commands a leader applies before it makes their events visible. */
+const BATCH_COMMANDS_MAX = 256;
+
+const data = workerData as ReplicaThreadData;
+const { memory, replica } = data;
+const status = new Int32Array(memory.status);
+const bells = new Bells(memory);
+const bell = bells.replicas[replica] ?? bells.gateway;
+const idle = new Idle(data.idle, availableParallelism(), data.busyThreads);
+
+function report(message: ReplicaReport, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
+}
+
+function finishDigest(matcher: Matcher, sink: RingSink | DigestSink): void {
+  const value = sink.digest.finish(matcher.sequence());
+  if (value !== undefined) report({ kind: 'digest', replica, sequence: matcher.sequence(), value });
+}
+
+/** Brings a fresh matcher to the end of the journal; returns the last block. */
+async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<number> {
+  const from = await restoreNewest(data.directory, matcher);
+  let { block } = from;
+  for (const view of replayJournal(data.directory, from.sequence + 1)) {
+    applyBlock(matcher, view, () => sink.discard());
+    block = view.block;
+  }
+  const sequence = matcher.sequence();
+  sink.begin(sequence);
+  report({
+    kind: 'ready',
+    replica,
+    sequence,
+    replayed: sequence - from.sequence,
+    snapshot: from.sequence,
+    instruments: listInstruments(matcher.state.instruments),
+    findings: from.findings,
+  });
+  return block;
+}
+
+async function lead(): Promise<Matcher> {
+  const sink = new RingSink(memory, replica);
+  const commands = new RingConsumer(memory.commands, COMMAND_CONSUMER.leader);
+  const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
+  await recover(matcher, sink);
+  const top = new TopOfBook(matcher);
+  for (;;) {
+    const seen = bell.count();
+    let count = commands.available();
+    if (count === 0) {
+      if (Atomics.load(status, STATUS.stop) >= 2) return matcher;
+      idle.wait(bell, seen);
+      continue;
+    }
+    idle.reset();
+    count = Math.min(count, BATCH_COMMANDS_MAX, untilDigest(matcher.sequence()));
+    for (let index = 0; index < count; index++) {
+      const at = commands.wordAt(index);
+      matcher.apply(commands.words, at);
+      top.touch(commands.words, at);
+    }
+    sink.takeDigest();
+    finishDigest(matcher, sink);
+    top.emit(sink);
+    sink.skipDigest();
+    sink.publish();
+    Atomics.store(status, appliedWord(replica), matcher.sequence() | 0);
+    commands.release(count);
+    bells.gateway.ring();
+    bells.sequencer.ring();
+  }
+}
+
+async function follow(): Promise<Matcher> {
+  const sink = new DigestSink();
+  const commands = new RingFollower(memory.commands);
+  const blocks = new RingFollower(memory.blocks);
+  const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
+  let block = await recover(matcher, sink);
+  const scratch = new StateScratch();
+  const descriptor = new Uint32Array(SLOT_WORDS);
+  const words = new Uint32Array(BLOCK_ORDERS_MAX * SLOT_WORDS);
+  let snapshotTaken = matcher.sequence();
+  let snapshotAt = snapshotTaken + data.snapshotEvery;
+
+  const applyWords = (from: Uint32Array, at: number, count: number): void => {
+    for (let index = 0; index < count; index++) {
+      matcher.apply(from, at + (index << SLOT_SHIFT));
+      if (untilDigest(matcher.sequence()) === DIGEST_EVERY) {
+        sink.takeDigest();
+        finishDigest(matcher, sink);
+      }
+    }
+    sink.takeDigest();
+    Atomics.store(status, appliedWord(replica), matcher.sequence() | 0);
+    bells.gateway.ring();
+  };
+
+  const snapshot = (): void => {
+    const started = performance.now();
+    const state = encodeState(matcher.state, scratch).slice() as Uint8Array<ArrayBuffer>;
+    const encodeMs = performance.now() - started;
+    const timeLow = descriptor[BLOCK_SLOT_WORD.time] as number;
+    const timeHigh = descriptor[BLOCK_SLOT_WORD.time + 1] as number;
+    report({ kind: 'snapshot', replica, sequence: matcher.sequence(), block, timeLow, timeHigh, state, encodeMs }, [
+      state.buffer,
+    ]);
+    snapshotTaken = matcher.sequence();
+  };
+
+  for (;;) {
+    const seen = bell.count();
+    const ahead = blocks.ahead((block + 1) | 0);
+    if (ahead === 0) {
+      if (Atomics.load(status, STATUS.stop) >= 2) {
+        // A last snapshot, so that the next start has nothing to replay.
+        if (data.snapshotEvery > 0 && matcher.sequence() > snapshotTaken) snapshot();
+        return matcher;
+      }
+      idle.wait(bell, seen);
+      continue;
+    }
+    idle.reset();
+    const first = matcher.sequence() + 1;
+    let count = 0;
+    let intact = ahead <= BLOCK_SLOTS && blocks.copy((block + 1) | 0, 1, descriptor, 0);
+    if (intact) {
+      count = descriptor[BLOCK_SLOT_WORD.count] as number;
+      if (readWide(descriptor, BLOCK_SLOT_WORD.firstSequence) !== first)
+        throw new Error(`the multicast begins block ${block + 1} at another sequence than ${first}`);
+      intact = commands.copy(first | 0, count, words, 0);
+    }
+    if (intact) {
+      applyWords(words, 0, count);
+      block++;
+    } else {
+      for (const view of replayJournal(data.directory, first)) {
+        applyWords(view.words, BLOCK_HEADER_WORDS, view.count);
+        block = view.block;
+      }
+      report({ kind: 'caught-up', replica, from: first, to: matcher.sequence() });
+      continue;
+    }
+    if (data.snapshotEvery > 0 && matcher.sequence() >= snapshotAt) {
+      snapshotAt = matcher.sequence() + data.snapshotEvery;
+      snapshot();
+    }
+  }
+}
+
+try {
+  const matcher = data.role === 'leader' ? await lead() : await follow();
+  const stateHash = hashOf(encodeState(matcher.state)).toString('hex');
+  report({ kind: 'stopped', replica, sequence: matcher.sequence(), stateHash, live: matcher.state.orders.live() });
+} catch (error) {
+  if (!(error instanceof SinkClosed)) Atomics.store(status, STATUS.failed, 2);
+  for (const each of bells.all()) each.ring();
+  report({ kind: 'failed', replica, message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+}

@@ -1,0 +1,117 @@
+import { EVENT_BYTES, EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../journal/events.ts';
+import { SLOT_SHIFT } from './rings.ts';
+
+/**
+ * Sorts events by who may want them, so that one message carries many: execution reports by account and instrument, public
+ * trades and top of book by instrument. Messages hold 64-byte event records (journal/events.ts), oldest first. Public
+ * records name nobody: id, account, handle and request are zero.
+ */
+export const REPORT_EVENTS_MAX = 256;
+
+export type Publish = (subject: string, records: Uint8Array) => void;
+
+/** Subjects of a shard. `*` and `>` filter as everywhere in NATS. Instruments go by number: names may hold dots. */
+export function execSubject(shard: number, account: number, symbol: number): string {
+  return `veritape.${shard}.exec.${account}.${symbol}`;
+}
+export function tradeSubject(shard: number, symbol: number): string {
+  return `veritape.${shard}.trade.${symbol}`;
+}
+export function topSubject(shard: number, symbol: number): string {
+  return `veritape.${shard}.top.${symbol}`;
+}
+
+interface Batch {
+  readonly subject: string;
+  readonly words: Uint32Array;
+  readonly bytes: Uint8Array;
+  count: number;
+}
+
+const SYMBOLS = 65_536;
+/** Subjects kept at hand; more are made anew. */
+const BATCHES_MAX = 16_384;
+
+export class ReportFanOut {
+  readonly #shard: number;
+  readonly #publish: Publish;
+  /** By account and instrument. */
+  #exec = new Map<number, Batch>();
+  readonly #trades = new Map<number, Batch>();
+  readonly #tops = new Map<number, Batch>();
+  #filled: Batch[] = [];
+
+  constructor(shard: number, publish: Publish) {
+    this.#shard = shard;
+    this.#publish = publish;
+  }
+
+  /** Takes `count` events of a ring from cursor `from`, and publishes them. */
+  take(words: Uint32Array, mask: number, from: number, count: number): void {
+    for (let index = 0; index < count; index++) {
+      const at = ((from + index) & mask) << SLOT_SHIFT;
+      const type = eventType(words, at);
+      const symbol = words[at + EVENT_WORD.symbol] as number;
+      if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
+      else if (type !== EventType.answer && type !== EventType.instrument && type !== EventType.session) {
+        this.#add(this.#execBatch(words[at + EVENT_WORD.account] as number, symbol), words, at);
+        if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
+      }
+    }
+    this.flush();
+  }
+
+  flush(): void {
+    for (const batch of this.#filled) if (batch.count > 0) this.#send(batch);
+    this.#filled = [];
+    if (this.#exec.size > BATCHES_MAX) this.#exec = new Map();
+  }
+
+  #add(batch: Batch, words: Uint32Array, at: number, publicWords = EVENT_WORDS): void {
+    if (batch.count === 0) this.#filled.push(batch);
+    const to = batch.count * EVENT_WORDS;
+    for (let word = 0; word < publicWords; word++) batch.words[to + word] = words[at + word] as number;
+    batch.words.fill(0, to + publicWords, to + EVENT_WORDS);
+    batch.count++;
+    if (batch.count === REPORT_EVENTS_MAX) this.#send(batch);
+  }
+
+  #tradeBatch(symbol: number): Batch {
+    let batch = this.#trades.get(symbol);
+    if (batch === undefined) {
+      batch = emptyBatch(tradeSubject(this.#shard, symbol));
+      this.#trades.set(symbol, batch);
+    }
+    return batch;
+  }
+
+  #execBatch(account: number, symbol: number): Batch {
+    const key = account * SYMBOLS + symbol;
+    let batch = this.#exec.get(key);
+    if (batch === undefined) {
+      batch = emptyBatch(execSubject(this.#shard, account, symbol));
+      this.#exec.set(key, batch);
+    }
+    return batch;
+  }
+
+  #topBatch(symbol: number): Batch {
+    let batch = this.#tops.get(symbol);
+    if (batch === undefined) {
+      batch = emptyBatch(topSubject(this.#shard, symbol));
+      this.#tops.set(symbol, batch);
+    }
+    return batch;
+  }
+
+  #send(batch: Batch): void {
+    // A copy, because the connection sends later and the batch is used again.
+    this.#publish(batch.subject, batch.bytes.slice(0, batch.count * EVENT_BYTES));
+    batch.count = 0;
+  }
+}
+
+function emptyBatch(subject: string): Batch {
+  const words = new Uint32Array(REPORT_EVENTS_MAX * EVENT_WORDS);
+  return { subject, words, bytes: new Uint8Array(words.buffer), count: 0 };
+}

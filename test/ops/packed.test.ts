@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+
+// The package as its users get it: packed, installed elsewhere, and run with the machine's own Node, however old.
+
+const PACK_AND_INSTALL_MS_MAX = 180_000;
+const COMMAND_MS_MAX = 30_000;
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let folder = '';
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'veritape-packed-'));
+  await writeFile(join(folder, 'package.json'), '{"private": true}\n');
+  await run(root, 'npm', ['pack', '--silent', '--pack-destination', folder]);
+  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '';
+  await run(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball}`]);
+}, PACK_AND_INSTALL_MS_MAX);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test(
+  'npx veritape --help tells the commands',
+  async () => {
+    const help = await run(folder, 'npx', ['veritape', '--help']);
+    expect(help).toMatch(/\bmatch\b/);
+    expect(help).toMatch(/\baudit\b/);
+  },
+  COMMAND_MS_MAX,
+);
+
+test(
+  'two orders that cross, piped through npx veritape match, trade',
+  async () => {
+    const orders = [
+      { op: 'new', symbol: 'ACME', account: 1, id: 1, side: 'sell', price: 100, qty: 5 },
+      { op: 'new', symbol: 'ACME', account: 2, id: 2, side: 'buy', price: 101, qty: 3 },
+    ];
+    const input = orders.map((order) => `${JSON.stringify(order)}\n`).join('');
+    const output = await run(folder, 'npx', ['veritape', 'match'], input);
+    const events = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { ev: string });
+    expect(events.filter(({ ev }) => ev === 'trade')).toEqual([
+      expect.objectContaining({ price: 100, qty: 3, side: 'buy' }),
+    ]);
+  },
+  COMMAND_MS_MAX,
+);
+
+test(
+  'the package can be imported',
+  async () => {
+    const code = "import { openVenue } from 'veritape'; process.stdout.write(typeof openVenue);";
+    expect(await run(folder, process.execPath, ['--input-type=module', '--eval', code])).toBe('function');
+  },
+  COMMAND_MS_MAX,
+);
+
+/** Gives what the program prints; fails with its errors if it fails. */
+function run(cwd: string, program: string, args: string[], input = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(program, args, { cwd, env: ownEnvironment() }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${program} ${args.join(' ')}\n${stdout}\n${stderr}`, { cause: error }));
+    });
+    child.stdin?.end(input);
+  });
+}
+
+/** Without what npm tells its scripts, which would send another npm back here, and without the project's own programs. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const entries = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS$|INIT_CWD$)/.test(name));
+  const path = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((place) => !place.startsWith(join(root, 'node_modules')));
+  return { ...Object.fromEntries(entries), PATH: path.join(delimiter) };
+}
