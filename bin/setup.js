@@ -55,7 +55,7 @@ if (command !== undefined) {
   });
 }
 
-/** Why the installed packages are not those of package-lock.json, or undefined. Compares contents: clones have no useful dates. */
+/** Why the packages are not those of package-lock.json, or undefined. By contents: a clone's dates tell nothing. */
 function whyStale() {
   const installedFile = join(modules, '.package-lock.json');
   if (!existsSync(installedFile))
@@ -67,7 +67,8 @@ function whyStale() {
     // Optional packages are for other platforms as a rule, but the pinned Node is not optional to us where it exists.
     const needed = !(locked.optional || locked.devOptional) || place === `node_modules/${RUNTIME_PACKAGE}`;
     if (version === undefined ? needed : version !== locked.version) {
-      return `${place.slice('node_modules/'.length)} is ${version ?? 'missing'}, package-lock.json says ${locked.version}`;
+      const name = place.slice('node_modules/'.length);
+      return `${name} is ${version ?? 'missing'}, package-lock.json says ${locked.version}`;
     }
   }
   return undefined;
@@ -88,7 +89,7 @@ async function installPackages(why) {
   say(`packages installed in ${Math.round((Date.now() - started) / 1000)} s`);
 }
 
-/** npm links the commands of dependencies, not the project's own; and drops `node` when another package of that name goes. */
+/** npm links the commands of dependencies but not the project's own, and drops `node` when another `node` goes. */
 function linkBins() {
   if (process.platform === 'win32') return;
   const links = { veritape: '../../bin/veritape.js', node: `../${RUNTIME_PACKAGE}/bin/node` };

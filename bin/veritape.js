@@ -29,10 +29,10 @@ if (nodeMajor() >= NODE_MAJOR_MIN) {
 } else {
   const node = pinnedNode();
   if (node === undefined) {
-    process.stderr.write(
-      `veritape: needs Node ${NODE_MAJOR_MIN} or later; this is ${process.version}, and the package ${RUNTIME_PACKAGE}, ` +
-        `which carries one, is not installed. Run \`npm ci\` (with optional packages), or install Node ${NODE_MAJOR_MIN}.\n`,
-    );
+    const carried = `the package ${RUNTIME_PACKAGE}, which carries one, is not installed`;
+    const advice = `Run \`npm ci\` (with optional packages), or install Node ${NODE_MAJOR_MIN}.`;
+    const lack = `this is ${process.version}, and ${carried}`;
+    process.stderr.write(`veritape: needs Node ${NODE_MAJOR_MIN} or later; ${lack}. ${advice}\n`);
     process.exitCode = 3;
   } else {
     become(node, ['--disable-warning=ExperimentalWarning', here, ...process.argv.slice(2)]);

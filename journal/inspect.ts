@@ -200,6 +200,7 @@ class Inspection {
   }
 
   #note(finding: Finding | undefined): void {
-    if (finding !== undefined && this.#findings.length < FINDINGS_MAX) this.#findings.push(finding);
+    if (finding === undefined || this.#findings.length === FINDINGS_MAX) return;
+    if (!this.#findings.some(({ text }) => text === finding.text)) this.#findings.push(finding);
   }
 }

@@ -1,3 +1,4 @@
+import { decodeId } from '../journal/commands.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
 
 /**
@@ -180,4 +181,44 @@ export function createOrderTable(limits: VenueLimits, hashSeed: number): OrderTa
     firstFree: () => counts[FREE_HEAD] as number,
     live: () => counts[LIVE] as number,
   };
+}
+
+/** A live order as people see it. */
+export interface RestingOrder {
+  readonly slot: number;
+  readonly generation: number;
+  readonly account: number;
+  readonly id: number | bigint;
+  readonly symbol: number;
+  readonly side: 'buy' | 'sell';
+  readonly postOnly: boolean;
+  readonly price: number;
+  readonly open: number;
+  readonly sequence: number;
+}
+
+/** Every live order, by slot. */
+export function listOrders(orders: OrderTable): RestingOrder[] {
+  const { ints, amounts } = orders;
+  const words = new Uint32Array(ints.buffer);
+  const list: RestingOrder[] = [];
+  for (let slot = 1; slot <= orders.highWater(); slot++) {
+    const order = slot << ORDER_SHIFT;
+    const flags = ints[order + ORDER.flags] as number;
+    if ((flags & ORDER_FLAG.live) === 0) continue;
+    const amount = slot << 3;
+    list.push({
+      slot,
+      generation: words[order + ORDER.generation] as number,
+      account: words[order + ORDER.account] as number,
+      id: decodeId(words, order + ORDER.id),
+      symbol: words[order + ORDER.symbol] as number,
+      side: (flags & ORDER_FLAG.sell) === 0 ? 'buy' : 'sell',
+      postOnly: (flags & ORDER_FLAG.postOnly) !== 0,
+      price: amounts[amount + ORDER_AMOUNT.price] as number,
+      open: amounts[amount + ORDER_AMOUNT.open] as number,
+      sequence: amounts[amount + ORDER_AMOUNT.sequence] as number,
+    });
+  }
+  return list;
 }

@@ -2,7 +2,7 @@ import { BLOCK_HEADER_WORDS, type BlockView } from '../journal/block.ts';
 import { COMMAND_WORDS } from '../journal/commands.ts';
 import { JournalError } from '../journal/findings.ts';
 import { JournalReader } from '../journal/reader.ts';
-import { type LoadedSnapshot, type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
+import { type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
 import { restoreState, STATE_CODEC_VERSION } from './canonical-state.ts';
 import type { Matcher } from './matcher.ts';
 
@@ -32,6 +32,8 @@ export interface Restored {
   readonly block: number;
   /** The snapshot's, in hex; empty if there was none. */
   readonly stateHash: string;
+  /** Size of the snapshot file without its header; 0 if there was none. */
+  readonly storedBytes: number;
   /** Why newer snapshots were passed over. */
   readonly findings: readonly string[];
 }
@@ -47,13 +49,10 @@ export async function restoreNewest(
     header.sequence > notAfter ? `it is after sequence ${notAfter}` : whySnapshotDoesNotFit(reader, header),
   );
   const passedOver = findings.map((finding) => finding.text);
-  if (snapshot === undefined) return { sequence: 0, block: 0, stateHash: '', findings: passedOver };
+  if (snapshot === undefined) return { sequence: 0, block: 0, stateHash: '', storedBytes: 0, findings: passedOver };
   restoreState(matcher.state, snapshot.state);
-  return { ...placeOf(snapshot), findings: passedOver };
-}
-
-function placeOf({ header }: LoadedSnapshot): { sequence: number; block: number; stateHash: string } {
-  return { sequence: header.sequence, block: header.block, stateHash: header.stateHash.toString('hex') };
+  const { sequence, block, stateHash, storedBytes } = snapshot.header;
+  return { sequence, block, stateHash: stateHash.toString('hex'), storedBytes, findings: passedOver };
 }
 
 /** The blocks of a journal from the one that begins with `sequence`; none if that is the next one to be written. */

@@ -64,10 +64,3 @@ export class TextOutput {
     if (this.#failure !== undefined) throw this.#failure;
   }
 }
-
-/** Writes a result to the standard output: one JSON object on a line, or the text for people. */
-export async function printResult(result: object, asJson: boolean, text: () => string): Promise<void> {
-  const output = new TextOutput(process.stdout);
-  output.add(`${asJson ? JSON.stringify(result) : text()}\n`);
-  await output.end();
-}

@@ -1,15 +1,13 @@
 import { TWO_32 } from '../../journal/amounts.ts';
 import { COMMAND_WORD, COMMAND_WORDS, encodeName, Flag, Op, SIDE_ANY, TimeInForce } from '../../journal/commands.ts';
 import { FlowError } from './flow-error.ts';
-import { KNOWN_ORDERS_MAX, KnownOrders } from './known-orders.ts';
+import { KNOWN_ORDERS_MAX, KNOWN_SYMBOLS_MAX, KnownOrders } from './known-orders.ts';
 import type { FlowBatch, FlowFormat, FlowOptions } from './order-flow.ts';
 import { NoTicks, TICK_DEFAULT, TickScale } from './tick-scale.ts';
 
 export const FLOW_BATCH_RECORDS_MAX = 256;
 /** Examples kept for each reason. */
 export const FLOW_EXAMPLES_MAX = 3;
-/** Instruments of one file. */
-const INSTRUMENTS_MAX = 65_536;
 const U32_MAX = TWO_32 - 1;
 /** Instruments are created by the administrator's account. */
 const ADMINISTRATOR = 0;
@@ -105,7 +103,7 @@ export class FlowRecorder {
     this.#chosen = options.instruments === undefined ? undefined : new Set(options.instruments);
     this.#account = integerOption('account', options.account ?? 1, 1, U32_MAX);
     this.#takerAccount = integerOption('takerAccount', options.takerAccount ?? 2, 1, U32_MAX);
-    this.#firstSymbol = integerOption('firstSymbol', options.firstSymbol ?? 0, 0, INSTRUMENTS_MAX - 1);
+    this.#firstSymbol = integerOption('firstSymbol', options.firstSymbol ?? 0, 0, KNOWN_SYMBOLS_MAX - 1);
     this.#createInstruments = options.createInstruments ?? true;
     this.#ordersMax = integerOption('ordersMax', options.ordersMax ?? KNOWN_ORDERS_MAX, 1, KNOWN_ORDERS_MAX);
     this.summary = {
@@ -166,7 +164,7 @@ export class FlowRecorder {
       throw this.error('instrument', `"${name}"`, '1 to 16 printable ASCII characters without spaces');
     }
     const symbol = this.#firstSymbol + this.names.length;
-    if (symbol >= INSTRUMENTS_MAX) throw this.error('instruments', symbol + 1, `at most ${INSTRUMENTS_MAX}`);
+    if (symbol >= KNOWN_SYMBOLS_MAX) throw this.error('instruments', symbol + 1, `at most ${KNOWN_SYMBOLS_MAX}`);
     this.names.push(name);
     this.summary.instruments = this.names.length;
     if (this.#createInstruments) {
@@ -188,6 +186,11 @@ export class FlowRecorder {
     return 0;
   }
 
+  /** Whether a price in the file's units is this many ticks. */
+  isPrice(price: number, ticks: number): boolean {
+    return this.#scale.price(ticks) === price;
+  }
+
   /** A new order that rests. `price` is in the file's units. */
   add(high: number, low: number, symbol: number, side: number, price: number, quantity: number): void {
     if (this.orders.find(high, low) >= 0) return this.notExpressed('order id already live', high, low);
@@ -202,6 +205,31 @@ export class FlowRecorder {
     this.#amount(at + COMMAND_WORD.price, ticks);
     this.#words[at + COMMAND_WORD.quantity] = quantity;
     this.#emit();
+  }
+
+  /** Lots of a resting order were executed; with nothing left it is gone. */
+  executed(high: number, low: number, quantity: number): void {
+    const place = this.orders.find(high, low);
+    if (place < 0) return this.notExpressed('execution of an order not seen', high, low);
+    if (!isQuantity(quantity)) return this.notExpressed('quantity out of range', high, low);
+    this.execute(place, high, low, quantity);
+    if (this.orders.open[place] === 0) this.orders.remove(place);
+  }
+
+  /** Lots of a resting order were canceled; with nothing left it is gone. */
+  reduced(high: number, low: number, quantity: number): void {
+    const place = this.orders.find(high, low);
+    if (place < 0) return this.notExpressed('cancel of an order not seen', high, low);
+    if (!isQuantity(quantity)) return this.notExpressed('quantity out of range', high, low);
+    if (quantity >= (this.orders.open[place] as number)) this.cancel(place, high, low);
+    else this.reduce(place, high, low, quantity);
+  }
+
+  /** A resting order was canceled. */
+  deleted(high: number, low: number): void {
+    const place = this.orders.find(high, low);
+    if (place < 0) this.notExpressed('cancel of an order not seen', high, low);
+    else this.cancel(place, high, low);
   }
 
   /** Takes the order at `place` off the book and out of the table. */
@@ -254,7 +282,7 @@ export class FlowRecorder {
 
   /** Takes every order of an instrument off the book. Says whether there was one. */
   clear(symbol: number): boolean {
-    if (this.orders.count === 0 || this.orders.removeAll(symbol) === 0) return false;
+    if (this.orders.removeAll(symbol) === 0) return false;
     const at = this.#command(Op.massCancel | (SIDE_ANY << 8), this.#account, symbol, 0, 0);
     this.#words[at + COMMAND_WORD.flags] = Flag.byAccount | Flag.bySymbol;
     this.#emit();

@@ -1,5 +1,7 @@
 /** Most orders that may be live in a file at once; the table then takes about 470 MB. */
 export const KNOWN_ORDERS_MAX = 8_388_608;
+/** Instrument ids end below this. */
+export const KNOWN_SYMBOLS_MAX = 65_536;
 const SLOTS_MIN = 4_096;
 /** Slots for each order, so that runs of taken slots stay short. */
 const SLOTS_PER_ORDER = 2;
@@ -22,6 +24,8 @@ export class KnownOrders {
   #high: Uint32Array;
   /** 0 for a free slot, else (symbol * 2 + side) + 1. */
   #tag: Uint32Array;
+  /** Orders of each instrument, so that an empty book is cleared without a sweep. */
+  readonly #live = new Uint32Array(KNOWN_SYMBOLS_MAX);
 
   constructor() {
     this.price = new Float64Array(SLOTS_MIN);
@@ -56,11 +60,14 @@ export class KnownOrders {
   add(high: number, low: number, symbol: number, side: number, price: number, quantity: number): void {
     if (this.count * SLOTS_PER_ORDER >= this.#slots) this.#grow();
     this.#put(high, low, symbol * 2 + side + 1, price, quantity, 0);
+    this.#live[symbol] = (this.#live[symbol] as number) + 1;
     this.count++;
   }
 
   remove(at: number): void {
     const mask = this.#slots - 1;
+    const symbol = this.symbol(at);
+    this.#live[symbol] = (this.#live[symbol] as number) - 1;
     let hole = at;
     for (let next = (hole + 1) & mask; this.#tag[next] !== 0; next = (next + 1) & mask) {
       const home = hash(this.#high[next] as number, this.#low[next] as number) & mask;
@@ -79,9 +86,11 @@ export class KnownOrders {
 
   /** Removes every order of an instrument and says how many had something open. */
   removeAll(symbol: number): number {
+    if (this.#live[symbol] === 0) return 0;
     const ids: [high: number, low: number][] = [];
     for (let at = 0; at < this.#slots; at++) {
-      if (this.#tag[at] !== 0 && this.symbol(at) === symbol) ids.push([this.#high[at] as number, this.#low[at] as number]);
+      if (this.#tag[at] !== 0 && this.symbol(at) === symbol)
+        ids.push([this.#high[at] as number, this.#low[at] as number]);
     }
     let open = 0;
     for (const [high, low] of ids) {

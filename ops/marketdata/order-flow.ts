@@ -48,6 +48,9 @@ export interface OrderFlow {
   readonly batches: AsyncIterable<FlowBatch>;
 }
 
+/** The bytes of a file; once they are read, what is missing at its end, if it is known to end too early. */
+export type FlowSource = AsyncIterable<Uint8Array> & { readonly cutOff?: string | undefined };
+
 /** Turns bytes of one format into commands on its recorder. */
 export interface FlowDecoder {
   /** Decodes the whole messages at the start of `bytes` and says how many bytes they took. */
@@ -62,7 +65,7 @@ const NO_BYTES = new Uint8Array(0);
 export function decodeFlow(
   format: FlowFormat,
   file: string,
-  source: AsyncIterable<Uint8Array>,
+  source: FlowSource,
   options: FlowOptions,
   decoderOf: (recorder: FlowRecorder) => FlowDecoder,
 ): OrderFlow {
@@ -70,7 +73,7 @@ export function decodeFlow(
   const decoder = decoderOf(recorder);
 
   async function* batches(): AsyncGenerator<FlowBatch> {
-    let rest = NO_BYTES;
+    let rest: Uint8Array = NO_BYTES;
     for await (const piece of source) {
       const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
       const used = decoder.decode(bytes);
@@ -78,11 +81,10 @@ export function decodeFlow(
       recorder.summary.bytes += piece.length;
       yield* recorder.fullBatches();
     }
-    const missing = decoder.finish(rest);
-    if (missing !== undefined) recorder.summary.truncated ??= missing;
+    const missing = [decoder.finish(rest), source.cutOff].filter((part) => part !== undefined);
+    if (missing.length > 0) recorder.summary.truncated = missing.join('; ');
     yield* recorder.allBatches();
   }
 
   return { format, summary: recorder.summary, batches: batches() };
 }
-

@@ -33,6 +33,11 @@ export class TickScale {
     return ticks >= PRICE_MIN && ticks <= PRICE_MAX ? ticks : NoTicks.outOfRange;
   }
 
+  /** The price of that many ticks, in units. */
+  price(ticks: number): number {
+    return ticks * this.#units;
+  }
+
   /** A tick that would have expressed every price so far, or undefined if the one asked for did. */
   fittingTick(): string | undefined {
     if (this.#fitting === this.#units) return undefined;

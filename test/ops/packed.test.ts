@@ -73,7 +73,7 @@ function run(cwd: string, program: string, args: string[], input = ''): Promise<
   });
 }
 
-/** Without what npm tells its scripts, which would send another npm back here, and without the project's own programs. */
+/** Without what npm tells its scripts, which would send the npm below back here, and without the project's Node. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS$|INIT_CWD$)/.test(name));
   const path = (process.env['PATH'] ?? '')

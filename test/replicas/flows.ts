@@ -7,7 +7,7 @@ import { Dice, GENESIS_TIMES, mask, putTime, type RawCommand, spoil, writeRaw } 
  * Endless flows of command records, decided by their kind and seed alone. A flow is told the events of its commands, so
  * that it can name live orders and open sessions; what it writes is never checked, and a part of it is meant to be wrong.
  */
-export type FlowKind = 'deep' | 'tight' | 'bounds' | 'sessions' | 'garbage' | 'mixed';
+export type FlowKind = 'deep' | 'tight' | 'bounds' | 'whales' | 'sessions' | 'garbage' | 'mixed';
 
 interface Profile {
   readonly limits: VenueLimits;
@@ -15,7 +15,7 @@ interface Profile {
   readonly ops: readonly number[];
   readonly accounts: number;
   readonly ids: number;
-  readonly prices: 'walk' | 'pages' | 'bounds';
+  readonly prices: 'walk' | 'pages' | 'bounds' | 'narrow';
   /** Share of the commands that have one field spoiled, that are random words, and that come in a session. */
   readonly spoiled: number;
   readonly garbage: number;
@@ -64,6 +64,17 @@ const PROFILES: Readonly<Record<FlowKind, Profile>> = {
     garbage: 0,
     inSession: 0.05,
     wideIds: true,
+  },
+  whales: {
+    limits: limitsOf(400, 8, 2, 2, 2),
+    ops: [600, 60, 60, 120, 0.2, 1, 1, 1, 0.2],
+    accounts: 3,
+    ids: 2000,
+    prices: 'narrow',
+    spoiled: 0.01,
+    garbage: 0,
+    inSession: 0.05,
+    wideIds: false,
   },
   sessions: {
     limits: limitsOf(64, 16, 2, 6, 5),
@@ -391,6 +402,8 @@ export class Flow {
         const away = 1 + Math.floor(dice.unit() * dice.unit() * (dice.chance(0.02) ? 4000 : 40));
         return Math.max(1, middle + (upward ? away : -away));
       }
+      case 'narrow':
+        return upward ? dice.from(1000, 1002) : dice.from(997, 999);
       case 'pages': {
         const place = upward ? dice.below(8) + PAGE_EDGES.length - 8 : dice.below(8);
         return PAGE_EDGES[place] ?? 1;
@@ -407,6 +420,7 @@ export class Flow {
     if (this.#profile.prices === 'bounds' && dice.chance(0.7)) {
       return Math.min(2 ** 48 - 1, Math.max(1, dice.pick(AMOUNTS) + dice.from(-2, 2)));
     }
+    if (this.#profile.prices === 'narrow' && dice.chance(0.9)) return 2 ** 48 - 1 - dice.below(1000);
     return dice.from(1, dice.chance(0.5) ? 4 : 100);
   }
 

@@ -15,9 +15,10 @@ const COMMANDS = Number(process.env['VERITAPE_FUZZ_COMMANDS'] ?? 1_000_000);
 const COMMANDS_PER_FLOW = 20_000;
 const AUDIT_EVERY = 500;
 const SHARES: Readonly<Record<FlowKind, number>> = {
-  deep: 0.22,
-  tight: 0.18,
-  bounds: 0.18,
+  deep: 0.2,
+  tight: 0.16,
+  bounds: 0.16,
+  whales: 0.06,
   sessions: 0.16,
   garbage: 0.12,
   mixed: 0.14,

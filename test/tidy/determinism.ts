@@ -145,7 +145,7 @@ function constructOf(node: SyntaxNode, around: readonly SyntaxNode[], collection
   }
 }
 
-/** Division gives fractions unless it is rounded on the spot; outside functions it makes constants, the same everywhere. */
+/** Division gives fractions unless it is rounded on the spot; outside functions it only makes constants. */
 function arithmetic(node: SyntaxNode, around: readonly SyntaxNode[]): string | undefined {
   const operator = node['operator'];
   if (operator !== '/' && operator !== '**') return undefined;

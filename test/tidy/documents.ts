@@ -1,6 +1,5 @@
 import { posix } from 'node:path';
-import { exists, textFiles } from './floor-plan.ts';
-import type { Rule, Tree } from './tree.ts';
+import { exists, type Rule, type Tree, textFiles } from './tree.ts';
 
 const LINK = /!?\[[^\]]*\]\(\s*<?([^)>\s]+)>?(?:\s+"[^"]*")?\s*\)/g;
 const MENTION = /`([\w.@/-]*[\w-]\.ts)`/g;

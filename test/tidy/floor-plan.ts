@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
-import { type Rule, sourcesOf, type Tree } from './tree.ts';
+import { type Rule, sourcesOf } from './tree.ts';
 
 /** The pipeline: a folder imports only from itself and from those before it. */
-export const PIPELINE = ['journal', 'sequencer', 'replicas', 'proofs', 'ops'];
+const PIPELINE = ['journal', 'sequencer', 'replicas', 'proofs', 'ops'];
 const OUTSIDE = ['bench', 'test'];
 
 /** The public-challenge workload is a benchmark's input that `veritape challenge` reads, too. */
@@ -34,7 +34,7 @@ export const floorPlan: Rule = (tree) => {
       if (to.path === undefined) continue;
       const why = whyNot(path, to.path);
       if (why !== undefined) found.push(`${path}:${to.line}: imports ${to.path}: ${why}`);
-      else if (!exists(tree, to.path) && !to.path.startsWith('dist/')) {
+      else if (/\.\w+$/.test(to.path) && !tree.has(to.path) && !to.path.startsWith('dist/')) {
         found.push(`${path}:${to.line}: imports ${to.path}: no such file`);
       }
     }
@@ -121,13 +121,3 @@ export const completeLock: Rule = (tree) => {
       .map((name) => `package-lock.json:1: lacks ${name} of ${place || 'this package'}: run npm run lock`),
   );
 };
-
-/** A file, or a folder with a file in it. */
-export function exists(tree: Tree, path: string): boolean {
-  const folder = path === '.' ? '' : `${path.replace(/\/$/, '')}/`;
-  return tree.has(path) || [...tree.keys()].some((one) => one.startsWith(folder));
-}
-
-export function textFiles(tree: Tree, pattern: RegExp): [path: string, text: string][] {
-  return [...tree].filter(([path]) => pattern.test(path));
-}

@@ -23,6 +23,16 @@ export function readTree(): Tree {
   return tree;
 }
 
+/** A file, or a folder with a file in it. */
+export function exists(tree: Tree, path: string): boolean {
+  const folder = path === '.' ? '' : `${path.replace(/\/$/, '')}/`;
+  return tree.has(path) || [...tree.keys()].some((one) => one.startsWith(folder));
+}
+
+export function textFiles(tree: Tree, pattern: RegExp): [path: string, text: string][] {
+  return [...tree].filter(([path]) => pattern.test(path));
+}
+
 /** A node of SWC's syntax tree. */
 export interface SyntaxNode {
   readonly type: string;
@@ -85,7 +95,7 @@ function parse(path: string, text: string): Source {
   return whole;
 }
 
-/** Visits every node, outer ones first, with those around it (outermost first). A visit that gives false skips the inside. */
+/** Visits every node, outer ones first, with those around it. A visit that gives false leaves out the inside. */
 export function walk(
   from: unknown,
   visit: (node: SyntaxNode, around: readonly SyntaxNode[]) => boolean | undefined,

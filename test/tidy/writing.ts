@@ -1,5 +1,4 @@
-import { textFiles } from './floor-plan.ts';
-import { globalMember, isNode, nameIn, type Rule, type SyntaxNode, sourcesOf, walk } from './tree.ts';
+import { globalMember, isNode, nameIn, type Rule, type SyntaxNode, sourcesOf, textFiles, walk } from './tree.ts';
 
 /** The samples of what must be caught are in these, so the rules that read plain text leave them out. */
 const SAMPLES = /^test\/tidy(\.test\.ts$|\/)/;

@@ -1,0 +1,11 @@
+/** Veritape as a library: a venue inside this process, and the records it speaks. */
+export { type Command, encodeCommand } from './journal/commands.ts';
+export { decodeEvent, EventType, type VenueEvent } from './journal/events.ts';
+export { JournalError } from './journal/findings.ts';
+export { DEFAULT_LIMITS, type VenueLimits } from './journal/genesis.ts';
+export { JournalReader } from './journal/reader.ts';
+export { Reason, reasonName, reasonText } from './journal/reasons.ts';
+export { type InProcessSession, NotTaken } from './ops/in-process-session.ts';
+export { type Notice, openVenue, type Venue, type VenueClosing, type VenueOptions } from './ops/venue.ts';
+export { ClientError, VenueClient, type VenueClientOptions } from './ops/venue-client.ts';
+export type { Answer } from './sequencer/messages.ts';

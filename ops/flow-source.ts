@@ -1,0 +1,159 @@
+import { createReadStream, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { encodeMessages } from '../bench/challenge-run.ts';
+import { decodeWorkload } from '../bench/challenge-workload.ts';
+import { COMMAND_WORD, COMMAND_WORDS, type Command, encodeCommand, Op } from '../journal/commands.ts';
+import { UsageError } from './exit-codes.ts';
+import type { FlowSummary } from './marketdata/flow-recorder.ts';
+import { openFlow } from './marketdata/open-flow.ts';
+import { FLOW_FORMATS, type FlowBatch } from './marketdata/order-flow.ts';
+import { parseCommand, type SymbolDirectory } from './ndjson-commands.ts';
+import { readLines } from './ndjson-lines.ts';
+
+export const SOURCE_FORMATS = ['ndjson', 'challenge', ...FLOW_FORMATS] as const;
+export type SourceFormat = (typeof SOURCE_FORMATS)[number];
+
+/** What the venue knows of instruments, and what the source may do about those it does not know. */
+export interface SourceInstruments {
+  readonly known: ReadonlyMap<string, number>;
+  /** Precede the first command of an unknown instrument by its creation. */
+  readonly create: boolean;
+}
+
+export interface SourceOptions {
+  /** Taken from the content and the name when not given. */
+  readonly format?: SourceFormat | undefined;
+  readonly instruments: SourceInstruments;
+  /** Name of the one instrument of a challenge file, or of a LOBSTER file. */
+  readonly symbol?: string | undefined;
+  readonly tick?: string | undefined;
+  /** Challenge: orders are spread over this many accounts, from 1. */
+  readonly accounts: number;
+}
+
+export interface FlowSource {
+  readonly format: SourceFormat;
+  readonly batches: AsyncIterable<FlowBatch>;
+  /** Market data: what the file held, and what of it could not be expressed; complete when the batches are. */
+  readonly marketData: FlowSummary | undefined;
+}
+
+/** No instrument has this id: a command that names it is rejected with `unknownSymbol`. */
+const NO_SYMBOL = 4_294_967_295;
+/** "MEBW_001" read as text: the first bytes of a challenge file, reversed. */
+const CHALLENGE_FIRST_BYTES = Buffer.from('4d4542575f303031', 'hex').reverse();
+const BATCH_COMMANDS = 256;
+
+/** Opens a file of commands, or the standard input for `-`. */
+export async function openFlowSource(path: string, options: SourceOptions): Promise<FlowSource> {
+  const format = options.format ?? (await guessFormat(path));
+  if (format === 'ndjson') {
+    const batches = ndjsonBatches(path, new Directory(options.instruments));
+    return { format, batches, marketData: undefined };
+  }
+  if (format === 'challenge') {
+    return { format, batches: challengeBatches(path, options), marketData: undefined };
+  }
+  const flow = await openFlow(path, {
+    ...(format === undefined ? {} : { format }),
+    ...(options.symbol === undefined ? {} : { name: options.symbol }),
+    ...(options.tick === undefined ? {} : { tick: options.tick }),
+    firstSymbol: Math.max(-1, ...options.instruments.known.values()) + 1,
+    createInstruments: true,
+  });
+  return { format: flow.format, batches: flow.batches, marketData: flow.summary };
+}
+
+/** Undefined when only the market-data readers can tell. */
+async function guessFormat(path: string): Promise<SourceFormat | undefined> {
+  if (path === '-' || /\.(ndjson|jsonl)$/.test(path)) return 'ndjson';
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
+    if (bytesRead === 8 && buffer.equals(CHALLENGE_FIRST_BYTES)) return 'challenge';
+    return buffer[0] === 0x7b ? 'ndjson' : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gives names their ids, and collects the creations that must come first. */
+class Directory implements SymbolDirectory {
+  readonly #ids: Map<string, number>;
+  readonly #create: boolean;
+  #next: number;
+  creations: Command[] = [];
+
+  constructor(instruments: SourceInstruments) {
+    this.#ids = new Map(instruments.known);
+    this.#create = instruments.create;
+    this.#next = Math.max(-1, ...this.#ids.values()) + 1;
+  }
+
+  idOf(name: string): number {
+    const known = this.#ids.get(name);
+    if (known !== undefined) return known;
+    if (!this.#create) return NO_SYMBOL;
+    const symbol = this.#next++;
+    this.#ids.set(name, symbol);
+    this.creations.push({ op: 'instrumentCreate', account: 0, symbol, name });
+    return symbol;
+  }
+}
+
+async function* ndjsonBatches(path: string, directory: Directory): AsyncGenerator<FlowBatch> {
+  let words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
+  let count = 0;
+  let line = 0;
+  const source = path === '-' ? process.stdin : createReadStream(path);
+  for await (const lines of readLines(source)) {
+    for (const text of lines) {
+      line++;
+      if (text.trim() === '') continue;
+      const command = parseCommand(text, line, directory);
+      for (const each of [...directory.creations.splice(0), command]) {
+        encodeCommand(words, count * COMMAND_WORDS, each);
+        if (++count < BATCH_COMMANDS) continue;
+        yield { words, count };
+        words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
+        count = 0;
+      }
+    }
+    // What came together goes together: somebody typing wants an answer to each line.
+    if (count === 0) continue;
+    yield { words, count };
+    words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
+    count = 0;
+  }
+}
+
+async function* challengeBatches(path: string, options: SourceOptions): AsyncGenerator<FlowBatch> {
+  let commands: Uint32Array;
+  try {
+    commands = encodeMessages(decodeWorkload(readFileSync(path)));
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError('file', path, error.message);
+    throw error;
+  }
+  const directory = new Directory({ ...options.instruments, create: true });
+  const symbol = directory.idOf(options.symbol ?? 'CHALLENGE');
+  const [creation] = directory.creations;
+  if (creation !== undefined) {
+    const words = new Uint32Array(COMMAND_WORDS);
+    encodeCommand(words, 0, creation);
+    yield { words, count: 1 };
+  }
+  for (let at = 0; at < commands.length; at += COMMAND_WORDS) {
+    commands[at + COMMAND_WORD.symbol] = symbol;
+    commands[at + COMMAND_WORD.account] = 1 + ((commands[at + COMMAND_WORD.id] as number) % options.accounts);
+  }
+  for (let at = 0; at < commands.length; at += BATCH_COMMANDS * COMMAND_WORDS) {
+    const words = commands.subarray(at, at + BATCH_COMMANDS * COMMAND_WORDS);
+    yield { words, count: words.length / COMMAND_WORDS };
+  }
+}
+
+/** Whether a record creates a new order: what people mean by "orders". */
+export function isNewOrder(words: Uint32Array, at: number): boolean {
+  return ((words[at] as number) & 255) === Op.new;
+}

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import type { NodeConnectionOptions } from '@nats-io/transport-node';
+import { EnvironmentFault } from './exit-codes.ts';
+
+/** Where Debian and others put the server, besides the PATH. */
+const FOLDERS = ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
+const START_MS_MAX = 10_000;
+const STOP_MS_MAX = 5_000;
+
+/** Path of nats-server, or undefined. */
+export function findNatsServer(): string | undefined {
+  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), ...FOLDERS]) {
+    const path = join(folder, 'nats-server');
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not there: look further.
+    }
+  }
+  return undefined;
+}
+
+/** A NATS server of this process's own, on loopback. */
+export interface OwnNatsServer {
+  readonly url: string;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Starts nats-server on a free port, or the given one; resolves when it listens. Throws an {@link EnvironmentFault}. */
+export async function startNatsServer(port?: number): Promise<OwnNatsServer> {
+  const program = findNatsServer();
+  if (program === undefined)
+    throw new EnvironmentFault('nats-server is not installed: on Debian, apt-get install nats-server');
+  const chosen = port ?? (await freePort());
+  const server = spawn(program, ['--addr', '127.0.0.1', '--port', String(chosen)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  await listening(server, chosen);
+  const killWithUs = (): void => {
+    server.kill('SIGKILL');
+  };
+  process.once('exit', killWithUs);
+  return {
+    url: `nats://127.0.0.1:${chosen}`,
+    port: chosen,
+    stop: async () => {
+      process.off('exit', killWithUs);
+      if (server.exitCode !== null || server.signalCode !== null) return;
+      const gone = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+      server.kill('SIGTERM');
+      const timer = setTimeout(() => server.kill('SIGKILL'), STOP_MS_MAX);
+      await gone;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function listening(server: ChildProcess, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    const timer = setTimeout(() => fail('it did not listen in time'), START_MS_MAX);
+    const fail = (why: string): void => {
+      clearTimeout(timer);
+      server.kill('SIGKILL');
+      reject(new EnvironmentFault(`nats-server on port ${port}: ${why}\n${said.slice(-500)}`));
+    };
+    server.once('error', (error) => fail(error.message));
+    server.once('exit', () => fail('it ended'));
+    server.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-4096);
+      if (!said.includes('Server is ready')) return;
+      clearTimeout(timer);
+      server.removeAllListeners('exit');
+      server.stderr?.removeAllListeners('data').resume();
+      resolve();
+    });
+  });
+}
+
+/** A TCP port on loopback that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** Connection options from a NATS URL, whose user and password, if any, are used and not shown. */
+export function natsConnectionOptions(url: string): NodeConnectionOptions {
+  const parsed = new URL(url.includes('://') ? url : `nats://${url}`);
+  const servers = `${parsed.hostname}:${parsed.port === '' ? 4222 : parsed.port}`;
+  if (parsed.username === '') return { servers };
+  if (parsed.password === '') return { servers, token: decodeURIComponent(parsed.username) };
+  return { servers, user: decodeURIComponent(parsed.username), pass: decodeURIComponent(parsed.password) };
+}

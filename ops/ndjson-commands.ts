@@ -1,0 +1,246 @@
+import {
+  type Command,
+  OrderType,
+  type OrderTypeName,
+  Side,
+  type SideName,
+  TimeInForce,
+  type TimeInForceName,
+} from '../journal/commands.ts';
+import { UsageError } from './exit-codes.ts';
+
+/** A longer line is refused before it fills the memory. */
+export const LINE_CHARACTERS_MAX = 65_536;
+
+/** What the names of instruments stand for. */
+export interface SymbolDirectory {
+  /**
+   * The id of an instrument. What becomes of a name that is not known is the directory's choice: it may create the
+   * instrument, or give an id that no instrument has, which the matcher rejects. `instrument` says that the command
+   * will set the instrument's limits.
+   */
+  idOf(name: string, purpose: 'order' | 'instrument'): number;
+}
+
+/** Fields of a command line, as bits, so that a line's fields are checked against its op's at once. */
+const Field = {
+  op: 1,
+  symbol: 2,
+  account: 4,
+  id: 8,
+  time: 16,
+  side: 32,
+  price: 64,
+  qty: 128,
+  type: 256,
+  tif: 512,
+  postOnly: 1024,
+  stopPrice: 2048,
+  expires: 4096,
+  stp: 8192,
+  display: 16_384,
+  minQty: 32_768,
+  maxQty: 65_536,
+  maxPrice: 131_072,
+  closed: 262_144,
+} as const;
+type FieldName = keyof typeof Field;
+const FIELD_BITS = new Map<string, number>(Object.entries(Field));
+
+const EVERY = Field.op | Field.symbol | Field.account | Field.time;
+const ORDER = EVERY | Field.id;
+const MARKET = { allowed: EVERY, required: Field.op | Field.symbol };
+const NEW_TERMS = Field.type | Field.tif | Field.postOnly | Field.stopPrice | Field.expires;
+const NEW_NOT_YET = Field.stp | Field.display | Field.minQty;
+const NAMED = Field.op | Field.symbol | Field.account | Field.id;
+
+/** Which fields go with each op, and which it can not be without. */
+const OPS = {
+  new: {
+    allowed: ORDER | Field.side | Field.price | Field.qty | NEW_TERMS | NEW_NOT_YET,
+    required: NAMED | Field.side | Field.qty,
+  },
+  cancel: { allowed: ORDER, required: NAMED },
+  reduce: { allowed: ORDER | Field.qty, required: NAMED | Field.qty },
+  replace: { allowed: ORDER | Field.price | Field.qty, required: NAMED },
+  massCancel: { allowed: EVERY | Field.side, required: Field.op },
+  instrument: {
+    allowed: EVERY | Field.maxQty | Field.maxPrice | Field.closed,
+    required: Field.op | Field.symbol,
+  },
+  halt: MARKET,
+  resume: MARKET,
+  openAuction: MARKET,
+  uncross: MARKET,
+} as const;
+type OpWord = keyof typeof OPS;
+const OP_WORDS = Object.keys(OPS).join(', ');
+
+const NAME = /^[!-~]{1,16}$/;
+const DIGITS = /^\d{1,20}$/;
+const U64_MAX = (1n << 64n) - 1n;
+const U32_MAX = 4_294_967_295;
+
+type Line = Readonly<Partial<Record<FieldName, unknown>>>;
+
+/**
+ * The command of one NDJSON line. What a record can hold is left to the matcher, which rejects it with a reason; anything
+ * else is a UsageError that names the line, the field, its value and the rule. `time` is the line's number unless given.
+ */
+export function parseCommand(text: string, line: number, symbols: SymbolDirectory): Command {
+  const fields = parseLine(text, line);
+  const op = fields.op;
+  if (typeof op !== 'string' || !Object.hasOwn(OPS, op)) {
+    throw new UsageError('op', op, `must be one of ${OP_WORDS}`, line);
+  }
+  checkNames(fields, op as OpWord, line);
+  const time = fields.time === undefined ? BigInt(line) : BigInt(wide(fields.time, 'time', line));
+  const account = fields.account === undefined ? undefined : whole(fields.account, 'account', U32_MAX, line);
+  const name = fields.symbol === undefined ? undefined : symbolName(fields.symbol, line);
+  const symbol = name === undefined ? undefined : symbols.idOf(name, op === 'instrument' ? 'instrument' : 'order');
+  switch (op as OpWord) {
+    case 'new':
+      return newOrder(fields, line, { account, symbol, time });
+    case 'cancel':
+      return { op: 'cancel', account, symbol, id: wide(fields.id, 'id', line), time };
+    case 'reduce': {
+      const quantity = amount(fields.qty, 'qty', line);
+      return { op: 'reduce', account, symbol, id: wide(fields.id, 'id', line), quantity, time };
+    }
+    case 'replace': {
+      const price = fields.price === undefined ? undefined : amount(fields.price, 'price', line);
+      const quantity = fields.qty === undefined ? undefined : amount(fields.qty, 'qty', line);
+      return { op: 'replace', account, symbol, id: wide(fields.id, 'id', line), price, quantity, time };
+    }
+    case 'massCancel': {
+      const side = fields.side === undefined ? undefined : word<SideName>(fields.side, 'side', Side, line);
+      return { op: 'massCancel', account, symbol, side, time };
+    }
+    case 'instrument': {
+      // Always an update: a directory has made sure that there is an instrument to update.
+      const quantity = fields.maxQty === undefined ? 0 : amount(fields.maxQty, 'maxQty', line);
+      const priceMax = fields.maxPrice === undefined ? 0 : amount(fields.maxPrice, 'maxPrice', line);
+      const closed = fields.closed === undefined ? false : yesOrNo(fields.closed, 'closed', line);
+      return { op: 'instrumentUpdate', account, symbol, quantity, priceMax, closed, time };
+    }
+    default:
+      return { op: op as 'halt' | 'resume' | 'openAuction' | 'uncross', account, symbol, time };
+  }
+}
+
+function newOrder(fields: Line, line: number, rest: Pick<Command, 'account' | 'symbol' | 'time'>): Command {
+  const type = fields.type === undefined ? 'limit' : word<OrderTypeName>(fields.type, 'type', OrderType, line);
+  const tif = fields.tif === undefined ? 'gtc' : word<TimeInForceName>(fields.tif, 'tif', TimeInForce, line);
+  for (const field of ['display', 'minQty'] as const) {
+    if (fields[field] === undefined) continue;
+    throw new UsageError(field, fields[field], 'this version does not support it', line);
+  }
+  if (fields.stp !== undefined && fields.stp !== 'none') {
+    throw new UsageError('stp', fields.stp, 'this version supports no self-trade prevention but none', line);
+  }
+  const stops = type === 'stop' || type === 'stopLimit';
+  // A stop order's record says only that it is one: the matcher refuses it whatever its other fields say.
+  if (stops) amount(required(fields.stopPrice, 'stopPrice', `a ${type} order must have one`, line), 'stopPrice', line);
+  else if (fields.stopPrice !== undefined) {
+    throw new UsageError('stopPrice', fields.stopPrice, 'only a stop or stopLimit order has one', line);
+  }
+  if (tif === 'gtd') wide(required(fields.expires, 'expires', 'a gtd order must have one', line), 'expires', line);
+  else if (fields.expires !== undefined) {
+    throw new UsageError('expires', fields.expires, 'only a gtd order has one', line);
+  }
+  if (fields.price === undefined && (type === 'limit' || type === 'stopLimit')) {
+    throw new UsageError('price', undefined, `a ${type} order must have one`, line);
+  }
+  return {
+    op: 'new',
+    ...rest,
+    id: wide(fields.id, 'id', line),
+    side: word<SideName>(fields.side, 'side', Side, line),
+    type,
+    tif,
+    postOnly: fields.postOnly === undefined ? false : yesOrNo(fields.postOnly, 'postOnly', line),
+    price: fields.price === undefined ? 0 : amount(fields.price, 'price', line),
+    quantity: amount(fields.qty, 'qty', line),
+  };
+}
+
+function parseLine(text: string, line: number): Line {
+  if (text.length > LINE_CHARACTERS_MAX) {
+    throw new UsageError('line', text, `must have at most ${LINE_CHARACTERS_MAX} characters`, line);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError('line', text, `must be one JSON object (${why})`, line);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UsageError('line', text, 'must be one JSON object', line);
+  }
+  return value;
+}
+
+function checkNames(fields: Line, op: OpWord, line: number): void {
+  const { allowed, required } = OPS[op];
+  let given = 0;
+  for (const name in fields) {
+    const bit = FIELD_BITS.get(name);
+    if (bit === undefined) throw new UsageError(name, ownValue(fields, name), 'no command has such a field', line);
+    if ((bit & allowed) === 0) throw new UsageError(name, ownValue(fields, name), `does not go with op ${op}`, line);
+    given |= bit;
+  }
+  if ((required & ~given) === 0) return;
+  for (const [name, bit] of FIELD_BITS) {
+    if ((bit & required & ~given) !== 0) throw new UsageError(name, undefined, `op ${op} must have it`, line);
+  }
+}
+
+function ownValue(fields: object, name: string): unknown {
+  return Object.getOwnPropertyDescriptor(fields, name)?.value;
+}
+
+function required(value: unknown, field: FieldName, rule: string, line: number): unknown {
+  if (value === undefined) throw new UsageError(field, undefined, rule, line);
+  return value;
+}
+
+/** Prices and quantities: what the record can hold exactly. The matcher has narrower rules, and reasons for them. */
+function amount(value: unknown, field: FieldName, line: number): number {
+  return whole(value, field, Number.MAX_SAFE_INTEGER, line);
+}
+
+function whole(value: unknown, field: FieldName, max: number, line: number): number {
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max) return value as number;
+  throw new UsageError(field, value, `must be a whole number from 0 to ${max}`, line);
+}
+
+/** A number of 64 bits: a JSON number while that is exact, or decimal digits in a string. */
+function wide(value: unknown, field: FieldName, line: number): number | bigint {
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    const tooLarge = value > Number.MAX_SAFE_INTEGER;
+    const rule = 'a JSON number is not exact above 2^53 - 1: write the digits as a string';
+    throw new UsageError(field, value, tooLarge ? rule : 'must be a whole number from 0 to 2^64 - 1', line);
+  }
+  if (typeof value === 'string' && DIGITS.test(value)) {
+    const exact = BigInt(value);
+    if (exact <= U64_MAX) return exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : exact;
+  }
+  throw new UsageError(field, value, 'must be a whole number from 0 to 2^64 - 1, above 2^53 - 1 as a string', line);
+}
+
+function word<T extends string>(value: unknown, field: FieldName, words: Readonly<Record<T, number>>, line: number): T {
+  if (typeof value === 'string' && Object.hasOwn(words, value)) return value as T;
+  throw new UsageError(field, value, `must be one of ${Object.keys(words).join(', ')}`, line);
+}
+
+function yesOrNo(value: unknown, field: FieldName, line: number): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new UsageError(field, value, 'must be true or false', line);
+}
+
+function symbolName(value: unknown, line: number): string {
+  if (typeof value === 'string' && NAME.test(value)) return value;
+  throw new UsageError('symbol', value, 'must be 1 to 16 printable ASCII characters without spaces', line);
+}

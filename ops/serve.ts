@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { Logger } from 'pino';
+import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
+import { ACK_POLICIES, type AckPolicy } from '../sequencer/command-port.ts';
+import { IDLE_STRATEGIES, type IdleStrategy } from '../sequencer/doorbell.ts';
+import { tokenDigest } from '../sequencer/nats-gateway.ts';
+import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
+import { wholeNumber, withExamples } from './cli/arguments.ts';
+import { Interruption } from './cli/interruption.ts';
+import { printResult } from './cli/result.ts';
+import { EnvironmentFault, UsageError } from './exit-codes.ts';
+import { natsConnectionOptions } from './nats-server.ts';
+import { type Notice, openVenue, SNAPSHOT_EVERY_DEFAULT, type Venue } from './venue.ts';
+
+interface ServeOptions {
+  readonly dir: string;
+  readonly nats?: string;
+  readonly shard?: number;
+  readonly replicas: number;
+  readonly ack: AckPolicy;
+  readonly snapshotEvery: number;
+  readonly snapshotsKept: number;
+  readonly segmentBytes?: number;
+  readonly takeOver?: boolean;
+  readonly tokens?: string;
+  readonly instrument: string[];
+  readonly ordersMax?: number;
+  readonly idle: IdleStrategy;
+  readonly json?: boolean;
+}
+
+const U32_MAX = 4_294_967_295;
+
+export function registerServe(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('run a venue: sequencer, journal and replicas, reached over NATS')
+    .addOption(
+      new Option('--dir <folder>', 'where the journal and the snapshots are')
+        .env('VERITAPE_DIR')
+        .default('veritape-data'),
+    )
+    .addOption(
+      new Option(
+        '--nats <url>',
+        'NATS server to join; without it nothing outside this process can reach the venue',
+      ).env('VERITAPE_NATS'),
+    )
+    .addOption(
+      new Option('--shard <number>', 'shard of a new journal, and of the NATS subjects')
+        .env('VERITAPE_SHARD')
+        .argParser(wholeNumber(0, U32_MAX)),
+    )
+    .addOption(
+      new Option('--replicas <count>', 'matchers; the first leads, the second takes snapshots')
+        .default(2)
+        .argParser(wholeNumber(1, REPLICAS_MAX)),
+    )
+    .addOption(
+      new Option('--ack <policy>', 'which copies exist when a command is acknowledged')
+        .choices([...ACK_POLICIES])
+        .default('disk'),
+    )
+    .addOption(
+      new Option('--snapshot-every <commands>', 'commands between snapshots, 0 for none')
+        .default(SNAPSHOT_EVERY_DEFAULT)
+        .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+    )
+    .addOption(
+      new Option('--snapshots-kept <count>', 'snapshots that are not deleted')
+        .default(SNAPSHOTS_KEPT)
+        .argParser(wholeNumber(1, 10_000)),
+    )
+    .addOption(
+      new Option('--segment-bytes <bytes>', 'length of a journal segment').argParser(
+        wholeNumber(1, Number.MAX_SAFE_INTEGER),
+      ),
+    )
+    .addOption(
+      new Option('--orders-max <count>', 'orders that can rest at once, in a new journal').argParser(
+        wholeNumber(1, 2 ** 26),
+      ),
+    )
+    .addOption(
+      new Option('--instrument <name>', 'create this instrument if it does not exist; may be repeated')
+        .default([])
+        .argParser((name: string, names: string[]) => [...names, name]),
+    )
+    .addOption(
+      new Option(
+        '--tokens <file>',
+        'JSON object of client tokens, each with the accounts it may act for; 0 stands for all',
+      ).env('VERITAPE_TOKENS'),
+    )
+    .addOption(new Option('--take-over', 'take the journal from a server that may be alive; that one is fenced'))
+    .addOption(
+      new Option('--idle <strategy>', 'what threads do while there is no work')
+        .choices([...IDLE_STRATEGIES])
+        .default('adaptive'),
+    )
+    .option('--json', 'print the closing report as one JSON object')
+    .action((options: ServeOptions) => serve(options));
+  withExamples(command, 'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME');
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const { pino, destination } = await import('pino');
+  const log = pino({ name: 'veritape' }, destination(2));
+  using interruption = new Interruption();
+  const venue = await openVenue({
+    directory: options.dir,
+    shard: options.shard,
+    replicas: options.replicas,
+    ackPolicy: options.ack,
+    snapshotEvery: options.snapshotEvery,
+    snapshotsKept: options.snapshotsKept,
+    segmentBytesMax: options.segmentBytes,
+    takeOver: options.takeOver,
+    idle: options.idle,
+    ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
+    ...(options.nats === undefined
+      ? {}
+      : {
+          nats: {
+            connection: natsConnectionOptions(options.nats),
+            tokens: options.tokens === undefined ? undefined : readTokens(options.tokens),
+          },
+        }),
+    onNotice: (notice) => tell(log, notice),
+  });
+  if (options.nats === undefined) log.warn('no --nats: nothing outside this process can reach the venue');
+  try {
+    await createInstruments(venue, options.instrument);
+    log.info({ pid: process.pid }, 'ready');
+    await Promise.race([
+      venue.failed,
+      new Promise<void>((resolve) => {
+        if (interruption.requested) resolve();
+        else interruption.signal.addEventListener('abort', () => resolve(), { once: true });
+      }),
+    ]);
+  } finally {
+    const closing = await venue.close().catch((error: unknown) => {
+      throw error instanceof Error && error.name === 'Error'
+        ? error
+        : new EnvironmentFault(String(error instanceof Error ? error.message : error));
+    });
+    log.info(closing, 'closed');
+    await printResult(
+      closing,
+      options.json === true,
+      () => `closed at sequence ${closing.sequence}, state hash ${closing.stateHashes[0]}`,
+    );
+  }
+}
+
+/** Creates those of the named instruments that do not exist, at the next free symbol ids. */
+export async function createInstruments(venue: Venue, names: readonly string[]): Promise<void> {
+  const missing = names.filter((name) => venue.instruments.byName(name) === undefined);
+  if (missing.length === 0) return;
+  const session = await venue.openSession(0, BigInt(Date.now()));
+  let symbol = venue.instruments.all.reduce((highest, instrument) => Math.max(highest, instrument.symbol), -1);
+  for (const name of missing) {
+    symbol++;
+    const [answer] = await session.send([{ op: 'instrumentCreate', account: 0, symbol, name }]);
+    if (answer?.reason !== 0) throw new UsageError('instrument', name, 'the venue did not create it');
+  }
+  await session.send([{ op: 'sessionClose', account: 0 }]);
+}
+
+function tell(log: Logger, notice: Notice): void {
+  log[notice.level](notice.fields, notice.text);
+}
+
+/** Reads {"token": [account, …], …}. */
+function readTokens(file: string): ReadonlyMap<string, ReadonlySet<number>> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new UsageError('tokens', file, error instanceof Error ? error.message : 'must be a JSON file');
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw new UsageError('tokens', file, 'must hold one JSON object');
+  const tokens = new Map<string, ReadonlySet<number>>();
+  for (const [token, accounts] of Object.entries(parsed)) {
+    if (token.length < 16)
+      throw new UsageError('tokens', `${token.length} characters`, 'a token has at least 16 characters');
+    if (
+      !Array.isArray(accounts) ||
+      !accounts.every((account) => Number.isInteger(account) && account >= 0 && account <= U32_MAX)
+    ) {
+      throw new UsageError('tokens', 'accounts', 'each token has an array of account numbers, 0 to 2^32 - 1');
+    }
+    tokens.set(tokenDigest(token), new Set(accounts as number[]));
+  }
+  return tokens;
+}

@@ -1,0 +1,285 @@
+import { connect, headers, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
+import { Reason, reasonText } from '../journal/reasons.ts';
+import type { InstrumentInfo } from '../replicas/instrument-table.ts';
+import { type Answer, decodeReply, encodeRequest, MESSAGE_COMMANDS_MAX, type Refusal } from '../sequencer/messages.ts';
+import { infoSubject, submitSubject, TOKEN_HEADER } from '../sequencer/nats-gateway.ts';
+
+/** What a venue's `info` subject tells. */
+export interface VenueInfo {
+  readonly shard: number;
+  readonly epoch: number;
+  readonly ackPolicy: string;
+  readonly limits: { readonly answersPerSessionMax: number };
+  readonly instruments: readonly InstrumentInfo[];
+}
+
+export interface VenueClientOptions {
+  readonly connection: NodeConnectionOptions;
+  readonly shard: number;
+  readonly account: number;
+  /** Names the session: the same number gives the same session again. */
+  readonly key: number | bigint;
+  readonly token?: string | undefined;
+  /** An answer that takes longer is asked for again. */
+  readonly answerMsMax?: number | undefined;
+  /** Without any answer for this long the client gives up. */
+  readonly giveUpMs?: number | undefined;
+  readonly onRetry?: ((why: string) => void) | undefined;
+}
+
+/** The venue refused for a reason that sending again does not mend, or did not answer for too long. */
+export class ClientError extends Error {
+  override name = 'ClientError';
+}
+
+/** A batch that is not answered yet. */
+interface Batch {
+  readonly first: number;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+  readonly resolve: (answers: Answer[]) => void;
+  readonly reject: (error: Error) => void;
+  sent: boolean;
+}
+
+/** Reasons that concern the session, not the command. */
+const SESSION_REASONS = new Set<number>([Reason.requestGap, Reason.requestTooOld, Reason.sessionUnknown]);
+const ANSWER_MS_MAX = 5_000;
+const GIVE_UP_MS = 60_000;
+const BACK_OFF_MS_MIN = 5;
+const BACK_OFF_MS_MAX = 500;
+
+/**
+ * A client session over NATS. Batches go out in order with several in flight; whatever was not answered, because the venue
+ * was busy, restarted or unreachable, goes out again with the same request numbers, and the venue handles it once.
+ */
+export class VenueClient {
+  readonly session: number;
+  readonly info: VenueInfo;
+  /** Batches that were sent more than once. */
+  retries = 0;
+  readonly #options: VenueClientOptions;
+  readonly #connection: NatsConnection;
+  /** Commands in flight; no more than the venue keeps answers for, or a repeat could not be answered. */
+  readonly #windowCommands: number;
+  readonly #queue: Batch[] = [];
+  #inFlight = 0;
+  /** Of those, the ones that must be sent again. */
+  #unsettled = 0;
+  #commandsInFlight = 0;
+  /** Set when something was refused: nothing more goes out until all in flight is settled. */
+  #holding = false;
+  #backOffMs = BACK_OFF_MS_MIN;
+  #lastAnswerAt = performance.now();
+  #next = 1;
+  #room: (() => void)[] = [];
+  #closed = false;
+
+  static async open(options: VenueClientOptions): Promise<VenueClient> {
+    const connection = await connect({
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 200,
+      waitOnFirstConnect: true,
+      ...options.connection,
+    });
+    try {
+      const info = await persist(options, 'info', async () => {
+        const reply = await connection.request(infoSubject(options.shard), '', {
+          timeout: options.answerMsMax ?? ANSWER_MS_MAX,
+        });
+        return reply.json<VenueInfo>();
+      });
+      const words = new Uint32Array(COMMAND_WORDS);
+      encodeCommand(words, 0, { op: 'sessionOpen', account: options.account, id: options.key });
+      const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
+      const session = await persist(options, 'session', async () => {
+        const reply = await ask(connection, options, request);
+        if (!Array.isArray(reply)) throw isPassing(reply) ? new Error(reply.error) : refused(reply);
+        const [answer] = reply;
+        if (answer === undefined || answer.reason !== 0)
+          throw new ClientError(`session: ${reasonText(answer?.reason ?? 0)}`);
+        return answer.open;
+      });
+      return new VenueClient(options, connection, info, session);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: VenueClientOptions, connection: NatsConnection, info: VenueInfo, session: number) {
+    this.#options = options;
+    this.#connection = connection;
+    this.info = info;
+    this.session = session;
+    this.#windowCommands = Math.max(info.limits.answersPerSessionMax, 1);
+  }
+
+  /** Request number of the next command. */
+  get nextRequest(): number {
+    return this.#next;
+  }
+
+  /** Goes on after `request`, for a session that was opened before. */
+  resumeAfter(request: number): void {
+    this.#next = request + 1;
+  }
+
+  /** Most commands that fit one batch. */
+  get batchMax(): number {
+    return Math.min(MESSAGE_COMMANDS_MAX, this.#windowCommands);
+  }
+
+  /**
+   * Sends the first `count` records of `words` as the next requests; resolves with their answers in order.
+   * Rejects with {@link ClientError}.
+   */
+  send(words: Uint32Array, count: number): Promise<Answer[]> {
+    if (count < 1 || count > this.batchMax)
+      throw new RangeError(`count: ${count} must be 1 to ${this.batchMax} commands`);
+    const records = new Uint8Array(words.buffer, words.byteOffset, count * COMMAND_BYTES);
+    const first = this.#next;
+    this.#next += count;
+    return new Promise((resolve, reject) => {
+      const bytes = encodeRequest(this.session, first, records);
+      this.#queue.push({ first, count, bytes, resolve, reject, sent: false });
+      this.#pump();
+    });
+  }
+
+  /** Resolves when another batch of `count` would go out at once. */
+  async room(count: number): Promise<void> {
+    while (this.#queue.length > this.#inFlight || this.#commandsInFlight + count > this.#windowCommands) {
+      if (this.#closed) return;
+      await new Promise<void>((resolve) => this.#room.push(resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const batch of this.#queue.splice(0)) batch.reject(new ClientError('the client was closed'));
+    this.#wake();
+    await this.#connection.close();
+  }
+
+  #pump(): void {
+    if (this.#holding || this.#closed) return;
+    for (let index = this.#inFlight; index < this.#queue.length; index++) {
+      const batch = this.#queue[index] as Batch;
+      if (this.#inFlight > 0 && this.#commandsInFlight + batch.count > this.#windowCommands) return;
+      this.#inFlight++;
+      this.#commandsInFlight += batch.count;
+      if (batch.sent) this.retries++;
+      batch.sent = true;
+      void this.#ask(batch);
+    }
+  }
+
+  async #ask(batch: Batch): Promise<void> {
+    let problem: string | undefined;
+    try {
+      const reply = await ask(this.#connection, this.#options, batch.bytes);
+      if (Array.isArray(reply)) {
+        const lost = reply.find((answer) => SESSION_REASONS.has(answer.reason));
+        if (lost === undefined) this.#settle(batch, reply);
+        else if (lost.reason === Reason.requestGap) problem = 'an earlier request is missing';
+        else return this.#giveUp(new ClientError(`session ${this.session}: ${reasonText(lost.reason)}`));
+      } else if (isPassing(reply)) problem = reply.error;
+      else return this.#giveUp(refused(reply));
+    } catch (error) {
+      problem = error instanceof Error ? error.message : String(error);
+    }
+    if (this.#closed) return;
+    if (problem !== undefined) {
+      this.#holding = true;
+      this.#options.onRetry?.(problem);
+      this.#unsettled++;
+    }
+    if (this.#holding && this.#unsettled === this.#inFlight) await this.#begin(problem ?? 'refused');
+    else this.#pump();
+  }
+
+  #settle(batch: Batch, answers: Answer[]): void {
+    const index = this.#queue.indexOf(batch);
+    if (index < 0) return;
+    this.#queue.splice(index, 1);
+    this.#inFlight--;
+    this.#commandsInFlight -= batch.count;
+    this.#lastAnswerAt = performance.now();
+    this.#backOffMs = BACK_OFF_MS_MIN;
+    batch.resolve(answers);
+    this.#wake();
+  }
+
+  /** Sends everything unanswered again, in order, after a pause. */
+  async #begin(why: string): Promise<void> {
+    if (performance.now() - this.#lastAnswerAt > (this.#options.giveUpMs ?? GIVE_UP_MS)) {
+      this.#giveUp(
+        new ClientError(`no answer for ${Math.round((performance.now() - this.#lastAnswerAt) / 1000)} s: ${why}`),
+      );
+      return;
+    }
+    await pause(this.#backOffMs);
+    this.#backOffMs = Math.min(this.#backOffMs * 2, BACK_OFF_MS_MAX);
+    this.#inFlight = 0;
+    this.#commandsInFlight = 0;
+    this.#unsettled = 0;
+    this.#holding = false;
+    this.#pump();
+  }
+
+  #giveUp(error: Error): void {
+    this.#closed = true;
+    for (const batch of this.#queue.splice(0)) batch.reject(error);
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#room.splice(0)) resolve();
+  }
+}
+
+async function ask(
+  connection: NatsConnection,
+  options: VenueClientOptions,
+  bytes: Uint8Array,
+): Promise<Answer[] | Refusal> {
+  const carried = options.token === undefined ? undefined : headers();
+  if (options.token !== undefined) carried?.set(TOKEN_HEADER, options.token);
+  const reply = await connection.request(submitSubject(options.shard), bytes, {
+    timeout: options.answerMsMax ?? ANSWER_MS_MAX,
+    ...(carried === undefined ? {} : { headers: carried }),
+  });
+  return decodeReply(reply.data);
+}
+
+/** Whether sending the same again may succeed. */
+function isPassing(refusal: Refusal): boolean {
+  return refusal.error === 'busy' || refusal.error === 'requestGap' || refusal.error === 'unavailable';
+}
+
+function refused(refusal: Refusal): ClientError {
+  return new ClientError(`${refusal.error}: ${refusal.field} is ${refusal.value}; the rule is: ${refusal.rule}`);
+}
+
+/** Tries until it works, the refusal is final, or the time to give up has come. */
+async function persist<T>(options: VenueClientOptions, what: string, attempt: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  for (let backOffMs = BACK_OFF_MS_MIN; ; backOffMs = Math.min(backOffMs * 2, BACK_OFF_MS_MAX)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof ClientError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      if (performance.now() - started > (options.giveUpMs ?? GIVE_UP_MS))
+        throw new ClientError(`${what}: no answer: ${why}`);
+      options.onRetry?.(why);
+      await pause(backOffMs);
+    }
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

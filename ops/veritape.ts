@@ -1,0 +1,85 @@
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { printFailure } from './cli/result.ts';
+import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts';
+
+interface Subcommand {
+  readonly summary: string;
+  /** Loads what the command needs, which may be much: only the command that is asked for is loaded. */
+  readonly load: () => Promise<(program: Command) => void>;
+}
+
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  demo: {
+    summary: 'the whole system on generated order flow; what npm start runs',
+    load: async () => (await import('./demo.ts')).registerDemo,
+  },
+  serve: {
+    summary: 'run a venue, reached over NATS',
+    load: async () => (await import('./serve.ts')).registerServe,
+  },
+  submit: {
+    summary: 'send commands to a venue over NATS',
+    load: async () => (await import('./submit.ts')).registerSubmit,
+  },
+  match: {
+    summary: 'the matcher alone: NDJSON commands in, NDJSON events out',
+    load: async () => (await import('./match.ts')).registerMatch,
+  },
+};
+
+const EXIT_CODES = `
+Exit codes:
+  0  done, and what was checked is true
+  1  what was checked is false
+  2  wrong usage or input
+  3  the disk, the network or a port refused
+  130, 143  stopped by a signal, in good order`;
+
+// Help and versions are cut short by whoever reads them; results have their own outputs, which tell what the disk says.
+process.stdout.on('error', () => undefined);
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    process.stderr.write(`veritape: ${error instanceof Error ? error.stack : error}\n`);
+    process.exit(ExitCode.environment);
+  });
+}
+process.exitCode = await run(process.argv.slice(2));
+
+async function run(args: readonly string[]): Promise<number> {
+  const asked = args[0] === 'help' ? args[1] : args.find((arg) => !arg.startsWith('-'));
+  try {
+    const program = await createProgram(asked);
+    await program.parseAsync(args, { from: 'user' });
+    return Number(process.exitCode ?? ExitCode.done);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return ExitCode.done;
+      if (args.includes('--json')) await printFailure(error, ExitCode.usage);
+      return ExitCode.usage;
+    }
+    const code = exitCodeOf(error);
+    const name = asked !== undefined && Object.hasOwn(SUBCOMMANDS, asked) ? `veritape ${asked}` : 'veritape';
+    const failure = error instanceof Error ? error : new Error(String(error));
+    const stopped = code >= ExitCode.interrupted ? 'stopped: ' : '';
+    process.stderr.write(`${name}: ${stopped}${isExpected(error) ? failure.message : failure.stack}\n`);
+    if (args.includes('--json')) await printFailure(failure, code);
+    return code;
+  }
+}
+
+async function createProgram(asked: string | undefined): Promise<Command> {
+  const manifest = createRequire(import.meta.url)('veritape/package.json') as { version: string; description: string };
+  const program = new Command('veritape')
+    .description(`${manifest.description}.`)
+    .version(manifest.version, '--version')
+    .exitOverride()
+    .showHelpAfterError('Add --help to see the usage and an example.')
+    .addHelpText('after', EXIT_CODES);
+  for (const [name, { summary, load }] of Object.entries(SUBCOMMANDS)) {
+    if (name === asked) (await load())(program);
+    else program.command(name);
+    program.commands.at(-1)?.summary(summary);
+  }
+  return program;
+}

@@ -1,0 +1,37 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, test } from '@jest/globals';
+
+const MODULE = new URL('../../bin/become.js', import.meta.url).href;
+
+/** A process that becomes another one, which runs `code`. */
+function becoming(code: string): ChildProcess & { stdout: NonNullable<ChildProcess['stdout']> } {
+  const script = `import { become } from '${MODULE}'; become(process.execPath, ['--eval', ${JSON.stringify(code)}]);`;
+  return spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+test('an exit code passes through', async () => {
+  expect(await once(becoming('process.exit(7)'), 'exit')).toEqual([7, null]);
+});
+
+test('the signal that ended the command ends this process', async () => {
+  expect(await once(becoming("process.kill(process.pid, 'SIGKILL')"), 'exit')).toEqual([null, 'SIGKILL']);
+});
+
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s reaches the command, which decides', async (signal) => {
+  const child = becoming(
+    `process.on('${signal}', () => process.exit(9)); setTimeout(() => {}, 20_000); process.stdout.write('up');`,
+  );
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  child.kill(signal);
+  expect(await ended).toEqual([9, null]);
+});
+
+test('a command that cannot be started is an environment fault', async () => {
+  const script = `import { become } from '${MODULE}'; become('/nowhere/node', []);`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  expect(await once(child, 'exit')).toEqual([3, null]);
+});

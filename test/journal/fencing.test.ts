@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, expect, test } from '@jest/globals';
+import { JournalError } from '../../journal/findings.ts';
+import { inspectJournal } from '../../journal/inspect.ts';
+import { JournalWriter } from '../../journal/log.ts';
+import { JournalReader } from '../../journal/reader.ts';
+import { listSegments } from '../../journal/segments.ts';
+import {
+  appendBlock,
+  appendBlocks,
+  createJournal,
+  removeTemporaryFolders,
+  SMALL,
+  temporaryFolder,
+} from './temporary-journal.ts';
+
+afterAll(removeTemporaryFolders);
+
+/** A writer in a process of its own. */
+class OtherWriter {
+  readonly lines: string[] = [];
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<unknown>;
+
+  constructor(program: string, ...args: string[]) {
+    const path = join(import.meta.dirname, 'programs', program);
+    this.#child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
+    this.#exit = once(this.#child, 'exit');
+    if (this.#child.stdout !== null) {
+      createInterface(this.#child.stdout).on('line', (line) => this.lines.push(line));
+    }
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Hash by number of every block that this writer was told is on disk. */
+  get acknowledged(): Map<number, string> {
+    const acks = this.lines.map((line) => line.split(' ')).filter(([word]) => word === 'ack');
+    return new Map(acks.map(([, block, , hash]) => [Number(block), hash ?? '']));
+  }
+
+  async until(condition: (lines: string[]) => boolean): Promise<void> {
+    while (!condition(this.lines)) {
+      if (this.#child.exitCode !== null) throw new Error(`the writer ended: ${this.lines.slice(-3).join('; ')}`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  async end(signal?: NodeJS.Signals): Promise<string[]> {
+    if (signal !== undefined) this.#child.kill(signal);
+    await this.#exit;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return this.lines;
+  }
+}
+
+function hashesOf(dir: string): Map<number, { readonly hash: string; readonly epoch: number }> {
+  const blocks = JournalReader.open(dir).blocks();
+  return new Map(Array.from(blocks, ({ block, hash, epoch }) => [block, { hash: hash.toString('hex'), epoch }]));
+}
+
+function expectAllKept(dir: string, acknowledged: Map<number, string>): void {
+  const stored = hashesOf(dir);
+  for (const [block, hash] of acknowledged) expect([block, stored.get(block)?.hash]).toEqual([block, hash]);
+  expect(inspectJournal(dir).findings).toEqual([]);
+}
+
+test('a second server on a journal is refused, with the process that has it', async () => {
+  const dir = temporaryFolder();
+  const other = new OtherWriter('appender.ts', dir);
+  await other.until((lines) => lines.length > 5);
+  const open = () => JournalWriter.open(dir, SMALL);
+  expect(open).toThrow(`is written by process ${other.pid}; stop it, or take over`);
+  expect(open).toThrow(JournalError);
+  await other.end('SIGKILL');
+  // The lock of a process that is gone counts for nothing.
+  const writer = JournalWriter.open(dir, SMALL);
+  expect(writer.epoch).toBe(2);
+  expect(open).toThrow(`is written by process ${process.pid}`);
+  await writer.close();
+  await open().close();
+});
+
+test('a lock left by another process that had the same id is ignored', async () => {
+  const dir = await createJournal([1]);
+  writeFileSync(join(dir, 'journal', 'writer.lock'), `${process.pid} 1 an-earlier-boot\n`);
+  await JournalWriter.open(dir, SMALL).close();
+});
+
+test('a writer at full speed is fenced by a take-over: nothing of it is lost, nothing comes after', async () => {
+  const dir = temporaryFolder();
+  const other = new OtherWriter('appender.ts', dir);
+  await other.until((lines) => lines.length > 200);
+  const writer = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+  const taken = writer.last.block;
+  appendBlocks(writer, Array(100).fill(50));
+  const lines = await other.end();
+  expect(lines.slice(-2)).toEqual(['failed epoch-lost', 'failed epoch-lost']);
+  expect(Math.max(...other.acknowledged.keys())).toBe(taken);
+  await writer.close();
+  expectAllKept(dir, other.acknowledged);
+  const stored = hashesOf(dir);
+  expect(stored.size).toBe(taken + 100);
+  for (const [block, { epoch }] of stored) expect(epoch).toBe(block <= taken ? 1 : 2);
+});
+
+test.each(['sealed', 'made', 'begun'])('a writer that stops when its old segment is %s is fenced', async (place) => {
+  const dir = temporaryFolder();
+  const other = new OtherWriter('pausing-appender.ts', dir, place);
+  await other.until((lines) => lines.includes('paused'));
+  const writer = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+  expect(writer.segment).toBe(2);
+  expect(writer.epoch).toBe(2);
+  expect(writer.last.block).toBe(Math.max(...other.acknowledged.keys()));
+  appendBlocks(writer, Array(20).fill(100));
+  writeFileSync(join(dir, 'resume'), '');
+  expect((await other.end()).slice(-2)).toEqual(['failed epoch-lost', 'failed epoch-lost']);
+  appendBlocks(writer, Array(20).fill(100));
+  const { block } = writer.last;
+  await writer.close();
+  expectAllKept(dir, other.acknowledged);
+  expect(hashesOf(dir).size).toBe(block);
+});
+
+test.each(['sealed', 'made', 'begun'])(
+  'a writer killed when its old segment is %s leaves a journal to go on with',
+  async (place) => {
+    const dir = temporaryFolder();
+    const other = new OtherWriter('pausing-appender.ts', dir, place);
+    await other.until((lines) => lines.includes('paused'));
+    await other.end('SIGKILL');
+    const blocks = Math.max(...other.acknowledged.keys());
+    expect(JournalReader.open(dir).last.block).toBe(blocks);
+    expect(inspectJournal(dir).findings).toEqual([]);
+    const writer = JournalWriter.open(dir, SMALL);
+    expect([writer.segment, writer.last.block]).toEqual([2, blocks]);
+    appendBlock(writer, 5);
+    await writer.close();
+    expect(listSegments(join(dir, 'journal'))).toEqual([1, 2]);
+    expectAllKept(dir, other.acknowledged);
+  },
+);
+
+test('of many that take over one after the other, the last one wins', async () => {
+  const dir = temporaryFolder();
+  const writers: JournalWriter[] = [];
+  for (let i = 0; i < 5; i++) {
+    const writer = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+    appendBlock(writer, 10);
+    writers.push(writer);
+  }
+  const last = writers.pop();
+  for (const writer of writers) {
+    expect(() => appendBlock(writer, 10)).toThrow(/another writer took the journal over with epoch 5; this one has/);
+    expect(writer.failure?.code).toBe('epoch-lost');
+    await writer.close();
+  }
+  if (last !== undefined) appendBlock(last, 10);
+  await last?.close();
+  expect(hashesOf(dir).size).toBe(6);
+});
+
+test('nothing acknowledged is lost when a writer is killed while it appends', async () => {
+  const dir = temporaryFolder();
+  const acknowledged = new Map<number, string>();
+  for (let round = 0; round < 8; round++) {
+    const other = new OtherWriter('appender.ts', dir);
+    await other.until((lines) => lines.length > 20 + round * 13);
+    await other.end('SIGKILL');
+    for (const [block, hash] of other.acknowledged) acknowledged.set(block, hash);
+    expect(other.lines[0]).toBe(`epoch ${round + 1}`);
+    expectAllKept(dir, acknowledged);
+  }
+  const writer = JournalWriter.open(dir, SMALL);
+  expect(writer.last.block).toBeGreaterThanOrEqual(acknowledged.size);
+  await writer.close();
+});

@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterAll, expect, test } from '@jest/globals';
+import { JournalError } from '../../journal/findings.ts';
+import { inspectJournal } from '../../journal/inspect.ts';
+import { JournalWriter } from '../../journal/log.ts';
+import { JournalReader } from '../../journal/reader.ts';
+import {
+  appendBlock,
+  createJournal,
+  GENESIS,
+  isIntact,
+  removeTemporaryFolders,
+  SMALL,
+  temporaryFolder,
+} from './temporary-journal.ts';
+
+afterAll(removeTemporaryFolders);
+
+const COUNTS = Array.from({ length: 160 }, (_, i) => [1, 17, 61, 300, 1021][i % 5] as number);
+
+test('reading begins at any block and at any sequence', async () => {
+  const dir = await createJournal(COUNTS);
+  const reader = JournalReader.open(dir);
+  expect(reader.segments.length).toBeGreaterThan(1);
+  const first: number[] = [];
+  for (const block of reader.blocks()) first[block.block] = block.firstSequence;
+  expect(first.length - 1).toBe(COUNTS.length);
+  for (let from = 1; from <= COUNTS.length; from += 7) {
+    const [block] = reader.blocks(from);
+    expect(block?.firstSequence).toBe(first[from]);
+  }
+  for (let block = 1; block <= COUNTS.length; block += 3) {
+    const begin = first[block] as number;
+    const end = begin + (COUNTS[block - 1] as number) - 1;
+    expect([reader.blockOf(begin), reader.blockOf(end)]).toEqual([block, block]);
+  }
+  const middle = first[80] as number;
+  const numbers = Array.from(reader.blocksFromSequence(middle), (block) => block.block);
+  expect(numbers).toEqual(Array.from({ length: 81 }, (_, i) => 80 + i));
+});
+
+test('the end of the journal is a place to read on from, what is beyond is an error', async () => {
+  const dir = await createJournal([5, 5]);
+  const reader = JournalReader.open(dir);
+  expect([...reader.blocks(3)]).toEqual([]);
+  expect(reader.blockOf(11)).toBe(3);
+  for (const from of [0, -1, 4, 1000]) expect(() => [...reader.blocks(from)]).toThrow(JournalError);
+  const writer = JournalWriter.open(dir, SMALL);
+  const cursor = reader.cursor(3);
+  expect(cursor.next()).toBeUndefined();
+  appendBlock(writer, 9);
+  expect(cursor.next()?.count).toBe(9);
+  expect(cursor.next()).toBeUndefined();
+  expect(cursor.last).toEqual(writer.last);
+  cursor.close();
+  await writer.close();
+});
+
+test('a journal without blocks is read as empty', async () => {
+  const reader = JournalReader.open(await createJournal([]));
+  expect([...reader.blocks()]).toEqual([]);
+  expect(reader.firstBlock).toBe(1);
+  expect(reader.last).toMatchObject({ block: 0, sequence: 0, hash: reader.genesisHash });
+});
+
+test('a cursor that is given another past does not go on', async () => {
+  const dir = await createJournal([5, 5, 5]);
+  const reader = JournalReader.open(dir);
+  const past = { ...reader.last, block: 1, sequence: 5, hash: Buffer.alloc(32) };
+  const cursor = reader.cursor(2, past);
+  expect(() => cursor.next()).toThrow('block 2: does not follow the block before it: the previous hash differs');
+  cursor.close();
+});
+
+test('threads follow a journal while it is written, over the seams of its segments', async () => {
+  const dir = await createJournal([1]);
+  const program = join(import.meta.dirname, 'programs', 'follower.ts');
+  const blocks = 600;
+  const followers = [1, 2].map(() => new Worker(program, { workerData: { dir, blocks } }));
+  const ends = followers.map(
+    (worker) =>
+      new Promise((resolve, reject) => {
+        worker.once('message', resolve);
+        worker.once('error', reject);
+      }),
+  );
+  const writer = JournalWriter.open(dir, SMALL);
+  for (let block = 2; block <= blocks; block++) {
+    appendBlock(writer, 1 + ((block * 131) % 500));
+    if (block % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(writer.segment).toBeGreaterThan(3);
+  expect(await Promise.all(ends)).toEqual([{ intact: blocks }, { intact: blocks }]);
+  await writer.close();
+  await Promise.all(followers.map((worker) => worker.terminate()));
+});
+
+test('inspection reports every segment, and nothing wrong in a good journal', async () => {
+  const dir = await createJournal(COUNTS);
+  const report = inspectJournal(dir);
+  expect(report).toMatchObject({ blocks: COUNTS.length, genesis: GENESIS, findings: [] });
+  expect(report.segments[0]).toMatchObject({ segment: 1, firstBlock: 1, sealed: true });
+  expect(report.segments.at(-1)).toMatchObject({ lastBlock: COUNTS.length, sealed: false });
+  expect(report.last).toEqual(JournalReader.open(dir).last);
+  expect(() => inspectJournal(temporaryFolder())).toThrow('holds no journal');
+});
+
+test('a view is over memory that the next block takes; a copy stays', async () => {
+  const reader = JournalReader.open(await createJournal([3, 4]));
+  const kept = Array.from(reader.blocks(), (block) => block.copy());
+  expect(kept.map((block) => [block.count, isIntact(block)])).toEqual([
+    [3, true],
+    [4, true],
+  ]);
+});
