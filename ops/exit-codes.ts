@@ -14,7 +14,7 @@ export const ExitCode = {
   terminated: 143,
 } as const;
 
-/** Wrong usage or input: which field (an option, an argument or a field of a record), its value, and the rule it breaks. */
+/** Wrong usage or input: which field (an option, an argument, a record's field), its value, and the rule it breaks. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly field: string;
@@ -51,7 +51,7 @@ export class Interrupted extends Error {
 }
 
 /** System errors that say that a path which somebody gave is wrong, rather than that the disk is. */
-const WRONG_PATH = ['ENOENT', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_FS_FILE_TOO_LARGE', 'ELOOP', 'EISDIR'];
+const WRONG_PATH = ['ENOENT', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_FS_FILE_TOO_LARGE', 'ELOOP'];
 const WRONG_JOURNAL = ['not-a-journal', 'no-such-block', 'newer-version'];
 const BAD_JOURNAL = ['damaged', 'missing-segment'];
 

@@ -35,8 +35,8 @@ export function registerMatch(program: CommanderCommand): void {
   const command = program
     .command('match')
     .description(
-      'Matches commands, one JSON object a line, and prints the events, one a line. No disk, no network. ' +
-        `Holds up to ${grouped(MATCH_LIMITS.ordersMax)} resting orders and ${grouped(MATCH_LIMITS.instrumentsMax)} instruments.`,
+      'Matches commands, one JSON object a line, and prints the events, one a line. No disk, no network. Holds up to ' +
+        `${grouped(MATCH_LIMITS.ordersMax)} resting orders and ${grouped(MATCH_LIMITS.instrumentsMax)} instruments.`,
     )
     .argument('[file]', 'commands (NDJSON); the standard input if there is none')
     .option('--book', 'after each command, print the book of its instrument')
@@ -90,7 +90,7 @@ async function match(file: string | undefined, options: MatchOptions): Promise<v
   const elapsedMs = performance.now() - started;
   await output.end();
   if (options.json) await printResult(matching.summary(options.depth, elapsedMs, wrong), true, () => '');
-  if (interruption.requested) throw interruption.error(matching.told(elapsedMs));
+  if (interruption.requested) throw interruption.error(`stopped after ${matching.told(elapsedMs)}`);
   if (wrong !== undefined) throw wrong;
 }
 

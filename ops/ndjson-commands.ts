@@ -82,10 +82,12 @@ const U64_MAX = (1n << 64n) - 1n;
 const U32_MAX = 4_294_967_295;
 
 type Line = Readonly<Partial<Record<FieldName, unknown>>>;
+type Draft = { -readonly [Name in keyof Command]: Command[Name] };
 
 /**
- * The command of one NDJSON line. What a record can hold is left to the matcher, which rejects it with a reason; anything
- * else is a UsageError that names the line, the field, its value and the rule. `time` is the line's number unless given.
+ * The command of one NDJSON line. What a record can hold is left to the matcher, which rejects it with a reason;
+ * anything else is a UsageError that names the line, the field, its value and the rule. `time` is the line's number
+ * unless given. The directory is asked last, so a line that is refused creates no instrument.
  */
 export function parseCommand(text: string, line: number, symbols: SymbolDirectory): Command {
   const fields = parseLine(text, line);
@@ -94,41 +96,48 @@ export function parseCommand(text: string, line: number, symbols: SymbolDirector
     throw new UsageError('op', op, `must be one of ${OP_WORDS}`, line);
   }
   checkNames(fields, op as OpWord, line);
-  const time = fields.time === undefined ? BigInt(line) : BigInt(wide(fields.time, 'time', line));
-  const account = fields.account === undefined ? undefined : whole(fields.account, 'account', U32_MAX, line);
-  const name = fields.symbol === undefined ? undefined : symbolName(fields.symbol, line);
-  const symbol = name === undefined ? undefined : symbols.idOf(name, op === 'instrument' ? 'instrument' : 'order');
-  switch (op as OpWord) {
+  const command = commandOf(fields, op as OpWord, line);
+  command.time = fields.time === undefined ? BigInt(line) : BigInt(wide(fields.time, 'time', line));
+  if (fields.account !== undefined) command.account = whole(fields.account, 'account', U32_MAX, line);
+  if (fields.symbol !== undefined) {
+    const name = symbolName(fields.symbol, line);
+    command.symbol = symbols.idOf(name, op === 'instrument' ? 'instrument' : 'order');
+  }
+  return command;
+}
+
+function commandOf(fields: Line, op: OpWord, line: number): Draft {
+  switch (op) {
     case 'new':
-      return newOrder(fields, line, { account, symbol, time });
+      return newOrder(fields, line);
     case 'cancel':
-      return { op: 'cancel', account, symbol, id: wide(fields.id, 'id', line), time };
-    case 'reduce': {
-      const quantity = amount(fields.qty, 'qty', line);
-      return { op: 'reduce', account, symbol, id: wide(fields.id, 'id', line), quantity, time };
-    }
+      return { op: 'cancel', id: wide(fields.id, 'id', line) };
+    case 'reduce':
+      return { op: 'reduce', id: wide(fields.id, 'id', line), quantity: amount(fields.qty, 'qty', line) };
     case 'replace': {
       const price = fields.price === undefined ? undefined : amount(fields.price, 'price', line);
       const quantity = fields.qty === undefined ? undefined : amount(fields.qty, 'qty', line);
-      return { op: 'replace', account, symbol, id: wide(fields.id, 'id', line), price, quantity, time };
+      return { op: 'replace', id: wide(fields.id, 'id', line), price, quantity };
     }
-    case 'massCancel': {
-      const side = fields.side === undefined ? undefined : word<SideName>(fields.side, 'side', Side, line);
-      return { op: 'massCancel', account, symbol, side, time };
-    }
-    case 'instrument': {
-      // Always an update: a directory has made sure that there is an instrument to update.
-      const quantity = fields.maxQty === undefined ? 0 : amount(fields.maxQty, 'maxQty', line);
-      const priceMax = fields.maxPrice === undefined ? 0 : amount(fields.maxPrice, 'maxPrice', line);
-      const closed = fields.closed === undefined ? false : yesOrNo(fields.closed, 'closed', line);
-      return { op: 'instrumentUpdate', account, symbol, quantity, priceMax, closed, time };
-    }
+    case 'massCancel':
+      return {
+        op: 'massCancel',
+        side: fields.side === undefined ? undefined : word<SideName>(fields.side, 'side', Side, line),
+      };
+    case 'instrument':
+      // Always an update: the directory makes sure that there is an instrument to update.
+      return {
+        op: 'instrumentUpdate',
+        quantity: fields.maxQty === undefined ? 0 : amount(fields.maxQty, 'maxQty', line),
+        priceMax: fields.maxPrice === undefined ? 0 : amount(fields.maxPrice, 'maxPrice', line),
+        closed: fields.closed === undefined ? false : yesOrNo(fields.closed, 'closed', line),
+      };
     default:
-      return { op: op as 'halt' | 'resume' | 'openAuction' | 'uncross', account, symbol, time };
+      return { op };
   }
 }
 
-function newOrder(fields: Line, line: number, rest: Pick<Command, 'account' | 'symbol' | 'time'>): Command {
+function newOrder(fields: Line, line: number): Draft {
   const type = fields.type === undefined ? 'limit' : word<OrderTypeName>(fields.type, 'type', OrderType, line);
   const tif = fields.tif === undefined ? 'gtc' : word<TimeInForceName>(fields.tif, 'tif', TimeInForce, line);
   for (const field of ['display', 'minQty'] as const) {
@@ -153,7 +162,6 @@ function newOrder(fields: Line, line: number, rest: Pick<Command, 'account' | 's
   }
   return {
     op: 'new',
-    ...rest,
     id: wide(fields.id, 'id', line),
     side: word<SideName>(fields.side, 'side', Side, line),
     type,

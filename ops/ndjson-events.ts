@@ -44,8 +44,9 @@ export class EventCounts {
 }
 
 /**
- * Events as NDJSON lines. It is told of a command's events all at once, because `open` of an accepted order is what is
- * open after the whole command. Sessions and answers belong to the protocol between client and gateway and have no line.
+ * Events as NDJSON lines. It is told of a command's events all at once, because `open` of an accepted order is what
+ * is open after the whole command. Sessions and answers belong to the protocol between client and gateway and have no
+ * line.
  */
 export class EventLines {
   /** Names of instruments as JSON, by symbol. */
@@ -122,7 +123,8 @@ export class EventLines {
     const takerAccount = words[taker + EVENT_WORD.account] as number;
     return (
       `${head}"trade","account":${takerAccount},"id":${takerId},"symbol":${this.#symbol(words, taker)},` +
-      `${terms(words, taker)},"side":${sideOf(words[taker] as number)},"taker":${takerId},"maker":${idOf(words, maker)},` +
+      `${terms(words, taker)},"side":${sideOf(words[taker] as number)},` +
+      `"taker":${takerId},"maker":${idOf(words, maker)},` +
       `"takerAccount":${takerAccount},"makerAccount":${words[maker + EVENT_WORD.account]},` +
       `"takerOpen":${openOf(words, taker)},"makerOpen":${openOf(words, maker)}}\n`
     );

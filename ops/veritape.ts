@@ -26,6 +26,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'the matcher alone: NDJSON commands in, NDJSON events out',
     load: async () => (await import('./match.ts')).registerMatch,
   },
+  challenge: {
+    summary: 'the matcher alone on a workload of the public challenge',
+    load: async () => (await import('./challenge.ts')).registerChallenge,
+  },
 };
 
 const EXIT_CODES = `
@@ -61,8 +65,7 @@ async function run(args: readonly string[]): Promise<number> {
     const code = exitCodeOf(error);
     const name = asked !== undefined && Object.hasOwn(SUBCOMMANDS, asked) ? `veritape ${asked}` : 'veritape';
     const failure = error instanceof Error ? error : new Error(String(error));
-    const stopped = code >= ExitCode.interrupted ? 'stopped: ' : '';
-    process.stderr.write(`${name}: ${stopped}${isExpected(error) ? failure.message : failure.stack}\n`);
+    process.stderr.write(`${name}: ${isExpected(error) ? failure.message : failure.stack}\n`);
     if (args.includes('--json')) await printFailure(failure, code);
     return code;
   }

@@ -87,31 +87,34 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   const sorted = scratch.bySequence(state);
   out.put(sorted.length);
   let before = 0;
-  for (const slot of sorted) {
-    const value = amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number;
-    out.put(value - before);
-    before = value;
-  }
-  for (const slot of sorted) out.put(slot);
-  for (const slot of sorted) out.put(ints[(slot << 4) + ORDER.symbol] as number);
-  for (const slot of sorted)
-    out.put((ints[(slot << 4) + ORDER.flags] as number) & (ORDER_FLAG.sell | ORDER_FLAG.postOnly));
-  for (const slot of sorted) out.put((ints[(slot << 4) + ORDER.account] as number) >>> 0);
+  out.putColumn(sorted, (slot) => {
+    const difference = (amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number) - before;
+    before += difference;
+    return difference;
+  });
+  out.putColumn(sorted, (slot) => slot);
+  out.putColumn(sorted, (slot) => ints[(slot << 4) + ORDER.symbol] as number);
+  out.putColumn(
+    sorted,
+    (slot) => (ints[(slot << 4) + ORDER.flags] as number) & (ORDER_FLAG.sell | ORDER_FLAG.postOnly),
+  );
+  out.putColumn(sorted, (slot) => (ints[(slot << 4) + ORDER.account] as number) >>> 0);
   for (let word = 0; word < 2; word++) {
-    before = 0;
-    for (const slot of sorted) {
+    let last = 0;
+    out.putColumn(sorted, (slot) => {
       const value = ints[(slot << 4) + ORDER.id + word] as number;
-      out.putDifference((value - before) | 0);
-      before = value;
-    }
+      const difference = (value - last) | 0;
+      last = value;
+      return zigzag(difference);
+    });
   }
   before = 0;
-  for (const slot of sorted) {
-    const value = amounts[(slot << 3) + ORDER_AMOUNT.price] as number;
-    out.putDifference(value - before);
-    before = value;
-  }
-  for (const slot of sorted) out.put(amounts[(slot << 3) + ORDER_AMOUNT.open] as number);
+  out.putColumn(sorted, (slot) => {
+    const difference = (amounts[(slot << 3) + ORDER_AMOUNT.price] as number) - before;
+    before += difference;
+    return zigzag(difference);
+  });
+  out.putColumn(sorted, (slot) => amounts[(slot << 3) + ORDER_AMOUNT.open] as number);
   return out.bytes();
 }
 
@@ -263,25 +266,32 @@ export class StateScratch {
     let filled = 0;
     let lowest = Number.MAX_SAFE_INTEGER;
     let highest = 0;
-    for (let slot = 1; slot <= highWater(); slot++) {
+    for (let slot = 1, last = highWater(); slot <= last; slot++) {
       if (((ints[(slot << 4) + ORDER.flags] as number) & ORDER_FLAG.live) === 0) continue;
       from[filled++] = slot;
       const sequence = amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number;
-      if (sequence < lowest) lowest = sequence;
-      if (sequence > highest) highest = sequence;
+      lowest = Math.min(lowest, sequence);
+      highest = Math.max(highest, sequence);
     }
     const starts = new Int32Array(RADIX + 1);
+    const digits = new Int32Array(highWater() + 1);
     for (let scale = 1; count > 1 && scale <= highest - lowest; scale *= RADIX) {
       starts.fill(0);
-      const digit = (slot: number): number =>
-        Math.floor(((amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number) - lowest) / scale) % RADIX;
-      for (const slot of from) starts[digit(slot) + 1] = (starts[digit(slot) + 1] as number) + 1;
-      for (let index = 1; index <= RADIX; index++)
-        starts[index] = (starts[index] as number) + (starts[index - 1] as number);
-      for (const slot of from) {
-        const place = starts[digit(slot)] as number;
-        starts[digit(slot)] = place + 1;
-        to[place] = slot;
+      for (let index = 0; index < count; index++) {
+        const slot = from[index] as number;
+        const above = Math.floor(((amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number) - lowest) / scale);
+        const digit = (above - Math.floor(above / TWO_32) * TWO_32) & (RADIX - 1);
+        digits[slot] = digit;
+        starts[digit + 1] = (starts[digit + 1] as number) + 1;
+      }
+      for (let digit = 1; digit <= RADIX; digit++) {
+        starts[digit] = (starts[digit] as number) + (starts[digit - 1] as number);
+      }
+      for (let index = 0; index < count; index++) {
+        const slot = from[index] as number;
+        const digit = digits[slot] as number;
+        to[starts[digit] as number] = slot;
+        starts[digit] = (starts[digit] as number) + 1;
       }
       [from, to] = [to, from];
     }
@@ -305,29 +315,26 @@ class VarintWriter {
 
   /** `value` is a non-negative integer below 2^53. */
   put(value: number): void {
-    if (this.#length + 8 > this.#memory.length) {
-      const grown = new Uint8Array(this.#memory.length * 2);
-      grown.set(this.#memory);
-      this.#memory = grown;
-    }
+    this.#reserve(1);
+    this.#length = encodeVarint(this.#memory, this.#length, value);
+  }
+
+  /** Writes `read(slot)` for each slot. */
+  putColumn(slots: Int32Array, read: (slot: number) => number): void {
+    this.#reserve(slots.length);
     const memory = this.#memory;
     let length = this.#length;
-    let rest = value;
-    while (rest > 0x7fff_ffff) {
-      memory[length++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
-    }
-    while (rest > 127) {
-      memory[length++] = (rest & 127) | 128;
-      rest >>>= 7;
-    }
-    memory[length++] = rest;
+    for (let index = 0; index < slots.length; index++)
+      length = encodeVarint(memory, length, read(slots[index] as number));
     this.#length = length;
   }
 
-  /** Zigzag: 0, -1, 1, -2, … become 0, 1, 2, 3, …; the magnitude is below 2^52. */
-  putDifference(value: number): void {
-    this.put(value < 0 ? -2 * value - 1 : 2 * value);
+  #reserve(numbers: number): void {
+    const needed = this.#length + numbers * VARINT_BYTES_MAX;
+    if (needed <= this.#memory.length) return;
+    const grown = new Uint8Array(needed * 2);
+    grown.set(this.#memory);
+    this.#memory = grown;
   }
 
   putName(words: Uint32Array, at: number): void {
@@ -336,6 +343,29 @@ class VarintWriter {
     this.put(length);
     for (let byte = 0; byte < length; byte++) this.put(nameByte(words, at, byte));
   }
+}
+
+const VARINT_BYTES_MAX = 8;
+
+/** 0, -1, 1, -2, … become 0, 1, 2, 3, …; the magnitude is below 2^52. */
+function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value;
+}
+
+function encodeVarint(memory: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let length = at;
+  while (rest > 0x7fff_ffff) {
+    const above = Math.floor(rest / 128);
+    memory[length++] = (rest - above * 128) | 128;
+    rest = above;
+  }
+  while (rest > 127) {
+    memory[length++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  memory[length++] = rest;
+  return length;
 }
 
 function nameByte(words: Uint32Array, at: number, byte: number): number {

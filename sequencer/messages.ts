@@ -194,7 +194,8 @@ export function decodeReply(bytes: Uint8Array): Answer[] | Refusal {
   }
   if (bytes.length !== MESSAGE_HEADER_BYTES + count * ANSWER_BYTES)
     throw new RangeError(`reply: ${bytes.length} bytes can not hold ${count} answers`);
-  const words = new Uint32Array(bytes.slice(MESSAGE_HEADER_BYTES).buffer);
+  // A copy, because a message may begin anywhere in its buffer; and not by slice, which of a Buffer is no copy.
+  const words = new Uint32Array(new Uint8Array(bytes.subarray(MESSAGE_HEADER_BYTES)).buffer);
   const answers: Answer[] = [];
   for (let index = 0; index < count; index++) {
     const at = index * (ANSWER_BYTES / 4);

@@ -36,6 +36,13 @@ export class Progress implements Disposable {
     else this.#spinner.text = told;
   }
 
+  /** Before a step that lets nothing else have its turn; said on a terminal only. */
+  phase(text: string): void {
+    if (this.#spinner === undefined) return;
+    this.#spinner.text = `${this.#what}: ${text}`;
+    this.#spinner.render();
+  }
+
   [Symbol.dispose](): void {
     this.#spinner?.stop();
   }
