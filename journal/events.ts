@@ -43,7 +43,7 @@ export const EventType = {
   refreshed: 8,
   /** An instrument was created or changed: name in bytes 16-31, largest order quantity in `id`, highest price in `open`. */
   instrument: 9,
-  /** A session was opened (`open` = session number, `id` = the number the client chose) or closed. */
+  /** A session was opened (`open` = session number, `id` = the number the client chose, `quantity` = last request) or closed. */
   session: 10,
   /** Ends a command that came in a session: `symbol` = session, `price` = sequence at which the request was handled first. */
   answer: 11,

@@ -119,7 +119,7 @@ async function demo(options: DemoOptions): Promise<void> {
     let closing: VenueClosing;
     try {
       submitted = (await runSelf(
-        ['submit', flow, '--nats', server.url, '--symbol', 'ACME', '--json'],
+        ['submit', flow, '--nats', server.url, '--symbol', 'ACME', '--create', '--json'],
         interruption,
       )) as SubmitResult;
     } finally {

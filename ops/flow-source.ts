@@ -2,7 +2,7 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { encodeMessages } from '../bench/challenge-run.ts';
 import { decodeWorkload } from '../bench/challenge-workload.ts';
-import { COMMAND_WORD, COMMAND_WORDS, type Command, encodeCommand, Op } from '../journal/commands.ts';
+import { COMMAND_WORD, COMMAND_WORDS, type Command, decodeName, encodeCommand, Op } from '../journal/commands.ts';
 import { UsageError } from './exit-codes.ts';
 import type { FlowSummary } from './marketdata/flow-recorder.ts';
 import { openFlow } from './marketdata/open-flow.ts';
@@ -13,11 +13,11 @@ import { readLines } from './ndjson-lines.ts';
 export const SOURCE_FORMATS = ['ndjson', 'challenge', ...FLOW_FORMATS] as const;
 export type SourceFormat = (typeof SOURCE_FORMATS)[number];
 
-/** What the venue knows of instruments, and what the source may do about those it does not know. */
+/** What the venue knows of instruments, and what to do about those it does not know. */
 export interface SourceInstruments {
   readonly known: ReadonlyMap<string, number>;
-  /** Precede the first command of an unknown instrument by its creation. */
-  readonly create: boolean;
+  /** Creates instruments before the first command that names them; without it such commands are rejected. */
+  readonly create?: ((creations: readonly Command[]) => Promise<void>) | undefined;
 }
 
 export interface SourceOptions {
@@ -58,10 +58,9 @@ export async function openFlowSource(path: string, options: SourceOptions): Prom
     ...(format === undefined ? {} : { format }),
     ...(options.symbol === undefined ? {} : { name: options.symbol }),
     ...(options.tick === undefined ? {} : { tick: options.tick }),
-    firstSymbol: Math.max(-1, ...options.instruments.known.values()) + 1,
-    createInstruments: true,
   });
-  return { format: flow.format, batches: flow.batches, marketData: flow.summary };
+  const batches = marketDataBatches(flow.batches, new Directory(options.instruments));
+  return { format: flow.format, batches, marketData: flow.summary };
 }
 
 /** Undefined when only the market-data readers can tell. */
@@ -80,9 +79,9 @@ async function guessFormat(path: string): Promise<SourceFormat | undefined> {
 /** Gives names their ids, and collects the creations that must come first. */
 class Directory implements SymbolDirectory {
   readonly #ids: Map<string, number>;
-  readonly #create: boolean;
+  readonly #create: SourceInstruments['create'];
   #next: number;
-  creations: Command[] = [];
+  #creations: Command[] = [];
 
   constructor(instruments: SourceInstruments) {
     this.#ids = new Map(instruments.known);
@@ -93,11 +92,16 @@ class Directory implements SymbolDirectory {
   idOf(name: string): number {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
-    if (!this.#create) return NO_SYMBOL;
+    if (this.#create === undefined) return NO_SYMBOL;
     const symbol = this.#next++;
     this.#ids.set(name, symbol);
-    this.creations.push({ op: 'instrumentCreate', account: 0, symbol, name });
+    this.#creations.push({ op: 'instrumentCreate', account: 0, symbol, name });
     return symbol;
+  }
+
+  /** Has what was asked for since the last call created. */
+  async settle(): Promise<void> {
+    if (this.#creations.length > 0) await this.#create?.(this.#creations.splice(0));
   }
 }
 
@@ -110,17 +114,16 @@ async function* ndjsonBatches(path: string, directory: Directory): AsyncGenerato
     for (const text of lines) {
       line++;
       if (text.trim() === '') continue;
-      const command = parseCommand(text, line, directory);
-      for (const each of [...directory.creations.splice(0), command]) {
-        encodeCommand(words, count * COMMAND_WORDS, each);
-        if (++count < BATCH_COMMANDS) continue;
-        yield { words, count };
-        words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
-        count = 0;
-      }
+      encodeCommand(words, count * COMMAND_WORDS, parseCommand(text, line, directory));
+      if (++count < BATCH_COMMANDS) continue;
+      await directory.settle();
+      yield { words, count };
+      words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
+      count = 0;
     }
     // What came together goes together: somebody typing wants an answer to each line.
     if (count === 0) continue;
+    await directory.settle();
     yield { words, count };
     words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
     count = 0;
@@ -135,14 +138,9 @@ async function* challengeBatches(path: string, options: SourceOptions): AsyncGen
     if (error instanceof RangeError) throw new UsageError('file', path, error.message);
     throw error;
   }
-  const directory = new Directory({ ...options.instruments, create: true });
+  const directory = new Directory(options.instruments);
   const symbol = directory.idOf(options.symbol ?? 'CHALLENGE');
-  const [creation] = directory.creations;
-  if (creation !== undefined) {
-    const words = new Uint32Array(COMMAND_WORDS);
-    encodeCommand(words, 0, creation);
-    yield { words, count: 1 };
-  }
+  await directory.settle();
   for (let at = 0; at < commands.length; at += COMMAND_WORDS) {
     commands[at + COMMAND_WORD.symbol] = symbol;
     commands[at + COMMAND_WORD.account] = 1 + ((commands[at + COMMAND_WORD.id] as number) % options.accounts);
@@ -150,6 +148,27 @@ async function* challengeBatches(path: string, options: SourceOptions): AsyncGen
   for (let at = 0; at < commands.length; at += BATCH_COMMANDS * COMMAND_WORDS) {
     const words = commands.subarray(at, at + BATCH_COMMANDS * COMMAND_WORDS);
     yield { words, count: words.length / COMMAND_WORDS };
+  }
+}
+
+/** A market-data flow numbers its instruments itself and creates them in passing; here the venue's numbers take their place. */
+async function* marketDataBatches(batches: AsyncIterable<FlowBatch>, directory: Directory): AsyncGenerator<FlowBatch> {
+  const symbols = new Map<number, number>();
+  for await (const { words, count } of batches) {
+    let kept = 0;
+    for (let index = 0; index < count; index++) {
+      const at = index * COMMAND_WORDS;
+      const own = words[at + COMMAND_WORD.symbol] as number;
+      if (((words[at] as number) & 255) === Op.instrumentCreate) {
+        symbols.set(own, directory.idOf(decodeName(words, at + COMMAND_WORD.id)));
+        continue;
+      }
+      words[at + COMMAND_WORD.symbol] = symbols.get(own) ?? NO_SYMBOL;
+      words.copyWithin(kept * COMMAND_WORDS, at, at + COMMAND_WORDS);
+      kept++;
+    }
+    await directory.settle();
+    if (kept > 0) yield { words, count: kept };
   }
 }
 

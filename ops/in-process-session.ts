@@ -18,29 +18,25 @@ export class NotTaken extends Error {
 export class InProcessSession {
   readonly session: number;
   readonly #port: CommandPort;
-  #next = 1;
+  #next: number;
 
   static async open(port: CommandPort, account: number, key: number | bigint): Promise<InProcessSession> {
     const [answer] = await submit(port, [{ op: 'sessionOpen', account, id: key }], 0, 0);
     if (answer === undefined || answer.reason !== 0) {
       throw new NotTaken('ok', `session: ${reasonText(answer?.reason ?? 0)}`);
     }
-    return new InProcessSession(port, answer.open);
+    return new InProcessSession(port, answer.open, answer.traded);
   }
 
-  private constructor(port: CommandPort, session: number) {
+  private constructor(port: CommandPort, session: number, handled: number) {
     this.#port = port;
+    this.#next = handled + 1;
     this.session = session;
   }
 
-  /** Request number of the next command. */
+  /** Request number of the next command; above 1 at once when the session was open before. */
   get nextRequest(): number {
     return this.#next;
-  }
-
-  /** Goes on after `request`, for a session that was opened before. */
-  resumeAfter(request: number): void {
-    this.#next = request + 1;
   }
 
   /**

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Logger } from 'pino';
+import { SEGMENT_BYTES_MIN } from '../journal/segments.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
 import { ACK_POLICIES, type AckPolicy } from '../sequencer/command-port.ts';
 import { IDLE_STRATEGIES, type IdleStrategy } from '../sequencer/doorbell.ts';
@@ -12,7 +13,7 @@ import { Interruption } from './cli/interruption.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
-import { type Notice, openVenue, SNAPSHOT_EVERY_DEFAULT, type Venue } from './venue.ts';
+import { type Notice, openVenue, SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT, type Venue } from './venue.ts';
 
 interface ServeOptions {
   readonly dir: string;
@@ -22,7 +23,7 @@ interface ServeOptions {
   readonly ack: AckPolicy;
   readonly snapshotEvery: number;
   readonly snapshotsKept: number;
-  readonly segmentBytes?: number;
+  readonly segmentBytes: number;
   readonly takeOver?: boolean;
   readonly tokens?: string;
   readonly instrument: string[];
@@ -74,9 +75,9 @@ export function registerServe(program: Command): void {
         .argParser(wholeNumber(1, 10_000)),
     )
     .addOption(
-      new Option('--segment-bytes <bytes>', 'length of a journal segment').argParser(
-        wholeNumber(1, Number.MAX_SAFE_INTEGER),
-      ),
+      new Option('--segment-bytes <bytes>', 'length of a journal segment; two are taken from the disk at once')
+        .default(SEGMENT_BYTES_DEFAULT)
+        .argParser(wholeNumber(SEGMENT_BYTES_MIN, 2 ** 40)),
     )
     .addOption(
       new Option('--orders-max <count>', 'orders that can rest at once, in a new journal').argParser(

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { COMMAND_WORDS } from '../journal/commands.ts';
-import { Reason, reasonName } from '../journal/reasons.ts';
+import { COMMAND_WORDS, encodeCommand, type Command as VenueCommand } from '../journal/commands.ts';
+import { Reason, reasonName, reasonText } from '../journal/reasons.ts';
 import type { Answer } from '../sequencer/messages.ts';
 import { grouped, rateOf, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
-import { EnvironmentFault } from './exit-codes.ts';
+import { EnvironmentFault, UsageError } from './exit-codes.ts';
 import { type FlowSource, isNewOrder, openFlowSource, SOURCE_FORMATS, type SourceFormat } from './flow-source.ts';
 import type { FlowSummary } from './marketdata/flow-recorder.ts';
 import { natsConnectionOptions } from './nats-server.ts';
@@ -69,7 +69,7 @@ export function registerSubmit(program: Command): void {
     .addOption(
       new Option(
         '--session-key <number>',
-        'names the session, so that an interrupted run can be told from a new one',
+        'names the session: run again with the same file, it sends only what was not handled yet',
       ).argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
     )
     .addOption(new Option('--token <token>', 'what the venue knows this client by').env('VERITAPE_TOKEN'))
@@ -106,7 +106,7 @@ async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
       accounts: options.accounts,
       instruments: {
         known: new Map(client.info.instruments.map((instrument) => [instrument.name, instrument.symbol])),
-        create: options.create === true,
+        create: options.create === true ? (creations) => createInstruments(options, creations) : undefined,
       },
     });
     const result = await submitFlow(client, source, options.batch, interruption, progress);
@@ -139,6 +139,23 @@ async function openClient(options: SubmitOptions, onRetry: (why: string) => void
   }
 }
 
+/** In a session of their own, so that the flow's request numbers are those of its commands. */
+async function createInstruments(options: SubmitOptions, creations: readonly VenueCommand[]): Promise<void> {
+  const { sessionKey: _, ...rest } = options;
+  const admin = await openClient({ ...rest, account: 0 }, () => {});
+  try {
+    for (const creation of creations) {
+      const words = new Uint32Array(COMMAND_WORDS);
+      encodeCommand(words, 0, creation);
+      const [answer] = await admin.send(words, 1);
+      if (answer?.reason === Reason.none) continue;
+      throw new UsageError('symbol', creation.name, `the venue did not create it: ${reasonText(answer?.reason ?? 0)}`);
+    }
+  } finally {
+    await admin.close();
+  }
+}
+
 async function submitFlow(
   client: VenueClient,
   source: FlowSource,
@@ -166,8 +183,12 @@ async function submitFlow(
   const failures: unknown[] = [];
   const size = Math.min(batchMax, client.batchMax);
   const started = performance.now();
+  // A session that was open before has handled the beginning of the flow.
+  let handled = client.handled;
   for await (const batch of source.batches) {
-    for (let from = 0; from < batch.count && !interruption.requested && failures.length === 0; from += size) {
+    const skipped = Math.min(handled, batch.count);
+    handled -= skipped;
+    for (let from = skipped; from < batch.count && !interruption.requested && failures.length === 0; from += size) {
       const count = Math.min(size, batch.count - from);
       const words = batch.words.subarray(from * COMMAND_WORDS, (from + count) * COMMAND_WORDS);
       for (let index = 0; index < count; index++) if (isNewOrder(words, index * COMMAND_WORDS)) totals.newOrders++;

@@ -56,6 +56,8 @@ const BACK_OFF_MS_MAX = 500;
  */
 export class VenueClient {
   readonly session: number;
+  /** The last request that the venue had handled when the session was opened; 0 in a new one. */
+  readonly handled: number;
   readonly info: VenueInfo;
   /** Batches that were sent more than once. */
   retries = 0;
@@ -72,7 +74,7 @@ export class VenueClient {
   #holding = false;
   #backOffMs = BACK_OFF_MS_MIN;
   #lastAnswerAt = performance.now();
-  #next = 1;
+  #next: number;
   #room: (() => void)[] = [];
   #closed = false;
 
@@ -99,7 +101,7 @@ export class VenueClient {
         const [answer] = reply;
         if (answer === undefined || answer.reason !== 0)
           throw new ClientError(`session: ${reasonText(answer?.reason ?? 0)}`);
-        return answer.open;
+        return { number: answer.open, handled: answer.traded };
       });
       return new VenueClient(options, connection, info, session);
     } catch (error) {
@@ -108,22 +110,24 @@ export class VenueClient {
     }
   }
 
-  private constructor(options: VenueClientOptions, connection: NatsConnection, info: VenueInfo, session: number) {
+  private constructor(
+    options: VenueClientOptions,
+    connection: NatsConnection,
+    info: VenueInfo,
+    session: { number: number; handled: number },
+  ) {
     this.#options = options;
     this.#connection = connection;
     this.info = info;
-    this.session = session;
+    this.session = session.number;
+    this.handled = session.handled;
+    this.#next = session.handled + 1;
     this.#windowCommands = Math.max(info.limits.answersPerSessionMax, 1);
   }
 
   /** Request number of the next command. */
   get nextRequest(): number {
     return this.#next;
-  }
-
-  /** Goes on after `request`, for a session that was opened before. */
-  resumeAfter(request: number): void {
-    this.#next = request + 1;
   }
 
   /** Most commands that fit one batch. */

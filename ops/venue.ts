@@ -36,6 +36,7 @@ export interface VenueOptions {
   readonly snapshotEvery?: number | undefined;
   /** Snapshots kept; older ones are deleted. */
   readonly snapshotsKept?: number | undefined;
+  /** Length of a journal segment; two of them are taken from the disk at once. */
   readonly segmentBytesMax?: number | undefined;
   readonly blockBounds?: Partial<BlockBounds> | undefined;
   readonly idle?: IdleStrategy | undefined;
@@ -53,6 +54,8 @@ export interface Notice {
   readonly fields: Readonly<Record<string, string | number>>;
 }
 
+/** Written out in full before it is used, and the next one while it is; so not LMDB's largest. */
+export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20;
 export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
 /** Digests waiting for the other replicas' ones; more than this means that a replica stands still. */
 const DIGESTS_WAITING_MAX = 1024;
@@ -169,7 +172,7 @@ export class Venue {
     const journal = this.#thread(threadEntry(import.meta.url, '../sequencer/journal-thread'), 'journal', {
       directory: options.directory,
       genesis: { shard: options.shard ?? 0, createdAt: BigInt(Date.now()) * 1_000_000n, limits: this.#limits },
-      segmentBytesMax: options.segmentBytesMax,
+      segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT,
       takeOver: options.takeOver === true,
       forwardBlocks: options.nats !== undefined,
       ...idle,

@@ -30,6 +30,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'the matcher alone on a workload of the public challenge',
     load: async () => (await import('./challenge.ts')).registerChallenge,
   },
+  audit: {
+    summary: 'check a journal from end to end, and replay it against its snapshots',
+    load: async () => (await import('./audit.ts')).registerAudit,
+  },
 };
 
 const EXIT_CODES = `

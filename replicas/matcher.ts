@@ -523,6 +523,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     out[event + EVENT_WORD.id + 1] = sessions.key[place * 2 + 1] as number;
     out[event + EVENT_WORD.account] = words[at + COMMAND_WORD.account] as number;
     out[event + EVENT_WORD.request] = words[at + COMMAND_WORD.request] as number;
+    if (flags !== EventFlag.closed) out[event + EVENT_WORD.quantity] = sessions.lastRequest[place] as number;
     out[event + EVENT_WORD.open] = sessions.number[place] as number;
   }
 

@@ -236,9 +236,7 @@ export class CommandPort {
         pending.sink.answer(
           place,
           sequence,
-          readWide(words, at + EVENT_WORD.open),
-          0,
-          Reason.none,
+          readWide(words, at + EVENT_WORD.open), readWide(words, at + EVENT_WORD.quantity), Reason.none,
           (eventFlags(words, at) & EventFlag.repeat) !== 0,
         );
       return;

@@ -31,7 +31,7 @@ import { COMMAND_BYTES } from '../journal/commands.ts';
  * |-----:|------|-------|---------|
  * |  0 | u64 | sequence | where the command was handled; of a repeat: where it was handled first |
  * |  8 | u64 | open     | lots open after it; of a session open: the session's number |
- * | 16 | u64 | traded   | lots it traded as taker |
+ * | 16 | u64 | traded   | lots it traded as taker; of a session open: the last request that was handled |
  * | 24 | u8  | reason   | journal/reasons.ts; 0: not rejected |
  * | 25 | u8  | repeat   | 1: the request had been handled before |
  * | 26 |     |          | zero |

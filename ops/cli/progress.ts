@@ -43,7 +43,12 @@ export class Progress implements Disposable {
     this.#spinner.render();
   }
 
-  [Symbol.dispose](): void {
+  /** Clears the terminal's line, before something else is printed. */
+  stop(): void {
     this.#spinner?.stop();
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
   }
 }

@@ -162,7 +162,8 @@ export class ReferenceMarket {
 
   #emitSession(session: Session, command: MarketCommand, flags: number): void {
     const { account, request } = command;
-    this.#emit('session', { flags, open: session.number, id: shownId(session.id), account, request });
+    const quantity = flags === EventFlag.closed ? 0 : session.last;
+    this.#emit('session', { flags, open: session.number, quantity, id: shownId(session.id), account, request });
   }
 
   // Commands by kind.

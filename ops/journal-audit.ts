@@ -1,0 +1,393 @@
+import { BLOCK_HEADER_WORDS, BlockView } from '../journal/block.ts';
+import { hashOf } from '../journal/chain.ts';
+import { COMMAND_WORDS } from '../journal/commands.ts';
+import { type Finding, JournalError } from '../journal/findings.ts';
+import type { Genesis } from '../journal/genesis.ts';
+import { type JournalCursor, JournalReader } from '../journal/reader.ts';
+import { blockScratch, pointOf } from '../journal/segmentfile.ts';
+import { type ChainPoint, segmentFinding } from '../journal/segments.ts';
+import { loadSnapshot, type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
+import {
+  encodeState,
+  restoreState,
+  STATE_CODEC_VERSION,
+  StateError,
+  StateScratch,
+} from '../replicas/canonical-state.ts';
+import { EventBuffer } from '../replicas/event-buffer.ts';
+import { listInstruments } from '../replicas/instrument-table.ts';
+import { createMatcher, type Matcher } from '../replicas/matcher.ts';
+import type { Interruption } from './cli/interruption.ts';
+import type { TextOutput } from './cli/text-output.ts';
+import { UsageError } from './exit-codes.ts';
+import { EventCounts, EventLines } from './ndjson-events.ts';
+
+/** Findings after these are counted and no more. */
+const FINDINGS_MAX = 100;
+/** So many blocks from a damaged one on are tried, to go on from the first that is good by itself. */
+const RESUME_BLOCKS_MAX = 64;
+const EVENT_SLOTS = 4_096;
+
+export interface AuditOptions {
+  /** Replay may begin at the newest snapshot before this sequence. */
+  readonly from?: number | undefined;
+  /** Replay ends with this sequence. */
+  readonly to?: number | undefined;
+  /** Takes the events of the commands from `from` to `to`, as NDJSON. */
+  readonly events?: TextOutput | undefined;
+}
+
+export interface SequenceRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A snapshot whose file is good and which the chain bears out. */
+interface FittingSnapshot {
+  readonly file: string;
+  readonly header: SnapshotHeader;
+}
+
+/**
+ * Checks a journal from end to end, and the venue's state by replaying its commands on the way. Damage becomes a finding,
+ * and checking goes on behind it as far as that can be.
+ */
+export class JournalAudit {
+  readonly findings: Finding[] = [];
+  /** All of them, also those that were not kept. */
+  findingCount = 0;
+  genesis: Genesis | undefined;
+  segments = 0;
+  blocks = 0;
+  commands = 0;
+  epochs = 0;
+  /** The last block that is good, or where the kept journal begins. */
+  last: ChainPoint | undefined;
+  firstSequence = 0;
+  /** Sequence of the snapshot that replay began from; 0 for the begin of the journal, undefined if it did not begin. */
+  startedFrom: number | undefined;
+  /** In order; more than one if damage ended a replay and a later snapshot began another. */
+  readonly replayed: SequenceRange[] = [];
+  replayedCommands = 0;
+  readonly counts = new EventCounts();
+  snapshotsFound = 0;
+  snapshotsCompared = 0;
+  /** After the last command that was replayed. */
+  stateHash = '';
+  readonly #directory: string;
+  readonly #options: AuditOptions;
+  readonly #lines = new EventLines();
+  readonly #scratch = new StateScratch();
+  /** By the block they were taken after. */
+  readonly #snapshots = new Map<number, FittingSnapshot>();
+  /** Block after which replay is to begin; undefined for any that has a snapshot. */
+  #startBlock: number | undefined;
+  #matcher: Matcher | undefined;
+  #events = new EventBuffer(EVENT_SLOTS);
+  #replayFrom = 0;
+
+  constructor(directory: string, options: AuditOptions = {}) {
+    this.#directory = directory;
+    this.#options = options;
+  }
+
+  /** Ends early when it is interrupted. Throws a JournalError 'not-a-journal', or a UsageError for the options. */
+  async run(interruption: Interruption, told: () => void = () => undefined): Promise<void> {
+    // Listed first, so that none can be of a block that was written after the end was looked for.
+    const files = await new SnapshotStore(this.#directory).list();
+    const reader = this.#attempt(() => JournalReader.open(this.#directory));
+    const begin = reader && this.#attempt(() => beginOf(reader));
+    if (reader === undefined || begin === undefined) return;
+    this.genesis = reader.genesis;
+    this.segments = reader.segments.length;
+    for (const segment of reader.segments) this.#attempt(() => checkSegment(reader, segment));
+    const last = this.#attempt(() => reader.last);
+    checkOptions(this.#options, begin, last);
+
+    this.snapshotsFound = files.length;
+    for (const { file } of files.reverse()) await this.#takeSnapshot(file, reader, begin, last);
+    this.#chooseStart(begin);
+    this.firstSequence = begin.sequence + 1;
+    this.last = begin;
+    await this.#beginReplay(begin.block);
+    await this.#readBlocks(reader, begin, interruption, told);
+    this.#endReplay();
+    if (this.startedFrom !== undefined || this.findingCount > 0 || interruption.requested) return;
+    const text = `nothing could be replayed: the journal begins after block ${begin.block}, and no snapshot fits it`;
+    this.#find({ kind: 'no-start', text });
+  }
+
+  /** Checks a snapshot by itself and against the chain. */
+  async #takeSnapshot(
+    file: string,
+    reader: JournalReader,
+    begin: ChainPoint,
+    last: ChainPoint | undefined,
+  ): Promise<void> {
+    try {
+      const { header } = await loadSnapshot(file);
+      if (header.block < begin.block) return;
+      const point = header.block === begin.block ? begin : chainPoint(reader, header.block, last);
+      const why = whyNotOf(header, reader.genesis, point, last);
+      if (why !== undefined) this.#find({ kind: 'snapshot', text: `${file}: ${why}`, file, block: header.block });
+      else if (point !== undefined) this.#snapshots.set(header.block, { file, header });
+    } catch (error) {
+      this.#find(findingOf(error, file));
+    }
+  }
+
+  /** The begin of the journal if that is kept, unless only what comes after a snapshot is asked for. */
+  #chooseStart(begin: ChainPoint): void {
+    const { from } = this.#options;
+    const fitting = [...this.#snapshots.values()].map(({ header }) => header);
+    const before = from === undefined ? undefined : fitting.findLast((header) => header.sequence < from);
+    if (before !== undefined) this.#startBlock = before.block;
+    else if (begin.block === 0) this.#startBlock = 0;
+    else if (from === undefined) this.#startBlock = fitting[0]?.block;
+    else throw new UsageError('from', from, 'no snapshot before it is left to begin from');
+  }
+
+  async #readBlocks(
+    reader: JournalReader,
+    begin: ChainPoint,
+    interruption: Interruption,
+    told: () => void,
+  ): Promise<void> {
+    let cursor = this.#attempt(() => reader.cursor(begin.block + 1, begin));
+    try {
+      while (cursor !== undefined && !interruption.requested) {
+        let block: BlockView | undefined;
+        const step = stepOf(cursor);
+        if (step === undefined) return;
+        if (step instanceof BlockView) block = step;
+        else {
+          this.#find(step);
+          this.#endReplay();
+          const reached = cursor.last.block;
+          block = nextGood(reader, reached + 1);
+          if (block === undefined) return this.#endUnchecked(reader, reached);
+          cursor.close();
+          const point = pointOf(block);
+          cursor = this.#attempt(() => reader.cursor(point.block + 1, point));
+        }
+        await this.#takeBlock(block);
+        if (this.#options.events?.full) await this.#options.events.flush();
+        told();
+        await interruption.turn();
+      }
+    } finally {
+      cursor?.close();
+    }
+  }
+
+  /** A damaged last block has nothing behind it. */
+  #endUnchecked(reader: JournalReader, reached: number): void {
+    const segment = reader.segments.at(-1) ?? 1;
+    const end = this.#attempt(() => reader.state(segment).lastBlock);
+    if (end === reached + 1) return;
+    this.#find({ kind: 'unchecked', text: `what comes after block ${reached} could not be checked` });
+  }
+
+  /** Counts a good block, and replays it if there is a state to replay it on. */
+  async #takeBlock(view: BlockView): Promise<void> {
+    if (this.last?.block === 0 || this.last?.epoch !== view.epoch) this.epochs++;
+    this.blocks++;
+    this.commands += view.count;
+    this.last = pointOf(view);
+    if (this.#matcher !== undefined) this.#replay(this.#matcher, view);
+    const snapshot = this.#snapshots.get(view.block);
+    if (snapshot === undefined) return;
+    if (this.#matcher === undefined) await this.#beginReplay(view.block);
+    else if (this.#matcher.sequence() === view.lastSequence) this.#compare(this.#matcher, snapshot);
+  }
+
+  #replay(matcher: Matcher, view: BlockView): void {
+    const { from = 1, to = Number.MAX_SAFE_INTEGER, events: output } = this.#options;
+    const events = this.#events;
+    const count = Math.max(0, Math.min(view.count, to - view.firstSequence + 1));
+    for (let index = 0; index < count; index++) {
+      matcher.apply(view.words, BLOCK_HEADER_WORDS + index * COMMAND_WORDS);
+      this.counts.add(events.words, events.next);
+      if (output !== undefined) {
+        const sequence = view.firstSequence + index;
+        if (sequence < from) this.#lines.learn(events.words, events.next);
+        else output.add(this.#lines.command(sequence, events.words, events.next));
+      }
+      events.clear();
+    }
+    this.replayedCommands += count;
+  }
+
+  #compare(matcher: Matcher, { file, header }: FittingSnapshot): void {
+    this.snapshotsCompared++;
+    const hash = hashOf(encodeState(matcher.state, this.#scratch));
+    if (hash.equals(header.stateHash)) return;
+    const text =
+      `${file}: after sequence ${header.sequence} the replayed state has hash ${hash.toString('hex')}, ` +
+      `the snapshot has ${header.stateHash.toString('hex')}`;
+    this.#find({ kind: 'state', text, file, block: header.block });
+  }
+
+  /** Makes a state for what comes after `block`, if replay may begin there. */
+  async #beginReplay(block: number): Promise<void> {
+    const snapshot = this.#snapshots.get(block);
+    if (this.genesis === undefined || (this.#startBlock ?? block) !== block) return;
+    if (block !== 0 && snapshot === undefined) return;
+    if (snapshot !== undefined && snapshot.header.sequence >= (this.#options.to ?? Number.MAX_SAFE_INTEGER)) return;
+    const events = new EventBuffer(EVENT_SLOTS);
+    const matcher = createMatcher(this.genesis.limits, events);
+    if (snapshot !== undefined) {
+      try {
+        const { state } = await loadSnapshot(snapshot.file);
+        restoreState(matcher.state, state);
+      } catch (error) {
+        this.#find(findingOf(error, snapshot.file));
+        return;
+      }
+      for (const { symbol, name } of listInstruments(matcher.state.instruments)) this.#lines.name(symbol, name);
+    }
+    this.#startBlock = undefined;
+    this.#matcher = matcher;
+    this.#events = events;
+    this.#replayFrom = matcher.sequence() + 1;
+    this.startedFrom ??= matcher.sequence();
+  }
+
+  #endReplay(): void {
+    const matcher = this.#matcher;
+    if (matcher === undefined) return;
+    this.#matcher = undefined;
+    this.stateHash = hashOf(encodeState(matcher.state, this.#scratch)).toString('hex');
+    const to = matcher.sequence();
+    if (to >= this.#replayFrom) this.replayed.push({ from: this.#replayFrom, to });
+  }
+
+  /** What `read` gives, or undefined if it met damage. */
+  #attempt<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      this.#find(findingOf(error));
+      return undefined;
+    }
+  }
+
+  /** The same damage may be met more than once on the way. */
+  #find(finding: Finding): void {
+    if (this.findings.some(({ text }) => text === finding.text)) return;
+    this.findingCount++;
+    if (this.findings.length < FINDINGS_MAX) this.findings.push(finding);
+  }
+}
+
+function beginOf(reader: JournalReader): ChainPoint {
+  const segment = reader.segments[0] ?? 1;
+  const { start } = reader.state(segment);
+  if (start.block > 0 || start.hash.equals(reader.genesisHash)) return start;
+  throw JournalError.damaged(segmentFinding(segment, 'segment', 'does not begin with the hash of its genesis record'));
+}
+
+/** All that LMDB would trust in a segment. */
+function checkSegment(reader: JournalReader, segment: number): void {
+  const file = reader.openSegment(segment);
+  try {
+    file.check();
+  } finally {
+    file.close();
+  }
+}
+
+function checkOptions(options: AuditOptions, begin: ChainPoint, last: ChainPoint | undefined): void {
+  const { from, to } = options;
+  if (from !== undefined && to !== undefined && from > to)
+    throw new UsageError('from', from, `must not be after ${to}`);
+  for (const [name, value] of Object.entries({ from, to })) {
+    if (value === undefined) continue;
+    if (last !== undefined && value > last.sequence) {
+      throw new UsageError(name, value, `the last sequence of the journal is ${last.sequence}`);
+    }
+    if (value <= begin.sequence) throw new UsageError(name, value, `the first sequence kept is ${begin.sequence + 1}`);
+  }
+}
+
+/** The chain at a block; undefined where it is damaged, which the reading of all blocks will find. */
+function chainPoint(reader: JournalReader, block: number, last: ChainPoint | undefined): ChainPoint | undefined {
+  if (last === undefined || block > last.block) return undefined;
+  const view = goodBlock(reader, block);
+  return view && pointOf(view);
+}
+
+/** Why a snapshot is not one of this journal. */
+function whyNotOf(
+  header: SnapshotHeader,
+  genesis: Genesis,
+  point: ChainPoint | undefined,
+  last: ChainPoint | undefined,
+): string | undefined {
+  if (header.shard !== genesis.shard) return `of shard ${header.shard}, the journal is of shard ${genesis.shard}`;
+  if (header.codec !== STATE_CODEC_VERSION) return `state format ${header.codec} is not ${STATE_CODEC_VERSION}`;
+  if (last !== undefined && header.block > last.block) {
+    return `taken after block ${header.block}, the journal ends with block ${last.block}`;
+  }
+  if (point === undefined) return undefined;
+  if (header.sequence !== point.sequence) {
+    return `of sequence ${header.sequence}, but block ${point.block} ends with sequence ${point.sequence}`;
+  }
+  if (header.chainHash.equals(point.hash)) return undefined;
+  return `of another chain: block ${point.block} has hash ${point.hash.toString('hex')}, not ${header.chainHash.toString('hex')}`;
+}
+
+function stepOf(cursor: JournalCursor): BlockView | Finding | undefined {
+  try {
+    return cursor.step();
+  } catch (error) {
+    return findingOf(error);
+  }
+}
+
+/** The first block from `from` on that is good by itself: near it, or else where a later segment begins. */
+function nextGood(reader: JournalReader, from: number): BlockView | undefined {
+  for (let block = from; block < from + RESUME_BLOCKS_MAX; block++) {
+    const view = goodBlock(reader, block);
+    if (view !== undefined) return view;
+  }
+  for (const segment of reader.segments) {
+    try {
+      const first = reader.state(segment).start.block + 1;
+      const view = first < from + RESUME_BLOCKS_MAX ? undefined : goodBlock(reader, first);
+      if (view !== undefined) return view;
+    } catch (error) {
+      findingOf(error);
+    }
+  }
+  return undefined;
+}
+
+/** A block checked by itself, not as one of a chain; undefined if it is damaged or not there. */
+function goodBlock(reader: JournalReader, block: number): BlockView | undefined {
+  try {
+    const file = reader.openSegment(reader.segmentOf(block));
+    try {
+      const ref = file.refs(block)[0];
+      const view = ref && file.read(ref, { shard: reader.genesis.shard }, blockScratch());
+      return view instanceof BlockView ? view : undefined;
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    findingOf(error);
+    return undefined;
+  }
+}
+
+/** What an error says of the journal; throws those that say something else. */
+function findingOf(error: unknown, file?: string): Finding {
+  const of = file === undefined ? {} : { file };
+  if (error instanceof StateError) return { kind: 'state', text: `${file ?? 'state'}: ${error.message}`, ...of };
+  if (!(error instanceof JournalError)) throw error;
+  if (error.finding !== undefined) return error.finding;
+  if (error.code === 'damaged' || error.code === 'missing-segment' || error.code === 'no-such-block') {
+    return { kind: error.code, text: error.message, ...of };
+  }
+  throw error;
+}

@@ -1,0 +1,81 @@
+import { BLOCK_HEADER_WORDS, BlockBuffer } from '../../journal/block.ts';
+import { type Command, COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
+import type { VenueLimits } from '../../journal/genesis.ts';
+import { JournalWriter } from '../../journal/log.ts';
+import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
+import { SnapshotStore } from '../../journal/snapshots.ts';
+import { encodeState, STATE_CODEC_VERSION } from '../../replicas/canonical-state.ts';
+import { EventBuffer } from '../../replicas/event-buffer.ts';
+import { createMatcher } from '../../replicas/matcher.ts';
+
+export const LIMITS: VenueLimits = {
+  ordersMax: 4096,
+  levelPagesMax: 64,
+  instrumentsMax: 4,
+  sessionsMax: 4,
+  answersPerSessionMax: 4,
+};
+
+export interface FixtureOptions {
+  /** Commands of each block. */
+  readonly blocks: readonly number[];
+  /** Blocks before which the journal is closed and opened again, which begins an epoch. */
+  readonly reopenBefore?: readonly number[];
+  /** Blocks after which a snapshot is taken. */
+  readonly snapshotsAfter?: readonly number[];
+}
+
+export interface Fixture {
+  readonly trades: number;
+  readonly rejected: number;
+  readonly stateHash: string;
+}
+
+/** A journal and its snapshots in `directory`, as a venue would leave them. Small segments; a fixed flow of orders. */
+export async function writeJournal(directory: string, options: FixtureOptions): Promise<void> {
+  const genesis = { shard: 7, createdAt: 1n, limits: LIMITS };
+  const open = () => JournalWriter.open(directory, { genesis, segmentBytesMax: SEGMENT_BYTES_MIN, preallocate: false });
+  const events = new EventBuffer(64);
+  const matcher = createMatcher(LIMITS, events);
+  const store = new SnapshotStore(directory, 100);
+  const buffer = new BlockBuffer();
+  const flow = commands();
+  let writer = open();
+  for (const [index, count] of options.blocks.entries()) {
+    const block = index + 1;
+    if (options.reopenBefore?.includes(block)) {
+      await writer.close();
+      writer = open();
+    }
+    for (let place = 0; place < count; place++) {
+      const at = BLOCK_HEADER_WORDS + place * COMMAND_WORDS;
+      encodeCommand(buffer.words, at, flow.next().value);
+      matcher.apply(buffer.words, at);
+      events.clear();
+    }
+    writer.append(buffer, count, matcher.sequence() - count + 1, block, 0);
+    if (!options.snapshotsAfter?.includes(block)) continue;
+    const { sequence, hash } = writer.last;
+    const place = { shard: 7, sequence, block, time: BigInt(block), chainHash: hash, codec: STATE_CODEC_VERSION };
+    await store.write(place, encodeState(matcher.state));
+  }
+  await writer.close();
+}
+
+/** An instrument, then orders around one price, some canceled (Lehmer's generator, 48271 mod 2^31 - 1). */
+function* commands(): Generator<Command, never, undefined> {
+  let state = 7;
+  const below = (limit: number): number => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % limit;
+  };
+  yield { op: 'instrumentCreate', symbol: 0, name: 'ACME' };
+  for (let id = 1; ; id++) {
+    const account = 1 + below(5);
+    if (below(3) === 0) yield { op: 'cancel', symbol: 0, account, id: 1 + below(id) };
+    else {
+      const side = below(2) === 0 ? 'buy' : 'sell';
+      yield { op: 'new', symbol: 0, account, id, side, price: 90 + below(20), quantity: 1 + below(9), time: BigInt(id) };
+    }
+  }
+}
