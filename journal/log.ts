@@ -19,8 +19,6 @@ import {
   listSegments,
   listSpares,
   makeFolder,
-  mapBytesOf,
-  openEnvironment,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
   SEGMENT_SLACK_BYTES,
@@ -29,6 +27,7 @@ import {
   syncFolder,
   writeBlockKey,
 } from './segments.ts';
+import { put, SegmentWriter } from './segmentwriter.ts';
 import { SpareSegment } from './spare.ts';
 
 export interface WriterOptions {
@@ -75,11 +74,8 @@ export class JournalWriter {
   readonly #hash = Buffer.alloc(HASH_BYTES);
   #value: Buffer = Buffer.alloc(0);
   #epoch = 0;
-  #segment = 0;
-  #file: SegmentFile | undefined;
-  #environment: Environment | undefined;
+  #segment: SegmentWriter | undefined;
   #spare: SpareSegment | undefined;
-  #usedBytes = 0;
   #block = 0;
   #sequence = 0;
   #lastEpoch = 0;
@@ -135,9 +131,9 @@ export class JournalWriter {
     return this.#epoch;
   }
 
-  /** Number of the segment in use. */
+  /** Number of the segment in use; 0 when the writer has ended. */
   get segment(): number {
-    return this.#segment;
+    return this.#segment?.segment ?? 0;
   }
 
   /** The last block that is on disk. Block 0 with the hash of the genesis record if there is none. */
@@ -177,10 +173,11 @@ export class JournalWriter {
       previousHash: this.#hash,
     });
     try {
-      if (this.#usedBytes + bytes.length + SEGMENT_SLACK_BYTES > this.#segmentBytesMax) this.#roll();
+      const used = this.#current().usedBytes;
+      if (used + bytes.length + SEGMENT_SLACK_BYTES > this.#segmentBytesMax) this.#roll();
       writeBlockKey(this.#key, this.#block + 1);
       this.#value = bytes;
-      this.#transact(this.#putBlock);
+      this.#current().transact(bytes.length, this.#putBlock);
     } catch (error) {
       throw this.#fail(toJournalError(error, `appending block ${this.#block + 1}`));
     }
@@ -190,7 +187,6 @@ export class JournalWriter {
     this.#timeLow = timeLow;
     this.#timeHigh = timeHigh;
     bytes.copy(this.#hash, 0, 96, 96 + HASH_BYTES);
-    this.#usedBytes = this.#file?.usedBytes() ?? 0;
   }
 
   /**
@@ -212,7 +208,7 @@ export class JournalWriter {
   }
 
   readonly #putBlock = (environment: Environment): void => {
-    this.#checkEpoch(environment);
+    this.#checkEpoch(environment, this.#epoch);
     put(environment, this.#key, this.#value, true);
   };
 
@@ -234,48 +230,49 @@ export class JournalWriter {
       if (previous.next === undefined) segment--;
       else if (previous.sealed !== undefined) before = previous.sealed;
     }
+    this.#enter(segment, before, 'raise');
     for (;;) {
-      this.#enter(segment, before, 'raise');
-      const state = this.#state();
+      const state = this.#current().file.state();
       if (state.sealed === undefined) {
-        if (existsSync(dataPath(this.#root, segment + 1)))
+        if (existsSync(dataPath(this.#root, segment + 1))) {
           throw this.#broken('not sealed, but there is a next segment');
+        }
         this.#readTail(state);
         return;
       }
-      before = state.sealed;
-      if (state.next === undefined) this.#follow(segment, before, 'raise');
+      if (state.next === undefined) this.#follow(state.sealed, 'raise');
+      else this.#enter(state.next, state.sealed, 'raise');
       segment++;
     }
   }
 
-  /** Steps 2 and 3 of giving up a segment, which must be the one in use. */
-  #follow(segment: number, sealed: ChainPoint, mode: 'raise' | 'keep'): void {
+  /** Steps 2 and 3 of giving up the segment in use, which is sealed. */
+  #follow(sealed: ChainPoint, mode: 'raise' | 'keep'): void {
+    const old = this.#current();
     const epoch = this.#epoch;
-    const old = this.#leaveSegment();
+    this.#segment = undefined;
     try {
-      if (!existsSync(dataPath(this.#root, segment + 1))) this.#makeSegment(segment + 1);
-      this.#enter(segment + 1, sealed, mode);
-      const next = encodeNumber(segment + 1);
-      old?.transactionSync(() => {
-        const stored = decodeNumber(old.getBinary(KEY.epoch) ?? Buffer.alloc(0));
-        if (stored !== epoch) throw this.#lost(stored);
-        put(old, KEY.next, next, false);
+      const next = old.segment + 1;
+      if (!existsSync(dataPath(this.#root, next))) this.#makeSegment(next);
+      this.#enter(next, sealed, mode);
+      const value = encodeNumber(next);
+      old.transact(value.length, (environment) => {
+        this.#checkEpoch(environment, epoch);
+        put(environment, KEY.next, value);
       });
     } finally {
-      void old?.close();
+      void old.close();
     }
   }
 
   #roll(): void {
     const sealed = this.last;
-    const bytes = encodePoint(sealed);
-    this.#transact((environment) => {
-      this.#checkEpoch(environment);
-      put(environment, KEY.sealed, bytes, false);
+    const value = encodePoint(sealed);
+    this.#current().transact(value.length, (environment) => {
+      this.#checkEpoch(environment, this.#epoch);
+      put(environment, KEY.sealed, value);
     });
-    this.#follow(this.#segment, sealed, 'keep');
-    this.#usedBytes = this.#file?.usedBytes() ?? 0;
+    this.#follow(sealed, 'keep');
   }
 
   /**
@@ -283,15 +280,18 @@ export class JournalWriter {
    * `before` is the block in front of it, which it must begin with.
    */
   #enter(segment: number, before: ChainPoint, mode: 'raise' | 'keep'): void {
-    this.#leaveSegment()?.close();
-    this.#segment = segment;
-    this.#file = new SegmentFile(this.#root, segment);
-    const state = this.#file.check();
-    const fileBytes = this.#file.usedBytes();
-    const path = dirname(dataPath(this.#root, segment));
-    this.#environment = openEnvironment(path, mapBytesOf(Math.max(this.#segmentBytesMax, fileBytes)));
+    void this.#segment?.close();
+    this.#segment = undefined;
+    this.#segment = new SegmentWriter(this.#root, segment, this.#segmentBytesMax, (state) => {
+      const broken = (text: string): JournalError => damagedSegment(segment, text);
+      if (!state.begun) return;
+      if (!state.genesis.equals(this.#genesisBytes)) throw broken('created with another genesis');
+      if (before.block > 0 && !samePoint(state.start, before)) {
+        throw broken(`begins after block ${state.start.block}, not after block ${before.block} as the one before`);
+      }
+    });
     const start = encodePoint(before);
-    this.#transact((environment) => {
+    this.#segment.transact(start.length, (environment) => {
       const bytes = environment.getBinary(KEY.epoch);
       const stored = bytes === undefined ? undefined : decodeNumber(bytes);
       if (bytes !== undefined && stored === undefined) throw this.#broken('the epoch is damaged');
@@ -300,20 +300,15 @@ export class JournalWriter {
         return;
       }
       this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
-      put(environment, KEY.epoch, encodeNumber(this.#epoch), false);
+      put(environment, KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;
-      put(environment, KEY.genesis, this.#genesisBytes, false);
-      put(environment, KEY.start, start, false);
+      put(environment, KEY.genesis, this.#genesisBytes);
+      put(environment, KEY.start, start);
     });
-    if (!state.begun) return;
-    if (!state.genesis.equals(this.#genesisBytes)) throw this.#broken('created with another genesis');
-    if (before.block > 0 && !samePoint(state.start, before)) {
-      throw this.#broken(`begins after block ${state.start.block}, not after block ${before.block} as the one before`);
-    }
   }
 
   #readTail(state: SegmentState): void {
-    const file = this.#segmentFile();
+    const { file } = this.#current();
     let last = state.start;
     const scratch = blockScratch();
     const first = Math.max(state.start.block + 1, state.lastBlock - TAIL_BLOCKS_CHECKED + 1);
@@ -336,7 +331,6 @@ export class JournalWriter {
     this.#hash.set(last.hash);
     this.#timeLow = last.timeLow;
     this.#timeHigh = last.timeHigh;
-    this.#usedBytes = file.usedBytes();
   }
 
   #makeSegment(segment: number): void {
@@ -359,34 +353,15 @@ export class JournalWriter {
     }
   }
 
-  #state(): SegmentState {
-    return this.#segmentFile().state();
+  #current(): SegmentWriter {
+    if (this.#segment === undefined) throw new JournalError('closed', 'the journal is closed');
+    return this.#segment;
   }
 
-  #segmentFile(): SegmentFile {
-    if (this.#file === undefined) throw new JournalError('closed', 'the journal is closed');
-    return this.#file;
-  }
-
-  /** Closes the reading side; the environment is the caller's to close. */
-  #leaveSegment(): Environment | undefined {
-    const environment = this.#environment;
-    this.#file?.close();
-    this.#file = undefined;
-    this.#environment = undefined;
-    return environment;
-  }
-
-  #transact(action: (environment: Environment) => void): void {
-    const environment = this.#environment;
-    if (environment === undefined) throw new JournalError('closed', 'the journal is closed');
-    environment.transactionSync(() => action(environment));
-  }
-
-  #checkEpoch(environment: Environment): void {
+  #checkEpoch(environment: Environment, epoch: number): void {
     const bytes = environment.getBinaryFast(KEY.epoch);
     const stored = bytes === undefined ? undefined : bytes.readUInt32LE(4) * 2 ** 32 + bytes.readUInt32LE(0);
-    if (stored !== this.#epoch) throw this.#lost(stored);
+    if (stored !== epoch) throw this.#lost(stored);
   }
 
   #lost(stored: number | undefined): JournalError {
@@ -395,27 +370,21 @@ export class JournalWriter {
   }
 
   #broken(text: string): JournalError {
-    return JournalError.damaged(segmentFinding(this.#segment, 'segment', text));
+    return damagedSegment(this.#segment?.segment ?? 0, text);
   }
 
   #fail(error: JournalError): JournalError {
     this.#failure = error;
     this.#spare?.discard();
     this.#spare = undefined;
-    this.#closing = this.#leaveSegment()?.close() ?? this.#closing;
+    this.#closing = this.#segment?.close() ?? this.#closing;
+    this.#segment = undefined;
     return error;
   }
 }
 
-const APPEND = { append: true, noOverwrite: true };
-const OVERWRITE = {};
-
-function put(environment: Environment, key: Buffer, value: Buffer, append: boolean): void {
-  // Declared without a result; in a transaction it tells whether the entry was stored.
-  const stored: unknown = environment.putSync(key, value, append ? APPEND : OVERWRITE);
-  if (stored === false) {
-    throw new JournalError('write-failed', 'LMDB has an entry where a new one belongs');
-  }
+function damagedSegment(segment: number, text: string): JournalError {
+  return JournalError.damaged(segmentFinding(segment, 'segment', text));
 }
 
 function given(genesis: Genesis | undefined, root: string): Genesis {
@@ -424,7 +393,7 @@ function given(genesis: Genesis | undefined, root: string): Genesis {
 }
 
 function storedGenesis(root: string, segments: readonly number[]): Buffer | undefined {
-  for (const segment of segments) {
+  for (const segment of segments.toReversed()) {
     const file = new SegmentFile(root, segment);
     try {
       const state = file.state();

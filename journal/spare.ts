@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DATA_FILE, makeFolder, mapBytesOf, openEnvironment, segmentPath, sparePath, syncFolder } from './segments.ts';
+import { makeLockFile } from './segmentwriter.ts';
 
 /**
  * The next segment, made ready before it is needed: an empty LMDB environment whose file is already written to its full
@@ -39,6 +40,7 @@ export class SpareSegment {
     this.#path = sparePath(root);
     this.#bytesMax = segmentBytesMax;
     makeFolder(this.#path);
+    makeLockFile(this.#path);
     const environment = openEnvironment(this.#path, mapBytesOf(segmentBytesMax));
     void environment.close();
     const data = join(this.#path, DATA_FILE);

@@ -39,6 +39,11 @@ export class InProcessSession {
     return this.#next;
   }
 
+  /** Sends from an earlier request on again, as a client does that does not know what became of it. */
+  goBackTo(request: number): void {
+    this.#next = request;
+  }
+
   /**
    * Sends 1 to 256 commands and resolves with their outcomes, in order, when the ack policy's copies exist. Rejects with
    * {@link NotTaken} if the venue is busy or failed.

@@ -1,11 +1,10 @@
 import { BLOCK_HEADER_WORDS, BlockView } from '../journal/block.ts';
 import { hashOf } from '../journal/chain.ts';
 import { COMMAND_WORDS } from '../journal/commands.ts';
-import { type Finding, JournalError } from '../journal/findings.ts';
+import type { Finding } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
-import { type JournalCursor, JournalReader } from '../journal/reader.ts';
-import { blockScratch, pointOf } from '../journal/segmentfile.ts';
-import { type ChainPoint, segmentFinding } from '../journal/segments.ts';
+import { pointOf } from '../journal/segmentfile.ts';
+import type { ChainPoint } from '../journal/segments.ts';
 import { loadSnapshot, type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
 import {
   encodeState,
@@ -20,12 +19,19 @@ import { createMatcher, type Matcher } from '../replicas/matcher.ts';
 import type { Interruption } from './cli/interruption.ts';
 import type { TextOutput } from './cli/text-output.ts';
 import { UsageError } from './exit-codes.ts';
+import {
+  beginOf,
+  checkPages,
+  findingOf,
+  type JournalSurvey,
+  readBlock,
+  surveyJournal,
+  walkChain,
+} from './journal-survey.ts';
 import { EventCounts, EventLines } from './ndjson-events.ts';
 
 /** Findings after these are counted and no more. */
 const FINDINGS_MAX = 100;
-/** So many blocks from a damaged one on are tried, to go on from the first that is good by itself. */
-const RESUME_BLOCKS_MAX = 64;
 const EVENT_SLOTS = 4_096;
 
 export interface AuditOptions {
@@ -95,22 +101,33 @@ export class JournalAudit {
   async run(interruption: Interruption, told: () => void = () => undefined): Promise<void> {
     // Listed first, so that none can be of a block that was written after the end was looked for.
     const files = await new SnapshotStore(this.#directory).list();
-    const reader = this.#attempt(() => JournalReader.open(this.#directory));
-    const begin = reader && this.#attempt(() => beginOf(reader));
-    if (reader === undefined || begin === undefined) return;
-    this.genesis = reader.genesis;
-    this.segments = reader.segments.length;
-    for (const segment of reader.segments) this.#attempt(() => checkSegment(reader, segment));
-    const last = this.#attempt(() => reader.last);
+    const survey = surveyJournal(this.#directory);
+    for (const finding of survey.findings) this.#find(finding);
+    for (const { segment, state } of survey.segments) {
+      const wrong = state && checkPages(survey, segment);
+      if (wrong !== undefined) this.#find(wrong);
+    }
+    this.segments = survey.segments.length;
+    this.genesis = survey.genesis;
+    const begin = beginOf(survey);
+    if (begin === undefined || this.genesis === undefined) return;
+    const last = endOf(survey);
     checkOptions(this.#options, begin, last);
 
     this.snapshotsFound = files.length;
-    for (const { file } of files.reverse()) await this.#takeSnapshot(file, reader, begin, last);
+    for (const { file } of files.reverse()) await this.#takeSnapshot(file, survey, this.genesis, begin, last);
     this.#chooseStart(begin);
     this.firstSequence = begin.sequence + 1;
     this.last = begin;
     await this.#beginReplay(begin.block);
-    await this.#readBlocks(reader, begin, interruption, told);
+    for (const step of walkChain(survey)) {
+      if (step instanceof BlockView) await this.#takeBlock(step);
+      else this.#find(step);
+      if (this.#options.events?.full) await this.#options.events.flush();
+      told();
+      await interruption.turn();
+      if (interruption.requested) break;
+    }
     this.#endReplay();
     if (this.startedFrom !== undefined || this.findingCount > 0 || interruption.requested) return;
     const text = `nothing could be replayed: the journal begins after block ${begin.block}, and no snapshot fits it`;
@@ -120,15 +137,16 @@ export class JournalAudit {
   /** Checks a snapshot by itself and against the chain. */
   async #takeSnapshot(
     file: string,
-    reader: JournalReader,
+    survey: JournalSurvey,
+    genesis: Genesis,
     begin: ChainPoint,
     last: ChainPoint | undefined,
   ): Promise<void> {
     try {
       const { header } = await loadSnapshot(file);
       if (header.block < begin.block) return;
-      const point = header.block === begin.block ? begin : chainPoint(reader, header.block, last);
-      const why = whyNotOf(header, reader.genesis, point, last);
+      const point = header.block === begin.block ? begin : pointAt(survey, header.block);
+      const why = whyNotOf(header, genesis, point, last);
       if (why !== undefined) this.#find({ kind: 'snapshot', text: `${file}: ${why}`, file, block: header.block });
       else if (point !== undefined) this.#snapshots.set(header.block, { file, header });
     } catch (error) {
@@ -147,61 +165,29 @@ export class JournalAudit {
     else throw new UsageError('from', from, 'no snapshot before it is left to begin from');
   }
 
-  async #readBlocks(
-    reader: JournalReader,
-    begin: ChainPoint,
-    interruption: Interruption,
-    told: () => void,
-  ): Promise<void> {
-    let cursor = this.#attempt(() => reader.cursor(begin.block + 1, begin));
-    try {
-      while (cursor !== undefined && !interruption.requested) {
-        let block: BlockView | undefined;
-        const step = stepOf(cursor);
-        if (step === undefined) return;
-        if (step instanceof BlockView) block = step;
-        else {
-          this.#find(step);
-          this.#endReplay();
-          const reached = cursor.last.block;
-          block = nextGood(reader, reached + 1);
-          if (block === undefined) return this.#endUnchecked(reader, reached);
-          cursor.close();
-          const point = pointOf(block);
-          cursor = this.#attempt(() => reader.cursor(point.block + 1, point));
-        }
-        await this.#takeBlock(block);
-        if (this.#options.events?.full) await this.#options.events.flush();
-        told();
-        await interruption.turn();
-      }
-    } finally {
-      cursor?.close();
-    }
-  }
-
-  /** A damaged last block has nothing behind it. */
-  #endUnchecked(reader: JournalReader, reached: number): void {
-    const segment = reader.segments.at(-1) ?? 1;
-    const end = this.#attempt(() => reader.state(segment).lastBlock);
-    if (end === reached + 1) return;
-    this.#find({ kind: 'unchecked', text: `what comes after block ${reached} could not be checked` });
-  }
-
   /** Counts a good block, and replays it if there is a state to replay it on. */
   async #takeBlock(view: BlockView): Promise<void> {
-    if (this.last?.block === 0 || this.last?.epoch !== view.epoch) this.epochs++;
+    if (this.blocks === 0 || this.last?.epoch !== view.epoch) this.epochs++;
     this.blocks++;
     this.commands += view.count;
     this.last = pointOf(view);
-    if (this.#matcher !== undefined) this.#replay(this.#matcher, view);
+    if (this.#follows(view)) this.#replay(view);
+    else this.#endReplay();
     const snapshot = this.#snapshots.get(view.block);
     if (snapshot === undefined) return;
     if (this.#matcher === undefined) await this.#beginReplay(view.block);
     else if (this.#matcher.sequence() === view.lastSequence) this.#compare(this.#matcher, snapshot);
   }
 
-  #replay(matcher: Matcher, view: BlockView): void {
+  /** Whether a replay has come to this block, or has gone as far as it should. */
+  #follows(view: BlockView): boolean {
+    const sequence = this.#matcher?.sequence() ?? 0;
+    return sequence === view.firstSequence - 1 || sequence === this.#options.to;
+  }
+
+  #replay(view: BlockView): void {
+    const matcher = this.#matcher;
+    if (matcher === undefined) return;
     const { from = 1, to = Number.MAX_SAFE_INTEGER, events: output } = this.#options;
     const events = this.#events;
     const count = Math.max(0, Math.min(view.count, to - view.firstSequence + 1));
@@ -234,6 +220,7 @@ export class JournalAudit {
     if (this.genesis === undefined || (this.#startBlock ?? block) !== block) return;
     if (block !== 0 && snapshot === undefined) return;
     if (snapshot !== undefined && snapshot.header.sequence >= (this.#options.to ?? Number.MAX_SAFE_INTEGER)) return;
+    this.#startBlock = undefined;
     const events = new EventBuffer(EVENT_SLOTS);
     const matcher = createMatcher(this.genesis.limits, events);
     if (snapshot !== undefined) {
@@ -241,12 +228,12 @@ export class JournalAudit {
         const { state } = await loadSnapshot(snapshot.file);
         restoreState(matcher.state, state);
       } catch (error) {
-        this.#find(findingOf(error, snapshot.file));
+        if (!(error instanceof StateError)) this.#find(findingOf(error, snapshot.file));
+        else this.#find({ kind: 'state', text: `${snapshot.file}: ${error.message}`, file: snapshot.file });
         return;
       }
       for (const { symbol, name } of listInstruments(matcher.state.instruments)) this.#lines.name(symbol, name);
     }
-    this.#startBlock = undefined;
     this.#matcher = matcher;
     this.#events = events;
     this.#replayFrom = matcher.sequence() + 1;
@@ -262,16 +249,6 @@ export class JournalAudit {
     if (to >= this.#replayFrom) this.replayed.push({ from: this.#replayFrom, to });
   }
 
-  /** What `read` gives, or undefined if it met damage. */
-  #attempt<T>(read: () => T): T | undefined {
-    try {
-      return read();
-    } catch (error) {
-      this.#find(findingOf(error));
-      return undefined;
-    }
-  }
-
   /** The same damage may be met more than once on the way. */
   #find(finding: Finding): void {
     if (this.findings.some(({ text }) => text === finding.text)) return;
@@ -280,21 +257,11 @@ export class JournalAudit {
   }
 }
 
-function beginOf(reader: JournalReader): ChainPoint {
-  const segment = reader.segments[0] ?? 1;
-  const { start } = reader.state(segment);
-  if (start.block > 0 || start.hash.equals(reader.genesisHash)) return start;
-  throw JournalError.damaged(segmentFinding(segment, 'segment', 'does not begin with the hash of its genesis record'));
-}
-
-/** All that LMDB would trust in a segment. */
-function checkSegment(reader: JournalReader, segment: number): void {
-  const file = reader.openSegment(segment);
-  try {
-    file.check();
-  } finally {
-    file.close();
-  }
+/** The last block; undefined if it can not be told, because something is damaged or missing. */
+function endOf(survey: JournalSurvey): ChainPoint | undefined {
+  if (survey.findings.length > 0) return undefined;
+  const { start, lastBlock } = survey.segments.findLast(({ state }) => state?.begun)?.state ?? {};
+  return lastBlock === undefined || lastBlock === start?.block ? start : pointAt(survey, lastBlock);
 }
 
 function checkOptions(options: AuditOptions, begin: ChainPoint, last: ChainPoint | undefined): void {
@@ -310,11 +277,10 @@ function checkOptions(options: AuditOptions, begin: ChainPoint, last: ChainPoint
   }
 }
 
-/** The chain at a block; undefined where it is damaged, which the reading of all blocks will find. */
-function chainPoint(reader: JournalReader, block: number, last: ChainPoint | undefined): ChainPoint | undefined {
-  if (last === undefined || block > last.block) return undefined;
-  const view = goodBlock(reader, block);
-  return view && pointOf(view);
+/** The chain at a block; undefined where it is damaged, which the walk along the chain finds. */
+function pointAt(survey: JournalSurvey, block: number): ChainPoint | undefined {
+  const view = readBlock(survey, block);
+  return view instanceof BlockView ? pointOf(view) : undefined;
 }
 
 /** Why a snapshot is not one of this journal. */
@@ -334,60 +300,6 @@ function whyNotOf(
     return `of sequence ${header.sequence}, but block ${point.block} ends with sequence ${point.sequence}`;
   }
   if (header.chainHash.equals(point.hash)) return undefined;
-  return `of another chain: block ${point.block} has hash ${point.hash.toString('hex')}, not ${header.chainHash.toString('hex')}`;
-}
-
-function stepOf(cursor: JournalCursor): BlockView | Finding | undefined {
-  try {
-    return cursor.step();
-  } catch (error) {
-    return findingOf(error);
-  }
-}
-
-/** The first block from `from` on that is good by itself: near it, or else where a later segment begins. */
-function nextGood(reader: JournalReader, from: number): BlockView | undefined {
-  for (let block = from; block < from + RESUME_BLOCKS_MAX; block++) {
-    const view = goodBlock(reader, block);
-    if (view !== undefined) return view;
-  }
-  for (const segment of reader.segments) {
-    try {
-      const first = reader.state(segment).start.block + 1;
-      const view = first < from + RESUME_BLOCKS_MAX ? undefined : goodBlock(reader, first);
-      if (view !== undefined) return view;
-    } catch (error) {
-      findingOf(error);
-    }
-  }
-  return undefined;
-}
-
-/** A block checked by itself, not as one of a chain; undefined if it is damaged or not there. */
-function goodBlock(reader: JournalReader, block: number): BlockView | undefined {
-  try {
-    const file = reader.openSegment(reader.segmentOf(block));
-    try {
-      const ref = file.refs(block)[0];
-      const view = ref && file.read(ref, { shard: reader.genesis.shard }, blockScratch());
-      return view instanceof BlockView ? view : undefined;
-    } finally {
-      file.close();
-    }
-  } catch (error) {
-    findingOf(error);
-    return undefined;
-  }
-}
-
-/** What an error says of the journal; throws those that say something else. */
-function findingOf(error: unknown, file?: string): Finding {
-  const of = file === undefined ? {} : { file };
-  if (error instanceof StateError) return { kind: 'state', text: `${file ?? 'state'}: ${error.message}`, ...of };
-  if (!(error instanceof JournalError)) throw error;
-  if (error.finding !== undefined) return error.finding;
-  if (error.code === 'damaged' || error.code === 'missing-segment' || error.code === 'no-such-block') {
-    return { kind: error.code, text: error.message, ...of };
-  }
-  throw error;
+  const [here, there] = [point.hash, header.chainHash].map((hash) => hash.toString('hex'));
+  return `of another chain: block ${point.block} has hash ${here}, not ${there}`;
 }

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { JournalError } from '../journal/findings.ts';
 import { checkLimits, DEFAULT_LIMITS, type Genesis, type VenueLimits } from '../journal/genesis.ts';
@@ -57,6 +58,8 @@ export interface Notice {
 /** Written out in full before it is used, and the next one while it is; so not LMDB's largest. */
 export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20;
 export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
+/** How long a journal thread that was told to end may take for it. */
+const JOURNAL_END_MS_MAX = 5_000;
 /** Digests waiting for the other replicas' ones; more than this means that a replica stands still. */
 const DIGESTS_WAITING_MAX = 1024;
 
@@ -106,6 +109,9 @@ export class Venue {
   #directory = new InstrumentDirectory([]);
   #opened: (JournalThreadReport & { kind: 'opened' }) | undefined;
   #closing = false;
+  #journalBegun = false;
+  /** Resolves when the journal thread has given the journal up, or never had it. */
+  #journalEnded: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
   #announceFailure: (error: Error) => void = () => {};
   /** Resolves with the reason if the venue can not go on; then {@link close} still frees everything. */
@@ -214,6 +220,7 @@ export class Venue {
     this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
 
     journal.postMessage({ memory } satisfies JournalThreadBegin);
+    this.#journalBegun = true;
     this.#thread(threadEntry(import.meta.url, '../sequencer/sequencer-thread'), 'sequencer', {
       memory,
       start: { sequence: opened.sequence, block: opened.block },
@@ -286,7 +293,7 @@ export class Venue {
     throw this.#failure;
   }
 
-  /** Ends all threads at once. What was not durable is not. */
+  /** Ends all threads at once. What was not durable is not; the journal is left as a closed one. */
   async abandon(): Promise<void> {
     this.#closing = true;
     this.#port?.stop();
@@ -296,6 +303,8 @@ export class Venue {
       Atomics.store(status, STATUS.stop, 2);
       for (const bell of this.#bells.all()) bell.ring();
     }
+    if (!this.#journalBegun) this.#names.get('journal')?.postMessage(undefined);
+    await Promise.race([this.#journalEnded, delay(JOURNAL_END_MS_MAX, undefined, { ref: false })]);
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
@@ -328,8 +337,14 @@ export class Venue {
   }
 
   #journalOpened(journal: Worker): Promise<JournalThreadReport & { kind: 'opened' }> {
+    let ended = (): void => {};
+    this.#journalEnded = new Promise((resolve) => {
+      ended = resolve;
+    });
+    journal.once('exit', ended);
     return new Promise((resolve, reject) => {
       journal.on('message', (report: JournalThreadReport) => {
+        if (report.kind === 'closed' || report.kind === 'failed') ended();
         if (report.kind === 'opened') resolve(report);
         else if (report.kind === 'block') this.#gateway?.publishBlock(report.bytes);
         else if (report.kind === 'failed') {
@@ -455,8 +470,4 @@ export class Venue {
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -34,6 +34,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'check a journal from end to end, and replay it against its snapshots',
     load: async () => (await import('./audit.ts')).registerAudit,
   },
+  inspect: {
+    summary: 'show what a journal holds, or one block of it',
+    load: async () => (await import('./inspect.ts')).registerInspect,
+  },
 };
 
 const EXIT_CODES = `

@@ -1,0 +1,108 @@
+import { closeSync, existsSync, fstatSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { JournalError } from './findings.ts';
+import { SegmentFile, type SegmentState } from './segmentfile.ts';
+import {
+  dataPath,
+  type Environment,
+  mapBytesOf,
+  openEnvironment,
+  SEGMENT_SLACK_BYTES,
+  segmentPath,
+} from './segments.ts';
+
+/** LMDB's lock file: its header and more reader places than the few it needs here. */
+const LOCK_FILE_BYTES = 8192;
+/** The file is lengthened by this much at a time; between two such steps a flush has no length to store. */
+const RESERVE_BYTES = 2 ** 20;
+const ZEROS = Buffer.alloc(2 ** 18);
+const APPEND = { append: true, noOverwrite: true };
+const OVERWRITE = {};
+
+/**
+ * One segment opened for writing, through LMDB.
+ *
+ * LMDB must not meet a full disk: on a failed write lmdb-js 3.5.6 formats a message of more than 100 characters into 100
+ * bytes, and the process dies of it at some later time. So the space of a transaction is taken before it begins, by
+ * writing zeros behind the end of the file. These are appended, never written at a place: a writer that was fenced while
+ * it did so can only lengthen the file.
+ */
+export class SegmentWriter {
+  readonly segment: number;
+  readonly file: SegmentFile;
+  readonly #environment: Environment;
+  readonly #fd: number;
+  #fileBytes: number;
+  #usedBytes: number;
+
+  /** Checks the segment, then lets LMDB map it. `checked` gets the state it was in. */
+  constructor(root: string, segment: number, segmentBytesMax: number, checked: (state: SegmentState) => void) {
+    this.segment = segment;
+    this.file = new SegmentFile(root, segment);
+    try {
+      checked(this.file.check());
+      this.#usedBytes = this.file.usedBytes();
+      this.#fd = openSync(dataPath(root, segment), 'a');
+    } catch (error) {
+      this.file.close();
+      throw error;
+    }
+    try {
+      const path = segmentPath(root, segment);
+      makeLockFile(path);
+      this.#environment = openEnvironment(path, mapBytesOf(Math.max(segmentBytesMax, this.#usedBytes)));
+      this.#fileBytes = fstatSync(this.#fd).size;
+    } catch (error) {
+      closeSync(this.#fd);
+      this.file.close();
+      throw error;
+    }
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Runs `action` in a transaction that adds up to `bytes`. When this returns, its changes are on disk. */
+  transact(bytes: number, action: (environment: Environment) => void): void {
+    this.#reserve(bytes);
+    this.#environment.transactionSync(() => action(this.#environment));
+    this.#usedBytes = this.file.usedBytes();
+  }
+
+  async close(): Promise<void> {
+    this.file.close();
+    closeSync(this.#fd);
+    await this.#environment.close();
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#usedBytes + bytes + SEGMENT_SLACK_BYTES;
+    if (needed <= this.#fileBytes) return;
+    const wanted = Math.ceil(needed / RESERVE_BYTES) * RESERVE_BYTES;
+    try {
+      while (this.#fileBytes < wanted) {
+        this.#fileBytes += writeSync(this.#fd, ZEROS, 0, Math.min(ZEROS.length, wanted - this.#fileBytes));
+      }
+    } catch (error) {
+      this.#fileBytes = fstatSync(this.#fd).size;
+      if (this.#fileBytes < needed) throw error;
+    }
+  }
+}
+
+/** Stores an entry, in a transaction. Appending demands that it is the last one and new. */
+export function put(environment: Environment, key: Buffer, value: Buffer, append = false): void {
+  // Declared without a result; in a transaction it tells whether the entry was stored.
+  const stored: unknown = environment.putSync(key, value, append ? APPEND : OVERWRITE);
+  if (stored === false) throw new JournalError('write-failed', 'LMDB has an entry where a new one belongs');
+}
+
+/**
+ * Writes LMDB's lock file out where there is none. LMDB would make one with a hole and write to it through a map, which
+ * on a full disk is a SIGBUS.
+ */
+export function makeLockFile(folder: string): void {
+  const path = join(folder, 'lock.mdb');
+  if (!existsSync(path)) writeFileSync(path, Buffer.alloc(LOCK_FILE_BYTES), { flag: 'a' });
+}
