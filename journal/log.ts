@@ -76,6 +76,7 @@ export class JournalWriter {
   #epoch = 0;
   #segment: SegmentWriter | undefined;
   #spare: SpareSegment | undefined;
+  #spareFailed = false;
   #block = 0;
   #sequence = 0;
   #lastEpoch = 0;
@@ -191,13 +192,18 @@ export class JournalWriter {
 
   /**
    * Makes a piece of the next segment ready; false if there is nothing left to do. To be called when nothing is waiting
-   * to be appended: at full load the writing would take from the appends more than it gives.
+   * to be appended: at full load the writing would take from the appends more than it gives. A disk that is full ends it,
+   * not the writer.
    */
   prepare(): boolean {
-    if (!this.#preallocate || this.#failure !== undefined) return false;
-    this.#spare ??= new SpareSegment(this.#root, this.#segmentBytesMax);
-    this.#spare.grow();
-    return this.#spare.bytesLeft > 0;
+    if (!this.#preallocate || this.#failure !== undefined || this.#spareFailed) return false;
+    try {
+      this.#spare ??= new SpareSegment(this.#root, this.#segmentBytesMax);
+      this.#spare.grow();
+    } catch {
+      this.#spareFailed = true;
+    }
+    return this.#spare !== undefined && this.#spare.bytesLeft > 0;
   }
 
   /** Nothing has to be waited for but the release of LMDB's memory. */
@@ -336,6 +342,7 @@ export class JournalWriter {
   #makeSegment(segment: number): void {
     const ready = this.#spare;
     this.#spare = undefined;
+    this.#spareFailed = false;
     const spare = ready ?? new SpareSegment(this.#root, this.#segmentBytesMax);
     // The first segment is written out before it is used; later there is no time for that.
     if (this.#preallocate && segment === 1) spare.fill();

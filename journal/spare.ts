@@ -40,13 +40,18 @@ export class SpareSegment {
     this.#path = sparePath(root);
     this.#bytesMax = segmentBytesMax;
     makeFolder(this.#path);
-    makeLockFile(this.#path);
-    const environment = openEnvironment(this.#path, mapBytesOf(segmentBytesMax));
-    void environment.close();
-    const data = join(this.#path, DATA_FILE);
-    this.#fd = openSync(data, 'a');
-    this.#emptyBytes = statSync(data).size;
-    this.#bytes = this.#emptyBytes;
+    try {
+      makeLockFile(this.#path);
+      const environment = openEnvironment(this.#path, mapBytesOf(segmentBytesMax));
+      void environment.close();
+      const data = join(this.#path, DATA_FILE);
+      this.#emptyBytes = statSync(data).size;
+      this.#bytes = this.#emptyBytes;
+      this.#fd = openSync(data, 'a');
+    } catch (error) {
+      rmSync(this.#path, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   get bytesLeft(): number {

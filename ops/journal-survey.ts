@@ -1,11 +1,9 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { BlockView } from '../journal/block.ts';
 import { type Finding, JournalError } from '../journal/findings.ts';
 import { decodeGenesis, type Genesis, genesisHash } from '../journal/genesis.ts';
 import { blockScratch, pointOf, SegmentFile, type SegmentState } from '../journal/segmentfile.ts';
-import { type ChainPoint, dataPath, journalPath, samePoint, segmentFinding } from '../journal/segments.ts';
-
-const SEGMENT_NAME = /^segment-(\d{8})$/;
+import { type ChainPoint, dataPath, journalPath, samePoint, segmentFinding, segmentsIn } from '../journal/segments.ts';
 
 /** A segment as it is found. */
 export interface SurveyedSegment {
@@ -55,9 +53,7 @@ export function surveyJournal(directory: string): JournalSurvey {
 
 function surveySegments(root: string, findings: Finding[]): SurveyedSegment[] {
   findings.length = 0;
-  const names = existsSync(root) ? readdirSync(root) : [];
-  const numbers = names.flatMap((name) => SEGMENT_NAME.exec(name)?.[1] ?? []).map(Number);
-  return numbers.sort((a, b) => a - b).map((segment) => surveySegment(root, segment, findings));
+  return segmentsIn(root).map((segment) => surveySegment(root, segment, findings));
 }
 
 function surveySegment(root: string, segment: number, findings: Finding[]): SurveyedSegment {

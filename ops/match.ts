@@ -89,7 +89,9 @@ async function match(file: string | undefined, options: MatchOptions): Promise<v
   }
   const elapsedMs = performance.now() - started;
   await output.end();
-  if (options.json) await printResult(matching.summary(options.depth, elapsedMs, wrong), true, () => '');
+  const complete = wrong === undefined && !interruption.requested;
+  if (options.json)
+    await printResult({ complete, ...matching.summary(options.depth, elapsedMs, wrong) }, true, () => '');
   if (interruption.requested) throw interruption.error(`stopped after ${matching.told(elapsedMs)}`);
   if (wrong !== undefined) throw wrong;
 }

@@ -19,6 +19,11 @@ const BITMAP_WORDS = LEVELS_PER_PAGE / 32;
 /** Page numbers have 41 bits: nine digits of five. */
 const RADIX_DEPTH = 9;
 const NODE_INTS = 33;
+/**
+ * Pages that ran empty are kept for a while, up to this many: in a thin book the same few pages run empty all the time. They
+ * do not count as in use. A power of two.
+ */
+const IDLE_PAGES_MAX = 64;
 
 export const LEVEL_INTS = 4;
 export const LEVEL = { head: 0, tail: 1, count: 2, volumeHigh: 3 } as const;
@@ -48,7 +53,7 @@ export interface Ladders {
 }
 
 export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
-  const pages = limits.levelPagesMax + 1;
+  const pages = limits.levelPagesMax + IDLE_PAGES_MAX + 1;
   const levels = new Int32Array(pages * LEVELS_PER_PAGE * LEVEL_INTS);
   const volume = new Float64Array(pages * LEVELS_PER_PAGE);
   const key = new Float64Array(pages * LEVELS_PER_PAGE);
@@ -58,7 +63,13 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
   const pageLow = new Int32Array(pages);
   /** Ladder and upper nine bits of the page number. */
   const pageTag = new Int32Array(pages);
+  /** Levels of the page that hold orders. */
+  const pageLevels = new Int32Array(pages);
   const free = new Int32Array(pages);
+  /** Pages that ran empty, oldest overwritten first, and 1 for each page that stands here. */
+  const idle = new Int32Array(IDLE_PAGES_MAX);
+  const isIdle = new Uint8Array(pages);
+  const idleNext = new Int32Array(1);
   const FRESH = 0;
   const FREED = 1;
   const IN_USE = 2;
@@ -68,7 +79,7 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
   const tableMask = (1 << tableBits) - 1;
   const table = new Int32Array(1 << tableBits);
 
-  const nodesMax = Math.min(pages, limits.levelPagesMax) * RADIX_DEPTH + 1;
+  const nodesMax = pages * RADIX_DEPTH + 1;
   const nodes = new Int32Array(nodesMax * NODE_INTS);
   const roots = new Int32Array(limits.instrumentsMax * 2);
   const freeNodes = new Int32Array(nodesMax);
@@ -93,20 +104,11 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
   }
 
   function hasRoom(ladder: number, keyHigh: number, keyLow: number): boolean {
-    return (pageCount[IN_USE] as number) < limits.levelPagesMax || findPage(ladder, keyHigh, keyLow) !== 0;
+    return (pageCount[IN_USE] as number) < limits.levelPagesMax || pageLevels[findPage(ladder, keyHigh, keyLow)] !== 0;
   }
 
   function isLastOfPage(level: number): boolean {
-    const word = (level >>> PAGE_SHIFT) * BITMAP_WORDS;
-    const within = level & (LEVELS_PER_PAGE - 1);
-    for (let index = 0; index < BITMAP_WORDS; index++) {
-      const others =
-        index === within >>> 5
-          ? (pageBits[word + index] as number) & ~(1 << (within & 31))
-          : (pageBits[word + index] as number);
-      if (others !== 0) return false;
-    }
-    return true;
+    return pageLevels[level >>> PAGE_SHIFT] === 1;
   }
 
   function open(ladder: number, keyHigh: number, keyLow: number): number {
@@ -121,6 +123,8 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     const bit = 1 << (within & 31);
     if ((bits & bit) === 0) {
       pageBits[word] = bits | bit;
+      if (pageLevels[page] === 0) pageCount[IN_USE] = (pageCount[IN_USE] as number) + 1;
+      pageLevels[page] = (pageLevels[page] as number) + 1;
       const value = keyHigh * TWO_32 + (keyLow >>> 0);
       key[level] = value;
       const top = best[ladder] as number;
@@ -133,17 +137,25 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     if (level === best[ladder]) best[ladder] = nextAfter(ladder, level);
     const page = level >>> PAGE_SHIFT;
     const within = level & (LEVELS_PER_PAGE - 1);
-    const word = page * BITMAP_WORDS;
-    pageBits[word + (within >>> 5)] = (pageBits[word + (within >>> 5)] as number) & ~(1 << (within & 31));
-    if (
-      ((pageBits[word] as number) |
-        (pageBits[word + 1] as number) |
-        (pageBits[word + 2] as number) |
-        (pageBits[word + 3] as number)) ===
-      0
-    ) {
-      dropPage(ladder, page);
+    const word = page * BITMAP_WORDS + (within >>> 5);
+    pageBits[word] = (pageBits[word] as number) & ~(1 << (within & 31));
+    pageLevels[page] = (pageLevels[page] as number) - 1;
+    if (pageLevels[page] !== 0) return;
+    pageCount[IN_USE] = (pageCount[IN_USE] as number) - 1;
+    if (isIdle[page] === 0) setIdle(page);
+  }
+
+  /** Keeps an empty page at hand, in place of the one that was kept for longest. */
+  function setIdle(page: number): void {
+    const place = (idleNext[0] as number) & (IDLE_PAGES_MAX - 1);
+    idleNext[0] = place + 1;
+    const oldest = idle[place] as number;
+    if (oldest !== 0) {
+      isIdle[oldest] = 0;
+      if (pageLevels[oldest] === 0) dropPage(oldest);
     }
+    idle[place] = page;
+    isIdle[page] = 1;
   }
 
   function nextAfter(ladder: number, level: number): number {
@@ -153,7 +165,11 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     let index = within >>> 5;
     let bits = (pageBits[word + index] as number) & (-2 << (within & 31));
     while (bits === 0) {
-      if (++index === BITMAP_WORDS) return firstOf(pageAfter(ladder, page));
+      if (++index === BITMAP_WORDS) {
+        let next = pageAfter(ladder, page);
+        while (next !== 0 && pageLevels[next] === 0) next = pageAfter(ladder, next);
+        return firstOf(next);
+      }
       bits = pageBits[word + index] as number;
     }
     return (page << PAGE_SHIFT) | (index << 5) | (31 - Math.clz32(bits & -bits));
@@ -174,7 +190,6 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
       page = pageCount[FRESH] as number;
       pageCount[FRESH] = page + 1;
     }
-    pageCount[IN_USE] = (pageCount[IN_USE] as number) + 1;
     pageTag[page] = tag;
     pageLow[page] = low;
     let slot = slotOf(tag, low);
@@ -203,8 +218,9 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     }
   }
 
-  function dropPage(ladder: number, page: number): void {
+  function dropPage(page: number): void {
     const tag = pageTag[page] as number;
+    const ladder = tag >>> 9;
     const low = pageLow[page] as number;
     let hole = slotOf(tag, low);
     while (table[hole] !== page) hole = (hole + 1) & tableMask;
@@ -232,7 +248,6 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     }
     free[page] = pageCount[FREED] as number;
     pageCount[FREED] = page;
-    pageCount[IN_USE] = (pageCount[IN_USE] as number) - 1;
   }
 
   /** The next page of a ladder with a higher number, or 0. */

@@ -1,6 +1,6 @@
 import { AMOUNT_MAX, PRICE_MAX, TWO_32 } from '../journal/amounts.ts';
 import { COMMAND_WORD, Flag, Op, OrderType, SIDE_ANY, TimeInForce } from '../journal/commands.ts';
-import { EVENT_WORD, EventFlag, EventType } from '../journal/events.ts';
+import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../journal/events.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
 import { Reason } from '../journal/reasons.ts';
 import { claimEvent, type EventSink } from './event-buffer.ts';
@@ -699,22 +699,22 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   ): number {
     const event = claimEvent(events);
     const out = events.words;
-    clear(event, head);
+    out[event] = head;
     out[event + EVENT_WORD.symbol] = words[at + COMMAND_WORD.symbol] as number;
+    out[event + EVENT_WORD.sequence] = sequence[0] as number;
+    out[event + EVENT_WORD.sequence + 1] = sequence[1] as number;
     out[event + EVENT_WORD.account] = words[at + COMMAND_WORD.account] as number;
     out[event + EVENT_WORD.slot] = slot;
     out[event + EVENT_WORD.generation] = generation;
     out[event + EVENT_WORD.request] = words[at + COMMAND_WORD.request] as number;
-    if (amountsMeant) {
-      out[event + EVENT_WORD.price] = words[at + COMMAND_WORD.price] as number;
-      out[event + EVENT_WORD.price + 1] = words[at + COMMAND_WORD.price + 1] as number;
-      out[event + EVENT_WORD.quantity] = words[at + COMMAND_WORD.quantity] as number;
-      out[event + EVENT_WORD.quantity + 1] = words[at + COMMAND_WORD.quantity + 1] as number;
-      out[event + EVENT_WORD.id] = words[at + COMMAND_WORD.id] as number;
-      out[event + EVENT_WORD.id + 1] = words[at + COMMAND_WORD.id + 1] as number;
-      out[event + EVENT_WORD.open] = words[at + COMMAND_WORD.quantity] as number;
-      out[event + EVENT_WORD.open + 1] = words[at + COMMAND_WORD.quantity + 1] as number;
-    }
+    out[event + EVENT_WORD.price] = amountsMeant ? (words[at + COMMAND_WORD.price] as number) : 0;
+    out[event + EVENT_WORD.price + 1] = amountsMeant ? (words[at + COMMAND_WORD.price + 1] as number) : 0;
+    out[event + EVENT_WORD.quantity] = amountsMeant ? (words[at + COMMAND_WORD.quantity] as number) : 0;
+    out[event + EVENT_WORD.quantity + 1] = amountsMeant ? (words[at + COMMAND_WORD.quantity + 1] as number) : 0;
+    out[event + EVENT_WORD.id] = amountsMeant ? (words[at + COMMAND_WORD.id] as number) : 0;
+    out[event + EVENT_WORD.id + 1] = amountsMeant ? (words[at + COMMAND_WORD.id + 1] as number) : 0;
+    out[event + EVENT_WORD.open] = out[event + EVENT_WORD.quantity] as number;
+    out[event + EVENT_WORD.open + 1] = out[event + EVENT_WORD.quantity + 1] as number;
     return event;
   }
 
@@ -737,7 +737,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   /** Every word zero but the head and the sequence. */
   function clear(event: number, head: number): void {
     const out = events.words;
-    out.fill(0, event, event + 16);
+    for (let word = 0; word < EVENT_WORDS; word++) out[event + word] = 0;
     out[event] = head;
     out[event + EVENT_WORD.sequence] = sequence[0] as number;
     out[event + EVENT_WORD.sequence + 1] = sequence[1] as number;

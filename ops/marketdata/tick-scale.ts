@@ -1,4 +1,4 @@
-import { PRICE_MAX, PRICE_MIN } from '../../journal/amounts.ts';
+import { PRICE_MAX } from '../../journal/amounts.ts';
 
 export const TICK_DEFAULT = '0.01';
 
@@ -23,14 +23,13 @@ export class TickScale {
     this.#fitting = units;
   }
 
-  /** Ticks of a price, or one of {@link NoTicks}. `price` is an integer below 2^53 in size. */
+  /** Ticks of a price, or one of {@link NoTicks}. `price` is a whole number of units, or infinite. */
   ticks(price: number): number {
     const ticks = price / this.#units;
-    if (price % this.#units !== 0) {
-      this.#fitting = greatestCommonDivisor(Math.abs(price), this.#fitting);
-      return NoTicks.notMultiple;
-    }
-    return ticks >= PRICE_MIN && ticks <= PRICE_MAX ? ticks : NoTicks.outOfRange;
+    if (!(ticks > 0 && ticks <= PRICE_MAX)) return NoTicks.outOfRange;
+    if (price % this.#units === 0) return ticks;
+    this.#fitting = greatestCommonDivisor(price, this.#fitting);
+    return NoTicks.notMultiple;
   }
 
   /** The price of that many ticks, in units. */

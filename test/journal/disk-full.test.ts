@@ -13,7 +13,7 @@ const MIB = 2 ** 20;
 const mounts: string[] = [];
 
 afterAll(() => {
-  for (const mount of mounts) execFileSync('umount', [mount]);
+  for (const mount of mounts) execFileSync('umount', ['--lazy', mount]);
   removeTemporaryFolders();
 });
 

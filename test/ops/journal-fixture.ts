@@ -1,5 +1,5 @@
 import { BLOCK_HEADER_WORDS, BlockBuffer } from '../../journal/block.ts';
-import { type Command, COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
@@ -75,7 +75,16 @@ function* commands(): Generator<Command, never, undefined> {
     if (below(3) === 0) yield { op: 'cancel', symbol: 0, account, id: 1 + below(id) };
     else {
       const side = below(2) === 0 ? 'buy' : 'sell';
-      yield { op: 'new', symbol: 0, account, id, side, price: 90 + below(20), quantity: 1 + below(9), time: BigInt(id) };
+      yield {
+        op: 'new',
+        symbol: 0,
+        account,
+        id,
+        side,
+        price: 90 + below(20),
+        quantity: 1 + below(9),
+        time: BigInt(id),
+      };
     }
   }
 }

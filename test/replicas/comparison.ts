@@ -31,14 +31,16 @@ export interface PairOptions {
   readonly limits: VenueLimits;
   /** Events that the matcher's buffer holds before it must grow, which may be in the middle of a command. */
   readonly eventSlots: number;
-  /** Where the generations of all slots start; above 0 it stands for a venue of great age. */
+  /** Where the generations of all slots and the sequence start; above 0 they stand for a venue of great age. */
   readonly firstGeneration: number;
+  readonly lastSequence: number;
 }
 
-export function createPair({ limits, eventSlots, firstGeneration, hashSeed }: PairOptions): Pair {
+export function createPair({ limits, eventSlots, firstGeneration, lastSequence, hashSeed }: PairOptions): Pair {
   const events = new EventBuffer(eventSlots);
   const matcher = createMatcher(limits, events, hashSeed);
-  const model = new ReferenceMarket(limits, firstGeneration);
+  const model = new ReferenceMarket(limits, firstGeneration, lastSequence);
+  matcher.state.sequence.set([lastSequence % 2 ** 32, Math.floor(lastSequence / 2 ** 32)]);
   const { ints } = matcher.state.orders;
   for (let slot = 1; slot <= limits.ordersMax; slot++) ints[(slot << ORDER_SHIFT) + ORDER.generation] = firstGeneration;
   return {

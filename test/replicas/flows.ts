@@ -78,7 +78,7 @@ const PROFILES: Readonly<Record<FlowKind, Profile>> = {
   },
   sessions: {
     limits: limitsOf(64, 16, 2, 6, 5),
-    ops: [500, 80, 40, 120, 8, 10, 60, 15, 5],
+    ops: [500, 80, 40, 120, 8, 10, 60, 6, 5],
     accounts: 5,
     ids: 60,
     prices: 'pages',
@@ -349,7 +349,8 @@ export class Flow {
 
   #putInSession(command: RawCommand): void {
     const dice = this.#dice;
-    const session = this.#sessions.length === 0 ? undefined : dice.pick(this.#sessions);
+    // One session lives much longer than the others, so that its number meets far later ones in tables.
+    const session = this.#sessions[dice.chance(0.4) ? 0 : dice.below(this.#sessions.length)];
     if (session === undefined || dice.chance(0.01)) {
       if (dice.chance(0.9)) return;
       command.session = this.#closedSessions.length > 0 ? dice.pick(this.#closedSessions) : dice.from(1, 9);

@@ -47,12 +47,13 @@ export class ReferenceMarket {
   readonly #books: ReferenceBooks;
   readonly #sessions = new Map<number, Session>();
   #lastSession = 0;
-  #sequence = 0;
+  #sequence: number;
   #events: VenueEvent[] = [];
 
-  /** Every slot counts its generations on from `firstGeneration`, as in a venue of great age. */
-  constructor(limits: VenueLimits, firstGeneration = 0) {
+  /** The generations of every slot, and the commands, are counted on from those given, as in a venue of great age. */
+  constructor(limits: VenueLimits, firstGeneration = 0, lastSequence = 0) {
     this.#limits = limits;
+    this.#sequence = lastSequence;
     this.#books = new ReferenceBooks(limits.ordersMax, limits.levelPagesMax, firstGeneration);
   }
 

@@ -251,7 +251,7 @@ describe('what can not be expressed is counted with its reason', () => {
     status.writeUInt8(0x12, 1);
     const flow = flowOf([status, ADD_1], {}, { schema: 65_535 });
     expect(await briefs(flow)).toEqual([CREATED, ADDED_1]);
-    expect(flow.summary.notExpressedBy).toEqual({ 'record of another schema': { count: 1, examples: ['byte 368'] } });
+    expect(flow.summary.notExpressedBy).toEqual({ 'record of another schema': { count: 1, examples: ['byte 360'] } });
   });
 
   test('other publishers than the first, or than the one chosen', async () => {
@@ -355,7 +355,7 @@ test('a file that ends within a record or the metadata keeps what came before', 
   const bytes = Buffer.concat([head(), ADD_1, cancel(1, 10)]);
   const cut = readDbn(pieces(bytes.subarray(0, -1)), FILE, { tick: '0.25' });
   expect(await briefs(cut)).toEqual([CREATED, ADDED_1]);
-  expect(cut.summary.truncated).toBe('the record at byte 424 is cut off: the file ends at byte 479');
+  expect(cut.summary.truncated).toBe('the record at byte 416 is cut off: the file ends at byte 471');
   const headOnly = readDbn(pieces(bytes.subarray(0, 200)), FILE);
   expect(await briefs(headOnly)).toEqual([]);
   expect(headOnly.summary.truncated).toBe('the metadata at byte 0 is cut off: the file ends at byte 200');
@@ -381,10 +381,10 @@ describe('a file that is not one names the byte, the field, the value and the ru
       changed(270, 9),
       'byte 270: mapping intervals: 9 must be at most the 1 that the metadata has room for',
     ],
-    ['record length', changed(368, 3), 'byte 368: record length: 12 must be at least 16 bytes'],
-    ['length of the kind', changed(368, 13), 'byte 368: record length: 52 must be 56 bytes'],
-    ['action', changed(368 + 38, 88), 'byte 368: action: "X" must be one of A, C, M, R, T, F, N'],
-    ['side', changed(368 + 39, 88), 'byte 368: side: "X" must be one of A, B, N'],
+    ['record length', changed(360, 3), 'byte 360: record length: 12 must be at least 16 bytes'],
+    ['length of the kind', changed(360, 13), 'byte 360: record length: 52 must be 56 bytes'],
+    ['action', changed(360 + 38, 88), 'byte 360: action: "X" must be one of A, C, M, R, T, F, N'],
+    ['side', changed(360 + 39, 88), 'byte 360: side: "X" must be one of A, B, N'],
   ];
   test.each(cases)('%s', async (_, bytes, message) => {
     await expect(batchesOf(readDbn(pieces(bytes), FILE))).rejects.toThrow(`${FILE}: ${message}`);

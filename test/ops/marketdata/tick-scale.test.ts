@@ -5,7 +5,8 @@ test('prices become ticks', () => {
   const cents = new TickScale(4, '0.01');
   expect(cents.ticks(1_185_600)).toBe(11_856);
   expect(cents.ticks(1_185_650)).toBe(NoTicks.notMultiple);
-  expect(cents.ticks(-1_185_650)).toBe(NoTicks.notMultiple);
+  expect(cents.ticks(-1_185_650)).toBe(NoTicks.outOfRange);
+  expect(cents.ticks(Number.POSITIVE_INFINITY)).toBe(NoTicks.outOfRange);
   expect(cents.ticks(0)).toBe(NoTicks.outOfRange);
   expect(cents.ticks(-100)).toBe(NoTicks.outOfRange);
   expect(cents.price(11_856)).toBe(1_185_600);

@@ -1,0 +1,130 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { ENTRY, linesOf, ROOT, removeTemporaryFolders, shell, temporaryFolder, veritape } from './run-veritape.ts';
+
+afterAll(removeTemporaryFolders);
+
+const ORDER = '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":100,"qty":5}\n';
+
+test('the help lists the commands and the exit codes', () => {
+  const { code, stdout } = veritape(['--help']);
+  expect(code).toBe(0);
+  expect(subcommands(stdout)).toEqual(expect.arrayContaining(['match', 'challenge', 'audit', 'inspect']));
+  expect(stdout).toMatch(/Exit codes:\n {2}0 .*\n {2}1 .*\n {2}2 .*\n {2}3 /);
+});
+
+test('the help of every command has an example that names it, and --json', () => {
+  for (const name of subcommands(veritape(['--help']).stdout)) {
+    const { code, stdout } = veritape([name, '--help']);
+    expect([name, code]).toEqual([name, 0]);
+    expect(stdout).toMatch(new RegExp(`\\nExamples?:\\n(.*\\n)* {2}\\$ .*veritape ${name}\\b`));
+    expect(stdout).toContain('--json');
+    expect(veritape(['help', name]).stdout).toBe(stdout);
+  }
+});
+
+test('help and matching load neither LMDB nor NATS', () => {
+  const hook = join(temporaryFolder(), 'refuse.mjs');
+  writeFileSync(
+    hook,
+    `import { registerHooks } from 'node:module';
+     registerHooks({ resolve(specifier, context, next) {
+       if (/^lmdb|nats/.test(specifier)) throw new Error('loads ' + specifier);
+       return next(specifier, context);
+     } });`,
+  );
+  const nodeArgs = ['--import', hook];
+  for (const args of [['--help'], ['match', '--help'], ['match']]) {
+    expect(veritape(args, ORDER, nodeArgs)).toMatchObject({ code: 0, stderr: '' });
+  }
+  expect(veritape(['audit', '.'], '', nodeArgs).stderr).toContain('loads lmdb');
+});
+
+test("--version is the package's", () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  expect(veritape(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+});
+
+test.each([
+  [[]],
+  [['--no-such-option']],
+  [['no-such-command']],
+  [['match', '--no-such-option']],
+  [['match', '--depth', '0']],
+  [['match', '--depth', '1e3']],
+  [['match', 'one', 'two']],
+  [['match', 'there-is-no-such-file']],
+  [['match', '.']],
+  [['challenge']],
+  [['challenge', 'file', '--scenario', 'normal']],
+  [['challenge', '--scenario', 'no-such-scenario']],
+  [['challenge', '--expect', 'abc']],
+  [['audit']],
+  [['audit', 'there-is-no-such-folder']],
+  [['audit', '.', '--from', '0']],
+  [['inspect', '.', '--block', 'x']],
+])('wrong usage exits with 2 and says so on stderr: %j', (args) => {
+  const { code, stdout, stderr } = veritape(args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).not.toBe('');
+  expect(stderr).not.toContain('    at ');
+});
+
+test('with --json a failure is one object, too', () => {
+  const wrongOption = veritape(['audit', '.', '--from', '0', '--json']);
+  expect(linesOf(wrongOption.stdout)).toEqual([{ error: { message: expect.stringContaining('--from'), exitCode: 2 } }]);
+  const wrongFile = veritape(['challenge', 'package.json', '--json']);
+  expect(linesOf(wrongFile.stdout)).toEqual([
+    {
+      error: {
+        message: expect.any(String),
+        exitCode: 2,
+        field: 'file',
+        value: 'package.json',
+        rule: expect.any(String),
+      },
+    },
+  ]);
+});
+
+test('a full disk exits with 3', () => {
+  expect(shell('veritape match > /dev/full', ORDER)).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('ENOSPC'),
+  });
+  expect(shell('veritape match --json > /dev/full', ORDER).code).toBe(3);
+  expect(shell('veritape challenge --scenario normal --orders 10 --reports /dev/full').code).toBe(3);
+});
+
+test('a reader that has seen enough is no error', () => {
+  const input = Array.from({ length: 30_000 }, (_, id) => ORDER.replace('"id":1', `"id":${id}`)).join('');
+  expect(shell('veritape match | head -n 2 | wc -l', input)).toEqual({ code: 0, stdout: '2\n', stderr: '' });
+  expect(shell('veritape --help | true')).toEqual({ code: 0, stdout: '', stderr: '' });
+});
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s stops a command in good order: it says what was done and exits with %d', async (signal, code) => {
+  const child = spawn(process.execPath, [ENTRY, 'match', '--json']);
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (output.stdout += chunk));
+  child.stderr.on('data', (chunk) => (output.stderr += chunk));
+  child.stdin.write(ORDER);
+  // It reads as soon as it can be stopped in good order: the pipe is empty then.
+  while (child.stdin.writableLength > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  child.kill(signal);
+  const [exitCode] = (await once(child, 'close')) as [number | null];
+  expect(exitCode).toBe(code);
+  expect(output.stderr).toMatch(/^veritape match: stopped after 1 commands, 0 trades, .*\n$/);
+  expect(linesOf(output.stdout)).toEqual([expect.objectContaining({ complete: false, commands: 1, accepted: 1 })]);
+});
+
+function subcommands(help: string): string[] {
+  const commands = help.split('Commands:')[1] ?? '';
+  return [...commands.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name ?? '').filter((name) => name !== 'help');
+}
