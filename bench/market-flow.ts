@@ -1,5 +1,14 @@
 import { PRICE_MAX, PRICE_MIN, QUANTITY_MAX, writeWide } from '../journal/amounts.ts';
-import { COMMAND_WORD, COMMAND_WORDS, encodeCommand, Flag, Op, OrderType, Side, TimeInForce } from '../journal/commands.ts';
+import {
+  COMMAND_WORD,
+  COMMAND_WORDS,
+  encodeCommand,
+  Flag,
+  Op,
+  OrderType,
+  Side,
+  TimeInForce,
+} from '../journal/commands.ts';
 import { MersenneTwister } from './mersenne-twister.ts';
 
 export interface MarketFlowOptions {
@@ -113,8 +122,7 @@ export class MarketFlow {
     const ioc = full || random.uniform() < IOC_SHARE;
     const crossing = ioc || random.uniform() < CROSSING_SHARE;
     const price = this.#draw(side, crossing);
-    words[at] =
-      Op.new | (side << 8) | (OrderType.limit << 16) | ((ioc ? TimeInForce.ioc : TimeInForce.gtc) << 24);
+    words[at] = Op.new | (side << 8) | (OrderType.limit << 16) | ((ioc ? TimeInForce.ioc : TimeInForce.gtc) << 24);
     words[at + COMMAND_WORD.account] = account;
     writeWide(words, at + COMMAND_WORD.id, id);
     writeWide(words, at + COMMAND_WORD.price, price);

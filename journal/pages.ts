@@ -52,6 +52,8 @@ const NODE_BYTES_MAX = 2034;
 const MAP_BYTES_MAX = 2 ** 40;
 const DEPTH_MAX = 16;
 const RETRIES_MAX = 400;
+/** Pages kept during one look at a snapshot: a few searches pass through the same ones. */
+const CACHED_PAGES_MAX = 16;
 
 export const PageKind = { branch: 1, leaf: 2, overflow: 4, meta: 8 } as const;
 
@@ -96,6 +98,7 @@ export interface PageNode {
 export class PageFile {
   readonly path: string;
   readonly #fd: number;
+  readonly #cache = new Map<number, Buffer>();
   #open = true;
 
   constructor(path: string) {
@@ -116,11 +119,17 @@ export class PageFile {
   /**
    * Runs `read` on the newest snapshot, again if a writer moved on meanwhile: the pages of snapshot N may be written
    * over once N + 1 is committed and a next transaction has begun. Damage counts only if the file stood still.
-   * `flushedMax` is the newest transaction that may be looked at.
+   * `flushedMax` is the newest transaction that may be looked at. With `anyTime` a result counts even if the writer moved
+   * on: for walks too long to be repeated until it rests, which compare the transaction of every page.
    */
-  steady<T>(read: (snapshot: Snapshot) => T, flushedMax: (newest: number) => number = (newest) => newest): T {
+  steady<T>(
+    read: (snapshot: Snapshot) => T,
+    flushedMax: (newest: number) => number = (newest) => newest,
+    anyTime = false,
+  ): T {
     for (let attempt = 1; ; attempt++) {
       const before = this.#metaBytes();
+      this.#cache.clear();
       let outcome: { readonly value: T; readonly transaction: number } | undefined;
       let damage: PageDamage | undefined;
       try {
@@ -135,7 +144,8 @@ export class PageFile {
         if (damage !== undefined) throw damage;
         if (outcome !== undefined) return outcome.value;
       }
-      if (outcome !== undefined && newestTransaction(after) - outcome.transaction <= 1) return outcome.value;
+      if (outcome !== undefined && (anyTime || newestTransaction(after) - outcome.transaction <= 1))
+        return outcome.value;
       if (attempt === RETRIES_MAX) throw damage ?? new PageDamage(0, 'the file is written faster than it can be read');
     }
   }
@@ -158,7 +168,9 @@ export class PageFile {
 
   /** A branch or leaf page of `snapshot`, its header checked. */
   nodePage(snapshot: Snapshot, page: number, leaf: boolean): Buffer {
-    const bytes = this.#read(snapshot, page, PAGE_BYTES);
+    const cached = this.#cache.get(page);
+    const bytes = cached ?? this.#read(snapshot, page);
+    if (cached === undefined && this.#cache.size < CACHED_PAGES_MAX) this.#cache.set(page, bytes);
     checkPageHeader(bytes, page, leaf ? PageKind.leaf : PageKind.branch, snapshot.transaction);
     return bytes;
   }
@@ -177,14 +189,14 @@ export class PageFile {
     return into.subarray(PAGE_HEADER_BYTES, wanted);
   }
 
-  #read(snapshot: Snapshot, page: number, bytes: number): Buffer {
+  #read(snapshot: Snapshot, page: number): Buffer {
     if (page < 2 || page > snapshot.lastPage) {
       throw new PageDamage(page, `not a page of the file, which ends at page ${snapshot.lastPage}`);
     }
-    const buffer = Buffer.from(new ArrayBuffer(bytes));
-    const read = readSync(this.#fd, buffer, 0, bytes, page * PAGE_BYTES);
-    if (read !== bytes) throw new PageDamage(page, `the file ends ${bytes - read} bytes too early`);
-    return buffer;
+    const bytes = Buffer.allocUnsafe(PAGE_BYTES);
+    const read = readSync(this.#fd, bytes, 0, PAGE_BYTES, page * PAGE_BYTES);
+    if (read !== PAGE_BYTES) throw new PageDamage(page, `the file ends ${PAGE_BYTES - read} bytes too early`);
+    return bytes;
   }
 
   #metaBytes(): Buffer {

@@ -47,6 +47,8 @@ type CompareKeys = (a: Buffer, b: Buffer) => number;
 /**
  * Checks everything that LMDB trusts when it writes: both trees, key order, page counts, the list of free pages, and
  * that no page is used twice. Does not read the blocks on overflow pages. `onNode` gets the data nodes in key order.
+ *
+ * Pages that a living writer may use again soon are looked at first: those at the right edge and the free lists.
  */
 export function checkPages(file: PageFile, snapshot: Snapshot, onNode: (node: PageNode) => void): void {
   const used = new Uint8Array((snapshot.lastPage >> 3) + 1);
@@ -59,10 +61,11 @@ export function checkPages(file: PageFile, snapshot: Snapshot, onNode: (node: Pa
     }
   };
   claim(0, 2, 0);
-  new TreeCheck(file, snapshot, snapshot.data, Buffer.compare, claim, onNode).run('data');
+  lastLeaf(file, snapshot);
   const freeLists: PageNode[] = [];
   new TreeCheck(file, snapshot, snapshot.free, compareWholeKeys, claim, (node) => freeLists.push(node)).run('free');
   for (const list of freeLists) checkFreeList(file, snapshot, list, claim);
+  new TreeCheck(file, snapshot, snapshot.data, Buffer.compare, claim, onNode).run('data');
 }
 
 class TreeCheck {

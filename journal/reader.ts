@@ -106,12 +106,11 @@ export class JournalReader {
     const file = this.openSegment(segment);
     try {
       const state = file.state();
-      const scratch = blockScratch();
       let low = state.start.block + 1;
       let high = state.lastBlock + 1;
       while (low < high) {
         const middle = low + Math.floor((high - low) / 2);
-        const header = file.readHeader(oneRef(file, middle), scratch);
+        const header = file.readHeader(oneRef(file, middle), passing);
         if (!(header instanceof BlockView)) throw JournalError.damaged(header);
         if (header.lastSequence < sequence) low = middle + 1;
         else high = middle;
@@ -147,13 +146,14 @@ export class JournalReader {
 
   /** The last segment that was begun. */
   #lastSegment(): number {
-    const last = this.segments.at(-1) ?? this.#firstSegment();
-    const state = this.state(last);
-    if (state.begun) {
-      if (state.next !== undefined) throw missingSegment(this.#root, state.next);
-      return last;
+    for (;;) {
+      const last = this.segments.at(-1) ?? this.#firstSegment();
+      const state = this.state(last);
+      if (!state.begun) return last - 1;
+      if (state.next === undefined) return last;
+      // Made since the folder was listed, or gone.
+      if (!this.segments.includes(state.next)) throw missingSegment(this.#root, state.next);
     }
-    return last - 1;
   }
 
   /** The last segment whose start is as asked, which must be monotonic. */
@@ -308,8 +308,11 @@ function oneRef(file: SegmentFile, block: number): BlockRef {
   throw JournalError.damaged(segmentFinding(file.segment, 'segment', `block ${block} is missing`, { block }));
 }
 
+/** For blocks of which only the chain point is taken, at once. */
+const passing = blockScratch();
+
 function readOne(file: SegmentFile, block: number, expected: ExpectedBlock): BlockView {
-  const view = file.read(oneRef(file, block), expected, blockScratch());
+  const view = file.read(oneRef(file, block), expected, passing);
   if (view instanceof BlockView) return view;
   throw JournalError.damaged(view);
 }

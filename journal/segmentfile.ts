@@ -104,7 +104,7 @@ export class SegmentFile {
         last = block;
       });
       return this.#state(snapshot);
-    });
+    }, true);
   }
 
   /** The blocks from `block` to the end of its leaf, at least one; none if the segment does not hold it. */
@@ -163,9 +163,9 @@ export class SegmentFile {
     return segmentFinding(this.segment, kind, text, { block: ref.block, ...page });
   }
 
-  #steady<T>(read: (snapshot: Snapshot) => T): T {
+  #steady<T>(read: (snapshot: Snapshot) => T, anyTime = false): T {
     try {
-      return this.#pages.steady(read, this.#flushedMax);
+      return this.#pages.steady(read, this.#flushedMax, anyTime);
     } catch (error) {
       if (!(error instanceof PageDamage)) throw error;
       throw JournalError.damaged(segmentFinding(this.segment, 'page', error.message, { page: error.page }));

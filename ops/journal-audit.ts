@@ -161,7 +161,7 @@ export class JournalAudit {
     const before = from === undefined ? undefined : fitting.findLast((header) => header.sequence < from);
     if (before !== undefined) this.#startBlock = before.block;
     else if (begin.block === 0) this.#startBlock = 0;
-    else if (from === undefined) this.#startBlock = fitting[0]?.block;
+    else if (from === undefined || this.findingCount > 0) this.#startBlock = fitting[0]?.block;
     else throw new UsageError('from', from, 'no snapshot before it is left to begin from');
   }
 
@@ -269,8 +269,9 @@ function checkOptions(options: AuditOptions, begin: ChainPoint, last: ChainPoint
   if (from !== undefined && to !== undefined && from > to)
     throw new UsageError('from', from, `must not be after ${to}`);
   for (const [name, value] of Object.entries({ from, to })) {
-    if (value === undefined) continue;
-    if (last !== undefined && value > last.sequence) {
+    // Of a damaged journal it can not be told what there was.
+    if (value === undefined || last === undefined) continue;
+    if (value > last.sequence) {
       throw new UsageError(name, value, `the last sequence of the journal is ${last.sequence}`);
     }
     if (value <= begin.sequence) throw new UsageError(name, value, `the first sequence kept is ${begin.sequence + 1}`);

@@ -63,13 +63,12 @@ export class VenueClient {
   retries = 0;
   readonly #options: VenueClientOptions;
   readonly #connection: NatsConnection;
-  /** Commands in flight; no more than the venue keeps answers for, or a repeat could not be answered. */
+  /** Requests from the oldest unanswered one on; no more than the venue keeps answers for, or a repeat had none. */
   readonly #windowCommands: number;
   readonly #queue: Batch[] = [];
   #inFlight = 0;
   /** Of those, the ones that must be sent again. */
   #unsettled = 0;
-  #commandsInFlight = 0;
   /** Set when something was refused: nothing more goes out until all in flight is settled. */
   #holding = false;
   #backOffMs = BACK_OFF_MS_MIN;
@@ -79,12 +78,9 @@ export class VenueClient {
   #closed = false;
 
   static async open(options: VenueClientOptions): Promise<VenueClient> {
-    const connection = await connect({
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 200,
-      waitOnFirstConnect: true,
-      ...options.connection,
-    });
+    const connection = await persist(options, 'NATS', () =>
+      connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
+    );
     try {
       const info = await persist(options, 'info', async () => {
         const reply = await connection.request(infoSubject(options.shard), '', {
@@ -130,6 +126,11 @@ export class VenueClient {
     return this.#next;
   }
 
+  /** Sends from an earlier request on again, as a client does that does not know what became of it. */
+  goBackTo(request: number): void {
+    this.#next = request;
+  }
+
   /** Most commands that fit one batch. */
   get batchMax(): number {
     return Math.min(MESSAGE_COMMANDS_MAX, this.#windowCommands);
@@ -154,7 +155,7 @@ export class VenueClient {
 
   /** Resolves when another batch of `count` would go out at once. */
   async room(count: number): Promise<void> {
-    while (this.#queue.length > this.#inFlight || this.#commandsInFlight + count > this.#windowCommands) {
+    while (this.#queue.length > this.#inFlight || !this.#fits(this.#next + count)) {
       if (this.#closed) return;
       await new Promise<void>((resolve) => this.#room.push(resolve));
     }
@@ -167,13 +168,17 @@ export class VenueClient {
     await this.#connection.close();
   }
 
+  #fits(end: number): boolean {
+    const oldest = this.#queue[0];
+    return oldest === undefined || end - oldest.first <= this.#windowCommands;
+  }
+
   #pump(): void {
     if (this.#holding || this.#closed) return;
     for (let index = this.#inFlight; index < this.#queue.length; index++) {
       const batch = this.#queue[index] as Batch;
-      if (this.#inFlight > 0 && this.#commandsInFlight + batch.count > this.#windowCommands) return;
+      if (!this.#fits(batch.first + batch.count)) return;
       this.#inFlight++;
-      this.#commandsInFlight += batch.count;
       if (batch.sent) this.retries++;
       batch.sent = true;
       void this.#ask(batch);
@@ -209,7 +214,6 @@ export class VenueClient {
     if (index < 0) return;
     this.#queue.splice(index, 1);
     this.#inFlight--;
-    this.#commandsInFlight -= batch.count;
     this.#lastAnswerAt = performance.now();
     this.#backOffMs = BACK_OFF_MS_MIN;
     batch.resolve(answers);
@@ -227,7 +231,6 @@ export class VenueClient {
     await pause(this.#backOffMs);
     this.#backOffMs = Math.min(this.#backOffMs * 2, BACK_OFF_MS_MAX);
     this.#inFlight = 0;
-    this.#commandsInFlight = 0;
     this.#unsettled = 0;
     this.#holding = false;
     this.#pump();

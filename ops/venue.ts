@@ -13,9 +13,10 @@ import { type AckPolicy, CommandPort, type EventListener } from '../sequencer/co
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import type { JournalThreadBegin, JournalThreadData, JournalThreadReport } from '../sequencer/journal-thread.ts';
 import { NatsGateway, type NatsGatewayOptions } from '../sequencer/nats-gateway.ts';
+import type { OpenSession } from '../sequencer/open-sessions.ts';
 import { allocatePipeline, Bells, type PipelineMemory, REPLICAS_MAX, STATUS } from '../sequencer/pipeline.ts';
 import type { SequencerStopped, SequencerThreadData } from '../sequencer/sequencer-thread.ts';
-import { type BlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
+import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import { threadEntry } from '../sequencer/thread-entry.ts';
 import { InProcessSession } from './in-process-session.ts';
 import { InstrumentDirectory } from './instrument-directory.ts';
@@ -79,8 +80,10 @@ export async function openVenue(options: VenueOptions): Promise<Venue> {
   }
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   checkLimits(limits);
+  const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds };
+  checkBlockBounds(bounds);
   mkdirSync(options.directory, { recursive: true });
-  const venue = new Venue(options, replicas, limits);
+  const venue = new Venue(options, replicas, limits, bounds);
   try {
     await venue.start();
   } catch (error) {
@@ -95,6 +98,7 @@ export class Venue {
   readonly #options: VenueOptions;
   readonly #replicas: number;
   readonly #limits: VenueLimits;
+  readonly #bounds: BlockBounds;
   readonly #workers: Worker[] = [];
   readonly #names = new Map<string, Worker>();
   readonly #stopped: (ReplicaReport & { kind: 'stopped' })[] = [];
@@ -119,10 +123,11 @@ export class Venue {
     this.#announceFailure = resolve;
   });
 
-  constructor(options: VenueOptions, replicas: number, limits: VenueLimits) {
+  constructor(options: VenueOptions, replicas: number, limits: VenueLimits, bounds: BlockBounds) {
     this.#options = options;
     this.#replicas = replicas;
     this.#limits = limits;
+    this.#bounds = bounds;
   }
 
   get genesis(): Genesis {
@@ -165,10 +170,18 @@ export class Venue {
     return {
       shard: genesis.shard,
       epoch,
+      sequence: this.#durableSequence(),
       ackPolicy: this.#options.ackPolicy ?? 'disk',
       limits: genesis.limits,
       instruments: this.#directory.all,
     };
+  }
+
+  /** The last sequence on disk. */
+  #durableSequence(): number {
+    const { sequence } = this.#require(this.#opened);
+    const status = new Int32Array(this.#require(this.#memory).status);
+    return sequence + ((Atomics.load(status, STATUS.durableSequence) - sequence) | 0);
   }
 
   async start(): Promise<void> {
@@ -224,7 +237,7 @@ export class Venue {
     this.#thread(threadEntry(import.meta.url, '../sequencer/sequencer-thread'), 'sequencer', {
       memory,
       start: { sequence: opened.sequence, block: opened.block },
-      bounds: { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds },
+      bounds: this.#bounds,
       notBefore: opened.time,
       ...idle,
     } satisfies SequencerThreadData);
@@ -232,7 +245,7 @@ export class Venue {
     this.#port = port;
     port.listen((words, mask, from, count) => this.#directory.take(words, mask, from, count));
     this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
-    if (options.nats !== undefined) await this.#joinNats(options.nats, opened.genesis.shard, port);
+    if (options.nats !== undefined) await this.#joinNats(options.nats, port, ready[0]?.sessions ?? []);
     this.#notice({
       level: 'info',
       text: 'venue is open',
@@ -262,23 +275,25 @@ export class Venue {
       port.refuse();
       await Promise.race([port.drained(), this.failed]);
     }
-    await this.#gateway?.close();
     if (this.#failure === undefined) {
       const sequencerDone = this.#reported<SequencerStopped>('sequencer', (message) => message.kind === 'stopped');
       Atomics.store(status, STATUS.stop, 1);
       for (const bell of bells.all()) bell.ring();
-      const { sequence } = await sequencerDone;
+      await Promise.race([sequencerDone, this.failed]);
       const journalDone = this.#reported<JournalThreadReport>(
         'journal',
         (message) => message.kind === 'closed' || message.kind === 'failed',
       );
       Atomics.store(status, STATUS.stop, 2);
       for (const bell of bells.all()) bell.ring();
-      await journalDone;
+      await Promise.race([journalDone, this.failed]);
+      // Not before: under `memory` the last blocks become durable, and are sent to readers, only now.
+      await this.#gateway?.close();
       while (this.#stopped.length < this.#replicas && this.#failure === undefined) await delay(2);
       await this.#snapshots?.settled();
       await this.abandon();
       if (this.#failure !== undefined) throw this.#failure;
+      const { sequence } = await sequencerDone;
       const stateHashes = this.#stopped.sort((a, b) => a.replica - b.replica).map((report) => report.stateHash);
       if (new Set(stateHashes).size > 1)
         throw new Error(`replicas differ at sequence ${sequence}: state hashes ${stateHashes.join(', ')}`);
@@ -289,6 +304,7 @@ export class Venue {
         digestsCompared: this.#digestsCompared,
       };
     }
+    await this.#gateway?.close();
     await this.abandon();
     throw this.#failure;
   }
@@ -308,23 +324,31 @@ export class Venue {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  async #joinNats(nats: NonNullable<VenueOptions['nats']>, shard: number, port: CommandPort): Promise<void> {
-    const reader = { open: undefined as JournalReader | undefined };
+  async #joinNats(
+    nats: NonNullable<VenueOptions['nats']>,
+    port: CommandPort,
+    sessions: readonly OpenSession[],
+  ): Promise<void> {
+    const reader = JournalReader.open(this.#options.directory);
     this.#gateway = await NatsGateway.connect({
       connection: nats.connection,
-      shard,
+      shard: this.genesis.shard,
       port,
       tokens: nats.tokens,
+      sessions,
       info: () => this.info(),
+      firstBlock: () => reader.firstBlock,
       readBlock: (block) => {
         try {
-          reader.open ??= JournalReader.open(this.#options.directory);
-          for (const view of reader.open.blocks(block)) return new Uint8Array(view.bytes);
+          for (const view of reader.blocks(block)) return new Uint8Array(view.bytes);
         } catch (error) {
           if (!(error instanceof JournalError)) throw error;
+          if (error.code !== 'no-such-block')
+            this.#notice({ level: 'warn', text: 'block can not be read', fields: { block, why: error.message } });
         }
         return undefined;
       },
+      onLost: (error) => this.#fail(new Error(`the venue lost NATS for good: ${error.message}`)),
       onStatus: (status) => {
         this.#notice({
           level: status === 'disconnect' || status === 'error' ? 'warn' : 'info',

@@ -26,6 +26,7 @@ export class RingSink implements EventSink {
   readonly #replica: number;
   readonly #status: Int32Array;
   #digested: number;
+  #derived = false;
   #recovering = true;
 
   constructor(memory: PipelineMemory, replica: number) {
@@ -45,7 +46,7 @@ export class RingSink implements EventSink {
       this.discard();
       return;
     }
-    this.takeDigest();
+    if (!this.#derived) this.takeDigest();
     this.publish();
     const bell = this.#bells.replicas[this.#replica];
     while (this.next === this.limit) {
@@ -71,15 +72,21 @@ export class RingSink implements EventSink {
     this.#recovering = false;
   }
 
-  /** Brings the digest up to the last event; events written from here to the next call to {@link skipDigest} count. */
+  /** Brings the digest up to the last event. */
   takeDigest(): void {
     this.digest.update(this.words, this.mask, this.#digested, this.next);
     this.#digested = this.next;
   }
 
-  /** Leaves what was written since {@link takeDigest} out of the digest: it is not the state transition's. */
-  skipDigest(): void {
+  /** Events from here to {@link endDerived} follow from the state: they are the leader's alone and not in the digest. */
+  beginDerived(): void {
+    this.takeDigest();
+    this.#derived = true;
+  }
+
+  endDerived(): void {
     this.#digested = this.next;
+    this.#derived = false;
   }
 
   /** Makes all events written so far visible to the gateway. */

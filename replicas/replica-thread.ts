@@ -22,6 +22,7 @@ import { DigestSink, RingSink, SinkClosed } from './event-sinks.ts';
 import { type InstrumentInfo, listInstruments } from './instrument-table.ts';
 import { createMatcher, type Matcher } from './matcher.ts';
 import { applyBlock, replayJournal, restoreNewest } from './replay.ts';
+import { listSessions, type SessionInfo } from './session-table.ts';
 import { TopOfBook } from './top-of-book.ts';
 
 /**
@@ -50,6 +51,7 @@ export type ReplicaReport =
       readonly replayed: number;
       readonly snapshot: number;
       readonly instruments: readonly InstrumentInfo[];
+      readonly sessions: readonly SessionInfo[];
       readonly findings: readonly string[];
     }
   | { readonly kind: 'digest'; readonly replica: number; readonly sequence: number; readonly value: number }
@@ -109,6 +111,7 @@ async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<n
     replayed: sequence - from.sequence,
     snapshot: from.sequence,
     instruments: listInstruments(matcher.state.instruments),
+    sessions: listSessions(matcher.state.sessions),
     findings: from.findings,
   });
   return block;
@@ -135,10 +138,10 @@ async function lead(): Promise<Matcher> {
       matcher.apply(commands.words, at);
       top.touch(commands.words, at);
     }
-    sink.takeDigest();
+    sink.beginDerived();
     finishDigest(matcher, sink);
     top.emit(sink);
-    sink.skipDigest();
+    sink.endDerived();
     sink.publish();
     Atomics.store(status, appliedWord(replica), matcher.sequence() | 0);
     commands.release(count);
@@ -156,6 +159,8 @@ async function follow(): Promise<Matcher> {
   const scratch = new StateScratch();
   const descriptor = new Uint32Array(SLOT_WORDS);
   const words = new Uint32Array(BLOCK_ORDERS_MAX * SLOT_WORDS);
+  let timeLow = 0;
+  let timeHigh = 0;
   let snapshotTaken = matcher.sequence();
   let snapshotAt = snapshotTaken + data.snapshotEvery;
 
@@ -176,8 +181,6 @@ async function follow(): Promise<Matcher> {
     const started = performance.now();
     const state = encodeState(matcher.state, scratch).slice() as Uint8Array<ArrayBuffer>;
     const encodeMs = performance.now() - started;
-    const timeLow = descriptor[BLOCK_SLOT_WORD.time] as number;
-    const timeHigh = descriptor[BLOCK_SLOT_WORD.time + 1] as number;
     report({ kind: 'snapshot', replica, sequence: matcher.sequence(), block, timeLow, timeHigh, state, encodeMs }, [
       state.buffer,
     ]);
@@ -209,13 +212,14 @@ async function follow(): Promise<Matcher> {
     if (intact) {
       applyWords(words, 0, count);
       block++;
+      timeLow = descriptor[BLOCK_SLOT_WORD.time] as number;
+      timeHigh = descriptor[BLOCK_SLOT_WORD.time + 1] as number;
     } else {
       for (const view of replayJournal(data.directory, first)) {
         applyWords(view.words, BLOCK_HEADER_WORDS, view.count);
-        block = view.block;
+        ({ block, timeLow, timeHigh } = view);
       }
       report({ kind: 'caught-up', replica, from: first, to: matcher.sequence() });
-      continue;
     }
     if (data.snapshotEvery > 0 && matcher.sequence() >= snapshotAt) {
       snapshotAt = matcher.sequence() + data.snapshotEvery;

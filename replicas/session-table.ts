@@ -9,6 +9,13 @@ import type { VenueLimits } from '../journal/genesis.ts';
 const IDLE_NS_HIGH = 13;
 const IDLE_NS_LOW = 4_165_425_152;
 
+/** A session that is open, as gateways know it. */
+export interface SessionInfo {
+  readonly number: number;
+  readonly account: number;
+  readonly lastRequest: number;
+}
+
 export const Admission = { handle: 0, unknown: 1, account: 2, gap: 3, repeat: 4, tooOld: 5 } as const;
 
 export interface SessionTable {
@@ -44,6 +51,21 @@ export interface SessionTable {
   readonly answerOpen: Float64Array;
   readonly answerTraded: Float64Array;
   readonly answerReason: Uint8Array;
+}
+
+/** The open sessions, in the order of their numbers. */
+export function listSessions(table: SessionTable): SessionInfo[] {
+  const list: SessionInfo[] = [];
+  for (let place = 0; place < table.places; place++) {
+    const number = table.number[place] as number;
+    if (number === 0) continue;
+    list.push({
+      number,
+      account: table.account[place] as number,
+      lastRequest: table.lastRequest[place] as number,
+    });
+  }
+  return list.sort((a, b) => a.number - b.number);
 }
 
 export function createSessionTable(limits: VenueLimits): SessionTable {

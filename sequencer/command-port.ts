@@ -84,6 +84,12 @@ export class CommandPort {
     return count;
   }
 
+  /** Why nothing is taken any more; undefined as long as commands are. */
+  get refusal(): string | undefined {
+    if (this.#failure !== undefined) return this.#failure;
+    return this.#refusing || !this.#running ? 'the venue is closing' : undefined;
+  }
+
   listen(listener: EventListener): void {
     this.#listeners.push(listener);
   }
@@ -100,7 +106,7 @@ export class CommandPort {
     firstRequest: number,
     sink: AnswerSink,
   ): ReplyStatusName {
-    if (this.#failure !== undefined || this.#refusing || !this.#running) return 'unavailable';
+    if (this.refusal !== undefined) return 'unavailable';
     this.#reap();
     const used = (this.#input.next - this.#reaped) | 0;
     if (this.#input.slots - used < count || this.#input.room(count) < count) return 'busy';
@@ -168,31 +174,37 @@ export class CommandPort {
 
   /** One look at what came back; returns how many events were let out. */
   pump(): number {
-    this.#reap();
     if (this.#failure !== undefined) return 0;
-    // Read before the events: every command up to here has all its events in the ring.
+    // The order matters. Every command up to `applied` has all its events in the ring; and a command whose event is seen,
+    // or that is durable, was given back by the sequencer before, so reaping after that finds its sequence.
     const applied = Atomics.load(this.#status, appliedWord(0));
-    const gate = this.#gate();
+    const available = Math.min(this.#events.available(), EVENTS_PER_TURN_MAX);
+    const gate = this.#gate(available, applied);
+    this.#reap();
     const complete = ((gate - applied) | 0) < 0 ? gate : applied;
-    const count = this.#letOut(gate);
+    const count = this.#letOut(gate, available);
     this.#finishThrough(complete);
     return count;
   }
 
-  /** Low 32 bits of the last sequence whose events may go out. */
-  #gate(): number {
+  /**
+   * Low 32 bits of the last sequence whose events may go out, of the next `available` ones. Under `memory` an event in the
+   * ring tells that the leader has its command. To wait for the leader's own count would be to wait for ever for a command
+   * with more events than the ring has slots.
+   */
+  #gate(available: number, applied: number): number {
     if (this.#policy === 'disk') return Atomics.load(this.#status, STATUS.durableSequence);
-    let lowest = Atomics.load(this.#status, appliedWord(0));
+    let lowest = applied;
+    if (available > 0) lowest = this.#events.words[this.#events.wordAt(available - 1) + EVENT_WORD.sequence] as number;
     for (let replica = 1; replica < this.#memory.replicas; replica++) {
-      const applied = Atomics.load(this.#status, appliedWord(replica));
-      if (((applied - lowest) | 0) < 0) lowest = applied;
+      const follower = Atomics.load(this.#status, appliedWord(replica));
+      if (((follower - lowest) | 0) < 0) lowest = follower;
     }
     return lowest;
   }
 
-  #letOut(gate: number): number {
+  #letOut(gate: number, available: number): number {
     const { words, mask } = this.#events;
-    const available = Math.min(this.#events.available(), EVENTS_PER_TURN_MAX);
     let count = 0;
     while (count < available) {
       const at = this.#events.wordAt(count);
@@ -236,7 +248,9 @@ export class CommandPort {
         pending.sink.answer(
           place,
           sequence,
-          readWide(words, at + EVENT_WORD.open), readWide(words, at + EVENT_WORD.quantity), Reason.none,
+          readWide(words, at + EVENT_WORD.open),
+          readWide(words, at + EVENT_WORD.quantity),
+          Reason.none,
           (eventFlags(words, at) & EventFlag.repeat) !== 0,
         );
       return;

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Msg, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { writeWide } from '../journal/amounts.ts';
+import { BLOCK_BYTES_MAX } from '../journal/block.ts';
 import { COMMAND_WORD, COMMAND_WORDS, Op } from '../journal/commands.ts';
 import type { CommandPort } from './command-port.ts';
 import {
@@ -15,6 +17,7 @@ import {
   type RequestHeader,
   startReply,
 } from './messages.ts';
+import { type OpenSession, OpenSessions } from './open-sessions.ts';
 import { ReportFanOut } from './reports.ts';
 
 /**
@@ -37,18 +40,28 @@ export interface NatsGatewayOptions {
   readonly port: CommandPort;
   /** Accounts that each token may act for, by {@link tokenDigest}; without it every client may act for every account. */
   readonly tokens?: ReadonlyMap<string, ReadonlySet<number>> | undefined;
+  /** The sessions that are open now. */
+  readonly sessions: readonly OpenSession[];
   readonly info: () => object;
-  /** The bytes of a durable block, or undefined. */
+  /** The bytes of a durable block, or undefined if it is not in the journal. */
   readonly readBlock: (block: number) => Uint8Array | undefined;
+  /** The first block that the journal still has. */
+  readonly firstBlock: () => number;
   readonly onStatus?: ((status: string) => void) | undefined;
+  /** Told when the connection has ended for good, for instance because the server takes its user no more. */
+  readonly onLost: (error: Error) => void;
 }
 
 /** Carries a client's token in a request. */
 export const TOKEN_HEADER = 'Veritape-Token';
+/** The refusal to repair a block that is not kept any more names this field, and the first block that is. */
+export const FIRST_BLOCK_FIELD = 'firstBlock';
 /** The administrator's account; its token may act for every account. */
 const ADMINISTRATOR = 0;
-/** Sessions whose next request number the gateway remembers; older ones are left to the state transition to check. */
-const SESSIONS_REMEMBERED_MAX = 65_536;
+/** How long leaving may take, for instance while the server can not be reached. */
+const LEAVE_MS_MAX = 2_000;
+/** The client library's own is two seconds, in which every client waits. */
+const RECONNECT_MS = 200;
 
 const OPS_TAKEN = new Set<number>([
   Op.new,
@@ -81,29 +94,46 @@ export function repairSubject(shard: number): string {
 }
 
 export class NatsGateway {
-  /** Messages taken, refused and answered `busy`. */
-  readonly counts = { requests: 0, commands: 0, refused: 0, busy: 0 };
+  /** Messages taken, commands in them, messages refused, answered `busy`, and those that something went wrong with. */
+  readonly counts = { requests: 0, commands: 0, refused: 0, busy: 0, failed: 0 };
   readonly #options: NatsGatewayOptions;
   readonly #connection: NatsConnection;
   readonly #scratch = new Uint32Array(MESSAGE_COMMANDS_MAX * COMMAND_WORDS);
   readonly #scratchBytes = new Uint8Array(this.#scratch.buffer);
-  /** The next request number of sessions that came this way. */
-  readonly #nextRequest = new Map<number, number>();
+  readonly #sessions: OpenSessions;
+  #leaving = false;
 
+  /** Resolves when the server passes requests on to the gateway. */
   static async connect(options: NatsGatewayOptions): Promise<NatsGateway> {
     const connection = await connect({
       name: `veritape shard ${options.shard}`,
       maxReconnectAttempts: -1,
+      reconnectTimeWait: RECONNECT_MS,
       ...options.connection,
     });
-    return new NatsGateway(options, connection);
+    try {
+      const payloadMax = connection.info?.max_payload ?? 0;
+      if (payloadMax < BLOCK_BYTES_MAX) {
+        throw new Error(`the NATS server's max_payload is ${payloadMax} and must be at least ${BLOCK_BYTES_MAX} bytes`);
+      }
+      const gateway = new NatsGateway(options, connection);
+      await connection.flush();
+      return gateway;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
   }
 
   private constructor(options: NatsGatewayOptions, connection: NatsConnection) {
     this.#options = options;
     this.#connection = connection;
-    const reports = new ReportFanOut(options.shard, (subject, records) => connection.publish(subject, records));
-    options.port.listen((words, mask, from, count) => reports.take(words, mask, from, count));
+    this.#sessions = new OpenSessions(options.sessions);
+    const reports = new ReportFanOut(options.shard, (subject, records) => this.#publish(subject, records));
+    options.port.listen((words, mask, from, count) => {
+      this.#sessions.take(words, mask, from, count);
+      reports.take(words, mask, from, count);
+    });
     this.#serve(submitSubject(options.shard), (message) => this.#submit(message));
     this.#serve(infoSubject(options.shard), (message) => message.respond(JSON.stringify(options.info())));
     this.#serve(repairSubject(options.shard), (message) => this.#repair(message));
@@ -112,24 +142,56 @@ export class NatsGateway {
 
   /** Sends a durable block to readers on other hosts. */
   publishBlock(bytes: Uint8Array): void {
-    this.#connection.publish(blockSubject(this.#options.shard), bytes);
+    this.#publish(blockSubject(this.#options.shard), bytes);
   }
 
   /** Sends what is waiting and leaves. */
   async close(): Promise<void> {
-    if (!this.#connection.isClosed()) await this.#connection.drain();
+    this.#leaving = true;
+    if (this.#connection.isClosed()) return;
+    const patience = new AbortController();
+    const tooLong = delay(LEAVE_MS_MAX, undefined, patience).catch(() => undefined);
+    // Draining fails when the server is gone.
+    await Promise.race([this.#connection.drain().catch(() => undefined), tooLong]);
+    patience.abort();
+    await this.#connection.close();
   }
+
+  /** A message that can not be sent is lost like any other that core NATS loses: clients ask again, readers repair. */
+  #publish(subject: string, bytes: Uint8Array): void {
+    try {
+      this.#connection.publish(subject, bytes);
+    } catch {
+      this.counts.failed++;
+    }
+  }
+
+  readonly #respond = (message: Msg, reply: Uint8Array): void => {
+    try {
+      message.respond(reply);
+    } catch {
+      this.counts.failed++;
+    }
+  };
 
   #serve(subject: string, handle: (message: Msg) => void): void {
     this.#connection.subscribe(subject, {
       callback: (error, message) => {
-        if (error === null) handle(message);
+        if (error !== null) return;
+        try {
+          handle(message);
+        } catch {
+          // The client library stops reading from the server when a callback throws.
+          this.counts.failed++;
+        }
       },
     });
   }
 
   async #watch(): Promise<void> {
     for await (const status of this.#connection.status()) this.#options.onStatus?.(status.type);
+    const error = await this.#connection.closed();
+    if (!this.#leaving) this.#options.onLost(error instanceof Error ? error : new Error('the connection was closed'));
   }
 
   #submit(message: Msg): void {
@@ -155,15 +217,15 @@ export class NatsGateway {
       count,
       session,
       firstRequest,
-      new ReplyWriter(message, count),
+      new ReplyWriter(message, count, this.#respond),
     );
     if (outcome === 'busy')
       return { error: 'busy', field: 'count', value: count, rule: 'the input ring is full; send the message again' };
     if (outcome !== 'ok')
-      return { error: 'unavailable', field: 'venue', value: outcome, rule: 'the venue can not write its journal' };
+      return { error: 'unavailable', field: 'venue', value: outcome, rule: this.#options.port.refusal ?? '' };
     this.counts.requests++;
     this.counts.commands += count;
-    if (session !== 0) this.#remember(session, firstRequest + count);
+    if (session !== 0) this.#sessions.pass(session, firstRequest + count);
     return undefined;
   }
 
@@ -203,6 +265,16 @@ export class NatsGateway {
       };
     }
     if (accounts.has(ADMINISTRATOR)) return undefined;
+    // Whoever may use a session of the administrator's may act for every account.
+    const owner = this.#sessions.accountOf(header.session);
+    if (header.session !== 0 && (owner === undefined || !accounts.has(owner))) {
+      return {
+        error: 'unauthorized',
+        field: 'session',
+        value: header.session,
+        rule: 'an open session of an account that the token may act for',
+      };
+    }
     for (let index = 0; index < header.count; index++) {
       const account = this.#scratch[index * COMMAND_WORDS + COMMAND_WORD.account] as number;
       if (!accounts.has(account)) {
@@ -219,8 +291,8 @@ export class NatsGateway {
 
   /** Refuses what would leave a gap, so that a client whose message was answered `busy` can send the rest again in order. */
   #checkOrder(header: RequestHeader): Refusal | undefined {
-    const next = this.#nextRequest.get(header.session);
-    if (header.session === 0 || next === undefined || header.firstRequest <= next) return undefined;
+    const next = this.#sessions.nextOf(header.session);
+    if (next === undefined || header.firstRequest <= next) return undefined;
     return {
       error: 'requestGap',
       field: 'firstRequest',
@@ -229,42 +301,37 @@ export class NatsGateway {
     };
   }
 
-  #remember(session: number, next: number): void {
-    const known = this.#nextRequest.get(session) ?? 0;
-    this.#nextRequest.delete(session);
-    this.#nextRequest.set(session, Math.max(known, next));
-    if (this.#nextRequest.size <= SESSIONS_REMEMBERED_MAX) return;
-    for (const oldest of this.#nextRequest.keys()) {
-      this.#nextRequest.delete(oldest);
-      break;
-    }
-  }
-
   #repair(message: Msg): void {
     const text = message.string();
     const block = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
     const bytes = Number.isNaN(block) ? undefined : this.#options.readBlock(block);
     if (bytes !== undefined) message.respond(bytes);
-    else
-      message.respond(
-        encodeRefusal({
-          error: 'malformed',
-          field: 'block',
-          value: text.slice(0, 32),
-          rule: 'the decimal number of a durable block',
-        }),
-      );
+    else message.respond(encodeRefusal(this.#missing(block, text)));
+  }
+
+  #missing(block: number, text: string): Refusal {
+    const first = this.#options.firstBlock();
+    if (block < first)
+      return { error: 'malformed', field: FIRST_BLOCK_FIELD, value: first, rule: 'the first block kept' };
+    return {
+      error: 'malformed',
+      field: 'block',
+      value: text.slice(0, 32),
+      rule: 'the decimal number of a durable block',
+    };
   }
 }
 
 /** Collects the answers of one message. */
 class ReplyWriter implements AnswerSink {
   readonly #message: Msg;
+  readonly #respond: (message: Msg, reply: Uint8Array) => void;
   readonly #reply: Uint8Array;
   readonly #words: Uint32Array;
 
-  constructor(message: Msg, count: number) {
+  constructor(message: Msg, count: number, respond: (message: Msg, reply: Uint8Array) => void) {
     this.#message = message;
+    this.#respond = respond;
     this.#reply = startReply(count);
     this.#words = new Uint32Array(this.#reply.buffer, MESSAGE_HEADER_BYTES);
   }
@@ -278,10 +345,11 @@ class ReplyWriter implements AnswerSink {
   }
 
   done(): void {
-    this.#message.respond(this.#reply);
+    this.#respond(this.#message, this.#reply);
   }
 
   fail(why: string): void {
-    this.#message.respond(encodeRefusal({ error: 'unavailable', field: 'venue', value: 'failed', rule: why }));
+    const refusal: Refusal = { error: 'unavailable', field: 'venue', value: 'failed', rule: why };
+    this.#respond(this.#message, encodeRefusal(refusal));
   }
 }

@@ -28,6 +28,7 @@ interface Batch {
   count: number;
 }
 
+/** More than any venue has instruments; only a rejected command can name a higher one. */
 const SYMBOLS = 65_536;
 /** Subjects kept at hand; more are made anew. */
 const BATCHES_MAX = 16_384;
@@ -54,7 +55,9 @@ export class ReportFanOut {
       const symbol = words[at + EVENT_WORD.symbol] as number;
       if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
       else if (type !== EventType.answer && type !== EventType.instrument && type !== EventType.session) {
-        this.#add(this.#execBatch(words[at + EVENT_WORD.account] as number, symbol), words, at);
+        const account = words[at + EVENT_WORD.account] as number;
+        if (symbol < SYMBOLS) this.#add(this.#execBatch(account, symbol), words, at);
+        else this.#sendUnknown(account, symbol, words, at);
         if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
       }
     }
@@ -102,6 +105,12 @@ export class ReportFanOut {
       this.#tops.set(symbol, batch);
     }
     return batch;
+  }
+
+  /** The rejection of a command that names no instrument. */
+  #sendUnknown(account: number, symbol: number, words: Uint32Array, at: number): void {
+    const record = words.slice(at, at + EVENT_WORDS);
+    this.#publish(execSubject(this.#shard, account, symbol), new Uint8Array(record.buffer));
   }
 
   #send(batch: Batch): void {

@@ -1,6 +1,7 @@
 import { writeWide } from '../journal/amounts.ts';
+import { BLOCK_ORDERS_MAX } from '../journal/block.ts';
 import { COMMAND_WORD, COMMAND_WORDS } from '../journal/commands.ts';
-import { BLOCK_SLOT_WORD } from './pipeline.ts';
+import { BLOCK_SLOT_WORD, BLOCK_SLOTS } from './pipeline.ts';
 import type { RingConsumer, RingProducer } from './rings.ts';
 
 /** Bounds of a block. A block closes when the disk is idle, and under load when it reaches one of these. */
@@ -21,6 +22,22 @@ export const DEFAULT_BLOCK_BOUNDS: BlockBounds = {
   openMicrosMax: 5_000,
   inFlightMax: 2,
 };
+
+const RANGES: Readonly<Record<keyof BlockBounds, readonly [min: number, max: number]>> = {
+  ordersMax: [1, BLOCK_ORDERS_MAX],
+  ordersReady: [1, Number.MAX_SAFE_INTEGER],
+  openMicrosMax: [0, Number.MAX_SAFE_INTEGER],
+  inFlightMax: [1, BLOCK_SLOTS],
+};
+
+/** Throws a RangeError that names the field, its value and the rule. */
+export function checkBlockBounds(bounds: BlockBounds): void {
+  for (const [name, [min, max]] of Object.entries(RANGES)) {
+    const value = bounds[name as keyof BlockBounds];
+    if (Number.isInteger(value) && value >= min && value <= max) continue;
+    throw new RangeError(`blockBounds.${name}: ${value} must be a whole number from ${min} to ${max}`);
+  }
+}
 
 /** Commands taken from one gateway before the next one has its turn. */
 const TURN_COMMANDS_MAX = 256;
@@ -84,10 +101,15 @@ export class Sequencing {
    */
   step(timeHigh: number, timeLow: number, nowMicros: number, durableBlock: number): number {
     let work = 0;
-    for (let turn = 0; turn < this.#inputs.length; turn++) {
-      const input = this.#inputs[this.#turn] as RingConsumer;
-      this.#turn = this.#turn + 1 === this.#inputs.length ? 0 : this.#turn + 1;
-      work += this.#take(input, timeHigh, timeLow, nowMicros);
+    const inputs = this.#inputs.length;
+    const firstTurn = this.#turn;
+    for (let turn = 0; turn < inputs; turn++) {
+      const place = (firstTurn + turn) % inputs;
+      const taken = this.#take(this.#inputs[place] as RingConsumer, timeHigh, timeLow, nowMicros);
+      if (taken === 0) continue;
+      work += taken;
+      // When there is room for one only, the next step begins with its neighbour.
+      this.#turn = (place + 1) % inputs;
     }
     if (this.#isDue(nowMicros, durableBlock)) {
       this.#close(timeHigh, timeLow);
@@ -114,8 +136,9 @@ export class Sequencing {
       // The gateway reads its command's place from the slot that it gave, before it uses the slot again.
       writeWide(from, source + COMMAND_WORD.time, this.#sequence + 1 + index);
     }
-    this.#commands.publish(count);
+    // In this order: a gateway that sees what became of a command can read its place.
     input.release(count);
+    this.#commands.publish(count);
     this.#sequence += count;
     this.#count += count;
     return count;

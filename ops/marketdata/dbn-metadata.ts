@@ -26,12 +26,12 @@ import { TWO_32 } from '../../journal/amounts.ts';
  * |    | u32, mapping[] | mappings: text symbol, u32 intervals; each u32 first day, u32 day after the last (YYYYMMDD), text symbol |
  */
 export const DBN_PRELUDE_BYTES = 8;
-export const DBN_VERSION_MAX = 3;
+const DBN_VERSION_MAX = 3;
 export const DBN_MAGIC = 'DBN';
-/** The fixed part and the five counts. */
-const METADATA_BYTES_MIN = 120;
+/** Everything up to the five lengths and counts, and those. */
+const METADATA_BYTES_MIN = 128;
 /** A metadata block of a year of every US stock has a few MiB. */
-export const DBN_METADATA_BYTES_MAX = 67_108_864;
+const DBN_METADATA_BYTES_MAX = 67_108_864;
 const SCHEMA_DEFINITION_AT = 108;
 const SYMBOL_BYTES_V1 = 22;
 const SYMBOL_BYTES_MAX = 1_024;

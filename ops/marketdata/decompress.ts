@@ -45,8 +45,9 @@ export class InflatedBytes {
 
 class Member {
   readonly #stream: Gunzip | ZstdDecompress;
-  /** The member ended; bytes behind it belong to the next one. */
+  /** The member ended within the last piece; bytes behind it belong to the next one. */
   over = false;
+  #ended = false;
   #error: NodeJS.ErrnoException | undefined;
   #wake: () => void = () => {};
 
@@ -54,7 +55,7 @@ class Member {
     this.#stream = compression === 'gzip' ? createGunzip() : createZstdDecompress();
     this.#stream.on('readable', () => this.#wake());
     this.#stream.on('end', () => {
-      this.over = true;
+      this.#ended = true;
       this.#wake();
     });
     this.#stream.on('error', (error) => {
@@ -73,7 +74,9 @@ class Member {
     });
     yield* this.#read(() => taken);
     if (this.#error !== undefined) throw this.#error;
-    return this.over ? this.#stream.bytesWritten - before : piece.length;
+    const used = this.#stream.bytesWritten - before;
+    this.over = used < piece.length;
+    return used;
   }
 
   /** Gives what is left; returns whether the member was whole. */
@@ -93,7 +96,7 @@ class Member {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      const finished = done() || this.over || this.#error !== undefined;
+      const finished = done() || this.#ended || this.#error !== undefined;
       for (let bytes = this.#stream.read(); bytes !== null; bytes = this.#stream.read()) yield bytes;
       if (finished) return;
       await woken;

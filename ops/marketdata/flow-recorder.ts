@@ -5,9 +5,9 @@ import { KNOWN_ORDERS_MAX, KNOWN_SYMBOLS_MAX, KnownOrders } from './known-orders
 import type { FlowBatch, FlowFormat, FlowOptions } from './order-flow.ts';
 import { NoTicks, TICK_DEFAULT, TickScale } from './tick-scale.ts';
 
-export const FLOW_BATCH_RECORDS_MAX = 256;
+const FLOW_BATCH_RECORDS_MAX = 256;
 /** Examples kept for each reason. */
-export const FLOW_EXAMPLES_MAX = 3;
+const FLOW_EXAMPLES_MAX = 3;
 const U32_MAX = TWO_32 - 1;
 /** Instruments are created by the administrator's account. */
 const ADMINISTRATOR = 0;
@@ -37,12 +37,12 @@ export type NotExpressed =
   | 'unknown message type';
 
 /** What is different about a message that did become a command. */
-export type Approximated =
+type Approximated =
   | 'execution at another price than the order'
   | 'execution larger than what was open'
   | 'book marked as possibly bad';
 
-export interface Tally {
+interface Tally {
   count: number;
   /** The first few: place in the file and order. */
   readonly examples: string[];

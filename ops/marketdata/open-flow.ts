@@ -47,8 +47,9 @@ class InflatedFile extends InflatedBytes {
     try {
       yield* super[Symbol.asyncIterator]();
     } catch (error) {
-      if (!(error instanceof Error) || !('code' in error) || !/^(Z_|ZSTD_)/.test(String(error.code))) throw error;
-      throw new FlowError(this.#file, 'compressed bytes', 'content', error.message, `a whole ${this.#format} stream`);
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === undefined || !/^(Z_|ZSTD_)/.test(code)) throw error;
+      throw new FlowError(this.#file, 'compressed bytes', 'content', `"${message}"`, `a whole ${this.#format} stream`);
     }
   }
 }

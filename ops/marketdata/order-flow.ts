@@ -44,6 +44,8 @@ export interface OrderFlow {
   readonly format: FlowFormat;
   /** Counts so far; complete when the batches are. */
   readonly summary: FlowSummary;
+  /** Names of the instruments so far; the first has the id {@link FlowOptions.firstSymbol}, and so on. */
+  readonly names: readonly string[];
   /** To be read once. Nothing is read ahead of what is asked for but one piece of the file. */
   readonly batches: AsyncIterable<FlowBatch>;
 }
@@ -74,17 +76,22 @@ export function decodeFlow(
 
   async function* batches(): AsyncGenerator<FlowBatch> {
     let rest: Uint8Array = NO_BYTES;
-    for await (const piece of source) {
-      const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
-      const used = decoder.decode(bytes);
-      rest = bytes.subarray(used);
-      recorder.summary.bytes += piece.length;
-      yield* recorder.fullBatches();
+    try {
+      for await (const piece of source) {
+        const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+        recorder.summary.bytes += piece.length;
+        rest = bytes.subarray(decoder.decode(bytes));
+        yield* recorder.fullBatches();
+      }
+      const missing = [decoder.finish(rest), source.cutOff].filter((part) => part !== undefined);
+      if (missing.length > 0) recorder.summary.truncated = missing.join('; ');
+    } catch (error) {
+      // What came before the fault is good.
+      yield* recorder.allBatches();
+      throw error;
     }
-    const missing = [decoder.finish(rest), source.cutOff].filter((part) => part !== undefined);
-    if (missing.length > 0) recorder.summary.truncated = missing.join('; ');
     yield* recorder.allBatches();
   }
 
-  return { format, summary: recorder.summary, batches: batches() };
+  return { format, summary: recorder.summary, names: recorder.names, batches: batches() };
 }

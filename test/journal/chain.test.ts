@@ -27,6 +27,8 @@ test('a pair hashes like its bytes one after the other', () => {
     [96, 65344],
     [1, 1024],
     [1025, 0],
+    [96, 131072],
+    [96, 261952],
   ] as const) {
     const whole = input(a + b);
     expect(hashOfPair(whole.subarray(0, a), whole.subarray(a))).toEqual(Buffer.from(blake3(whole)));

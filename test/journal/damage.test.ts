@@ -35,16 +35,16 @@ let good = Buffer.alloc(0);
 let blocks = 0;
 
 beforeAll(async () => {
-  dir = await createJournal([...COUNTS, ...COUNTS]);
+  dir = await createJournal(COUNTS);
   const writer = JournalWriter.open(dir, SMALL);
-  appendBlocks(writer, COUNTS);
+  appendBlocks(writer, COUNTS.slice(10));
   await writer.close();
   path = dataPath(join(dir, 'journal'), 1);
   good = readFileSync(path);
   // The zeros kept in reserve behind the pages in use are of no interest here.
   const last = Math.max(good.readUInt32LE(24 + 120), good.readUInt32LE(PAGE_BYTES + 24 + 120));
   good = good.subarray(0, (last + 1) * PAGE_BYTES);
-  blocks = COUNTS.length * 3;
+  blocks = COUNTS.length * 2 - 10;
 });
 
 afterAll(removeTemporaryFolders);
@@ -81,31 +81,29 @@ function readAll(): Outcome {
   }
 }
 
-function expectLocated(finding: Finding): void {
-  expect(finding.text).toMatch(/^segment 1, (page \d+|block \d+): .+|^segment 1, \w+/);
-  expect(finding.kind).toMatch(/^[a-z-]+$/);
-  expect(finding.segment).toBe(1);
+function expectLocated({ text, kind, segment }: Finding): void {
+  const located = /^segment 1, (page \d+|block \d+): .+|^segment 1, \w+/.test(text);
+  if (!located || !/^[a-z-]+$/.test(kind) || segment !== 1) throw new Error(`not a good finding: ${kind}, ${text}`);
 }
 
-/** True if the damage was found. */
+let checks = 0;
+
+/** True if reading found the damage. */
 function check(what: string): boolean {
   const { read, finding } = readAll();
-  const report = inspectJournal(dir);
-  for (const found of report.findings) expectLocated(found);
-  if (finding !== undefined) {
-    expectLocated(finding);
-    return true;
-  }
+  // Slower, and much the same: now and then.
+  if (checks++ % 5 === 0) for (const found of inspectJournal(dir).findings) expectLocated(found);
+  if (finding !== undefined) expectLocated(finding);
   // Whatever went unnoticed must not matter.
-  expect([what, read]).toEqual([what, blocks]);
-  return report.findings.length > 0;
+  else if (read !== blocks) throw new Error(`${what}: ${read} blocks were read and nothing was found`);
+  return finding !== undefined;
 }
 
 function restore(): void {
   writeFileSync(path, good);
 }
 
-/** Lets LMDB write to copies of the journal whose damage was not noticed, in a process that may crash. */
+/** Lets LMDB write to copies of the journal whose damage reading did not notice, in a process that may crash. */
 function writeToCopies(copies: Buffer[]): void {
   const dirs = copies.map((bytes) => {
     const copy = temporaryFolder();
@@ -116,7 +114,9 @@ function writeToCopies(copies: Buffer[]): void {
   const program = join(import.meta.dirname, 'programs', 'extender.ts');
   const child = spawnSync(process.execPath, [program, ...dirs], { encoding: 'utf8', env: {} });
   expect([child.signal, child.status, child.stderr]).toEqual([null, 0, '']);
-  expect(child.stdout.trim().split('\n')).toEqual(dirs.map(() => `${blocks + 40}`));
+  const lines = child.stdout.trim().split('\n');
+  expect(lines).toHaveLength(dirs.length);
+  for (const line of lines) expect(line).toMatch(new RegExp(`^(refused: segment 1, .*|${blocks + 12})$`));
 }
 
 test('the journal is good before it is damaged', () => {
@@ -150,7 +150,7 @@ test(`${FLIPS} flipped bits: no crash, no wrong block, each finding says where`,
   closeSync(fd);
   expect(unnoticed.length).toBeLessThan(FLIPS * 0.7);
   expect(FLIPS - unnoticed.length).toBeGreaterThan(FLIPS * 0.3);
-  const sample = unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / 60) === 0);
+  const sample = unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / 40) === 0);
   writeToCopies(
     sample.map((bit) => {
       const bytes = Buffer.from(good);
@@ -178,7 +178,7 @@ test('each bit of both meta pages: noticed, or LMDB can write on', () => {
     }
   }
   closeSync(fd);
-  writeToCopies(unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / 80) === 0));
+  writeToCopies(unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / 40) === 0));
 });
 
 test(`${TRUNCATIONS} files cut short: each is noticed before it could be mapped`, () => {
@@ -230,7 +230,7 @@ test('the writer refuses a damaged segment before LMDB maps it', () => {
     const at = next(2) * PAGE_BYTES + 24 + 24 + next(112);
     bytes[at] = (bytes[at] as number) ^ (1 << next(8));
     writeFileSync(path, bytes);
-    if (!check('meta')) continue;
+    if (inspectJournal(dir).findings.length === 0) continue;
     refused++;
     expect(() => JournalWriter.open(dir, SMALL)).toThrow(/^segment 1, /);
   }

@@ -1,5 +1,7 @@
 import { BLOCK_HEADER_WORDS, BlockBuffer } from '../../journal/block.ts';
+import { hashOf } from '../../journal/chain.ts';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { EventType, eventType } from '../../journal/events.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
@@ -8,7 +10,7 @@ import { encodeState, STATE_CODEC_VERSION } from '../../replicas/canonical-state
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
 
-export const LIMITS: VenueLimits = {
+const LIMITS: VenueLimits = {
   ordersMax: 4096,
   levelPagesMax: 64,
   instrumentsMax: 4,
@@ -16,30 +18,36 @@ export const LIMITS: VenueLimits = {
   answersPerSessionMax: 4,
 };
 
-export interface FixtureOptions {
+interface FixtureOptions {
   /** Commands of each block. */
   readonly blocks: readonly number[];
   /** Blocks before which the journal is closed and opened again, which begins an epoch. */
   readonly reopenBefore?: readonly number[];
   /** Blocks after which a snapshot is taken. */
   readonly snapshotsAfter?: readonly number[];
+  /** Another seed makes another flow. */
+  readonly seed?: number;
 }
 
-export interface Fixture {
+/** What a journal must turn out to hold. */
+interface Fixture {
   readonly trades: number;
   readonly rejected: number;
+  readonly events: number;
   readonly stateHash: string;
+  readonly chainHash: string;
 }
 
 /** A journal and its snapshots in `directory`, as a venue would leave them. Small segments; a fixed flow of orders. */
-export async function writeJournal(directory: string, options: FixtureOptions): Promise<void> {
+export async function writeJournal(directory: string, options: FixtureOptions): Promise<Fixture> {
   const genesis = { shard: 7, createdAt: 1n, limits: LIMITS };
   const open = () => JournalWriter.open(directory, { genesis, segmentBytesMax: SEGMENT_BYTES_MIN, preallocate: false });
   const events = new EventBuffer(64);
   const matcher = createMatcher(LIMITS, events);
   const store = new SnapshotStore(directory, 100);
   const buffer = new BlockBuffer();
-  const flow = commands();
+  const flow = commands(options.seed ?? 7);
+  const counts = { trades: 0, rejected: 0, events: 0 };
   let writer = open();
   for (const [index, count] of options.blocks.entries()) {
     const block = index + 1;
@@ -51,7 +59,11 @@ export async function writeJournal(directory: string, options: FixtureOptions): 
       const at = BLOCK_HEADER_WORDS + place * COMMAND_WORDS;
       encodeCommand(buffer.words, at, flow.next().value);
       matcher.apply(buffer.words, at);
-      events.clear();
+      events.drain((words, event) => {
+        counts.events++;
+        if (eventType(words, event) === EventType.tradeMaker) counts.trades++;
+        if (eventType(words, event) === EventType.rejected) counts.rejected++;
+      });
     }
     writer.append(buffer, count, matcher.sequence() - count + 1, block, 0);
     if (!options.snapshotsAfter?.includes(block)) continue;
@@ -59,12 +71,14 @@ export async function writeJournal(directory: string, options: FixtureOptions): 
     const place = { shard: 7, sequence, block, time: BigInt(block), chainHash: hash, codec: STATE_CODEC_VERSION };
     await store.write(place, encodeState(matcher.state));
   }
+  const chainHash = writer.last.hash.toString('hex');
   await writer.close();
+  return { ...counts, stateHash: hashOf(encodeState(matcher.state)).toString('hex'), chainHash };
 }
 
 /** An instrument, then orders around one price, some canceled (Lehmer's generator, 48271 mod 2^31 - 1). */
-function* commands(): Generator<Command, never, undefined> {
-  let state = 7;
+function* commands(seed: number): Generator<Command, never, undefined> {
+  let state = seed;
   const below = (limit: number): number => {
     state = (state * 48_271) % 2_147_483_647;
     return state % limit;

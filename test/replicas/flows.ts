@@ -219,12 +219,13 @@ export class Flow {
   }
 
   #observeOrder(event: VenueEvent): void {
+    const gone = (event.flags & 8) !== 0;
+    if (!gone && event.type !== 'accepted' && event.type !== 'replaced') return;
     const key = `${event.account}/${event.id}`;
     const place = this.#places.get(key);
     const { account, symbol, price } = event;
     const order = { account, id: BigInt(event.id), symbol, side: event.side === 'buy' ? 0 : 1, price };
-    if ((event.flags & 8) === 0) {
-      if (event.type !== 'accepted' && event.type !== 'replaced') return;
+    if (!gone) {
       if (place === undefined) this.#places.set(key, this.#orders.push(order) - 1);
       else this.#orders[place] = order;
     } else if (place !== undefined) {
@@ -255,8 +256,8 @@ export class Flow {
 
   #draw(): RawCommand {
     const dice = this.#dice;
-    const closed = [...this.#instruments.values()].includes(true);
-    if (dice.chance(this.#instruments.size < this.limits.instrumentsMax || closed ? 0.1 : 0)) {
+    const lacking = this.#instruments.size < this.limits.instrumentsMax;
+    if (dice.chance(0.1) && (lacking || [...this.#instruments.values()].includes(true))) {
       return this.#drawInstrument();
     }
     if (this.#sessions.length === 0 && dice.chance(0.05)) return this.#drawOpen();

@@ -125,11 +125,11 @@ test('matcher and model agree on small flows', () => {
       const difference = firstDifference({ limits, eventSlots: 4, ...YOUNG, hashSeed: 0 }, records);
       if (difference !== undefined) throw new Error(`command ${difference.at}: ${difference.text}`);
     }),
-    { seed: SEED, numRuns: Math.max(100, COMMANDS / 500) },
+    { seed: SEED, numRuns: Math.ceil(COMMANDS / 500) },
   );
 });
 
-test('sums of one level beyond 2^53 stay exact enough for fill-or-kill', () => {
+test('sums of one level beyond 2^53 stay exact', () => {
   const limits = { ordersMax: 200, levelPagesMax: 4, instrumentsMax: 1, sessionsMax: 1, answersPerSessionMax: 1 };
   const top = 2 ** 48 - 1;
   const history: RawCommand[] = [{ op: 16, name: 'A' }];

@@ -20,7 +20,7 @@ export interface MarketCommand {
   readonly session: number;
   readonly request: number;
   readonly time: bigint;
-  /** Bytes 16-31 as an instrument's name; undefined when they are not a valid one. */
+  /** Bytes 16-31 of an instrument create as a name; undefined when they are not a valid one. */
   readonly name: string | undefined;
 }
 
@@ -57,7 +57,7 @@ export function readMarketCommand(words: Uint32Array, at: number): MarketCommand
     session: bytes.getUint32(48, true),
     request: bytes.getUint32(52, true),
     time: bytes.getBigUint64(56, true),
-    name: readName(bytes),
+    name: bytes.getUint8(0) === OP.instrumentCreate ? readName(bytes) : undefined,
   };
 }
 

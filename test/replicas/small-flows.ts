@@ -60,7 +60,7 @@ function consistent(command: RawCommand): RawCommand {
   if (op === 1 && command.flags !== 1) out.flags = (command.flags ?? 0) & ~63;
   if (op === 2 || op === 3) out.flags = 0;
   if (op === 4) out.flags = (command.flags ?? 0) & ~57;
-  if (op === 16) out.name = `${'AB'[Number(command.id ?? 0n) % 2]}`;
+  if (op === 16) out.name = (command.id ?? 0n) % 2n === 0n ? 'A' : 'B';
   if (op === 24) out.session = 0;
   if (session === 0 || op === 24) out.request = request === 0xffff_ffff ? 1 : 0;
   return out;

@@ -370,7 +370,7 @@ describe('a file that is not one names the byte, the field, the value and the ru
   const cases: readonly [string, Uint8Array, string][] = [
     ['magic', changed(0, 88), 'byte 0: magic: "XBN" must be "DBN"'],
     ['version', changed(3, 4), 'byte 3: version: 4 must be from 1 to 3'],
-    ['metadata length', changed(4, 1, 0, 0, 0), 'byte 4: metadata length: 1 must be from 112 to 67108864'],
+    ['metadata length', changed(4, 1, 0, 0, 0), 'byte 4: metadata length: 1 must be from 120 to 67108864'],
     ['schema', changed(24, 1, 0), 'byte 24: schema: 1 must be 0 (market-by-order) or 65535 (several)'],
     ['symbol length', changed(53, 0, 0), 'byte 53: symbol length: 0 must be from 1 to 1024'],
     ['schema definition', changed(108, 1), 'byte 108: schema definition length: 1 must be 0'],

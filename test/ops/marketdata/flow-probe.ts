@@ -25,7 +25,7 @@ export async function commandsOf(flow: OrderFlow): Promise<Command[]> {
 }
 
 /** A command of a flow as the tests write it: only what is not the same in all of them. */
-export function brief(command: Command): Record<string, unknown> {
+function brief(command: Command): Record<string, unknown> {
   const { op, account, symbol, id, side, tif, price, quantity, name } = command;
   if (op === 'new') return { op: tif === 'ioc' ? 'take' : 'add', account, symbol, id, side, price, quantity };
   if (op === 'instrumentCreate') return { op: 'create', account, symbol, name };

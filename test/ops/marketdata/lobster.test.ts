@@ -203,6 +203,17 @@ describe('a line that is not a message names the line, the field, the value and 
   });
 });
 
+test('what came before a fault is given', async () => {
+  const flow = flowOf(`${BUY_11}34200.2,9,11,1,1,1\n`);
+  const batches: number[] = [];
+  const reading = (async () => {
+    for await (const { count } of flow.batches) batches.push(count);
+  })();
+  await expect(reading).rejects.toThrow('line 2: type');
+  expect(batches).toEqual([2]);
+  expect(flow.names).toEqual(['AAPL']);
+});
+
 test('more live orders than allowed are an error that says so', async () => {
   const flow = flowOf(`${BUY_11}1,1,12,5,100,1\n1,1,13,5,100,1\n`, { ordersMax: 2 });
   await expect(batchesOf(flow)).rejects.toThrow('line 3: live orders: 3 must be at most 2 at once');

@@ -34,7 +34,7 @@ const ITCH = Buffer.from(
     `41000d00001f1a0000000000000000000000014200000064${Buffer.from('AAPL    ').toString('hex')}0016e360`,
   'hex',
 );
-const DBN = Buffer.concat([Buffer.from('DBN\u0002', 'latin1'), Buffer.from([112, 0, 0, 0]), Buffer.alloc(112)]);
+const DBN = Buffer.concat([Buffer.from('DBN\u0002', 'latin1'), Buffer.from([120, 0, 0, 0]), Buffer.alloc(120)]);
 DBN.writeUInt16LE(71, 53);
 const CONTENTS: Readonly<Record<FlowFormat, Uint8Array>> = { lobster: Buffer.from(LOBSTER), itch: ITCH, dbn: DBN };
 
@@ -84,7 +84,7 @@ describe('the format is found', () => {
 });
 
 describe('compressed files', () => {
-  const text = lobsterLines(40_000);
+  const text = lobsterLines(12_000);
   const compressions = { gzip: gzipSync, zstd: zstdCompressSync } as const;
 
   test.each(Object.entries(compressions))('%s of several members', async (_, compress) => {
@@ -93,8 +93,8 @@ describe('compressed files', () => {
     const flow = await openFlow(file('day.csv', Buffer.concat(members)));
     await batchesOf(flow);
     expect(flow.summary).toMatchObject({
-      messages: 40_000,
-      commands: 40_001,
+      messages: 12_000,
+      commands: 12_001,
       bytes: text.length,
       truncated: undefined,
     });
@@ -102,17 +102,17 @@ describe('compressed files', () => {
 
   test.each(Object.entries(compressions))('%s cut off keeps what came before', async (name, compress) => {
     const whole = compress(text);
-    const flow = await openFlow(file('day.csv', whole.subarray(0, whole.length - 20_000)));
+    const flow = await openFlow(file('day.csv', whole.subarray(0, whole.length - 6_000)));
     await batchesOf(flow);
     expect(flow.summary.truncated).toMatch(new RegExp(`the ${name} stream is cut off$`));
-    expect(flow.summary.messages).toBeGreaterThan(20_000);
-    expect(flow.summary.messages).toBeLessThan(40_000);
+    expect(flow.summary.messages).toBeGreaterThan(3_000);
+    expect(flow.summary.messages).toBeLessThan(12_000);
   });
 
   test('cut off in its checksum, all of it is kept', async () => {
     const flow = await openFlow(file('day.csv', gzipSync(text).subarray(0, -4)));
     await batchesOf(flow);
-    expect(flow.summary).toMatchObject({ messages: 40_000, truncated: 'the gzip stream is cut off' });
+    expect(flow.summary).toMatchObject({ messages: 12_000, truncated: 'the gzip stream is cut off' });
   });
 
   test('zeros behind a gzip member are padding', async () => {
@@ -136,6 +136,6 @@ describe('compressed files', () => {
       expect(batch.count).toBe(256);
       break;
     }
-    expect(flow.summary.messages).toBeLessThan(40_000);
+    expect(flow.summary.messages).toBeLessThan(12_000);
   });
 });

@@ -1,59 +1,91 @@
 import { PerformanceObserver } from 'node:perf_hooks';
-import { getHeapStatistics } from 'node:v8';
+import { setTimeout as delay } from 'node:timers/promises';
 import { MarketFlow, type MarketFlowOptions } from '../../../bench/market-flow.ts';
-import { writeWide } from '../../../journal/amounts.ts';
-import { COMMAND_WORD, COMMAND_WORDS, encodeCommand, Op } from '../../../journal/commands.ts';
+import { TWO_32, writeWide } from '../../../journal/amounts.ts';
+import { COMMAND_WORD, COMMAND_WORDS, encodeCommand } from '../../../journal/commands.ts';
 import { DEFAULT_LIMITS } from '../../../journal/genesis.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher } from '../../../replicas/matcher.ts';
 
+/**
+ * node --expose-gc allocation-probe.ts OPTIONS
+ *
+ * Tells by how many bytes the heap grows while a warm matcher applies commands, and how often the collector ran
+ * meanwhile: if it did, the growth says nothing.
+ */
 export interface ProbeOptions {
   readonly flow: MarketFlowOptions;
-  readonly session: boolean;
-  readonly sequenceHigh: number;
-  readonly time: number;
-  readonly rounds: number;
+  /** Last sequence before the first command. */
+  readonly sequence: number;
+  /** Send every command in a session, whose requests are counted from this on; 0 for no session. */
+  readonly request: number;
+  /** Make an object for each command, to see that the probe sees it. */
+  readonly control: boolean;
 }
-const options = JSON.parse(process.argv[2] ?? '{}') as ProbeOptions;
-const ROUND = 1 << 17;
-const flow = new MarketFlow(options.flow);
+
+export interface ProbeResult {
+  readonly commands: number;
+  readonly grownBytes: number;
+  readonly collections: number;
+}
+
+/** Each round ends with an empty book, so the same commands can be played again. */
+const ROUND_COMMANDS = 1 << 17;
+const WARM_UP_ROUNDS = 32;
+const MEASURED_ROUNDS = 16;
+const SESSION = 1;
+
+const options = JSON.parse(process.argv[2] ?? '') as ProbeOptions;
 const events = new EventBuffer(4096);
 const matcher = createMatcher({ ...DEFAULT_LIMITS, ordersMax: 4096 }, events);
-const create = new Uint32Array(COMMAND_WORDS);
-matcher.state.sequence[1] = options.sequenceHigh;
-MarketFlow.create(create, 0);
-matcher.apply(create, 0);
-encodeCommand(create, 0, { op: 'sessionOpen', account: 0, id: 5 });
-matcher.apply(create, 0);
-const words = flow.take(ROUND);
-encodeCommand(words, (ROUND - 1) * COMMAND_WORDS, { op: 'massCancel' });
-const reasons: Record<number, number> = {};
-let request = 1;
-let time = options.time;
-const play = (check: boolean): void => {
+writeWide(matcher.state.sequence, 0, options.sequence);
+const first = new Uint32Array(COMMAND_WORDS);
+MarketFlow.create(first, 0);
+matcher.apply(first, 0);
+encodeCommand(first, 0, { op: 'sessionOpen', account: 0, id: 1 });
+matcher.apply(first, 0);
+// As if the session had sent this many requests.
+matcher.state.sessions.lastRequest[0] = Math.max(0, options.request - 1);
+
+const words = new MarketFlow(options.flow).take(ROUND_COMMANDS);
+encodeCommand(words, words.length - COMMAND_WORDS, { op: 'massCancel' });
+// Numbers that outlive a command are kept in cells here as well: a double in a closure would be an object.
+const counters = Uint32Array.of(options.request, 0);
+const held: object[] = [{}];
+
+function play(): void {
   for (let at = 0; at < words.length; at += COMMAND_WORDS) {
-    if (options.session) {
-      words[at + COMMAND_WORD.session] = 1;
-      words[at + COMMAND_WORD.request] = request++;
-      time = (time + 1000001) >>> 0;
-      words[at + COMMAND_WORD.time] = time;
-      words[at + COMMAND_WORD.time + 1] = 400_000_000;
+    if (options.request !== 0) {
+      words[at + COMMAND_WORD.session] = SESSION;
+      words[at + COMMAND_WORD.request] = counters[0] as number;
+      counters[0] = (counters[0] as number) + 1;
     }
+    // Any time of day, its lower word above 2^31 half of the time.
+    counters[1] = (counters[1] as number) + 1_000_003;
+    words[at + COMMAND_WORD.time] = counters[1] as number;
+    words[at + COMMAND_WORD.time + 1] = 400_000_000;
     matcher.apply(words, at);
-    if (check) { const last = (events.next - 1) * 16; const h = events.words[last] as number; const k = (h & 255) * 1000 + ((h >>> 16) & 255); reasons[k] = (reasons[k] ?? 0) + 1; }
     events.clear();
+    if (options.control) held[0] = { at };
   }
-};
-let gcs = 0;
-new PerformanceObserver((list) => { gcs += list.getEntries().length; }).observe({ entryTypes: ['gc'] });
-for (let r = 0; r < 30; r++) play(r === 0);
+}
+
+let collections = 0;
+new PerformanceObserver((list) => {
+  collections += list.getEntries().length;
+}).observe({ entryTypes: ['gc'] });
+for (let round = 0; round < WARM_UP_ROUNDS; round++) play();
 globalThis.gc?.();
-await new Promise((r) => setTimeout(r, 200));
-gcs = 0;
+// Lets the observer tell of what came before, and code that is being compiled beside this thread arrive.
+await delay(100);
+collections = 0;
 const before = process.memoryUsage().heapUsed;
-const t = performance.now();
-for (let r = 0; r < options.rounds; r++) play(false);
-const after = process.memoryUsage().heapUsed;
-const ms = performance.now() - t;
-await new Promise((r) => setTimeout(r, 200));
-process.stdout.write(`${after - before} bytes, ${gcs} gcs, ${(ms * 1e6 / ROUND / options.rounds).toFixed(0)} ns ${JSON.stringify(reasons)}\n`);
+for (let round = 0; round < MEASURED_ROUNDS; round++) play();
+const grownBytes = process.memoryUsage().heapUsed - before;
+await delay(100);
+
+const commands = MEASURED_ROUNDS * ROUND_COMMANDS;
+const applied = (matcher.state.sequence[1] as number) * TWO_32 + (matcher.state.sequence[0] as number);
+if (applied !== options.sequence + 2 + commands + WARM_UP_ROUNDS * ROUND_COMMANDS) throw new Error(`applied ${applied}`);
+const result: ProbeResult = { commands, grownBytes, collections };
+process.stdout.write(JSON.stringify(result));

@@ -1,0 +1,113 @@
+import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
+import { natsConnectionOptions } from '../../ops/nats-server.ts';
+import { VenueClient } from '../../ops/venue-client.ts';
+import { Acknowledged } from './acknowledged.ts';
+import { commandOf } from './order-flow.ts';
+
+const BATCH_MAX = 64;
+/** Short, so that what a dead server took with it is soon sent again, and often while it is still on its way. */
+const ANSWER_MS_MAX = 1_500;
+const GIVE_UP_MS = 120_000;
+
+/**
+ * A client that keeps a venue busy and notes every answer. It sends again what was not answered, through as many restarts
+ * as there are, and may itself go away and come back.
+ */
+export class LoadedClient {
+  readonly told: Acknowledged;
+  /** Why something was sent again, and how often. */
+  readonly retried = new Map<string, number>();
+  readonly #nats: string;
+  #client: VenueClient;
+  #sending = false;
+  /** Answers that do not come any more are no failure. */
+  #leaving = false;
+  #sender: Promise<void> = Promise.resolve();
+  #failure: Error | undefined;
+  readonly #waiting = new Set<Promise<void>>();
+
+  static async open(nats: string, account: number): Promise<LoadedClient> {
+    const retried = new Map<string, number>();
+    return new LoadedClient(nats, account, await openVenueClient(nats, account, retried), retried);
+  }
+
+  private constructor(nats: string, account: number, client: VenueClient, retried: Map<string, number>) {
+    this.#nats = nats;
+    this.#client = client;
+    this.retried = retried;
+    this.told = new Acknowledged(account);
+    this.told.session = client.session;
+  }
+
+  start(): void {
+    this.#sending = true;
+    this.#sender = this.#send();
+  }
+
+  /** Stops sending, and resolves when everything sent is answered; rejects if the client gave up. */
+  async stop(): Promise<void> {
+    this.#sending = false;
+    await this.#sender;
+    await Promise.all(this.#waiting);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Goes away with answers outstanding, and comes back in the same session with the first request it has no answer to. */
+  async vanish(): Promise<void> {
+    await this.close();
+    this.#leaving = false;
+    this.#client = await openVenueClient(this.#nats, this.told.account, this.retried);
+    this.#client.goBackTo(this.told.firstMissing());
+    this.start();
+  }
+
+  /** Resolves when `count` more commands are acknowledged. */
+  async acknowledgedMore(count: number): Promise<void> {
+    const wanted = this.told.count + count;
+    while (this.told.count < wanted) {
+      if (this.#failure !== undefined) throw this.#failure;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#sending = false;
+    this.#leaving = true;
+    await this.#client.close();
+    await this.#sender;
+    await Promise.all(this.#waiting);
+  }
+
+  async #send(): Promise<void> {
+    const client = this.#client;
+    const words = new Uint32Array(BATCH_MAX * COMMAND_WORDS);
+    while (this.#sending && this.#failure === undefined) {
+      const first = client.nextRequest;
+      const count = 1 + ((first * 7919) % BATCH_MAX);
+      for (let index = 0; index < count; index++)
+        encodeCommand(words, index * COMMAND_WORDS, commandOf(this.told.account, first + index));
+      await client.room(count);
+      if (!this.#sending) return;
+      const settled: Promise<void> = client
+        .send(words, count)
+        .then((answers) => this.told.take(first, answers))
+        .catch((error: unknown) => {
+          if (!this.#leaving) this.#failure ??= error instanceof Error ? error : new Error(String(error));
+        })
+        .finally(() => this.#waiting.delete(settled));
+      this.#waiting.add(settled);
+    }
+  }
+}
+
+function openVenueClient(nats: string, account: number, retried: Map<string, number>): Promise<VenueClient> {
+  return VenueClient.open({
+    connection: natsConnectionOptions(nats),
+    shard: 0,
+    account,
+    key: account,
+    answerMsMax: ANSWER_MS_MAX,
+    giveUpMs: GIVE_UP_MS,
+    onRetry: (why) => retried.set(why, (retried.get(why) ?? 0) + 1),
+  });
+}

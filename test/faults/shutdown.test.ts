@@ -1,0 +1,92 @@
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+import { checkJournal } from './journal-check.ts';
+import { LoadedClient } from './loaded-client.ts';
+import { isUnavailable, RawClient } from './raw-client.ts';
+import { closingOf, endAllProcesses, pause, VeritapeProcess } from './server-process.ts';
+
+const CLIENTS = 3;
+const LANES = 4;
+const END_MS_MAX = 20_000;
+
+let nats: OwnNatsServer;
+const clients: (LoadedClient | RawClient)[] = [];
+
+beforeEach(async () => {
+  nats = await startNatsServer();
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await endAllProcesses();
+  await nats.stop();
+});
+afterAll(removeTemporaryFolders);
+
+test.each(['disk', 'memory'])(
+  'SIGTERM under load, ack policy %s: a clean end, every client answered or refused, every answer kept',
+  async (policy) => {
+    const dir = temporaryFolder();
+    const server = VeritapeProcess.serve(dir, nats.url, '--ack', policy);
+    await server.ready();
+    const raw = await Promise.all([1, 2, 3].map((account) => RawClient.open(nats.url, account)));
+    clients.push(...raw);
+    const outcomes = Promise.all(raw.map((client) => client.sendUntilRefused(LANES)));
+    await pause(700);
+    const closing = closingOf(await server.end('SIGTERM'));
+
+    const replies = (await outcomes).flat();
+    expect(replies.length).toBeGreaterThan(CLIENTS * LANES * 2);
+    for (const reply of replies) {
+      if (Array.isArray(reply) || reply === 'unheard') continue;
+      expect(reply).toEqual({ error: 'unavailable', field: 'venue', value: 'unavailable', rule: 'the venue is closing' });
+    }
+    const { check, sequence, stateHash } = checkJournal(dir, raw.map((client) => client.told));
+    expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+    expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+  },
+);
+
+test('clients that were refused by a server that ends go on with the next one', async () => {
+  const dir = temporaryFolder();
+  let server = VeritapeProcess.serve(dir, nats.url);
+  const loaded: LoadedClient[] = [];
+  for (let account = 1; account <= CLIENTS; account++) loaded.push(await LoadedClient.open(nats.url, account));
+  clients.push(...loaded);
+  for (const client of loaded) client.start();
+  for (let round = 0; round < 2; round++) {
+    await Promise.all(loaded.map((client) => client.acknowledgedMore(500)));
+    closingOf(await server.end('SIGTERM'));
+    server = VeritapeProcess.serve(dir, nats.url);
+  }
+  await Promise.all(loaded.map((client) => client.acknowledgedMore(1)));
+  await Promise.all(loaded.map((client) => client.stop()));
+  const closing = closingOf(await server.end('SIGTERM'));
+  const { check, sequence, stateHash } = checkJournal(dir, loaded.map((client) => client.told));
+  expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+  expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+});
+
+test('SIGTERM while NATS is away: a clean end all the same', async () => {
+  const server = VeritapeProcess.serve(temporaryFolder(), nats.url);
+  await server.ready();
+  await nats.stop();
+  await pause(500);
+  closingOf(await server.end('SIGTERM', END_MS_MAX));
+});
+
+test('a second SIGTERM ends a server at once', async () => {
+  const server = VeritapeProcess.serve(temporaryFolder(), nats.url, '--replicas', '1');
+  await server.ready();
+  server.signal('SIGTERM');
+  const ending = await server.end('SIGTERM');
+  // The first one may have been enough.
+  expect([0, 143]).toContain(ending.code);
+});
+
+test('SIGTERM while it starts: a clean end', async () => {
+  const server = VeritapeProcess.serve(temporaryFolder(), nats.url);
+  await server.logged('venue is open');
+  expect(isUnavailable('unheard')).toBe(false);
+  closingOf(await server.end('SIGTERM'));
+});
