@@ -28,7 +28,8 @@ export function findNatsServer(): string | undefined {
 export interface OwnNatsServer {
   readonly url: string;
   readonly port: number;
-  stop(): Promise<void>;
+  /** Ends it, by SIGTERM unless another signal is given. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
 /** Starts nats-server on a free port, or the given one; resolves when it listens. Throws an {@link EnvironmentFault}. */
@@ -48,11 +49,11 @@ export async function startNatsServer(port?: number): Promise<OwnNatsServer> {
   return {
     url: `nats://127.0.0.1:${chosen}`,
     port: chosen,
-    stop: async () => {
+    stop: async (signal = 'SIGTERM') => {
       process.off('exit', killWithUs);
       if (server.exitCode !== null || server.signalCode !== null) return;
       const gone = new Promise<void>((resolve) => server.once('exit', () => resolve()));
-      server.kill('SIGTERM');
+      server.kill(signal);
       const timer = setTimeout(() => server.kill('SIGKILL'), STOP_MS_MAX);
       await gone;
       clearTimeout(timer);

@@ -11,7 +11,7 @@ import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { printResult } from './cli/result.ts';
-import { EnvironmentFault, UsageError } from './exit-codes.ts';
+import { UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
 import { type Notice, openVenue, SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT, type Venue } from './venue.ts';
 
@@ -143,11 +143,7 @@ async function serve(options: ServeOptions): Promise<void> {
       }),
     ]);
   } finally {
-    const closing = await venue.close().catch((error: unknown) => {
-      throw error instanceof Error && error.name === 'Error'
-        ? error
-        : new EnvironmentFault(String(error instanceof Error ? error.message : error));
-    });
+    const closing = await venue.close();
     log.info(closing, 'closed');
     await printResult(
       closing,

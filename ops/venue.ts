@@ -18,6 +18,7 @@ import { allocatePipeline, Bells, type PipelineMemory, REPLICAS_MAX, STATUS } fr
 import type { SequencerStopped, SequencerThreadData } from '../sequencer/sequencer-thread.ts';
 import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import { threadEntry } from '../sequencer/thread-entry.ts';
+import { EnvironmentFault } from './exit-codes.ts';
 import { InProcessSession } from './in-process-session.ts';
 import { InstrumentDirectory } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
@@ -61,6 +62,8 @@ export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20;
 export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
 /** How long a journal thread that was told to end may take for it. */
 const JOURNAL_END_MS_MAX = 5_000;
+/** How long a thread's end waits for a better reason. */
+const REASON_MS_MAX = 200;
 /** Digests waiting for the other replicas' ones; more than this means that a replica stands still. */
 const DIGESTS_WAITING_MAX = 1024;
 
@@ -330,6 +333,8 @@ export class Venue {
     sessions: readonly OpenSession[],
   ): Promise<void> {
     const reader = JournalReader.open(this.#options.directory);
+    const fault = (error: Error): Error =>
+      new EnvironmentFault(`NATS at ${nats.connection.servers ?? '127.0.0.1:4222'}: ${error.message}`);
     this.#gateway = await NatsGateway.connect({
       connection: nats.connection,
       shard: this.genesis.shard,
@@ -348,7 +353,7 @@ export class Venue {
         }
         return undefined;
       },
-      onLost: (error) => this.#fail(new Error(`the venue lost NATS for good: ${error.message}`)),
+      onLost: (error) => this.#fail(fault(error)),
       onStatus: (status) => {
         this.#notice({
           level: status === 'disconnect' || status === 'error' ? 'warn' : 'info',
@@ -357,6 +362,8 @@ export class Venue {
         });
         nats.onStatus?.(status);
       },
+    }).catch((error: unknown) => {
+      throw fault(asError(error));
     });
   }
 
@@ -404,7 +411,10 @@ export class Venue {
             this.#stopped.push(report);
             return;
           case 'failed': {
-            const error = new Error(`replica ${replica} failed: ${report.message}`);
+            const error =
+              report.journal === undefined
+                ? new Error(`replica ${replica} failed: ${report.message}`)
+                : new JournalError(report.journal, report.message);
             reject(error);
             return this.#fail(error);
           }
@@ -441,7 +451,11 @@ export class Venue {
     const worker = new Worker(entry, { name, workerData });
     worker.on('error', (error) => this.#fail(asError(error)));
     worker.on('exit', () => {
-      if (!this.#closing) this.#fail(new Error(`the ${name} thread ended`));
+      // If it ended because another one failed, the reason may still be on its way from there.
+      const tell = setTimeout(() => {
+        if (!this.#closing) this.#fail(new Error(`the ${name} thread ended`));
+      }, REASON_MS_MAX);
+      tell.unref();
     });
     this.#workers.push(worker);
     this.#names.set(name, worker);

@@ -495,17 +495,14 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     const keyLow = words[at + COMMAND_WORD.id] as number;
     const keyHigh = words[at + COMMAND_WORD.id + 1] as number;
     let place = sessions.findKey(account, keyLow, keyHigh);
+    const timeHigh = words[at + COMMAND_WORD.time + 1] as number;
+    const timeLow = words[at + COMMAND_WORD.time] as number;
     if (place >= 0) {
+      sessions.handled(place, sessions.lastRequest[place] as number, timeHigh, timeLow);
       emitSession(words, at, place, EventFlag.repeat);
       return;
     }
-    place = sessions.open(
-      account,
-      keyLow,
-      keyHigh,
-      words[at + COMMAND_WORD.time + 1] as number,
-      words[at + COMMAND_WORD.time] as number,
-    );
+    place = sessions.open(account, keyLow, keyHigh, timeHigh, timeLow);
     if (place < 0) reject(words, at, Reason.sessionsFull);
     else emitSession(words, at, place, 0);
   }

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { readWide } from '../journal/amounts.ts';
 import { BLOCK_HEADER_WORDS, BLOCK_ORDERS_MAX } from '../journal/block.ts';
 import { hashOf } from '../journal/chain.ts';
+import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import { Idle } from '../sequencer/doorbell.ts';
@@ -73,7 +74,13 @@ export type ReplicaReport =
       readonly stateHash: string;
       readonly live: number;
     }
-  | { readonly kind: 'failed'; readonly replica: number; readonly message: string };
+  | {
+      readonly kind: 'failed';
+      readonly replica: number;
+      readonly message: string;
+      /** What is wrong with the journal, if that is why. */
+      readonly journal: JournalErrorCode | undefined;
+    };
 
 /** Commands a leader applies before it makes their events visible. */
 const BATCH_COMMANDS_MAX = 256;
@@ -233,7 +240,12 @@ try {
   const stateHash = hashOf(encodeState(matcher.state)).toString('hex');
   report({ kind: 'stopped', replica, sequence: matcher.sequence(), stateHash, live: matcher.state.orders.live() });
 } catch (error) {
-  if (!(error instanceof SinkClosed)) Atomics.store(status, STATUS.failed, 2);
+  // Whoever closed the sink has told why.
+  if (!(error instanceof SinkClosed)) {
+    const journal = error instanceof JournalError ? error.code : undefined;
+    const message = error instanceof Error ? (journal === undefined && error.stack) || error.message : String(error);
+    report({ kind: 'failed', replica, message, journal });
+    Atomics.store(status, STATUS.failed, 2);
+  }
   for (const each of bells.all()) each.ring();
-  report({ kind: 'failed', replica, message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
 }

@@ -130,12 +130,13 @@ async function run(writer: JournalWriter, begin: JournalThreadBegin | undefined)
     await writer.close();
     report({ kind: 'closed' });
   } catch (error) {
+    // The reason goes first: the others end when they see the status, and that tells less.
+    fail(error);
     if (begin !== undefined) {
       const status = new Int32Array(begin.memory.status);
       Atomics.store(status, STATUS.failed, 1);
       for (const bell of new Bells(begin.memory).all()) bell.ring();
     }
-    fail(error);
     await writer.close();
   }
 }

@@ -176,16 +176,20 @@ function putReplyHeader(bytes: Uint8Array, count: number, status: number): void 
   view.setUint16(8, status, true);
 }
 
+/** Whether bytes begin like a reply of this version. */
+export function isReply(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return (
+    bytes.length >= MESSAGE_HEADER_BYTES &&
+    view.getUint32(0, true) === REPLY_MAGIC &&
+    view.getUint16(4, true) === MESSAGE_VERSION
+  );
+}
+
 /** A reply as a client reads it. Throws if the bytes are not a reply. */
 export function decodeReply(bytes: Uint8Array): Answer[] | Refusal {
+  if (!isReply(bytes)) throw new RangeError('reply: the bytes are not a reply that this version reads');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (
-    bytes.length < MESSAGE_HEADER_BYTES ||
-    view.getUint32(0, true) !== REPLY_MAGIC ||
-    view.getUint16(4, true) !== MESSAGE_VERSION
-  ) {
-    throw new RangeError('reply: the bytes are not a reply that this version reads');
-  }
   const count = view.getUint16(6, true);
   if (view.getUint16(8, true) !== ReplyStatus.ok) {
     return JSON.parse(

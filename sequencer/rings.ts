@@ -55,7 +55,8 @@ export class RingProducer {
     this.#cursors = new Int32Array(memory.cursors);
     this.#consumers = memory.consumers;
     this.#next = Atomics.load(this.#cursors, PUBLISHED);
-    this.#slowest = this.#next;
+    // As if there were no room, so that the first call to room looks at the consumers.
+    this.#slowest = (this.#next - this.#slots) | 0;
   }
 
   /** The cursor of the next slot to write. */

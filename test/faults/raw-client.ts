@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
 import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import { natsConnectionOptions } from '../../ops/nats-server.ts';
@@ -5,7 +6,6 @@ import { type Answer, decodeReply, encodeRequest, type Refusal } from '../../seq
 import { submitSubject } from '../../sequencer/nats-gateway.ts';
 import { Acknowledged } from './acknowledged.ts';
 import { commandOf } from './order-flow.ts';
-import { pause } from './server-process.ts';
 
 const ANSWER_MS_MAX = 10_000;
 const COMMANDS = 8;
@@ -24,7 +24,7 @@ export class RawClient {
     const words = new Uint32Array(COMMAND_WORDS);
     encodeCommand(words, 0, { op: 'sessionOpen', account, id: account });
     const [reply] = await client.#ask(encodeRequest(0, 0, new Uint8Array(words.buffer)), 1);
-    if (!Array.isArray(reply)) throw new Error(`no session: ${JSON.stringify(reply)}`);
+    if (reply === undefined || !isAnswered(reply)) throw new Error(`no session: ${JSON.stringify(reply)}`);
     client.told.session = reply[0]?.open ?? 0;
     return client;
   }
@@ -42,15 +42,20 @@ export class RawClient {
     for (let index = 0; index < COMMANDS; index++)
       encodeCommand(words, index * COMMAND_WORDS, commandOf(this.told.account, first + index));
     const got = await this.#ask(encodeRequest(this.told.session, first, new Uint8Array(words.buffer)), replies);
-    for (const reply of got) if (Array.isArray(reply)) this.told.take(first, reply);
+    for (const reply of got) if (isAnswered(reply)) this.told.take(first, reply);
     return got;
   }
 
   /** Sends, several messages at a time, until one of them is not answered as it should be; gives what all of them came to. */
   async sendUntilRefused(atOnce: number): Promise<Reply[]> {
     const replies: Reply[] = [];
+    let refused = false;
     const lane = async (): Promise<void> => {
-      while (replies.every((reply) => Array.isArray(reply))) replies.push(...(await this.send()));
+      while (!refused) {
+        const got = await this.send();
+        replies.push(...got);
+        refused ||= got.some((reply) => !isAnswered(reply));
+      }
     };
     await Promise.all(Array.from({ length: atOnce }, lane));
     return replies;
@@ -75,12 +80,17 @@ export class RawClient {
       },
     });
     this.#connection.publish(submitSubject(0), bytes, { reply: inbox });
-    await Promise.race([all, pause(ANSWER_MS_MAX)]);
+    await Promise.race([all, pause(ANSWER_MS_MAX, undefined, { ref: false })]);
     subscription.unsubscribe();
     return got.length === 0 ? ['no answer'] : got;
   }
 }
 
-export function isUnavailable(reply: Reply): reply is Refusal {
-  return typeof reply === 'object' && 'error' in reply && reply.error === 'unavailable';
+export function isAnswered(reply: Reply): reply is Answer[] {
+  return Array.isArray(reply);
+}
+
+/** Why the venue could not take a message, as it told the client. */
+export function whyUnavailable(reply: Reply): string | undefined {
+  return typeof reply === 'object' && 'error' in reply && reply.error === 'unavailable' ? reply.rule : undefined;
 }

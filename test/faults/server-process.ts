@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { VenueClosing } from '../../ops/venue.ts';
 
@@ -99,7 +100,8 @@ export class VeritapeProcess {
   /** Sends a signal, if any, and waits for the end; throws if that takes too long. */
   async end(signal?: NodeJS.Signals, waitMsMax = END_MS_MAX): Promise<Ending> {
     if (signal !== undefined) this.signal(signal);
-    const ending = await Promise.race([this.ended, pause(waitMsMax).then(() => undefined)]);
+    const tooLong = pause(waitMsMax, undefined, { ref: false });
+    const ending = await Promise.race([this.ended, tooLong]);
     if (ending !== undefined) return ending;
     this.signal('SIGKILL');
     throw new Error(`it did not end in ${waitMsMax} ms: ${JSON.stringify({ log: this.log, said: this.#said })}`);
@@ -129,7 +131,3 @@ export async function endAllProcesses(): Promise<void> {
 process.on('exit', () => {
   for (const server of living) server.signal('SIGKILL');
 });
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

@@ -299,6 +299,49 @@ test('a block of another journal does not fit, even if its number does', async (
   );
 });
 
+test('a segment put in the place of another is noticed', async () => {
+  const counts = Array(90).fill(1021);
+  const journal = await createJournal(counts);
+  const other = await createJournal([5, ...counts]);
+  const foreign = readFileSync(dataPath(join(other, 'journal'), 2));
+  const path2 = dataPath(join(journal, 'journal'), 2);
+  const own = readFileSync(path2);
+  writeFileSync(path2, foreign);
+  expect(firstFinding(journal)).toMatch(/^segment 2, begins after block \d+, not after block \d+/);
+  expect(inspectJournal(journal).findings[0]?.text).toMatch(/^segment 2, begins after block \d+/);
+  writeFileSync(path2, readFileSync(dataPath(join(journal, 'journal'), 1)));
+  expect(firstFinding(journal)).toBe('segment 2, page 0: the entry "next" is missing or damaged');
+  writeFileSync(path2, own);
+  // The last one is looked at before anything is appended to it.
+  const last = JournalReader.open(journal).segments.length;
+  writeFileSync(dataPath(join(journal, 'journal'), last), readFileSync(dataPath(join(other, 'journal'), last)));
+  expect(() => JournalWriter.open(journal, SMALL)).toThrow(/^segment \d+, begins after block \d+, not after block/);
+});
+
+test('damage in one of the last blocks is noticed before anything is appended behind it', async () => {
+  const journal = await createJournal(Array(30).fill(61));
+  const file = dataPath(join(journal, 'journal'), 1);
+  const bytes = readFileSync(file);
+  for (const block of [30, 15]) {
+    const damaged = Buffer.from(bytes);
+    damaged[headerOf(bytes, block) + 1000] = (bytes[headerOf(bytes, block) + 1000] as number) ^ 1;
+    writeFileSync(file, damaged);
+    expect(() => JournalWriter.open(journal, SMALL)).toThrow(`segment 1, block ${block}: the commands do not match`);
+  }
+  writeFileSync(file, bytes);
+  await JournalWriter.open(journal, SMALL).close();
+});
+
+/** Where a block begins in a data file in which it has pages of its own. */
+function headerOf(bytes: Buffer, block: number): number {
+  for (let page = 0; page < bytes.length; page += PAGE_BYTES) {
+    const isBlock =
+      bytes.readUInt16LE(page + 18) === PageKind.overflow && bytes.toString('latin1', page + 24, page + 28) === 'VTBK';
+    if (isBlock && bytes.readUInt32LE(page + 24 + 16) === block) return page + 24;
+  }
+  throw new Error(`block ${block} has no page of its own`);
+}
+
 test('a journal that ends sooner because its epoch was set back is noticed', async () => {
   const other = await createJournal([1]);
   for (let i = 0; i < 3; i++) {

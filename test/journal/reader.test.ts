@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, expect, test } from '@jest/globals';
@@ -7,6 +8,7 @@ import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import {
   appendBlock,
+  appendBlocks,
   createJournal,
   GENESIS,
   isIntact,
@@ -113,4 +115,32 @@ test('a view is over memory that the next block takes; a copy stays', async () =
     [3, true],
     [4, true],
   ]);
+});
+
+test('what a living writer has not flushed is not shown', async () => {
+  const dir = temporaryFolder();
+  const writer = JournalWriter.open(dir, SMALL);
+  appendBlocks(writer, [1, 2, 3]);
+  const root = join(dir, 'journal');
+  const fd = openSync(join(root, 'segment-00000001', 'lock.mdb'), 'r+');
+  const noted = Buffer.alloc(8);
+  readSync(fd, noted, 0, 8, 8);
+  const reader = JournalReader.open(dir);
+  expect(reader.last.block).toBe(3);
+  const cursor = reader.cursor(3);
+  // As if the flush of the last transaction were under way.
+  const before = Buffer.alloc(8);
+  before.writeBigUInt64LE(noted.readBigUInt64LE() - 1n);
+  writeSync(fd, before, 0, 8, 8);
+  expect(reader.last.block).toBe(2);
+  expect(cursor.next()).toBeUndefined();
+  // The note of a writer that is gone says nothing: what is on the disk counts.
+  renameSync(join(root, 'writer.lock'), join(root, 'moved'));
+  expect(reader.last.block).toBe(3);
+  renameSync(join(root, 'moved'), join(root, 'writer.lock'));
+  writeSync(fd, noted, 0, 8, 8);
+  expect(cursor.next()?.count).toBe(3);
+  closeSync(fd);
+  cursor.close();
+  await writer.close();
 });

@@ -8,8 +8,8 @@ import type { ProbeOptions, ProbeResult } from './programs/allocation-probe.ts';
 
 const PROBE = fileURLToPath(new URL('./programs/allocation-probe.ts', import.meta.url));
 const PROBE_MS_MAX = 300_000;
-/** Room for what the runtime does by itself, such as compiling once more: some 10 were seen. */
-const BYTES_PER_THOUSAND_COMMANDS_MAX = 128;
+/** The measuring itself takes some; one boxed number in a thousand commands would take 16. */
+const BYTES_PER_THOUSAND_COMMANDS_MAX = 8;
 /** All that is allocated in a measurement fits, so the collector does not run. */
 const YOUNG_MIB = 256;
 
@@ -39,7 +39,8 @@ test.each<[string, ProbeOptions]>([
     const { commands, grownBytes, collections } = await probe(options);
     expect(commands).toBeGreaterThanOrEqual(2_000_000);
     expect(collections).toBe(0);
-    expect((grownBytes / commands) * 1000).toBeLessThan(BYTES_PER_THOUSAND_COMMANDS_MAX);
+    // The runtime may compile something once more in one measurement; what a command allocates is in all of them.
+    expect((Math.min(...grownBytes) / commands) * 1000).toBeLessThan(BYTES_PER_THOUSAND_COMMANDS_MAX);
   },
   PROBE_MS_MAX,
 );
@@ -49,7 +50,7 @@ test(
   async () => {
     const { commands, grownBytes, collections } = await probe({ ...ordinary, control: true });
     expect(collections).toBe(0);
-    expect(grownBytes / commands).toBeGreaterThanOrEqual(16);
+    expect(Math.min(...grownBytes) / commands).toBeGreaterThanOrEqual(16);
   },
   PROBE_MS_MAX,
 );

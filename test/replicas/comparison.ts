@@ -1,11 +1,19 @@
-import { COMMAND_WORDS } from '../../journal/commands.ts';
-import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
+import { COMMAND_WORD, COMMAND_WORDS, Op } from '../../journal/commands.ts';
+import { decodeEvent, EVENT_WORD, EventType, eventType, type VenueEvent } from '../../journal/events.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
 import { ORDER, ORDER_SHIFT } from '../../replicas/order-table.ts';
 import { readMarketCommand } from './reference-command.ts';
 import { ReferenceMarket } from './reference-market.ts';
+
+/** Words of a command, and where a rejected event repeats them. */
+const REPEATED = [
+  [COMMAND_WORD.price, EVENT_WORD.price],
+  [COMMAND_WORD.price + 1, EVENT_WORD.price + 1],
+  [COMMAND_WORD.quantity, EVENT_WORD.quantity],
+  [COMMAND_WORD.quantity + 1, EVENT_WORD.quantity + 1],
+] as const;
 
 /** The matcher and the reference model side by side, given the same records. */
 export interface Pair {
@@ -49,7 +57,13 @@ export function createPair({ limits, eventSlots, firstGeneration, lastSequence, 
       const expected = model.apply(words, at);
       const given: VenueEvent[] = [];
       matcher.apply(words, at);
-      events.drain((eventWords, eventAt) => given.push(decodeEvent(eventWords, eventAt)));
+      let repeated = true;
+      events.drain((eventWords, eventAt) => {
+        given.push(decodeEvent(eventWords, eventAt));
+        repeated &&= repeatsFields(words, at, eventWords, eventAt);
+      });
+      if (!repeated)
+        return new Difference(`the rejected event does not repeat the bits of its command\n${lines(given)}`);
       const same = given.length === expected.length && given.every((event, place) => sameEvent(event, expected[place]));
       return same ? expected : new Difference(`model   ${lines(expected)}\nmatcher ${lines(given)}`);
     },
@@ -64,6 +78,18 @@ export function createPair({ limits, eventSlots, firstGeneration, lastSequence, 
       return undefined;
     },
   };
+}
+
+/** Whether a rejected event has the side, price and quantity of its command to the bit, which objects only round. */
+function repeatsFields(words: Uint32Array, at: number, eventWords: Uint32Array, eventAt: number): boolean {
+  if (eventType(eventWords, eventAt) !== EventType.rejected) return true;
+  const op = (words[at] as number) & 255;
+  const blank = op === Op.instrumentCreate || op === Op.instrumentUpdate;
+  if ((((words[at] as number) ^ (eventWords[eventAt] as number)) & 0xff00) !== 0) return false;
+  for (const [field, word] of REPEATED) {
+    if (eventWords[eventAt + word] !== (blank ? 0 : words[at + field])) return false;
+  }
+  return true;
 }
 
 function sameEvent(a: VenueEvent, b: VenueEvent | undefined): boolean {

@@ -127,6 +127,7 @@ export class ReferenceMarket {
     if (command.session !== 0) return this.#refuse(command, 'flags');
     for (const session of this.#sessions.values()) {
       if (session.account === command.account && session.id === command.id) {
+        session.usedAt = command.time;
         this.#emitSession(session, command, EventFlag.repeat);
         return DONE;
       }

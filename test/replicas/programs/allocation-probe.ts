@@ -24,14 +24,17 @@ export interface ProbeOptions {
 }
 
 export interface ProbeResult {
+  /** In each measurement. */
   readonly commands: number;
-  readonly grownBytes: number;
+  /** One figure a measurement. */
+  readonly grownBytes: readonly number[];
   readonly collections: number;
 }
 
 /** Each round ends with an empty book, so the same commands can be played again. */
 const ROUND_COMMANDS = 1 << 17;
 const WARM_UP_ROUNDS = 32;
+const MEASUREMENTS = 3;
 const MEASURED_ROUNDS = 16;
 const SESSION = 1;
 
@@ -79,13 +82,17 @@ globalThis.gc?.();
 // Lets the observer tell of what came before, and code that is being compiled beside this thread arrive.
 await delay(100);
 collections = 0;
-const before = process.memoryUsage().heapUsed;
-for (let round = 0; round < MEASURED_ROUNDS; round++) play();
-const grownBytes = process.memoryUsage().heapUsed - before;
+const used = new Float64Array(MEASUREMENTS + 1);
+used[0] = process.memoryUsage().heapUsed;
+for (let measurement = 1; measurement <= MEASUREMENTS; measurement++) {
+  for (let round = 0; round < MEASURED_ROUNDS; round++) play();
+  used[measurement] = process.memoryUsage().heapUsed;
+}
 await delay(100);
 
-const commands = MEASURED_ROUNDS * ROUND_COMMANDS;
 const applied = (matcher.state.sequence[1] as number) * TWO_32 + (matcher.state.sequence[0] as number);
-if (applied !== options.sequence + 2 + commands + WARM_UP_ROUNDS * ROUND_COMMANDS) throw new Error(`applied ${applied}`);
-const result: ProbeResult = { commands, grownBytes, collections };
+const expected = options.sequence + 2 + (WARM_UP_ROUNDS + MEASUREMENTS * MEASURED_ROUNDS) * ROUND_COMMANDS;
+if (applied !== expected) throw new Error(`sequence ${applied} after the commands, not ${expected}`);
+const grownBytes = Array.from(used.subarray(1), (bytes, index) => bytes - (used[index] as number));
+const result: ProbeResult = { commands: MEASURED_ROUNDS * ROUND_COMMANDS, grownBytes, collections };
 process.stdout.write(JSON.stringify(result));

@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { JournalReader } from '../../journal/reader.ts';
+import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+import { checkJournal } from './journal-check.ts';
+import { LoadedClient } from './loaded-client.ts';
+import { RawClient, whyUnavailable } from './raw-client.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
+
+const MIB = 2 ** 20;
+const DISK_BYTES = 24 * MIB;
+const ROOM_BYTES = 200 * MIB;
+const FULL = /^veritape serve: appending block \d+: .*(no space left|ENOSPC)/i;
+
+const mounts: string[] = [];
+let nats: OwnNatsServer;
+const clients: (LoadedClient | RawClient)[] = [];
+
+/** A file system of the given size, or undefined where mounting is not allowed. */
+function smallDisk(): string | undefined {
+  const dir = join(temporaryFolder(), 'disk');
+  mkdirSync(dir);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', dir], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  mounts.push(dir);
+  return dir;
+}
+
+const probe = smallDisk();
+/** Where mounting is not allowed, these are reported as skipped. */
+const testOnDisk = probe === undefined ? test.skip : test;
+
+beforeEach(async () => {
+  nats = await startNatsServer();
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await endAllProcesses();
+  await nats.stop();
+});
+afterAll(() => {
+  for (const mount of mounts) execFileSync('umount', [mount]);
+  removeTemporaryFolders();
+});
+
+testOnDisk.each([
+  // Preallocated segments fill the disk at a roll, one long segment within.
+  ['at a roll', '2097152'],
+  ['in a segment', String(DISK_BYTES - 3 * MIB)],
+])(
+  'a disk that fills up %s: no more acknowledgements, a clear end, and all of it there when there is room',
+  async (_, size) => {
+    const dir = smallDisk() ?? '';
+    const first = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', size, '--snapshot-every', '0');
+    await first.ready();
+    const raw = await RawClient.open(nats.url, 3);
+    const loaded = [await LoadedClient.open(nats.url, 1), await LoadedClient.open(nats.url, 2)];
+    clients.push(raw, ...loaded);
+    for (const client of loaded) client.start();
+    const replies = await raw.sendUntilRefused(4);
+    const ending = await first.end();
+    expect(ending).toMatchObject({ code: 3, signal: null });
+    expect(ending.said.trim().split('\n')).toHaveLength(1);
+    expect(ending.said).toMatch(FULL);
+    const reasons = replies.map(whyUnavailable).filter((why) => why !== undefined);
+    expect(reasons.length).toBeGreaterThan(0);
+    for (const why of reasons) expect(`veritape serve: ${why}`).toMatch(FULL);
+
+    const all = [raw, ...loaded].map((client) => client.told);
+    const told = Math.max(...all.map((one) => one.sequenceMax));
+    expect(JournalReader.open(dir).last.sequence).toBeGreaterThanOrEqual(told);
+
+    execFileSync('mount', ['-o', `remount,size=${ROOM_BYTES}`, dir]);
+    const second = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', size, '--snapshot-every', '0');
+    await second.ready();
+    await Promise.all(loaded.map((client) => client.acknowledgedMore(500)));
+    await Promise.all(loaded.map((client) => client.stop()));
+    const closing = closingOf(await second.end('SIGTERM'));
+    const { check, sequence, stateHash } = checkJournal(dir, all);
+    expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+    expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+  },
+);
+
+testOnDisk('a server that finds its disk full is refused with the reason, and starts when there is room', async () => {
+  const dir = smallDisk() ?? '';
+  const journal = join(dir, 'venue');
+  const filler = join(dir, 'filler');
+  const first = VeritapeProcess.serve(journal, nats.url, '--segment-bytes', '2097152');
+  await first.ready();
+  closingOf(await first.end('SIGTERM'));
+  const { bavail, bsize } = statfsSync(dir);
+  writeFileSync(filler, Buffer.alloc(bavail * bsize));
+
+  const second = await VeritapeProcess.serve(journal, nats.url, '--segment-bytes', '2097152').end();
+  expect(second).toMatchObject({ code: 3, signal: null });
+  expect(second.said.trim().split('\n')).toHaveLength(1);
+  expect(second.said).toMatch(/no space left|ENOSPC/i);
+
+  rmSync(filler);
+  const third = VeritapeProcess.serve(journal, nats.url, '--segment-bytes', '2097152');
+  await third.ready();
+  closingOf(await third.end('SIGTERM'));
+});
+
+testOnDisk('a snapshot that does not fit is told, and the venue goes on', async () => {
+  const dir = smallDisk() ?? '';
+  const filler = join(dir, 'filler');
+  const server = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', '8388608', '--snapshot-every', '1000');
+  await server.ready();
+  const client = await LoadedClient.open(nats.url, 1);
+  clients.push(client);
+  // Room for both segments is taken already; a snapshot needs more.
+  await server.logged('ready');
+  const { bavail, bsize } = statfsSync(dir);
+  writeFileSync(filler, Buffer.alloc(bavail * bsize));
+  client.start();
+  await server.logged('snapshot was not written');
+  await client.acknowledgedMore(500);
+  rmSync(filler);
+  await server.logged('snapshot written');
+  await client.stop();
+  const closing = closingOf(await server.end('SIGTERM'));
+  const { check, sequence, stateHash } = checkJournal(dir, [client.told]);
+  expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+  expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+});

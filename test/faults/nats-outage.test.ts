@@ -1,0 +1,71 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+import { checkJournal } from './journal-check.ts';
+import { LoadedClient } from './loaded-client.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
+
+const CLIENTS = 3;
+const OUTAGES = 3;
+/** `submit` waits for a NATS server that is about to start, but not for ever. */
+const REFUSED_MS_MAX = 30_000;
+
+let nats: OwnNatsServer;
+const clients: LoadedClient[] = [];
+
+beforeEach(async () => {
+  nats = await startNatsServer();
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await endAllProcesses();
+  await nats.stop();
+});
+afterAll(removeTemporaryFolders);
+
+test.each(['SIGTERM', 'SIGKILL'] as const)(
+  'NATS is ended by %s under load and comes back: service resumes, nothing twice',
+  async (signal) => {
+    const dir = temporaryFolder();
+    const server = VeritapeProcess.serve(dir, nats.url);
+    await server.ready();
+    for (let account = 1; account <= CLIENTS; account++) clients.push(await LoadedClient.open(nats.url, account));
+    for (const client of clients) client.start();
+    for (let outage = 0; outage < OUTAGES; outage++) {
+      await Promise.all(clients.map((client) => client.acknowledgedMore(300)));
+      await nats.stop(signal);
+      await pause(200 + 500 * outage);
+      nats = await startNatsServer(nats.port);
+    }
+    await Promise.all(clients.map((client) => client.acknowledgedMore(300)));
+    await Promise.all(clients.map((client) => client.stop()));
+    const closing = closingOf(await server.end('SIGTERM'));
+    const { check, sequence, stateHash } = checkJournal(
+      dir,
+      clients.map((client) => client.told),
+    );
+    expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+    expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+  },
+);
+
+test('without a NATS server, serve and submit end with one clear line', async () => {
+  await nats.stop();
+  const dir = temporaryFolder();
+  const file = join(dir, 'orders.ndjson');
+  writeFileSync(file, '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":10,"qty":1}\n');
+  const [serve, submit] = await Promise.all([
+    VeritapeProcess.serve(dir, nats.url).end(undefined, REFUSED_MS_MAX),
+    VeritapeProcess.run('submit', file, '--nats', nats.url).end(undefined, REFUSED_MS_MAX),
+  ]);
+  expect(serve).toMatchObject({ code: 3, signal: null });
+  expect(serve.said).toBe(`veritape serve: NATS at 127.0.0.1:${nats.port}: connection refused\n`);
+  expect(submit).toMatchObject({ code: 3, signal: null });
+  expect(submit.said.trim().split('\n').at(-1)).toBe(
+    `veritape submit: ${nats.url}, shard 0: NATS: no answer: connection refused`,
+  );
+  expect(submit.said).not.toContain('    at ');
+});

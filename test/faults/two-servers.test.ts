@@ -1,0 +1,118 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+import { checkJournal } from './journal-check.ts';
+import { LoadedClient } from './loaded-client.ts';
+import { isAnswered, RawClient, whyUnavailable } from './raw-client.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
+
+const CLIENTS = 3;
+const FENCED = 'another writer took the journal over with epoch 2; this one has 1';
+
+let nats: OwnNatsServer;
+const clients: (LoadedClient | RawClient)[] = [];
+
+beforeEach(async () => {
+  nats = await startNatsServer();
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await endAllProcesses();
+  await nats.stop();
+});
+afterAll(removeTemporaryFolders);
+
+test('a second server on a journal is refused with the process that has it, and changes nothing', async () => {
+  const dir = temporaryFolder();
+  const first = VeritapeProcess.serve(dir, nats.url);
+  await first.ready();
+  const client = await RawClient.open(nats.url, 1);
+  clients.push(client);
+  const second = await VeritapeProcess.serve(dir, nats.url).end();
+  expect(second).toMatchObject({ code: 3, signal: null });
+  expect(second.said.trim().split('\n')).toEqual([
+    `veritape serve: the journal in ${dir}/journal is written by process ${first.pid}; stop it, or take over`,
+  ]);
+  expect(isAnswered((await client.send())[0] ?? 'no answer')).toBe(true);
+  closingOf(await first.end('SIGTERM'));
+  // And the journal is free again.
+  const third = VeritapeProcess.serve(dir, nats.url);
+  await third.ready();
+  closingOf(await third.end('SIGTERM'));
+});
+
+test('a server whose journal is taken over says so to its clients at the next append, and ends', async () => {
+  const dir = temporaryFolder();
+  const first = VeritapeProcess.serve(dir, nats.url);
+  await first.ready();
+  const client = await RawClient.open(nats.url, 1);
+  clients.push(client);
+  expect((await client.send()).every(isAnswered)).toBe(true);
+
+  const second = VeritapeProcess.serve(dir, nats.url, '--take-over');
+  await second.ready();
+  // Both hear the same message: the one can answer it, the other finds out that it can not.
+  const replies = await client.send(2);
+  expect(replies.filter(isAnswered)).toHaveLength(1);
+  expect(replies.map(whyUnavailable).filter((why) => why !== undefined)).toEqual([FENCED]);
+  const ending = await first.end();
+  expect(ending).toMatchObject({ code: 3, signal: null, said: `veritape serve: ${FENCED}\n` });
+
+  expect((await client.send()).every(isAnswered)).toBe(true);
+  const closing = closingOf(await second.end('SIGTERM'));
+  const { check, sequence, stateHash } = checkJournal(dir, [client.told]);
+  expect(check).toEqual({ ...NOTHING_WRONG, acknowledged: 24, handled: 24, passedOver: 0 });
+  expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+});
+
+test('a server taken over under load: nothing that either acknowledged is lost, and service goes on', async () => {
+  const dir = temporaryFolder();
+  const first = VeritapeProcess.serve(dir, nats.url);
+  await first.ready();
+  const loaded: LoadedClient[] = [];
+  for (let account = 1; account <= CLIENTS; account++) loaded.push(await LoadedClient.open(nats.url, account));
+  clients.push(...loaded);
+  for (const client of loaded) client.start();
+  await Promise.all(loaded.map((client) => client.acknowledgedMore(500)));
+
+  const second = VeritapeProcess.serve(dir, nats.url, '--take-over');
+  const ending = await first.end();
+  expect(ending).toMatchObject({ code: 3, signal: null, said: `veritape serve: ${FENCED}\n` });
+  await second.ready();
+  await Promise.all(loaded.map((client) => client.acknowledgedMore(500)));
+  await Promise.all(loaded.map((client) => client.stop()));
+  const closing = closingOf(await second.end('SIGTERM'));
+  const { check, sequence, stateHash } = checkJournal(
+    dir,
+    loaded.map((client) => client.told),
+  );
+  expect(check).toMatchObject(NOTHING_WRONG);
+  expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+});
+
+test('a server that is stopped while another takes over wakes up fenced', async () => {
+  const dir = temporaryFolder();
+  const first = VeritapeProcess.serve(dir, nats.url);
+  await first.ready();
+  const client = await RawClient.open(nats.url, 1);
+  clients.push(client);
+  expect((await client.send()).every(isAnswered)).toBe(true);
+  first.signal('SIGSTOP');
+  const second = VeritapeProcess.serve(dir, nats.url, '--take-over');
+  await second.ready();
+  // The sleeper finds these when it wakes up, and answers them too late and wrongly, or not at all.
+  for (let message = 0; message < 5; message++) expect((await client.send()).every(isAnswered)).toBe(true);
+  await pause(200);
+  first.signal('SIGCONT');
+  expect(await first.end()).toMatchObject({ code: 3, said: `veritape serve: ${FENCED}\n` });
+  closingOf(await second.end('SIGTERM'));
+  expect(checkJournal(dir, [client.told]).check).toEqual({
+    ...NOTHING_WRONG,
+    acknowledged: 48,
+    handled: 48,
+    passedOver: 0,
+  });
+});
+
+const NOTHING_WRONG = { lost: 0, duplicated: 0, reordered: 0, contradicted: 0 };
