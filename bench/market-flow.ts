@@ -18,7 +18,7 @@ export interface MarketFlowOptions {
   readonly firstAccount?: number;
   /** Order id that the first account begins with. */
   readonly firstId?: number;
-  /** Orders that the flow leaves in the book once it is full; until then it adds more than it takes off. */
+  /** Orders that the flow keeps in the book; until then it adds more than it takes off. */
   readonly resting: number;
   /** Price about which the market begins, in ticks. */
   readonly price?: number;
@@ -37,6 +37,7 @@ const MIDDLE_MOVES_SHARE = 0.02;
 /** Of the commands: taking off, changing in place, changing the price. The rest are new orders. */
 const CANCEL_SHARE_GROWING = 0.3;
 const CANCEL_SHARE_FULL = 0.44;
+const CANCEL_SHARE_SHRINKING = 0.7;
 const REDUCE_SHARE = 0.03;
 const REPLACE_SHARE = 0.06;
 /** Of the new orders: those that trade what they can at once. */
@@ -51,7 +52,7 @@ const CROSSING_SHARE = 0.04;
  */
 export class MarketFlow {
   readonly #random: MersenneTwister;
-  readonly #resting: number;
+  #resting: number;
   readonly #lot: number;
   readonly #firstAccount: number;
   /** Next order id of each account; they began at different times, so they are far apart. */
@@ -90,13 +91,19 @@ export class MarketFlow {
     encodeCommand(words, at, { op: 'instrumentCreate', symbol: SYMBOL, name: 'BENCH' });
   }
 
+  /** Lets the book become as small as this. */
+  shrinkTo(resting: number): void {
+    this.#resting = Math.min(this.#resting, resting);
+  }
+
   /** Writes the next command at word `at`. */
   next(words: Uint32Array, at: number): void {
     words.fill(0, at, at + COMMAND_WORDS);
     words[at + COMMAND_WORD.symbol] = SYMBOL;
     if (this.#random.uniform() < MIDDLE_MOVES_SHARE) this.#middle += this.#random.uniformInt(0, 1) * 2 - 1;
-    const full = this.#known === this.#resting;
-    const cancelShare = full ? CANCEL_SHARE_FULL : CANCEL_SHARE_GROWING;
+    const full = this.#known >= this.#resting;
+    const busy = this.#known > this.#resting ? CANCEL_SHARE_SHRINKING : CANCEL_SHARE_FULL;
+    const cancelShare = full ? busy : CANCEL_SHARE_GROWING;
     const draw = this.#known === 0 ? 1 : this.#random.uniform();
     if (draw < cancelShare) this.#cancel(words, at);
     else if (draw < cancelShare + REDUCE_SHARE) this.#reduce(words, at);

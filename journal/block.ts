@@ -28,7 +28,7 @@ import type { Finding } from './findings.ts';
  */
 export const BLOCK_HEADER_BYTES = 128;
 export const BLOCK_HEADER_WORDS = 32;
-export const BLOCK_VERSION = 1;
+const BLOCK_VERSION = 1;
 const MAGIC = 0x4b42_5456;
 const VERSION_WORD = BLOCK_VERSION | (BLOCK_HEADER_BYTES << 16);
 const BODY_CRC_WORD = 14;
@@ -55,7 +55,7 @@ export function blockBytes(count: number): number {
 }
 
 /** 256 KiB: long enough to hide the flush, short enough that the first command of a full block does not wait for long. */
-export const BLOCK_PAGES_MAX = 64;
+const BLOCK_PAGES_MAX = 64;
 /** 4,093. */
 export const BLOCK_ORDERS_MAX = blockOrdersIn(BLOCK_PAGES_MAX);
 export const BLOCK_BYTES_MAX = blockBytes(BLOCK_ORDERS_MAX);

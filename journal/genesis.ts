@@ -22,7 +22,7 @@ import { JournalError } from './findings.ts';
  * | 60 | u32 | crc                  | CRC-32 of bytes 0-59 |
  */
 export const GENESIS_BYTES = 64;
-export const GENESIS_VERSION = 1;
+const GENESIS_VERSION = 1;
 const MAGIC = 0x4e47_5456;
 const CRC_AT = 60;
 const U32_MAX = 4_294_967_295;
@@ -70,7 +70,7 @@ export function checkLimits(limits: VenueLimits): void {
   for (const name of LIMIT_NAMES) checkWhole(name, limits[name], ...LIMIT_RANGES[name]);
 }
 
-export function checkGenesis(genesis: Genesis): void {
+function checkGenesis(genesis: Genesis): void {
   checkWhole('shard', genesis.shard, 0, U32_MAX);
   if (genesis.createdAt < 0n || genesis.createdAt >= 1n << 64n) {
     throw new RangeError(`createdAt: ${genesis.createdAt} must be nanoseconds from 0 to 2^64 - 1`);

@@ -14,7 +14,7 @@ import {
 } from './segments.ts';
 
 /** More are not looked for: the journal is beyond help by then. */
-export const FINDINGS_MAX = 100;
+const FINDINGS_MAX = 100;
 
 export interface JournalReport {
   readonly genesis: Genesis | undefined;

@@ -28,7 +28,7 @@ export class WriterLock {
   /** Throws 'in-use' if a process that is alive holds the lock, unless it is to be taken over. */
   static acquire(root: string, takeOver: boolean): WriterLock {
     const path = join(root, LOCK_FILE);
-    const line = lineOf(process.pid);
+    const line = lockLine(process.pid);
     const holder = lockHolder(root);
     if (holder !== undefined && !takeOver && isAlive(holder)) {
       const text = `the journal in ${root} is written by process ${holder.pid}; stop it, or take over`;
@@ -59,10 +59,11 @@ export function isAlive(holder: LockHolder): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return lineOf(holder.pid) === holder.line;
+  return lockLine(holder.pid) === holder.line;
 }
 
-function lineOf(pid: number): string {
+/** What the lock holds when the process `pid` has it. */
+export function lockLine(pid: number): string {
   return `${pid} ${startTicks(pid) ?? '-'} ${readLine('/proc/sys/kernel/random/boot_id')?.trim() ?? '-'}\n`;
 }
 

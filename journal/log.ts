@@ -19,6 +19,7 @@ import {
   listSegments,
   listSpares,
   makeFolder,
+  missingSegment,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
   SEGMENT_SLACK_BYTES,
@@ -247,6 +248,7 @@ export class JournalWriter {
         return;
       }
       if (state.next === undefined) this.#follow(state.sealed, 'raise');
+      else if (!existsSync(dataPath(this.#root, state.next))) throw missingSegment(this.#root, state.next);
       else this.#enter(state.next, state.sealed, 'raise');
       segment++;
     }

@@ -216,16 +216,14 @@ export class PageFile {
     ] as const;
     const newer = both[0].transaction >= both[1].transaction ? both[0] : both[1];
     const older = newer === both[0] ? both[1] : both[0];
-    // A flip in a transaction number must not make the older state look like the newer one.
-    const fresh = newer.transaction === 0 && older.transaction === 0;
-    if (!fresh && newer.transaction - older.transaction !== 1) {
-      throw new PageDamage(0, `transactions ${older.transaction} and ${newer.transaction} do not follow each other`);
-    }
     for (const snapshot of both) this.#checkRoot(snapshot);
     return flushedMax(newer.transaction) < newer.transaction ? older : newer;
   }
 
-  /** Every transaction of a segment changes the data tree, so the root must be of the same transaction as the meta. */
+  /**
+   * Every transaction of a segment changes the data tree, so the root must be of the same transaction as the meta. A flip
+   * in a transaction number must not make the older state look like the newer one.
+   */
   #checkRoot(snapshot: Snapshot): void {
     const { root, depth } = snapshot.data;
     if (root === undefined) return;

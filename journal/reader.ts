@@ -102,7 +102,7 @@ export class JournalReader {
   /** Number of the block that holds a sequence number; the next block's for the next sequence number. */
   blockOf(sequence: number): number {
     const segment = this.#segmentOf((start) => start.sequence < sequence);
-    if (segment === undefined) throw noSuch(`sequence ${sequence} is before the first block that is kept`);
+    if (segment === undefined) throw this.#beforeFirst(`sequence ${sequence}: sequences are counted from 1`);
     const file = this.openSegment(segment);
     try {
       const state = file.state();
@@ -125,9 +125,7 @@ export class JournalReader {
   segmentOf(block: number): number {
     const segment = this.#segmentOf((start) => start.block < block);
     if (segment !== undefined) return segment;
-    const first = this.#firstSegment();
-    if (first > 1) throw missingSegment(this.#root, first - 1);
-    throw noSuch(`block ${block}: blocks are counted from 1`);
+    throw this.#beforeFirst(`block ${block}: blocks are counted from 1`);
   }
 
   openSegment(segment: number): SegmentFile {
@@ -136,6 +134,11 @@ export class JournalReader {
 
   state(segment: number): SegmentState {
     return inspect(this.#root, segment);
+  }
+
+  #beforeFirst(text: string): JournalError {
+    const first = this.#firstSegment();
+    return first > 1 ? missingSegment(this.#root, first - 1) : noSuch(text);
   }
 
   #firstSegment(): number {
@@ -330,12 +333,16 @@ function inspect(root: string, segment: number): SegmentState {
  * The newest transaction that is on disk. LMDB writes the meta page, waits for the flush, then notes the number in its
  * lock file (u32 magic, u32 format, u64 transaction). If that is one behind and the writer is alive, the flush is under
  * way. The lock file of a writer that died says nothing.
+ *
+ * The writer's own process must not look: closing a file gives up every lock that the process has on it (fcntl, POSIX),
+ * and without LMDB's the next process to open the segment takes itself for the only one and makes the mutex anew, or
+ * destroys it when it leaves. Readers in that process are the replicas, which run ahead of the disk anyway.
  */
 function flushedTransaction(root: string, segment: number, newest: number): number {
-  const noted = notedTransaction(join(dirname(dataPath(root, segment)), LMDB_LOCK_FILE));
-  if (noted !== newest - 1) return newest;
   const holder = lockHolder(root);
-  return holder !== undefined && isAlive(holder) ? noted : newest;
+  if (holder === undefined || holder.pid === process.pid) return newest;
+  const noted = notedTransaction(join(dirname(dataPath(root, segment)), LMDB_LOCK_FILE));
+  return noted === newest - 1 && isAlive(holder) ? noted : newest;
 }
 
 function notedTransaction(path: string): number | undefined {

@@ -34,7 +34,7 @@ import { syncFolder } from './segments.ts';
  * | 156 | u32 | headerCrc   | CRC-32 of bytes 0-155 |
  */
 export const SNAPSHOT_HEADER_BYTES = 160;
-export const SNAPSHOT_VERSION = 1;
+const SNAPSHOT_VERSION = 1;
 /** Just below 2 GiB, which one read can take. A larger size in a header is damage, and is not allocated. */
 export const SNAPSHOT_RAW_BYTES_MAX = 2 ** 31 - 2 ** 16;
 export const SNAPSHOTS_KEPT = 4;
@@ -44,7 +44,7 @@ const HEADER_CRC_AT = 156;
 const NAME = /^snapshot-(\d{16})\.vts$/;
 const TEMPORARY_NAME = /^snapshot-\d{16}\.vts\.\d+\.tmp$/;
 
-export const Compression = { none: 0, zstd: 1 } as const;
+const Compression = { none: 0, zstd: 1 } as const;
 /**
  * Order tables are counters and prices that differ little from row to row. Level 1 made them smaller than level 3 did, in
  * half the time; a wider window or long-distance matching gained under a hundredth.

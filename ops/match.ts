@@ -38,7 +38,7 @@ export function registerMatch(program: CommanderCommand): void {
       'Matches commands, one JSON object a line, and prints the events, one a line. No disk, no network. Holds up to ' +
         `${grouped(MATCH_LIMITS.ordersMax)} resting orders and ${grouped(MATCH_LIMITS.instrumentsMax)} instruments.`,
     )
-    .argument('[file]', 'commands (NDJSON); the standard input if there is none')
+    .argument('[file]', 'commands (NDJSON); the standard input if there is none, or -')
     .option('--book', 'after each command, print the book of its instrument')
     .option('--depth <levels>', 'levels of a book that are printed', wholeNumber(1, DEPTH_MAX), DEPTH_DEFAULT)
     .option('--json', 'print one object that sums everything up, in place of the events')
@@ -59,7 +59,7 @@ interface MatchOptions {
 async function match(file: string | undefined, options: MatchOptions): Promise<void> {
   using interruption = new Interruption();
   using progress = process.stdout.isTTY && !options.json ? undefined : await Progress.start('match');
-  const source: Readable = file === undefined ? process.stdin : createReadStream(file, { highWaterMark: READ_BYTES });
+  const source = openInput(file);
   addAbortSignal(interruption.signal, source);
   const output = new TextOutput(process.stdout);
   const matching = new Matching();
@@ -88,12 +88,19 @@ async function match(file: string | undefined, options: MatchOptions): Promise<v
     else if (!interruption.requested) throw error;
   }
   const elapsedMs = performance.now() - started;
+  progress?.stop();
   await output.end();
   const complete = wrong === undefined && !interruption.requested;
   if (options.json)
     await printResult({ complete, ...matching.summary(options.depth, elapsedMs, wrong) }, true, () => '');
   if (interruption.requested) throw interruption.error(`stopped after ${matching.told(elapsedMs)}`);
   if (wrong !== undefined) throw wrong;
+}
+
+function openInput(file: string | undefined): Readable {
+  if (file !== undefined && file !== '-') return createReadStream(file, { highWaterMark: READ_BYTES });
+  if (process.stdin.isTTY) process.stderr.write('reads commands, one JSON object a line; Ctrl-D ends\n');
+  return process.stdin;
 }
 
 /** A matcher that creates the instruments that commands name, and numbers the commands as if it did not. */

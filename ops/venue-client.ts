@@ -93,7 +93,7 @@ export class VenueClient {
       const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
       const session = await persist(options, 'session', async () => {
         const reply = await ask(connection, options, request);
-        if (!Array.isArray(reply)) throw isPassing(reply) ? new Error(reply.error) : refused(reply);
+        if (!Array.isArray(reply)) throw isPassing(reply) ? new Error(`${reply.error}: ${reply.rule}`) : refused(reply);
         const [answer] = reply;
         if (answer === undefined || answer.reason !== 0)
           throw new ClientError(`session: ${reasonText(answer?.reason ?? 0)}`);
@@ -194,7 +194,7 @@ export class VenueClient {
         if (lost === undefined) this.#settle(batch, reply);
         else if (lost.reason === Reason.requestGap) problem = 'an earlier request is missing';
         else return this.#giveUp(new ClientError(`session ${this.session}: ${reasonText(lost.reason)}`));
-      } else if (isPassing(reply)) problem = reply.error;
+      } else if (isPassing(reply)) problem = `${reply.error}: ${reply.rule}`;
       else return this.#giveUp(refused(reply));
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);

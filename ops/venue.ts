@@ -344,6 +344,8 @@ export class Venue {
       info: () => this.info(),
       firstBlock: () => reader.firstBlock,
       readBlock: (block) => {
+        // In this process the reader sees a block before it is on disk.
+        if (this.#isAhead(block)) return undefined;
         try {
           for (const view of reader.blocks(block)) return new Uint8Array(view.bytes);
         } catch (error) {
@@ -365,6 +367,11 @@ export class Venue {
     }).catch((error: unknown) => {
       throw fault(asError(error));
     });
+  }
+
+  #isAhead(block: number): boolean {
+    const durable = Atomics.load(new Int32Array(this.#require(this.#memory).status), STATUS.durableBlock);
+    return ((durable - block) | 0) < 0;
   }
 
   #journalOpened(journal: Worker): Promise<JournalThreadReport & { kind: 'opened' }> {

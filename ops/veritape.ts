@@ -38,6 +38,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'show what a journal holds, or one block of it',
     load: async () => (await import('./inspect.ts')).registerInspect,
   },
+  bench: {
+    summary: 'the benchmarks, beside their peers; for a checkout of the sources',
+    load: async () => (await import('./bench.ts')).registerBench,
+  },
 };
 
 const EXIT_CODES = `

@@ -207,6 +207,8 @@ export class NatsGateway {
     const bytes = message.data;
     const header = checkRequest(bytes);
     if (isRefusal(header)) return header;
+    const { refusal: why } = this.#options.port;
+    if (why !== undefined) return { error: 'unavailable', field: 'venue', value: 'refuses', rule: why };
     this.#scratchBytes.set(bytes.subarray(MESSAGE_HEADER_BYTES));
     const refusal = this.#checkRecords(header) ?? this.#authorize(message, header) ?? this.#checkOrder(header);
     if (refusal !== undefined) return refusal;
@@ -221,8 +223,6 @@ export class NatsGateway {
     );
     if (outcome === 'busy')
       return { error: 'busy', field: 'count', value: count, rule: 'the input ring is full; send the message again' };
-    if (outcome !== 'ok')
-      return { error: 'unavailable', field: 'venue', value: outcome, rule: this.#options.port.refusal ?? '' };
     this.counts.requests++;
     this.counts.commands += count;
     if (session !== 0) this.#sessions.pass(session, firstRequest + count);

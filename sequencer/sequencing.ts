@@ -64,7 +64,9 @@ export class Sequencing {
   #first: number;
   #count = 0;
   #openedMicros = 0;
+  /** Whose turn it is, and how many commands it still has. */
   #turn = 0;
+  #turnLeft = TURN_COMMANDS_MAX;
 
   constructor(
     inputs: readonly RingConsumer[],
@@ -101,15 +103,16 @@ export class Sequencing {
    */
   step(timeHigh: number, timeLow: number, nowMicros: number, durableBlock: number): number {
     let work = 0;
-    const inputs = this.#inputs.length;
-    const firstTurn = this.#turn;
-    for (let turn = 0; turn < inputs; turn++) {
-      const place = (firstTurn + turn) % inputs;
-      const taken = this.#take(this.#inputs[place] as RingConsumer, timeHigh, timeLow, nowMicros);
-      if (taken === 0) continue;
+    for (let turn = 0; turn < this.#inputs.length; turn++) {
+      const input = this.#inputs[this.#turn] as RingConsumer;
+      const wanted = Math.min(input.available(), this.#turnLeft);
+      const taken = this.#take(input, wanted, timeHigh, timeLow, nowMicros);
       work += taken;
-      // When there is room for one only, the next step begins with its neighbour.
-      this.#turn = (place + 1) % inputs;
+      this.#turnLeft -= taken;
+      // Without room for the rest, the turn goes on in the next step: gateways get the same however little room there is.
+      if (taken < wanted) break;
+      this.#turn = this.#turn + 1 === this.#inputs.length ? 0 : this.#turn + 1;
+      this.#turnLeft = TURN_COMMANDS_MAX;
     }
     if (this.#isDue(nowMicros, durableBlock)) {
       this.#close(timeHigh, timeLow);
@@ -118,8 +121,8 @@ export class Sequencing {
     return work;
   }
 
-  #take(input: RingConsumer, timeHigh: number, timeLow: number, nowMicros: number): number {
-    let count = Math.min(input.available(), TURN_COMMANDS_MAX, this.#bounds.ordersMax - this.#count);
+  #take(input: RingConsumer, wanted: number, timeHigh: number, timeLow: number, nowMicros: number): number {
+    let count = Math.min(wanted, this.#bounds.ordersMax - this.#count);
     if (count <= 0) return 0;
     count = Math.min(count, this.#commands.room(count));
     if (count <= 0) return 0;

@@ -181,6 +181,19 @@ test('each bit of both meta pages: noticed, or LMDB can write on', () => {
   writeToCopies(unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / 40) === 0));
 });
 
+test('a meta page that claims another transaction is not believed', () => {
+  const at = 24 + 128;
+  for (const page of [0, PAGE_BYTES]) {
+    const transaction = good.readUInt32LE(page + at);
+    for (const change of [-6, -4, -2, -1, 1, 2, 4, 2 ** 20]) {
+      const bytes = Buffer.from(good);
+      bytes.writeUInt32LE(transaction + change, page + at);
+      writeFileSync(path, bytes);
+      expect([page, change, check('transaction')]).toEqual([page, change, true]);
+    }
+  }
+});
+
 test(`${TRUNCATIONS} files cut short: each is noticed before it could be mapped`, () => {
   const next = numbers(2);
   for (let i = 0; i < TRUNCATIONS; i++) {

@@ -60,6 +60,8 @@ testOnDisk.each([
       writer.prepare();
     }
     expect(error.code).toBe('disk-full');
+    // It came from taking the space ahead: LMDB itself never met the full disk.
+    expect(error.cause).toMatchObject({ code: 'ENOSPC', syscall: 'write' });
     expect(errorOf(() => appendBlock(writer, 1))).toBe(error);
     const { last } = writer;
     expect(last.block).toBeGreaterThan(20);

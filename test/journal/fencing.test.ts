@@ -169,7 +169,7 @@ test('of many that take over one after the other, the last one wins', async () =
 test('nothing acknowledged is lost when a writer is killed while it appends', async () => {
   const dir = temporaryFolder();
   const acknowledged = new Map<number, string>();
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 6; round++) {
     const other = new OtherWriter('appender.ts', dir);
     await other.until((lines) => lines.length > 20 + round * 13);
     await other.end('SIGKILL');

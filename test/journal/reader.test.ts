@@ -1,14 +1,25 @@
-import { closeSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, expect, test } from '@jest/globals';
 import { JournalError } from '../../journal/findings.ts';
 import { inspectJournal } from '../../journal/inspect.ts';
+import { lockLine } from '../../journal/lock.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import {
   appendBlock,
-  appendBlocks,
   createJournal,
   GENESIS,
   isIntact,
@@ -117,11 +128,11 @@ test('a view is over memory that the next block takes; a copy stays', async () =
   ]);
 });
 
-test('what a living writer has not flushed is not shown', async () => {
-  const dir = temporaryFolder();
-  const writer = JournalWriter.open(dir, SMALL);
-  appendBlocks(writer, [1, 2, 3]);
+test('what a living writer of another process has not flushed is not shown', async () => {
+  const dir = await createJournal([1, 2, 3]);
   const root = join(dir, 'journal');
+  const writer = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
+  writeFileSync(join(root, 'writer.lock'), lockLine(writer.pid ?? 0));
   const fd = openSync(join(root, 'segment-00000001', 'lock.mdb'), 'r+');
   const noted = Buffer.alloc(8);
   readSync(fd, noted, 0, 8, 8);
@@ -142,5 +153,19 @@ test('what a living writer has not flushed is not shown', async () => {
   expect(cursor.next()?.count).toBe(3);
   closeSync(fd);
   cursor.close();
+  writer.kill('SIGKILL');
+});
+
+const testWithLocks = existsSync('/proc/locks') ? test : test.skip;
+
+testWithLocks("a reader in the writer's process leaves LMDB its locks", async () => {
+  const dir = temporaryFolder();
+  const writer = JournalWriter.open(dir, SMALL);
+  appendBlock(writer, 3);
+  const { ino } = statSync(join(dir, 'journal', 'segment-00000001', 'lock.mdb'));
+  const isLocked = (): boolean => readFileSync('/proc/locks', 'utf8').includes(`:${ino} `);
+  expect(isLocked()).toBe(true);
+  expect(JournalReader.open(dir).last.block).toBe(1);
+  expect(isLocked()).toBe(true);
   await writer.close();
 });

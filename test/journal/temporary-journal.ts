@@ -37,13 +37,10 @@ export function appendBlocks(writer: JournalWriter, counts: readonly number[]): 
 
 /** True if every word of the block is what `appendBlock` wrote for its sequence numbers. */
 export function isIntact(block: BlockView): boolean {
-  const expected = new Uint32Array(COMMAND_WORDS);
-  for (let i = 0; i < block.count; i++) {
-    fillCommand(expected, 0, block.firstSequence + i);
-    const at = block.wordOf(i);
-    for (let word = 0; word < COMMAND_WORDS; word++) if (block.words[at + word] !== expected[word]) return false;
-  }
-  return true;
+  const expected = buffer.words;
+  for (let i = 0; i < block.count; i++) fillCommand(expected, block.wordOf(i), block.firstSequence + i);
+  const end = block.wordOf(block.count) * 4;
+  return block.bytes.subarray(block.wordOf(0) * 4, end).equals(buffer.bytes.subarray(block.wordOf(0) * 4, end));
 }
 
 export async function createJournal(counts: readonly number[], options: WriterOptions = SMALL): Promise<string> {
@@ -55,5 +52,6 @@ export async function createJournal(counts: readonly number[], options: WriterOp
 }
 
 function fillCommand(words: Uint32Array, at: number, sequence: number): void {
-  for (let word = 0; word < COMMAND_WORDS; word++) words[at + word] = Math.imul(sequence, 0x9e37_79b1) + word;
+  const seed = Math.imul(sequence, 0x9e37_79b1);
+  for (let word = 0; word < COMMAND_WORDS; word++) words[at + word] = seed + word;
 }

@@ -7,6 +7,7 @@ import { ENTRY, linesOf, ROOT, removeTemporaryFolders, shell, temporaryFolder, v
 
 afterAll(removeTemporaryFolders);
 
+const STOP_MS_MAX = 20_000;
 const ORDER = '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":100,"qty":5}\n';
 
 test('the help lists the commands and the exit codes', () => {
@@ -119,7 +120,9 @@ test.each([
   child.stdin.write(ORDER);
   await once(child.stdout, 'data');
   child.kill(signal);
+  const stuck = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
   const [exitCode] = (await once(child, 'close')) as [number | null];
+  clearTimeout(stuck);
   expect(exitCode).toBe(code);
   expect(told).toMatch(/^veritape match: stopped after 1 commands, 0 trades, .*\n$/);
 });

@@ -33,7 +33,7 @@ export interface ProbeResult {
 
 /** Each round ends with an empty book, so the same commands can be played again. */
 const ROUND_COMMANDS = 1 << 17;
-const WARM_UP_ROUNDS = 32;
+const WARM_UP_ROUNDS = 12;
 const MEASUREMENTS = 3;
 const MEASURED_ROUNDS = 16;
 const SESSION = 1;

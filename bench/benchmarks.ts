@@ -1,0 +1,11 @@
+import type { Benchmark } from './benchmark.ts';
+
+/** Every benchmark by its name. Each is loaded in the process that runs it, and in no other. */
+export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  snapshot: () => import('./snapshot.bench.ts'),
+  journal: () => import('./journal.bench.ts'),
+  hash: () => import('./hash.bench.ts'),
+  challenge: () => import('./challenge.bench.ts'),
+  pipeline: () => import('./pipeline.bench.ts'),
+  replay: () => import('./replay.bench.ts'),
+};

@@ -1,0 +1,182 @@
+import { execFileSync, fork } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { arch, cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Figure, Measured } from './benchmark.ts';
+import type { Outcome } from './benchmark-process.ts';
+import { BENCHMARKS } from './benchmarks.ts';
+
+export const BENCHMARK_NAMES = Object.keys(BENCHMARKS);
+const HISTORY = fileURLToPath(new URL('./history.jsonl', import.meta.url));
+const ENTRY = fileURLToPath(new URL('./benchmark-process.ts', import.meta.url));
+const STOP_MS_MAX = 3_000;
+
+export interface SuiteOptions {
+  readonly quick: boolean;
+  /** Append a line for each benchmark to this file, or to the project's own; false for none. */
+  readonly record: boolean | string;
+  /** Ends the run; what is under way is not part of the results. */
+  readonly signal: AbortSignal;
+  /** Told what is under way. */
+  readonly onStart?: (name: string) => void;
+}
+
+/** One benchmark's outcome, and what it was measured on: a line of bench/history.jsonl. */
+export interface BenchmarkRecord extends Partial<Measured> {
+  readonly benchmark: string;
+  readonly description: string;
+  readonly date: string;
+  readonly seconds: number;
+  readonly quick: boolean;
+  /** Of the sources; ends with a plus if they were changed since. */
+  readonly commit: string;
+  readonly machine: Machine;
+  /** Why there are no figures, and the exit code that stands for that. */
+  readonly failure?: string;
+  readonly exitCode?: number;
+}
+
+interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly system: string;
+  readonly node: string;
+  /** Average number of runnable threads over the minute before; above 0.5 the machine was busy with something else. */
+  readonly loadBefore: number;
+}
+
+/** Runs benchmarks one after another, each in a process and a temporary folder of its own. */
+export async function runSuite(names: readonly string[], options: SuiteOptions): Promise<BenchmarkRecord[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'veritape-bench-'));
+  const cleanUp = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  process.once('exit', cleanUp);
+  const records: BenchmarkRecord[] = [];
+  try {
+    for (const name of names) {
+      options.onStart?.(name);
+      const before = { benchmark: name, date: new Date().toISOString(), commit: commit(), machine: machine() };
+      const directory = join(folder, name);
+      mkdirSync(directory);
+      const started = performance.now();
+      const outcome = await runApart([name, directory, options.quick ? 'quick' : 'full'], options.signal);
+      if (outcome === undefined) break;
+      const seconds = Math.round((performance.now() - started) / 100) / 10;
+      rmSync(directory, { recursive: true, force: true });
+      const { description, ...rest } = outcome;
+      const measured = 'measured' in rest ? rounded(rest.measured) : rest;
+      const record = { ...before, description, seconds, quick: options.quick, ...measured };
+      records.push(record);
+      if (options.record !== false && 'measured' in rest) {
+        appendFileSync(options.record === true ? HISTORY : options.record, `${JSON.stringify(record)}\n`);
+      }
+    }
+  } finally {
+    process.off('exit', cleanUp);
+    cleanUp();
+  }
+  return records;
+}
+
+/**
+ * Runs one benchmark in a process that leads a group of its own, so that whatever it starts can be ended with it.
+ * Undefined if it was interrupted.
+ */
+function runApart(args: readonly string[], signal: AbortSignal): Promise<Outcome | undefined> {
+  if (signal.aborted) return Promise.resolve(undefined);
+  return new Promise((resolve, reject) => {
+    const child = fork(ENTRY, args, { detached: true, stdio: ['ignore', 2, 2, 'ipc'], execArgv: ['--expose-gc'] });
+    const end = (how: NodeJS.Signals): void => {
+      try {
+        if (child.pid !== undefined) process.kill(process.platform === 'win32' ? child.pid : -child.pid, how);
+      } catch {
+        // All of the group are gone.
+      }
+    };
+    const endAll = (): void => end('SIGKILL');
+    const stop = (): void => {
+      end('SIGTERM');
+      setTimeout(endAll, STOP_MS_MAX).unref();
+    };
+    let outcome: Outcome | undefined;
+    child.once('message', (message) => {
+      outcome = message as Outcome;
+    });
+    child.once('error', reject);
+    child.once('exit', (code, how) => {
+      signal.removeEventListener('abort', stop);
+      process.off('exit', endAll);
+      endAll();
+      if (outcome !== undefined || signal.aborted) resolve(signal.aborted ? undefined : outcome);
+      else reject(new Error(`the benchmark ${args[0]} ended with ${how ?? code} and without figures`));
+    });
+    signal.addEventListener('abort', stop, { once: true });
+    // A second signal ends this process at once.
+    process.prependOnceListener('exit', endAll);
+  });
+}
+
+/** Six digits: more would be noise. */
+function rounded(measured: Measured): Measured {
+  const round = <T extends { readonly value: number }>(one: T): T => ({
+    ...one,
+    value: Number(one.value.toPrecision(6)),
+  });
+  return { figures: measured.figures.map(round), ratios: measured.ratios.map(round), notes: measured.notes };
+}
+
+function machine(): Machine {
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${platform()} ${release()} ${arch()}`,
+    node: process.version,
+    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+  };
+}
+
+function commit(): string {
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  try {
+    return `${git('rev-parse', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`;
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** The records as a table for people. */
+export function tableOf(records: readonly BenchmarkRecord[]): string {
+  return records.flatMap((record) => ['', ...linesOf(record)]).join('\n');
+}
+
+function linesOf(record: BenchmarkRecord): string[] {
+  const { benchmark, description, machine, seconds, quick, figures = [], ratios = [], notes = [], failure } = record;
+  const title = `${benchmark}: ${description}`;
+  const where = `${machine.cores} x ${machine.cpu}, Node ${machine.node}, load ${machine.loadBefore} before, ${seconds} s`;
+  if (failure !== undefined) return [title, `  FAILED: ${failure}`];
+  const rows = [
+    ...figures.map(({ name, value, unit }: Figure) => [name, shown(value), unit] as const),
+    ...ratios.map(({ name, value }) => [name, shown(value), 'times'] as const),
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const digits = Math.max(...rows.map(([, value]) => value.length));
+  return [
+    title,
+    `  ${where}${quick ? ', quick: figures to see that it works' : ''}`,
+    ...rows.map(([name, value, unit]) => `  ${name.padEnd(width)}  ${value.padStart(digits)} ${unit}`),
+    ...notes.map((note) => `  - ${note}`),
+  ];
+}
+
+function shown(value: number): string {
+  const size = Math.abs(value);
+  const decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 4;
+  return value.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
