@@ -8,4 +8,6 @@ export { Reason, reasonName, reasonText } from './journal/reasons.ts';
 export { type InProcessSession, NotTaken } from './ops/in-process-session.ts';
 export { type Notice, openVenue, type Venue, type VenueClosing, type VenueOptions } from './ops/venue.ts';
 export { ClientError, VenueClient, type VenueClientOptions } from './ops/venue-client.ts';
+export { BlockReader, BlockReaderError, type BlockReaderOptions, chainStart } from './sequencer/block-reader.ts';
 export type { Answer } from './sequencer/messages.ts';
+export { execSubject, topSubject, tradeSubject } from './sequencer/reports.ts';

@@ -5,7 +5,6 @@
  * The largest 48-bit value stands for "no price" on an empty side, and the one below it is the limit of a market order,
  * so a limit price ends two below the top.
  */
-export const AMOUNT_BITS = 48;
 /** 2^48 - 1. */
 export const AMOUNT_MAX = 281_474_976_710_655;
 export const PRICE_MIN = 1;

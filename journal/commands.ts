@@ -81,9 +81,8 @@ export const Flag = {
   /** Instrument update: new orders are refused with `instrumentClosed`; cancels still work. */
   closed: 32,
 } as const;
-export const FLAGS_KNOWN = 63;
 
-export const SYMBOL_NAME_BYTES = 16;
+const SYMBOL_NAME_BYTES = 16;
 
 /** Word offsets, for code that reads records in place. */
 export const COMMAND_WORD = {

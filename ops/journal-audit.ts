@@ -123,12 +123,13 @@ export class JournalAudit {
     for (const step of walkChain(survey)) {
       if (step instanceof BlockView) await this.#takeBlock(step);
       else this.#find(step);
-      if (this.#options.events?.full) await this.#options.events.flush();
+      if (this.#lines.text.full) await this.#options.events?.write(this.#lines.text.take());
       told();
       await interruption.turn();
       if (interruption.requested) break;
     }
     this.#endReplay();
+    await this.#options.events?.write(this.#lines.text.take());
     if (this.startedFrom !== undefined || this.findingCount > 0 || interruption.requested) return;
     const text = `nothing could be replayed: the journal begins after block ${begin.block}, and no snapshot fits it`;
     this.#find({ kind: 'no-start', text });
@@ -197,7 +198,7 @@ export class JournalAudit {
       if (output !== undefined) {
         const sequence = view.firstSequence + index;
         if (sequence < from) this.#lines.learn(events.words, events.next);
-        else output.add(this.#lines.command(sequence, events.words, events.next));
+        else this.#lines.command(sequence, events.words, events.next);
       }
       events.clear();
     }

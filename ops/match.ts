@@ -8,6 +8,7 @@ import type { VenueLimits } from '../journal/genesis.ts';
 import { encodeState } from '../replicas/canonical-state.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { type BookLevel, createMatcher, type Matcher } from '../replicas/matcher.ts';
+import type { AsciiText } from './ascii-text.ts';
 import { grouped, rateOf, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
@@ -73,13 +74,12 @@ async function match(file: string | undefined, options: MatchOptions): Promise<v
         if (text.trim() === '') continue;
         matching.apply(parseCommand(text, line, matching));
         if (!options.json) {
-          output.add(matching.lines());
-          if (options.book) output.add(matching.books(options.depth));
-          if (output.full) await output.flush();
+          matching.print(options.book ? options.depth : 0);
+          if (matching.text.full) await output.write(matching.text.take());
         }
         matching.done();
       }
-      await output.flush();
+      await output.write(matching.text.take());
       progress?.update(() => matching.told(performance.now() - started));
       if (output.gone || interruption.requested) break;
     }
@@ -89,6 +89,7 @@ async function match(file: string | undefined, options: MatchOptions): Promise<v
   }
   const elapsedMs = performance.now() - started;
   progress?.stop();
+  await output.write(matching.text.take());
   await output.end();
   const complete = wrong === undefined && !interruption.requested;
   if (options.json)
@@ -114,6 +115,11 @@ class Matching implements SymbolDirectory {
   #command: Command = { op: 'massCancel' };
   #seq = 0;
 
+  /** What was printed and is not written yet. */
+  get text(): AsciiText {
+    return this.#lines.text;
+  }
+
   idOf(name: string): number {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
@@ -137,19 +143,15 @@ class Matching implements SymbolDirectory {
     this.counts.add(this.#events.words, this.#events.next);
   }
 
-  lines(): string {
-    return this.#lines.command(this.#seq, this.#events.words, this.#events.next);
-  }
-
-  /** The book of the command's instrument; of a command for all instruments, those that it changed. */
-  books(depth: number): string {
+  /** The command's events and, with a depth, its instrument's book; of one for all instruments, those it changed. */
+  print(depth: number): void {
     const { words, next } = this.#events;
+    this.#lines.command(this.#seq, words, next);
+    if (depth === 0) return;
     const symbols = new Set<number>();
     if (this.#command.symbol !== undefined) symbols.add(this.#command.symbol);
     else for (let slot = 0; slot < next; slot++) symbols.add(words[slot * EVENT_WORDS + EVENT_WORD.symbol] as number);
-    let text = '';
-    for (const symbol of symbols) text += this.#lines.book(this.#seq, symbol, this.#matcher.book(symbol, depth));
-    return text;
+    for (const symbol of symbols) this.#lines.book(this.#seq, symbol, this.#matcher.book(symbol, depth));
   }
 
   /** Forgets the command's events. */

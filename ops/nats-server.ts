@@ -84,7 +84,7 @@ function listening(server: ChildProcess, port: number): Promise<void> {
 }
 
 /** A TCP port on loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

@@ -3,6 +3,7 @@ import { decodeName } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../journal/events.ts';
 import { reasonName, reasonText } from '../journal/reasons.ts';
 import type { BookLevel } from '../replicas/matcher.ts';
+import { AsciiText, ascii } from './ascii-text.ts';
 
 /** Ids with a higher word from here on are not exact as a JSON number. */
 const WIDE_HIGH_WORD = 0x20_0000;
@@ -43,27 +44,62 @@ export class EventCounts {
   }
 }
 
+const EV = {
+  accepted: ascii(',"ev":"accepted"'),
+  rejected: ascii(',"ev":"rejected"'),
+  trade: ascii(',"ev":"trade"'),
+  canceled: ascii(',"ev":"canceled"'),
+  replaced: ascii(',"ev":"replaced"'),
+  state: ascii(',"ev":"state"'),
+};
+const FIELD = {
+  seq: ascii('{"seq":'),
+  account: ascii(',"account":'),
+  id: ascii(',"id":'),
+  symbol: ascii(',"symbol":'),
+  buy: ascii(',"side":"buy"'),
+  sell: ascii(',"side":"sell"'),
+  price: ascii(',"price":'),
+  qty: ascii(',"qty":'),
+  open: ascii(',"open":'),
+  taker: ascii(',"taker":'),
+  maker: ascii(',"maker":'),
+  takerAccount: ascii(',"takerAccount":'),
+  makerAccount: ascii(',"makerAccount":'),
+  takerOpen: ascii(',"takerOpen":'),
+  makerOpen: ascii(',"makerOpen":'),
+  maxQty: ascii(',"maxQty":'),
+  maxPrice: ascii(',"maxPrice":'),
+};
+const KEPT = ascii(',"kept":true');
+const NOT_KEPT = ascii(',"kept":false');
+const STATE_OPEN = ascii(',"state":"open"');
+const STATE_CLOSED = ascii(',"state":"closed"');
+const END = ascii('}\n');
+/** More than the longest line: a trade has about 200 characters of names, twelve numbers and an instrument. */
+const LINE_BYTES_MAX = 1024;
+
 /**
- * Events as NDJSON lines. It is told of a command's events all at once, because `open` of an accepted order is what
- * is open after the whole command. Sessions and answers belong to the protocol between client and gateway and have no
- * line.
+ * Events as NDJSON lines. It is told of a command's events all at once, because `open` of an accepted order is what is
+ * open after the whole command. Sessions and answers belong to the protocol between client and gateway and have no line.
  */
 export class EventLines {
+  readonly text = new AsciiText();
   /** Names of instruments as JSON, by symbol. */
-  readonly #symbols: string[] = [];
-  readonly #reasons: string[] = [];
-  readonly #rejections: string[] = [];
+  readonly #symbols: Uint8Array[] = [];
+  readonly #reasons: Uint8Array[] = [];
+  readonly #rejections: Uint8Array[] = [];
 
   constructor() {
     for (let code = 0; code < REASON_CODES; code++) {
-      const reason = `"reason":${JSON.stringify(reasonName(code))}`;
-      this.#reasons.push(reason);
-      this.#rejections.push(`${reason},"text":${JSON.stringify(reasonText(code))}`);
+      const reason = `,"reason":${JSON.stringify(reasonName(code))}`;
+      this.#reasons.push(ascii(reason));
+      this.#rejections.push(ascii(`${reason},"text":${JSON.stringify(reasonText(code))}`));
     }
   }
 
   name(symbol: number, name: string): void {
-    this.#symbols[symbol] = JSON.stringify(name);
+    this.#symbols[symbol] = ascii(JSON.stringify(name));
   }
 
   /** Learns the names of instruments from the first `count` records in `words`. */
@@ -74,90 +110,110 @@ export class EventLines {
     }
   }
 
-  /** The lines of one command, from the first `count` records in `words`. Its place is `seq`. */
-  command(seq: number, words: Uint32Array, count: number): string {
-    let text = '';
-    const head = `{"seq":${seq},"ev":`;
+  /** Adds the lines of one command, from the first `count` records in `words`. Its place is `seq`. */
+  command(seq: number, words: Uint32Array, count: number): void {
+    const { text } = this;
     for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
-      const word = words[at] as number;
-      switch (word & 255) {
+      const head = words[at] as number;
+      switch (head & 255) {
         case EventType.accepted:
-          text += `${head}"accepted",${this.#order(words, at)},"side":${sideOf(word)},${terms(words, at)},`;
+          this.#begin(seq, EV.accepted, words, at);
+          text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
+          this.#wide(FIELD.price, words, at + EVENT_WORD.price);
+          this.#wide(FIELD.qty, words, at + EVENT_WORD.quantity);
           // The last record of a new order's command is about this order, so it tells what is open at the end.
-          text += `"open":${openOf(words, (count - 1) * EVENT_WORDS)}}\n`;
+          this.#wide(FIELD.open, words, (count - 1) * EVENT_WORDS + EVENT_WORD.open);
           break;
         case EventType.tradeTaker:
-          text += this.#trade(head, words, at - EVENT_WORDS, at);
+          this.#trade(seq, words, at - EVENT_WORDS, at);
           break;
         case EventType.canceled:
-          text += `${head}"canceled",${this.#order(words, at)},"qty":${quantityOf(words, at)},`;
-          text += `${this.#reasons[(word >>> 16) & 255]},"open":${openOf(words, at)}}\n`;
+          this.#begin(seq, EV.canceled, words, at);
+          this.#wide(FIELD.qty, words, at + EVENT_WORD.quantity);
+          text.put(this.#reasons[(head >>> 16) & 255] as Uint8Array);
+          this.#wide(FIELD.open, words, at + EVENT_WORD.open);
           break;
         case EventType.replaced:
-          text += `${head}"replaced",${this.#order(words, at)},${terms(words, at)},`;
-          text += (word >>> 24) & EventFlag.kept ? '"kept":true}\n' : '"kept":false}\n';
+          this.#begin(seq, EV.replaced, words, at);
+          this.#wide(FIELD.price, words, at + EVENT_WORD.price);
+          this.#wide(FIELD.qty, words, at + EVENT_WORD.quantity);
+          text.put(((head >>> 24) & EventFlag.kept) === 0 ? NOT_KEPT : KEPT);
           break;
         case EventType.rejected:
-          text += `${head}"rejected",${this.#order(words, at)},${this.#rejections[(word >>> 16) & 255]}}\n`;
+          this.#begin(seq, EV.rejected, words, at);
+          text.put(this.#rejections[(head >>> 16) & 255] as Uint8Array);
           break;
         case EventType.instrument:
           this.learn(words.subarray(at), 1);
-          text += `${head}"state","symbol":${this.#symbol(words, at)},`;
-          text += (word >>> 24) & EventFlag.closed ? '"state":"closed",' : '"state":"open",';
-          text += `"maxQty":${readWide(words, at + EVENT_WORD.id)},"maxPrice":${openOf(words, at)}}\n`;
+          this.#start(seq, EV.state);
+          this.#symbol(words, at);
+          text.put(((head >>> 24) & EventFlag.closed) === 0 ? STATE_OPEN : STATE_CLOSED);
+          this.#wide(FIELD.maxQty, words, at + EVENT_WORD.id);
+          this.#wide(FIELD.maxPrice, words, at + EVENT_WORD.open);
           break;
+        default:
+          continue;
       }
+      text.put(END);
     }
-    return text;
   }
 
-  /** What is in a book after a command. */
-  book(seq: number, symbol: number, book: { readonly bids: BookLevel[]; readonly asks: BookLevel[] }): string {
-    const name = this.#symbols[symbol] ?? String(symbol);
+  /** Adds what is in a book after a command. */
+  book(seq: number, symbol: number, book: { readonly bids: BookLevel[]; readonly asks: BookLevel[] }): void {
     const sides = `"bids":${JSON.stringify(book.bids)},"asks":${JSON.stringify(book.asks)}`;
-    return `{"ev":"book","seq":${seq},"symbol":${name},${sides}}\n`;
+    const name = Buffer.from(this.#symbols[symbol] ?? ascii(String(symbol))).toString('latin1');
+    this.text.text(`{"ev":"book","seq":${seq},"symbol":${name},${sides}}\n`);
   }
 
-  #trade(head: string, words: Uint32Array, maker: number, taker: number): string {
-    const takerId = idOf(words, taker);
-    const takerAccount = words[taker + EVENT_WORD.account] as number;
-    return (
-      `${head}"trade","account":${takerAccount},"id":${takerId},"symbol":${this.#symbol(words, taker)},` +
-      `${terms(words, taker)},"side":${sideOf(words[taker] as number)},` +
-      `"taker":${takerId},"maker":${idOf(words, maker)},` +
-      `"takerAccount":${takerAccount},"makerAccount":${words[maker + EVENT_WORD.account]},` +
-      `"takerOpen":${openOf(words, taker)},"makerOpen":${openOf(words, maker)}}\n`
-    );
+  #trade(seq: number, words: Uint32Array, maker: number, taker: number): void {
+    const { text } = this;
+    const head = words[taker] as number;
+    this.#begin(seq, EV.trade, words, taker);
+    this.#wide(FIELD.price, words, taker + EVENT_WORD.price);
+    this.#wide(FIELD.qty, words, taker + EVENT_WORD.quantity);
+    text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
+    this.#wide(FIELD.taker, words, taker + EVENT_WORD.id);
+    this.#wide(FIELD.maker, words, maker + EVENT_WORD.id);
+    text.put(FIELD.takerAccount);
+    text.whole(words[taker + EVENT_WORD.account] as number);
+    text.put(FIELD.makerAccount);
+    text.whole(words[maker + EVENT_WORD.account] as number);
+    this.#wide(FIELD.takerOpen, words, taker + EVENT_WORD.open);
+    this.#wide(FIELD.makerOpen, words, maker + EVENT_WORD.open);
   }
 
-  #order(words: Uint32Array, at: number): string {
-    return `"account":${words[at + EVENT_WORD.account]},"id":${idOf(words, at)},"symbol":${this.#symbol(words, at)}`;
+  #start(seq: number, ev: Uint8Array): void {
+    const { text } = this;
+    text.reserve(LINE_BYTES_MAX);
+    text.put(FIELD.seq);
+    text.whole(seq);
+    text.put(ev);
+  }
+
+  /** The part that every line about an order begins with. */
+  #begin(seq: number, ev: Uint8Array, words: Uint32Array, at: number): void {
+    const { text } = this;
+    this.#start(seq, ev);
+    text.put(FIELD.account);
+    text.whole(words[at + EVENT_WORD.account] as number);
+    this.#wide(FIELD.id, words, at + EVENT_WORD.id);
+    this.#symbol(words, at);
   }
 
   /** An instrument that does not exist has no name: then it is the number of the command. */
-  #symbol(words: Uint32Array, at: number): string {
+  #symbol(words: Uint32Array, at: number): void {
     const symbol = words[at + EVENT_WORD.symbol] as number;
-    return this.#symbols[symbol] ?? String(symbol);
+    const name = this.#symbols[symbol];
+    this.text.put(FIELD.symbol);
+    if (name === undefined) this.text.whole(symbol);
+    else this.text.put(name);
   }
-}
 
-function sideOf(head: number): string {
-  return (head >>> 8) & 1 ? '"sell"' : '"buy"';
-}
-
-function terms(words: Uint32Array, at: number): string {
-  return `"price":${readWide(words, at + EVENT_WORD.price)},"qty":${quantityOf(words, at)}`;
-}
-
-function quantityOf(words: Uint32Array, at: number): number {
-  return readWide(words, at + EVENT_WORD.quantity);
-}
-
-function openOf(words: Uint32Array, at: number): number {
-  return readWide(words, at + EVENT_WORD.open);
-}
-
-function idOf(words: Uint32Array, at: number): string | number {
-  const high = words[at + EVENT_WORD.id + 1] as number;
-  return high < WIDE_HIGH_WORD ? readWide(words, at + EVENT_WORD.id) : `"${readU64(words, at + EVENT_WORD.id)}"`;
+  /** A field of 64 bits: its digits in a string where a JSON number would not be exact. */
+  #wide(field: Uint8Array, words: Uint32Array, at: number): void {
+    const { text } = this;
+    text.put(field);
+    if ((words[at + 1] as number) < WIDE_HIGH_WORD) text.whole(readWide(words, at));
+    else text.text(`"${readU64(words, at)}"`);
+  }
 }

@@ -144,7 +144,7 @@ async function serve(options: ServeOptions): Promise<void> {
     ]);
   } finally {
     const closing = await venue.close();
-    log.info(closing, 'closed');
+    log.info({ ...closing, gateway: venue.gatewayCounts }, 'closed');
     await printResult(
       closing,
       options.json === true,

@@ -19,8 +19,6 @@ export class RingSink implements EventSink {
   next: number;
   limit: number;
   readonly digest = new EventDigest();
-  /** Times that a command had to wait for the gateway. */
-  stalls = 0;
   readonly #ring: RingProducer;
   readonly #bells: Bells;
   readonly #replica: number;
@@ -50,7 +48,6 @@ export class RingSink implements EventSink {
     this.publish();
     const bell = this.#bells.replicas[this.#replica];
     while (this.next === this.limit) {
-      this.stalls++;
       if (Atomics.load(this.#status, STATUS.failed) !== 0) throw new SinkClosed('the journal failed');
       const seen = bell?.count() ?? 0;
       this.#bells.gateway.ring();

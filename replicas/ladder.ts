@@ -25,7 +25,7 @@ const NODE_INTS = 33;
  */
 const IDLE_PAGES_MAX = 64;
 
-export const LEVEL_INTS = 4;
+const LEVEL_INTS = 4;
 export const LEVEL = { head: 0, tail: 1, count: 2, volumeHigh: 3 } as const;
 /** Volumes are kept exact as volumeHigh * 2^52 + volume: many 48-bit quantities at one price pass 2^53. */
 export const VOLUME_SPILL = 4_503_599_627_370_496;
@@ -37,8 +37,6 @@ export interface Ladders {
   readonly levels: Int32Array;
   readonly volume: Float64Array;
   readonly key: Float64Array;
-  /** The page that holds a key, or 0. */
-  findPage(ladder: number, keyHigh: number, keyLow: number): number;
   /** Whether a level can be opened for this key. */
   hasRoom(ladder: number, keyHigh: number, keyLow: number): boolean;
   /** Whether closing this level would free its page. */
@@ -49,7 +47,6 @@ export interface Ladders {
   close(ladder: number, level: number): void;
   /** The next worse level, or 0. */
   nextAfter(ladder: number, level: number): number;
-  pagesInUse(): number;
 }
 
 export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
@@ -303,12 +300,10 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     levels,
     volume,
     key,
-    findPage,
     hasRoom,
     isLastOfPage,
     open,
     close,
     nextAfter,
-    pagesInUse: () => pageCount[IN_USE] as number,
   };
 }

@@ -22,7 +22,7 @@ import type { VenueLimits } from '../journal/genesis.ts';
  * A slot and its generation are the order's handle. The slot freed last is used first; slot 0 is never used. A slot whose
  * generation reaches {@link GENERATION_MAX} is not used again.
  */
-export const ORDER_INTS = 16;
+const ORDER_INTS = 16;
 export const ORDER_SHIFT = 4;
 export const ORDER = {
   next: 0,

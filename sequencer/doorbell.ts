@@ -52,11 +52,11 @@ export const IDLE_STRATEGIES = ['spin', 'yield', 'park', 'adaptive'] as const;
 export type IdleStrategy = (typeof IDLE_STRATEGIES)[number];
 
 /** Looks without work before an adaptive thread parks, when there are at least as many cores as busy threads. */
-export const ADAPTIVE_SPINS_MANY_CORES = 20_000;
+const ADAPTIVE_SPINS_MANY_CORES = 20_000;
 /** The same when threads share cores: spinning would take the time of the thread that is waited for. */
-export const ADAPTIVE_SPINS_FEW_CORES = 50;
+const ADAPTIVE_SPINS_FEW_CORES = 50;
 /** A sleeping thread looks around this often even if nobody rings. */
-export const PARK_MS_MAX = 50;
+const PARK_MS_MAX = 50;
 const YIELD_MS = 0.001;
 
 export class Idle {

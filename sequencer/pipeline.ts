@@ -12,13 +12,13 @@ import { allocateRing, type RingMemory } from './rings.ts';
  */
 
 /** Slots of a gateway's input ring: commands accepted by the gateway and not sequenced yet. */
-export const INPUT_SLOTS = 1 << 14;
+const INPUT_SLOTS = 1 << 14;
 /** Commands sequenced and not yet both durable and applied by the leader. */
-export const COMMAND_SLOTS = 1 << 16;
+const COMMAND_SLOTS = 1 << 16;
 /** Blocks closed and not yet durable, and those whose hash is still at hand. */
 export const BLOCK_SLOTS = 1 << 10;
 /** Events written and not yet let out. */
-export const EVENT_SLOTS = 1 << 17;
+const EVENT_SLOTS = 1 << 17;
 
 /** Consumers of the command ring that hold the sequencer back. */
 export const COMMAND_CONSUMER = { journal: 0, leader: 1 } as const;

@@ -6,7 +6,7 @@ import { SLOT_SHIFT } from './rings.ts';
  * trades and top of book by instrument. Messages hold 64-byte event records (journal/events.ts), oldest first. Public
  * records name nobody: id, account, handle and request are zero.
  */
-export const REPORT_EVENTS_MAX = 256;
+const REPORT_EVENTS_MAX = 256;
 
 export type Publish = (subject: string, records: Uint8Array) => void;
 

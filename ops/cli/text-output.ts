@@ -38,14 +38,19 @@ export class TextOutput {
     this.#text += text;
   }
 
-  /** Resolves when there is room for more. Throws what the disk said. */
+  /** Hands on what was added. */
   async flush(): Promise<void> {
     const text = this.#text;
     this.#text = '';
-    if (text !== '' && !this.#gone && this.#failure === undefined) {
+    await this.write(text);
+  }
+
+  /** Resolves when there is room for more. Throws what the disk said. */
+  async write(piece: string | Uint8Array): Promise<void> {
+    if (piece.length > 0 && !this.#gone && this.#failure === undefined) {
       await new Promise<void>((resolve) => {
         // The callback comes in every case, with an error too, which the listener has already noted.
-        if (this.#stream.write(text, () => resolve())) resolve();
+        if (this.#stream.write(piece, () => resolve())) resolve();
       });
     }
     if (this.#failure !== undefined) throw this.#failure;

@@ -6,8 +6,10 @@ const PIPELINE = ['journal', 'sequencer', 'replicas', 'proofs', 'ops'];
 const OUTSIDE = ['bench', 'test'];
 
 /** The public-challenge workload is a benchmark's input that `veritape challenge` reads, too. */
-const ALLOWED_OUTSIDE = [{ from: 'ops/', to: 'bench/challenge-workload.ts' },
-  { from: 'ops/', to: 'bench/challenge-run.ts' }];
+const ALLOWED_OUTSIDE = [
+  { from: 'ops/', to: 'bench/challenge-workload.ts' },
+  { from: 'ops/', to: 'bench/challenge-run.ts' },
+];
 
 const NAMES_BANNED = [
   'utils',
