@@ -56,7 +56,7 @@ export class AsciiText {
   /** Text that is not worth being kept as bytes. Reserves its room. */
   text(text: string): void {
     this.reserve(text.length);
-    this.#length += this.#bytes.latin1Write(text, this.#length);
+    this.#length += this.#bytes.write(text, this.#length, 'latin1');
   }
 
   /** All that was put since the last time. */

@@ -33,7 +33,6 @@ interface Pending {
   /** Sequences of the commands, filled in as they are known. */
   readonly sequences: Float64Array;
   assigned: number;
-  answered: number;
 }
 
 /** Sees every event that may be let out, in order: `count` events of a ring from the slot at cursor `from`. */
@@ -74,16 +73,6 @@ export class CommandPort {
     this.#reaped = this.#input.next;
   }
 
-  /** Commands that were submitted and are not answered yet. */
-  get inFlight(): number {
-    let count = 0;
-    for (let index = this.#firstPending; index < this.#pending.length; index++) {
-      const pending = this.#pending[index] as Pending;
-      count += pending.count - pending.answered;
-    }
-    return count;
-  }
-
   /** Why nothing is taken any more; undefined as long as commands are. */
   get refusal(): string | undefined {
     if (this.#failure !== undefined) return this.#failure;
@@ -119,7 +108,7 @@ export class CommandPort {
       words[to + COMMAND_WORD.request] = session === 0 ? 0 : firstRequest + index;
     }
     this.#input.publish(count);
-    this.#pending.push({ count, sink, sequences: new Float64Array(count), assigned: 0, answered: 0 });
+    this.#pending.push({ count, sink, sequences: new Float64Array(count), assigned: 0 });
     this.#bells.sequencer.ring();
     return 'ok';
   }
@@ -270,7 +259,6 @@ export class CommandPort {
         if (next <= last) break;
       }
       this.#firstPending++;
-      pending.answered = pending.count;
       pending.sink.done(pending.sequences);
     }
     if (this.#firstPending > 1024 || this.#firstPending === this.#pending.length) {

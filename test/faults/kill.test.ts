@@ -12,7 +12,8 @@ const ROUNDS = Number(process.env['VERITAPE_KILL_ROUNDS'] ?? 12);
 const ROUND_MS_MAX = 20_000;
 const CLIENTS = 3;
 const LOADED_MS_MAX = 600;
-const STARTING_MS_MAX = 1_500;
+/** Of the time that the start before took. */
+const STARTING_SHARE_MAX = 1.2;
 
 let nats: OwnNatsServer | undefined;
 const clients: LoadedClient[] = [];
@@ -33,19 +34,23 @@ test(
     const serve = (): VeritapeProcess => VeritapeProcess.serve(dir, url, '--snapshot-every', '20000');
     const restarts: number[] = [];
     const backInService: number[] = [];
+    let returning: Promise<void> | undefined;
 
     let server = serve();
     for (let account = 1; account <= CLIENTS; account++) clients.push(await LoadedClient.open(url, account));
     for (const client of clients) client.start();
     for (let round = 1; round <= ROUNDS; round++) {
       // Most rounds kill it at work; every fourth at any moment of its start, which replays and gives segments up, too.
-      if (round % 4 === 0) await pause(Math.random() * STARTING_MS_MAX);
+      if (round % 4 === 0) await pause(Math.random() * STARTING_SHARE_MAX * (restarts.at(-1) ?? 0));
       else {
         restarts.push(await server.ready());
         await pause(Math.random() * LOADED_MS_MAX);
       }
       // A client that dies with the server, or just before it.
-      if (round % 3 === 0) void clients[round % CLIENTS]?.vanish();
+      if (round % 3 === 0) {
+        await returning;
+        returning = clients[(round / 3) % CLIENTS]?.vanish();
+      }
       expect(await server.end('SIGKILL')).toMatchObject({ code: null, signal: 'SIGKILL', said: '' });
       const told = Math.max(...clients.map((client) => client.told.sequenceMax));
       if (told > 0) expect(JournalReader.open(dir).last.sequence).toBeGreaterThanOrEqual(told);
@@ -57,6 +62,7 @@ test(
       backInService.push(performance.now() - killedAt);
     }
     await server.ready();
+    await returning;
     await Promise.all(clients.map((client) => client.stop()));
     const closing = closingOf(await server.end('SIGTERM'));
 

@@ -22,6 +22,7 @@ export class LoadedClient {
   #sending = false;
   /** Answers that do not come any more are no failure. */
   #leaving = false;
+  #closed = false;
   #sender: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
   readonly #waiting = new Set<Promise<void>>();
@@ -54,7 +55,7 @@ export class LoadedClient {
 
   /** Goes away with answers outstanding, and comes back in the same session with the first request it has no answer to. */
   async vanish(): Promise<void> {
-    await this.close();
+    await this.#leave();
     this.#leaving = false;
     this.#client = await openVenueClient(this.#nats, this.told.account, this.retried);
     this.#client.goBackTo(this.told.firstMissing());
@@ -66,11 +67,17 @@ export class LoadedClient {
     const wanted = this.told.count + count;
     while (this.told.count < wanted) {
       if (this.#failure !== undefined) throw this.#failure;
+      if (this.#closed) throw new Error('the client was closed');
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    await this.#leave();
+  }
+
+  async #leave(): Promise<void> {
     this.#sending = false;
     this.#leaving = true;
     await this.#client.close();

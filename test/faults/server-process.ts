@@ -34,6 +34,7 @@ export class VeritapeProcess {
   #said = '';
   #result = '';
   #over = false;
+  #readyMs = 0;
   #wake: (() => void)[] = [];
 
   static run(...args: readonly string[]): VeritapeProcess {
@@ -90,7 +91,7 @@ export class VeritapeProcess {
   /** Resolves when it serves, with the milliseconds that took from the start of the process. */
   async ready(): Promise<number> {
     await this.logged('ready');
-    return performance.now() - this.#startedAt;
+    return this.#readyMs;
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -108,8 +109,13 @@ export class VeritapeProcess {
   }
 
   #hear(line: string): void {
-    if (line.startsWith('{')) this.log.push(JSON.parse(line) as LogLine);
-    else this.#said += `${line}\n`;
+    if (!line.startsWith('{')) {
+      this.#said += `${line}\n`;
+      return;
+    }
+    const logged = JSON.parse(line) as LogLine;
+    if (logged.msg === 'ready') this.#readyMs = performance.now() - this.#startedAt;
+    this.log.push(logged);
   }
 }
 

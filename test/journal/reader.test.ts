@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   closeSync,
   existsSync,
@@ -151,9 +152,13 @@ test('what a living writer of another process has not flushed is not shown', asy
   renameSync(join(root, 'moved'), join(root, 'writer.lock'));
   writeSync(fd, noted, 0, 8, 8);
   expect(cursor.next()?.count).toBe(3);
-  closeSync(fd);
   cursor.close();
+  writeSync(fd, before, 0, 8, 8);
+  expect(reader.last.block).toBe(2);
   writer.kill('SIGKILL');
+  await once(writer, 'exit');
+  expect(reader.last.block).toBe(3);
+  closeSync(fd);
 });
 
 const testWithLocks = existsSync('/proc/locks') ? test : test.skip;
