@@ -58,6 +58,18 @@ export class Latencies {
   }
 }
 
+/** Time that passes, and how much of it this thread has a core: on a busy machine they are far apart. */
+export class Stopwatch {
+  readonly #started = performance.now();
+  readonly #used = process.threadCpuUsage();
+
+  read(): { elapsedMs: number; coreMs: number } {
+    const elapsedMs = performance.now() - this.#started;
+    const { user, system } = process.threadCpuUsage(this.#used);
+    return { elapsedMs, coreMs: (user + system) / 1000 };
+  }
+}
+
 /** Milliseconds that `action` takes. */
 export function timed(action: () => void): number {
   const started = performance.now();

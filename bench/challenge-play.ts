@@ -7,6 +7,7 @@ import { EventBuffer, type EventSink } from '../replicas/event-buffer.ts';
 import { createMatcher } from '../replicas/matcher.ts';
 import { DOORBELL_INTS, Doorbell } from '../sequencer/doorbell.ts';
 import { allocateRing, type RingMemory, RingProducer } from '../sequencer/rings.ts';
+import { Stopwatch } from './benchmark.ts';
 import type { DrainData, Drained } from './challenge-drain.ts';
 import { playPeer } from './challenge-peer.ts';
 import { challengeLimits, encodeMessages, runChallenge } from './challenge-run.ts';
@@ -22,12 +23,15 @@ import { generateWorkload, type Scenario, type Workload } from './challenge-work
 export interface Played {
   readonly messages: number;
   readonly elapsedMs: number;
+  /** Of those, the milliseconds in which the thread that matches had a core. */
+  readonly coreMs: number;
   /** SHA-256 of the reports in the challenge's canonical form. */
   readonly sha256: string;
   /** `ring`: whether the other thread got the events that the reports are made from. */
   readonly drained: boolean;
 }
 
+const EVENT_SLOTS = 4096;
 const RING_SLOTS = 1 << 16;
 /** Commands whose events are made visible together, as the leader of a venue does. */
 const PUBLISH_COMMANDS = 256;
@@ -36,14 +40,28 @@ async function play(player: string, workload: Workload): Promise<Played> {
   const messages = workload.count;
   if (player === 'peer') return { messages, drained: true, ...playPeer(workload) };
   if (player === 'matcher') {
-    const { matchMs, sha256 } = runChallenge(workload);
-    return { messages, elapsedMs: matchMs, sha256, drained: true };
+    const played = playIntoNothing(workload);
+    return { messages, drained: true, ...played, sha256: runChallenge(workload).sha256 };
   }
-  const { elapsedMs, digest } = await playIntoRing(workload);
-  return { messages, elapsedMs, sha256: runChallenge(workload).sha256, drained: digest === digestOfEvents(workload) };
+  const { digest, ...played } = await playIntoRing(workload);
+  const drained = digest === digestOfEvents(workload);
+  return { messages, drained, ...played, sha256: runChallenge(workload).sha256 };
 }
 
-async function playIntoRing(workload: Workload): Promise<{ elapsedMs: number; digest: string }> {
+function playIntoNothing(workload: Workload): Pick<Played, 'elapsedMs' | 'coreMs'> {
+  const commands = encodeMessages(workload);
+  const events = new EventBuffer(EVENT_SLOTS);
+  const matcher = createMatcher(challengeLimits(workload), events);
+  matcher.apply(creation(), 0);
+  const stopwatch = new Stopwatch();
+  for (let at = 0; at < commands.length; at += COMMAND_WORDS) {
+    if (events.next > EVENT_SLOTS / 2) events.clear();
+    matcher.apply(commands, at);
+  }
+  return stopwatch.read();
+}
+
+async function playIntoRing(workload: Workload): Promise<Pick<Played, 'elapsedMs' | 'coreMs'> & { digest: string }> {
   const commands = encodeMessages(workload);
   const ring = allocateRing(RING_SLOTS, 1);
   const done = new SharedArrayBuffer(4);
@@ -57,7 +75,7 @@ async function playIntoRing(workload: Workload): Promise<{ elapsedMs: number; di
   const drained = once(worker, 'message') as Promise<[Drained]>;
   matcher.apply(creation(), 0);
   events.publish();
-  const started = performance.now();
+  const stopwatch = new Stopwatch();
   let waiting = 0;
   for (let at = 0; at < commands.length; at += COMMAND_WORDS) {
     matcher.apply(commands, at);
@@ -67,17 +85,17 @@ async function playIntoRing(workload: Workload): Promise<{ elapsedMs: number; di
   }
   events.publish();
   events.drained();
-  const elapsedMs = performance.now() - started;
+  const times = stopwatch.read();
   Atomics.store(new Int32Array(done), 0, 1);
   events.ring();
   const [{ digest }] = await drained;
-  return { elapsedMs, digest };
+  return { ...times, digest };
 }
 
 /** The same events from a plain pass. */
 function digestOfEvents(workload: Workload): string {
   const commands = encodeMessages(workload);
-  const events = new EventBuffer(4096);
+  const events = new EventBuffer(EVENT_SLOTS);
   const matcher = createMatcher(challengeLimits(workload), events);
   const hasher = new Blake3Hasher();
   const take = (): void => {
@@ -86,7 +104,7 @@ function digestOfEvents(workload: Workload): string {
   };
   matcher.apply(creation(), 0);
   for (let at = 0; at < commands.length; at += COMMAND_WORDS) {
-    if (events.next > 2048) take();
+    if (events.next > EVENT_SLOTS / 2) take();
     matcher.apply(commands, at);
   }
   take();

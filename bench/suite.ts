@@ -8,7 +8,8 @@ import type { Outcome } from './benchmark-process.ts';
 import { BENCHMARKS } from './benchmarks.ts';
 
 export const BENCHMARK_NAMES = Object.keys(BENCHMARKS);
-const HISTORY = fileURLToPath(new URL('./history.jsonl', import.meta.url));
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const HISTORY = join(HERE, 'history.jsonl');
 const ENTRY = fileURLToPath(new URL('./benchmark-process.ts', import.meta.url));
 const STOP_MS_MAX = 3_000;
 
@@ -140,7 +141,7 @@ function machine(): Machine {
 function commit(): string {
   const git = (...args: string[]): string =>
     execFileSync('git', args, {
-      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      cwd: HERE,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim();

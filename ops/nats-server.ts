@@ -84,7 +84,7 @@ function listening(server: ChildProcess, port: number): Promise<void> {
 }
 
 /** A TCP port on loopback that was free a moment ago. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

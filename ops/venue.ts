@@ -357,11 +357,9 @@ export class Venue {
       },
       onLost: (error) => this.#fail(fault(error)),
       onStatus: (status) => {
-        this.#notice({
-          level: status === 'disconnect' || status === 'error' ? 'warn' : 'info',
-          text: 'nats',
-          fields: { status },
-        });
+        const level = status === 'disconnect' || status === 'error' ? 'warn' : 'info';
+        // An outage is told when it begins and when it ends, not at every attempt in between.
+        if (status !== 'reconnecting' && status !== 'ping') this.#notice({ level, text: 'nats', fields: { status } });
         nats.onStatus?.(status);
       },
     }).catch((error: unknown) => {

@@ -229,6 +229,13 @@ test.each(passedOver)('%s: the server serves the same state', async (_, damage, 
   }
 });
 
+test('what a server does not read is found by an audit', async () => {
+  const dir = damaged((copy) => flipInBlock(copy, MIDDLE_BLOCK, 30_000));
+  const ending = await VeritapeProcess.run('audit', dir, '--json').end();
+  expect(ending).toMatchObject({ code: 1, signal: null });
+  expect(JSON.stringify(ending.result)).toMatch(/block 35: the commands do not match their checksum/);
+});
+
 test('bits flipped at random in the pages of a segment: refused with a finding, or the same state, and no crash', async () => {
   for (let round = 0; round < FLIPS_AT_RANDOM; round++) {
     let what = '';

@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
-import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { freePort, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 import { checkJournal } from './journal-check.ts';
 import { LoadedClient } from './loaded-client.ts';
-import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
+import { closingOf, type Ending, endAllProcesses, VeritapeProcess } from './server-process.ts';
 
 const CLIENTS = 3;
 const OUTAGES = 3;
@@ -52,20 +52,25 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
   },
 );
 
-test('without a NATS server, serve and submit end with one clear line', async () => {
-  await nats.stop();
+test('without a NATS server or without a venue, serve and submit end with one clear line', async () => {
+  const away = `127.0.0.1:${await freePort()}`;
   const dir = temporaryFolder();
   const file = join(dir, 'orders.ndjson');
   writeFileSync(file, '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":10,"qty":1}\n');
-  const [serve, submit] = await Promise.all([
-    VeritapeProcess.serve(dir, nats.url).end(undefined, REFUSED_MS_MAX),
+  const [serve, submit, alone] = await Promise.all([
+    VeritapeProcess.serve(dir, `nats://${away}`).end(undefined, REFUSED_MS_MAX),
+    VeritapeProcess.run('submit', file, '--nats', `nats://${away}`).end(undefined, REFUSED_MS_MAX),
     VeritapeProcess.run('submit', file, '--nats', nats.url).end(undefined, REFUSED_MS_MAX),
   ]);
-  expect(serve).toMatchObject({ code: 3, signal: null });
-  expect(serve.said).toBe(`veritape serve: NATS at 127.0.0.1:${nats.port}: connection refused\n`);
-  expect(submit).toMatchObject({ code: 3, signal: null });
-  expect(submit.said.trim().split('\n').at(-1)).toBe(
-    `veritape submit: ${nats.url}, shard 0: NATS: no answer: connection refused`,
-  );
-  expect(submit.said).not.toContain('    at ');
+  for (const ending of [serve, submit, alone]) {
+    expect(ending).toMatchObject({ code: 3, signal: null });
+    expect(ending.said).not.toContain('    at ');
+  }
+  expect(serve.said).toBe(`veritape serve: NATS at ${away}: connection refused\n`);
+  expect(lastLine(submit)).toBe(`veritape submit: nats://${away}, shard 0: NATS: no answer: connection refused`);
+  expect(lastLine(alone)).toMatch(/^veritape submit: .*, shard 0: info: no answer: no responders/);
 });
+
+function lastLine(ending: Ending): string | undefined {
+  return ending.said.trim().split('\n').at(-1);
+}

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { VenueClosing } from '../../ops/venue.ts';
 
 const COMMAND = fileURLToPath(new URL('../../ops/veritape.ts', import.meta.url));
+/** As bin/veritape.js sets it; processes that are killed would otherwise strip types again at every start. */
+const COMPILED = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
 const READY_MS_MAX = 60_000;
 const END_MS_MAX = 45_000;
 
@@ -49,7 +51,8 @@ export class VeritapeProcess {
   }
 
   private constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED };
+    this.#child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
     living.add(this);
     let rest = '';
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {

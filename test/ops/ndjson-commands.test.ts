@@ -125,6 +125,7 @@ describe('a field that is wrong is named with its value and the rule', () => {
     ['id', 1e300, exact],
     ['side', 'BUY', /buy, sell/],
     ['side', 0, /buy, sell/],
+    ['side', 'toString', /buy, sell/],
     ['type', 'iceberg', /limit, market, stop, stopLimit/],
     ['tif', 'GTC', /gtc, ioc, fok, day, gtd/],
     ['price', -1, whole],

@@ -193,3 +193,10 @@ test.each([
 ])('a client is told when what came is no reply: %s', (_, bytes) => {
   expect(() => decodeReply(bytes)).toThrow(RangeError);
 });
+
+test('what begins like a reply is told from a block and from what is too short', () => {
+  expect(isReply(startReply(0))).toBe(true);
+  expect(isReply(startReply(0).subarray(0, 15))).toBe(false);
+  expect(isReply(new Uint8Array(0))).toBe(false);
+  expect(isReply(encodeRequest(1, 1, records(1)))).toBe(false);
+});

@@ -1,0 +1,92 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Latencies, median } from '../../bench/benchmark.ts';
+import { BENCHMARK_NAMES, type BenchmarkRecord, runSuite, tableOf } from '../../bench/suite.ts';
+
+const RUN = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
+const BENCHMARK_MS_MAX = 120_000;
+
+let folder = '';
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'veritape-suite-'));
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test(
+  'a benchmark gives figures, ratios and one line of history',
+  async () => {
+    const history = join(folder, 'history.jsonl');
+    const { signal } = new AbortController();
+    const records = await runSuite(['hash'], { quick: true, record: history, signal });
+    const lines = readFileSync(history, 'utf8').trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as BenchmarkRecord)).toEqual(records);
+    expect(records).toHaveLength(1);
+    expect(records[0]).toMatchObject({ benchmark: 'hash', quick: true, machine: { node: process.version } });
+    expect(records[0]?.commit).toMatch(/^([0-9a-f]{40}\+?|unknown)$/);
+    for (const { value } of [...(records[0]?.figures ?? []), ...(records[0]?.ratios ?? [])])
+      expect(value).toBeGreaterThan(0);
+    expect(records[0]?.figures).toContainEqual({ name: '61 orders: SHA-256', value: expect.any(Number), unit: 'GB/s' });
+    expect(tableOf(records)).toMatch(/\n {2}61 orders: SHA-256 +[\d.,]+ GB\/s\n/);
+  },
+  BENCHMARK_MS_MAX,
+);
+
+test('a benchmark that fails is told and not recorded', () => {
+  const machine = { cpu: 'x', cores: 2, memoryGiB: 1, system: 'x', node: 'v24', loadBefore: 0 };
+  const common = { benchmark: 'hash', description: 'hashes', date: '', seconds: 1, quick: true, commit: '', machine };
+  expect(tableOf([{ ...common, failure: 'not the same bytes', exitCode: 1 }])).toBe(
+    '\nhash: hashes\n  FAILED: not the same bytes',
+  );
+});
+
+test('a name that is no benchmark is wrong usage', async () => {
+  const failure = promisify(execFile)(process.execPath, [RUN, 'speed']);
+  await expect(failure).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining(BENCHMARK_NAMES.join(', ')) });
+});
+
+test(
+  'a run that is interrupted leaves neither files nor processes',
+  async () => {
+    const child = spawn(process.execPath, [RUN, 'pipeline', '--quick'], {
+      env: { ...process.env, TMPDIR: folder },
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    // The venue is open and at work.
+    while (!readdirSync(folder).some((name) => existsSync(join(folder, name, 'pipeline', '1-1', 'journal')))) {
+      expect(child.exitCode).toBe(null);
+      await delay(20);
+    }
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([143, null]);
+    expect(readdirSync(folder)).toEqual([]);
+    // A process that was killed may take a moment to go.
+    const isNamed = async (): Promise<boolean> =>
+      (await promisify(execFile)('ps', ['-eo', 'args'])).stdout.includes(folder);
+    while (await isNamed()) await delay(20);
+  },
+  BENCHMARK_MS_MAX,
+);
+
+test('percentiles are of the samples, and the worst case is the last of them', () => {
+  const latencies = new Latencies();
+  for (let sample = 10_000; sample > 0; sample--) latencies.add(sample);
+  const values = latencies.figures('append', 'ms').map(({ name, value }) => [name, value]);
+  expect(values).toEqual([
+    ['append, p50', 5_000],
+    ['append, p99', 9_900],
+    ['append, p99.9', 9_990],
+    ['append, max', 10_000],
+  ]);
+  expect(median([3, 1, 2])).toBe(2);
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+});
