@@ -45,7 +45,8 @@ export function reduce(wide: number): number {
 export function element(integer: number): number {
   if (!Number.isSafeInteger(integer)) throw new RangeError(`${integer} is not a safe integer`);
   const rest = integer % P;
-  return rest < 0 ? rest + P : rest;
+  // Adding zero makes a negative zero a plain one.
+  return rest < 0 ? rest + P : rest + 0;
 }
 
 /** `exponent` is a non-negative safe integer. */

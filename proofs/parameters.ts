@@ -23,7 +23,7 @@ export const PROFILES = {
 } as const satisfies Record<string, ProofParameters>;
 
 /** Rows of a trace, as a power of two. */
-export const HEIGHT_LOG_MIN = 3;
+export const HEIGHT_LOG_MIN = 4;
 export const HEIGHT_LOG_MAX = 20;
 
 /** More than the positions a verifier sees of a column, with both points off the domain. */

@@ -173,7 +173,7 @@ function pairs(rows: number): Claim {
   };
 }
 
-const RANGE = 64;
+const RANGE = 32;
 
 /** Values that a table lists. */
 const range: Sample = {
