@@ -3,7 +3,6 @@
  * specification (https://github.com/BLAKE3-team/BLAKE3-specs). Digests and keys are eight little-endian words.
  */
 export const DIGEST_WORDS = 8;
-export const DIGEST_BYTES = 32;
 export const BLOCK_WORDS = 16;
 const BLOCK_BYTES = 64;
 export const CHUNK_WORDS = 256;

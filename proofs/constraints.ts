@@ -130,6 +130,11 @@ export class CircuitBuilder {
         this.#entries.map((one) => one.name),
         entry,
       );
+      // A message with zeros after it must not pass for the longer one.
+      const before = this.#entries.find((one) => one.bus === bus);
+      if (before !== undefined && before.message.length !== message.length) {
+        throw new RangeError(`${entry} has another length than the messages of ${name}`);
+      }
       this.#entries.push({ name: entry, bus, multiplicity: multiplicity.id, message: message.map(({ id }) => id) });
     };
     return {

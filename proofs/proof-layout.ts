@@ -1,6 +1,7 @@
 import { DIGEST_WORDS } from './blake3.ts';
 import type { Circuit } from './constraints.ts';
 import { DEGREE } from './extension.ts';
+import { P } from './field.ts';
 import { FOLDING_ARITY, finalLog, foldedLogs } from './fri.ts';
 import { SALT_WORDS } from './merkle.ts';
 import { HEIGHT_LOG_MAX, HEIGHT_LOG_MIN, type ProofParameters } from './parameters.ts';
@@ -39,6 +40,8 @@ export function layoutOf(circuit: Circuit, parameters: ProofParameters, heightLo
   }
   const hidden = hiddenRows > 0;
   const height = 2 ** heightLog;
+  // Else a message could be sent p times and look as if it never was.
+  if (circuit.entries.length * height >= P) throw new RangeError('too many bus entries for this height');
   if (height < hiddenRows * (circuit.degree + 1)) throw new RangeError(`too few rows to hide ${hiddenRows}`);
   // A constraint of degree d leaves a quotient of degree below (d - 1) n, and hidden rows add their number to that.
   const chunks = Math.max(1, hidden ? circuit.degree : circuit.degree - 1);

@@ -264,7 +264,7 @@ class Proving {
   /** Chunk i holds the coefficients from i * chunkSize. Hidden, neighbours share random ones that cancel out. */
   #chunks(quotient: Matrix): Matrix {
     const { chunks, chunkSize, maskColumns, chunkColumns, heightLog, quotientLog } = this.#layout;
-    const matrix = this.#kernels.matrix(chunkColumns + maskColumns, this.#height);
+    const matrix = this.#kernels.zeros(chunkColumns + maskColumns, this.#height);
     const log = heightLog + quotientLog;
     const place = (i: number): number => reverseBits(i, heightLog);
     for (let chunk = 0; chunk < chunks; chunk++) {
@@ -295,10 +295,10 @@ class Proving {
     opened: readonly { readonly matrices: readonly Matrix[]; readonly at: Extension }[],
     weights: readonly Extension[],
   ): Matrix {
-    const combined = this.#kernels.matrix(DEGREE, this.#height);
+    const combined = this.#kernels.zeros(DEGREE, this.#height);
     let used = 0;
     for (const { matrices, at } of opened) {
-      const sum = this.#kernels.matrix(DEGREE, this.#height);
+      const sum = this.#kernels.zeros(DEGREE, this.#height);
       for (const matrix of matrices) {
         this.#kernels.addWeighted(matrix, weights.slice(used, used + matrix.columns), sum);
         used += matrix.columns;

@@ -12,7 +12,6 @@ const CHUNKS = VALUE + DIGEST_WORDS * VECTOR;
 const CHUNK_VALUE = DIGEST_WORDS * VECTOR;
 const CHUNKS_MAX = 16;
 export const HASH_SCRATCH_BYTES: number = CHUNKS + CHUNKS_MAX * CHUNK_VALUE;
-export const HASHED_WORDS_MAX: number = CHUNKS_MAX * CHUNK_WORDS;
 
 const SINGLE = FLAG.keyed | FLAG.chunkStart | FLAG.chunkEnd | FLAG.root;
 

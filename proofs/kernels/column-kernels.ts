@@ -1,3 +1,4 @@
+import { P } from '../field.ts';
 import { type ExtensionCode, five, Lanes } from './lanes.ts';
 import { type Code, i32, i32x4, v128, WasmFunction, type WasmModule } from './wasm-writer.ts';
 
@@ -8,6 +9,8 @@ export function addColumnKernels(module: WasmModule): void {
   module.add(openBlocks());
   module.add(addWeighted());
   module.add(invertColumns());
+  module.add(runningSum());
+  module.add(foldBlocks());
 }
 
 const ZERO = i32x4.splat(i32.constant(0));
@@ -140,5 +143,73 @@ function invertColumns(): WasmFunction {
       }),
   );
   for (const [k, part] of product.entries()) f.emit(v128.store(running, part.get, k * 16));
+  return f;
+}
+
+/**
+ * (first column, bytes from one of the columns to the next, columns, bytes, into): on each row, the sum of all columns on
+ * the rows before.
+ */
+function runningSum(): WasmFunction {
+  const f = new WasmFunction('runningSum', 5);
+  const [first, step, columns, bytes, into] = [0, 1, 2, 3, 4].map((i) => f.parameter(i)) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ];
+  const lanes = new Lanes(f);
+  const before = f.int(i32.constant(0));
+  f.loop(i32.constant(0), bytes, i32.constant(16), (at) => {
+    const place = f.int(i32.add(first, at));
+    const row = f.vector(ZERO);
+    f.loop(i32.constant(0), columns, i32.constant(1), () => {
+      row.set(lanes.add(row.get, v128.load(place.get)));
+      place.set(i32.add(place.get, step));
+    });
+    const target = f.keepInt(i32.add(into, at));
+    for (let lane = 0; lane < 4; lane++) {
+      f.emit(i32.store(target, before.get, lane * 4));
+      before.set(i32.add(before.get, i32x4.lane(row.get, lane)));
+      f.if(i32.less(i32.constant(P - 1), before.get), () => before.set(i32.subtract(before.get, i32.constant(P))));
+    }
+  });
+  return f;
+}
+
+/**
+ * (polynomial, bytes from one coefficient to the next, bytes, powers of eight, into, bytes from one to the next of it):
+ * the sum of eight blocks, each times its own constant of the extension, five Montgomery words each.
+ */
+function foldBlocks(): WasmFunction {
+  const f = new WasmFunction('foldBlocks', 6);
+  const [polynomial, step, bytes, powers, into, intoStep] = [0, 1, 2, 3, 4, 5].map((i) => f.parameter(i)) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ];
+  const lanes = new Lanes(f);
+  f.loop(i32.constant(0), bytes, i32.constant(16), (at) => {
+    const sums = five(() => f.vector(ZERO));
+    const place = f.int(i32.add(polynomial, at));
+    const power = f.int(powers);
+    f.loop(i32.constant(0), i32.constant(8), i32.constant(1), () => {
+      const constant = five((k) => f.keep(v128.loadSplat(power.get, k * 4)));
+      const product = lanes.multiplyExtensions(loadFive(f, place.get, step), constant);
+      for (const [k, sum] of sums.entries()) sum.set(lanes.add(sum.get, product[k as 0]));
+      place.set(i32.add(place.get, bytes));
+      power.set(i32.add(power.get, i32.constant(20)));
+    });
+    storeFive(
+      f,
+      i32.add(into, at),
+      intoStep,
+      five((k) => sums[k].get),
+    );
+  });
   return f;
 }

@@ -12,8 +12,8 @@
  * | 5 | 1 when the threads are to end |
  * | 16 | jobs, of {@link JOB_WORDS} each: function, arguments |
  */
-export const JOB_WORDS = 9;
-export const JOBS_MAX = 4_096;
+const JOB_WORDS = 9;
+const JOBS_MAX = 4_096;
 export const QUEUE_BYTES: number = 64 + JOBS_MAX * JOB_WORDS * 4;
 
 /** An argument that stands for the scratch memory of the thread that does the job. */

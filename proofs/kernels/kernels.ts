@@ -35,9 +35,11 @@ export interface ConstraintInput {
  * extension five columns. All matrices of one proof come from here and live until {@link ProverKernels.reset}.
  */
 export interface ProverKernels {
-  /** Zeroed. Without `padded`, columns follow each other without a gap. */
+  /** Zeroed. */
+  zeros(columns: number, rows: number): Matrix;
+  /** To be written whole. Without `padded`, columns follow each other without a gap. */
   matrix(columns: number, rows: number, padded?: boolean): Matrix;
-  /** Zeroed nodes of a Merkle tree. */
+  /** Nodes of a Merkle tree, to be written whole. */
   tree(leaves: number): Uint32Array;
   /** Values at shift * w^i to coefficients. */
   interpolate(values: Matrix, into: Matrix, shift: number): void;
@@ -47,7 +49,7 @@ export interface ProverKernels {
   hashRows(rows: Matrix, salts: Matrix | undefined, nodes: Uint32Array, firstLeaf: number): void;
   /** The levels above the leaves. */
   hashTree(nodes: Uint32Array, leaves: number): void;
-  /** The helper columns' first `usable` rows, and the sum of all fractions. */
+  /** The first `usable` rows of the helper columns: the fractions, and their running sum in the last. */
   fillHelpers(
     columns: Matrix,
     publics: readonly number[],

@@ -24,7 +24,8 @@ import { type ConstraintInput, columnOf, type Matrix, type ProverKernels } from 
 /** The kernels in plain TypeScript, written to be read: what the fast ones are tested against. */
 export function createPlainKernels(circuit: Circuit): ProverKernels {
   return {
-    matrix: (columns, rows) => ({ words: new Uint32Array(columns * rows), columns, rows, stride: rows }),
+    zeros: emptyMatrix,
+    matrix: emptyMatrix,
     tree: (leaves) => new Uint32Array(treeWords(leaves)),
     interpolate(values, into, shift) {
       const twiddles = inverseTwiddles(Math.log2(values.rows), shift);
@@ -159,6 +160,10 @@ function nodeValues(
     if (leaf.kind === 'column') return fromBase(columnOf(columns, leaf.index)[at] as number);
     return helpers === undefined ? ZERO : extensionOf(helpers, leaf.index, at);
   });
+}
+
+function emptyMatrix(columns: number, rows: number): Matrix {
+  return { words: new Uint32Array(columns * rows), columns, rows, stride: rows };
 }
 
 function rowOf(matrix: Matrix, row: number): number[] {

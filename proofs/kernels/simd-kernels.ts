@@ -21,7 +21,7 @@ import { addColumnKernels, OPENING_BLOCK_LOG } from './column-kernels.ts';
 import { addConstraintKernels, challengePlace, constantWords, weightPlace } from './constraint-kernel.ts';
 import { endThreads, type Job, kernelsOf, QUEUE_BYTES, runJobs, THREAD_SCRATCH } from './job-queue.ts';
 import type { KernelThreadData } from './kernel-thread.ts';
-import { type ConstraintInput, columnOf, type Matrix, type ProverKernels } from './kernels.ts';
+import type { ConstraintInput, Matrix, ProverKernels } from './kernels.ts';
 import { MONTGOMERY_ONE, withInverse } from './lanes.ts';
 import { addNttKernels } from './ntt-kernel.ts';
 import { WasmModule } from './wasm-writer.ts';
@@ -84,6 +84,13 @@ class SimdKernels implements ProverKernels {
       new Worker(threadEntry(import.meta.url, './kernel-thread'), { workerData }).unref();
     }
     this.#floor = this.#top;
+  }
+
+  zeros(columns: number, rows: number): Matrix {
+    const fresh = this.#fresh;
+    const matrix = this.matrix(columns, rows);
+    if (matrix.words.byteOffset < fresh) matrix.words.fill(0);
+    return matrix;
   }
 
   matrix(columns: number, rows: number, padded = true): Matrix {
@@ -216,21 +223,18 @@ class SimdKernels implements ProverKernels {
       }
     }
     pass(1);
-    for (let k = 0; k < DEGREE; k++) {
-      const parts = fractions.map((_, i) => columnOf(into, i * DEGREE + k));
-      const total = columnOf(into, fractions.length * DEGREE + k);
-      // First the sum of each row, column by column, then of all rows before.
-      total.fill(0);
-      for (const part of parts) {
-        for (let row = 0; row < usable; row++) total[row] = add(total[row] as number, part[row] as number);
-      }
-      let sum = 0;
-      for (let row = 0; row < usable; row++) {
-        const own = total[row] as number;
-        total[row] = sum;
-        sum = add(sum, own);
-      }
-    }
+    this.#run(
+      [0, 1, 2, 3, 4].map((k) => ({
+        name: 'runningSum',
+        values: [
+          columnAt(into, k),
+          stride * DEGREE,
+          fractions.length,
+          bytes,
+          columnAt(into, fractions.length * DEGREE + k),
+        ],
+      })),
+    );
   }
 
   combineConstraints(input: ConstraintInput, into: Matrix): void {
@@ -304,7 +308,7 @@ class SimdKernels implements ProverKernels {
     const pointers = this.#allocate(whole);
     // Those beyond the last column have no weight.
     for (let c = 0; c < whole; c++) pointers[c] = columnAt(columns, Math.min(c, columns.columns - 1));
-    const table = this.#allocate(whole * DEGREE);
+    const table = this.#allocate(whole * DEGREE).fill(0);
     for (const [i, weight] of weights.entries()) putMontgomery(table, i * DEGREE, weight);
     this.#run(
       ranges(columns.rows, JOB_ROWS).map(([from, to]) => ({
@@ -325,27 +329,37 @@ class SimdKernels implements ProverKernels {
   addQuotient(polynomial: Matrix, point: Extension, into: Matrix): void {
     const log = Math.log2(polynomial.rows);
     let quotient = ZERO;
+    const { words, stride } = into;
     for (let i = polynomial.rows - 1; i >= 0; i--) {
       const at = reverseBits(i, log);
-      for (let k = 0; k < DEGREE; k++) {
-        const place = k * into.stride + at;
-        into.words[place] = add(into.words[place] as number, quotient[k] as number);
-      }
+      const [q0, q1, q2, q3, q4] = quotient;
+      words[at] = add(words[at] as number, q0);
+      words[at + stride] = add(words[at + stride] as number, q1);
+      words[at + 2 * stride] = add(words[at + 2 * stride] as number, q2);
+      words[at + 3 * stride] = add(words[at + 3 * stride] as number, q3);
+      words[at + 4 * stride] = add(words[at + 4 * stride] as number, q4);
       quotient = addExtensions(multiplyExtensions(quotient, point), extensionOf(polynomial, at));
     }
   }
 
   fold(polynomial: Matrix, challenge: Extension, into: Matrix): void {
+    // Coefficient 8 i + k lies in the block that k, bit-reversed, numbers.
     const powers = powersOf(challenge, FOLDING_ARITY);
-    for (let at = 0; at < into.rows; at++) {
-      let sum = ZERO;
-      // Coefficient 8 i + k lies in the block that k, bit-reversed, numbers.
-      for (let block = 0; block < FOLDING_ARITY; block++) {
-        const power = powers[reverseBits(block, 3)] as Extension;
-        sum = addExtensions(sum, multiplyExtensions(power, extensionOf(polynomial, block * into.rows + at)));
-      }
-      for (let k = 0; k < DEGREE; k++) into.words[k * into.stride + at] = sum[k] as number;
-    }
+    const table = this.#allocate(FOLDING_ARITY * DEGREE);
+    for (const [k, power] of powers.entries()) putMontgomery(table, reverseBits(k, 3) * DEGREE, power);
+    this.#run([
+      {
+        name: 'foldBlocks',
+        values: [
+          polynomial.words.byteOffset,
+          polynomial.stride * 4,
+          into.rows * 4,
+          table.byteOffset,
+          into.words.byteOffset,
+          into.stride * 4,
+        ],
+      },
+    ]);
   }
 
   grind(message: Uint32Array, bits: number, key: Uint32Array): number {
@@ -353,7 +367,7 @@ class SimdKernels implements ProverKernels {
     const messageAt = this.#keep(message);
     const keyAt = this.#keep(key);
     const share = 16_384;
-    const found = this.#allocate(2 * (this.#others + 1));
+    const found = this.#allocate(2 * (this.#others + 1)).fill(0);
     for (let from = 0; from < 2 ** 32; from += share * (this.#others + 1)) {
       this.#run(
         Array.from({ length: this.#others + 1 }, (_, i) => ({
@@ -394,10 +408,8 @@ class SimdKernels implements ProverKernels {
     const missing = Math.ceil(this.#top / PAGE_BYTES) - this.#memory.buffer.byteLength / PAGE_BYTES;
     if (Math.ceil(this.#top / PAGE_BYTES) > PAGES_MAX) throw new RangeError('a proof that needs more than 4 GiB');
     if (missing > 0) this.#memory.grow(missing);
-    const view = new Uint32Array(this.#memory.buffer, from, words);
-    if (from < this.#fresh) view.fill(0);
     this.#fresh = Math.max(this.#fresh, this.#top);
-    return view;
+    return new Uint32Array(this.#memory.buffer, from, words);
   }
 
   #keep(words: Uint32Array): number {

@@ -41,6 +41,10 @@ test('degrees are checked, and so is who looks at the next row', () => {
   expect(() => new CircuitBuilder('third', 1).column('a').next().next()).toThrow('only two rows');
   expect(built((c) => c.onEveryRow('nothing', c.constant(0)))).toThrow('speaks of no column');
   expect(built((c, a) => c.bus('b').send('entry', a, [a.times(a).times(a)]))).toThrow('entry exceeds degree 3');
+  const bus = new CircuitBuilder('lengths', 1);
+  const [a, lengths] = [bus.column('a'), bus.bus('lengths')];
+  lengths.send('short', a, [a]);
+  expect(() => lengths.receive('long', a, [a, a])).toThrow('another length');
 });
 
 test('the digest is that of everything the circuit says', () => {

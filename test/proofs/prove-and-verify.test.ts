@@ -11,7 +11,7 @@ import { verify } from '../../proofs/verifier.ts';
 import { type Claim, SAMPLES } from './circuits.ts';
 
 const OPEN = { name: 'open', blowUpLog: 2, queries: 12, grindingBits: 3, hiddenRows: 0 };
-const HIDDEN = { ...OPEN, name: 'hidden', hiddenRows: 32 };
+const HIDDEN = { ...OPEN, name: 'hidden', hiddenRows: 16 };
 
 const accepts = (circuit: Circuit, { columns, publics }: Claim, parameters = OPEN): boolean => {
   const proof = prove(circuit, parameters, columns, publics, createPlainKernels(circuit));
@@ -26,7 +26,7 @@ const accepts = (circuit: Circuit, { columns, publics }: Claim, parameters = OPE
 
 describe.each([OPEN, HIDDEN])('$name', (parameters) => {
   describe.each(SAMPLES)('$name', (sample) => {
-    const rows = usableRows(7, parameters);
+    const rows = usableRows(6, parameters);
 
     test('an honest proof is accepted', () => {
       expect(accepts(sample.build(), sample.honest(rows), parameters)).toBe(true);
@@ -50,7 +50,7 @@ describe('heights and blow-ups', () => {
   test('other traces than 2^k rows and the hidden ones are refused', () => {
     expect(() => accepts(fibonacci.build(), fibonacci.honest(48))).toThrow(RangeError);
     expect(() => accepts(fibonacci.build(), fibonacci.honest(8))).toThrow(RangeError);
-    expect(() => accepts(fibonacci.build(), fibonacci.honest(32), HIDDEN)).toThrow(RangeError);
+    expect(() => accepts(fibonacci.build(), fibonacci.honest(16), HIDDEN)).toThrow(RangeError);
   });
 });
 

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { HEIGHT_LOG_MAX, PROFILES, withZeroKnowledge } from '../../proofs/parameters.ts';
+import { circuitSoundness } from '../../proofs/proof-layout.ts';
 import { provenBits } from '../../proofs/soundness.ts';
+import { SAMPLES } from './circuits.ts';
 
 /** As large as the matching circuit is going to be. */
 const LARGE = { constraints: 400, degree: 3, openings: 900, busEntries: 60, messageLength: 20, foldingArity: 8 };
@@ -28,6 +30,15 @@ test('fewer queries, less grinding or more rows prove less', () => {
   const { least } = provenBits(size);
   for (const weaker of [{ queries: 50 }, { grindingBits: 10 }, { heightLog: 19 }, { blowUpLog: 2 }]) {
     expect(provenBits({ ...size, ...weaker }).least).toBeLessThan(least);
+  }
+});
+
+test('a circuit is judged by what it has', () => {
+  for (const sample of SAMPLES) {
+    for (const profile of Object.values(PROFILES)) {
+      expect(circuitSoundness(sample.build(), profile, 17).least).toBeGreaterThan(100);
+      expect(circuitSoundness(sample.build(), withZeroKnowledge(profile), 17).least).toBeGreaterThan(100);
+    }
   }
 });
 
