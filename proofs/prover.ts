@@ -12,13 +12,26 @@ import { layoutOf, openTranscript, type ProofLayout } from './proof-layout.ts';
 import type { Trace } from './row-checker.ts';
 import { SELECTORS, selectorsOnCoset } from './trace-domain.ts';
 
-/** Columns under one Merkle tree, as words on the whole evaluation domain. */
+/** Polynomials on the whole evaluation domain, a coset at a time: each matrix is valid until the next is asked for. */
+type Words = (coset: number) => Matrix;
+
+/** Columns under one Merkle tree. */
 interface Committed {
-  /** One matrix a coset. */
-  readonly cosets: readonly Matrix[];
+  readonly words: Words;
+  /** Rows of a coset. */
+  readonly rows: number;
   readonly salts: readonly Matrix[];
   readonly nodes: Uint32Array;
   readonly leaves: number;
+}
+
+export interface ProverOptions {
+  /**
+   * Forgets the columns' values off the trace domain and computes them again where queries and constraints need them:
+   * about half as quick, with memory for one coset instead of all.
+   */
+  readonly frugal?: boolean;
+  readonly stage?: ProverStage;
 }
 
 /** Told where the time goes. */
@@ -34,10 +47,10 @@ export function prove(
   trace: Trace,
   publics: readonly number[],
   kernels: ProverKernels,
-  stage: ProverStage = () => undefined,
+  options: ProverOptions = {},
 ): Uint8Array {
   try {
-    return encodeProof(new Proving(circuit, parameters, trace, publics, kernels, stage).run());
+    return encodeProof(new Proving(circuit, parameters, trace, publics, kernels, options).run());
   } finally {
     kernels.reset();
   }
@@ -52,6 +65,7 @@ class Proving {
   readonly #height: number;
   readonly #cosets: number;
   readonly #trace: Trace;
+  readonly #frugal: boolean;
   readonly #stage: ProverStage;
 
   constructor(
@@ -60,7 +74,7 @@ class Proving {
     trace: Trace,
     publics: readonly number[],
     kernels: ProverKernels,
-    stage: ProverStage,
+    { frugal = false, stage = () => undefined }: ProverOptions,
   ) {
     if (trace.length !== circuit.columns.length) throw new RangeError('the trace has other columns than the circuit');
     if (publics.length !== circuit.publics.length) throw new RangeError('public inputs are missing or too many');
@@ -73,6 +87,7 @@ class Proving {
     this.#publics = publics;
     this.#kernels = kernels;
     this.#trace = trace;
+    this.#frugal = frugal;
     this.#stage = stage;
     this.#height = 2 ** heightLog;
     this.#cosets = 2 ** parameters.blowUpLog;
@@ -88,7 +103,7 @@ class Proving {
     const values = this.#fillTrace();
     const columns = this.#interpolate(values);
     const columnWords = this.#extend(columns);
-    const groups = circuit.groups.map(({ first, columns: count }) => this.#commit(columnWords, first, count));
+    const groups = this.#commit(columnWords, circuit.groups);
     for (const group of groups) transcript.absorb('columns', treeRoot(group));
     this.#stage('trace');
 
@@ -98,15 +113,15 @@ class Proving {
     const challenges = [alpha, ...powersOf(beta, circuit.messageLength + 1).slice(1)];
     const helpers = this.#fillHelpers(values, challenges);
     const helperWords = this.#extend(helpers);
-    const helperTree = layout.helperColumns > 0 ? [this.#commit(helperWords, 0, layout.helperColumns)] : [];
+    const helperTree = helpers.columns > 0 ? this.#commit(helperWords, [wholeOf(helpers)]) : [];
     for (const tree of helperTree) transcript.absorb('helpers', treeRoot(tree));
     this.#stage('buses');
 
     // The quotient of the constraints.
     const weights = powersOf(transcript.challenge(), circuit.constraints.length);
     const quotient = this.#quotient(columnWords, helperWords, challenges, weights);
-    const quotientTree = this.#commit(this.#extend(quotient), 0, quotient.columns);
-    transcript.absorb('quotient', treeRoot(quotientTree));
+    const quotientTree = this.#commit(this.#extend(quotient), [wholeOf(quotient)]);
+    for (const tree of quotientTree) transcript.absorb('quotient', treeRoot(tree));
     this.#stage('quotient');
 
     // All columns at a point off the domain.
@@ -152,7 +167,7 @@ class Proving {
     const nonce = this.#kernels.grind(transcript.grindingMessage(), grindingBits, transcript.key);
     transcript.absorb('nonce', [nonce]);
     this.#stage('grinding');
-    const trees = [...groups, ...helperTree, quotientTree];
+    const trees = [...groups, ...helperTree, ...quotientTree];
     const indices = transcript.indices(queries, heightLog + blowUpLog);
     const proof = {
       heightLog,
@@ -185,34 +200,48 @@ class Proving {
     return coefficients;
   }
 
-  #extend(coefficients: Matrix): Matrix[] {
+  #extend(coefficients: Matrix): Words {
     const { heightLog, blowUpLog } = this.#layout;
-    return Array.from({ length: this.#cosets }, (_, coset) => {
-      const words = this.#kernels.matrix(coefficients.columns, coefficients.rows);
+    const { columns, rows } = coefficients;
+    const shared = this.#frugal ? this.#kernels.matrix(columns, rows) : undefined;
+    const known = new Map<number, Matrix>();
+    return (coset) => {
+      const computed = known.get(coset);
+      if (computed !== undefined) return computed;
+      const words = shared ?? this.#kernels.matrix(columns, rows);
       this.#kernels.evaluate(coefficients, words, cosetShift(heightLog, blowUpLog, coset));
+      if (shared !== undefined) known.clear();
+      known.set(coset, words);
       return words;
-    });
+    };
   }
 
-  #commit(words: readonly Matrix[], first: number, columns: number): Committed {
-    const cosets = words.map((matrix) => columnRange(matrix, first, columns));
-    const salts = this.#layout.saltWords === 0 ? [] : cosets.map(() => this.#salts());
-    return this.#hash(cosets, salts);
+  /** One tree for each group of columns. */
+  #commit(words: Words, groups: readonly { readonly first: number; readonly columns: number }[]): Committed[] {
+    const rows = this.#height;
+    const trees = groups.map(({ first, columns }) =>
+      this.#emptyTree((c) => columnRange(words(c), first, columns), rows),
+    );
+    // Group by group inside a coset, so that each coset is computed once.
+    for (let coset = 0; coset < this.#cosets; coset++) for (const tree of trees) this.#hashCoset(tree, coset);
+    for (const { nodes, leaves } of trees) this.#kernels.hashTree(nodes, leaves);
+    return trees;
   }
 
-  #salts(): Matrix {
-    const salts = this.#kernels.matrix(this.#layout.saltWords, this.#height);
+  #emptyTree(words: Words, rows: number, salted = this.#layout.saltWords > 0): Committed {
+    const leaves = rows * this.#cosets;
+    const salts = salted ? Array.from({ length: this.#cosets }, () => this.#salts(rows)) : [];
+    return { words, rows, salts, nodes: this.#kernels.tree(leaves), leaves };
+  }
+
+  #hashCoset({ words, rows, salts, nodes }: Committed, coset: number): void {
+    this.#kernels.hashRows(words(coset), salts[coset], nodes, coset * rows);
+  }
+
+  #salts(rows: number): Matrix {
+    const salts = this.#kernels.matrix(this.#layout.saltWords, rows);
     fillRandomWords(salts.words);
     return salts;
-  }
-
-  #hash(cosets: readonly Matrix[], salts: readonly Matrix[]): Committed {
-    const rows = cosets[0]?.rows ?? 0;
-    const leaves = rows * cosets.length;
-    const nodes = this.#kernels.tree(leaves);
-    for (const [coset, words] of cosets.entries()) this.#kernels.hashRows(words, salts[coset], nodes, coset * rows);
-    this.#kernels.hashTree(nodes, leaves);
-    return { cosets, salts, nodes, leaves };
   }
 
   #fillHelpers(values: Matrix, challenges: readonly Extension[]): Matrix {
@@ -226,8 +255,8 @@ class Proving {
 
   /** The chunks of the quotient, and with zero knowledge the mask behind them. */
   #quotient(
-    columnWords: readonly Matrix[],
-    helperWords: readonly Matrix[],
+    columnWords: Words,
+    helperWords: Words,
     challenges: readonly Extension[],
     weights: readonly Extension[],
   ): Matrix {
@@ -243,8 +272,8 @@ class Proving {
       for (const [i, column] of selectorsOnCoset(heightLog, hiddenRows, shift).entries()) {
         columnOf(selectors, i).set(column);
       }
-      const columns = columnWords[coset] as Matrix;
-      const helpers = helperWords[coset] as Matrix;
+      const columns = columnWords(coset);
+      const helpers = helperWords(coset);
       this.#kernels.combineConstraints(
         { columns, helpers, selectors, publics: this.#publics, challenges, weights },
         sum,
@@ -317,18 +346,17 @@ class Proving {
   #commitLayer(polynomial: Matrix, fold: number, log: number): Committed {
     const { heightLog, blowUpLog } = this.#layout;
     const rows = 2 ** log;
-    const leaves = Array.from({ length: this.#cosets }, (_, coset) => {
+    const cosets = Array.from({ length: this.#cosets }, (_, coset) => {
       const shift = power(cosetShift(heightLog, blowUpLog, coset), FOLDING_ARITY ** fold);
       const words = this.#kernels.matrix(DEGREE, rows, false);
       this.#kernels.evaluate(polynomial, words, shift);
-      return {
-        words: words.words,
-        columns: LEAF_WORDS,
-        rows: rows / FOLDING_ARITY,
-        stride: rows / FOLDING_ARITY,
-      };
+      const leaves = rows / FOLDING_ARITY;
+      return { words: words.words, columns: LEAF_WORDS, rows: leaves, stride: leaves };
     });
-    return this.#hash(leaves, []);
+    const layer = this.#emptyTree((coset) => cosets[coset] as Matrix, rows / FOLDING_ARITY, false);
+    for (let coset = 0; coset < this.#cosets; coset++) this.#hashCoset(layer, coset);
+    this.#kernels.hashTree(layer.nodes, layer.leaves);
+    return layer;
   }
 
   #openLayers(layers: readonly Committed[], indices: readonly number[]): TreeOpening[] {
@@ -348,12 +376,11 @@ class Proving {
 
 function openCommitted(tree: Committed, indices: readonly number[]): TreeOpening {
   const distinct = [...new Set(indices)].sort((a, b) => a - b);
-  const { cosets, salts } = tree;
-  const rows = cosets[0]?.rows ?? 1;
+  const { words, rows, salts } = tree;
   return {
     rows: distinct.map((index) => {
       const coset = Math.floor(index / rows);
-      const parts = [cosets[coset], salts[coset]].filter((matrix) => matrix !== undefined);
+      const parts = [words(coset), salts[coset]].filter((matrix) => matrix !== undefined);
       return Uint32Array.from(
         parts.flatMap((matrix) =>
           Array.from({ length: matrix.columns }, (_, c) => matrix.words[c * matrix.stride + (index % rows)] as number),
@@ -362,6 +389,10 @@ function openCommitted(tree: Committed, indices: readonly number[]): TreeOpening
     }),
     digests: openTree(tree, distinct),
   };
+}
+
+function wholeOf({ columns }: Matrix): { first: number; columns: number } {
+  return { first: 0, columns };
 }
 
 /** Coefficients in natural order, five words each. */

@@ -139,7 +139,9 @@ describe.each(SAMPLES)('$name', (sample) => {
     const parameters = { name: 'open', blowUpLog: 2, queries: 12, grindingBits: 3, hiddenRows: 0 };
     const { columns, publics } = sample.honest(256);
     const proof = prove(own, parameters, columns, publics, createPlainKernels(own));
-    for (let i = 0; i < 2; i++) expect(prove(own, parameters, columns, publics, simd)).toEqual(proof);
+    for (const frugal of [false, true]) {
+      expect(prove(own, parameters, columns, publics, simd, { frugal })).toEqual(proof);
+    }
   });
 
   test('proofs with zero knowledge verify and differ', () => {
