@@ -298,12 +298,11 @@ class Proving {
     const place = (i: number): number => reverseBits(i, heightLog);
     for (let chunk = 0; chunk < chunks; chunk++) {
       const count = Math.min(chunkSize, quotient.rows - chunk * chunkSize);
-      for (let i = 0; i < count; i++) {
-        const from = reverseBits(chunk * chunkSize + i, log);
-        const to = place(i);
-        for (let k = 0; k < DEGREE; k++) {
-          columnOf(matrix, chunk * DEGREE + k)[to] = columnOf(quotient, k)[from] as number;
-        }
+      const places = Uint32Array.from({ length: count }, (_, i) => reverseBits(chunk * chunkSize + i, log));
+      for (let k = 0; k < DEGREE; k++) {
+        const from = columnOf(quotient, k);
+        const into = columnOf(matrix, chunk * DEGREE + k);
+        for (let i = 0; i < count; i++) into[place(i)] = from[places[i] as number] as number;
       }
     }
     const random = new Uint32Array(this.#height - chunkSize);
