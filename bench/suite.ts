@@ -54,10 +54,11 @@ export async function runSuite(names: readonly string[], options: SuiteOptions):
   const cleanUp = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   process.once('exit', cleanUp);
   const records: BenchmarkRecord[] = [];
+  const sources = commit();
   try {
     for (const name of names) {
       options.onStart?.(name);
-      const before = { benchmark: name, date: new Date().toISOString(), commit: commit(), machine: machine() };
+      const before = { benchmark: name, date: new Date().toISOString(), commit: sources, machine: machine() };
       const directory = join(folder, name);
       mkdirSync(directory);
       const started = performance.now();
@@ -146,7 +147,8 @@ function commit(): string {
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim();
   try {
-    return `${git('rev-parse', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`;
+    const changes = git('--no-optional-locks', 'status', '--porcelain', '--', '..', ':(exclude)history.jsonl');
+    return `${git('rev-parse', 'HEAD')}${changes === '' ? '' : '+'}`;
   } catch {
     return 'unknown';
   }
