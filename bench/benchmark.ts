@@ -53,7 +53,7 @@ export class Latencies {
     const sorted = Float64Array.from(this.#samples).sort();
     const scale = unit === 'ms' ? 1 : 1000;
     const at = (share: number): number => (sorted[Math.ceil(share * sorted.length) - 1] ?? 0) * scale;
-    const shares = { p50: 0.5, p99: 0.99, ...(sorted.length >= 10_000 ? { 'p99.9': 0.999 } : {}), max: 1 };
+    const shares = { p50: 0.5, p99: 0.99, ...(sorted.length >= 1_000 ? { 'p99.9': 0.999 } : {}), max: 1 };
     return Object.entries(shares).map(([label, share]) => ({ name: `${name}, ${label}`, value: at(share), unit }));
   }
 }

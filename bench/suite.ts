@@ -88,7 +88,7 @@ export async function runSuite(names: readonly string[], options: SuiteOptions):
 function runApart(args: readonly string[], signal: AbortSignal): Promise<Outcome | undefined> {
   if (signal.aborted) return Promise.resolve(undefined);
   return new Promise((resolve, reject) => {
-    const child = fork(ENTRY, args, { detached: true, stdio: ['ignore', 2, 2, 'ipc'], execArgv: ['--expose-gc'] });
+    const child = fork(ENTRY, args, { detached: true, stdio: ['ignore', 2, 2, 'ipc'], execArgv: [] });
     const end = (how: NodeJS.Signals): void => {
       try {
         if (child.pid !== undefined) process.kill(process.platform === 'win32' ? child.pid : -child.pid, how);

@@ -260,7 +260,7 @@ const rules: Readonly<Record<string, Checked>> = {
     caught: {
       'a home': source("const a = '/home/me/a';"),
       "root's home": { 'a.sh': 'cd /root/a\n' },
-      'a mount': { 'a.md': 'see `/work/main`\n' },
+      'a mount': { 'a.md': 'see `/Users/someone`\n' },
       'a Mac': source('// /Users/me'),
       Windows: source("'C:\\Users\\me'"),
     },

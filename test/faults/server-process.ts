@@ -6,6 +6,8 @@ import type { VenueClosing } from '../../ops/venue.ts';
 const COMMAND = fileURLToPath(new URL('../../ops/veritape.ts', import.meta.url));
 /** As bin/veritape.js sets it; processes that are killed would otherwise strip types again at every start. */
 const COMPILED = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
+/** Length of the segments of a test's journals. */
+const SEGMENT_BYTES = 4 * 2 ** 20;
 const READY_MS_MAX = 60_000;
 const END_MS_MAX = 45_000;
 
@@ -121,9 +123,6 @@ export class VeritapeProcess {
     this.log.push(logged);
   }
 }
-
-/** Length of the segments of a test's journals. */
-export const SEGMENT_BYTES = 4 * 2 ** 20;
 
 /** The closing report of a server that ended well. */
 export function closingOf(ending: Ending): VenueClosing {

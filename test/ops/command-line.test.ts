@@ -91,6 +91,12 @@ test('with --json a failure is one object, too', () => {
   ]);
 });
 
+test('without a terminal, a line on stderr tells every few seconds how far a command is', () => {
+  const { code, stderr } = shell('(cat; sleep 6; echo) | veritape match', ORDER);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^(match: 1 commands, 0 trades, \d+ commands\/s\n)+$/);
+});
+
 test('a full disk exits with 3', () => {
   expect(shell('veritape match > /dev/full', ORDER)).toMatchObject({
     code: 3,

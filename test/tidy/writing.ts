@@ -81,7 +81,7 @@ export const openNotes: Rule = (tree) => matches(tree, /\b(TODO|FIXME|XXX)\b/, '
 export const machinePaths: Rule = (tree) =>
   matches(
     tree,
-    /(?<![\w.:/-])\/(?:home|root|work|Users)\/[\w.-]+|\b[A-Z]:\\Users\\/,
+    /(?<![\w.:/-])\/(?:home|root|Users)\/[\w.-]+|\b[A-Z]:\\Users\\/,
     "is a path of somebody's machine",
   );
 
