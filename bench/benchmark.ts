@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
 /** One measured number. The unit is written out: 'orders/s', 'ms', 'bytes/order'. */
 export interface Figure {
   readonly name: string;
@@ -90,4 +94,11 @@ export function rounds(name: string, unit: string, values: readonly number[]): F
     { name: `${name}, median`, value: median(values), unit },
     { name: `${name}, worst`, value: Math.max(...values), unit },
   ];
+}
+
+/** Runs a program of this folder in a fresh process, as what is measured runs in life, and gives the JSON that it prints. */
+export async function playApart<T>(program: string, ...args: readonly string[]): Promise<T> {
+  const file = fileURLToPath(new URL(program, import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [file, ...args]);
+  return JSON.parse(stdout) as T;
 }

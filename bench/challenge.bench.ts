@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { type BenchmarkOptions, check, type Figure, type Measured, median } from './benchmark.ts';
+import { type BenchmarkOptions, check, type Figure, type Measured, median, playApart } from './benchmark.ts';
 import type { Played } from './challenge-play.ts';
 import { NEW_ORDERS_DEFAULT, SCENARIO_NAMES, type Scenario } from './challenge-workload.ts';
 
@@ -15,7 +12,6 @@ const REPORTS_SHA256: Readonly<Record<Scenario, string>> = {
   'swing-40': '3cb0175e7982ff09ea220d1feaee3844cf9116a5ce455757879dea1d880b9b9f',
   'flash-crash': 'cff8d3f94b709fc64a8b2058a6ca4fb6920364904796e46906895e362d2bb16b',
 };
-const PROGRAM = fileURLToPath(new URL('./challenge-play.ts', import.meta.url));
 /** The peer's time for the whole of "static" is minutes; beside it, the matcher plays the same shorter flow. */
 const PEER_NEW_ORDERS = 100_000;
 
@@ -83,10 +79,9 @@ export async function run({ quick }: BenchmarkOptions): Promise<Measured> {
   };
 }
 
-async function play(kind: Kind, scenario: Scenario): Promise<Played> {
+function play(kind: Kind, scenario: Scenario): Promise<Played> {
   const { player, newOrders } = PLAYS[kind];
-  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, player, scenario, String(newOrders)]);
-  return JSON.parse(stdout) as Played;
+  return playApart('challenge-play.ts', player, scenario, String(newOrders));
 }
 
 function rateOf(plays: readonly Played[], time: 'elapsedMs' | 'coreMs' = 'elapsedMs'): number {

@@ -97,9 +97,10 @@ function runApart(args: readonly string[], signal: AbortSignal): Promise<Outcome
       }
     };
     const endAll = (): void => end('SIGKILL');
+    let timer: NodeJS.Timeout | undefined;
     const stop = (): void => {
       end('SIGTERM');
-      setTimeout(endAll, STOP_MS_MAX).unref();
+      timer = setTimeout(endAll, STOP_MS_MAX);
     };
     let outcome: Outcome | undefined;
     child.once('message', (message) => {
@@ -107,6 +108,7 @@ function runApart(args: readonly string[], signal: AbortSignal): Promise<Outcome
     });
     child.once('error', reject);
     child.once('exit', (code, how) => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', stop);
       process.off('exit', endAll);
       endAll();

@@ -10,8 +10,8 @@ export function ascii(text: string): Uint8Array {
 }
 
 /**
- * ASCII text put together byte by byte: a few times as fast as joining strings, whose copying and collecting was most of
- * the time it took to print events.
+ * ASCII text put together byte by byte, without the garbage that joining strings leaves: printing events this way took
+ * `match` an eighth less processor time.
  */
 export class AsciiText {
   #bytes = Buffer.allocUnsafeSlow(PIECE_BYTES * 2);

@@ -13,8 +13,9 @@ export function registerAudit(program: Command): void {
   const command = program
     .command('audit')
     .description(
-      'Checks a journal from end to end: lengths, checksums, the hash chain, epochs and sequences of every block. Replays ' +
-        'its commands and compares the state with every snapshot. The journal may be in use. Exits with 1 if anything is wrong.',
+      'Checks a journal from end to end: lengths, checksums, the hash chain, epochs and sequences of every block. ' +
+        'Replays its commands and compares the state with every snapshot. The journal may be in use. Exits with 1 if ' +
+        'anything is wrong.',
     )
     .argument('<dir>', 'directory of the venue, which holds journal/ and snapshots/')
     .option(
@@ -103,11 +104,13 @@ function describe(audit: JournalAudit, elapsedMs: number, complete: boolean): st
   if (audit.findingCount > lines.length) lines.push(`finding    and ${audit.findingCount - lines.length} more`);
   if (last !== undefined) {
     lines.push(
-      `journal    ${grouped(audit.blocks)} blocks in ${audit.segments} segments, ${grouped(audit.commands)} commands, ` +
+      `journal    ${grouped(audit.blocks)} blocks in ${audit.segments} segments, ` +
+        `${grouped(audit.commands)} commands, ` +
         `sequences ${audit.firstSequence} to ${last.sequence}, ${audit.epochs} epochs`,
       `chain      ${last.hash.toString('hex')} after block ${last.block}`,
       ...replayLines(audit),
-      `events     ${grouped(counts.trades)} trades, ${grouped(counts.rejected)} rejected, ${grouped(counts.records)} events`,
+      `events     ${grouped(counts.trades)} trades, ${grouped(counts.rejected)} rejected, ` +
+        `${grouped(counts.records)} events`,
       `snapshots  ${audit.snapshotsCompared} of ${audit.snapshotsFound} compared with the replayed state`,
       `rate       ${grouped(rateOf(audit.commands, elapsedMs))} commands/s, ${(elapsedMs / 1000).toFixed(2)} s`,
     );

@@ -22,8 +22,8 @@ export function registerChallenge(program: Command): void {
   const command = program
     .command('challenge')
     .description(
-      'Plays a workload of the public matching-engine challenge into the matcher alone, and prints how fast it went and ' +
-        'the SHA-256 of the reports in their canonical form.',
+      'Plays a workload of the public matching-engine challenge into the matcher alone, and prints how fast it went ' +
+        'and the SHA-256 of the reports in their canonical form.',
     )
     .argument('[file]', 'workload file')
     .addOption(new Option('--scenario <name>', 'make the workload in place of reading a file').choices(SCENARIO_NAMES))

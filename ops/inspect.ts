@@ -16,8 +16,8 @@ export function registerInspect(program: Command): void {
   const command = program
     .command('inspect')
     .description(
-      'Shows what a journal holds: segments, blocks, epochs, snapshots, limits; or one block with its commands, one a ' +
-        'line. Shows what is left of a damaged one, and then exits with 1; what is whole is for `audit` to say.',
+      'Shows what a journal holds: segments, blocks, epochs, snapshots, limits; or one block with its commands, one ' +
+        'a line. Shows what is left of a damaged one, and then exits with 1; what is whole is for `audit` to say.',
     )
     .argument('<dir>', 'directory of the venue, which holds journal/ and snapshots/')
     .option('--block <number>', 'show this block', wholeNumber(1, SEQUENCE_MAX))

@@ -55,8 +55,8 @@ interface FittingSnapshot {
 }
 
 /**
- * Checks a journal from end to end, and the venue's state by replaying its commands on the way. Damage becomes a finding,
- * and checking goes on behind it as far as that can be.
+ * Checks a journal from end to end, and the venue's state by replaying its commands on the way. Damage becomes a
+ * finding, and checking goes on behind it as far as that can be.
  */
 export class JournalAudit {
   readonly findings: Finding[] = [];

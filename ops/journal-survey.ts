@@ -18,7 +18,7 @@ export interface SurveyedSegment {
 
 /**
  * What there is of a journal. Unlike journal/reader.ts, which gives out nothing that is not whole, this looks at each
- * segment by itself, so that it can say what is left of a damaged one. It reads files only, and the journal may be in use.
+ * segment by itself, so that it can say what is left of a damaged one. It reads files only; the journal may be in use.
  */
 export interface JournalSurvey {
   readonly root: string;
@@ -137,8 +137,8 @@ export interface EpochRange {
 }
 
 /**
- * Which blocks were written in which epoch. Epochs never go down along the chain, so few headers need to be read; only a
- * walk along the chain shows that it is so.
+ * Which blocks were written in which epoch. Epochs never go down along the chain, so few headers need to be read; only
+ * a walk along the chain shows that it is so.
  */
 export function readEpochs(survey: JournalSurvey, findings: Finding[]): EpochRange[] {
   return survey.segments.flatMap(({ segment, state }) => {

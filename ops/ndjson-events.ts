@@ -81,7 +81,8 @@ const LINE_BYTES_MAX = 1024;
 
 /**
  * Events as NDJSON lines. It is told of a command's events all at once, because `open` of an accepted order is what is
- * open after the whole command. Sessions and answers belong to the protocol between client and gateway and have no line.
+ * open after the whole command. Sessions and answers belong to the protocol between client and gateway and have no
+ * line.
  */
 export class EventLines {
   readonly text = new AsciiText();

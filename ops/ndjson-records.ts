@@ -29,7 +29,7 @@ export function describeRecord(seq: number, words: Uint32Array, at: number): obj
   };
 }
 
-/** `whole`: the names tell all that is in the record. They do not if a code has no name, or an unused word is not zero. */
+/** `whole`: the names tell all that is in the record: every code has a name, and every unused word is zero. */
 function decode(words: Uint32Array, at: number): { command: Command | undefined; whole: boolean } {
   try {
     const command = decodeCommand(words, at);

@@ -55,11 +55,15 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   const sessions = createSessionTable(limits);
   const sequence = new Uint32Array(2);
 
-  // Amounts of the command at work live in typed cells: a double in a closure variable would be a heap object.
+  // Amounts of the command at work live in typed cells, and words above 2^31 go from call to call as int32: as a closure's
+  // variable or a parameter, such a number would be a heap object.
   const OPEN = 0;
   const LIMIT_KEY = 1;
   const TRADED = 2;
-  const work = new Float64Array(3);
+  const FILL = 3;
+  const MAKER_LEFT = 4;
+  const CHANGE = 5;
+  const work = new Float64Array(6);
   const outcome = new Uint32Array(1);
 
   function apply(words: Uint32Array, at: number): void {
@@ -88,8 +92,8 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       reject(words, at, Reason.sessionUnknown);
       return;
     }
-    const request = words[at + COMMAND_WORD.request] as number;
-    const admission = sessions.admit(place, words[at + COMMAND_WORD.account] as number, request);
+    const request = (words[at + COMMAND_WORD.request] as number) | 0;
+    const admission = sessions.admit(place, (words[at + COMMAND_WORD.account] as number) | 0, request);
     if (admission === Admission.handle) {
       if (op === Op.sessionClose) closeSession(words, at, place);
       else if (op === Op.sessionOpen) reject(words, at, Reason.flags);
@@ -100,8 +104,8 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       sessions.handled(
         place,
         request,
-        words[at + COMMAND_WORD.time + 1] as number,
-        words[at + COMMAND_WORD.time] as number,
+        (words[at + COMMAND_WORD.time + 1] as number) | 0,
+        (words[at + COMMAND_WORD.time] as number) | 0,
       );
       const row = sessions.answerRow(place, request);
       sessions.answerSequence[row] = (sequence[1] as number) * TWO_32 + (sequence[0] as number);
@@ -166,10 +170,10 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     const ladder = symbol * 2 + side;
     const priceLow = words[at + COMMAND_WORD.price] as number;
     const priceHigh = words[at + COMMAND_WORD.price + 1] as number;
-    setLimitKey(side, limit, priceHigh, priceLow);
+    setLimitKey(side, limit, priceHigh, priceLow | 0);
     if (mayRest) {
       if (!orders.hasFree()) return reject(words, at, Reason.ordersFull);
-      if (!ladders.hasRoom(ladder, keyHighOf(side, priceHigh), keyLowOf(side, priceLow)))
+      if (!ladders.hasRoom(ladder, keyHighOf(side, priceHigh), keyLowOf(side, priceLow | 0)))
         return reject(words, at, Reason.levelsFull);
       if (flags !== 0 && wouldTrade(ladder ^ 1)) return reject(words, at, Reason.postOnlyWouldTrade);
     }
@@ -220,7 +224,8 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
         const traded = Math.min(makerOpen, takerOpen);
         const makerLeft = makerOpen - traded;
         const takerLeft = takerOpen - traded;
-        const price = amounts[amount + ORDER_AMOUNT.price] as number;
+        work[FILL] = traded;
+        work[MAKER_LEFT] = makerLeft;
         work[OPEN] = takerLeft;
         work[TRADED] = (work[TRADED] as number) + traded;
         const left = (volume[level] as number) - traded;
@@ -231,24 +236,24 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
 
         const maker = claimEvent(events);
         emitOrder(maker, slot, EventType.tradeMaker, makerLeft === 0 ? EventFlag.done : 0, 0);
-        putAmount(maker + EVENT_WORD.price, price);
-        putAmount(maker + EVENT_WORD.quantity, traded);
-        putAmount(maker + EVENT_WORD.open, makerLeft);
+        putAmount(maker + EVENT_WORD.price, amounts, amount + ORDER_AMOUNT.price);
+        putAmount(maker + EVENT_WORD.quantity, work, FILL);
+        putAmount(maker + EVENT_WORD.open, work, MAKER_LEFT);
         const taker = claimEvent(events);
         const out = events.words;
         out[taker] = EventType.tradeTaker | (side << 8) | (takerLeft === 0 ? EventFlag.done << 24 : 0);
         out[taker + EVENT_WORD.symbol] = words[at + COMMAND_WORD.symbol] as number;
         out[taker + EVENT_WORD.sequence] = sequence[0] as number;
         out[taker + EVENT_WORD.sequence + 1] = sequence[1] as number;
-        putAmount(taker + EVENT_WORD.price, price);
-        putAmount(taker + EVENT_WORD.quantity, traded);
+        putAmount(taker + EVENT_WORD.price, amounts, amount + ORDER_AMOUNT.price);
+        putAmount(taker + EVENT_WORD.quantity, work, FILL);
         out[taker + EVENT_WORD.id] = words[at + COMMAND_WORD.id] as number;
         out[taker + EVENT_WORD.id + 1] = words[at + COMMAND_WORD.id + 1] as number;
         out[taker + EVENT_WORD.account] = words[at + COMMAND_WORD.account] as number;
         out[taker + EVENT_WORD.slot] = takerSlot;
         out[taker + EVENT_WORD.generation] = takerGeneration;
         out[taker + EVENT_WORD.request] = words[at + COMMAND_WORD.request] as number;
-        putAmount(taker + EVENT_WORD.open, takerLeft);
+        putAmount(taker + EVENT_WORD.open, work, OPEN);
 
         if (makerLeft !== 0) {
           amounts[amount + ORDER_AMOUNT.open] = makerLeft;
@@ -307,14 +312,22 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     const amount = slot << 3;
     const left = (amounts[amount + ORDER_AMOUNT.open] as number) - wanted;
     if (left <= 0) return remove(words, at, slot, Reason.reduced);
-    addVolume(ints[(slot << 4) + ORDER.level] as number, -wanted);
+    work[CHANGE] = -wanted;
+    changeVolume(ints[(slot << 4) + ORDER.level] as number);
+    work[FILL] = wanted;
     amounts[amount + ORDER_AMOUNT.open] = left;
     work[OPEN] = left;
     const event = claimEvent(events);
-    emitOrder(event, slot, EventType.canceled | (Reason.reduced << 16), 0, words[at + COMMAND_WORD.request] as number);
-    putAmount(event + EVENT_WORD.price, amounts[amount + ORDER_AMOUNT.price] as number);
-    putAmount(event + EVENT_WORD.quantity, wanted);
-    putAmount(event + EVENT_WORD.open, left);
+    emitOrder(
+      event,
+      slot,
+      EventType.canceled | (Reason.reduced << 16),
+      0,
+      (words[at + COMMAND_WORD.request] as number) | 0,
+    );
+    putAmount(event + EVENT_WORD.price, amounts, amount + ORDER_AMOUNT.price);
+    putAmount(event + EVENT_WORD.quantity, work, FILL);
+    putAmount(event + EVENT_WORD.open, work, OPEN);
   }
 
   function replaceOrder(words: Uint32Array, at: number): void {
@@ -350,7 +363,8 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       : oldOpen;
     const level = ints[order + ORDER.level] as number;
     if (price === oldPrice && open < oldOpen) {
-      addVolume(level, open - oldOpen);
+      work[CHANGE] = open - oldOpen;
+      changeVolume(level);
       amounts[amount + ORDER_AMOUNT.open] = open;
       work[OPEN] = open;
       emitReplaced(words, at, slot, EventFlag.kept);
@@ -359,10 +373,10 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
 
     const side = (ints[order + ORDER.flags] as number) & ORDER_FLAG.sell;
     const ladder = symbol * 2 + side;
-    setLimitKey(side, true, priceHigh, priceLow);
+    setLimitKey(side, true, priceHigh, priceLow | 0);
     if ((ints[order + ORDER.generation] as number) >= GENERATION_MAX) return reject(words, at, Reason.ordersFull);
     const leavesPage = levels[(level << 2) + LEVEL.count] === 1 && ladders.isLastOfPage(level);
-    if (!leavesPage && !ladders.hasRoom(ladder, keyHighOf(side, priceHigh), keyLowOf(side, priceLow))) {
+    if (!leavesPage && !ladders.hasRoom(ladder, keyHighOf(side, priceHigh), keyLowOf(side, priceLow | 0))) {
       return reject(words, at, Reason.levelsFull);
     }
     if (((ints[order + ORDER.flags] as number) & ORDER_FLAG.postOnly) !== 0 && wouldTrade(ladder ^ 1)) {
@@ -392,11 +406,12 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       slot,
       EventType.canceled | (reason << 16),
       EventFlag.done,
-      words[at + COMMAND_WORD.request] as number,
+      (words[at + COMMAND_WORD.request] as number) | 0,
     );
-    putAmount(event + EVENT_WORD.price, amounts[amount + ORDER_AMOUNT.price] as number);
-    putAmount(event + EVENT_WORD.quantity, amounts[amount + ORDER_AMOUNT.open] as number);
-    putAmount(event + EVENT_WORD.open, 0);
+    putAmount(event + EVENT_WORD.price, amounts, amount + ORDER_AMOUNT.price);
+    putAmount(event + EVENT_WORD.quantity, amounts, amount + ORDER_AMOUNT.open);
+    events.words[event + EVENT_WORD.open] = 0;
+    events.words[event + EVENT_WORD.open + 1] = 0;
     unlink(
       slot,
       (ints[order + ORDER.symbol] as number) * 2 + ((ints[order + ORDER.flags] as number) & ORDER_FLAG.sell),
@@ -529,13 +544,13 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     const out = events.words;
     clear(event, EventType.answer | ((sessions.answerReason[row] as number) << 16) | (flags << 24));
     out[event + EVENT_WORD.symbol] = words[at + COMMAND_WORD.session] as number;
-    putAmount(event + EVENT_WORD.price, sessions.answerSequence[row] as number);
-    putAmount(event + EVENT_WORD.quantity, sessions.answerTraded[row] as number);
+    putAmount(event + EVENT_WORD.price, sessions.answerSequence, row);
+    putAmount(event + EVENT_WORD.quantity, sessions.answerTraded, row);
     out[event + EVENT_WORD.id] = words[at + COMMAND_WORD.id] as number;
     out[event + EVENT_WORD.id + 1] = words[at + COMMAND_WORD.id + 1] as number;
     out[event + EVENT_WORD.account] = words[at + COMMAND_WORD.account] as number;
     out[event + EVENT_WORD.request] = words[at + COMMAND_WORD.request] as number;
-    putAmount(event + EVENT_WORD.open, sessions.answerOpen[row] as number);
+    putAmount(event + EVENT_WORD.open, sessions.answerOpen, row);
   }
 
   // --- The book --------------------------------------------------------------------------------------------------------
@@ -543,9 +558,9 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   /** The live order that (account, id) of the command names, or 0. */
   function findOrder(words: Uint32Array, at: number): number {
     return orders.find(
-      words[at + COMMAND_WORD.account] as number,
-      words[at + COMMAND_WORD.id] as number,
-      words[at + COMMAND_WORD.id + 1] as number,
+      (words[at + COMMAND_WORD.account] as number) | 0,
+      (words[at + COMMAND_WORD.id] as number) | 0,
+      (words[at + COMMAND_WORD.id + 1] as number) | 0,
     );
   }
 
@@ -572,7 +587,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     const priceHigh = Math.floor(price / TWO_32);
     const priceLow = price - priceHigh * TWO_32;
     const ladder = (ints[order + ORDER.symbol] as number) * 2 + side;
-    const level = ladders.open(ladder, keyHighOf(side, priceHigh), keyLowOf(side, priceLow));
+    const level = ladders.open(ladder, keyHighOf(side, priceHigh), keyLowOf(side, priceLow | 0));
     const node = level << 2;
     const tail = levels[node + LEVEL.tail] as number;
     if (tail === 0) levels[node + LEVEL.head] = slot;
@@ -582,7 +597,8 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     ints[order + ORDER.level] = level;
     levels[node + LEVEL.tail] = slot;
     levels[node + LEVEL.count] = (levels[node + LEVEL.count] as number) + 1;
-    addVolume(level, amounts[amount + ORDER_AMOUNT.open] as number);
+    work[CHANGE] = amounts[amount + ORDER_AMOUNT.open] as number;
+    changeVolume(level);
   }
 
   function unlink(slot: number, ladder: number): void {
@@ -596,12 +612,14 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     if (next === 0) levels[node + LEVEL.tail] = prev;
     else ints[(next << 4) + ORDER.prev] = prev;
     levels[node + LEVEL.count] = (levels[node + LEVEL.count] as number) - 1;
-    addVolume(level, -(amounts[(slot << 3) + ORDER_AMOUNT.open] as number));
+    work[CHANGE] = -(amounts[(slot << 3) + ORDER_AMOUNT.open] as number);
+    changeVolume(level);
     if ((levels[node + LEVEL.head] as number) === 0) ladders.close(ladder, level);
   }
 
-  function addVolume(level: number, quantity: number): void {
-    const sum = (volume[level] as number) + quantity;
+  /** Adds `work[CHANGE]`, which may be negative, to a level's volume. */
+  function changeVolume(level: number): void {
+    const sum = (volume[level] as number) + (work[CHANGE] as number);
     const node = (level << 2) + LEVEL.volumeHigh;
     if (sum < 0) {
       volume[level] = sum + VOLUME_SPILL;
@@ -614,7 +632,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
 
   /** The worst key of the opposite ladder that may still trade. */
   function setLimitKey(side: number, limit: boolean, priceHigh: number, priceLow: number): void {
-    const price = priceHigh * TWO_32 + priceLow;
+    const price = priceHigh * TWO_32 + (priceLow >>> 0);
     work[LIMIT_KEY] = limit ? (side === 0 ? price : AMOUNT_MAX - price) : AMOUNT_MAX - 1;
   }
 
@@ -623,7 +641,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   }
 
   function keyLowOf(side: number, priceLow: number): number {
-    return side === 0 ? ~priceLow : priceLow | 0;
+    return side === 0 ? ~priceLow : priceLow;
   }
 
   // --- Field rules -----------------------------------------------------------------------------------------------------
@@ -671,18 +689,18 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
   function emitRemainder(words: Uint32Array, at: number, side: number, reason: number): void {
     const head = EventType.canceled | (side << 8) | (reason << 16) | (EventFlag.done << 24);
     const event = emitCommand(words, at, head, 0, 0, true);
-    putAmount(event + EVENT_WORD.quantity, work[OPEN] as number);
-    putAmount(event + EVENT_WORD.open, 0);
+    putAmount(event + EVENT_WORD.quantity, work, OPEN);
     work[OPEN] = 0;
+    putAmount(event + EVENT_WORD.open, work, OPEN);
   }
 
   function emitReplaced(words: Uint32Array, at: number, slot: number, flags: number): void {
     const event = claimEvent(events);
-    emitOrder(event, slot, EventType.replaced, flags, words[at + COMMAND_WORD.request] as number);
+    emitOrder(event, slot, EventType.replaced, flags, (words[at + COMMAND_WORD.request] as number) | 0);
     const amount = slot << 3;
-    putAmount(event + EVENT_WORD.price, amounts[amount + ORDER_AMOUNT.price] as number);
-    putAmount(event + EVENT_WORD.quantity, amounts[amount + ORDER_AMOUNT.open] as number);
-    putAmount(event + EVENT_WORD.open, amounts[amount + ORDER_AMOUNT.open] as number);
+    putAmount(event + EVENT_WORD.price, amounts, amount + ORDER_AMOUNT.price);
+    putAmount(event + EVENT_WORD.quantity, amounts, amount + ORDER_AMOUNT.open);
+    putAmount(event + EVENT_WORD.open, amounts, amount + ORDER_AMOUNT.open);
   }
 
   /** An event about the command's own order; open = quantity. Returns its first word. */
@@ -740,7 +758,9 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     out[event + EVENT_WORD.sequence + 1] = sequence[1] as number;
   }
 
-  function putAmount(at: number, value: number): void {
+  /** Writes the amount in `cells[cell]` at word `at` of the events. */
+  function putAmount(at: number, cells: Float64Array, cell: number): void {
+    const value = cells[cell] as number;
     const high = Math.floor(value / TWO_32);
     const out = events.words;
     out[at] = value - high * TWO_32;

@@ -21,7 +21,7 @@ export const Admission = { handle: 0, unknown: 1, account: 2, gap: 3, repeat: 4,
 export interface SessionTable {
   /** The place of an open session, or -1. */
   find(session: number): number;
-  /** What to do with a request; {@link Admission}. Changes nothing. */
+  /** What to do with a request; {@link Admission}. Changes nothing. Numbers of 32 bits may be given as int32. */
   admit(place: number, account: number, request: number): number;
   /** Counts a request as handled. */
   handled(place: number, request: number, timeHigh: number, timeLow: number): void;
@@ -95,10 +95,11 @@ export function createSessionTable(limits: VenueLimits): SessionTable {
   }
 
   function admit(place: number, owner: number, request: number): number {
-    if (account[place] !== 0 && account[place] !== owner) return Admission.account;
+    if (account[place] !== 0 && account[place] !== owner >>> 0) return Admission.account;
     const latest = lastRequest[place] as number;
-    if (request > latest) return request === latest + 1 ? Admission.handle : Admission.gap;
-    return request !== 0 && latest - request < window ? Admission.repeat : Admission.tooOld;
+    const asked = request >>> 0;
+    if (asked > latest) return asked === latest + 1 ? Admission.handle : Admission.gap;
+    return asked !== 0 && latest - asked < window ? Admission.repeat : Admission.tooOld;
   }
 
   function handled(place: number, request: number, timeHigh: number, timeLow: number): void {
@@ -181,7 +182,7 @@ export function createSessionTable(limits: VenueLimits): SessionTable {
     find,
     admit,
     handled,
-    answerRow: (place, request) => place * window + (request % window),
+    answerRow: (place, request) => place * window + ((request >>> 0) % window),
     findKey,
     open,
     close,

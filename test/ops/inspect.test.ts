@@ -93,6 +93,7 @@ test('--block prints its header and its commands, one a line', () => {
   });
   expect(first).toEqual({ seq: 2, op: 'cancel', symbol: 0, account: expect.any(Number), id: 1, time: 0 });
   expect(rest).toHaveLength(4092);
+  expect(rest.at(-1)).toMatchObject({ seq: 4094 });
   expect(inspect(directory, '--block', '2').result).toEqual({ ...header, commands: [first, ...rest] });
 });
 

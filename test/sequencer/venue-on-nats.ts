@@ -33,6 +33,7 @@ export class Market {
   #venue: Venue | undefined;
   #closing: VenueClosing | undefined;
   readonly #clients: RawClient[] = [];
+  readonly #held: HeldJournal[] = [];
 
   static async open(options: Partial<VenueOptions> = {}): Promise<Market> {
     const market = new Market(await startNatsServer());
@@ -82,6 +83,7 @@ export class Market {
   /** Ends everything and leaves nothing behind. */
   async close(): Promise<void> {
     try {
+      for (const held of this.#held) await held.release();
       for (const client of this.#clients) await client.connection.close();
       if (this.#venue !== undefined) await this.#venue.close();
     } finally {
@@ -99,7 +101,9 @@ export class Market {
     });
     const said = child.stdout === null ? [] : await once(child.stdout, 'data');
     if (String(said[0]) !== 'held\n') throw new Error(`the journal is not held: ${said}`);
-    return new HeldJournal(child);
+    const held = new HeldJournal(child);
+    this.#held.push(held);
+    return held;
   }
 }
 
