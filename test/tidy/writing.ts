@@ -79,11 +79,7 @@ export const openNotes: Rule = (tree) => matches(tree, /\b(TODO|FIXME|XXX)\b/, '
 
 /** Nothing depends on, or tells, where somebody keeps their files. */
 export const machinePaths: Rule = (tree) =>
-  matches(
-    tree,
-    /(?<![\w.:/-])\/(?:home|root|Users)\/[\w.-]+|\b[A-Z]:\\Users\\/,
-    "is a path of somebody's machine",
-  );
+  matches(tree, /(?<![\w.:/-])\/(?:home|root|Users)\/[\w.-]+|\b[A-Z]:\\Users\\/, "is a path of somebody's machine");
 
 function matches(tree: Parameters<Rule>[0], pattern: RegExp, what: string): string[] {
   return textFiles(tree, /^(?!package-lock\.json$|LICENSE$)/)
