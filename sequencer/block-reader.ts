@@ -29,7 +29,7 @@ export interface BlockReaderOptions {
 /** Blocks at hand: those nobody has taken yet, those that came before their turn, and those asked for. */
 export const BLOCKS_AHEAD_MAX = 64;
 /** Repairs asked for and not answered yet. */
-export const REPAIRS_IN_FLIGHT_MAX = 4;
+const REPAIRS_IN_FLIGHT_MAX = 4;
 /** A repair that takes longer is asked for again. */
 const REPAIR_MS_MAX = 2_000;
 const BACK_OFF_MS_MIN = 10;

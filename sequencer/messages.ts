@@ -37,7 +37,7 @@ import { COMMAND_BYTES } from '../journal/commands.ts';
  * | 26 |     |          | zero |
  */
 export const MESSAGE_HEADER_BYTES = 16;
-export const MESSAGE_VERSION = 1;
+const MESSAGE_VERSION = 1;
 export const MESSAGE_COMMANDS_MAX = 256;
 export const REQUEST_BYTES_MAX = MESSAGE_HEADER_BYTES + MESSAGE_COMMANDS_MAX * COMMAND_BYTES;
 export const ANSWER_BYTES = 32;

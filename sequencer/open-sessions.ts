@@ -51,7 +51,6 @@ export class OpenSessions {
   }
 
   #answered(words: Uint32Array, at: number): void {
-    if ((eventFlags(words, at) & EventFlag.repeat) !== 0) return;
     const known = this.#known.get(words[at + EVENT_WORD.symbol] as number);
     const next = (words[at + EVENT_WORD.request] as number) + 1;
     if (known !== undefined && known.next < next) known.next = next;

@@ -11,7 +11,7 @@ import { isAnswered, RawClient, whyUnavailable } from './raw-client.ts';
 import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
 
 const MIB = 2 ** 20;
-const DISK_BYTES = 24 * MIB;
+const DISK_BYTES = 12 * MIB;
 const ROOM_BYTES = 200 * MIB;
 const FULL = /^veritape serve: appending block \d+: .*(no space left|ENOSPC)/i;
 
@@ -114,7 +114,7 @@ testOnDisk('a server that finds its disk full is refused with the reason, and st
 testOnDisk('a snapshot that does not fit is told, and the venue goes on', async () => {
   const dir = smallDisk() ?? '';
   const filler = join(dir, 'filler');
-  const server = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', '8388608', '--snapshot-every', '1000');
+  const server = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', '4194304', '--snapshot-every', '1000');
   await server.ready();
   const client = await LoadedClient.open(nats.url, 1);
   clients.push(client);

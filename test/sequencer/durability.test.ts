@@ -17,17 +17,32 @@ const QUIET_MS = 400;
 let market: Market | undefined;
 afterEach(() => market?.close());
 
-async function prepare(
-  options: Partial<VenueOptions>,
-): Promise<{ market: Market; client: RawClient; session: number }> {
+/** A block that was published: its number, its last sequence, and whether it was in the journal when it came. */
+interface HeardBlock {
+  readonly block: number;
+  readonly last: number;
+  readonly stored: boolean;
+}
+
+interface Prepared {
+  readonly market: Market;
+  readonly client: RawClient;
+  readonly session: number;
+  /** Those published from now on. */
+  readonly blocks: HeardBlock[];
+}
+
+async function prepare(options: Partial<VenueOptions>): Promise<Prepared> {
   market = await Market.open(options);
   const client = await market.client();
+  const blocks = await hearBlocks(market, client);
   const admin = await client.openSession(0, 1);
   await client.answers(admin.session, 1, [CREATE]);
   const { session, sequence } = await client.openSession(SEVEN, 1);
-  // Under `memory` the journal may be behind.
-  while (stored(market) < sequence) await new Promise((resolve) => setTimeout(resolve, 2));
-  return { market, client, session };
+  // Blocks may come after the answers to what they hold.
+  while (blocks.at(-1)?.last !== sequence) await new Promise((resolve) => setTimeout(resolve, 2));
+  blocks.length = 0;
+  return { market, client, session, blocks };
 }
 
 /** The last sequence that a reader of the journal's files finds. */
@@ -35,9 +50,8 @@ function stored(at: Market): number {
   return JournalReader.open(at.directory).last.sequence;
 }
 
-/** Blocks published from now on, and whether each one was in the journal when it came. */
-async function hearBlocks(at: Market, client: RawClient): Promise<{ block: number; last: number; stored: boolean }[]> {
-  const blocks: { block: number; last: number; stored: boolean }[] = [];
+async function hearBlocks(at: Market, client: RawClient): Promise<HeardBlock[]> {
+  const blocks: HeardBlock[] = [];
   client.connection.subscribe(blockSubject(SHARD), {
     callback: (error, message) => {
       if (error !== null) return;
@@ -52,10 +66,9 @@ async function hearBlocks(at: Market, client: RawClient): Promise<{ block: numbe
 }
 
 test('under `disk`, while the journal stands still, nothing is answered and nothing is published', async () => {
-  const { market: at, client, session } = await prepare({ ackPolicy: 'disk' });
+  const { market: at, client, session, blocks } = await prepare({ ackPolicy: 'disk' });
   const heard = await client.hear(`veritape.${SHARD}.exec.>`);
   const tops = await client.hear(`veritape.${SHARD}.top.>`);
-  const blocks = await hearBlocks(at, client);
   const before = stored(at);
   const held = await at.holdJournal();
   const answers: Answer[][] = [];
@@ -80,12 +93,8 @@ test('under `disk`, while the journal stands still, nothing is answered and noth
 });
 
 test('under `disk`, whatever is answered or published is in the journal already', async () => {
-  const {
-    market: at,
-    client,
-    session,
-  } = await prepare({ ackPolicy: 'disk', blockBounds: { ordersMax: 16, ordersReady: 4 } });
-  const blocks = await hearBlocks(at, client);
+  const small = { ordersMax: 16, ordersReady: 4 };
+  const { market: at, client, session, blocks } = await prepare({ ackPolicy: 'disk', blockBounds: small });
   const behind: number[] = [];
   client.connection.subscribe(`veritape.${SHARD}.exec.>`, {
     callback: (error, message) => {
@@ -113,8 +122,7 @@ test('under `disk`, whatever is answered or published is in the journal already'
 test.each([1, 3])(
   'under `memory`, with %d replicas, an answer does not wait for the journal, but blocks do',
   async (replicas) => {
-    const { market: at, client, session } = await prepare({ ackPolicy: 'memory', replicas });
-    const blocks = await hearBlocks(at, client);
+    const { market: at, client, session, blocks } = await prepare({ ackPolicy: 'memory', replicas });
     const heard = await client.hear(`veritape.${SHARD}.exec.>`);
     const before = stored(at);
     const held = await at.holdJournal();
@@ -132,8 +140,7 @@ test.each([1, 3])(
 );
 
 test('under `memory`, a venue that is closed while its journal stands still waits for it, and sends the last blocks on', async () => {
-  const { market: at, client, session } = await prepare({ ackPolicy: 'memory' });
-  const blocks = await hearBlocks(at, client);
+  const { market: at, client, session, blocks } = await prepare({ ackPolicy: 'memory' });
   const held = await at.holdJournal();
   for (const first of [1, 2]) await client.answers(session, first, [order(SEVEN, first, 'buy', 10, 5)]);
   let closing: VenueClosing | undefined;

@@ -105,6 +105,16 @@ test('a session is found again by its key, and tells where to go on', async () =
   expect(await client.openSession(SEVEN, key)).toMatchObject({ session: others.session + 1, handled: 0 });
 });
 
+test('a session that is used from inside the process, too, has no gap on NATS by that', async () => {
+  const session = await freshSession();
+  const inside = await market.venue.openSession(SEVEN, key);
+  expect(inside.session).toBe(session);
+  await inside.send([1, 2, 3].map((id) => order(SEVEN, id, 'buy', 10, 1)));
+  const [answer] = await client.answers(session, 4, [order(SEVEN, 4, 'buy', 10, 1)]);
+  expect(answer).toMatchObject({ reason: Reason.none, repeat: false });
+  expect(await client.ask(session, 6, [order(SEVEN, 6, 'buy', 10, 1)])).toMatchObject({ error: 'requestGap' });
+});
+
 test('sessions that are not open, not the account’s, or asked for what is no longer kept, are told so', async () => {
   const session = await freshSession();
   const reason = async (number: number, first: number, account = SEVEN): Promise<number | undefined> =>
@@ -319,6 +329,7 @@ test('a request that comes while the venue closes is refused, or finds nobody', 
   );
   expect(outcome).toMatch(/unavailable|no responders/);
   expect((await closing).sequence).toBe(sequence);
+  await expect(client.openSession(SEVEN, key)).rejects.toThrow('no responders');
   await market.openVenue();
 });
 

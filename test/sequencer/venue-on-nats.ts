@@ -17,7 +17,7 @@ import { type RawCommand, writeRaw } from '../replicas/raw-commands.ts';
 /** A venue on a NATS server of its own, and clients of it that say what they like. */
 
 export const SHARD = 3;
-export const SEGMENT_BYTES_MAX = 4 * 2 ** 20;
+const SEGMENT_BYTES_MAX = 4 * 2 ** 20;
 export const LIMITS: VenueLimits = {
   ordersMax: 4096,
   levelPagesMax: 256,
