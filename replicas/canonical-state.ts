@@ -18,7 +18,7 @@ import { ORDER, ORDER_AMOUNT, ORDER_FLAG } from './order-table.ts';
  * | instruments | count; each by symbol: symbol, closed (0/1), name length, name bytes, quantity limit, price limit |
  * | sessions | last number given; count; each by number: number, account, key low, key high, last request, last use low, last use high; then the answers kept, oldest first, as columns: sequence difference, reason, open, traded |
  * | slots | slots ever used; column of generations; free slots: count, column of slots, next to be used first |
- * | orders | count; by priority sequence, columns: sequence difference, slot, symbol, side + 2·post-only, account, id low difference (mod 2^32), id high difference (mod 2^32), price difference, open quantity |
+ * | orders | count; by priority sequence, columns: sequence difference, slot, symbol, side + 2·post-only, account, id low and id high, each as the difference (mod 2^32) to the account's order before, price difference, open quantity |
  */
 export const STATE_CODEC_VERSION = 1;
 
@@ -100,11 +100,13 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   );
   out.putColumn(sorted, (slot) => (ints[(slot << 4) + ORDER.account] as number) >>> 0);
   for (let word = 0; word < 2; word++) {
-    let last = 0;
+    // Clients count their own orders, so an id is near the one before it of the same account.
+    const lastOf = new Map<number, number>();
     out.putColumn(sorted, (slot) => {
+      const account = ints[(slot << 4) + ORDER.account] as number;
       const value = ints[(slot << 4) + ORDER.id + word] as number;
-      const difference = (value - last) | 0;
-      last = value;
+      const difference = (value - (lastOf.get(account) ?? 0)) | 0;
+      lastOf.set(account, value);
       return zigzag(difference);
     });
   }
@@ -196,10 +198,12 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     ints[(slot << 4) + ORDER.flags] = ORDER_FLAG.live | input.take('flags', ORDER_FLAG.sell | ORDER_FLAG.postOnly);
   for (const slot of slots) ints[(slot << 4) + ORDER.account] = input.take('account', TWO_32 - 1);
   for (let word = 0; word < 2; word++) {
-    before = 0;
+    const lastOf = new Map<number, number>();
     for (const slot of slots) {
-      before = (before + input.takeDifference('id')) | 0;
-      ints[(slot << 4) + ORDER.id + word] = before;
+      const account = ints[(slot << 4) + ORDER.account] as number;
+      const value = ((lastOf.get(account) ?? 0) + input.takeDifference('id')) | 0;
+      lastOf.set(account, value);
+      ints[(slot << 4) + ORDER.id + word] = value;
     }
   }
   before = 0;
