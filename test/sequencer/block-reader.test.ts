@@ -1,113 +1,325 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { BLOCK_HEADER_WORDS, type BlockView } from '../../journal/block.ts';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { BLOCK_HEADER_WORDS, BlockBuffer, type BlockFields, BlockView, checkBlock } from '../../journal/block.ts';
 import { hashOf } from '../../journal/chain.ts';
 import { COMMAND_WORDS } from '../../journal/commands.ts';
 import { JournalReader } from '../../journal/reader.ts';
+import { pointOf } from '../../journal/segmentfile.ts';
+import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { encodeState } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
-import { BLOCKS_AHEAD_MAX, BlockReader, chainStart } from '../../sequencer/block-reader.ts';
+import { applyBlock } from '../../replicas/replay.ts';
+import { BLOCKS_AHEAD_MAX, BlockReader, BlockReaderError, chainStart } from '../../sequencer/block-reader.ts';
 import { blockSubject } from '../../sequencer/nats-gateway.ts';
-import { LIMITS, Market, SHARD } from './venue-on-nats.ts';
+import { CuttableLink } from './cuttable-link.ts';
+import { LIMITS, Market, order, SHARD } from './venue-on-nats.ts';
 
 let market: Market;
+const readers: BlockReader[] = [];
+const connections: NatsConnection[] = [];
+const links: CuttableLink[] = [];
 beforeEach(async () => {
   market = await Market.open();
 });
-afterEach(() => market.close());
+afterEach(async () => {
+  for (const reader of readers.splice(0)) reader.close();
+  for (const connection of connections.splice(0)) await connection.close();
+  for (const link of links.splice(0)) await link.close();
+  await market.close();
+});
 
 /** A replica on another host: everything it knows came as blocks over NATS. */
 class RemoteReplica {
-  readonly #events = new EventBuffer(1 << 14);
+  readonly reader: BlockReader;
+  readonly refused: string[] = [];
+  readonly #events = new EventBuffer(1 << 10);
   readonly #matcher = createMatcher(LIMITS, this.#events);
 
-  apply(block: BlockView): void {
-    expect(block.firstSequence).toBe(this.#matcher.sequence() + 1);
-    for (let index = 0; index < block.count; index++) {
-      this.#matcher.apply(block.words, BLOCK_HEADER_WORDS + index * COMMAND_WORDS);
-    }
-    this.#events.clear();
+  constructor(connection: NatsConnection, after = chainStart(market.venue.genesis)) {
+    const onRefused = ({ kind }: { kind: string }): unknown => this.refused.push(kind);
+    this.reader = new BlockReader({ connection, shard: SHARD, after, onRefused });
+    readers.push(this.reader);
+  }
+
+  get stateHash(): string {
+    return hashOf(encodeState(this.#matcher.state)).toString('hex');
   }
 
   get sequence(): number {
     return this.#matcher.sequence();
   }
 
-  get stateHash(): string {
-    return hashOf(encodeState(this.#matcher.state)).toString('hex');
+  /** Applies blocks until the one that ends with `sequence`. */
+  async follow(sequence: number): Promise<void> {
+    while (this.sequence < sequence) {
+      const block = await this.reader.next();
+      if (block === undefined) throw new Error('the reader was closed');
+      expect(block.firstSequence).toBe(this.sequence + 1);
+      applyBlock(this.#matcher, block, () => this.#events.clear());
+    }
+    expect(this.sequence).toBe(sequence);
   }
 }
 
-async function reader(): Promise<BlockReader> {
-  const { connection } = await market.client();
-  return new BlockReader({ connection, shard: SHARD, after: chainStart(market.venue.genesis) });
+async function replica(): Promise<RemoteReplica> {
+  return new RemoteReplica((await market.client()).connection);
 }
 
-/** Sends batches one after another, so that they come in blocks of their own. */
-async function trade(from: number, batches: number): Promise<void> {
-  const admin = await market.venue.openSession(0, 1);
-  if (market.venue.instruments.byName('ACME') === undefined) {
-    await admin.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' }]);
+/** A replica behind a link that can be cut. */
+async function replicaFarAway(): Promise<{ far: RemoteReplica; link: CuttableLink }> {
+  const link = await CuttableLink.to(market.nats.port);
+  links.push(link);
+  const connection = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
+  connections.push(connection);
+  return { far: new RemoteReplica(connection), link };
+}
+
+/** Sends commands one after the other, so that each has a block of its own; the sequence of the last one. */
+async function trade(count: number): Promise<number> {
+  const session = await market.venue.openSession(0, 1);
+  if (market.venue.instruments.byName('ZERO') === undefined) {
+    await session.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ZERO' }]);
   }
-  for (let batch = 0; batch < batches; batch++) {
-    const id = from + batch;
+  let sequence = 0;
+  for (let index = 0; index < count; index++) {
+    const id = session.nextRequest;
     const side = id % 2 === 0 ? 'buy' : 'sell';
-    await admin.send([{ op: 'new', account: 7, symbol: 0, id, side, price: 1000 + (id % 5), quantity: 1 + (id % 3) }]);
+    const [answer] = await session.send([order(7, id, side, 1000 + (id % 5), 1 + (id % 3))]);
+    sequence = answer?.sequence ?? 0;
   }
+  return sequence;
 }
 
-async function follow(from: BlockReader, replica: RemoteReplica, sequence: number): Promise<void> {
-  while (replica.sequence < sequence) {
-    const block = await from.next();
-    if (block === undefined) throw new Error('the reader was closed');
-    replica.apply(block);
-  }
-}
-
-test('a reader that joins late, and one that is there from the start, come to the state of the venue', async () => {
-  const early = await reader();
-  await trade(1, 80);
-  const late = await reader();
-  await trade(101, 20);
-  const info = market.venue.info() as { sequence: number };
-  const replicas = [new RemoteReplica(), new RemoteReplica()] as const;
-  await Promise.all([follow(early, replicas[0], info.sequence), follow(late, replicas[1], info.sequence)]);
-  const last = JournalReader.open(market.directory).last;
-  for (const each of [early, late]) {
-    expect(each.last.block).toBe(last.block);
-    expect(each.last.hash.equals(last.hash)).toBe(true);
-    expect(each.counts.refused).toBe(0);
-  }
-  // More was missed than is asked for at once.
-  expect(late.counts.repairs).toBeGreaterThan(BLOCKS_AHEAD_MAX);
-  early.close();
-  late.close();
+/** Ends the venue and shows that a replica elsewhere has come to its chain and its state. */
+async function expectSameEnd(...replicas: RemoteReplica[]): Promise<void> {
   const closing = await market.closeVenue();
-  expect(replicas.map((replica) => replica.stateHash)).toEqual([closing.stateHashes[0], closing.stateHashes[0]]);
+  for (const each of replicas) await each.follow(closing.sequence);
+  const { block, hash } = JournalReader.open(market.directory).last;
+  for (const { reader, stateHash } of replicas) {
+    expect([reader.last.block, reader.last.hash.toString('hex')]).toEqual([block, hash.toString('hex')]);
+    expect(stateHash).toBe(closing.stateHashes[0]);
+  }
+}
+
+/** The last block in the journal. */
+function lastBlock(): BlockView {
+  const journal = JournalReader.open(market.directory);
+  for (const block of journal.blocks(journal.last.block)) return block.copy();
+  throw new Error('the journal is empty');
+}
+
+/** A block that is whole in itself, with the commands of `like` and other fields. */
+function forge(like: BlockView, fields: Partial<BlockFields>): Buffer {
+  const buffer = new BlockBuffer();
+  buffer.words.set(like.words.subarray(0, BLOCK_HEADER_WORDS + like.count * COMMAND_WORDS));
+  const { epoch, block, firstSequence, count, timeLow, timeHigh, shard } = like;
+  const previousHash = Buffer.from(like.previousHash);
+  const sealed = buffer.seal({ epoch, block, firstSequence, count, timeLow, timeHigh, shard, previousHash, ...fields });
+  const bytes = Buffer.from(sealed);
+  expect(checkBlock(bytes)).toBeInstanceOf(BlockView);
+  return bytes;
+}
+
+async function publish(...blocks: Uint8Array[]): Promise<void> {
+  const { connection } = await market.client();
+  for (const bytes of blocks) connection.publish(blockSubject(SHARD), bytes);
+  await connection.flush();
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+test('a reader from the start and one that joins late come to the chain and the state of the venue', async () => {
+  const early = await replica();
+  await trade(BLOCKS_AHEAD_MAX + 16);
+  const late = await replica();
+  const sequence = await trade(20);
+  await Promise.all([early.follow(sequence), late.follow(sequence)]);
+  // More was missed than is kept at hand.
+  expect(late.reader.counts.repairs).toBeGreaterThan(BLOCKS_AHEAD_MAX);
+  expect(early.reader.counts.gaps).toBe(0);
+  expect([...early.refused, ...late.refused]).toEqual([]);
+  await expectSameEnd(early, late);
 });
 
-test('what somebody else publishes as blocks is refused, and the venue is asked for the true ones', async () => {
-  const honest = await reader();
-  const forger = (await market.client()).connection;
-  await trade(1, 3);
-  const replica = new RemoteReplica();
-  await follow(honest, replica, (market.venue.info() as { sequence: number }).sequence);
-  const own = JournalReader.open(market.directory);
-  const last = own.last.block;
-  const [good] = [...own.blocks(last)].map((block) => Buffer.from(block.bytes));
-  const flipped = Buffer.from(good as Buffer);
+test('a reader whose link is cut for a while misses nothing, also when nothing more is published', async () => {
+  const { far, link } = await replicaFarAway();
+  await far.follow(await trade(5));
+  link.cut();
+  const missed = await trade(30);
+  link.mend();
+  // These come while the reader is away, or after: either way they are the last ones.
+  await far.follow(missed);
+  link.cut();
+  await trade(3);
+  link.mend();
+  await far.follow(await trade(3));
+  expect(far.reader.counts.repairs).toBeGreaterThanOrEqual(30);
+  expect(far.refused).toEqual([]);
+  const sequence = await trade(1);
+  await far.follow(sequence);
+  await expectSameEnd(far);
+});
+
+test('a reader that is not read from keeps a bounded number of blocks, and gives all of them later', async () => {
+  const slow = await replica();
+  const sequence = await trade(3 * BLOCKS_AHEAD_MAX);
+  await until(() => slow.reader.counts.dropped > 0 && slow.reader.counts.blocks === BLOCKS_AHEAD_MAX);
+  expect(slow.reader.last.block).toBe(BLOCKS_AHEAD_MAX);
+  await slow.follow(sequence);
+  expect(slow.reader.counts.repairs).toBeGreaterThan(BLOCKS_AHEAD_MAX);
+  await expectSameEnd(slow);
+});
+
+test('reading goes on over a restart of the venue, and a block of the epoch before is refused', async () => {
+  const follower = await replica();
+  await follower.follow(await trade(5));
+  const before = lastBlock();
+  await market.closeVenue();
+  await market.openVenue();
+  await follower.follow(await trade(5));
+  const last = lastBlock();
+  expect([before.epoch, last.epoch]).toEqual([1, 2]);
+  // As a server would write it that does not know it was taken over.
+  await publish(
+    forge(last, {
+      epoch: 1,
+      block: last.block + 1,
+      firstSequence: last.lastSequence + 1,
+      previousHash: Buffer.from(last.hash),
+    }),
+  );
+  await until(() => follower.refused.length > 0);
+  expect(follower.refused).toEqual(['epoch']);
+  await follower.follow(await trade(2));
+  await expectSameEnd(follower);
+});
+
+test('what others publish as blocks is refused by its fault, and the true blocks are given', async () => {
+  const follower = await replica();
+  await follower.follow(await trade(4));
+  const last = lastBlock();
+  const flipped = Buffer.from(last.bytes);
   flipped[BLOCK_HEADER_WORDS * 4 + 9] = (flipped[BLOCK_HEADER_WORDS * 4 + 9] as number) ^ 1;
-  for (const bytes of [Buffer.from('garbage'), flipped, Buffer.alloc(0), (good as Buffer).subarray(0, 100)]) {
-    forger.publish(blockSubject(SHARD), bytes);
+  const damaged = forge(last, { block: last.block + 1, firstSequence: last.lastSequence + 1 });
+  damaged[BLOCK_HEADER_WORDS * 4 + 9] = (damaged[BLOCK_HEADER_WORDS * 4 + 9] as number) ^ 1;
+  const next = { block: last.block + 1, firstSequence: last.lastSequence + 1, previousHash: Buffer.from(last.hash) };
+  const cases: readonly (readonly [string, Uint8Array])[] = [
+    ['length', new Uint8Array(0)],
+    ['length', Buffer.from('garbage')],
+    ['magic', Buffer.alloc(200)],
+    ['length', last.bytes.subarray(0, 100)],
+    ['header-crc', Buffer.concat([last.bytes.subarray(0, 20), Buffer.alloc(last.bytes.length - 20)])],
+    ['body-crc', damaged],
+    ['shard', forge(last, { ...next, shard: SHARD + 1 })],
+    ['previous-hash', forge(last, { ...next, previousHash: Buffer.alloc(32, 1) })],
+    ['sequence', forge(last, { ...next, firstSequence: 1 })],
+  ];
+  for (const [kind, bytes] of cases) {
+    const before = follower.refused.length;
+    await publish(bytes);
+    await until(() => follower.refused.length > before);
+    expect(follower.refused.at(-1)).toBe(kind);
   }
-  // A repeat of what is known is no harm.
-  forger.publish(blockSubject(SHARD), good as Buffer);
-  await forger.flush();
-  await trade(50, 3);
-  await follow(honest, replica, (market.venue.info() as { sequence: number }).sequence);
-  expect(honest.counts.refused).toBeGreaterThanOrEqual(3);
-  expect(honest.counts.duplicates).toBeGreaterThanOrEqual(1);
-  honest.close();
-  const closing = await market.closeVenue();
-  expect(replica.stateHash).toBe(closing.stateHashes[0]);
+  expect(follower.reader.last.block).toBe(last.block);
+  // What is there already, true or not, is no more than a duplicate.
+  const duplicates = follower.reader.counts.duplicates;
+  await publish(last.bytes, flipped);
+  await until(() => follower.reader.counts.duplicates === duplicates + 2);
+  await follower.follow(await trade(5));
+  await expectSameEnd(follower);
+});
+
+test('a forged block far ahead is held only until the true ones show that it does not belong there', async () => {
+  const follower = await replica();
+  await follower.follow(await trade(4));
+  const last = lastBlock();
+  await publish(forge(last, { block: last.block + 3 }), forge(last, { block: last.block + 10 ** 6 }));
+  await until(() => follower.reader.counts.gaps > 0);
+  await follower.follow(await trade(8));
+  expect(follower.refused).toEqual(['sequence']);
+  await expectSameEnd(follower);
+});
+
+test('a block that fits, but is not the venue’s, ends the reader as soon as the venue goes on', async () => {
+  const follower = await replica();
+  await follower.follow(await trade(4));
+  const last = lastBlock();
+  const next = { block: last.block + 1, firstSequence: last.lastSequence + 1, previousHash: Buffer.from(last.hash) };
+  await publish(forge(last, next));
+  await until(() => follower.reader.last.block === last.block + 1);
+  await trade(3);
+  const drain = async (): Promise<void> => {
+    while ((await follower.reader.next()) !== undefined);
+  };
+  await expect(drain()).rejects.toThrow(BlockReaderError);
+  await expect(follower.reader.next()).rejects.toThrow('the venue has another chain than the one that was followed');
+});
+
+test('reading begins after any block whose place in the chain is known, and with another hash it does not begin', async () => {
+  await trade(10);
+  const journal = JournalReader.open(market.directory);
+  const middle = journal.last.block - 4;
+  let after = journal.last;
+  for (const block of journal.blocks(middle)) {
+    after = pointOf(block);
+    break;
+  }
+  const { connection } = await market.client();
+  const reader = new BlockReader({ connection, shard: SHARD, after });
+  readers.push(reader);
+  const numbers: number[] = [];
+  for await (const { block } of reader) {
+    numbers.push(block);
+    if (block === journal.last.block) break;
+  }
+  expect(numbers).toEqual([1, 2, 3, 4].map((ahead) => middle + ahead));
+  const lost = new BlockReader({ connection, shard: SHARD, after: { ...after, hash: Buffer.alloc(32) } });
+  readers.push(lost);
+  await expect(lost.next()).rejects.toThrow(/block \d+: does not follow the block before it.*another chain/);
+});
+
+test('a reader that needs a block that is no longer kept is told the first one that is', async () => {
+  await market.closeVenue();
+  rmSync(market.directory, { recursive: true, force: true });
+  const options = { segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 10_000 };
+  const venue = await market.openVenue(options);
+  const session = await venue.openSession(0, 1);
+  for (let turn = 0; turn < 4; turn++) {
+    await Promise.all(
+      Array.from({ length: 32 }, () =>
+        session.send(Array.from({ length: 256 }, () => ({ op: 'cancel', account: 7, symbol: 0, id: 1 }) as const)),
+      ),
+    );
+  }
+  await market.closeVenue();
+  const root = journalPath(market.directory);
+  const segments = readdirSync(root)
+    .filter((name) => name.startsWith('segment-'))
+    .sort();
+  expect(segments.length).toBeGreaterThan(1);
+  rmSync(join(root, segments[0] as string), { recursive: true });
+  await market.openVenue(options);
+  const first = JournalReader.open(market.directory).firstBlock;
+  const late = await replica();
+  await expect(late.reader.next()).rejects.toThrow(`block 1 is not kept any more; the first one is ${first}`);
+});
+
+test('a closed reader gives what it had, then nothing, and one whose connection is closed says so', async () => {
+  const follower = await replica();
+  const sequence = await trade(3);
+  await until(() => follower.reader.last.sequence === sequence);
+  follower.reader.close();
+  await follower.follow(sequence);
+  expect(await follower.reader.next()).toBeUndefined();
+  const { connection } = await market.client();
+  const other = new RemoteReplica(connection);
+  await other.follow(sequence);
+  const waiting = other.reader.next();
+  await connection.close();
+  await expect(waiting).rejects.toThrow('the connection was closed');
 });

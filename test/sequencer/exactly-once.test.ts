@@ -133,16 +133,14 @@ test('after the venue was closed and opened again, a repeat gets its answer, and
   const session = await freshSession();
   const batch = [order(SEVEN, 1, 'buy', 10, 5), order(SEVEN, 2, 'sell', 10, 2), order(SEVEN, 3, 'buy', 9, 1)];
   const first = await client.answers(session, 1, batch);
-  for (const snapshotEvery of [0, 1]) {
+  const repeated = first.map((answer) => ({ ...answer, repeat: true }));
+  // First from the journal alone, then from the snapshot that the first one leaves.
+  for (const snapshotEvery of [1, 0]) {
     await market.closeVenue();
     await market.openVenue({ snapshotEvery });
-    expect(await client.answers(session, 1, batch)).toEqual(first.map((answer) => ({ ...answer, repeat: true })));
+    expect(await client.answers(session, 1, batch)).toEqual(repeated);
     expect(await client.openSession(SEVEN, key)).toMatchObject({ session, handled: 3 });
   }
-  // From a snapshot, with nothing to replay.
-  await market.closeVenue();
-  await market.openVenue();
-  expect(await client.answers(session, 1, batch)).toEqual(first.map((answer) => ({ ...answer, repeat: true })));
   // The oldest request was seen last; the next one is still the fourth.
   expect(await client.ask(session, 5, [order(SEVEN, 5, 'buy', 9, 1)])).toMatchObject({ error: 'requestGap' });
   const [next] = await client.answers(session, 4, [order(SEVEN, 4, 'buy', 9, 1)]);
