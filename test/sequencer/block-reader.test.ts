@@ -13,9 +13,12 @@ import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
 import { applyBlock } from '../../replicas/replay.ts';
 import { BLOCKS_AHEAD_MAX, BlockReader, BlockReaderError, chainStart } from '../../sequencer/block-reader.ts';
-import { blockSubject } from '../../sequencer/nats-gateway.ts';
+import { blockSubject, repairSubject } from '../../sequencer/nats-gateway.ts';
 import { CuttableLink } from './cuttable-link.ts';
 import { LIMITS, Market, order, SHARD } from './venue-on-nats.ts';
+
+/** A while in which a reader in a loop would ask thousands of times. */
+const QUIET_MS = 300;
 
 let market: Market;
 const readers: BlockReader[] = [];
@@ -238,8 +241,20 @@ test('a forged block far ahead is held only until the true ones show that it doe
   const follower = await replica();
   await follower.follow(await trade(4));
   const last = lastBlock();
+  let asked = 0;
+  const { connection } = await market.client();
+  connection.subscribe(repairSubject(SHARD), {
+    callback: () => {
+      asked++;
+    },
+  });
+  await connection.flush();
   await publish(forge(last, { block: last.block + 3 }), forge(last, { block: last.block + 10 ** 6 }));
   await until(() => follower.reader.counts.gaps > 0);
+  // The venue says that there is no such block; it is not asked again and again.
+  await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  expect(asked).toBeGreaterThan(0);
+  expect(asked).toBeLessThan(30);
   await follower.follow(await trade(8));
   expect(follower.refused).toEqual(['sequence']);
   await expectSameEnd(follower);
