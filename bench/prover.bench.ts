@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
-import { type Circuit, CircuitBuilder } from '../proofs/constraints.ts';
-import { createSimdKernels } from '../proofs/kernels/simd-kernels.ts';
-import { PROFILES, usableRows, withZeroKnowledge } from '../proofs/parameters.ts';
-import { circuitSoundness } from '../proofs/proof-layout.ts';
-import { prove } from '../proofs/prover.ts';
-import { verify } from '../proofs/verifier.ts';
+import { type Circuit, CircuitBuilder } from '../proofs/stark/constraints.ts';
+import { createSimdKernels } from '../proofs/stark/kernels/simd-kernels.ts';
+import { PROFILES, usableRows, withZeroKnowledge } from '../proofs/stark/parameters.ts';
+import { circuitSoundness } from '../proofs/stark/proof-layout.ts';
+import { prove } from '../proofs/stark/prover.ts';
+import { verify } from '../proofs/stark/verifier.ts';
 
 /**
  * The prover alone, on eight memories side by side: 96 columns, 75 constraints and 48 bus entries, which take 125 more.

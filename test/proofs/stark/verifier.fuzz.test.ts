@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { createPlainKernels } from '../../proofs/kernels/plain-kernels.ts';
-import { usableRows } from '../../proofs/parameters.ts';
-import { VerificationError } from '../../proofs/proof-encoding.ts';
-import { prove } from '../../proofs/prover.ts';
-import { verify } from '../../proofs/verifier.ts';
+import { createPlainKernels } from '../../../proofs/stark/kernels/plain-kernels.ts';
+import { usableRows } from '../../../proofs/stark/parameters.ts';
+import { VerificationError } from '../../../proofs/stark/proof-encoding.ts';
+import { prove } from '../../../proofs/stark/prover.ts';
+import { verify } from '../../../proofs/stark/verifier.ts';
 import { SAMPLES } from './circuits.ts';
 import { wordsFrom } from './random-elements.ts';
 

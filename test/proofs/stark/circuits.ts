@@ -1,5 +1,5 @@
-import { type Circuit, CircuitBuilder } from '../../proofs/constraints.ts';
-import { add, element } from '../../proofs/field.ts';
+import { type Circuit, CircuitBuilder } from '../../../proofs/stark/constraints.ts';
+import { add, element } from '../../../proofs/stark/field.ts';
 
 /** Small circuits that between them use everything the constraint language has. */
 export interface Sample {
@@ -168,6 +168,50 @@ function pairs(rows: number): Claim {
       column(rows, (row) => left1(source(row))),
       column(rows, taken),
       column(rows, (row) => taken(source(row))),
+    ],
+    publics: [],
+  };
+}
+
+/** A list whose rows name their successors on a bus, and the same links in another order. */
+const links: Sample = {
+  name: 'links',
+  build(without) {
+    const circuit = new CircuitBuilder('links', 1);
+    const value = circuit.column('value');
+    const linked = circuit.column('linked');
+    const from = circuit.column('from');
+    const to = circuit.column('to');
+    const given = circuit.column('given');
+    const bus = circuit.bus('links');
+    bus.send('link', linked, [value, value.next()]);
+    bus.receive('given', given, [from, to]);
+    return circuit.build(without);
+  },
+  honest: (rows) => linked(rows),
+  dishonest: {
+    'a link to another row': {
+      without: ['link', 'given'],
+      claim: (rows) => {
+        const claim = linked(rows);
+        (claim.columns[3] as Uint32Array)[2] = 99_999;
+        return claim;
+      },
+    },
+  },
+};
+
+/** The last row links to nothing. */
+function linked(rows: number): Claim {
+  const value = (row: number): number => 1_000 + row * row;
+  const links = rows - 1;
+  return {
+    columns: [
+      column(rows, (row) => value(row)),
+      column(rows, (row) => (row < links ? 1 : 0)),
+      column(rows, (row) => value(rows - 1 - row)),
+      column(rows, (row) => value(rows - row)),
+      column(rows, (row) => (rows - 1 - row < links ? 1 : 0)),
     ],
     publics: [],
   };
@@ -403,4 +447,4 @@ function accesses(rows: number, tampering: Tampering): Claim {
   return { columns, publics: [] };
 }
 
-export const SAMPLES: readonly Sample[] = [fibonacci, permutation, range, memory];
+export const SAMPLES: readonly Sample[] = [fibonacci, permutation, links, range, memory];

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { P } from '../../proofs/field.ts';
-import { isGround, Transcript } from '../../proofs/transcript.ts';
+import { P } from '../../../proofs/stark/field.ts';
+import { isGround, Transcript } from '../../../proofs/stark/transcript.ts';
 
 test('what is absorbed, under which name, and how it is cut decides the challenges', () => {
   const challenges = (absorb: (transcript: Transcript) => void, protocol = 'a'): string => {

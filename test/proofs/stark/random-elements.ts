@@ -1,4 +1,4 @@
-import { P } from '../../proofs/field.ts';
+import { P } from '../../../proofs/stark/field.ts';
 
 /** Numbers that look random and are the same every time (splitmix32). */
 export function wordsFrom(seed: number, count: number): Uint32Array {

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { threadEntry } from '../../sequencer/thread-entry.ts';
+import { threadEntry } from '../../../sequencer/thread-entry.ts';
 import { DIGEST_WORDS, hashPair } from '../blake3.ts';
 import type { Circuit } from '../constraints.ts';
 import {
@@ -174,6 +174,7 @@ class SimdKernels implements ProverKernels {
     usable: number,
     into: Matrix,
   ): void {
+    wrapColumns(columns);
     const { fractions } = this.#own;
     const bytes = Math.ceil(usable / 4) * 16;
     const stride = into.stride * 4;

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { blake3 as noble } from '@noble/hashes/blake3.js';
-import { blake3, digestBytes, hashPair, hashWords } from '../../proofs/blake3.ts';
+import { blake3, digestBytes, hashPair, hashWords } from '../../../proofs/stark/blake3.ts';
 import { wordsFrom } from './random-elements.ts';
 
 /** The input lengths of the official vectors; their input is the bytes 0 to 250, again and again. */

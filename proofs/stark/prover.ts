@@ -31,6 +31,8 @@ export interface ProverOptions {
    * about half as quick, with memory for one coset instead of all.
    */
   readonly frugal?: boolean;
+  /** The {@link Statement.context} that the verifier will be given. */
+  readonly context?: Uint32Array;
   readonly stage?: ProverStage;
 }
 
@@ -66,6 +68,7 @@ class Proving {
   readonly #cosets: number;
   readonly #trace: Trace;
   readonly #frugal: boolean;
+  readonly #context: Uint32Array;
   readonly #stage: ProverStage;
 
   constructor(
@@ -74,7 +77,7 @@ class Proving {
     trace: Trace,
     publics: readonly number[],
     kernels: ProverKernels,
-    { frugal = false, stage = () => undefined }: ProverOptions,
+    { frugal = false, context = new Uint32Array(), stage = () => undefined }: ProverOptions,
   ) {
     if (trace.length !== circuit.columns.length) throw new RangeError('the trace has other columns than the circuit');
     if (publics.length !== circuit.publics.length) throw new RangeError('public inputs are missing or too many');
@@ -88,6 +91,7 @@ class Proving {
     this.#kernels = kernels;
     this.#trace = trace;
     this.#frugal = frugal;
+    this.#context = context;
     this.#stage = stage;
     this.#height = 2 ** heightLog;
     this.#cosets = 2 ** parameters.blowUpLog;
@@ -97,7 +101,7 @@ class Proving {
     const circuit = this.#circuit;
     const layout = this.#layout;
     const { heightLog } = layout;
-    const transcript = openTranscript(circuit, this.#parameters, heightLog, this.#publics);
+    const transcript = openTranscript(circuit, this.#parameters, heightLog, this.#publics, this.#context);
 
     // The trace, and its commitments.
     const values = this.#fillTrace();

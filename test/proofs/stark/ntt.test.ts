@@ -1,6 +1,13 @@
 import { expect, test } from '@jest/globals';
-import { add, GENERATOR, multiply, power, rootOfUnity } from '../../proofs/field.ts';
-import { cosetShift, evaluate, forwardTwiddles, interpolate, inverseTwiddles, reverseBits } from '../../proofs/ntt.ts';
+import { add, GENERATOR, multiply, power, rootOfUnity } from '../../../proofs/stark/field.ts';
+import {
+  cosetShift,
+  evaluate,
+  forwardTwiddles,
+  interpolate,
+  inverseTwiddles,
+  reverseBits,
+} from '../../../proofs/stark/ntt.ts';
 import { elementsFrom } from './random-elements.ts';
 
 const naive = (coefficients: Uint32Array, point: number): number =>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { constraintTable } from '../../proofs/constraint-table.ts';
-import { CircuitBuilder } from '../../proofs/constraints.ts';
-import { checkTrace } from '../../proofs/row-checker.ts';
+import { constraintTable } from '../../../proofs/stark/constraint-table.ts';
+import { CircuitBuilder } from '../../../proofs/stark/constraints.ts';
+import { checkTrace } from '../../../proofs/stark/row-checker.ts';
 import { SAMPLES } from './circuits.ts';
 
 describe.each(SAMPLES)('$name, row by row', (sample) => {
@@ -31,8 +31,10 @@ test('degrees are checked, and so is who looks at the next row', () => {
   const built = (add: (circuit: CircuitBuilder, a: ReturnType<CircuitBuilder['column']>) => void): (() => unknown) => {
     const circuit = new CircuitBuilder('degrees', 1);
     const a = circuit.column('a');
-    add(circuit, a);
-    return () => circuit.build();
+    return () => {
+      add(circuit, a);
+      return circuit.build();
+    };
   };
   expect(built((c, a) => c.onEveryRow('cube', a.times(a).times(a)))).not.toThrow();
   expect(built((c, a) => c.onEveryRow('fourth', a.times(a).times(a).times(a)))).toThrow('fourth has degree 4');
@@ -70,7 +72,7 @@ test('equal formulas are one node and constants are folded', () => {
 });
 
 test('the table tells columns, constraints and buses', () => {
-  const [, , range] = SAMPLES;
+  const [, , , range] = SAMPLES;
   expect(constraintTable((range as (typeof SAMPLES)[number]).build())).toBe(`# Circuit range check, version 1
 
 Degree 3; public inputs: none.

@@ -15,7 +15,7 @@ import {
   scale,
   subtractExtensions,
   ZERO,
-} from '../../proofs/extension.ts';
+} from '../../../proofs/stark/extension.ts';
 import {
   add,
   element,
@@ -31,7 +31,7 @@ import {
   subtract,
   TWO_ADIC_GENERATOR,
   TWO_ADICITY,
-} from '../../proofs/field.ts';
+} from '../../../proofs/stark/field.ts';
 
 const p = BigInt(P);
 const elements = fc.oneof(fc.constantFrom(0, 1, 2, P - 1, P - 2, 2 ** 30, 2 ** 16, 65535), fc.nat(P - 1));

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { HEIGHT_LOG_MAX, PROFILES, withZeroKnowledge } from '../../proofs/parameters.ts';
-import { circuitSoundness } from '../../proofs/proof-layout.ts';
-import { provenBits } from '../../proofs/soundness.ts';
+import { HEIGHT_LOG_MAX, PROFILES, withZeroKnowledge } from '../../../proofs/stark/parameters.ts';
+import { circuitSoundness } from '../../../proofs/stark/proof-layout.ts';
+import { provenBits } from '../../../proofs/stark/soundness.ts';
 import { SAMPLES } from './circuits.ts';
 
 /** As large as the matching circuit is going to be. */

@@ -1,7 +1,15 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { DIGEST_WORDS, hashPair } from '../../proofs/blake3.ts';
-import { leafDigest, NODE_KEY, openingDigests, openTree, rootOf, treeRoot, treeWords } from '../../proofs/merkle.ts';
+import { DIGEST_WORDS, hashPair } from '../../../proofs/stark/blake3.ts';
+import {
+  leafDigest,
+  NODE_KEY,
+  openingDigests,
+  openTree,
+  rootOf,
+  treeRoot,
+  treeWords,
+} from '../../../proofs/stark/merkle.ts';
 import { wordsFrom } from './random-elements.ts';
 
 function treeOf(rows: readonly Uint32Array[]): { leaves: number; nodes: Uint32Array } {

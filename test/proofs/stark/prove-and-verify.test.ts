@@ -1,13 +1,13 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
-import type { Circuit } from '../../proofs/constraints.ts';
-import { CircuitBuilder } from '../../proofs/constraints.ts';
-import { add } from '../../proofs/field.ts';
-import type { ProverKernels } from '../../proofs/kernels/kernels.ts';
-import { createPlainKernels } from '../../proofs/kernels/plain-kernels.ts';
-import { usableRows } from '../../proofs/parameters.ts';
-import { VerificationError } from '../../proofs/proof-encoding.ts';
-import { prove } from '../../proofs/prover.ts';
-import { verify } from '../../proofs/verifier.ts';
+import type { Circuit } from '../../../proofs/stark/constraints.ts';
+import { CircuitBuilder } from '../../../proofs/stark/constraints.ts';
+import { add } from '../../../proofs/stark/field.ts';
+import type { ProverKernels } from '../../../proofs/stark/kernels/kernels.ts';
+import { createPlainKernels } from '../../../proofs/stark/kernels/plain-kernels.ts';
+import { usableRows } from '../../../proofs/stark/parameters.ts';
+import { VerificationError } from '../../../proofs/stark/proof-encoding.ts';
+import { prove } from '../../../proofs/stark/prover.ts';
+import { verify } from '../../../proofs/stark/verifier.ts';
 import { type Claim, SAMPLES } from './circuits.ts';
 
 const OPEN = { name: 'open', blowUpLog: 2, queries: 12, grindingBits: 3, hiddenRows: 0 };
@@ -148,6 +148,16 @@ describe('what a proof is bound to', () => {
     other[7] = (other[7] as number) ^ 1;
     for (const wrong of [{ later: other }, { nobody: other }, { toString: other }, { later: new Uint32Array(3) }]) {
       expect(() => verify(circuit, OPEN, { publics, commitments: wrong }, proof)).toThrow(VerificationError);
+    }
+  });
+
+  test('a proof is for the context it was made in', () => {
+    const context = Uint32Array.of(1, 2);
+    const bound = prove(circuit, OPEN, columns, publics, kernels, { context });
+    expect(() => verify(circuit, OPEN, { publics, context }, bound)).not.toThrow();
+    for (const other of [undefined, Uint32Array.of(1), Uint32Array.of(1, 3), Uint32Array.of(1, 2, 0)]) {
+      const statement = other === undefined ? { publics } : { publics, context: other };
+      expect(() => verify(circuit, OPEN, statement, bound)).toThrow(VerificationError);
     }
   });
 

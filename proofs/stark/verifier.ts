@@ -33,6 +33,8 @@ import { isGround } from './transcript.ts';
 export interface Statement {
   /** In the order in which the circuit declares them. */
   readonly publics: readonly number[];
+  /** What else the proof was made for, or its hash: a proof is valid with no other. */
+  readonly context?: Uint32Array;
   /** Roots of column groups that are known beforehand, by the group's name. */
   readonly commitments?: Readonly<Record<string, Uint32Array>>;
 }
@@ -56,7 +58,7 @@ export function verify(
   const { proof, layout } = decodeProof(circuit, parameters, bytes);
   const commitments = checkStatement(circuit, statement, proof);
   const { heightLog } = layout;
-  const transcript = openTranscript(circuit, parameters, heightLog, statement.publics);
+  const transcript = openTranscript(circuit, parameters, heightLog, statement.publics, statement.context ?? []);
 
   const groups = circuit.groups.length;
   for (const root of proof.roots.slice(0, groups)) transcript.absorb('columns', root);

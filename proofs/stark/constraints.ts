@@ -193,6 +193,8 @@ export class CircuitBuilder {
   }
 
   #constrain(name: string, rows: Rows, zero: Expression): void {
+    const { next } = this.#graph.facts[zero.id] as NodeFacts;
+    if (next && rows !== 'transition') throw new RangeError(`${name} sees the next row, but is no transition`);
     unique(
       this.#constraints.map((constraint) => constraint.name),
       name,
@@ -202,7 +204,10 @@ export class CircuitBuilder {
 }
 
 export interface Bus {
-  /** Puts the message on the bus as often as `times` says. */
+  /**
+   * Puts the message on the bus as often as `times` says. A message may look at the next row if `times` is zero on the
+   * last one, which the circuit must see to: what follows the last row has no meaning.
+   */
   send(entry: string, times: Expression, message: readonly Expression[]): void;
   receive(entry: string, times: Expression, message: readonly Expression[]): void;
 }
@@ -214,10 +219,9 @@ function degreeOf(node: number, rows: Rows, facts: readonly NodeFacts[]): number
 }
 
 function checkConstraint({ name, rows, node }: Constraint, facts: readonly NodeFacts[]): void {
-  const { degree, next } = facts[node] as NodeFacts;
+  const { degree } = facts[node] as NodeFacts;
   if (degree === 0) throw new RangeError(`${name} speaks of no column`);
   if (degreeOf(node, rows, facts) > DEGREE_MAX) throw new RangeError(`${name} has degree ${degree} on ${rows} row(s)`);
-  if (next && rows !== 'transition') throw new RangeError(`${name} sees the next row, but is no transition`);
 }
 
 /** All nodes that the constraints are computed from. */

@@ -78,6 +78,7 @@ export function openTranscript(
   parameters: ProofParameters,
   heightLog: number,
   publics: readonly number[],
+  context: ArrayLike<number>,
 ): Transcript {
   const transcript = new Transcript('veritape stark 1');
   transcript.absorb('circuit', circuit.digest);
@@ -85,6 +86,7 @@ export function openTranscript(
   transcript.absorb('parameters', [blowUpLog, queries, grindingBits, hiddenRows, FOLDING_ARITY, DIGEST_WORDS]);
   transcript.absorb('height', [heightLog]);
   transcript.absorb('public inputs', publics);
+  transcript.absorb('context', context);
   return transcript;
 }
 
