@@ -37,6 +37,8 @@ export interface Circuit {
   readonly version: number;
   readonly groups: readonly ColumnGroup[];
   readonly columns: readonly string[];
+  /** Of the columns, in words. */
+  readonly meanings: readonly string[];
   readonly publics: readonly string[];
   readonly nodes: readonly ExpressionNode[];
   readonly facts: readonly NodeFacts[];
@@ -69,6 +71,7 @@ export class CircuitBuilder {
   readonly #graph = new ExpressionGraph();
   readonly #groups: ColumnGroup[] = [];
   readonly #columns: string[] = [];
+  readonly #meanings: string[] = [];
   readonly #publics: string[] = [];
   readonly #constraints: Constraint[] = [];
   readonly #buses: string[] = [];
@@ -97,8 +100,10 @@ export class CircuitBuilder {
     this.#groups.push({ name, first: this.#columns.length, columns: 0 });
   }
 
-  column(name: string): Expression {
+  /** What the column means is for readers: it is no part of the circuit's digest. */
+  column(name: string, meaning = ''): Expression {
     unique(this.#columns, name);
+    this.#meanings.push(meaning);
     if (this.#groups.length === 0) this.group('trace');
     const group = this.#groups.pop() as ColumnGroup;
     this.#groups.push({ ...group, columns: group.columns + 1 });
@@ -189,7 +194,7 @@ export class CircuitBuilder {
       nextHelpers: seenNext('helper'),
     };
     const digest = blake3(new TextEncoder().encode(JSON.stringify(described)));
-    return { ...described, facts: [...graph.facts], digest };
+    return { ...described, meanings: [...this.#meanings], facts: [...graph.facts], digest };
   }
 
   #constrain(name: string, rows: Rows, zero: Expression): void {

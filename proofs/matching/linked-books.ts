@@ -1,0 +1,213 @@
+import { AMOUNT_MAX } from '../../journal/amounts.ts';
+import { LIST_HEAD } from './market-columns.ts';
+
+/** What names an order: unique among the live ones. */
+export interface OrderName {
+  readonly account: number;
+  readonly idLow: number;
+  readonly idHigh: number;
+}
+
+/** An order that rests, as a snapshot has it. */
+export interface BookOrder extends OrderName {
+  readonly symbol: number;
+  readonly side: number;
+  readonly postOnly: boolean;
+  readonly price: number;
+  readonly open: number;
+}
+
+/** A key as the circuit has it: see market-columns.ts. */
+export type KeyValue = readonly [number, number, number, number];
+
+/** An order that is live, was, or was asked for; or the head of a ladder. */
+export interface Cell {
+  readonly name: OrderName;
+  readonly key: KeyValue;
+  /** 0: not live. Else 1 + 2 * symbol + side. */
+  ladder: number;
+  postOnly: boolean;
+  /** Price, or for a bid 2^48 - 1 less the price: the smaller, the better. */
+  priceKey: number;
+  open: number;
+  next: Cell | undefined;
+  previous: Cell | undefined;
+  /** Of the last access. */
+  time: number;
+}
+
+/** The orders of one price: the last of them, behind which the next one goes. */
+interface Level {
+  readonly priceKey: number;
+  last: Cell;
+}
+
+interface Ladder {
+  readonly head: Cell;
+  /** Best first. */
+  readonly levels: Level[];
+}
+
+const NOBODY: OrderName = { account: 0, idLow: 0, idHigh: 0 };
+
+/** The books as the circuit sees them: one list from ladder to ladder, in which the last order points to the next head. */
+export class LinkedBooks {
+  readonly #ladders: readonly Ladder[];
+  readonly #cells = new Map<string, Cell>();
+  #live = 0;
+
+  /** `instruments` books, and a last head behind them all. */
+  constructor(instruments: number) {
+    this.#ladders = Array.from({ length: 2 * instruments + 1 }, (_, number) => ({
+      head: { ...emptyCell(NOBODY, [number, 0, 0, LIST_HEAD]), ladder: number + 1, priceKey: AMOUNT_MAX },
+      levels: [],
+    }));
+    for (const [i, { head }] of this.#ladders.entries()) {
+      const next = this.#ladders[i + 1]?.head;
+      head.next = next;
+      if (next !== undefined) next.previous = head;
+    }
+  }
+
+  get heads(): number {
+    return this.#ladders.length;
+  }
+
+  /** Orders that are live. */
+  get live(): number {
+    return this.#live;
+  }
+
+  /** Orders that were ever named, live or not. */
+  cells(): Iterable<Cell> {
+    return this.#cells.values();
+  }
+
+  get names(): number {
+    return this.#cells.size;
+  }
+
+  knows(name: OrderName): boolean {
+    return this.#cells.has(nameText(name));
+  }
+
+  cell(name: OrderName): Cell {
+    const text = nameText(name);
+    let cell = this.#cells.get(text);
+    if (cell === undefined) {
+      const { account, idLow, idHigh } = name;
+      cell = emptyCell({ account, idLow, idHigh }, keyOf(name));
+      this.#cells.set(text, cell);
+    }
+    return cell;
+  }
+
+  head(ladder: number): Cell {
+    return this.#ladder(ladder).head;
+  }
+
+  best(ladder: number): Cell {
+    return this.head(ladder).next as Cell;
+  }
+
+  /** All heads and live orders, in the order of the list. */
+  *list(): Generator<Cell> {
+    for (let cell: Cell | undefined = this.head(0); cell !== undefined; cell = cell.next) yield cell;
+  }
+
+  /** The order that one with this price key goes behind, or the ladder's head. */
+  behindWhom(ladder: number, priceKey: number): Cell {
+    const { head, levels } = this.#ladder(ladder);
+    const place = firstAbove(levels, priceKey);
+    return place === 0 ? head : (levels[place - 1] as Level).last;
+  }
+
+  /** Puts an order, whose other fields are set, in its place. */
+  link(cell: Cell, ladder: number, priceKey: number): void {
+    const { levels } = this.#ladder(ladder);
+    const before = this.behindWhom(ladder, priceKey);
+    cell.ladder = ladder + 1;
+    cell.priceKey = priceKey;
+    cell.previous = before;
+    cell.next = before.next;
+    if (before.next !== undefined) before.next.previous = cell;
+    before.next = cell;
+    const place = firstAbove(levels, priceKey);
+    const level = levels[place - 1];
+    if (level?.priceKey === priceKey) level.last = cell;
+    else levels.splice(place, 0, { priceKey, last: cell });
+    this.#live++;
+  }
+
+  /** Takes an order out and leaves nothing of it but its name and time. */
+  unlink(cell: Cell): void {
+    const { levels } = this.#ladder(cell.ladder - 1);
+    const place = firstAbove(levels, cell.priceKey) - 1;
+    const level = levels[place] as Level;
+    const previous = cell.previous as Cell;
+    if (level.last === cell) {
+      if (!isHead(previous) && previous.priceKey === cell.priceKey) level.last = previous;
+      else levels.splice(place, 1);
+    }
+    previous.next = cell.next;
+    if (cell.next !== undefined) cell.next.previous = previous;
+    cell.ladder = 0;
+    cell.postOnly = false;
+    cell.priceKey = 0;
+    cell.open = 0;
+    cell.next = undefined;
+    cell.previous = undefined;
+    this.#live--;
+  }
+
+  #ladder(number: number): Ladder {
+    const ladder = this.#ladders[number];
+    if (ladder === undefined)
+      throw new RangeError(`symbol: ${Math.floor(number / 2)} is not below the number of instruments`);
+    return ladder;
+  }
+}
+
+export function isHead({ key }: Cell): boolean {
+  return key[3] === LIST_HEAD;
+}
+
+export function priceOf(priceKey: number, side: number): number {
+  return side === 1 ? priceKey : AMOUNT_MAX - priceKey;
+}
+
+export function keyOf({ account, idLow, idHigh }: OrderName): KeyValue {
+  const id0 = idLow & 0xfff_ffff;
+  const id1 = (idLow >>> 28) | ((idHigh & 0xff_ffff) << 4);
+  return [id0, id1, (idHigh >>> 24) + 256 * (account & 0xffff), account >>> 16];
+}
+
+function nameText({ account, idLow, idHigh }: OrderName): string {
+  return `${account} ${idHigh} ${idLow}`;
+}
+
+function emptyCell(name: OrderName, key: KeyValue): Cell {
+  return {
+    name,
+    key,
+    ladder: 0,
+    postOnly: false,
+    priceKey: 0,
+    open: 0,
+    next: undefined,
+    previous: undefined,
+    time: 0,
+  };
+}
+
+/** The first level with a larger price key. */
+function firstAbove(levels: readonly Level[], priceKey: number): number {
+  let low = 0;
+  let high = levels.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((levels[middle] as Level).priceKey <= priceKey) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,252 @@
+/** An amount of 48 bits as limbs of 16, low first. */
+export type Limbs<T> = readonly [T, T, T];
+
+/**
+ * An order's account and client order id as four elements: id bits 0-27, id bits 28-55, id bits 56-63 with account bits
+ * 0-15 above them, account bits 16-31. A key whose last element is {@link LIST_HEAD} is the head of a ladder's list, whose
+ * number is the first element.
+ */
+export type Key<T> = readonly [T, T, T, T];
+
+/** Above every account's upper half. */
+export const LIST_HEAD = 65_536;
+/** Of a key's third element, what is the account's. */
+export const ID_IN_KEY_2 = 256;
+
+export const KINDS = ['new', 'cancel', 'reduce', 'replace', 'mass cancel', 'aside'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** What one row does. */
+export const STEPS = [
+  'fill',
+  'rest',
+  'expire',
+  'peek',
+  'fail',
+  'would trade',
+  'refuse',
+  'remove',
+  'shrink',
+  'keep',
+  'leave',
+  'pass',
+] as const;
+export type Step = (typeof STEPS)[number];
+
+/** A cell of the books' memory, but for its address and time. */
+export interface Cell<T> {
+  /** 0: no such order. Else 1 + 2 * symbol + side. */
+  readonly ladder: T;
+  readonly postOnly: T;
+  /** Price as its ladder orders it, best first: asks the price, bids 2^48 - 1 less the price. */
+  readonly key: Limbs<T>;
+  readonly open: Limbs<T>;
+  readonly next: Key<T>;
+  readonly nextKey: Limbs<T>;
+}
+
+/** A book's orders in one column each: the ladders by number, each its head and then its orders, best first. */
+export interface BookTable<T> {
+  readonly name: string;
+  readonly address: Key<T>;
+  readonly ladder: T;
+  readonly postOnly: T;
+  readonly key: Limbs<T>;
+  readonly open: Limbs<T>;
+  readonly used: T;
+  readonly isOrder: T;
+}
+
+/** Who wants to know the columns: the circuit makes expressions of them, the witness arrays. */
+export interface ColumnDeclarer<T> {
+  group(name: string): void;
+  column(name: string, meaning: string): T;
+}
+
+export type MarketColumns<T> = ReturnType<typeof marketColumns<T>>;
+
+/** All columns, in the order of their commitments: the tape, the book before and after, and what only the prover needs. */
+export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
+  const one = (name: string, meaning: string): T => declarer.column(name, meaning);
+  const limbs = (name: string, meaning: string): Limbs<T> => [
+    one(`${name} 0`, `${meaning}; 16 bits`),
+    one(`${name} 1`, `its bits 16 to 31`),
+    one(`${name} 2`, `its bits 32 to 47`),
+  ];
+  const key = (name: string, meaning: string): Key<T> => [
+    one(`${name} 0`, `${meaning}: id, 28 bits`),
+    one(`${name} 1`, 'id, the next 28 bits'),
+    one(`${name} 2`, 'id, the last 8 bits, and 256 times the lower 16 bits of the account'),
+    one(`${name} 3`, 'account, the upper 16 bits'),
+  ];
+  const bits = <N extends string>(names: readonly N[], meaning: (name: N) => string): Record<N, T> =>
+    Object.fromEntries(names.map((name) => [name, one(name, `${meaning(name)}; a bit`)])) as Record<N, T>;
+
+  declarer.group('tape');
+  const command = {
+    number: one('command', 'place of the command in the span, from 0; on rows after the last, their count'),
+    kind: bits(KINDS, (kind) => KIND_MEANINGS[kind]),
+    market: one('market', 'a market order; a bit'),
+    rests: one('rests', 'what is left of the order rests: limit good till cancel, and every replace; a bit'),
+    fillOrKill: one('fill or kill', 'the order trades in full or not at all; a bit'),
+    postOnly: one('post only', 'the new order must not trade on entry; a bit'),
+    hasPrice: one('has price', 'the replace names a price; a bit'),
+    hasQuantity: one('has quantity', 'the replace names a quantity; a bit'),
+    late: one('late', 'the replace is refused if its order is live, by the rules of its instrument; a bit'),
+    oneSide: one('one side', 'the mass cancel is for one side; a bit'),
+    byAccount: one('by account', 'the mass cancel is for one account; a bit'),
+    bySymbol: one('by symbol', 'the mass cancel is for one instrument; a bit'),
+    symbol: one('symbol', 'instrument that the command names'),
+    side: one('side', 'side that the command names: 0 buy, 1 sell'),
+    key: key('key', 'account and client order id of the command'),
+    price: limbs('price', 'price that the command names'),
+    quantity: limbs('quantity', 'quantity that the command names'),
+    reason: one('reason', 'why the command is refused, if record and instrument alone say so'),
+  };
+  const step = bits(STEPS, (name) => STEP_MEANINGS[name]);
+  const report = {
+    symbol: one('report symbol', 'instrument of the order'),
+    side: one('report side', 'side of the order: 0 buy, 1 sell'),
+    reason: one('report reason', 'why it was refused'),
+    order: key('order', 'the order that the row is about'),
+    maker: key('maker', 'of a fill, the resting order'),
+    price: limbs('report price', "of a fill the maker's price, else the order's"),
+    quantity: limbs('report quantity', 'traded, taken off, or open after a replace'),
+    open: limbs('report open', 'open after the step: of a fill the maker, else the order'),
+  };
+
+  const table = (name: string): BookTable<T> => {
+    declarer.group(name);
+    return {
+      name,
+      address: key(`${name} address`, `book ${name}: the order, or its ladder's head`),
+      ladder: one(`${name} ladder`, '1 + 2 * symbol + side'),
+      postOnly: one(`${name} post only`, 'the order is post-only; a bit'),
+      key: limbs(`${name} price key`, 'its price as its ladder orders it; of a head 2^48 - 1'),
+      open: limbs(`${name} open`, 'open quantity; of a head 0'),
+      used: one(`${name} used`, 'the row holds an order or a head; a bit'),
+      isOrder: one(`${name} is order`, 'the row holds an order; a bit'),
+    };
+  };
+  const before = table('before');
+  const after = table('after');
+
+  declarer.group('rows');
+  const cell = (name: string, what: string): Cell<T> => ({
+    ladder: one(`${name} ladder`, `${what}: 0 if there is none, else 1 + 2 * symbol + side`),
+    postOnly: one(`${name} post only`, 'whether it is post-only'),
+    key: limbs(`${name} price key`, 'its price as its ladder orders it'),
+    open: limbs(`${name} open`, 'its open quantity'),
+    next: key(`${name} next`, "the order behind it, or the next ladder's head"),
+    nextKey: limbs(`${name} next price key`, 'the price key there; behind the last order 2^48 - 1'),
+  });
+  return {
+    command,
+    step,
+    report,
+    before,
+    after,
+    clock: one('clock', 'number of the row, from 0'),
+    first: one('first', 'the command begins on this row; a bit'),
+    last: one('last', 'the command ends on this row; a bit'),
+    postOnly: one('order post only', 'whether the order at work is post-only'),
+    limit: limbs('limit', 'worst price key of the other side at which the order trades'),
+    left: limbs('left', 'quantity of the order when the row begins'),
+    best: limbs('best', "price key of the other side's next order"),
+    crosses: one('crosses', 'whether best is at the limit or better; a bit'),
+    crossGap: limbs('cross gap', 'how far best is from the limit'),
+    crossBorrow: [one('cross borrow 0', 'a bit'), one('cross borrow 1', 'a bit')] as const,
+    covers: one('covers', 'whether what is left is at least the quantity that it is compared with; a bit'),
+    gap: limbs('gap', 'the difference of what the row compares'),
+    gapBorrow: [one('gap borrow 0', 'a bit'), one('gap borrow 1', 'a bit')] as const,
+    gapIsZero: one('gap is zero', 'a bit'),
+    gapInverse: one('gap inverse', "inverse of the sum of the gap's limbs"),
+    behindGap: limbs('behind gap', 'how far the order behind is from the price key that rests, less one'),
+    behindBorrow: [one('behind borrow 0', 'a bit'), one('behind borrow 1', 'a bit')] as const,
+    atHead: one('at head', "the order rests directly behind its ladder's head; a bit"),
+    samePrice: one('same price', 'the replace leaves the price as it is; a bit'),
+    priceWitness: limbsOf((limb) => one(`price witness ${limb}`, 'shows that the prices differ')),
+    amends: one(
+      'amends',
+      'a quantity is compared with that of the order named: a reduce, the first row of a replace; a bit',
+    ),
+    inLadder: one('in ladder', 'zero if the order found is of the instrument named'),
+    isFree: one('is free', 'of a new order: its key is free; of others: its order is found; a bit'),
+    freeInverse: one('free inverse', 'shows that it is not'),
+    exhausts: one('exhausts', 'the fill leaves nothing of the maker; a bit'),
+    priceCheck: one('price check', 'zero if the price named is 0, 2^48 - 2 or 2^48 - 1'),
+    priceInverse: one('price inverse', 'shows that it is none of these'),
+    quantityInverse: one('quantity inverse', 'shows that the quantity named is not 0'),
+    head: {
+      next: key('head next', 'best order of the other side'),
+      nextKey: limbs('head next price key', 'its price key'),
+      time: one('head time', 'when the head was last seen'),
+    },
+    other: {
+      address: key('other', 'the maker, or the order that the step puts or takes one behind'),
+      cell: cell('other', 'the cell there'),
+      time: one('other time', 'when it was last seen'),
+    },
+    own: {
+      cell: cell('own', 'the cell of the order at work'),
+      time: one('own time', 'when it was last seen'),
+    },
+    ages: ['head', 'other', 'own'].map(
+      (port) =>
+        [
+          one(`${port} age 0`, 'time since it was last seen; 16 bits'),
+          one(`${port} age 1`, 'its bits from 14 on; 16 bits'),
+        ] as const,
+    ),
+    afterTime: one('after time', 'when the row of book after was last seen'),
+    directory: {
+      key: key('listed', 'every order of the span and of book before once, in order'),
+      /** The most significant element first. */
+      differs: [3, 2, 1, 0].map((element) =>
+        one(`listed differs ${element}`, 'the first element that the next row has larger; a bit'),
+      ),
+      growth: [
+        one('listed growth 0', 'how much larger, less one; 16 bits'),
+        one('listed growth 1', 'its bits from 12 on; 16 bits'),
+      ] as const,
+      value: [
+        one('listed value 0', 'the larger element; 16 bits'),
+        one('listed value 1', 'its bits from 12 on; 16 bits'),
+      ] as const,
+      gone: one('gone', 'there is no such order at the end; a bit'),
+      goneTime: one('gone time', 'since when'),
+    },
+    range: {
+      value: one('range', 'every number below 65536, in order'),
+      times: one('range times', 'how often it is used'),
+    },
+  };
+}
+
+function limbsOf<T>(limb: (limb: number) => T): Limbs<T> {
+  return [limb(0), limb(1), limb(2)];
+}
+
+const KIND_MEANINGS: Readonly<Record<Kind, string>> = {
+  new: 'a new order',
+  cancel: 'a cancel',
+  reduce: 'a reduce',
+  replace: 'a replace',
+  'mass cancel': 'a mass cancel',
+  aside: 'a command that changes no book: refused by its record, its instrument or its session, or none of the books',
+};
+
+const STEP_MEANINGS: Readonly<Record<Step, string>> = {
+  fill: 'trades with the best order of the other side',
+  rest: 'what is left rests',
+  expire: 'what is left is canceled: immediate or cancel, market',
+  peek: 'a fill or kill counts an order that would not be enough',
+  fail: 'a fill or kill is canceled',
+  'would trade': 'a post-only order is refused because it would trade',
+  refuse: 'refused: the key is taken, the order is unknown, or the instrument forbids it',
+  remove: 'the order is taken off the book',
+  shrink: 'a reduce leaves some of the order',
+  keep: 'a replace keeps its place in the queue',
+  leave: 'a replace leaves its place in the queue',
+  pass: 'nothing: the command is set aside, or a mass cancel has ended',
+};

@@ -1,0 +1,277 @@
+import { PRICE_MAX, TWO_32 } from '../../journal/amounts.ts';
+import { COMMAND_WORD, Flag, Op, OrderType, SIDE_ANY, TimeInForce } from '../../journal/commands.ts';
+import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../../journal/events.ts';
+import { Reason, reasonName } from '../../journal/reasons.ts';
+import type { InstrumentInfo } from '../../replicas/instrument-table.ts';
+import type { OrderName } from './linked-books.ts';
+import type { Kind } from './market-columns.ts';
+
+/** A command as the tape tells it: what of the record concerns the books, and what the record alone decides. */
+export interface TapeCommand {
+  readonly kind: Kind;
+  readonly market: boolean;
+  readonly rests: boolean;
+  readonly fillOrKill: boolean;
+  readonly postOnly: boolean;
+  readonly hasPrice: boolean;
+  readonly hasQuantity: boolean;
+  /** Refused with `reason` if its order is live. */
+  readonly late: boolean;
+  readonly oneSide: boolean;
+  readonly byAccount: boolean;
+  readonly bySymbol: boolean;
+  readonly symbol: number;
+  readonly side: number;
+  readonly account: number;
+  readonly idLow: number;
+  readonly idHigh: number;
+  readonly price: number;
+  readonly quantity: number;
+  readonly reason: number;
+}
+
+/** A command that the circuit cannot follow. A span can only be proven up to it, and another from behind it. */
+export class UnprovableCommandError extends Error {
+  override readonly name = 'UnprovableCommandError';
+  readonly sequence: number;
+
+  constructor(sequence: number, why: string) {
+    super(`the command with sequence ${sequence} cannot be proven: ${why}`);
+    this.sequence = sequence;
+  }
+}
+
+const ASIDE: TapeCommand = {
+  kind: 'aside',
+  market: false,
+  rests: false,
+  fillOrKill: false,
+  postOnly: false,
+  hasPrice: false,
+  hasQuantity: false,
+  late: false,
+  oneSide: false,
+  byAccount: false,
+  bySymbol: false,
+  symbol: 0,
+  side: 0,
+  account: 0,
+  idLow: 0,
+  idHigh: 0,
+  price: 0,
+  quantity: 0,
+  reason: Reason.none,
+};
+
+const aside = (reason: number): TapeCommand => ({ ...ASIDE, reason });
+
+type Instrument = Pick<InstrumentInfo, 'closed' | 'priceMax' | 'quantityMax'>;
+/** What the rules of the market say of instruments, followed from command to command. */
+export type Instruments = Map<number, Instrument>;
+
+/**
+ * Tells command records as the tape does. Whether a session admitted a command is taken from its events, as is what only
+ * the venue's capacity decides; everything else follows from the record and the instruments.
+ */
+export class TapeReader {
+  readonly #instruments: Instruments;
+
+  constructor(instruments: Instruments) {
+    this.#instruments = instruments;
+  }
+
+  /** The record at word `at`, and its events from word `from` to `to`. */
+  read(words: Uint32Array, at: number, events: Uint32Array, from: number, to: number): TapeCommand {
+    const head = from === to ? 0 : (events[from] as number);
+    const type = head & 255;
+    const reason = (head >>> 16) & 255;
+    const flags = head >>> 24;
+    if (type === EventType.session || (type === EventType.answer && (flags & EventFlag.repeat) !== 0)) {
+      return aside(Reason.none);
+    }
+    if (type === EventType.rejected && reason >= Reason.sessionUnknown && reason <= Reason.requestTooOld) {
+      return aside(reason);
+    }
+    if (type === EventType.rejected && (reason === Reason.ordersFull || reason === Reason.levelsFull)) {
+      const sequence = readWide(events, from + EVENT_WORD.sequence);
+      throw new UnprovableCommandError(
+        sequence,
+        `it was rejected with ${reasonName(reason)}, and capacity is not proven`,
+      );
+    }
+    if (words[at + COMMAND_WORD.session] === 0 && words[at + COMMAND_WORD.request] !== 0) return aside(Reason.flags);
+    const op = (words[at] as number) & 255;
+    switch (op) {
+      case Op.new:
+        return this.#newOrder(words, at);
+      case Op.cancel:
+      case Op.reduce:
+        return this.#named(words, at, op);
+      case Op.replace:
+        return this.#replace(words, at);
+      case Op.massCancel:
+        return this.#massCancel(words, at);
+      case Op.instrumentCreate:
+      case Op.instrumentUpdate:
+        if (type === EventType.instrument) this.#change(words, at, flags);
+        return aside(type === EventType.instrument ? Reason.none : reason);
+      case Op.sessionOpen:
+      case Op.sessionClose:
+        return aside(reason);
+      default:
+        return aside(Reason.notSupported);
+    }
+  }
+
+  #newOrder(words: Uint32Array, at: number): TapeCommand {
+    const reason = this.#whyNotNew(words, at);
+    if (reason !== Reason.none) return aside(reason);
+    const head = words[at] as number;
+    const market = ((head >>> 16) & 255) === OrderType.market;
+    const tif = head >>> 24;
+    return {
+      ...ASIDE,
+      ...identity(words, at),
+      kind: 'new',
+      market,
+      rests: !market && tif === TimeInForce.gtc,
+      fillOrKill: tif === TimeInForce.fok,
+      postOnly: words[at + COMMAND_WORD.flags] === Flag.postOnly,
+      side: (head >>> 8) & 255,
+      price: readWide(words, at + COMMAND_WORD.price),
+      quantity: readWide(words, at + COMMAND_WORD.quantity),
+    };
+  }
+
+  #whyNotNew(words: Uint32Array, at: number): number {
+    const head = words[at] as number;
+    const flags = words[at + COMMAND_WORD.flags] as number;
+    const side = (head >>> 8) & 255;
+    const type = (head >>> 16) & 255;
+    const tif = head >>> 24;
+    const limit = type === OrderType.limit;
+    const price = readWide(words, at + COMMAND_WORD.price);
+    const quantity = readWide(words, at + COMMAND_WORD.quantity);
+    const instrument = this.#instruments.get(words[at + COMMAND_WORD.symbol] as number);
+    if (instrument === undefined) return Reason.unknownSymbol;
+    if (side > 1) return Reason.side;
+    if (type === OrderType.stop || type === OrderType.stopLimit) return Reason.notSupported;
+    if (type > OrderType.market) return Reason.orderType;
+    if (tif === TimeInForce.day || tif === TimeInForce.gtd) return Reason.notSupported;
+    if (tif > TimeInForce.fok) return Reason.timeInForce;
+    if (flags !== 0 && !(flags === Flag.postOnly && limit && tif === TimeInForce.gtc)) return Reason.flags;
+    if (readWide(words, at + COMMAND_WORD.extra) !== 0) return Reason.reservedField;
+    if (limit ? price < 1 || price > PRICE_MAX : price !== 0) return Reason.price;
+    if (quantity < 1 || quantity >= 2 ** 48) return Reason.quantity;
+    if (instrument.closed) return Reason.instrumentClosed;
+    if (limit && instrument.priceMax !== 0 && price > instrument.priceMax) return Reason.priceMax;
+    if (instrument.quantityMax !== 0 && quantity > instrument.quantityMax) return Reason.quantityMax;
+    return Reason.none;
+  }
+
+  #replace(words: Uint32Array, at: number): TapeCommand {
+    const flags = words[at + COMMAND_WORD.flags] as number;
+    const hasPrice = (flags & Flag.hasPrice) !== 0;
+    const hasQuantity = (flags & Flag.hasQuantity) !== 0;
+    const price = readWide(words, at + COMMAND_WORD.price);
+    const quantity = readWide(words, at + COMMAND_WORD.quantity);
+    if ((flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0) return aside(Reason.flags);
+    if (flags === 0) return aside(Reason.nothingToReplace);
+    if (readWide(words, at + COMMAND_WORD.extra) !== 0) return aside(Reason.reservedField);
+    if (hasPrice && (price < 1 || price > PRICE_MAX)) return aside(Reason.price);
+    if (hasQuantity && (quantity < 1 || quantity >= 2 ** 48)) return aside(Reason.quantity);
+    const instrument = this.#instruments.get(words[at + COMMAND_WORD.symbol] as number);
+    // No order is live on an instrument that does not exist.
+    if (instrument === undefined) return aside(Reason.unknownOrder);
+    const reason = whyNotLive(instrument, hasPrice ? price : 0, hasQuantity ? quantity : 0);
+    return {
+      ...ASIDE,
+      ...identity(words, at),
+      kind: 'replace',
+      rests: true,
+      hasPrice,
+      hasQuantity,
+      price: hasPrice ? price : 0,
+      quantity: hasQuantity ? quantity : 0,
+      late: reason !== Reason.none,
+      reason,
+    };
+  }
+
+  #named(words: Uint32Array, at: number, op: number): TapeCommand {
+    const quantity = readWide(words, at + COMMAND_WORD.quantity);
+    if (words[at + COMMAND_WORD.flags] !== 0) return aside(Reason.flags);
+    if (readWide(words, at + COMMAND_WORD.extra) !== 0) return aside(Reason.reservedField);
+    if (op === Op.reduce && (quantity < 1 || quantity >= 2 ** 48)) return aside(Reason.quantity);
+    if (!this.#instruments.has(words[at + COMMAND_WORD.symbol] as number)) return aside(Reason.unknownOrder);
+    return op === Op.cancel
+      ? { ...ASIDE, ...identity(words, at), kind: 'cancel' }
+      : { ...ASIDE, ...identity(words, at), kind: 'reduce', quantity };
+  }
+
+  #massCancel(words: Uint32Array, at: number): TapeCommand {
+    const flags = words[at + COMMAND_WORD.flags] as number;
+    const side = ((words[at] as number) >>> 8) & 255;
+    const symbol = words[at + COMMAND_WORD.symbol] as number;
+    const byAccount = (flags & Flag.byAccount) !== 0;
+    const bySymbol = (flags & Flag.bySymbol) !== 0;
+    if ((flags & ~(Flag.byAccount | Flag.bySymbol)) !== 0) return aside(Reason.flags);
+    if (side > SIDE_ANY) return aside(Reason.side);
+    if (readWide(words, at + COMMAND_WORD.extra) !== 0) return aside(Reason.reservedField);
+    if (bySymbol && !this.#instruments.has(symbol)) return aside(Reason.unknownSymbol);
+    return {
+      ...ASIDE,
+      kind: 'mass cancel',
+      oneSide: side !== SIDE_ANY,
+      byAccount,
+      bySymbol,
+      symbol: bySymbol ? symbol : 0,
+      side: side === SIDE_ANY ? 0 : side,
+      account: byAccount ? (words[at + COMMAND_WORD.account] as number) : 0,
+    };
+  }
+
+  #change(words: Uint32Array, at: number, flags: number): void {
+    this.#instruments.set(words[at + COMMAND_WORD.symbol] as number, {
+      closed: (flags & EventFlag.closed) !== 0,
+      quantityMax: readWide(words, at + COMMAND_WORD.quantity),
+      priceMax: readWide(words, at + COMMAND_WORD.extra),
+    });
+  }
+}
+
+/** Why a replace is refused although its order is live. */
+function whyNotLive(instrument: Instrument, price: number, quantity: number): number {
+  if (instrument.closed) return Reason.instrumentClosed;
+  if (instrument.priceMax !== 0 && price > instrument.priceMax) return Reason.priceMax;
+  if (instrument.quantityMax !== 0 && quantity > instrument.quantityMax) return Reason.quantityMax;
+  return Reason.none;
+}
+
+function identity(words: Uint32Array, at: number): Pick<TapeCommand, 'symbol' | 'account' | 'idLow' | 'idHigh'> {
+  return {
+    symbol: words[at + COMMAND_WORD.symbol] as number,
+    account: words[at + COMMAND_WORD.account] as number,
+    idLow: words[at + COMMAND_WORD.id] as number,
+    idHigh: words[at + COMMAND_WORD.id + 1] as number,
+  };
+}
+
+/** More than 2^53 may be off by a little, but not below 2^48 or to zero. */
+export function readWide(words: Uint32Array, at: number): number {
+  return (words[at + 1] as number) * TWO_32 + (words[at] as number);
+}
+
+/** The orders that a mass cancel took off, in the order in which its events tell them. */
+export function canceledOrders(events: Uint32Array, from: number, to: number): OrderName[] {
+  const found: OrderName[] = [];
+  for (let at = from; at < to; at += EVENT_WORDS) {
+    if (((events[at] as number) & 255) !== EventType.canceled) continue;
+    found.push({
+      account: events[at + EVENT_WORD.account] as number,
+      idLow: events[at + EVENT_WORD.id] as number,
+      idHigh: events[at + EVENT_WORD.id + 1] as number,
+    });
+  }
+  return found;
+}

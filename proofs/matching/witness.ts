@@ -1,0 +1,643 @@
+import { AMOUNT_MAX } from '../../journal/amounts.ts';
+import { Reason } from '../../journal/reasons.ts';
+import { element, invertAll, multiply, subtract } from '../stark/field.ts';
+import {
+  type BookOrder,
+  type Cell,
+  isHead,
+  type KeyValue,
+  keyOf,
+  LinkedBooks,
+  type OrderName,
+  priceOf,
+} from './linked-books.ts';
+import {
+  type BookTable,
+  type Cell as CellColumns,
+  ID_IN_KEY_2,
+  type Key,
+  LIST_HEAD,
+  type Limbs,
+  type MarketColumns,
+  marketColumns,
+  type Step,
+} from './market-columns.ts';
+import type { TapeCommand } from './tape.ts';
+
+/** What a step did, to be compared with the venue's events. Amounts that it does not report are zero. */
+export interface StepReport {
+  readonly step: Step;
+  readonly symbol: number;
+  readonly side: number;
+  readonly reason: number;
+  /** The order that the step is about; of a fill, the maker. */
+  readonly order: OrderName;
+  readonly price: number;
+  readonly quantity: number;
+  readonly open: number;
+  /** Of the taker, after a fill. */
+  readonly left: number;
+}
+
+/** There is no room for the command. Nothing of it has been written. */
+export class SpanFullError extends Error {
+  override readonly name = 'SpanFullError';
+}
+
+type Column = Uint32Array;
+
+/** The order at work, as the circuit sees it. */
+interface Taker {
+  readonly symbol: number;
+  readonly side: number;
+  readonly postOnly: boolean;
+  /** The worst price key of the other side at which it trades. */
+  readonly limit: number;
+  left: number;
+}
+
+const MARKET_LIMIT = AMOUNT_MAX - 1;
+const LIMB = 65_536;
+const AGE_UNIT = 2 ** 14;
+const LISTED_UNIT = 2 ** 12;
+/** Keys that fill the directory up are above all others. */
+const FILLER_KEY = 2 * LIST_HEAD;
+
+/**
+ * Fills the market circuit's columns, command by command, with its own idea of the books: it has nothing of the
+ * matcher's.
+ */
+export class MarketWitness {
+  /** In the order in which the circuit declares its columns. */
+  readonly trace: readonly Column[];
+  readonly #rows: number;
+  readonly #books: LinkedBooks;
+  readonly #columns: MarketColumns<Column>;
+  #row = 0;
+  #commands = 0;
+  #reports: StepReport[] = [];
+
+  /** `rows` is the number of usable rows; `orders` come in the order of their places in time. */
+  constructor(rows: number, instruments: number, orders: readonly BookOrder[]) {
+    const trace: Column[] = [];
+    this.#columns = marketColumns({
+      group: () => undefined,
+      column: () => {
+        trace.push(new Uint32Array(rows));
+        return trace.at(-1) as Column;
+      },
+    });
+    this.trace = trace;
+    this.#rows = rows;
+    this.#books = new LinkedBooks(instruments);
+    for (const order of orders) {
+      const { symbol, side, price } = order;
+      const cell = this.#books.cell(order);
+      cell.postOnly = order.postOnly;
+      cell.open = order.open;
+      this.#books.link(cell, symbol * 2 + side, side === 1 ? price : AMOUNT_MAX - price);
+    }
+    this.#checkBooks(0);
+    this.#writeTable(this.#columns.before);
+  }
+
+  get commands(): number {
+    return this.#commands;
+  }
+
+  /** Rows written; the others stay empty. */
+  get rowsUsed(): number {
+    return this.#row;
+  }
+
+  /** The orders that rest, ladder by ladder, best first. */
+  *orders(): Generator<BookOrder> {
+    for (const cell of this.#books.list()) {
+      if (isHead(cell)) continue;
+      const ladder = cell.ladder - 1;
+      const side = ladder % 2;
+      const price = priceOf(cell.priceKey, side);
+      yield { ...cell.name, symbol: (ladder - side) / 2, side, postOnly: cell.postOnly, price, open: cell.open };
+    }
+  }
+
+  /** Writes the steps of one command, or throws {@link SpanFullError}. Of a mass cancel, `targets` are the orders it takes. */
+  apply(command: TapeCommand, targets: readonly OrderName[] = []): readonly StepReport[] {
+    this.#checkRoom(command, targets);
+    this.#reports = [];
+    const first = this.#row;
+    switch (command.kind) {
+      case 'new':
+        this.#newOrder(command);
+        break;
+      case 'cancel':
+      case 'reduce':
+      case 'replace':
+        this.#named(command);
+        break;
+      case 'mass cancel':
+        for (const target of targets) this.#remove(command, this.#books.cell(target), Reason.massCancel);
+        this.#pass(command);
+        break;
+      default:
+        this.#pass(command);
+    }
+    this.#columns.first[first] = 1;
+    this.#columns.last[this.#row - 1] = 1;
+    for (let row = first; row < this.#row; row++) this.#writeCommand(row, command);
+    this.#commands++;
+    return this.#reports;
+  }
+
+  /** Writes all that is left to write. Nothing can be applied afterwards. */
+  finish(): void {
+    const columns = this.#columns;
+    for (let row = 0; row < this.#rows; row++) {
+      columns.clock[row] = row;
+      columns.range.value[row] = Math.min(row, LIMB - 1);
+      if (row < this.#row) continue;
+      columns.command.number[row] = this.#commands;
+      columns.crosses[row] = 1;
+    }
+    this.#writeTable(columns.after, columns.afterTime);
+    this.#writeDirectory();
+    this.#writeAdmission();
+    const inverses = [columns.gapInverse, columns.freeInverse, columns.priceInverse, columns.quantityInverse];
+    for (const column of [...inverses, ...columns.priceWitness]) invertAllButZero(column);
+    this.#countRange();
+  }
+
+  // --- Commands ----------------------------------------------------------------------------------------------------------
+
+  #newOrder(command: TapeCommand): void {
+    const own = this.#books.cell(command);
+    const taker = { ...command, limit: limitOf(command, command.side), left: command.quantity };
+    if (own.ladder === 0) this.#takeOrder(command, own, taker, true);
+    else this.#refuse(command, own, taker, Reason.duplicateOrder);
+  }
+
+  #named(command: TapeCommand): void {
+    const own = this.#books.cell(command);
+    const ladder = own.ladder - 1;
+    const side = ladder & 1;
+    const isLive = own.ladder !== 0 && (ladder - side) / 2 === command.symbol;
+    const taker = amended(command, own, isLive && !command.late ? side : command.side);
+    if (!isLive) this.#refuse(command, own, taker, Reason.unknownOrder);
+    else if (command.late) this.#refuse(command, own, taker, command.reason);
+    else if (command.kind === 'cancel') this.#remove(command, own, Reason.requested);
+    else if (command.kind === 'replace') this.#replace(command, own, taker);
+    else if (taker.left >= own.open) this.#remove(command, own, Reason.reduced);
+    else this.#shrink(own, taker);
+  }
+
+  #shrink(own: Cell, taker: Taker): void {
+    const row = this.#begin('shrink', own.key, taker);
+    const open = own.open - taker.left;
+    this.#readOwn(row, own);
+    this.#compareAmendment(row, own, taker);
+    own.open = open;
+    this.#report('shrink', row, { price: priceOf(own.priceKey, taker.side), quantity: taker.left, open });
+  }
+
+  #replace(command: TapeCommand, own: Cell, taker: Taker): void {
+    const { left, limit } = taker;
+    const price = priceOf(AMOUNT_MAX - limit, taker.side);
+    const keeps = limit === AMOUNT_MAX - own.priceKey && left < own.open;
+    const crosses = this.#bestFor(taker).priceKey <= limit;
+    const step = keeps ? 'keep' : own.postOnly && crosses ? 'would trade' : 'leave';
+    const row = this.#begin(step, own.key, taker);
+    this.#readOwn(row, own);
+    this.#compareAmendment(row, own, taker);
+    if (step !== 'keep') this.#readHead(row, taker);
+    if (step === 'would trade') {
+      this.#report(step, row, { reason: Reason.postOnlyWouldTrade });
+      return;
+    }
+    this.#report(step, row, { price, quantity: left, open: left });
+    if (step === 'keep') {
+      own.open = left;
+      return;
+    }
+    this.#readOther(row, own.previous as Cell);
+    this.#books.unlink(own);
+    this.#takeOrder(command, own, taker, false);
+  }
+
+  /** The order's trades, and what becomes of the rest of it. */
+  #takeOrder(command: TapeCommand, own: Cell, taker: Taker, isNew: boolean): void {
+    let readsOwn = isNew;
+    const begin = (step: Step): number => {
+      const row = this.#begin(step, own.key, taker);
+      if (readsOwn || step === 'rest') this.#readOwn(row, own);
+      readsOwn = false;
+      return row;
+    };
+    const crosses = (): boolean => this.#bestFor(taker).priceKey <= taker.limit;
+    if (isNew && taker.postOnly && crosses()) {
+      const row = begin('would trade');
+      this.#readHead(row, taker);
+      this.#report('would trade', row, { reason: Reason.postOnlyWouldTrade });
+    } else if (command.fillOrKill && this.#tradeable(taker).open < taker.left) this.#fail(taker, begin);
+    else {
+      while (taker.left > 0 && crosses()) this.#fill(begin('fill'), taker);
+      if (taker.left > 0) this.#keepRest(command, own, taker, begin);
+    }
+  }
+
+  #keepRest(command: TapeCommand, own: Cell, taker: Taker, begin: (step: Step) => number): void {
+    const step = command.rests ? 'rest' : 'expire';
+    const row = begin(step);
+    this.#readHead(row, taker);
+    this.#report(step, row, { quantity: command.rests ? 0 : taker.left });
+    if (!command.rests) return;
+    const { gap, gapBorrow, behindGap, behindBorrow, atHead } = this.#columns;
+    const priceKey = AMOUNT_MAX - taker.limit;
+    const ladder = taker.symbol * 2 + taker.side;
+    const before = this.#books.behindWhom(ladder, priceKey);
+    this.#readOther(row, before);
+    if (isHead(before)) atHead[row] = 1;
+    else putDifference(gap, gapBorrow, row, priceKey, before.priceKey, 0);
+    putDifference(behindGap, behindBorrow, row, (before.next as Cell).priceKey, priceKey, 1);
+    own.postOnly = taker.postOnly;
+    own.open = taker.left;
+    this.#books.link(own, ladder, priceKey);
+  }
+
+  #fill(row: number, taker: Taker): void {
+    const maker = this.#bestFor(taker);
+    this.#readHead(row, taker);
+    this.#readOther(row, maker);
+    this.#compare(row, taker.left, maker.open);
+    const price = priceOf(maker.priceKey, 1 - taker.side);
+    const quantity = Math.min(maker.open, taker.left);
+    const open = maker.open - quantity;
+    taker.left -= quantity;
+    putKey(this.#columns.report.maker, row, maker.key);
+    this.#report('fill', row, { price, quantity, open, order: maker.name, left: taker.left });
+    maker.open = open;
+    if (open > 0) return;
+    this.#columns.exhausts[row] = 1;
+    this.#books.unlink(maker);
+  }
+
+  #fail(taker: Taker, begin: (step: Step) => number): void {
+    const first = this.#bestFor(taker);
+    let cell = first;
+    const see = (row: number): void => {
+      if (cell === first) this.#readHead(row, taker);
+      else this.#putBest(row, cell.priceKey, taker.limit);
+    };
+    while (cell.priceKey <= taker.limit) {
+      const row = begin('peek');
+      see(row);
+      this.#readOther(row, cell);
+      this.#compare(row, taker.left, cell.open);
+      taker.left -= cell.open;
+      cell = cell.next as Cell;
+    }
+    const row = begin('fail');
+    see(row);
+    this.#report('fail', row, {});
+  }
+
+  #remove(command: TapeCommand, own: Cell, reason: number): void {
+    const ladder = own.ladder - 1;
+    const side = ladder & 1;
+    const taker = amended(command, own, side);
+    const symbol = (ladder - side) / 2;
+    const row = this.#begin('remove', own.key, { ...taker, symbol });
+    const { gap, behindGap } = this.#columns;
+    this.#readOwn(row, own);
+    this.#readOther(row, own.previous as Cell);
+    if (command.kind === 'reduce') this.#compareAmendment(row, own, taker);
+    if (command.kind === 'mass cancel') {
+      behindGap[0][row] = symbol % LISTED_UNIT;
+      behindGap[1][row] = Math.floor(symbol / LISTED_UNIT);
+      if (command.byAccount) {
+        const id = own.key[2] % ID_IN_KEY_2;
+        gap[0][row] = id;
+        gap[1][row] = id * ID_IN_KEY_2;
+      }
+    }
+    this.#report('remove', row, { price: priceOf(own.priceKey, side), quantity: own.open, reason, order: own.name });
+    this.#books.unlink(own);
+  }
+
+  #refuse(command: TapeCommand, own: Cell, taker: Taker, reason: number): void {
+    const row = this.#begin('refuse', own.key, taker);
+    this.#readOwn(row, own);
+    if (command.kind === 'reduce' || command.kind === 'replace') this.#compareAmendment(row, own, taker);
+    this.#columns.report.reason[row] = reason;
+    this.#report('refuse', row, { reason });
+  }
+
+  #pass(command: TapeCommand): void {
+    const row = this.#begin('pass', keyOf(command), { ...command, limit: 0, left: 0 });
+    this.#columns.report.reason[row] = command.reason;
+    this.#report('pass', row, { reason: command.reason });
+  }
+
+  // --- Rows --------------------------------------------------------------------------------------------------------------
+
+  #checkRoom(command: TapeCommand, targets: readonly OrderName[]): void {
+    let needed = 1 + targets.length;
+    if (command.kind === 'new')
+      needed =
+        2 + this.#tradeable({ ...command, limit: limitOf(command, command.side), left: command.quantity }).orders;
+    if (command.kind === 'replace') {
+      const own = this.#books.cell(command);
+      const side = (own.ladder - 1) & 1;
+      if (own.ladder !== 0) needed = 3 + this.#tradeable({ ...amended(command, own, side), left: AMOUNT_MAX }).orders;
+    }
+    if (this.#row + needed >= this.#rows) throw new SpanFullError('the rows of the span are used up');
+    this.#checkBooks(1);
+  }
+
+  /** Whether the tables have room for so many more names and orders. */
+  #checkBooks(more: number): void {
+    const { names, live, heads } = this.#books;
+    if (names + more > this.#rows) throw new SpanFullError('the directory of orders is full');
+    if (live + heads + more >= this.#rows) {
+      throw new SpanFullError(`${live} resting orders and ${heads} ladders fill the table of ${this.#rows} rows`);
+    }
+  }
+
+  /** What the order could trade at once: orders looked at, and their open quantity up to what is left. */
+  #tradeable(taker: Taker): { orders: number; open: number } {
+    let orders = 0;
+    let open = 0;
+    for (let cell = this.#bestFor(taker); open < taker.left && cell.priceKey <= taker.limit; cell = cell.next as Cell) {
+      orders++;
+      open += cell.open;
+    }
+    return { orders, open };
+  }
+
+  #bestFor({ symbol, side }: Taker): Cell {
+    return this.#books.best(symbol * 2 + 1 - side);
+  }
+
+  #begin(step: Step, order: KeyValue, taker: Taker): number {
+    const columns = this.#columns;
+    const row = this.#row++;
+    columns.step[step][row] = 1;
+    putKey(columns.report.order, row, order);
+    columns.report.symbol[row] = taker.symbol;
+    columns.report.side[row] = taker.side;
+    columns.postOnly[row] = taker.postOnly ? 1 : 0;
+    putAmount(columns.limit, row, taker.limit);
+    putAmount(columns.left, row, taker.left);
+    this.#putBest(row, 0, taker.limit);
+    return row;
+  }
+
+  #putBest(row: number, best: number, limit: number): void {
+    const { crosses, crossGap, crossBorrow } = this.#columns;
+    putAmount(this.#columns.best, row, best);
+    crosses[row] = best <= limit ? 1 : 0;
+    if (best <= limit) putDifference(crossGap, crossBorrow, row, limit, best, 0);
+    else putDifference(crossGap, crossBorrow, row, best, limit, 1);
+  }
+
+  /** Compares what is left with another quantity. */
+  #compare(row: number, left: number, open: number): void {
+    const { covers, gap, gapBorrow, gapIsZero, gapInverse } = this.#columns;
+    covers[row] = left >= open ? 1 : 0;
+    putDifference(gap, gapBorrow, row, Math.max(left, open), Math.min(left, open), 0);
+    gapIsZero[row] = left === open ? 1 : 0;
+    gapInverse[row] = sumAt(gap, row);
+  }
+
+  /** Compares a replace or reduce with the order that it names. */
+  #compareAmendment(row: number, own: Cell, { left, limit }: Taker): void {
+    const { amends, samePrice, priceWitness, limit: limits } = this.#columns;
+    amends[row] = 1;
+    this.#compare(row, left, own.open);
+    samePrice[row] = limit === AMOUNT_MAX - own.priceKey ? 1 : 0;
+    for (let i = 0; i < 3; i++) {
+      const difference = element(((limits[i] as Column)[row] as number) - limbOf(AMOUNT_MAX - own.priceKey, i));
+      if (difference === 0) continue;
+      (priceWitness[i] as Column)[row] = difference;
+      return;
+    }
+  }
+
+  #readHead(row: number, taker: Taker): void {
+    const { head } = this.#columns;
+    const cell = this.#books.head(taker.symbol * 2 + 1 - taker.side);
+    const next = cell.next as Cell;
+    putKey(head.next, row, next.key);
+    putAmount(head.nextKey, row, next.priceKey);
+    this.#putBest(row, next.priceKey, taker.limit);
+    this.#touch(row, 0, cell, head.time);
+  }
+
+  #readOther(row: number, cell: Cell): void {
+    const { other } = this.#columns;
+    putKey(other.address, row, cell.key);
+    putCell(other.cell, row, cell);
+    this.#touch(row, 1, cell, other.time);
+  }
+
+  #readOwn(row: number, cell: Cell): void {
+    const { own } = this.#columns;
+    putCell(own.cell, row, cell);
+    this.#touch(row, 2, cell, own.time);
+  }
+
+  #touch(row: number, port: number, cell: Cell, time: Column): void {
+    const now = 3 * row + port + 1;
+    const [low, high] = this.#columns.ages[port] as readonly [Column, Column];
+    const age = now - cell.time - 1;
+    time[row] = cell.time;
+    low[row] = age % AGE_UNIT;
+    high[row] = Math.floor(age / AGE_UNIT);
+    cell.time = now;
+  }
+
+  #report(step: Step, row: number, what: Partial<StepReport>): void {
+    const { report } = this.#columns;
+    const { price = 0, quantity = 0, open = 0 } = what;
+    putAmount(report.price, row, price);
+    putAmount(report.quantity, row, quantity);
+    putAmount(report.open, row, open);
+    const symbol = report.symbol[row] as number;
+    const side = report.side[row] as number;
+    this.#reports.push({ step, symbol, side, reason: 0, order: NOBODY, price, quantity, open, left: 0, ...what });
+  }
+
+  #writeCommand(row: number, command: TapeCommand): void {
+    const { command: tape, priceCheck, priceInverse, quantityInverse } = this.#columns;
+    tape.number[row] = this.#commands;
+    tape.kind[command.kind][row] = 1;
+    for (const flag of FLAGS) tape[flag][row] = command[flag] ? 1 : 0;
+    tape.symbol[row] = command.symbol;
+    tape.side[row] = command.side;
+    tape.reason[row] = command.reason;
+    putKey(tape.key, row, keyOf(command));
+    putAmount(tape.price, row, command.price);
+    putAmount(tape.quantity, row, command.quantity);
+    const sum = limbOf(command.price, 0) + 2 * limbOf(command.price, 1) + 2 * limbOf(command.price, 2);
+    const top = 5 * (LIMB - 1);
+    priceCheck[row] = multiply(multiply(sum, element(sum - top)), element(sum - top + 1));
+    priceInverse[row] = priceCheck[row] as number;
+    quantityInverse[row] = sumAt(tape.quantity, row);
+  }
+
+  // --- Tables ------------------------------------------------------------------------------------------------------------
+
+  #writeTable(table: BookTable<Column>, times?: Column): void {
+    let row = 0;
+    for (const cell of this.#books.list()) {
+      putKey(table.address, row, cell.key);
+      table.ladder[row] = cell.ladder;
+      table.postOnly[row] = cell.postOnly ? 1 : 0;
+      putAmount(table.key, row, cell.priceKey);
+      putAmount(table.open, row, cell.open);
+      table.used[row] = 1;
+      table.isOrder[row] = isHead(cell) ? 0 : 1;
+      if (times !== undefined) times[row] = cell.time;
+      row++;
+    }
+  }
+
+  #writeDirectory(): void {
+    const { key, differs, growth, value, gone, goneTime } = this.#columns.directory;
+    const cells = [...this.#books.cells()].sort((a, b) => compareKeys(a.key, b.key));
+    const keyAt = (row: number): KeyValue => cells[row]?.key ?? [0, 0, 0, FILLER_KEY + row];
+    for (let row = 0; row < this.#rows; row++) {
+      const here = keyAt(row);
+      const next = keyAt(row + 1);
+      putKey(key, row, here);
+      gone[row] = (cells[row]?.ladder ?? 0) === 0 ? 1 : 0;
+      goneTime[row] = gone[row] === 1 ? (cells[row]?.time ?? 0) : 0;
+      const place = [3, 2, 1, 0].findIndex((element) => here[element] !== next[element]);
+      (differs[place] as Column)[row] = 1;
+      if (row === this.#rows - 1) return;
+      const larger = next[3 - place] as number;
+      const grown = larger - (here[3 - place] as number) - 1;
+      growth[0][row] = grown % LISTED_UNIT;
+      growth[1][row] = Math.floor(grown / LISTED_UNIT);
+      value[0][row] = larger % LISTED_UNIT;
+      value[1][row] = Math.floor(larger / LISTED_UNIT);
+    }
+  }
+
+  #writeAdmission(): void {
+    const { command, own, inLadder, isFree, freeInverse } = this.#columns;
+    const { cancel, reduce, replace } = command.kind;
+    for (let row = 0; row < this.#rows; row++) {
+      const ladder = own.cell.ladder[row] as number;
+      const gap = element(ladder - 2 * (command.symbol[row] as number) - 1);
+      inLadder[row] = multiply(gap, subtract(gap, 1));
+      const isNamed = (cancel[row] as number) + (reduce[row] as number) + (replace[row] as number) === 1;
+      const tested = isNamed ? (inLadder[row] as number) : ladder;
+      isFree[row] = tested === 0 ? 1 : 0;
+      freeInverse[row] = tested;
+    }
+  }
+
+  #countRange(): void {
+    const { command, crossGap, gap, behindGap, ages, directory, range } = this.#columns;
+    const lookedUp = [
+      command.price,
+      command.quantity,
+      crossGap,
+      gap,
+      behindGap,
+      ...ages,
+      directory.growth,
+      directory.value,
+    ];
+    for (const column of lookedUp.flat()) {
+      for (const value of column) range.times[value] = (range.times[value] as number) + 1;
+    }
+  }
+}
+
+const NOBODY: OrderName = { account: 0, idLow: 0, idHigh: 0 };
+const FLAGS = [
+  'market',
+  'rests',
+  'fillOrKill',
+  'postOnly',
+  'hasPrice',
+  'hasQuantity',
+  'late',
+  'oneSide',
+  'byAccount',
+  'bySymbol',
+] as const;
+
+function limitOf(command: TapeCommand, side: number): number {
+  if (command.market) return MARKET_LIMIT;
+  return side === 0 ? command.price : AMOUNT_MAX - command.price;
+}
+
+/** The order that a command names, as the command would have it. */
+function amended(command: TapeCommand, own: Cell, side: number): Taker {
+  const { kind, symbol } = command;
+  const replaces = kind === 'replace';
+  const namesQuantity = kind === 'reduce' || command.hasQuantity;
+  return {
+    symbol,
+    side,
+    postOnly: replaces && own.postOnly,
+    limit: !replaces ? 0 : command.hasPrice ? limitOf(command, side) : AMOUNT_MAX - own.priceKey,
+    left: namesQuantity ? command.quantity : replaces ? own.open : 0,
+  };
+}
+
+function limbOf(amount: number, limb: number): number {
+  return Math.floor(amount / LIMB ** limb) % LIMB;
+}
+
+function putAmount(limbs: Limbs<Column>, row: number, amount: number): void {
+  const upper = Math.floor(amount / LIMB);
+  limbs[0][row] = amount % LIMB;
+  limbs[1][row] = upper % LIMB;
+  limbs[2][row] = Math.floor(upper / LIMB);
+}
+
+function sumAt(limbs: Limbs<Column>, row: number): number {
+  return (limbs[0][row] as number) + (limbs[1][row] as number) + (limbs[2][row] as number);
+}
+
+/** from - take - less, with what each limb borrows from the next. */
+function putDifference(
+  limbs: Limbs<Column>,
+  borrow: readonly [Column, Column],
+  row: number,
+  from: number,
+  take: number,
+  less: number,
+): void {
+  putAmount(limbs, row, from - take - less);
+  const first = limbOf(from, 0) - limbOf(take, 0) - less < 0 ? 1 : 0;
+  borrow[0][row] = first;
+  borrow[1][row] = limbOf(from, 1) - limbOf(take, 1) - first < 0 ? 1 : 0;
+}
+
+function putKey(columns: Key<Column>, row: number, key: KeyValue): void {
+  for (let i = 0; i < 4; i++) (columns[i] as Column)[row] = key[i] as number;
+}
+
+function putCell(columns: CellColumns<Column>, row: number, cell: Cell): void {
+  columns.ladder[row] = cell.ladder;
+  columns.postOnly[row] = cell.postOnly ? 1 : 0;
+  putAmount(columns.key, row, cell.priceKey);
+  putAmount(columns.open, row, cell.open);
+  putKey(columns.next, row, cell.next?.key ?? [0, 0, 0, 0]);
+  putAmount(columns.nextKey, row, cell.next?.priceKey ?? 0);
+}
+
+function compareKeys(a: KeyValue, b: KeyValue): number {
+  return a[3] - b[3] || a[2] - b[2] || a[1] - b[1] || a[0] - b[0];
+}
+
+function invertAllButZero(column: Column): void {
+  const places = [...column.keys()].filter((row) => column[row] !== 0);
+  const values = Uint32Array.from(places, (row) => column[row] as number);
+  invertAll(values);
+  for (const [i, row] of places.entries()) column[row] = values[i] as number;
+}
