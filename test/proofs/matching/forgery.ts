@@ -1,0 +1,317 @@
+import { type BookOrder, keyOf, type OrderName } from '../../../proofs/matching/linked-books.ts';
+import { marketCircuit } from '../../../proofs/matching/market-circuit.ts';
+import { type Key, LIST_HEAD, type MarketColumns, marketColumns } from '../../../proofs/matching/market-columns.ts';
+import type { TapeCommand } from '../../../proofs/matching/tape.ts';
+import { MarketWitness } from '../../../proofs/matching/witness.ts';
+import type { Circuit } from '../../../proofs/stark/constraints.ts';
+import { add, element, P } from '../../../proofs/stark/field.ts';
+import { rowValues } from '../../../proofs/stark/row-checker.ts';
+
+/**
+ * A span that begins honestly and is then forged: rows are edited at will, and `seal` makes everything consistent with
+ * them that a prover could make consistent. What is still violated is what the circuit has against the lie.
+ *
+ * Spans here have few rows, so ranges are checked directly: the columns of the range table are not looked at.
+ */
+export const FORGED_ROWS = 48;
+const INSTRUMENTS = 2;
+/** These speak of the table of all 65536 numbers, for which a forgery has too few rows. */
+const RANGE_TABLE = ['the range starts at zero', 'the range steps by one', 'the range ends at 65535'];
+
+type Column = Uint32Array;
+/** A message of the memory bus: address, ladder, post-only, price key, open, next, next price key, time. */
+type Cell = number[];
+const NEXT = 12;
+const TIME = 19;
+
+const circuit: Circuit = marketCircuit();
+const nodeOf = new Map(circuit.constraints.slice(0, circuit.authored).map((one) => [one.name, one]));
+const entryOf = new Map(circuit.entries.map((one) => [one.name, one]));
+const PORTS = ['the head of the other side', 'the other order', 'the own order'];
+
+export class Forgery {
+  readonly columns: MarketColumns<Column>;
+  readonly trace: readonly Column[];
+  /** Rows that commands take. */
+  readonly rows: number;
+  commands: number;
+
+  constructor(
+    commands: readonly (Partial<TapeCommand> & Pick<TapeCommand, 'kind'>)[],
+    orders: readonly BookOrder[] = [],
+  ) {
+    const witness = new MarketWitness(FORGED_ROWS, INSTRUMENTS, orders);
+    for (const { targets, ...command } of commands as (TapeCommand & { targets?: OrderName[] })[]) {
+      witness.apply({ ...NOTHING, ...command }, targets ?? []);
+    }
+    this.rows = witness.rowsUsed;
+    this.commands = witness.commands;
+    witness.finish();
+    this.trace = witness.trace;
+    let next = 0;
+    this.columns = marketColumns({ group: () => undefined, column: () => this.trace[next++] as Column });
+  }
+
+  /** Sets cells of one row by column name; values may be negative. */
+  set(row: number, cells: Readonly<Record<string, number>>): this {
+    for (const [name, value] of Object.entries(cells)) {
+      const index = circuit.columns.indexOf(name);
+      if (index < 0) throw new RangeError(`no column ${name}`);
+      (this.trace[index] as Column)[row] = element(value);
+    }
+    return this;
+  }
+
+  get(row: number, name: string): number {
+    return (this.trace[circuit.columns.indexOf(name)] as Column)[row] as number;
+  }
+
+  /** Sets an amount's three limbs. */
+  setAmount(row: number, name: string, amount: number): this {
+    for (let i = 0; i < 3; i++) this.set(row, { [`${name} ${i}`]: Math.floor(amount / 65_536 ** i) % 65_536 });
+    return this;
+  }
+
+  getAmount(row: number, name: string): number {
+    return [0, 1, 2].reduce((sum, i) => sum + this.get(row, `${name} ${i}`) * 65_536 ** i, 0);
+  }
+
+  setKey(row: number, name: string, order: OrderName): this {
+    for (const [i, part] of keyOf(order).entries()) this.set(row, { [`${name} ${i}`]: part });
+    return this;
+  }
+
+  /** Copies the whole of a row over another. */
+  copyRow(from: number, to: number): this {
+    const { before, after, directory, range, afterTime, clock } = this.columns;
+    const tables = [before, after].flatMap((table) => [
+      ...table.address,
+      table.ladder,
+      table.postOnly,
+      ...table.key,
+      ...table.open,
+      table.used,
+      table.isOrder,
+    ]);
+    const listed = [
+      ...directory.key,
+      ...directory.differs,
+      ...directory.growth,
+      ...directory.value,
+      directory.gone,
+      directory.goneTime,
+    ];
+    const fixed = new Set<Column>([...tables, ...listed, range.value, range.times, afterTime, clock]);
+    for (const column of this.trace) if (!fixed.has(column)) column[to] = column[from] as number;
+    return this;
+  }
+
+  /**
+   * Follows the rows' own writes to memory and makes times, ages, the book after and the directory fit them. With
+   * `reload`, what rows read is put right, too; without, an edited reading stays as it is.
+   */
+  seal({ reload = false, keepTimes = false } = {}): this {
+    const memory = this.#memoryBefore();
+    for (let row = 0; row < FORGED_ROWS; row++) {
+      for (const [port, name] of PORTS.entries()) {
+        let values = this.#values(row);
+        const sent = entryOf.get(`${name} is`);
+        if (sent === undefined || values[sent.multiplicity] === 0) continue;
+        const address = sent.message.slice(0, 4).map((part) => values[part] as number);
+        const known = memory.get(address.join()) ?? [...address, ...Array(16).fill(0)];
+        if (!keepTimes) this.#putTime(row, port, known);
+        if (reload) this.#reload(row, port, known);
+        values = this.#values(row);
+        memory.set(
+          address.join(),
+          sent.message.map((part) => values[part] as number),
+        );
+      }
+    }
+    this.#putAfter(memory);
+    this.#putDirectory(memory);
+    return this;
+  }
+
+  /**
+   * Names of constraints that do not hold, of look-ups that are out of range, and `memory` if that bus does not come out
+   * even; with the rules named left out of the circuit.
+   */
+  violated(without: readonly string[] = []): string[] {
+    const found = new Set<string>();
+    const memory = new Map<string, number>();
+    for (let row = 0; row < FORGED_ROWS; row++) {
+      const values = this.#values(row);
+      for (const { name, rows, node } of nodeOf.values()) {
+        if (RANGE_TABLE.includes(name) || without.includes(name)) continue;
+        const speaks =
+          rows === 'every' ||
+          (rows === 'first' && row === 0) ||
+          (rows === 'last' && row === FORGED_ROWS - 1) ||
+          (rows === 'transition' && row < FORGED_ROWS - 1);
+        if (speaks && values[node] !== 0) found.add(name);
+      }
+      for (const { name, bus, multiplicity, message } of circuit.entries) {
+        const times = values[multiplicity] as number;
+        if (times === 0 || without.includes(name)) continue;
+        if (circuit.buses[bus] === 'range') {
+          if (name !== 'every number of 16 bits' && (values[message[0] as number] as number) > 65_535) found.add(name);
+          continue;
+        }
+        const text = message.map((part) => values[part]).join();
+        memory.set(text, add(memory.get(text) ?? 0, times));
+      }
+    }
+    if ([...memory.values()].some((times) => times !== 0)) found.add('memory');
+    return [...found].sort();
+  }
+
+  /** Messages of the memory bus that do not come out even, for whoever writes a forgery. */
+  unbalanced(): string[] {
+    const sums = new Map<string, { times: number; from: string[] }>();
+    for (let row = 0; row < FORGED_ROWS; row++) {
+      const values = this.#values(row);
+      for (const { name, bus, multiplicity, message } of circuit.entries) {
+        const times = values[multiplicity] as number;
+        if (times === 0 || circuit.buses[bus] === 'range') continue;
+        const text = message.map((part) => values[part]).join();
+        const sum = sums.get(text) ?? { times: 0, from: [] };
+        sum.times = add(sum.times, times);
+        sum.from.push(`${name} (row ${row})`);
+        sums.set(text, sum);
+      }
+    }
+    return [...sums].flatMap(([text, { times, from }]) =>
+      times === 0 ? [] : [`${times > P / 2 ? times - P : times}: ${text}: ${from.join('; ')}`],
+    );
+  }
+
+  #values(row: number): number[] {
+    return rowValues(circuit, this.trace, [this.commands], row, (row + 1) % FORGED_ROWS);
+  }
+
+  #memoryBefore(): Map<string, Cell> {
+    const memory = new Map<string, Cell>();
+    const sent = entryOf.get('book before');
+    for (let row = 0; sent !== undefined && row < FORGED_ROWS; row++) {
+      const values = this.#values(row);
+      if (values[sent.multiplicity] === 0) continue;
+      const cell = sent.message.map((part) => values[part] as number);
+      memory.set(cell.slice(0, 4).join(), cell);
+    }
+    return memory;
+  }
+
+  #putTime(row: number, port: number, known: Cell): void {
+    const { head, other, own, ages } = this.columns;
+    const time = known[TIME] as number;
+    ([head, other, own][port] as { time: Column }).time[row] = time;
+    const age = 3 * row + port - time;
+    const [low, high] = ages[port] as readonly [Column, Column];
+    low[row] = element(age % 2 ** 14);
+    high[row] = element(Math.floor(age / 2 ** 14));
+  }
+
+  #reload(row: number, port: number, known: Cell): void {
+    const { head, other, own } = this.columns;
+    const put = (columns: readonly Column[], from: number): void => {
+      for (const [i, column] of columns.entries()) column[row] = known[from + i] as number;
+    };
+    if (port === 0) put([...head.next, ...head.nextKey], NEXT);
+    else {
+      const { cell } = port === 1 ? other : own;
+      put([cell.ladder, cell.postOnly, ...cell.key, ...cell.open, ...cell.next, ...cell.nextKey], 4);
+    }
+  }
+
+  /** The list from the first ladder's head on, then what it does not reach. */
+  #putAfter(memory: ReadonlyMap<string, Cell>): void {
+    const { after, afterTime } = this.columns;
+    const live = new Map([...memory].filter(([, cell]) => cell[4] !== 0));
+    const listed: Cell[] = [];
+    let address = [0, 0, 0, LIST_HEAD].join();
+    for (let cell = live.get(address); cell !== undefined; cell = live.get(address)) {
+      listed.push(cell);
+      live.delete(address);
+      address = cell.slice(NEXT, NEXT + 4).join();
+    }
+    listed.push(...live.values());
+    this.#putTable(after, listed);
+    afterTime.fill(0);
+    for (const [row, cell] of listed.entries()) afterTime[row] = cell[TIME] as number;
+  }
+
+  #putTable(table: MarketColumns<Column>['after'], cells: readonly Cell[]): void {
+    const columns = [...table.address, table.ladder, table.postOnly, ...table.key, ...table.open];
+    for (const column of [...columns, table.used, table.isOrder]) column.fill(0);
+    for (const [row, cell] of cells.entries()) {
+      for (const [i, column] of columns.entries()) column[row] = cell[i] as number;
+      table.used[row] = 1;
+      table.isOrder[row] = cell[3] === LIST_HEAD ? 0 : 1;
+    }
+  }
+
+  #putDirectory(memory: ReadonlyMap<string, Cell>): void {
+    const { key, differs, growth, value, gone, goneTime } = this.columns.directory;
+    const cells = [...memory.values()].filter((cell) => cell[3] !== LIST_HEAD);
+    const before = [0, 1, 2, 3].reverse();
+    cells.sort((a, b) => before.map((i) => (a[i] as number) - (b[i] as number)).find((order) => order !== 0) ?? 0);
+    for (const column of [...key, ...differs, ...growth, ...value, gone, goneTime]) column.fill(0);
+    const at = (row: number): Cell => cells[row] ?? [0, 0, 0, 2 * LIST_HEAD + row];
+    for (let row = 0; row < FORGED_ROWS; row++) {
+      const here = at(row);
+      for (const [i, column] of (key as Key<Column>).entries()) column[row] = here[i] as number;
+      const isGone = (here[4] ?? 0) === 0;
+      gone[row] = isGone ? 1 : 0;
+      goneTime[row] = isGone ? (here[TIME] ?? 0) : 0;
+      this.linkDirectory(row, at(row + 1));
+    }
+  }
+
+  /** Shows that the row's key is smaller than the next one's. */
+  linkDirectory(row: number, next: readonly number[]): void {
+    const { key, differs, growth, value } = this.columns.directory;
+    const place = [3, 2, 1, 0].findIndex((i) => (key[i] as Column)[row] !== next[i]);
+    for (const [i, column] of differs.entries()) column[row] = i === place ? 1 : 0;
+    if (row === FORGED_ROWS - 1 || place < 0) return;
+    const larger = next[3 - place] as number;
+    const grown = larger - ((key[3 - place] as Column)[row] as number) - 1;
+    const put = (columns: readonly Column[], amount: number): void => {
+      (columns[0] as Column)[row] = element(amount % 4_096);
+      (columns[1] as Column)[row] = element(Math.floor(amount / 4_096));
+    };
+    put(growth, grown);
+    put(value, larger);
+  }
+}
+
+/** A command that names nothing. */
+export const NOTHING: TapeCommand = {
+  kind: 'aside',
+  market: false,
+  rests: false,
+  fillOrKill: false,
+  postOnly: false,
+  hasPrice: false,
+  hasQuantity: false,
+  late: false,
+  oneSide: false,
+  byAccount: false,
+  bySymbol: false,
+  symbol: 0,
+  side: 0,
+  account: 0,
+  idLow: 0,
+  idHigh: 0,
+  price: 0,
+  quantity: 0,
+  reason: 0,
+};
+
+/** Every constraint, every entry of the memory bus and every look-up, but for those of the range table itself. */
+export const RULES: readonly string[] = [...nodeOf.keys(), ...entryOf.keys()].filter(
+  (name) => !RANGE_TABLE.includes(name) && name !== 'every number of 16 bits',
+);
+
+/** Breaks one rule of the circuit, named by its key, and is consistent in everything else. */
+export type Lies = Readonly<Record<string, () => Forgery>>;
