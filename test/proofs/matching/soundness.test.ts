@@ -7,7 +7,7 @@ import { lies as aboutOrders } from './lies/orders.ts';
  * For every rule of the circuit a prover that breaks just that rule: refused by it and by nothing else, so that without it
  * the lie would pass.
  */
-const all: Lies = { ...aboutOrders, ...aboutMemory };
+const all: Lies = { ...aboutCommands, ...aboutMatching, ...aboutMemory };
 
 test('there is a lie for every rule', () => {
   expect(RULES.filter((rule) => !(rule in all))).toEqual([]);

@@ -1,0 +1,3 @@
+import type { Lies } from '../forgery.ts';
+
+export const lies: Lies = {};
