@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { type Lies, RULES } from './forgery.ts';
+import { lies as aboutCommands } from './lies/commands.ts';
+import { lies as aboutMatching } from './lies/matching.ts';
 import { lies as aboutMemory } from './lies/memory.ts';
-import { lies as aboutOrders } from './lies/orders.ts';
 
 /**
  * For every rule of the circuit a prover that breaks just that rule: refused by it and by nothing else, so that without it
