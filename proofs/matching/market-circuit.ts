@@ -284,6 +284,7 @@ class MarketRules {
   #crossing(): void {
     const { step, limit, best, crosses, crossGap, crossBorrow, head, other, postOnly } = this.#columns;
     this.#bit(crosses, 'crosses');
+    this.#borrows('cross', crossBorrow);
     // Crossing: limit - best >= 0. Else: best - limit - 1 >= 0.
     this.#difference('cross', this.#one, {
       sign: crosses.times(2).minus(1),
@@ -332,6 +333,7 @@ class MarketRules {
     } = this.#columns;
     const { kind } = command;
     this.#bit(covers, 'covers');
+    this.#borrows('gap', gapBorrow);
     const sign = covers.times(2).minus(1);
     const makers = step.fill.plus(step.peek);
     const common = { gives: gap, borrow: gapBorrow };
@@ -379,6 +381,7 @@ class MarketRules {
       'the other order is of the same ladder',
       linked.times(other.cell.ladder.minus(this.#ladder()).minus(1)),
     );
+    this.#borrows('behind', behindBorrow);
     this.#every('at head', atHead.times((other.address[3] as Expression).minus(LIST_HEAD)));
     this.#difference('behind', step.rest, {
       from: other.cell.nextKey,
@@ -753,6 +756,11 @@ class MarketRules {
 
   #bit(column: Expression, name: string): void {
     this.#every(`${name} is a bit`, column.times(column.minus(1)));
+  }
+
+  /** More than a bit could borrow all of p: the difference would be one modulo p, and never below zero. */
+  #borrows(name: string, borrow: readonly Expression[]): void {
+    for (const [i, bit] of borrow.entries()) this.#bit(bit, `${name} borrow ${i}`);
   }
 
   /** Where `when` is 1: sign * (from - take) - less = gives, and not below zero, as its limbs are looked up. */
