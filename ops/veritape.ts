@@ -38,6 +38,14 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'show what a journal holds, or one block of it',
     load: async () => (await import('./inspect.ts')).registerInspect,
   },
+  prove: {
+    summary: 'prove that commands of a journal were matched by the rules',
+    load: async () => (await import('./prove.ts')).registerProve,
+  },
+  verify: {
+    summary: 'check proofs of matching, without the journal',
+    load: async () => (await import('./verify.ts')).registerVerify,
+  },
   bench: {
     summary: 'the benchmarks, beside their peers; for a checkout of the sources',
     load: async () => (await import('./bench.ts')).registerBench,

@@ -120,6 +120,14 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   return out.bytes();
 }
 
+/** The limits of the venue that an encoded state is of. */
+export function stateLimits(bytes: Uint8Array): VenueLimits {
+  const input = new VarintReader(bytes);
+  readVersion(input);
+  input.take('sequence', Number.MAX_SAFE_INTEGER);
+  return readLimits(input);
+}
+
 /** Fills a fresh market with an encoded state. */
 export function restoreState(state: MarketState, bytes: Uint8Array): void {
   const input = new VarintReader(bytes);

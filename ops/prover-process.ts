@@ -1,0 +1,97 @@
+import { ProofStore, writeWhole } from '../proofs/matching/proof-store.ts';
+import { type ProvingPlan, planRows, proveSpan } from '../proofs/matching/prove-span.ts';
+import { SpanReader } from '../proofs/matching/span.ts';
+import { provenCircuit } from '../proofs/matching/verify-proof.ts';
+import type { ProverKernels } from '../proofs/stark/kernels/kernels.ts';
+import { createSimdKernels } from '../proofs/stark/kernels/simd-kernels.ts';
+
+/** What the prover process is asked: the first span of these commands. */
+export interface ProvingJob {
+  readonly from: number;
+  readonly to: number;
+  /** Where the proof goes, if not among the venue's. */
+  readonly out?: string | undefined;
+}
+
+export interface ProverSettings {
+  readonly directory: string;
+  readonly plan: ProvingPlan;
+  readonly commandsMax?: number | undefined;
+  readonly threads: number;
+}
+
+export interface ProvenSpan {
+  readonly file: string;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly commands: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly witnessMs: number;
+  readonly proveMs: number;
+  /** Most memory the process has held. */
+  readonly peakBytes: number;
+}
+
+/** What the prover process tells. */
+export type ProverNews =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'unprovable'; readonly text: string }
+  | { readonly kind: 'stage'; readonly stage: string }
+  /** Which commands the span takes: the next one can be asked for elsewhere. */
+  | { readonly kind: 'cut'; readonly firstSequence: number; readonly lastSequence: number }
+  | { readonly kind: 'done'; readonly span: ProvenSpan }
+  /** There is nothing to prove among these commands. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'failed'; readonly text: string };
+
+/** The life of a prover process: jobs come in messages, one at a time, each behind the one before. */
+export function runProverProcess(settings: ProverSettings): void {
+  const { directory, plan, commandsMax, threads } = settings;
+  const tell = (news: ProverNews): void => {
+    process.send?.(news);
+  };
+  const onUnprovable = (error: Error): void => tell({ kind: 'unprovable', text: error.message });
+  const spans = new SpanReader(directory, { rows: planRows(plan), commandsMax, onUnprovable });
+  const { genesis, genesisHash } = spans.reader;
+  const store = new ProofStore(directory);
+  let kernels: ProverKernels | undefined;
+  const prove = async ({ from, to, out }: ProvingJob): Promise<void> => {
+    const started = performance.now();
+    tell({ kind: 'stage', stage: 'reading the journal' });
+    const span = await spans.next(from, to);
+    if (span === undefined) return tell({ kind: 'none' });
+    const { firstSequence, lastSequence, witness } = span;
+    tell({ kind: 'cut', firstSequence, lastSequence });
+    const begun = performance.now();
+    kernels ??= createSimdKernels(provenCircuit(), threads);
+    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels, (stage) => tell({ kind: 'stage', stage }));
+    const ended = performance.now();
+    if (out !== undefined) await writeWhole(out, bytes);
+    const file = out ?? (await store.write(firstSequence, lastSequence, bytes));
+    tell({
+      kind: 'done',
+      span: {
+        file,
+        firstSequence,
+        lastSequence,
+        commands: witness.commands,
+        rows: witness.rowsUsed,
+        bytes: bytes.length,
+        witnessMs: Math.round(begun - started),
+        proveMs: Math.round(ended - begun),
+        peakBytes: process.resourceUsage().maxRSS * 1024,
+      },
+    });
+  };
+  process.on('message', (job: ProvingJob) => {
+    prove(job).catch((error: unknown) => {
+      tell({ kind: 'failed', text: error instanceof Error ? error.message : String(error) });
+    });
+  });
+  // Ctrl-C reaches the whole group: it is the parent's to answer.
+  process.on('SIGINT', () => undefined);
+  // Its parent has ended, or wants no more.
+  process.on('disconnect', () => process.exit());
+  tell({ kind: 'ready' });
+}

@@ -1,0 +1,195 @@
+import { BLOCK_HEADER_WORDS, type BlockView } from '../../journal/block.ts';
+import { COMMAND_WORDS } from '../../journal/commands.ts';
+import { EVENT_WORDS } from '../../journal/events.ts';
+import { JournalError } from '../../journal/findings.ts';
+import { JournalReader } from '../../journal/reader.ts';
+import { EventBuffer } from '../../replicas/event-buffer.ts';
+import { listInstruments } from '../../replicas/instrument-table.ts';
+import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
+import { listOrders, type OrderTable } from '../../replicas/order-table.ts';
+import { restoreNewest } from '../../replicas/replay.ts';
+import { checkEvents } from './event-check.ts';
+import type { BookOrder } from './linked-books.ts';
+import { canceledOrders, TapeReader, UnprovableCommandError } from './tape.ts';
+import { MarketWitness, SpanFullError } from './witness.ts';
+
+/** Commands of a journal that one proof is about, with the witness of what they did. */
+export interface Span {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly firstBlock: number;
+  readonly lastBlock: number;
+  readonly chainBefore: Uint8Array;
+  readonly chainAfter: Uint8Array;
+  /** Finished: its trace is whole. */
+  readonly witness: MarketWitness;
+}
+
+export interface SpanLimits {
+  /** Rows that a trace has for commands, and for tables. */
+  readonly rows: number;
+  /** Most commands of a span. */
+  readonly commandsMax?: number | undefined;
+  /** Told of commands that no span covers. */
+  readonly onUnprovable?: (error: UnprovableCommandError) => void;
+  /** Called after each block. */
+  readonly onProgress?: (sequence: number) => Promise<void> | undefined;
+}
+
+/** The books of a replica, in the order of their places in time. */
+export function bookOrders(orders: OrderTable): BookOrder[] {
+  return listOrders(orders)
+    .sort((a, b) => a.sequence - b.sequence)
+    .map(({ id, account, symbol, side, postOnly, price, open }) => {
+      const wide = BigInt(id);
+      const [idLow, idHigh] = [Number(wide & 0xffff_ffffn), Number(wide >> 32n)];
+      return { account, idLow, idHigh, symbol, side: side === 'buy' ? 0 : 1, postOnly, price, open };
+    });
+}
+
+/** A command that the replica has applied, with its events. */
+interface Applied {
+  readonly sequence: number;
+  readonly block: BlockView;
+  readonly at: number;
+  /** Words of events in the buffer. */
+  readonly events: number;
+}
+
+/**
+ * Cuts a journal into spans, as many commands each as fit. A replica replays the journal beside the witness, and its
+ * events must say what the witness found.
+ */
+export class SpanReader {
+  readonly reader: JournalReader;
+  readonly #directory: string;
+  readonly #limits: SpanLimits;
+  readonly #events = new EventBuffer(1 << 12);
+  #matcher: Matcher;
+  #blocks: Iterator<BlockView, void, undefined> | undefined;
+  #block: BlockView | undefined;
+  #index = 0;
+  /** Did not fit the span before. */
+  #left: { readonly command: Applied; readonly books: readonly BookOrder[] } | undefined;
+
+  constructor(directory: string, limits: SpanLimits) {
+    this.reader = JournalReader.open(directory);
+    this.#directory = directory;
+    this.#limits = limits;
+    this.#matcher = createMatcher(this.reader.genesis.limits, this.#events);
+  }
+
+  /**
+   * The span that begins with the first command from `from` to `to` that can be proven, or undefined if there is none.
+   * Asking for spans in their order is quickest: else the replica begins anew.
+   */
+  async next(from: number, to = Number.MAX_SAFE_INTEGER): Promise<Span | undefined> {
+    if (this.#blocks === undefined || from <= this.#position()) await this.#start(from);
+    let span: Growing | undefined;
+    for (;;) {
+      const books = this.#left?.books;
+      const command = this.#left?.command ?? (await this.#step(from, to, span));
+      if (command === undefined) break;
+      this.#left = undefined;
+      if (command.sequence < from) continue;
+      span ??= this.#begin(command, books ?? this.#booksBefore);
+      const taken = this.#take(span, command);
+      if (taken === 'taken') continue;
+      if (taken === 'full') {
+        if (span.lastSequence < span.firstSequence) {
+          throw new SpanFullError(`sequence ${command.sequence} does not fit a span of ${this.#limits.rows} rows`);
+        }
+        this.#left = { command, books: [...span.witness.orders()] };
+        break;
+      }
+      if (span.lastSequence >= span.firstSequence) break;
+      span = undefined;
+    }
+    if (span === undefined) return undefined;
+    span.witness.finish();
+    return span;
+  }
+
+  #booksBefore: readonly BookOrder[] = [];
+
+  /** The last command that cannot be begun with any more. */
+  #position(): number {
+    return this.#left === undefined ? this.#matcher.sequence() : this.#left.command.sequence - 1;
+  }
+
+  async #start(from: number): Promise<void> {
+    if (this.#blocks !== undefined) this.#matcher = createMatcher(this.reader.genesis.limits, this.#events);
+    this.#left = undefined;
+    this.#block = undefined;
+    const restored = await restoreNewest(this.#directory, this.#matcher, from - 1);
+    if (restored.sequence === 0 && this.reader.firstBlock > 1) {
+      const text = `sequence ${from}: neither a snapshot before it nor the begin of the journal is kept`;
+      throw new JournalError('no-such-block', text);
+    }
+    this.#blocks = this.reader.blocksFromSequence(restored.sequence + 1);
+  }
+
+  /** Applies the next command, if it is not after `to` and the span is not to end before it. */
+  async #step(from: number, to: number, span: Growing | undefined): Promise<Applied | undefined> {
+    while (this.#block === undefined || this.#index === this.#block.count) {
+      if (this.#block !== undefined) await this.#limits.onProgress?.(this.#block.lastSequence);
+      const next = this.#blocks?.next();
+      if (next === undefined || next.done === true) return undefined;
+      this.#block = next.value;
+      this.#index = 0;
+    }
+    const block = this.#block;
+    const sequence = block.firstSequence + this.#index;
+    if (sequence > to) return undefined;
+    const { commandsMax = Number.MAX_SAFE_INTEGER } = this.#limits;
+    if (span !== undefined && sequence - span.firstSequence >= commandsMax) return undefined;
+    const at = BLOCK_HEADER_WORDS + this.#index * COMMAND_WORDS;
+    this.#index++;
+    if (span === undefined && sequence >= from) this.#booksBefore = bookOrders(this.#matcher.state.orders);
+    this.#events.clear();
+    this.#matcher.apply(block.words, at);
+    return { sequence, block, at, events: this.#events.next * EVENT_WORDS };
+  }
+
+  #begin({ sequence, block }: Applied, books: readonly BookOrder[]): Growing {
+    const table = listInstruments(this.#matcher.state.instruments).map((one) => [one.symbol, one] as const);
+    return {
+      firstSequence: sequence,
+      lastSequence: sequence - 1,
+      firstBlock: block.block,
+      lastBlock: block.block,
+      chainBefore: Uint8Array.from(block.previousHash),
+      chainAfter: Uint8Array.from(block.hash),
+      tape: new TapeReader(new Map(table)),
+      witness: new MarketWitness(this.#limits.rows, this.reader.genesis.limits.instrumentsMax, books),
+    };
+  }
+
+  #take(span: Growing, { sequence, block, at, events: end }: Applied): 'taken' | 'full' | 'unprovable' {
+    const { words } = this.#events;
+    try {
+      const command = span.tape.read(block.words, at, words, 0, end);
+      const targets = command.kind === 'mass cancel' ? canceledOrders(words, 0, end) : [];
+      const reports = span.witness.apply(command, targets);
+      checkEvents(sequence, command, reports, words, 0, end);
+    } catch (error) {
+      if (error instanceof SpanFullError) return 'full';
+      if (!(error instanceof UnprovableCommandError)) throw error;
+      this.#limits.onUnprovable?.(error);
+      return 'unprovable';
+    }
+    span.lastSequence = sequence;
+    if (span.lastBlock !== block.block) {
+      span.lastBlock = block.block;
+      span.chainAfter = Uint8Array.from(block.hash);
+    }
+    return 'taken';
+  }
+}
+
+interface Growing extends Span {
+  lastSequence: number;
+  lastBlock: number;
+  chainAfter: Uint8Array;
+  readonly tape: TapeReader;
+}
