@@ -133,37 +133,9 @@ export class Forgery {
     return this;
   }
 
-  /**
-   * Names of constraints that do not hold, of look-ups that are out of range, and `memory` if that bus does not come out
-   * even; with the rules named left out of the circuit.
-   */
+  /** What is violated with the rules named left out of the circuit. */
   violated(without: readonly string[] = []): string[] {
-    const found = new Set<string>();
-    const memory = new Map<string, number>();
-    for (let row = 0; row < FORGED_ROWS; row++) {
-      const values = this.#values(row);
-      for (const { name, rows, node } of nodeOf.values()) {
-        if (RANGE_TABLE.includes(name) || without.includes(name)) continue;
-        const speaks =
-          rows === 'every' ||
-          (rows === 'first' && row === 0) ||
-          (rows === 'last' && row === FORGED_ROWS - 1) ||
-          (rows === 'transition' && row < FORGED_ROWS - 1);
-        if (speaks && values[node] !== 0) found.add(name);
-      }
-      for (const { name, bus, multiplicity, message } of circuit.entries) {
-        const times = values[multiplicity] as number;
-        if (times === 0 || without.includes(name)) continue;
-        if (circuit.buses[bus] === 'range') {
-          if (name !== 'every number of 16 bits' && (values[message[0] as number] as number) > 65_535) found.add(name);
-          continue;
-        }
-        const text = message.map((part) => values[part]).join();
-        memory.set(text, add(memory.get(text) ?? 0, times));
-      }
-    }
-    if ([...memory.values()].some((times) => times !== 0)) found.add('memory');
-    return [...found].sort();
+    return violatedBy(this.trace, this.commands, without);
   }
 
   /** Messages of the memory bus that do not come out even, for whoever writes a forgery. */
@@ -283,6 +255,41 @@ export class Forgery {
     put(growth, grown);
     put(value, larger);
   }
+}
+
+/**
+ * Names of constraints that do not hold, of look-ups that are out of range, and `memory` if that bus does not come out
+ * even; with the rules named left out of the circuit.
+ */
+export function violatedBy(trace: readonly Column[], commands: number, without: readonly string[] = []): string[] {
+  const found = new Set<string>();
+  const memory = new Map<string, number>();
+  const last = (trace[0]?.length ?? 0) - 1;
+  const constraints = [...nodeOf.values()].filter(({ name }) => !RANGE_TABLE.includes(name) && !without.includes(name));
+  const entries = circuit.entries.filter(({ name }) => name !== 'every number of 16 bits' && !without.includes(name));
+  for (let row = 0; row <= last; row++) {
+    const values = rowValues(circuit, trace, [commands], row, row === last ? 0 : row + 1);
+    for (const { name, rows, node } of constraints) {
+      const speaks =
+        rows === 'every' ||
+        (rows === 'first' && row === 0) ||
+        (rows === 'last' && row === last) ||
+        (rows === 'transition' && row < last);
+      if (speaks && values[node] !== 0) found.add(name);
+    }
+    for (const { name, bus, multiplicity, message } of entries) {
+      const times = values[multiplicity] as number;
+      if (times === 0) continue;
+      if (circuit.buses[bus] === 'range') {
+        if ((values[message[0] as number] as number) > 65_535) found.add(name);
+        continue;
+      }
+      const text = message.map((part) => values[part]).join();
+      memory.set(text, add(memory.get(text) ?? 0, times));
+    }
+  }
+  if ([...memory.values()].some((times) => times !== 0)) found.add('memory');
+  return [...found].sort();
 }
 
 /** A command that names nothing. */
