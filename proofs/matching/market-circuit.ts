@@ -283,7 +283,7 @@ class MarketRules {
 
   #crossing(): void {
     const { step, limit, best, crosses, crossGap, crossBorrow, head, other, postOnly } = this.#columns;
-    this.#bit(crosses, 'crosses');
+    // A bit wherever a rule below speaks of it; elsewhere it says nothing.
     this.#borrows('cross', crossBorrow);
     // Crossing: limit - best >= 0. Else: best - limit - 1 >= 0.
     this.#difference('cross', this.#one, {
@@ -308,7 +308,6 @@ class MarketRules {
     const idle = step.rest.plus(step.expire).plus(step.fail);
     this.#every('what does not trade does not cross', idle.times(crosses));
     this.#every('post-only does not trade', step.fill.times(postOnly));
-    this.#every('post-only does not leave to trade', step.leave.times(postOnly).times(crosses));
     this.#every('only post-only would trade', step['would trade'].times(this.#not(postOnly)));
   }
 
@@ -728,9 +727,7 @@ class MarketRules {
   /** Rows that look at the head of the other side. */
   #seesHead(): Expression {
     const { step, first } = this.#columns;
-    return sumOf([step.fill, step.rest, step.expire, step['would trade'], step.leave]).plus(
-      step.peek.plus(step.fail).times(first),
-    );
+    return sumOf([step.fill, step.rest, step.expire, step['would trade']]).plus(step.peek.plus(step.fail).times(first));
   }
 
   /** By the side of the order at work: the first for sells, the second for buys. */

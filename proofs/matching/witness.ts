@@ -208,8 +208,8 @@ export class MarketWitness {
     const row = this.#begin(step, own.key, taker);
     this.#readOwn(row, own);
     this.#compareAmendment(row, own, taker);
-    if (step !== 'keep') this.#readHead(row, taker);
     if (step === 'would trade') {
+      this.#readHead(row, taker);
       this.#report(step, row, { reason: Reason.postOnlyWouldTrade });
       return;
     }
