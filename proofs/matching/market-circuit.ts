@@ -632,12 +632,12 @@ class MarketRules {
     bus.send('the own order is', owns, message(report.order, ownAfter, now(2)));
     this.#bit(directory.gone, 'gone');
 
+    // A row finds every cell as earlier rows left it, and none twice. Or else a new order with the key of its own maker
+    // would find that key free, behind the trade.
     const times = [head.time, other.time, own.time];
     for (const [port, gate] of [sees, meets, owns].entries()) {
       const [low, high] = this.#columns.ages[port] as readonly [Expression, Expression];
-      const age = now(port)
-        .minus(times[port] as Expression)
-        .minus(1);
+      const age = clock.times(PORTS).minus(times[port] as Expression);
       this.#every(`time goes on ${port}`, gate.times(age.minus(low).minus(high.times(AGE_UNIT))));
     }
   }

@@ -446,13 +446,12 @@ export class MarketWitness {
   }
 
   #touch(row: number, port: number, cell: Cell, time: Column): void {
-    const now = 3 * row + port + 1;
     const [low, high] = this.#columns.ages[port] as readonly [Column, Column];
-    const age = now - cell.time - 1;
+    const age = 3 * row - cell.time;
     time[row] = cell.time;
     low[row] = age % AGE_UNIT;
     high[row] = Math.floor(age / AGE_UNIT);
-    cell.time = now;
+    cell.time = 3 * row + port + 1;
   }
 
   #report(step: Step, row: number, what: Partial<StepReport>): void {

@@ -178,7 +178,7 @@ export class Forgery {
     const { head, other, own, ages } = this.columns;
     const time = known[TIME] as number;
     ([head, other, own][port] as { time: Column }).time[row] = time;
-    const age = 3 * row + port - time;
+    const age = 3 * row - time;
     const [low, high] = ages[port] as readonly [Column, Column];
     low[row] = element(age % 2 ** 14);
     high[row] = element(Math.floor(age / 2 ** 14));
