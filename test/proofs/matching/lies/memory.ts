@@ -1,3 +1,6 @@
 import type { Lies } from '../forgery.ts';
+import { lies as aboutPlaces } from './memory-places.ts';
+import { merge } from './memory-tools.ts';
 
-export const lies: Lies = {};
+/** About the books' memory: its cells, its beginning and end, and where orders are looked for. */
+export const lies: Lies = merge(aboutPlaces);
