@@ -6,20 +6,25 @@ import { P } from './field.ts';
 export function constraintTable(circuit: Circuit): string {
   const formula = (id: number): string => print(circuit, id);
   const degree = (id: number): number => (circuit.facts[id] as NodeFacts).degree;
+  const explained = circuit.meanings.some((meaning) => meaning !== '');
   const authored = circuit.constraints.slice(0, circuit.authored);
   return [
     `# Circuit ${circuit.name}, version ${circuit.version}`,
     `Degree ${circuit.degree}; public inputs: ${circuit.publics.join(', ') || 'none'}.`,
-    table(
-      ['group', 'columns'],
-      circuit.groups.map(({ name, first, columns }) => [
-        name,
-        circuit.columns
-          .slice(first, first + columns)
-          .map(code)
-          .join(' '),
-      ]),
-    ),
+    `${circuit.columns.length} columns, ${authored.length} constraints, ${circuit.entries.length} bus entries. The buses add ` +
+      `${circuit.constraints.length - authored.length} constraints and ${circuit.helpers} columns over the extension.`,
+    explained
+      ? meaningTable(circuit)
+      : table(
+          ['group', 'columns'],
+          circuit.groups.map(({ name, first, columns }) => [
+            name,
+            circuit.columns
+              .slice(first, first + columns)
+              .map(code)
+              .join(' '),
+          ]),
+        ),
     table(
       ['constraint', 'rows', 'degree', 'is zero'],
       authored.map(({ name, rows, node }) => [name, rows, String(degree(node)), code(formula(node))]),
@@ -37,6 +42,14 @@ export function constraintTable(circuit: Circuit): string {
     .filter((part) => part !== '')
     .join('\n\n')
     .concat('\n');
+}
+
+function meaningTable({ groups, columns, meanings }: Circuit): string {
+  const groupOf = (index: number): string => groups.findLast(({ first }) => first <= index)?.name ?? '';
+  return table(
+    ['group', 'column', 'meaning'],
+    columns.map((name, index) => [groupOf(index), code(name), meanings[index] ?? '']),
+  );
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

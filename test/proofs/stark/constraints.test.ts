@@ -77,6 +77,8 @@ test('the table tells columns, constraints and buses', () => {
 
 Degree 3; public inputs: none.
 
+4 columns, 3 constraints, 3 bus entries. The buses add 5 constraints and 3 columns over the extension.
+
 | group | columns |
 | --- | --- |
 | trace | \`low\` \`high\` |

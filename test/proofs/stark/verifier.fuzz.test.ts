@@ -9,7 +9,7 @@ import { wordsFrom } from './random-elements.ts';
 
 const OPEN = { name: 'open', blowUpLog: 2, queries: 4, grindingBits: 2, hiddenRows: 0 };
 const HIDDEN = { ...OPEN, name: 'hidden', hiddenRows: 16 };
-const FLIPS = 1_000;
+const FLIPS = Number(process.env['VERITAPE_FUZZ_FLIPS'] ?? 10_000);
 /** A refusal may take as long as an acceptance, and the machine may be busy. */
 const MS_MAX = 2_000;
 
