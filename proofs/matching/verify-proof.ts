@@ -23,6 +23,7 @@ export interface VerifiedProof {
   readonly bytes: number;
   /** Merkle roots of 32 bytes: over commands and reports, and over the books before and after. */
   readonly commitments: Readonly<Record<'tape' | 'before' | 'after', Uint8Array>>;
+  /** Computed when it is asked for. */
   readonly soundness: SoundnessBits;
 }
 
@@ -57,7 +58,9 @@ export function verifyProof(bytes: Uint8Array): VerifiedProof {
     heightLog,
     bytes: bytes.length,
     commitments: { tape: root('tape'), before: root('before'), after: root('after') },
-    soundness: circuitSoundness(market, parameters, heightLog),
+    get soundness() {
+      return circuitSoundness(market, parameters, heightLog);
+    },
   };
 }
 

@@ -37,10 +37,10 @@ function schedule(): Uint8Array {
 }
 
 /**
- * Compresses one block into the chaining value `h`, in place. `m` holds sixteen message words; only the low word of the
- * chunk counter is used, so inputs are below 2^42 bytes.
+ * Compresses one block into the chaining value `h`, in place. `m` holds sixteen message words from place `at`; only the
+ * low word of the chunk counter is used, so inputs are below 2^42 bytes.
  */
-function compress(h: Uint32Array, m: Uint32Array, counter: number, length: number, flags: number): void {
+function compress(h: Uint32Array, m: Uint32Array, at: number, counter: number, length: number, flags: number): void {
   const S = SCHEDULE;
   let v0 = h[0] as number;
   let v1 = h[1] as number;
@@ -59,97 +59,97 @@ function compress(h: Uint32Array, m: Uint32Array, counter: number, length: numbe
   let v14 = length;
   let v15 = flags;
   for (let s = 0; s < 112; s += 16) {
-    v0 = (v0 + v4 + (m[S[s + 0] as number] as number)) | 0;
+    v0 = (v0 + v4 + (m[at + (S[s + 0] as number)] as number)) | 0;
     v12 ^= v0;
     v12 = (v12 >>> 16) | (v12 << 16);
     v8 = (v8 + v12) | 0;
     v4 ^= v8;
     v4 = (v4 >>> 12) | (v4 << 20);
-    v0 = (v0 + v4 + (m[S[s + 1] as number] as number)) | 0;
+    v0 = (v0 + v4 + (m[at + (S[s + 1] as number)] as number)) | 0;
     v12 ^= v0;
     v12 = (v12 >>> 8) | (v12 << 24);
     v8 = (v8 + v12) | 0;
     v4 ^= v8;
     v4 = (v4 >>> 7) | (v4 << 25);
-    v1 = (v1 + v5 + (m[S[s + 2] as number] as number)) | 0;
+    v1 = (v1 + v5 + (m[at + (S[s + 2] as number)] as number)) | 0;
     v13 ^= v1;
     v13 = (v13 >>> 16) | (v13 << 16);
     v9 = (v9 + v13) | 0;
     v5 ^= v9;
     v5 = (v5 >>> 12) | (v5 << 20);
-    v1 = (v1 + v5 + (m[S[s + 3] as number] as number)) | 0;
+    v1 = (v1 + v5 + (m[at + (S[s + 3] as number)] as number)) | 0;
     v13 ^= v1;
     v13 = (v13 >>> 8) | (v13 << 24);
     v9 = (v9 + v13) | 0;
     v5 ^= v9;
     v5 = (v5 >>> 7) | (v5 << 25);
-    v2 = (v2 + v6 + (m[S[s + 4] as number] as number)) | 0;
+    v2 = (v2 + v6 + (m[at + (S[s + 4] as number)] as number)) | 0;
     v14 ^= v2;
     v14 = (v14 >>> 16) | (v14 << 16);
     v10 = (v10 + v14) | 0;
     v6 ^= v10;
     v6 = (v6 >>> 12) | (v6 << 20);
-    v2 = (v2 + v6 + (m[S[s + 5] as number] as number)) | 0;
+    v2 = (v2 + v6 + (m[at + (S[s + 5] as number)] as number)) | 0;
     v14 ^= v2;
     v14 = (v14 >>> 8) | (v14 << 24);
     v10 = (v10 + v14) | 0;
     v6 ^= v10;
     v6 = (v6 >>> 7) | (v6 << 25);
-    v3 = (v3 + v7 + (m[S[s + 6] as number] as number)) | 0;
+    v3 = (v3 + v7 + (m[at + (S[s + 6] as number)] as number)) | 0;
     v15 ^= v3;
     v15 = (v15 >>> 16) | (v15 << 16);
     v11 = (v11 + v15) | 0;
     v7 ^= v11;
     v7 = (v7 >>> 12) | (v7 << 20);
-    v3 = (v3 + v7 + (m[S[s + 7] as number] as number)) | 0;
+    v3 = (v3 + v7 + (m[at + (S[s + 7] as number)] as number)) | 0;
     v15 ^= v3;
     v15 = (v15 >>> 8) | (v15 << 24);
     v11 = (v11 + v15) | 0;
     v7 ^= v11;
     v7 = (v7 >>> 7) | (v7 << 25);
-    v0 = (v0 + v5 + (m[S[s + 8] as number] as number)) | 0;
+    v0 = (v0 + v5 + (m[at + (S[s + 8] as number)] as number)) | 0;
     v15 ^= v0;
     v15 = (v15 >>> 16) | (v15 << 16);
     v10 = (v10 + v15) | 0;
     v5 ^= v10;
     v5 = (v5 >>> 12) | (v5 << 20);
-    v0 = (v0 + v5 + (m[S[s + 9] as number] as number)) | 0;
+    v0 = (v0 + v5 + (m[at + (S[s + 9] as number)] as number)) | 0;
     v15 ^= v0;
     v15 = (v15 >>> 8) | (v15 << 24);
     v10 = (v10 + v15) | 0;
     v5 ^= v10;
     v5 = (v5 >>> 7) | (v5 << 25);
-    v1 = (v1 + v6 + (m[S[s + 10] as number] as number)) | 0;
+    v1 = (v1 + v6 + (m[at + (S[s + 10] as number)] as number)) | 0;
     v12 ^= v1;
     v12 = (v12 >>> 16) | (v12 << 16);
     v11 = (v11 + v12) | 0;
     v6 ^= v11;
     v6 = (v6 >>> 12) | (v6 << 20);
-    v1 = (v1 + v6 + (m[S[s + 11] as number] as number)) | 0;
+    v1 = (v1 + v6 + (m[at + (S[s + 11] as number)] as number)) | 0;
     v12 ^= v1;
     v12 = (v12 >>> 8) | (v12 << 24);
     v11 = (v11 + v12) | 0;
     v6 ^= v11;
     v6 = (v6 >>> 7) | (v6 << 25);
-    v2 = (v2 + v7 + (m[S[s + 12] as number] as number)) | 0;
+    v2 = (v2 + v7 + (m[at + (S[s + 12] as number)] as number)) | 0;
     v13 ^= v2;
     v13 = (v13 >>> 16) | (v13 << 16);
     v8 = (v8 + v13) | 0;
     v7 ^= v8;
     v7 = (v7 >>> 12) | (v7 << 20);
-    v2 = (v2 + v7 + (m[S[s + 13] as number] as number)) | 0;
+    v2 = (v2 + v7 + (m[at + (S[s + 13] as number)] as number)) | 0;
     v13 ^= v2;
     v13 = (v13 >>> 8) | (v13 << 24);
     v8 = (v8 + v13) | 0;
     v7 ^= v8;
     v7 = (v7 >>> 7) | (v7 << 25);
-    v3 = (v3 + v4 + (m[S[s + 14] as number] as number)) | 0;
+    v3 = (v3 + v4 + (m[at + (S[s + 14] as number)] as number)) | 0;
     v14 ^= v3;
     v14 = (v14 >>> 16) | (v14 << 16);
     v9 = (v9 + v14) | 0;
     v4 ^= v9;
     v4 = (v4 >>> 12) | (v4 << 20);
-    v3 = (v3 + v4 + (m[S[s + 15] as number] as number)) | 0;
+    v3 = (v3 + v4 + (m[at + (S[s + 15] as number)] as number)) | 0;
     v14 ^= v3;
     v14 = (v14 >>> 8) | (v14 << 24);
     v9 = (v9 + v14) | 0;
@@ -166,7 +166,9 @@ function compress(h: Uint32Array, m: Uint32Array, counter: number, length: numbe
   h[7] = v7 ^ v15;
 }
 
+/** What a block is put together in, if its words do not lie side by side. */
 const block = new Uint32Array(BLOCK_WORDS);
+const chaining = new Uint32Array(DIGEST_WORDS);
 
 /** Keyed hash of two digests, as one node of a tree of digests. */
 export function hashPair(
@@ -176,57 +178,74 @@ export function hashPair(
   rightAt: number,
   key: Uint32Array,
 ): Uint32Array {
+  const digest = new Uint32Array(DIGEST_WORDS);
+  hashPairInto(left, leftAt, right, rightAt, key, digest, 0);
+  return digest;
+}
+
+/** The same, to a place that may be that of one of the two. */
+export function hashPairInto(
+  left: Uint32Array,
+  leftAt: number,
+  right: Uint32Array,
+  rightAt: number,
+  key: Uint32Array,
+  into: Uint32Array,
+  at: number,
+): void {
   for (let i = 0; i < DIGEST_WORDS; i++) {
+    chaining[i] = key[i] as number;
     block[i] = left[leftAt + i] as number;
     block[DIGEST_WORDS + i] = right[rightAt + i] as number;
   }
-  const digest = Uint32Array.from(key);
-  compress(digest, block, 0, BLOCK_BYTES, FLAG.chunkStart | FLAG.chunkEnd | FLAG.root | FLAG.keyed);
-  return digest;
+  compress(chaining, block, 0, 0, BLOCK_BYTES, FLAG.chunkStart | FLAG.chunkEnd | FLAG.root | FLAG.keyed);
+  for (let i = 0; i < DIGEST_WORDS; i++) into[at + i] = chaining[i] as number;
 }
 
 /** Keyed hash of `count` words from place `at`, each four little-endian bytes. */
 export function hashWords(words: Uint32Array, at: number, count: number, key: Uint32Array): Uint32Array {
-  const load = (from: number, bytes: number): void => {
-    const place = at + from / 4;
-    for (let i = 0; i < BLOCK_WORDS; i++) block[i] = 4 * i < bytes ? (words[place + i] as number) : 0;
-  };
-  return hashChunks(count * 4, load, key, FLAG.keyed);
+  return hashChunks(words, at, count * 4, key, FLAG.keyed);
 }
 
 export function blake3(bytes: Uint8Array, key?: Uint32Array): Uint32Array {
-  const load = (from: number, length: number): void => {
-    block.fill(0);
-    for (let i = 0; i < length; i++) {
-      block[i >> 2] = (block[i >> 2] as number) | ((bytes[from + i] as number) << ((i & 3) * 8));
-    }
-  };
-  return hashChunks(bytes.length, load, key ?? IV, key === undefined ? 0 : FLAG.keyed);
+  return hashChunks(littleEndianWords(bytes), 0, bytes.length, key ?? IV, key === undefined ? 0 : FLAG.keyed);
 }
 
-/** `load` puts the bytes from a place, at most a block's, into {@link block}. */
-function hashChunks(
-  length: number,
-  load: (from: number, bytes: number) => void,
-  key: Uint32Array,
-  mode: number,
-): Uint32Array {
+const BIG_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 0;
+
+/** Bytes as words, with zeros after the last. */
+export function littleEndianWords(bytes: Uint8Array): Uint32Array {
+  const words = new Uint32Array(Math.ceil(bytes.length / 4));
+  new Uint8Array(words.buffer).set(bytes);
+  if (BIG_ENDIAN) {
+    const view = new DataView(words.buffer);
+    for (let i = 0; i < words.length; i++) words[i] = view.getUint32(i * 4, true);
+  }
+  return words;
+}
+
+/** Of `length` bytes that begin at word `start`; after them their last word is zero. */
+function hashChunks(words: Uint32Array, start: number, length: number, key: Uint32Array, mode: number): Uint32Array {
   const chunks = Math.max(1, Math.ceil(length / CHUNK_BYTES));
   /** Roots of whole subtrees, the largest first. */
   const subtrees: Uint32Array[] = [];
   for (let chunk = 0; chunk < chunks; chunk++) {
     const last = chunk === chunks - 1;
-    const from = chunk * CHUNK_BYTES;
-    const bytes = Math.min(CHUNK_BYTES, length - from);
-    let value = Uint32Array.from(key);
+    const bytes = Math.min(CHUNK_BYTES, length - chunk * CHUNK_BYTES);
+    let value = key.slice();
     const blocks = Math.max(1, Math.ceil(bytes / BLOCK_BYTES));
     for (let i = 0; i < blocks; i++) {
       const size = Math.min(BLOCK_BYTES, bytes - i * BLOCK_BYTES);
-      load(from + i * BLOCK_BYTES, size);
+      const at = start + chunk * CHUNK_WORDS + i * BLOCK_WORDS;
       let flags = mode;
       if (i === 0) flags |= FLAG.chunkStart;
       if (i === blocks - 1) flags |= chunks === 1 ? FLAG.chunkEnd | FLAG.root : FLAG.chunkEnd;
-      compress(value, block, chunk, size, flags);
+      if (size === BLOCK_BYTES) compress(value, words, at, chunk, size, flags);
+      else {
+        block.fill(0);
+        for (let k = 0; 4 * k < size; k++) block[k] = words[at + k] as number;
+        compress(value, block, 0, chunk, size, flags);
+      }
     }
     // As many subtrees are complete as the number of chunks so far ends in zero bits; the last chunk completes all.
     for (let done = chunk + 1; last ? subtrees.length > 0 : done % 2 === 0; done /= 2) {
@@ -234,8 +253,8 @@ function hashChunks(
       const root = last && subtrees.length === 0;
       block.set(left, 0);
       block.set(value, DIGEST_WORDS);
-      value = Uint32Array.from(key);
-      compress(value, block, 0, BLOCK_BYTES, mode | FLAG.parent | (root ? FLAG.root : 0));
+      value = key.slice();
+      compress(value, block, 0, 0, BLOCK_BYTES, mode | FLAG.parent | (root ? FLAG.root : 0));
     }
     subtrees.push(value);
   }

@@ -1,6 +1,7 @@
 import { blake3 } from './blake3.ts';
-import { type Expression, ExpressionGraph, type ExpressionNode, type NodeFacts } from './expressions.ts';
+import { type Expression, ExpressionGraph, type ExpressionNode, type NodeFacts, nodeWords } from './expressions.ts';
 import { balanceBuses, type Fraction } from './log-up.ts';
+import { SELECTORS } from './trace-domain.ts';
 
 /**
  * A circuit: named columns, constraints and buses, from which the row checker, the prover's evaluator, the verifier's
@@ -57,7 +58,7 @@ export interface Circuit {
   /** Columns looked at on the next row, and helpers likewise. */
   readonly nextColumns: readonly number[];
   readonly nextHelpers: readonly number[];
-  /** Of everything above. */
+  /** Of everything above but meanings and facts: see {@link digestOf}. */
   readonly digest: Uint32Array;
 }
 
@@ -76,6 +77,15 @@ export class CircuitBuilder {
   readonly #constraints: Constraint[] = [];
   readonly #buses: string[] = [];
   readonly #entries: BusEntry[] = [];
+  /** Of each sort of thing. */
+  readonly #names = {
+    publics: new Names(),
+    groups: new Names(),
+    columns: new Names(),
+    constraints: new Names(),
+    buses: new Names(),
+    entries: new Names(),
+  };
 
   constructor(name: string, version: number) {
     this.#name = name;
@@ -87,22 +97,19 @@ export class CircuitBuilder {
   }
 
   publicInput(name: string): Expression {
-    unique(this.#publics, name);
+    this.#names.publics.add(name);
     return this.#graph.node({ kind: 'public', index: this.#publics.push(name) - 1 });
   }
 
   /** Columns from here on are committed together under one root. */
   group(name: string): void {
-    unique(
-      this.#groups.map((group) => group.name),
-      name,
-    );
+    this.#names.groups.add(name);
     this.#groups.push({ name, first: this.#columns.length, columns: 0 });
   }
 
   /** What the column means is for readers: it is no part of the circuit's digest. */
   column(name: string, meaning = ''): Expression {
-    unique(this.#columns, name);
+    this.#names.columns.add(name);
     this.#meanings.push(meaning);
     if (this.#groups.length === 0) this.group('trace');
     const group = this.#groups.pop() as ColumnGroup;
@@ -128,13 +135,10 @@ export class CircuitBuilder {
   }
 
   bus(name: string): Bus {
-    unique(this.#buses, name);
+    this.#names.buses.add(name);
     const bus = this.#buses.push(name) - 1;
     const enter = (entry: string, multiplicity: Expression, message: readonly Expression[]): void => {
-      unique(
-        this.#entries.map((one) => one.name),
-        entry,
-      );
+      this.#names.entries.add(entry);
       // A message with zeros after it must not pass for the longer one.
       const before = this.#entries.find((one) => one.bus === bus);
       if (before !== undefined && before.message.length !== message.length) {
@@ -168,8 +172,8 @@ export class CircuitBuilder {
     const empty = this.#groups.find((group) => group.columns === 0);
     if (empty !== undefined) throw new RangeError(`group ${empty.name} has no columns`);
 
+    const used = reachable(graph.nodes, constraints);
     const seenNext = (kind: 'column' | 'helper'): number[] => {
-      const used = reachable(graph.nodes, constraints);
       const found = graph.nodes.flatMap((node, id) =>
         used.has(id) && node.kind === kind && node.next ? [node.index] : [],
       );
@@ -193,17 +197,13 @@ export class CircuitBuilder {
       nextColumns: seenNext('column'),
       nextHelpers: seenNext('helper'),
     };
-    const digest = blake3(new TextEncoder().encode(JSON.stringify(described)));
-    return { ...described, meanings: [...this.#meanings], facts: [...graph.facts], digest };
+    return { ...described, meanings: [...this.#meanings], facts: [...graph.facts], digest: digestOf(described) };
   }
 
   #constrain(name: string, rows: Rows, zero: Expression): void {
     const { next } = this.#graph.facts[zero.id] as NodeFacts;
     if (next && rows !== 'transition') throw new RangeError(`${name} sees the next row, but is no transition`);
-    unique(
-      this.#constraints.map((constraint) => constraint.name),
-      name,
-    );
+    this.#names.constraints.add(name);
     this.#constraints.push({ name, rows, node: zero.id });
   }
 }
@@ -229,6 +229,35 @@ function checkConstraint({ name, rows, node }: Constraint, facts: readonly NodeF
   if (degreeOf(node, rows, facts) > DEGREE_MAX) throw new RangeError(`${name} has degree ${degree} on ${rows} row(s)`);
 }
 
+/**
+ * The hash of everything that a proof of the circuit leans on. Numbers first: the length of the text after them, then
+ * lists, each behind its length. The text has the names and the version.
+ */
+function digestOf(circuit: Omit<Circuit, 'meanings' | 'facts' | 'digest'>): Uint32Array {
+  const { name, version, groups, columns, publics, nodes, constraints, authored, buses, entries, fractions } = circuit;
+  const { helpers, messageLength, degree, nextColumns, nextHelpers } = circuit;
+  const names = [groups, constraints, entries].map((list) => list.map((one) => one.name));
+  const text = new TextEncoder().encode(JSON.stringify([name, version, columns, publics, buses, ...names]));
+  const numbers: number[] = [text.length];
+  const list = <T>(items: readonly T[], numbersOf: (item: T) => readonly number[]): void => {
+    numbers.push(items.length);
+    for (const item of items) numbers.push(...numbersOf(item));
+  };
+  list([authored, helpers, messageLength, degree], (number) => [number]);
+  list(groups, (group) => [group.first, group.columns]);
+  list(nodes, nodeWords);
+  list(constraints, ({ rows, node }) => [SELECTORS.indexOf(rows), node]);
+  list(entries, ({ bus, multiplicity, message }) => [bus, multiplicity, message.length, ...message]);
+  list(fractions, ({ numerator, denominator }) => [numerator, denominator]);
+  list(nextColumns, (column) => [column]);
+  list(nextHelpers, (helper) => [helper]);
+  const bytes = new Uint8Array(numbers.length * 4 + text.length);
+  const view = new DataView(bytes.buffer);
+  for (const [i, number] of numbers.entries()) view.setUint32(i * 4, number, true);
+  bytes.set(text, numbers.length * 4);
+  return blake3(bytes);
+}
+
 /** All nodes that the constraints are computed from. */
 export function reachable(nodes: readonly ExpressionNode[], from: readonly { readonly node: number }[]): Set<number> {
   const seen = new Set<number>();
@@ -242,6 +271,11 @@ export function reachable(nodes: readonly ExpressionNode[], from: readonly { rea
   return seen;
 }
 
-function unique(known: readonly string[], name: string): void {
-  if (known.includes(name)) throw new RangeError(`${name} is declared twice`);
+class Names {
+  readonly #known = new Set<string>();
+
+  add(name: string): void {
+    if (this.#known.has(name)) throw new RangeError(`${name} is declared twice`);
+    this.#known.add(name);
+  }
 }

@@ -24,16 +24,52 @@ export interface NodeFacts {
   readonly next: boolean;
 }
 
+/** So that both words of a node, of which the second may be an element, make one exact number. */
+const NODES_MAX = 2 ** 18;
+/** A node's kind is its place here. */
+const KINDS: readonly ExpressionNode['kind'][] = [
+  'constant',
+  'public',
+  'column',
+  'helper',
+  'challenge',
+  'add',
+  'subtract',
+  'multiply',
+];
+
+/** A node as two words; no two nodes have the same. */
+export function nodeWords(node: ExpressionNode): readonly [number, number] {
+  const kind = KINDS.indexOf(node.kind);
+  switch (node.kind) {
+    case 'constant':
+      return [kind, node.value];
+    case 'public':
+    case 'challenge':
+      return [kind, node.index];
+    case 'column':
+    case 'helper':
+      return [kind + (node.next ? KINDS.length : 0), node.index];
+    default:
+      return [kind + node.left * 2 * KINDS.length, node.right];
+  }
+}
+
+const FOLDS = { add, subtract, multiply };
+
 export class ExpressionGraph {
   readonly nodes: ExpressionNode[] = [];
   readonly facts: NodeFacts[] = [];
-  readonly #known = new Map<string, number>();
+  /** By the two words of a node as one number. */
+  readonly #known = new Map<number, number>();
 
   node(node: ExpressionNode): Expression {
-    const key = JSON.stringify(node);
+    const [first, second] = nodeWords(node);
+    const key = second * 2 * KINDS.length * NODES_MAX + first;
     let id = this.#known.get(key);
     if (id === undefined) {
       id = this.nodes.length;
+      if (id === NODES_MAX) throw new RangeError(`a circuit has at most ${NODES_MAX} nodes`);
       this.nodes.push(node);
       this.facts.push(this.#factsOf(node));
       this.#known.set(key, id);
@@ -50,7 +86,7 @@ export class ExpressionGraph {
     const a = this.nodes[left] as ExpressionNode;
     const b = this.nodes[right] as ExpressionNode;
     if (a.kind === 'constant' && b.kind === 'constant') {
-      const fold = { add, subtract, multiply }[kind];
+      const fold = FOLDS[kind];
       return this.node({ kind: 'constant', value: fold(a.value, b.value) });
     }
     if (b.kind === 'constant') {

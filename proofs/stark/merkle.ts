@@ -1,4 +1,4 @@
-import { DIGEST_WORDS, hashPair, hashWords } from './blake3.ts';
+import { DIGEST_WORDS, hashPairInto, hashWords } from './blake3.ts';
 import { domainKey } from './transcript.ts';
 
 /**
@@ -30,59 +30,62 @@ export function leafDigest(row: Uint32Array): Uint32Array {
 }
 
 /**
- * The digests that, with the leaves at `indices` (ascending, distinct), lead to the root: level by level from the leaves,
- * left to right, only those that cannot be computed.
+ * The digests that, with the leaves at `indices` (ascending, distinct), lead to the root, one behind the other: level by
+ * level from the leaves, left to right, only those that cannot be computed.
  */
-export function openTree({ leaves, nodes }: MerkleTree, indices: readonly number[]): Uint32Array[] {
+export function openTree({ leaves, nodes }: MerkleTree, indices: readonly number[]): Uint32Array {
   const digests: Uint32Array[] = [];
   let level = 0;
   let known = indices;
   for (let width = leaves; width > 1; width /= 2) {
     for (const sibling of missingSiblings(known)) {
       const at = (level + sibling) * DIGEST_WORDS;
-      digests.push(nodes.slice(at, at + DIGEST_WORDS));
+      digests.push(nodes.subarray(at, at + DIGEST_WORDS));
     }
     level += width;
     known = parents(known);
   }
-  return digests;
+  const opening = new Uint32Array(digests.length * DIGEST_WORDS);
+  for (const [i, digest] of digests.entries()) opening.set(digest, i * DIGEST_WORDS);
+  return opening;
 }
 
-/** How many digests {@link openTree} gives. */
-export function openingDigests(leaves: number, indices: readonly number[]): number {
-  let count = 0;
-  let known = indices;
-  for (let width = leaves; width > 1; width /= 2) {
-    count += missingSiblings(known).length;
-    known = parents(known);
-  }
-  return count;
-}
-
-/** The root that leaves at `indices` (ascending, distinct) and the digests of an opening lead to. */
+/**
+ * The root that rows at `indices` (ascending, distinct) and the digests of an opening lead to; nothing if there are more or
+ * fewer digests than cannot be computed.
+ */
 export function rootOf(
   leaves: number,
   indices: readonly number[],
-  leafDigests: readonly Uint32Array[],
-  opening: readonly Uint32Array[],
-): Uint32Array {
+  rows: readonly Uint32Array[],
+  opening: Uint32Array,
+): Uint32Array | undefined {
+  // Each level is written over the one below it, behind the place that is read.
+  const known = Uint32Array.from(indices);
+  const digests = new Uint32Array(rows.length * DIGEST_WORDS);
+  for (const [i, row] of rows.entries()) digests.set(leafDigest(row), i * DIGEST_WORDS);
+  let count = rows.length;
   let used = 0;
-  let known = indices;
-  let digests = leafDigests;
   for (let width = leaves; width > 1; width /= 2) {
-    const above: Uint32Array[] = [];
-    for (let i = 0; i < known.length; i++) {
+    let above = 0;
+    for (let i = 0; i < count; i++) {
       const index = known[i] as number;
-      const own = digests[i] as Uint32Array;
-      let other: Uint32Array;
-      if (known[i + 1] === (index ^ 1)) other = digests[++i] as Uint32Array;
-      else other = opening[used++] as Uint32Array;
-      above.push(index % 2 === 0 ? hashPair(own, 0, other, 0, NODE_KEY) : hashPair(other, 0, own, 0, NODE_KEY));
+      const own = i * DIGEST_WORDS;
+      const into = above * DIGEST_WORDS;
+      if (i + 1 < count && known[i + 1] === (index ^ 1)) {
+        hashPairInto(digests, own, digests, own + DIGEST_WORDS, NODE_KEY, digests, into);
+        i++;
+      } else {
+        if (used === opening.length) return undefined;
+        if (index % 2 === 0) hashPairInto(digests, own, opening, used, NODE_KEY, digests, into);
+        else hashPairInto(opening, used, digests, own, NODE_KEY, digests, into);
+        used += DIGEST_WORDS;
+      }
+      known[above++] = index >>> 1;
     }
-    known = parents(known);
-    digests = above;
+    count = above;
   }
-  return digests[0] as Uint32Array;
+  return used === opening.length ? digests.slice(0, DIGEST_WORDS) : undefined;
 }
 
 function missingSiblings(known: readonly number[]): number[] {

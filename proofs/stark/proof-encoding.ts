@@ -1,4 +1,4 @@
-import { DIGEST_WORDS } from './blake3.ts';
+import { DIGEST_WORDS, littleEndianWords } from './blake3.ts';
 import type { Circuit } from './constraints.ts';
 import { DEGREE } from './extension.ts';
 import { P } from './field.ts';
@@ -41,7 +41,8 @@ export interface Proof {
 
 export interface TreeOpening {
   readonly rows: readonly Uint32Array[];
-  readonly digests: readonly Uint32Array[];
+  /** One behind the other. */
+  readonly digests: Uint32Array;
 }
 
 const MAGIC = 0x52505456;
@@ -57,9 +58,9 @@ export function encodeProof(proof: Proof): Uint8Array {
     for (const word of part) words.push(word);
   };
   const putTree = ({ rows, digests }: TreeOpening): void => {
-    words.push(rows.length + digests.length * 0x10000);
+    words.push(rows.length + (digests.length / DIGEST_WORDS) * 0x10000);
     for (const row of rows) put(row);
-    for (const digest of digests) put(digest);
+    put(digests);
   };
   put(proof.circuitDigest);
   for (const root of proof.roots) put(root);
@@ -102,7 +103,7 @@ export function decodeProof(
     reader.demand(rows * (columns + saltWords) + count * DIGEST_WORDS);
     return {
       rows: Array.from({ length: rows }, () => reader.elementsAndSalt(columns, saltWords)),
-      digests: digests(count),
+      digests: reader.words(count * DIGEST_WORDS),
     };
   };
   const proof: Proof = {
@@ -129,32 +130,28 @@ function layoutFor(circuit: Circuit, parameters: ProofParameters, heightLog: num
 }
 
 class Reader {
-  readonly #view: DataView;
+  readonly #words: Uint32Array;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     if (bytes.length % 4 !== 0) throw new VerificationError('a proof of broken length');
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#words = littleEndianWords(bytes);
   }
 
   /** Refuses before anything is allocated for what is not there. */
   demand(words: number): void {
-    if (this.#at + words * 4 > this.#view.byteLength) throw new VerificationError('a proof that ends too early');
+    if (this.#at + words > this.#words.length) throw new VerificationError('a proof that ends too early');
   }
 
   word(): number {
     this.demand(1);
-    const word = this.#view.getUint32(this.#at, true);
-    this.#at += 4;
-    return word;
+    return this.#words[this.#at++] as number;
   }
 
   words(count: number): Uint32Array {
     this.demand(count);
-    const words = new Uint32Array(count);
-    for (let i = 0; i < count; i++) words[i] = this.#view.getUint32(this.#at + i * 4, true);
-    this.#at += count * 4;
-    return words;
+    this.#at += count;
+    return this.#words.subarray(this.#at - count, this.#at);
   }
 
   elements(count: number): Uint32Array {
@@ -170,6 +167,6 @@ class Reader {
   }
 
   end(): void {
-    if (this.#at !== this.#view.byteLength) throw new VerificationError('bytes after the end of a proof');
+    if (this.#at !== this.#words.length) throw new VerificationError('bytes after the end of a proof');
   }
 }

@@ -1,6 +1,5 @@
 import { DIGEST_WORDS } from './blake3.ts';
-import type { Circuit } from './constraints.ts';
-
+import type { Circuit, Rows } from './constraints.ts';
 import { evaluateNodes } from './expressions.ts';
 import {
   addExtensions,
@@ -13,6 +12,7 @@ import {
   invertExtensions,
   isZero,
   multiplyExtensions,
+  ONE,
   powerOfExtension,
   powersOf,
   recombine,
@@ -20,13 +20,22 @@ import {
   subtractExtensions,
   ZERO,
 } from './extension.ts';
-import { P, reduce, rootOfUnity } from './field.ts';
-import { evaluateFinal, foldedPosition, foldLeaf, leafOf, leafValue, type Position, pointAt } from './fri.ts';
-import { leafDigest, openingDigests, rootOf } from './merkle.ts';
+import { multiply, P, power, reduce, rootOfUnity } from './field.ts';
+import {
+  evaluateFinal,
+  FOLDING_ARITY,
+  foldedPosition,
+  foldLeaf,
+  leafOf,
+  leafValue,
+  type Position,
+  pointAt,
+} from './fri.ts';
+import { rootOf } from './merkle.ts';
 import type { ProofParameters } from './parameters.ts';
 import { decodeProof, type Proof, type TreeOpening, VerificationError } from './proof-encoding.ts';
 import { openTranscript, type ProofLayout } from './proof-layout.ts';
-import { selectorsAt } from './trace-domain.ts';
+import { SELECTORS, selectorsAt } from './trace-domain.ts';
 import { isGround } from './transcript.ts';
 
 /** What a proof is to show. */
@@ -90,8 +99,12 @@ export function verify(
   for (const [i, tree] of proof.trees.entries()) {
     checkTree(tree, proof.roots[i] as Uint32Array, distinct, heightLog + layout.blowUpLog);
   }
-  const combined = combinedValues(circuit, layout, proof, distinct, { combining, point });
-  checkFolding(layout, proof, distinct, combined, foldings);
+  const points = distinct.map((index) => {
+    const position = positionOf(index, heightLog);
+    return pointAt(position, heightLog, heightLog, layout.blowUpLog);
+  });
+  const combined = combinedValues(circuit, layout, proof, points, { combining, point });
+  checkFolding(layout, proof, distinct, points, combined, foldings);
   return { heightLog, commitments };
 }
 
@@ -130,27 +143,29 @@ function checkConstraints(
   const joined = (first: number): Extension => recombine([0, 1, 2, 3, 4].map((k) => opening(first + k)));
   const columns = circuit.columns.length;
   const next = layout.openings;
-  const nextHelpers = next + circuit.nextColumns.length;
+  const afterColumns = next + circuit.nextColumns.length;
 
+  const nextColumns = new Map(circuit.nextColumns.map((column, place) => [column, next + place]));
+  const nextHelpers = new Map(circuit.nextHelpers.map((helper, i) => [helper, afterColumns + i * DEGREE]));
   const values = evaluateNodes(circuit.nodes, EXTENSION_ARITHMETIC, (leaf) => {
     if (leaf.kind === 'public') return fromBase(publics[leaf.index] as number);
     if (leaf.kind === 'challenge') return drawn.challenges[leaf.index] as Extension;
+    if (!leaf.next) return leaf.kind === 'column' ? opening(leaf.index) : joined(columns + leaf.index * DEGREE);
     // What no constraint looks at is not opened.
-    if (leaf.kind === 'column') {
-      if (!leaf.next) return opening(leaf.index);
-      const place = circuit.nextColumns.indexOf(leaf.index);
-      return place === -1 ? ZERO : opening(next + place);
-    }
-    if (!leaf.next) return joined(columns + leaf.index * DEGREE);
-    const place = circuit.nextHelpers.indexOf(leaf.index);
-    return place === -1 ? ZERO : joined(nextHelpers + place * DEGREE);
+    const place = (leaf.kind === 'column' ? nextColumns : nextHelpers).get(leaf.index);
+    if (place === undefined) return ZERO;
+    return leaf.kind === 'column' ? opening(place) : joined(place);
   });
-  let sum = ZERO;
-  const weights = powersOf(drawn.weight, circuit.constraints.length);
-  for (const [i, { node, rows }] of circuit.constraints.entries()) {
-    const weighted = multiplyExtensions(weights[i] as Extension, values[node] as Extension);
-    sum = addExtensions(sum, multiplyExtensions(weighted, selectors[rows]));
+  const sums: Record<Rows, Extension> = { every: ZERO, transition: ZERO, first: ZERO, last: ZERO };
+  let weight = ONE;
+  for (const { node, rows } of circuit.constraints) {
+    sums[rows] = addExtensions(sums[rows], multiplyExtensions(weight, values[node] as Extension));
+    weight = multiplyExtensions(weight, drawn.weight);
   }
+  const sum = SELECTORS.reduce(
+    (all, rows) => addExtensions(all, multiplyExtensions(sums[rows], selectors[rows])),
+    ZERO,
+  );
   const step = powerOfExtension(drawn.point, layout.chunkSize);
   let quotient = ZERO;
   for (let chunk = layout.chunks - 1; chunk >= 0; chunk--) {
@@ -161,11 +176,9 @@ function checkConstraints(
 }
 
 function checkTree(tree: TreeOpening, root: Uint32Array, indices: readonly number[], leavesLog: number): void {
-  const leaves = 2 ** leavesLog;
-  if (tree.rows.length !== indices.length || tree.digests.length !== openingDigests(leaves, indices)) {
-    throw new VerificationError('an opening of the wrong size');
-  }
-  const computed = rootOf(leaves, indices, tree.rows.map(leafDigest), tree.digests);
+  const computed =
+    tree.rows.length === indices.length ? rootOf(2 ** leavesLog, indices, tree.rows, tree.digests) : undefined;
+  if (computed === undefined) throw new VerificationError('an opening of the wrong size');
   if (computed.some((word, i) => word !== root[i])) throw new VerificationError('rows that were not committed to');
 }
 
@@ -177,10 +190,10 @@ function combinedValues(
   circuit: Circuit,
   layout: ProofLayout,
   { trees, openings }: Proof,
-  indices: readonly number[],
+  points: readonly number[],
   { combining, point }: { readonly combining: Extension; readonly point: Extension },
 ): Extension[] {
-  const { heightLog, blowUpLog, chunkColumns, maskColumns } = layout;
+  const { heightLog, chunkColumns, maskColumns } = layout;
   const weights = powersOf(combining, layout.openings + layout.nextOpenings);
   const here = weights.slice(0, layout.openings);
   const next = weights.slice(layout.openings);
@@ -194,7 +207,6 @@ function combinedValues(
   const weigh = weigher(here);
   const weighNext = weigher(next);
 
-  const points = indices.map((index) => pointOf(index, heightLog, blowUpLog));
   const nextPoint = scale(point, rootOfUnity(heightLog));
   const denominators = points.flatMap((x) => [
     subtractExtensions(fromBase(x), point),
@@ -206,7 +218,7 @@ function combinedValues(
   const columns = circuit.columns.length;
   const row = new Uint32Array(layout.openings + maskColumns);
   const nextRow = new Uint32Array(layout.nextOpenings);
-  return indices.map((_, i) => {
+  return points.map((_, i) => {
     let filled = 0;
     for (const [t, width] of layout.treeColumns.entries()) {
       const { rows } = trees[t] as TreeOpening;
@@ -269,13 +281,15 @@ function weigher(weights: readonly Extension[]): (row: Uint32Array) => Extension
 
 /** Each folded word agrees with the one before at the queried points, and the last with the final polynomial. */
 function checkFolding(
-  { heightLog, blowUpLog, foldedLogs, finalLog }: ProofLayout,
+  { heightLog, blowUpLog, foldedLogs }: ProofLayout,
   proof: Proof,
   indices: readonly number[],
+  indexPoints: readonly number[],
   combined: readonly Extension[],
   foldings: readonly Extension[],
 ): void {
   let positions = indices.map((index) => positionOf(index, heightLog));
+  let points = indexPoints;
   let values = combined;
   for (const [i, log] of foldedLogs.entries()) {
     const tree = proof.layers[i] as TreeOpening;
@@ -283,36 +297,36 @@ function checkFolding(
     const leaves = positions.map((position) => leafOf(position, log));
     const opened = ascending(leaves.map(({ leaf }) => leaf));
     checkTree(tree, proof.layerRoots[i] as Uint32Array, opened, log - 3 + blowUpLog);
-    const foldedValues = new Map<number, Extension>();
-    for (const [j, leaf] of opened.entries()) {
-      const perCoset = 2 ** (log - 3);
-      const first = { coset: Math.floor(leaf / perCoset), place: leaf % perCoset };
-      const folded = foldLeaf(tree.rows[j] as Uint32Array, pointAt(first, log, heightLog, blowUpLog), challenge);
-      foldedValues.set(leaf, folded);
-    }
-    const rows = new Map(opened.map((leaf, j) => [leaf, tree.rows[j] as Uint32Array]));
+    // Of a leaf's values, each is at the point of the one before times an eighth root of one.
+    const firsts = points.map((point, j) => multiply(point, EIGHTHS_BACK[(leaves[j] as Leaf).value] as number));
+    const folded: Extension[] = [];
     for (const [j, { leaf, value }] of leaves.entries()) {
-      if (!equal(leafValue(rows.get(leaf) as Uint32Array, value), values[j] as Extension)) {
+      const row = tree.rows[opened.indexOf(leaf)] as Uint32Array;
+      if (!equal(leafValue(row, value), values[j] as Extension)) {
         throw new VerificationError('a folded word that does not follow from the one before');
       }
+      folded.push(foldLeaf(row, firsts[j] as number, challenge));
     }
-    values = leaves.map(({ leaf }) => foldedValues.get(leaf) as Extension);
+    values = folded;
+    points = firsts.map((point) => power(point, FOLDING_ARITY));
     positions = positions.map((position) => foldedPosition(position, log - 3));
   }
-  for (const [j, position] of positions.entries()) {
-    const point = pointAt(position, finalLog, heightLog, blowUpLog);
+  for (const [j, point] of points.entries()) {
     if (!equal(evaluateFinal(proof.finalPolynomial, point), values[j] as Extension)) {
       throw new VerificationError('a final polynomial that does not follow');
     }
   }
 }
 
+type Leaf = ReturnType<typeof leafOf>;
+
+/** Powers of the inverse of the eighth root of one. */
+const EIGHTHS_BACK: readonly number[] = Array.from({ length: FOLDING_ARITY }, (_, value) =>
+  power(rootOfUnity(3), (FOLDING_ARITY - value) % FOLDING_ARITY),
+);
+
 function positionOf(index: number, heightLog: number): Position {
   return { coset: index >>> heightLog, place: index % 2 ** heightLog };
-}
-
-function pointOf(index: number, heightLog: number, blowUpLog: number): number {
-  return pointAt(positionOf(index, heightLog), heightLog, heightLog, blowUpLog);
 }
 
 function ascending(indices: readonly number[]): number[] {

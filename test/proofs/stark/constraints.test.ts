@@ -50,14 +50,61 @@ test('degrees are checked, and so is who looks at the next row', () => {
 });
 
 test('the digest is that of everything the circuit says', () => {
-  const digest = (version: number, name: string, value: number): string => {
-    const circuit = new CircuitBuilder(name, version);
-    circuit.onEveryRow('zero', circuit.column('a').minus(value));
-    return circuit.build().digest.join();
+  const said = {
+    name: 'x',
+    version: 1,
+    input: 'p',
+    column: 'a',
+    group: 'rest',
+    groupFirst: false,
+    constraint: 'zero',
+    rows: 'onEveryRow',
+    constant: 5,
+    kind: 'minus',
+    bus: 'b',
+    entry: 'sent',
+    receives: false,
+    message: 0,
+    without: [] as string[],
   };
-  expect(digest(1, 'x', 5)).toBe(digest(1, 'x', 5));
-  const others = [digest(1, 'x', 5), digest(2, 'x', 5), digest(1, 'y', 5), digest(1, 'x', 6)];
-  expect(new Set(others).size).toBe(4);
+  const digest = (change: Partial<typeof said>): string => {
+    const one = { ...said, ...change };
+    const circuit = new CircuitBuilder(one.name, one.version);
+    const input = circuit.publicInput(one.input);
+    const a = circuit.column(one.column);
+    if (one.groupFirst) circuit.group(one.group);
+    const other = circuit.column('c');
+    if (!one.groupFirst) circuit.group(one.group);
+    const last = circuit.column('d');
+    const rows = one.rows as 'onEveryRow' | 'onFirstRow' | 'onLastRow' | 'onTransition';
+    circuit[rows](one.constraint, a[one.kind as 'plus' | 'minus' | 'times'](one.constant));
+    circuit.onFirstRow('input', other.minus(input));
+    const bus = circuit.bus(one.bus);
+    bus[one.receives ? 'receive' : 'send'](one.entry, a, [[other, last][one.message] as typeof a]);
+    bus.receive('received', last, [other]);
+    return circuit.build(one.without).digest.join();
+  };
+  expect(digest({})).toBe(digest({}));
+  const changes: Partial<typeof said>[] = [
+    { name: 'y' },
+    { version: 2 },
+    { version: 2 ** 32 + 1 },
+    { input: 'q' },
+    { column: 'b' },
+    { group: 'others' },
+    { groupFirst: true },
+    { constraint: 'nothing' },
+    ...['onFirstRow', 'onLastRow', 'onTransition'].map((rows) => ({ rows })),
+    { constant: 6 },
+    ...['plus', 'times'].map((kind) => ({ kind })),
+    { bus: 'c' },
+    { entry: 'given' },
+    { receives: true },
+    { message: 1 },
+    { without: ['zero'] },
+    { without: ['received'] },
+  ];
+  expect(new Set([{}, ...changes].map(digest)).size).toBe(changes.length + 1);
 });
 
 test('equal formulas are one node and constants are folded', () => {
