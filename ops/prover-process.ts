@@ -1,9 +1,12 @@
+import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import { ProofStore, writeWhole } from '../proofs/matching/proof-store.ts';
 import { type ProvingPlan, planRows, proveSpan } from '../proofs/matching/prove-span.ts';
 import { SpanReader } from '../proofs/matching/span.ts';
 import { provenCircuit } from '../proofs/matching/verify-proof.ts';
+import { SpanFullError } from '../proofs/matching/witness.ts';
 import type { ProverKernels } from '../proofs/stark/kernels/kernels.ts';
 import { createSimdKernels } from '../proofs/stark/kernels/simd-kernels.ts';
+import { isExpected } from './exit-codes.ts';
 
 /** What the prover process is asked: the first span of these commands. */
 export interface ProvingJob {
@@ -43,7 +46,15 @@ export type ProverNews =
   | { readonly kind: 'done'; readonly span: ProvenSpan }
   /** There is nothing to prove among these commands. */
   | { readonly kind: 'none' }
-  | { readonly kind: 'failed'; readonly text: string };
+  | ProverFailure;
+
+export interface ProverFailure {
+  readonly kind: 'failed';
+  readonly text: string;
+  /** What the journal said; a span without room; something else that the text says all about; or a fault of the program. */
+  readonly cause: JournalErrorCode | 'span' | 'expected' | 'fault';
+  readonly stack?: string | undefined;
+}
 
 /** The life of a prover process: jobs come in messages, one at a time, each behind the one before. */
 export function runProverProcess(settings: ProverSettings): void {
@@ -54,6 +65,7 @@ export function runProverProcess(settings: ProverSettings): void {
   const onUnprovable = (error: Error): void => tell({ kind: 'unprovable', text: error.message });
   const spans = new SpanReader(directory, { rows: planRows(plan), commandsMax, onUnprovable });
   const { genesis, genesisHash } = spans.reader;
+  const parent = process.ppid;
   const store = new ProofStore(directory);
   let kernels: ProverKernels | undefined;
   const prove = async ({ from, to, out }: ProvingJob): Promise<void> => {
@@ -65,7 +77,11 @@ export function runProverProcess(settings: ProverSettings): void {
     tell({ kind: 'cut', firstSequence, lastSequence });
     const begun = performance.now();
     kernels ??= createSimdKernels(provenCircuit(), threads);
-    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels, (stage) => tell({ kind: 'stage', stage }));
+    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels, (stage) => {
+      // Its parent was killed, and could not say so: this thread hears nothing while it proves.
+      if (process.ppid !== parent) process.exit();
+      tell({ kind: 'stage', stage });
+    });
     const ended = performance.now();
     if (out !== undefined) await writeWhole(out, bytes);
     const file = out ?? (await store.write(firstSequence, lastSequence, bytes));
@@ -85,13 +101,19 @@ export function runProverProcess(settings: ProverSettings): void {
     });
   };
   process.on('message', (job: ProvingJob) => {
-    prove(job).catch((error: unknown) => {
-      tell({ kind: 'failed', text: error instanceof Error ? error.message : String(error) });
-    });
+    prove(job).catch((error: unknown) => tell(failureOf(error)));
   });
   // Ctrl-C reaches the whole group: it is the parent's to answer.
   process.on('SIGINT', () => undefined);
   // Its parent has ended, or wants no more.
   process.on('disconnect', () => process.exit());
   tell({ kind: 'ready' });
+}
+
+function failureOf(error: unknown): ProverFailure {
+  if (!(error instanceof Error)) return { kind: 'failed', text: String(error), cause: 'fault' };
+  const text = error.message;
+  if (error instanceof JournalError) return { kind: 'failed', text, cause: error.code };
+  if (error instanceof SpanFullError) return { kind: 'failed', text, cause: 'span' };
+  return { kind: 'failed', text, cause: isExpected(error) ? 'expected' : 'fault', stack: error.stack };
 }

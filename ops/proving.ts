@@ -1,26 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { ProofStore, type SequenceRange } from '../proofs/matching/proof-store.ts';
 import { EnvironmentFault } from './exit-codes.ts';
-import type { ProvenSpan, ProverNews, ProverSettings, ProvingJob } from './prover-process.ts';
-
-/** A span whose prover dies so often is given up. */
-const ATTEMPTS_MAX = 3;
+import { ATTEMPTS_MAX, ProverChild, ProverEndedError } from './prover-child.ts';
+import type { ProvenSpan, ProverSettings, ProvingJob } from './prover-process.ts';
 
 export interface ProvingOptions extends ProverSettings {
-  readonly from: number;
-  readonly to: number;
+  readonly ranges: readonly SequenceRange[];
+  /** Where the one proof goes that is made then. */
   readonly out?: string | undefined;
   readonly processes: number;
   readonly onSpan: (span: ProvenSpan) => void;
   readonly onStage: (stage: string) => void;
   readonly onNotice: (text: string) => void;
-}
-
-interface Prover {
-  readonly child: ChildProcess;
-  ready: boolean;
-  job: ProvingJob | undefined;
-  /** Its span's end, and so the next one's begin, is not known yet. */
-  cutting: boolean;
 }
 
 /**
@@ -29,141 +19,125 @@ interface Prover {
  */
 export class Proving {
   readonly #options: ProvingOptions;
-  readonly #provers = new Set<Prover>();
+  readonly #provers = new Set<ProverChild>();
   readonly #again: ProvingJob[] = [];
   readonly #attempts = new Map<number, number>();
-  #next: number;
-  #exhausted = false;
+  /** What nobody has taken a span of yet. */
+  #ranges: readonly SequenceRange[];
+  /** Pending while a span's end, and so the next one's begin, is not known. */
+  #cut: PromiseWithResolvers<void> | undefined;
   #stopped = false;
-  #settle: { readonly done: () => void; readonly failed: (error: Error) => void } | undefined;
 
   constructor(options: ProvingOptions) {
     this.#options = options;
-    this.#next = options.from;
+    this.#ranges = options.ranges;
   }
 
   /** Resolves when every span is proven, or when `signal` aborted and all processes have ended. */
   async run(signal: AbortSignal): Promise<void> {
-    const stop = (): void => this.#stop();
+    const stopping: Promise<void>[] = [];
+    const stop = (): void => {
+      this.#stopped = true;
+      this.#endCut();
+      for (const prover of this.#provers) stopping.push(prover.stop());
+    };
     signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    const lanes = Array.from({ length: this.#options.processes }, () => this.#lane());
     try {
-      await new Promise<void>((done, failed) => {
-        this.#settle = { done, failed };
-        if (signal.aborted) this.#stop();
-        for (let i = 0; i < this.#options.processes && !this.#stopped; i++) this.#start();
-        this.#settleIfIdle();
-      });
+      await Promise.all(lanes);
     } finally {
       signal.removeEventListener('abort', stop);
-      this.#stop();
-      await Promise.all([...this.#provers].map(({ child }) => new Promise((ended) => child.once('close', ended))));
+      stop();
+      await Promise.all([...stopping, Promise.allSettled(lanes)]);
+      await new ProofStore(this.#options.directory).clean();
     }
   }
 
-  #start(): void {
+  /** One prover at work, and the next one if it dies. */
+  async #lane(): Promise<void> {
+    let prover: ProverChild | undefined;
+    for (let job = await this.#take(); job !== undefined; job = await this.#take()) {
+      prover ??= this.#start();
+      try {
+        await this.#prove(prover, job);
+      } catch (error) {
+        if (!(error instanceof ProverEndedError)) throw error;
+        this.#provers.delete(prover);
+        prover = undefined;
+        if (!this.#stopped) this.#giveBack(job, error.message);
+      }
+    }
+    // Whoever dies from now on finds another for its span itself.
+    await prover?.stop();
+  }
+
+  #start(): ProverChild {
     const { directory, plan, commandsMax, threads } = this.#options;
-    const settings: ProverSettings = { directory, plan, commandsMax, threads };
-    const args = [process.argv[1] ?? '', 'prove', directory, '--as-prover', JSON.stringify(settings)];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    const prover: Prover = { child, ready: false, job: undefined, cutting: false };
+    const prover = new ProverChild({ directory, plan, commandsMax, threads });
     this.#provers.add(prover);
-    child.on('message', (news: ProverNews) => this.#hear(prover, news));
-    child.once('error', (error) =>
-      this.#fail(new EnvironmentFault(`a prover process did not start: ${error.message}`)),
-    );
-    child.once('close', (code, signal) => this.#bury(prover, String(signal ?? code)));
+    return prover;
   }
 
-  #hear(prover: Prover, news: ProverNews): void {
-    const { onSpan, onStage, onNotice } = this.#options;
-    switch (news.kind) {
-      case 'ready':
-        prover.ready = true;
-        break;
-      case 'stage':
-        onStage(news.stage);
-        return;
-      case 'unprovable':
-        onNotice(news.text);
-        return;
-      case 'cut': {
-        const { firstSequence: from, lastSequence: to } = news;
-        if (prover.cutting) this.#next = to + 1;
-        prover.cutting = false;
-        prover.job = { from, to, out: prover.job?.out };
-        if (this.#options.out !== undefined) this.#exhausted = true;
-        break;
-      }
-      case 'done':
-        prover.job = undefined;
-        onSpan(news.span);
-        break;
-      case 'none':
-        prover.job = undefined;
-        prover.cutting = false;
-        this.#exhausted = true;
-        break;
-      default:
-        this.#fail(new Error(news.text));
-        return;
-    }
-    this.#giveOut();
-    this.#settleIfIdle();
-  }
-
-  /** A process has ended: its span is for another. */
-  #bury(prover: Prover, how: string): void {
-    this.#provers.delete(prover);
-    const { job } = prover;
-    if (this.#stopped) {
-      this.#settleIfIdle();
-      return;
-    }
-    if (job !== undefined) {
-      const attempts = (this.#attempts.get(job.from) ?? 0) + 1;
-      this.#attempts.set(job.from, attempts);
-      if (attempts === ATTEMPTS_MAX) {
-        this.#fail(new EnvironmentFault(`sequence ${job.from}: ${attempts} prover processes have ended (${how})`));
-        return;
-      }
-      this.#options.onNotice(`sequence ${job.from}: a prover process has ended (${how}); another takes its span`);
-      if (!prover.cutting) this.#again.push(job);
-    }
-    this.#start();
-  }
-
-  #giveOut(): void {
-    for (const prover of this.#provers) {
-      if (this.#stopped || !prover.ready || prover.job !== undefined) continue;
+  async #take(): Promise<TakenJob | undefined> {
+    for (;;) {
       const again = this.#again.shift();
-      const job = again ?? this.#nextJob();
-      if (job === undefined) return;
-      prover.job = job;
-      prover.cutting = again === undefined;
-      prover.child.send(job);
+      if (again !== undefined && !this.#stopped) return { ...again, cuts: false };
+      if (this.#cut === undefined) break;
+      await this.#cut.promise;
+    }
+    const [range] = this.#ranges;
+    if (range === undefined || this.#stopped) return undefined;
+    this.#cut = Promise.withResolvers();
+    return { ...range, out: this.#options.out, cuts: true };
+  }
+
+  async #prove(prover: ProverChild, job: TakenJob): Promise<void> {
+    const { onSpan, onStage, onNotice, out } = this.#options;
+    const span = await prover.prove(
+      { from: job.from, to: job.to, out: job.out },
+      {
+        onStage,
+        onNotice,
+        onCut: (from, to) => {
+          if (!job.cuts) return;
+          const [range, ...later] = this.#ranges as [SequenceRange];
+          const rest = to < range.to ? [{ from: to + 1, to: range.to }] : [];
+          this.#ranges = out === undefined ? [...rest, ...later] : [];
+          [job.from, job.to, job.cuts] = [from, to, false];
+          this.#endCut();
+        },
+      },
+    );
+    if (span !== undefined) onSpan(span);
+    else if (job.cuts) {
+      this.#ranges = this.#ranges.slice(1);
+      this.#endCut();
     }
   }
 
-  #nextJob(): ProvingJob | undefined {
-    const { to, out } = this.#options;
-    const waits = [...this.#provers].some(({ cutting }) => cutting);
-    if (waits || this.#exhausted || this.#next > to) return undefined;
-    return { from: this.#next, to, out };
+  /** The process that had this job has ended: the job is for another. */
+  #giveBack({ from, to, out, cuts }: TakenJob, how: string): void {
+    const attempts = (this.#attempts.get(from) ?? 0) + 1;
+    this.#attempts.set(from, attempts);
+    if (attempts === ATTEMPTS_MAX) {
+      throw new EnvironmentFault(`the span from sequence ${from}: ${attempts} prover processes have ended (${how})`);
+    }
+    this.#options.onNotice(`the span from sequence ${from}: a prover process has ended (${how}); another takes it`);
+    if (!cuts) this.#again.push({ from, to, out });
+    else this.#endCut();
   }
 
-  #settleIfIdle(): void {
-    const idle = [...this.#provers].every(({ job }) => job === undefined);
-    const finished = (this.#exhausted || this.#next > this.#options.to) && this.#again.length === 0 && idle;
-    if (finished || (this.#stopped && this.#provers.size === 0)) this.#settle?.done();
+  #endCut(): void {
+    const cut = this.#cut;
+    this.#cut = undefined;
+    cut?.resolve();
   }
+}
 
-  #fail(error: Error): void {
-    this.#stop();
-    this.#settle?.failed(error);
-  }
-
-  #stop(): void {
-    this.#stopped = true;
-    for (const { child } of this.#provers) child.kill('SIGTERM');
-  }
+interface TakenJob extends ProvingJob {
+  from: number;
+  to: number;
+  /** The span's end is to be found: it is all of what is left until then. */
+  cuts: boolean;
 }

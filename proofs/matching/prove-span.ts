@@ -2,6 +2,7 @@ import type { Genesis } from '../../journal/genesis.ts';
 import type { ProverKernels } from '../stark/kernels/kernels.ts';
 import { HEIGHT_LOG_MAX, type ProofParameters, usableRows } from '../stark/parameters.ts';
 import { type ProverStage, prove } from '../stark/prover.ts';
+import { proverMemory } from './prover-memory.ts';
 import type { Span } from './span.ts';
 import { contextOf, encodeStatement, type ProfileName, parametersOf, STATEMENT_BYTES } from './statement.ts';
 import { provenCircuit } from './verify-proof.ts';
@@ -10,15 +11,21 @@ import { provenCircuit } from './verify-proof.ts';
 export const SPAN_HEIGHT_LOG_MIN = 16;
 export const SPAN_HEIGHT_LOG_MAX = HEIGHT_LOG_MAX;
 
-/** How a span is proven. */
-export interface ProvingPlan {
+/** What proofs must have in common to chain. */
+export interface ProofShape {
   readonly profile: ProfileName;
   readonly hidden: boolean;
   readonly heightLog: number;
 }
 
+/** How a span is proven. */
+export interface ProvingPlan extends ProofShape {
+  /** Bytes that the process may hold, if it can be done with so little. */
+  readonly memoryMax: number;
+}
+
 /** Rows that a trace of this plan has; a little less than its height with zero knowledge. */
-export function planRows(plan: ProvingPlan): number {
+export function planRows(plan: ProofShape): number {
   return usableRows(plan.heightLog, parametersOf(plan));
 }
 
@@ -51,8 +58,11 @@ export function proveSpan(
     chainBefore,
     chainAfter,
   });
-  const proof = prove(provenCircuit(), parametersOf(plan), witness.trace, [witness.commands], kernels, {
+  const circuit = provenCircuit();
+  const parameters = parametersOf(plan);
+  const proof = prove(circuit, parameters, witness.trace, [witness.commands], kernels, {
     context: contextOf(statement),
+    frugal: proverMemory(circuit, parameters, plan.heightLog, plan.memoryMax).frugal,
     ...(stage === undefined ? {} : { stage }),
   });
   const file = new Uint8Array(STATEMENT_BYTES + proof.length);
