@@ -39,6 +39,9 @@ export class ProofTies {
     if (!genesisHash.equals(statement.genesisHash) || genesis.shard !== statement.shard) {
       return { compared: ['genesis'], differences: ['the journal is of another venue'] };
     }
+    if (genesis.limits.instrumentsMax !== statement.instruments) {
+      differences.push(`by the genesis record there are ${genesis.limits.instrumentsMax} books`);
+    }
     const span = await source.next(from, to);
     if (span === undefined) return { compared: ['genesis'], differences: ['the journal does not have these commands'] };
     for (const field of ['firstSequence', 'lastSequence', 'firstBlock', 'lastBlock'] as const) {
