@@ -1,3 +1,5 @@
 import type { Lies } from '../forgery.ts';
+import { lies as aboutSequence } from './commands-sequence.ts';
 
-export const lies: Lies = {};
+/** Of commands and their rows, of steps, of what is admitted, and of the order at work. */
+export const lies: Lies = { ...aboutSequence };
