@@ -32,10 +32,13 @@ function resized(forgery: Forgery, left: number): Forgery {
 
 /** A buyer gets all of what was asked for, and the maker keeps more than before: p - 1 lots out of nothing. */
 function makerGrows(limb: number): Forgery {
-  const forgery = resized(new Forgery([immediate(BUY, PRICE, PART)], [MAKER]), SIZE + unit(limb));
+  const open = amount(50, 50, 0);
+  const bought = open + unit(limb);
+  const forgery = new Forgery([immediate(BUY, PRICE, 1)], [resting(SELL, 1, PRICE, open)]);
   const growth = { [`gap ${limb + 1}`]: -ALL_OF_P, [`report open ${limb + 1}`]: -ALL_OF_P };
+  resized(forgery, bought).setAmount(0, 'report quantity', bought);
   forgery.setAmount(0, 'gap', 0).setAmount(0, 'report open', 0).set(0, growth);
-  forgery.setAmount(0, 'report quantity', SIZE + unit(limb)).set(0, { [`gap borrow ${limb}`]: ALL_OF_P });
+  forgery.set(0, { 'gap borrow 0': 0, [`gap borrow ${limb}`]: ALL_OF_P });
   showGap(forgery, 0);
   return forgery.seal();
 }
@@ -56,6 +59,12 @@ function ordersTooMuch(limb: number): Forgery {
 }
 
 export const lies: Lies = {
+  // Where nothing hangs on it. On a trade it would multiply the maker, and the commands with it.
+  'covers is a bit': () => {
+    const forgery = new Forgery([named('reduce', { quantity: PART })]);
+    putGap(forgery, 0, 3 * PART);
+    return forgery.set(0, { covers: 2 });
+  },
   'gap borrow 0 is a bit': () => makerGrows(0),
   'gap borrow 1 is a bit': () => makerGrows(1),
   // The maker keeps more than is left of it.
