@@ -25,6 +25,7 @@ import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, ExitCode } from './exit-codes.ts';
 import { findNatsServer, natsConnectionOptions, startNatsServer } from './nats-server.ts';
+import type { ProvenSpan } from './prover-process.ts';
 import type { SubmitResult } from './submit.ts';
 import { openVenue, type VenueClosing } from './venue.ts';
 
@@ -47,6 +48,8 @@ interface DemoResult {
   readonly closing: VenueClosing;
   readonly snapshots: number;
   readonly audit: { readonly stateHash: string; readonly chainHash: string; readonly findings: readonly unknown[] };
+  readonly proving: { readonly spans: readonly ProvenSpan[]; readonly elapsedMs: number };
+  readonly verifying: { readonly good: boolean; readonly proofs: readonly { readonly verifyMs: number }[] };
   readonly journalBytesPerCommand: number;
   readonly snapshotBytes: number;
   readonly snapshotOrders: number;
@@ -57,7 +60,9 @@ interface DemoResult {
 export function registerDemo(program: Command): void {
   const command = program
     .command('demo')
-    .description('the whole system on generated order flow: submitted over NATS, journalled, matched twice, audited')
+    .description(
+      'the whole system on generated order flow: submitted over NATS, journalled, matched twice, audited, proven',
+    )
     .addOption(new Option('--dir <folder>', 'where to put the journal; a new folder below veritape-data unless given'))
     .addOption(
       new Option('--orders <count>', 'new orders to generate')
@@ -128,9 +133,23 @@ async function demo(options: DemoOptions): Promise<void> {
     const snapshots = venue.snapshotsTaken.length;
     say('auditing the journal: chain, replay, every snapshot');
     const audit = (await runSelf(['audit', directory, '--json'], interruption)) as DemoResult['audit'];
+    say('proving that every command was matched by the rules, and verifying the proofs without the journal');
+    const proving = (await runSelf(['prove', directory, '--json'], interruption)) as DemoResult['proving'];
+    const verifying = (await runSelf(['verify', directory, '--json'], interruption)) as DemoResult['verifying'];
     const sizes = await measure(directory);
     const seconds = (performance.now() - started) / 1000;
-    const result: DemoResult = { directory, submitted, trades, closing, snapshots, audit, ...sizes, seconds };
+    const result: DemoResult = {
+      directory,
+      submitted,
+      trades,
+      closing,
+      snapshots,
+      audit,
+      proving,
+      verifying,
+      ...sizes,
+      seconds,
+    };
     await printResult(result, options.json === true, () => describe(result));
     if (!isTrue(result)) process.exitCode = ExitCode.false;
   } finally {
@@ -138,9 +157,10 @@ async function demo(options: DemoOptions): Promise<void> {
   }
 }
 
-/** Whether every hash agrees. */
-function isTrue({ closing, audit }: DemoResult): boolean {
-  return audit.findings.length === 0 && closing.stateHashes.every((hash) => hash === audit.stateHash);
+/** Whether every hash agrees, and every proof is good. */
+function isTrue({ closing, audit, verifying }: DemoResult): boolean {
+  const agree = audit.findings.length === 0 && closing.stateHashes.every((hash) => hash === audit.stateHash);
+  return agree && verifying.good;
 }
 
 /** Runs this program again in a process of its own, and gives the object that it prints with --json. */
@@ -196,6 +216,10 @@ function describe(result: DemoResult): string {
   const place = relative('.', directory);
   const { ackMs } = submitted;
   const agree = isTrue(result);
+  const { spans, elapsedMs } = result.proving;
+  const proven = spans.reduce((sum, { commands }) => sum + commands, 0);
+  const proofBytes = spans.reduce((sum, { bytes }) => sum + bytes, 0);
+  const verifyMs = result.verifying.proofs.map((proof) => proof.verifyMs.toFixed(0)).join(' and ');
   return [
     '',
     `${grouped(submitted.newOrders)} new orders in ${grouped(submitted.commands)} commands went through the whole system in ${submitted.seconds.toFixed(1)} s.`,
@@ -212,12 +236,19 @@ function describe(result: DemoResult): string {
     '',
     agree
       ? '  Every hash agrees: the replicas, the snapshots and a replay of the journal came to the same books.'
-      : `  THE HASHES DO NOT AGREE: ${JSON.stringify(audit.findings)}`,
+      : `  THE HASHES OR PROOFS DO NOT AGREE: ${JSON.stringify(audit.findings)}`,
+    '',
+    `  proved              ${grouped(proven)} commands in ${(elapsedMs / 1000).toFixed(1)} s: ${spans.length} proofs of ${grouped(proofBytes / 1024 / Math.max(1, spans.length))} KiB, verified in ${verifyMs} ms`,
+    '',
+    '  Proven is that, applied in the sequence of the journal, every one of these commands was matched by price-time priority',
+    '  and the rules of its kind, and that the trades, cancels and rejections reported are what follows: anybody can check',
+    '  that with the proofs alone.',
     '',
     `The journal is in ${place}/journal, the snapshots in ${place}/snapshots. Next:`,
     '',
     `  npx veritape inspect ${place}`,
     `  npx veritape audit ${place} --events events.ndjson`,
+    `  npx veritape verify ${place} --journal ${place} --explain`,
     `  npx veritape serve --help`,
     '',
   ].join('\n');

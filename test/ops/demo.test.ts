@@ -13,7 +13,7 @@ test('the demonstration runs the whole system, and every hash agrees', () => {
   const dir = join(directory, 'demo');
   const run = spawnSync(process.execPath, [COMMAND, 'demo', '--orders', '5000', '--dir', dir, '--json'], {
     encoding: 'utf8',
-    timeout: 90_000,
+    timeout: 170_000,
   });
   expect(run.stderr).not.toMatch(/^(warn|error):/m);
   expect(run.status).toBe(0);
@@ -28,4 +28,6 @@ test('the demonstration runs the whole system, and every hash agrees', () => {
   // The session opened, the instrument created in one more, and every command of the flow.
   expect(result.closing.sequence).toBe(result.submitted.commands + 3);
   expect(existsSync(join(dir, 'journal'))).toBe(true);
-}, 120_000);
+  expect(result.verifying.good).toBe(true);
+  expect(result.proving.spans.map(({ commands }: { commands: number }) => commands)).toEqual([result.closing.sequence]);
+}, 200_000);
