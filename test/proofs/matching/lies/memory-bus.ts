@@ -21,6 +21,7 @@ import {
   TAKER,
   type TableRow,
   tableRows,
+  twoOfOneName,
 } from './memory-tools.ts';
 
 const FIRST = 0;
@@ -35,7 +36,7 @@ export const lies: Lies = merge(
     'the head of the other side was': seesAnEmptyBook,
     'the other order was': overfillsAMaker,
     'the own order was': cancelsAndKeeps,
-    'orders of book before begin as listed': takesANameTwice,
+    'orders of book before begin as listed': () => twoOfOneName(ALICE),
     'book before': forgetsTheBook,
     'book after': makesABookUp,
     'listed orders begin as nothing': beginsAndDoesNotEnd,
@@ -93,18 +94,9 @@ function cancelsAndKeeps(): Forgery {
   return putTable(forgery, 'after', after);
 }
 
-/** A second order with the key of one that rests, in another book: the first is not said to begin as listed. */
-function takesANameTwice(): Forgery {
-  const forgery = blind([buyAndRest(ALICE, 100, 5)], [], [ask(ALICE, 100, 5, 1)]).seal();
-  const after = tableRows(new Forgery([buyAndRest(ALICE, 100, 5)]), 'after');
-  const resting = rowOf(tableRows(forgery, 'before'), ALICES);
-  const at = after.findIndex(({ address }) => address.join() === headAddress(4).join());
-  return putTable(forgery, 'after', [...after.slice(0, at), resting, ...after.slice(at)]);
-}
-
-/** The same, by an order that begins twice: its end counts as minus one. */
+/** A name is taken twice, as its order begins twice: that it ends counts as minus one. */
 function beginsTwice(): Forgery {
-  const forgery = takesANameTwice();
+  const forgery = twoOfOneName(ALICE);
   return forgery.set(directoryRow(forgery, ALICES), { gone: -1, 'gone time': 0 });
 }
 

@@ -1,4 +1,4 @@
-import type { BookOrder, OrderName } from '../../../../proofs/matching/linked-books.ts';
+import { type BookOrder, keyOf, type OrderName } from '../../../../proofs/matching/linked-books.ts';
 import { LIST_HEAD } from '../../../../proofs/matching/market-columns.ts';
 import type { TapeCommand } from '../../../../proofs/matching/tape.ts';
 import { invert, multiply, negate } from '../../../../proofs/stark/field.ts';
@@ -72,6 +72,18 @@ export function blind(commands: readonly Command[], seen: readonly BookOrder[], 
   const forgery = new Forgery(commands, seen);
   putTable(forgery, 'before', tableRows(new Forgery([], real), 'before'));
   return forgery;
+}
+
+/**
+ * Two live orders of one account and id: one rests, another comes in another book, and both are in book after. How the second
+ * can find the name free is left to others.
+ */
+export function twoOfOneName(name: OrderName): Forgery {
+  const commands = [buyAndRest(name, 100, 5)];
+  const forgery = blind(commands, [], [ask(name, 100, 5, 1)]).seal();
+  const resting = rowOf(tableRows(forgery, 'before'), keyOf(name));
+  const after = tableRows(new Forgery(commands), 'after');
+  return putTable(forgery, 'after', [...after.slice(0, -1), resting, ...after.slice(-1)]);
 }
 
 export function headAddress(ladder: number): number[] {
