@@ -7,7 +7,11 @@ export interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
+  /** What the project is after: printed beside the value. */
+  readonly goal?: Goal;
 }
+
+export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
 /** How many times as much one thing is as another that was measured in the same run. */
 export interface Ratio {
@@ -52,12 +56,12 @@ export class Latencies {
     this.#samples.push(ms);
   }
 
-  /** Percentiles and the worst case; `p99.9` only if there are samples for it. */
-  figures(name: string, unit: 'ms' | 'µs'): Figure[] {
+  /** Percentiles and the worst case; unless they are given, `p99.9` only if there are samples for it. */
+  figures(name: string, unit: 'ms' | 'µs', given?: Readonly<Record<string, number>>): Figure[] {
     const sorted = Float64Array.from(this.#samples).sort();
     const scale = unit === 'ms' ? 1 : 1000;
     const at = (share: number): number => (sorted[Math.ceil(share * sorted.length) - 1] ?? 0) * scale;
-    const shares = { p50: 0.5, p99: 0.99, ...(sorted.length >= 1_000 ? { 'p99.9': 0.999 } : {}), max: 1 };
+    const shares = given ?? { p50: 0.5, p99: 0.99, ...(sorted.length >= 1_000 ? { 'p99.9': 0.999 } : {}), max: 1 };
     return Object.entries(shares).map(([label, share]) => ({ name: `${name}, ${label}`, value: at(share), unit }));
   }
 }

@@ -8,4 +8,5 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   challenge: () => import('./challenge.bench.ts'),
   pipeline: () => import('./pipeline.bench.ts'),
   replay: () => import('./replay.bench.ts'),
+  proof: () => import('./proof.bench.ts'),
 };

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { arch, cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Figure, Measured } from './benchmark.ts';
+import type { Figure, Goal, Measured } from './benchmark.ts';
 import type { Outcome } from './benchmark-process.ts';
 import { BENCHMARKS } from './benchmarks.ts';
 
@@ -167,7 +167,9 @@ function linesOf(record: BenchmarkRecord): string[] {
   const where = `${machine.cores} x ${machine.cpu}, Node ${machine.node}, load ${machine.loadBefore} before, ${seconds} s`;
   if (failure !== undefined) return [title, `  FAILED: ${failure}`];
   const rows = [
-    ...figures.map(({ name, value, unit }: Figure) => [name, shown(value), unit] as const),
+    ...figures.map(
+      ({ name, value, unit, goal }: Figure) => [name, shown(value), `${unit}${beside(value, goal)}`] as const,
+    ),
     ...ratios.map(({ name, value }) => [name, shown(value), 'times'] as const),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -178,6 +180,13 @@ function linesOf(record: BenchmarkRecord): string[] {
     ...rows.map(([name, value, unit]) => `  ${name.padEnd(width)}  ${value.padStart(digits)} ${unit}`),
     ...notes.map((note) => `  - ${note}`),
   ];
+}
+
+function beside(value: number, goal: Goal | undefined): string {
+  if (goal === undefined) return '';
+  const [word, bound, met] =
+    'atLeast' in goal ? ['least', goal.atLeast, value >= goal.atLeast] : ['most', goal.atMost, value <= goal.atMost];
+  return ` (goal: at ${word} ${bound.toLocaleString('en')}: ${met ? 'met' : 'missed'})`;
 }
 
 function shown(value: number): string {

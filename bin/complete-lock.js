@@ -1,7 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /*
+ * node bin/complete-lock.js [FOLDER]
+ *
  * Enters into package-lock.json the platform packages that its packages name as optional and that the registry in use
  * does not have: npm leaves them out, and then `npm ci` refuses its own lock. They are never fetched but on their own
  * platform, so version, system and processor are all an entry needs. Run it by `npm run lock`.
@@ -9,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const SYSTEMS = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32'];
 
-const file = fileURLToPath(new URL('../package-lock.json', import.meta.url));
+const file = join(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)), 'package-lock.json');
 const lock = JSON.parse(readFileSync(file, 'utf8'));
 for (const [place, entry] of Object.entries(lock.packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {

@@ -48,6 +48,26 @@ test('a benchmark that fails is told and not recorded', () => {
   );
 });
 
+test('goals stand beside their figures', () => {
+  const machine = { cpu: 'x', cores: 2, memoryGiB: 1, system: 'x', node: 'v24', loadBefore: 0 };
+  const common = { benchmark: 'proof', description: 'proofs', date: '', seconds: 1, quick: false, commit: '', machine };
+  const figures = [
+    { name: 'rate', value: 9_999, unit: '/s', goal: { atLeast: 10_000 } },
+    { name: 'same rate', value: 10_000, unit: '/s', goal: { atLeast: 10_000 } },
+    { name: 'size', value: 320, unit: 'KiB', goal: { atMost: 320 } },
+    { name: 'larger', value: 321, unit: 'KiB', goal: { atMost: 320 } },
+    { name: 'without', value: 1, unit: 'ms' },
+  ];
+  const lines = tableOf([{ ...common, figures }]).split('\n');
+  expect(lines.slice(3).map((line) => line.trim().replace(/ +/g, ' '))).toEqual([
+    'rate 9,999 /s (goal: at least 10,000: missed)',
+    'same rate 10,000 /s (goal: at least 10,000: met)',
+    'size 320.0 KiB (goal: at most 320: met)',
+    'larger 321.0 KiB (goal: at most 320: missed)',
+    'without 1.00 ms',
+  ]);
+});
+
 test('a name that is no benchmark is wrong usage', async () => {
   const failure = promisify(execFile)(process.execPath, [RUN, 'speed']);
   await expect(failure).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining(BENCHMARK_NAMES.join(', ')) });
@@ -86,6 +106,12 @@ test('percentiles are of the samples, and the worst case is the last of them', (
     ['append, p99', 9_900],
     ['append, p99.9', 9_990],
     ['append, max', 10_000],
+  ]);
+  const shares = { p50: 0.5, p90: 0.9, worst: 1 };
+  expect(latencies.figures('append', 'µs', shares).map(({ name, value }) => [name, value])).toEqual([
+    ['append, p50', 5_000_000],
+    ['append, p90', 9_000_000],
+    ['append, worst', 10_000_000],
   ]);
   expect(median([3, 1, 2])).toBe(2);
   expect(median([4, 1, 3, 2])).toBe(2.5);

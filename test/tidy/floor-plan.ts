@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type Rule, sourcesOf } from './tree.ts';
+import { type Rule, sourcesOf, type Tree, textFiles } from './tree.ts';
 
 /** The pipeline: a folder imports only from itself and from those before it. */
 const PIPELINE = ['journal', 'sequencer', 'replicas', 'proofs', 'ops'];
@@ -60,13 +60,14 @@ function whyNot(from: string, to: string): string | undefined {
   return undefined;
 }
 
-/** Every package that is imported is declared; what ships leans on `dependencies` alone. */
+/**
+ * Every package that is imported is declared in the package.json above; what ships leans on `dependencies` alone. A peer
+ * of the benchmarks may be a package of its own.
+ */
 export const declaredPackages: Rule = (tree) => {
-  const manifest = JSON.parse(tree.get('package.json') ?? '{}') as Record<string, Record<string, string> | undefined>;
-  const shipped = Object.keys(manifest['dependencies'] ?? {});
-  const all = [...shipped, ...Object.keys(manifest['devDependencies'] ?? {}), String(manifest['name'])];
   const found: string[] = [];
   for (const { path, references } of sourcesOf(tree)) {
+    const { shipped, all } = packagesAbove(tree, path);
     for (const to of references) {
       if (to.path !== undefined || to.kind === 'url' || to.specifier.startsWith('node:')) continue;
       const name = to.specifier.split('/', to.specifier.startsWith('@') ? 2 : 1).join('/');
@@ -76,6 +77,17 @@ export const declaredPackages: Rule = (tree) => {
   }
   return found;
 };
+
+function packagesAbove(tree: Tree, path: string): { shipped: string[]; all: string[] } {
+  let folder = posix.dirname(path);
+  while (folder !== '.' && !tree.has(`${folder}/package.json`)) folder = posix.dirname(folder);
+  const text = tree.get(posix.join(folder, 'package.json')) ?? '{}';
+  const manifest = JSON.parse(text) as Record<string, Record<string, string> | undefined>;
+  const namesIn = (field: string): string[] => Object.keys(manifest[field] ?? {});
+  const shipped = namesIn('dependencies');
+  const all = [...shipped, ...namesIn('devDependencies'), ...namesIn('optionalDependencies'), String(manifest['name'])];
+  return { shipped, all };
+}
 
 /** The build rewrites the endings of imports, not of URLs: `threadEntry` does that for worker threads. */
 export const builtUrls: Rule = (tree) =>
@@ -110,17 +122,17 @@ export const completeLock: Rule = (tree) => {
   interface Entry {
     readonly optionalDependencies?: Record<string, string>;
   }
-  const { packages } = JSON.parse(tree.get('package-lock.json') ?? '{"packages":{}}') as {
-    packages: Record<string, Entry>;
-  };
-  return Object.entries(packages).flatMap(([place, entry]) =>
-    Object.keys(entry.optionalDependencies ?? {})
-      .filter((name) => {
-        for (let from = place; ; from = posix.dirname(from)) {
-          if (packages[posix.join(from, 'node_modules', name)] !== undefined) return false;
-          if (from === '' || from === '.') return true;
-        }
-      })
-      .map((name) => `package-lock.json:1: lacks ${name} of ${place || 'this package'}: run npm run lock`),
-  );
+  return textFiles(tree, /(^|\/)package-lock\.json$/).flatMap(([path, text]) => {
+    const { packages } = JSON.parse(text) as { packages: Record<string, Entry> };
+    return Object.entries(packages).flatMap(([place, entry]) =>
+      Object.keys(entry.optionalDependencies ?? {})
+        .filter((name) => {
+          for (let from = place; ; from = posix.dirname(from)) {
+            if (packages[posix.join(from, 'node_modules', name)] !== undefined) return false;
+            if (from === '' || from === '.') return true;
+          }
+        })
+        .map((name) => `${path}:1: lacks ${name} of ${place || 'this package'}: run npm run lock`),
+    );
+  });
 };
