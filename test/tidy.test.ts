@@ -74,12 +74,27 @@ const rules: Readonly<Record<string, Checked>> = {
     caught: {
       'an unknown package': { 'package.json': manifest, 'test/a.ts': "import 'lodash';" },
       'a tool in what ships': { 'package.json': manifest, 'ops/a.ts': "import { expect } from 'jest';" },
+      "a peer's package elsewhere": {
+        'package.json': manifest,
+        'bench/peers/b/package.json': '{"dependencies":{"b":"1"}}',
+        'bench/a.ts': "import 'b';",
+      },
+      "the root's in a peer": {
+        'package.json': manifest,
+        'bench/peers/b/package.json': '{"dependencies":{"b":"1"}}',
+        'bench/peers/b/a.js': "import 'lmdb';",
+      },
     },
     fine: {
       'a dependency, a tool in a test, the platform': {
         'package.json': manifest,
         'ops/a.ts': "import 'lmdb'; import 'lmdb/part'; import 'node:fs';",
         'test/a.ts': "import 'jest';",
+      },
+      'a peer of the benchmarks': {
+        'package.json': manifest,
+        'bench/peers/b/package.json': '{"dependencies":{"b":"1"},"optionalDependencies":{"c":"1"}}',
+        'bench/peers/b/a.js': "import 'b'; await import('c');",
       },
     },
   },
@@ -110,6 +125,9 @@ const rules: Readonly<Record<string, Checked>> = {
     rule: completeLock,
     caught: {
       'a platform left out': lock({ 'node_modules/a': { optionalDependencies: { 'a-linux-x64': '1.0.0' } } }),
+      'of a peer': {
+        'bench/peers/b/package-lock.json': '{"packages":{"node_modules/b":{"optionalDependencies":{"c":"1.0.0"}}}}',
+      },
     },
     fine: {
       'there, inside and beside': lock({
