@@ -1,22 +1,27 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPage, bundleVerifier } from './page.js';
 
-// Emits dist/: JavaScript and declarations by the compiler, and whatever else lies beside the sources (pages, tables).
+// Emits dist/: JavaScript and declarations by the compiler, whatever else lies beside the sources (tables), and what is
+// bundled to run outside of Node.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-if (status !== 0) process.exit(status ?? 1);
+const page = join('ops', 'page');
+for (const project of ['tsconfig.build.json', page]) {
+  const { status } = spawnSync(process.execPath, [compiler, '-p', project], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
 for (const folder of ['journal', 'sequencer', 'replicas', 'proofs', 'ops']) {
   cpSync(join(root, folder), join(dist, folder), {
     recursive: true,
-    filter: (from) => statSync(from).isDirectory() || !from.endsWith('.ts'),
+    filter: (from) => from !== join(root, page) && (statSync(from).isDirectory() || !from.endsWith('.ts')),
   });
 }
+writeFileSync(join(dist, 'verify.js'), `${await bundleVerifier()}\n`);
+mkdirSync(join(dist, page));
+writeFileSync(join(dist, page, 'verifier.html'), await buildPage());

@@ -16,10 +16,12 @@ import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { ExitCode, UsageError } from './exit-codes.ts';
+import { writeVerifierPage } from './verifier-page.ts';
 
 interface VerifyOptions {
   readonly journal?: string;
   readonly snapshot?: string;
+  readonly page?: string;
   readonly explain?: boolean;
   readonly json?: boolean;
 }
@@ -31,9 +33,10 @@ export function registerVerify(program: Command): void {
       'Checks proofs of matching, with nothing else at hand, and that consecutive ones chain: sequences, books, block ' +
         'hashes. Exits with 1 if a proof is not valid or does not fit.',
     )
-    .argument('<proof...>', 'proof files; of a directory of a venue, all its proofs')
+    .argument('[proof...]', 'proof files; of a directory of a venue, all its proofs')
     .option('--journal <dir>', 'compare tape, books and block hashes with this journal, by replaying it')
     .option('--snapshot <file>', 'compare the books before or after with this snapshot')
+    .option('--page <file>', 'instead, write a page that verifies proofs in any browser: one file, no network needed')
     .option('--explain', 'say what is proven and what is not, and how sure it is')
     .option('--json', 'print the result as one JSON object')
     .action(verify);
@@ -41,6 +44,7 @@ export function registerVerify(program: Command): void {
     command,
     'veritape verify first.vtp',
     'veritape verify ./data --journal ./data --json',
+    'veritape verify --page verifier.html',
     'veritape verify first.vtp --snapshot ./data/snapshots/snapshot-0000000000050000.vts --explain',
   );
 }
@@ -56,6 +60,14 @@ interface CheckedProof {
 }
 
 async function verify(paths: readonly string[], options: VerifyOptions): Promise<void> {
+  if (options.page !== undefined) {
+    if (paths.length > 0) throw new UsageError('page', options.page, 'must be given without proof files');
+    const page = await writeVerifierPage(options.page);
+    const told = `wrote      ${page.file}, ${grouped(page.bytes)} bytes: open it in a browser and drop proof files on it`;
+    await printResult({ page }, options.json === true, () => told);
+    return;
+  }
+  if (paths.length === 0) throw new UsageError('proof', undefined, 'name proof files or the directory of a venue');
   using interruption = new Interruption();
   using progress = await Progress.start('verify');
   const files = await filesOf(paths);

@@ -12,6 +12,7 @@ import {
 } from './tidy/floor-plan.ts';
 import { type Rule, readTree, type Tree } from './tidy/tree.ts';
 import { unusedExports } from './tidy/unused-exports.ts';
+import { verifierAlone } from './tidy/verifier.ts';
 import { lineEnds, machinePaths, noConsole, openNotes, syntax, wholeSuite } from './tidy/writing.ts';
 
 /** Files of a sample: paths and texts. */
@@ -26,6 +27,10 @@ interface Checked {
 
 const transition = (code: string): Files => ({ 'replicas/ladder.ts': '', 'replicas/matcher.ts': `${code}\n` });
 const source = (code: string): Files => ({ 'replicas/place.ts': `${code}\n` });
+const verifier = (code: string): Files => ({
+  'verify.ts': "export { a } from './proofs/matching/verify-proof.ts';\n",
+  'proofs/matching/verify-proof.ts': `${code}\n`,
+});
 const testFile = (code: string): Files => ({ 'test/place.test.ts': `${code}\n` });
 const manifest = '{"name":"veritape","dependencies":{"lmdb":"1"},"devDependencies":{"jest":"1"}}';
 const lock = (packages: object): Files => ({ 'package-lock.json': `${JSON.stringify({ packages })}\n` });
@@ -230,6 +235,23 @@ const rules: Readonly<Record<string, Checked>> = {
         'ops/b.ts': "import { f } from './a.ts';",
       },
       'settings of a tool': { 'jest.config.js': 'export const a = 1;' },
+    },
+  },
+  'the verifier imports what it needs and nothing else': {
+    rule: verifierAlone,
+    caught: {
+      'a part of Node': verifier("import { readFileSync } from 'node:fs';"),
+      'a package': verifier("import { open } from 'lmdb';"),
+      'the prover': verifier("import { prove } from '../stark/prover.ts';"),
+      'a kernel, when run': verifier("await import('../stark/kernels/simd-kernels.ts');"),
+      'a global of Node': verifier('const a = Buffer.alloc(1);'),
+      'what the entry need not have': { 'verify.ts': "export { a } from './journal/a.ts';", 'journal/a.ts': '' },
+    },
+    fine: {
+      'what it needs': { ...verifier("import { P } from '../stark/field.ts';"), 'proofs/stark/field.ts': '' },
+      'a type': verifier("import type { Buffer } from 'node:buffer';"),
+      'names of its own': verifier('function f(process: number) { return process; }'),
+      'what it does not import': { ...verifier(''), 'proofs/stark/prover.ts': "import 'node:fs';" },
     },
   },
   'no any, no !, no default export, nothing that cannot be erased': {

@@ -1,7 +1,7 @@
 import { boundNames, isNode, nameIn, type Rule, type Source, type SyntaxNode, sourcesOf, walk } from './tree.ts';
 
 /** What others import from the package: its exports need no importer here. */
-const PUBLIC_API = ['index.ts'];
+const PUBLIC_API = ['index.ts', 'verify.ts'];
 /** Tools look for their settings in the default export. */
 const SETTINGS = /^[\w.-]+\.config\.js$/;
 
