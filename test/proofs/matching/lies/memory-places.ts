@@ -38,19 +38,6 @@ export const lies: Lies = merge(
     for (let i = 0; i < limb; i++) forgery.set(FIRST, { [`behind gap ${i}`]: 65_535, [`behind borrow ${i}`]: 1 });
     return forgery;
   }),
-  {
-    'behind borrow 0 is a bit': () =>
-      jumpsTheQueue().set(FIRST, { 'behind gap 1': 30_720, 'behind borrow 0': -30_720 }),
-  },
-  {
-    'behind borrow 1 is a bit': () =>
-      jumpsTheQueue().set(FIRST, {
-        'behind gap 0': 65_535,
-        'behind borrow 0': 1,
-        'behind gap 2': 30_720,
-        'behind borrow 1': -30_720,
-      }),
-  },
 );
 
 /** The first order at the best price is passed over for the second. */
