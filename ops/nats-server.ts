@@ -32,13 +32,17 @@ export interface OwnNatsServer {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts nats-server on a free port, or the given one; resolves when it listens. Throws an {@link EnvironmentFault}. */
-export async function startNatsServer(port?: number): Promise<OwnNatsServer> {
+/**
+ * Starts nats-server on a free port, or the given one; resolves when it listens. With JetStream if it has a folder for its
+ * streams. Throws an {@link EnvironmentFault}.
+ */
+export async function startNatsServer(port?: number, streams?: string): Promise<OwnNatsServer> {
   const program = findNatsServer();
   if (program === undefined)
     throw new EnvironmentFault('nats-server is not installed: on Debian, apt-get install nats-server');
   const chosen = port ?? (await freePort());
-  const server = spawn(program, ['--addr', '127.0.0.1', '--port', String(chosen)], {
+  const jetStream = streams === undefined ? [] : ['--jetstream', '--store_dir', streams];
+  const server = spawn(program, ['--addr', '127.0.0.1', '--port', String(chosen), ...jetStream], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   await listening(server, chosen);

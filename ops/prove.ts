@@ -17,6 +17,7 @@ import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { UsageError } from './exit-codes.ts';
+import { proveByQueue, workOnQueue } from './prove-by-queue.ts';
 import { type ProvenSpan, runProverProcess } from './prover-process.ts';
 import { Proving } from './proving.ts';
 import { chooseRoute, costOf, explainRoute, type RouteOptions, type RunCost } from './proving-route.ts';
@@ -26,6 +27,8 @@ interface ProveOptions extends RouteOptions {
   readonly to?: number;
   readonly out?: string;
   readonly explain?: boolean;
+  readonly nats?: string;
+  readonly work?: boolean;
   readonly json?: boolean;
   readonly asProver?: string;
 }
@@ -69,6 +72,11 @@ export function registerProve(program: Command): void {
     .option('--commands <count>', 'most commands of a span', wholeNumber(1, 2 ** SPAN_HEIGHT_LOG_MAX))
     .option('--processes <count>', 'provers at work side by side', wholeNumber(1, 1024))
     .option('--threads <count>', 'threads of each prover', wholeNumber(1, 256))
+    .option(
+      '--nats <url>',
+      'let workers prove: put the spans into a work queue of this nats-server (with JetStream), wait for their proofs',
+    )
+    .option('--work', 'be such a worker, until stopped: with --nats, on any host that sees <dir>')
     .option('--explain', 'show the plans that were considered, why one was chosen, and what it took')
     .option('--json', 'print the result as one JSON object')
     .addOption(new Option('--as-prover <settings>').hideHelp())
@@ -77,6 +85,8 @@ export function registerProve(program: Command): void {
     command,
     'veritape prove ./data',
     'veritape prove ./data --deadline 60 --memory 4G --explain',
+    'veritape prove ./data --nats nats://127.0.0.1:4222',
+    'veritape prove ./data --nats nats://127.0.0.1:4222 --work',
     'veritape prove ./data --from 1 --to 50000 --out first.vtp --profile compact --hide',
   );
 }
@@ -87,12 +97,19 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
     return;
   }
   const directory = resolve(path);
+  checkQueueOptions(options);
+  if (options.nats !== undefined && options.work === true) return workOnQueue(directory, options.nats, options);
   using interruption = new Interruption();
   using progress = await Progress.start('prove');
   const started = performance.now();
   const ranges = await rangesOf(directory, options);
   const wanted = ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
   const routing = wanted === 0 ? undefined : chooseRoute(options, wanted, await neighborOf(directory, ranges, options));
+  if (options.nats !== undefined) {
+    // Awaited here: the interruption is this function's.
+    await proveByQueue(directory, options.nats, options, { ranges, routing, interruption, progress });
+    return;
+  }
   const spans: ProvenSpan[] = [];
   const notices: string[] = [];
   const told = (stage: string): string =>
@@ -141,6 +158,19 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
       `one proof takes the commands to ${last} only: give --to ${last}, a larger --height, or no --out`,
     );
   }
+}
+
+/** What makes no sense when others prove, or when this one proves for others. */
+function checkQueueOptions({ nats, work, out, deadline, explain, from, to }: ProveOptions): void {
+  if (work === true && nats === undefined) throw new UsageError('work', true, 'needs --nats, the queue to work on');
+  if (nats === undefined) return;
+  const rule = 'not with --nats: how many workers there are, and how quick, is not known';
+  if (deadline !== undefined) throw new UsageError('deadline', deadline, rule);
+  if (explain === true) throw new UsageError('explain', explain, rule);
+  if (out !== undefined) throw new UsageError('out', out, 'not with --nats: the workers put proofs into proofs/');
+  const [field, value] = from === undefined ? ['to', to] : ['from', from];
+  if (work === true && value !== undefined)
+    throw new UsageError(field, value, 'not with --work: the queue says what to prove');
 }
 
 /** What is to be proven: all that is not, or what was asked for. */
