@@ -136,8 +136,8 @@ class MarketRules {
   #steps(): void {
     const { command, step, first, last, covers, gapIsZero } = this.#columns;
     const { kind } = command;
-    // That `fill` is a bit follows: else it would be -1 beside a peek, and memory can only be read once or not at all.
-    for (const name of STEPS.filter((one) => one !== 'fill')) this.#bit(step[name], name);
+    // So are the other two: memory lets nobody read the other side's head less than once, or more.
+    for (const name of STEPS.filter((one) => one !== 'fill' && one !== 'expire')) this.#bit(step[name], name);
     this.#every('a row takes one step', sumOf(STEPS.map((name) => step[name])).minus(this.#real()));
 
     const allowed = (name: string, of: Expression, steps: readonly Expression[]): void =>

@@ -1,5 +1,13 @@
 import { FORGED_ROWS, Forgery, type Lies, NOTHING } from '../forgery.ts';
-import { admit, comparePrices, compareSizes, LAST_ROW, pretendReplace, renumber } from './commands-words.ts';
+import {
+  admit,
+  comparePrices,
+  compareSizes,
+  LAST_ROW,
+  massCancel,
+  pretendReplace,
+  renumber,
+} from './commands-words.ts';
 import {
   amount,
   BUY,
@@ -17,7 +25,6 @@ import {
 } from './matching-words.ts';
 
 const ASIDE: Told = { kind: 'aside' };
-const MASS: Told = { kind: 'mass cancel' };
 const BID = resting(BUY, 1, PRICE, SIZE);
 const OTHER_BID = resting(BUY, 2, PRICE, SIZE, { account: 4 });
 const ASK = resting(SELL, 3, PRICE + 1, SIZE);
@@ -67,7 +74,7 @@ export const lies: Lies = {
   "a command's replace stays": () =>
     endEarly(new Forgery([replace({ quantity: SIZE + 1 })], [BID]), { replace: 0, rest: 0 }),
   "a command's mass cancel stays": () =>
-    endEarly(new Forgery([{ ...MASS, targets: [BID] }], [BID]), { 'mass cancel': 0, pass: 0 }),
+    endEarly(new Forgery([massCancel({ targets: [BID] })], [BID]), { 'mass cancel': 0, pass: 0 }),
   // The only limit at which an order trades as without one.
   "a command's market stays": () => edited([immediate(SELL, 1, 2 * SIZE)], [BID], 1, { market: 1 }),
   // An order good till cancel expires.
@@ -79,24 +86,24 @@ export const lies: Lies = {
   "a command's has quantity stays": () => moved({ 'has quantity': 0 }),
   "a command's late stays": () => moved({ late: 1 }),
   // Mass cancels that take an order, and then another one's.
-  "a command's one side stays": () => edited([{ ...MASS, targets: [BID, ASK] }], [BID, ASK], 0, { 'one side': 1 }),
+  "a command's one side stays": () => edited([massCancel({ targets: [BID, ASK] })], [BID, ASK], 0, { 'one side': 1 }),
   "a command's by account stays": () =>
-    edited([{ ...MASS, byAccount: true, account: 1, targets: [BID, OTHER_BID] }], [BID, OTHER_BID], [1, 2], {
+    edited([massCancel({ byAccount: true, account: 1, targets: [BID, OTHER_BID] })], [BID, OTHER_BID], [1, 2], {
       'by account': 0,
     }),
   "a command's by symbol stays": () => {
     const elsewhere = resting(BUY, 2, PRICE, SIZE, { symbol: 1 });
-    return edited([{ ...MASS, targets: [BID, elsewhere] }], [BID, elsewhere], 0, { 'by symbol': 1 });
+    return edited([massCancel({ targets: [BID, elsewhere] })], [BID, elsewhere], 0, { 'by symbol': 1 });
   },
   "a command's symbol stays": () => {
     const elsewhere = resting(BUY, 2, PRICE, SIZE, { symbol: 1 });
-    const forgery = edited([{ ...MASS, bySymbol: true, targets: [BID, elsewhere] }], [BID, elsewhere], [1, 2], {
+    const forgery = edited([massCancel({ bySymbol: true, targets: [BID, elsewhere] })], [BID, elsewhere], [1, 2], {
       symbol: 1,
     });
     return admit(admit(forgery.set(2, { 'report symbol': 1 }), 1), 2);
   },
   "a command's side stays": () =>
-    edited([{ ...MASS, oneSide: true, targets: [BID, ASK] }], [BID, ASK], [1, 2], { side: 1 }).set(2, {
+    edited([massCancel({ oneSide: true, targets: [BID, ASK] })], [BID, ASK], [1, 2], { side: 1 }).set(2, {
       'report side': 1,
     }),
   ...Object.fromEntries(
@@ -128,7 +135,8 @@ export const lies: Lies = {
     ]),
   ),
   // A mass cancel that took an order is refused.
-  "a command's reason stays": () => edited([{ ...MASS, targets: [BID] }], [BID], 1, { reason: 7, 'report reason': 7 }),
+  "a command's reason stays": () =>
+    edited([massCancel({ targets: [BID] })], [BID], 1, { reason: 7, 'report reason': 7 }),
 };
 
 /** An honest span, but for cells of some rows. */

@@ -1,11 +1,15 @@
 import { element, invert, multiply } from '../../../../proofs/stark/field.ts';
 import { FORGED_ROWS, type Forgery } from '../forgery.ts';
-import { compareBest } from './matching-words.ts';
+import { compareBest, type Told } from './matching-words.ts';
 
 /** Edits that lies about commands and their steps are made of. */
 export const LAST_ROW = FORGED_ROWS - 1;
 const LIMB = 65_536;
 const LIMB_MAX = 65_535;
+
+export function massCancel(of: Partial<Told>): Told {
+  return { kind: 'mass cancel', ...of };
+}
 
 /** From a row on, commands are numbered higher or lower. */
 export function renumber(forgery: Forgery, from: number, by: number): Forgery {
@@ -86,4 +90,9 @@ export function setBest(forgery: Forgery, row: number, best: number): Forgery {
   forgery.setAmount(row, 'best', best);
   compareBest(forgery, row);
   return forgery;
+}
+
+/** The row after a command's last is nobody's, whatever it was. */
+export function nothingFrom(forgery: Forgery, row: number): Forgery {
+  return forgery.copyRow(LAST_ROW, row);
 }
