@@ -5,10 +5,12 @@ import { BlockView } from '../journal/block.ts';
 import type { Finding } from '../journal/findings.ts';
 import { genesisHash } from '../journal/genesis.ts';
 import { loadSnapshot, type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
+import { type ProofForm, ProofStore, readProofForm, type StoredProof } from '../proofs/matching/proof-store.ts';
+import { VerificationError } from '../proofs/matching/verify-proof.ts';
 import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { printResult } from './cli/result.ts';
 import { TextOutput } from './cli/text-output.ts';
-import { ExitCode, UsageError } from './exit-codes.ts';
+import { ExitCode, systemCode, UsageError } from './exit-codes.ts';
 import { beginOf, findingOf, type JournalSurvey, readBlock, readEpochs, surveyJournal } from './journal-survey.ts';
 import { describeRecord } from './ndjson-records.ts';
 
@@ -16,10 +18,11 @@ export function registerInspect(program: Command): void {
   const command = program
     .command('inspect')
     .description(
-      'Shows what a journal holds: segments, blocks, epochs, snapshots, limits; or one block with its commands, one ' +
-        'a line. Shows what is left of a damaged one, and then exits with 1; what is whole is for `audit` to say.',
+      'Shows what a journal holds: segments, blocks, epochs, snapshots, proofs, limits; or one block with its commands, ' +
+        'one a line. Shows what is left of a damaged one, and then exits with 1; what is whole is for `audit` to say, ' +
+        'and what is valid for `verify`.',
     )
-    .argument('<dir>', 'directory of the venue, which holds journal/ and snapshots/')
+    .argument('<dir>', 'directory of the venue, which holds journal/, snapshots/ and proofs/')
     .option('--block <number>', 'show this block', wholeNumber(1, SEQUENCE_MAX))
     .option('--json', 'print the result as one JSON object')
     .action(inspect);
@@ -40,6 +43,7 @@ async function inspect(path: string, options: InspectOptions): Promise<void> {
     genesis: genesisFields(survey),
     ...segmentFields(survey, findings),
     snapshots: await readSnapshots(directory, findings),
+    proofs: await readProofs(directory, findings),
     findings,
   };
   await printResult(inspection, options.json === true, () => describe(inspection));
@@ -49,6 +53,7 @@ async function inspect(path: string, options: InspectOptions): Promise<void> {
 type Inspection = ReturnType<typeof segmentFields> & {
   readonly genesis: ReturnType<typeof genesisFields>;
   readonly snapshots: readonly SnapshotFields[];
+  readonly proofs: readonly ProofFields[];
   readonly findings: readonly Finding[];
 };
 
@@ -131,7 +136,38 @@ function snapshotFields(file: string, header: SnapshotHeader): SnapshotFields {
   return { file, sequence, block, rawBytes, storedBytes, stateHash, chainHash };
 }
 
-function describe({ genesis, begin, segments, blocks, epochs, snapshots, findings }: Inspection): string {
+interface ProofFields {
+  readonly file: string;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly bytes: number;
+  readonly profile: string;
+  /** Of its trace, as a power of two. */
+  readonly heightLog: number;
+  /** With zero knowledge. */
+  readonly hidden: boolean;
+}
+
+async function readProofs(directory: string, findings: Finding[]): Promise<ProofFields[]> {
+  const proofs: ProofFields[] = [];
+  for (const stored of await new ProofStore(directory).list()) {
+    try {
+      proofs.push(proofFields(stored, await readProofForm(stored)));
+    } catch (error) {
+      const { file } = stored;
+      if (!(error instanceof VerificationError) && systemCode(error) === undefined) throw error;
+      findings.push({ kind: 'proof', text: `${file}: ${(error as Error).message}`, file });
+    }
+  }
+  return proofs;
+}
+
+function proofFields({ file, firstSequence, lastSequence }: StoredProof, form: ProofForm): ProofFields {
+  const { profile, hidden } = form.statement;
+  return { file, firstSequence, lastSequence, bytes: form.bytes, profile, heightLog: form.heightLog, hidden };
+}
+
+function describe({ genesis, begin, segments, blocks, epochs, snapshots, proofs, findings }: Inspection): string {
   const lines: string[] = [];
   if (genesis !== null) {
     const limits = Object.entries(genesis.limits).map(([name, value]) => `${name} ${grouped(value)}`);
@@ -159,6 +195,10 @@ function describe({ genesis, begin, segments, blocks, epochs, snapshots, finding
   for (const { sequence, block, rawBytes, storedBytes, stateHash } of snapshots) {
     const bytes = `${grouped(rawBytes)} bytes, ${grouped(storedBytes)} stored`;
     lines.push(`snapshot   sequence ${sequence}, after block ${block}, ${bytes}, state ${stateHash}`);
+  }
+  for (const { firstSequence, lastSequence, bytes, profile, heightLog, hidden } of proofs) {
+    const shape = `${profile}${hidden ? ', zero knowledge' : ''}, 2^${heightLog} rows`;
+    lines.push(`proof      sequences ${firstSequence} to ${lastSequence}, ${grouped(bytes)} bytes, ${shape}`);
   }
   for (const { kind, text } of findings) lines.push(`finding    [${kind}] ${text}`);
   return lines.join('\n');

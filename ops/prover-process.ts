@@ -63,7 +63,7 @@ export function runProverProcess(settings: ProverSettings): void {
     process.send?.(news);
   };
   const onUnprovable = (error: Error): void => tell({ kind: 'unprovable', text: error.message });
-  const spans = new SpanReader(directory, { rows: planRows(plan), commandsMax, onUnprovable });
+  const spans = new SpanReader(directory, { rows: planRows(plan), commandsMax, blockEnds: true, onUnprovable });
   const { genesis, genesisHash } = spans.reader;
   const parent = process.ppid;
   const store = new ProofStore(directory);

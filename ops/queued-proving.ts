@@ -45,6 +45,7 @@ export class QueuedProving {
     const spans = new SpanReader(directory, {
       rows: planRows(shape),
       commandsMax,
+      blockEnds: true,
       onUnprovable: (error) => onNotice(error.message),
       onProgress: turn,
     });

@@ -30,11 +30,19 @@ export interface SpanLimits {
   readonly rows: number;
   /** Most commands of a span. */
   readonly commandsMax?: number | undefined;
+  /**
+   * A span that is nearly full ends with its block: the next one then begins with a block, and knows the hash before it.
+   * Else a span takes what it can.
+   */
+  readonly blockEnds?: boolean;
   /** Told of commands that no span covers. */
   readonly onUnprovable?: (error: UnprovableCommandError) => void;
   /** Called after each block. */
   readonly onProgress?: (sequence: number) => Promise<void> | undefined;
 }
+
+/** Rows of which a span is nearly full, as a share of all. */
+const NEARLY_FULL = 0.98;
 
 /** The books of a replica, in the order of their places in time. */
 export function bookOrders(orders: OrderTable): BookOrder[] {
@@ -133,6 +141,7 @@ export class SpanReader {
   async #step(from: number, to: number, span: Growing | undefined): Promise<Applied | undefined> {
     while (this.#block === undefined || this.#index === this.#block.count) {
       if (this.#block !== undefined) await this.#limits.onProgress?.(this.#block.lastSequence);
+      if (span !== undefined && this.#endsWithBlock(span)) return undefined;
       const next = this.#blocks?.next();
       if (next === undefined || next.done === true) return undefined;
       this.#block = next.value;
@@ -149,6 +158,10 @@ export class SpanReader {
     this.#events.clear();
     this.#matcher.apply(block.words, at);
     return { sequence, block, at, events: this.#events.next * EVENT_WORDS };
+  }
+
+  #endsWithBlock({ witness }: Growing): boolean {
+    return this.#limits.blockEnds === true && witness.rowsUsed >= this.#limits.rows * NEARLY_FULL;
   }
 
   #begin({ sequence, block }: Applied, books: readonly BookOrder[]): Growing {
