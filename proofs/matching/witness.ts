@@ -456,20 +456,20 @@ export class MarketWitness {
 
   #report(step: Step, row: number, what: Partial<StepReport>): void {
     const { report } = this.#columns;
-    const { price = 0, quantity = 0, open = 0 } = what;
+    const { price = 0, quantity = 0, open = 0, left = 0, reason = 0, order = NOBODY } = what;
     putAmount(report.price, row, price);
     putAmount(report.quantity, row, quantity);
     putAmount(report.open, row, open);
     const symbol = report.symbol[row] as number;
     const side = report.side[row] as number;
-    this.#reports.push({ step, symbol, side, reason: 0, order: NOBODY, price, quantity, open, left: 0, ...what });
+    this.#reports.push({ step, symbol, side, reason, order, price, quantity, open, left });
   }
 
   #writeCommand(row: number, command: TapeCommand): void {
     const { command: tape, priceCheck, priceInverse, quantityInverse } = this.#columns;
     tape.number[row] = this.#commands;
     tape.kind[command.kind][row] = 1;
-    for (const flag of FLAGS) tape[flag][row] = command[flag] ? 1 : 0;
+    for (const flag of FLAGS) if (command[flag]) tape[flag][row] = 1;
     tape.symbol[row] = command.symbol;
     tape.side[row] = command.side;
     tape.reason[row] = command.reason;
@@ -504,17 +504,19 @@ export class MarketWitness {
     const { key, differs, growth, value, gone, goneTime } = this.#columns.directory;
     const cells = [...this.#books.cells()].sort((a, b) => compareKeys(a.key, b.key));
     const keyAt = (row: number): KeyValue => cells[row]?.key ?? [0, 0, 0, FILLER_KEY + row];
+    let next = keyAt(0);
     for (let row = 0; row < this.#rows; row++) {
-      const here = keyAt(row);
-      const next = keyAt(row + 1);
+      const here = next;
+      next = keyAt(row + 1);
       putKey(key, row, here);
       gone[row] = (cells[row]?.ladder ?? 0) === 0 ? 1 : 0;
       goneTime[row] = gone[row] === 1 ? (cells[row]?.time ?? 0) : 0;
-      const place = [3, 2, 1, 0].findIndex((element) => here[element] !== next[element]);
-      (differs[place] as Column)[row] = 1;
+      let element = 3;
+      while (here[element] === next[element]) element--;
+      (differs[3 - element] as Column)[row] = 1;
       if (row === this.#rows - 1) return;
-      const larger = next[3 - place] as number;
-      const grown = larger - (here[3 - place] as number) - 1;
+      const larger = next[element] as number;
+      const grown = larger - (here[element] as number) - 1;
       growth[0][row] = grown % LISTED_UNIT;
       growth[1][row] = Math.floor(grown / LISTED_UNIT);
       value[0][row] = larger % LISTED_UNIT;
@@ -635,8 +637,8 @@ function compareKeys(a: KeyValue, b: KeyValue): number {
 }
 
 function invertAllButZero(column: Column): void {
-  const places = [...column.keys()].filter((row) => column[row] !== 0);
-  const values = Uint32Array.from(places, (row) => column[row] as number);
+  const values = column.filter((value) => value !== 0);
   invertAll(values);
-  for (const [i, row] of places.entries()) column[row] = values[i] as number;
+  let used = 0;
+  for (let row = 0; row < column.length; row++) if (column[row] !== 0) column[row] = values[used++] as number;
 }
