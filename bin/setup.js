@@ -16,7 +16,7 @@ import { become } from './become.js';
 import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtime.js';
 
 /*
- * node bin/setup.js [--nats] [command [argument...]]
+ * node bin/setup.js [--nats] [--chromium] [command [argument...]]
  *
  * Makes a fresh clone ready, then runs the command with the pinned Node first on the PATH. What npm scripts call, so it
  * uses nothing but Node 18. Messages go to stderr. Interrupted, it starts over the next time.
@@ -24,13 +24,26 @@ import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtim
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const modules = join(root, 'node_modules');
-const natsTried = join(root, '.cache', 'nats-server-not-installed');
-const NATS_RETRY_HOURS = 24;
-const NATS_FOLDERS = ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
+const RETRY_HOURS = 24;
+
+/** Programs that tests need and npm does not have, by the flag that asks for them. Debian's package has the first name. */
+const PROGRAMS = {
+  '--nats': {
+    names: ['nats-server'],
+    // Debian's is in /usr/sbin, which is not on everybody's PATH.
+    folders: ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'],
+    advice: 'Get it from https://nats.io/download and put it on the PATH.',
+  },
+  '--chromium': {
+    names: ['chromium', 'chromium-browser', 'google-chrome'],
+    folders: ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'],
+    advice: 'Install it or Chrome and put it on the PATH.',
+  },
+};
 
 const args = process.argv.slice(2);
-const wantsNats = args[0] === '--nats';
-if (wantsNats) args.shift();
+const wanted = [];
+while (Object.hasOwn(PROGRAMS, args[0] ?? '')) wanted.push(PROGRAMS[args.shift()]);
 
 const stale = whyStale();
 if (stale !== undefined) await installPackages(stale);
@@ -43,9 +56,9 @@ else if (nodeMajor() < NODE_MAJOR_MIN) {
     `there is no ${RUNTIME_PACKAGE} package with the pinned Node: install Node ${NODE_MAJOR_MIN} and run this again`,
   );
 }
-if (wantsNats) {
-  const nats = natsFolder() ?? (await installNats());
-  if (nats !== undefined) path.push(nats);
+for (const program of wanted) {
+  const folder = folderOf(program) ?? (await install(program));
+  if (folder !== undefined && !path.includes(folder)) path.push(folder);
 }
 const [command, ...rest] = args;
 if (command !== undefined) {
@@ -101,44 +114,46 @@ function linkBins() {
   }
 }
 
-/** The folder of nats-server, or undefined. Debian's is in /usr/sbin, which is not on everybody's PATH. */
-function natsFolder() {
-  const name = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server';
-  return [...(process.env.PATH ?? '').split(delimiter), ...NATS_FOLDERS].find((folder) => {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return folder !== '';
-    } catch {
-      return false;
-    }
-  });
+/** The folder that has the program under one of its names, or undefined. */
+function folderOf({ names, folders }) {
+  const suffix = process.platform === 'win32' ? '.exe' : '';
+  return [...(process.env.PATH ?? '').split(delimiter), ...folders].find((folder) =>
+    names.some((name) => {
+      try {
+        accessSync(join(folder, `${name}${suffix}`), constants.X_OK);
+        return folder !== '';
+      } catch {
+        return false;
+      }
+    }),
+  );
 }
 
-async function installNats() {
-  if (existsSync(natsTried) && Date.now() - statSync(natsTried).mtimeMs < NATS_RETRY_HOURS * 3_600_000) {
-    return sayNoNats('apt-get could not install it earlier today');
+async function install(program) {
+  const [name] = program.names;
+  const tried = join(root, '.cache', `${name}-not-installed`);
+  if (existsSync(tried) && Date.now() - statSync(tried).mtimeMs < RETRY_HOURS * 3_600_000) {
+    return sayNone(program, 'apt-get could not install it earlier today');
   }
-  if (!works('apt-get', ['--version'])) return sayNoNats('there is no apt-get here');
-  const root = process.getuid?.() === 0;
-  if (!root && !works('sudo', ['-n', 'true'])) return sayNoNats('apt-get needs root');
-  const apt = root ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
-  say(`apt-get install nats-server${root ? '' : ' (with sudo)'}, because no nats-server was found`);
+  if (!works('apt-get', ['--version'])) return sayNone(program, 'there is no apt-get here');
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot && !works('sudo', ['-n', 'true'])) return sayNone(program, 'apt-get needs root');
+  const apt = isRoot ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
+  say(`apt-get install ${name}${isRoot ? '' : ' (with sudo)'}, because no ${name} was found`);
   const wait = ['-qq', '-o', 'DPkg::Lock::Timeout=60'];
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const step of [['update'], ['install', '-y', '--no-install-recommends', 'nats-server']]) {
+  for (const step of [['update'], ['install', '-y', '--no-install-recommends', name]]) {
     await run(apt[0], [...apt.slice(1), ...wait, ...step], env);
   }
-  const folder = natsFolder();
+  const folder = folderOf(program);
   if (folder !== undefined) return folder;
-  mkdirSync(dirname(natsTried), { recursive: true });
-  writeFileSync(natsTried, '');
-  return sayNoNats('apt-get could not install it');
+  mkdirSync(dirname(tried), { recursive: true });
+  writeFileSync(tried, '');
+  return sayNone(program, 'apt-get could not install it');
 }
 
-function sayNoNats(why) {
-  say(
-    `no nats-server (${why}): what needs one is left out. Get it from https://nats.io/download and put it on the PATH.`,
-  );
+function sayNone({ names: [name], advice }, why) {
+  say(`no ${name} (${why}): what needs one is left out. ${advice}`);
   return undefined;
 }
 

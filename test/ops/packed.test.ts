@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,6 +58,35 @@ test(
   async () => {
     const code = "import { openVenue } from 'veritape'; process.stdout.write(typeof openVenue);";
     expect(await run(folder, process.execPath, ['--input-type=module', '--eval', code])).toBe('function');
+  },
+  COMMAND_MS_MAX,
+);
+
+test(
+  'the verifier can be imported alone, and refuses what is no proof',
+  async () => {
+    const code = `
+      import { checkChain, VerificationError, verifyProof } from 'veritape/verify';
+      try {
+        verifyProof(new Uint8Array(200));
+      } catch (error) {
+        process.stdout.write(\`\${error instanceof VerificationError}: \${error.message}, \${checkChain([]).proofs}\`);
+      }`;
+    const said = await run(folder, process.execPath, ['--input-type=module', '--eval', code]);
+    expect(said).toBe('true: not a proof of matching, 0');
+    const types = await readFile(join(folder, 'node_modules', 'veritape', 'dist', 'verify.d.ts'), 'utf8');
+    expect(types).toContain('verifyProof');
+  },
+  COMMAND_MS_MAX,
+);
+
+test(
+  'the page that verifies proofs is in the package',
+  async () => {
+    const told = await run(folder, 'npx', ['veritape', 'verify', '--page', 'page.html', '--json']);
+    const page = await readFile(join(folder, 'page.html'), 'utf8');
+    expect(JSON.parse(told)).toEqual({ page: { file: expect.stringMatching(/page\.html$/), bytes: page.length } });
+    expect(page).toContain('<title>Verify proofs of matching</title>');
   },
   COMMAND_MS_MAX,
 );
