@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { ON_HEADS, ON_MATCHING, ON_NAMES, ON_ORDERS, ON_ROWS, ON_TIME } from './attacks.ts';
 import { Forgery } from './forgery.ts';
 import { lies } from './lies/matching.ts';
 import { BUY, immediate, order, PRICE, resting, SELL, SIZE } from './lies/matching-words.ts';
@@ -44,4 +45,15 @@ test("a new order with the name of the account's own maker finds the name free b
     expect(forgery.get(0, 'fill')).toBe(1);
     expect(forgery.violated()).toContain('time goes on 2');
   }
+});
+
+const attacks = [...ON_MATCHING, ...ON_ORDERS, ...ON_NAMES, ...ON_TIME, ...ON_HEADS];
+
+test.each(attacks)('an operator that %s', (_, forge, rules) => {
+  expect(forge().violated()).toEqual(rules);
+});
+
+// Of rows that are no rows, more goes wrong than is told here.
+test.each(ON_ROWS)('a prover that %s', (_, forge, rules) => {
+  expect(forge().violated()).toEqual(expect.arrayContaining([...rules]));
 });

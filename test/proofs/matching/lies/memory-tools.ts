@@ -39,16 +39,14 @@ export function twin(element: number, other = 1): OrderName {
   return { ...ALICE, ...twins[element] };
 }
 
-export function order(side: number, name: OrderName, price: number, open: number, symbol = 0): BookOrder {
+function order(side: number, name: OrderName, price: number, open: number, symbol = 0): BookOrder {
   return { ...name, symbol, side, postOnly: false, price, open };
 }
 
 export const ask = (name: OrderName, price: number, open: number, symbol = 0): BookOrder =>
   order(1, name, price, open, symbol);
-export const bid = (name: OrderName, price: number, open: number, symbol = 0): BookOrder =>
-  order(0, name, price, open, symbol);
 
-export function newOrder(side: number, name: OrderName, price: number, quantity: number, rests: boolean): Command {
+function newOrder(side: number, name: OrderName, price: number, quantity: number, rests: boolean): Command {
   return { kind: 'new', ...name, side, price, quantity, rests };
 }
 
@@ -95,7 +93,7 @@ export function lookAtHead(forgery: Forgery, row: number, ladder: number): Forge
   return forgery.set(row, { 'other 0': ladder, 'other 1': 0, 'other 2': 0, 'other 3': LIST_HEAD });
 }
 
-export function keyAt(forgery: Forgery, row: number, name: string): number[] {
+function keyAt(forgery: Forgery, row: number, name: string): number[] {
   return [0, 1, 2, 3].map((i) => forgery.get(row, `${name} ${i}`));
 }
 
