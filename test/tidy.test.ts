@@ -245,6 +245,7 @@ const rules: Readonly<Record<string, Checked>> = {
       'the prover': verifier("import { prove } from '../stark/prover.ts';"),
       'a kernel, when run': verifier("await import('../stark/kernels/simd-kernels.ts');"),
       'a global of Node': verifier('const a = Buffer.alloc(1);'),
+      'what the page need not have': { 'ops/page/page.ts': "import '../cli/progress.ts';", 'ops/cli/progress.ts': '' },
       'what the entry need not have': { 'verify.ts': "export { a } from './journal/a.ts';", 'journal/a.ts': '' },
     },
     fine: {

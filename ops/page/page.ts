@@ -1,4 +1,5 @@
-import { checkChain, type VerifiedProof } from '../../verify.ts';
+import { checkChain } from '../../proofs/matching/proof-chain.ts';
+import type { VerifiedProof } from '../../proofs/matching/verify-proof.ts';
 import type { Answer, Question } from './verifier-worker.ts';
 
 /** The verifier for a thread of its own, as text: the page is one file. Set by the build. */

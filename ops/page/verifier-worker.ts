@@ -1,4 +1,5 @@
-import { VerificationError, type VerifiedProof, verifyProof } from '../../verify.ts';
+import { type VerifiedProof, verifyProof } from '../../proofs/matching/verify-proof.ts';
+import { VerificationError } from '../../proofs/stark/proof-encoding.ts';
 
 /** What the page asks of the worker, one file at a time, and what it answers. */
 export interface Question {

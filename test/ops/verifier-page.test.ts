@@ -170,7 +170,10 @@ async function choose(...files: string[]): Promise<void> {
 /** Of all files, once all are verified. */
 async function verdict(): Promise<string> {
   await page.waitForSelector('#together:not([hidden])');
-  return text('#verdict');
+  const told = await text('#verdict');
+  const looks = await page.evaluate("document.querySelector('#verdict').className");
+  expect(looks).toBe(/^Valid/.test(told) ? 'good' : 'bad');
+  return told;
 }
 
 async function text(selector: string): Promise<string> {

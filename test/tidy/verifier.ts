@@ -1,10 +1,9 @@
 import { isGlobal, nameIn, type Rule, sourcesOf, walk } from './tree.ts';
 
-/** What `veritape/verify` is. */
-const ENTRY = 'verify.ts';
+/** `veritape/verify`, and the page. */
+const ENTRIES = ['verify.ts', 'ops/page/page.ts', 'ops/page/verifier-worker.ts'];
 /** All that verifying needs: an auditor reads these files and no others. */
 const NEEDED = [
-  ENTRY,
   ...['market-circuit', 'market-columns', 'proof-chain', 'statement', 'verify-proof'].map(
     (name) => `proofs/matching/${name}.ts`,
   ),
@@ -23,7 +22,7 @@ const NODE_GLOBALS = ['process', 'Buffer', 'require', 'global', 'setImmediate'];
 export const verifierAlone: Rule = (tree) => {
   const sources = new Map(sourcesOf(tree).map((source) => [source.path, source]));
   const found: string[] = [];
-  const paths = sources.has(ENTRY) ? [ENTRY] : [];
+  const paths = ENTRIES.filter((path) => sources.has(path));
   for (const path of paths) {
     const source = sources.get(path);
     if (source === undefined) continue;
