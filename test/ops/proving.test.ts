@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
+import { openVenue } from '../../ops/venue.ts';
 import { temporaryName } from '../../proofs/matching/proof-store.ts';
 import { endAllProcesses, VeritapeProcess } from '../faults/server-process.ts';
 import { writeJournal } from './journal-fixture.ts';
@@ -137,4 +138,48 @@ test(
     expect(files(directory).filter((name) => name.endsWith('.vtp'))).toEqual(THREE.slice(0, 1));
   },
   RUN_MS_MAX,
+);
+
+test(
+  'of a journal that grows, a run proves what is there when it begins, and the next one goes on',
+  async () => {
+    const directory = temporaryFolder();
+    const limits = { ordersMax: 4096, levelPagesMax: 64, instrumentsMax: 4, sessionsMax: 4, answersPerSessionMax: 64 };
+    const venue = await openVenue({ directory, limits, segmentBytesMax: 4 * 2 ** 20, snapshotEvery: 0 });
+    try {
+      const admin = await venue.openSession(0, 1);
+      await admin.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' }]);
+      const client = await venue.openSession(7, 1);
+      let id = 0;
+      const trade = async (orders: number): Promise<number> => {
+        let sequence = 0;
+        for (let i = 0; i < orders; i++) {
+          const side = ++id % 2 === 0 ? 'buy' : 'sell';
+          const [answer] = await client.send([
+            { op: 'new', account: 7, symbol: 0, id, side, price: 95 + (id % 10), quantity: 1 + (id % 3) },
+          ]);
+          sequence = answer?.sequence ?? 0;
+        }
+        return sequence;
+      };
+      const before = await trade(40);
+      const first = VeritapeProcess.run('prove', directory, '--profile', 'fast', '--threads', '1', '--json');
+      await proverAtWork(first.pid);
+      const meanwhile = await trade(40);
+      const end = await first.end(undefined, RUN_MS_MAX);
+      expect(end.result).toMatchObject({ ranges: [{ from: 1, to: before }], spans: [{ lastSequence: before }] });
+      const second = await VeritapeProcess.run('prove', directory, '--threads', '1', '--json').end(
+        undefined,
+        RUN_MS_MAX,
+      );
+      expect(second.result).toMatchObject({ ranges: [{ from: before + 1, to: meanwhile }], plan: { profile: 'fast' } });
+      expect(linesOf(veritape(['verify', directory, '--journal', directory, '--json']).stdout)[0]).toMatchObject({
+        good: true,
+        chain: { firstSequence: 1, lastSequence: meanwhile, proofs: 2 },
+      });
+    } finally {
+      await venue.close();
+    }
+  },
+  2 * RUN_MS_MAX,
 );
