@@ -16,6 +16,7 @@ test('what no proof covers', () => {
   ]);
   // Overlapping, one in the other, and beyond both ends.
   expect(gaps(10, 50, [1, 15], [12, 13], [14, 20], [45, 90])).toEqual([[21, 44]]);
+  expect(gaps(10, 50, [1, 30], [12, 13])).toEqual([[31, 50]]);
   expect(gaps(10, 50, [60, 70], [1, 9])).toEqual([[10, 50]]);
   expect(gaps(10, 9)).toEqual([]);
 });
