@@ -191,6 +191,5 @@ function strangeKinds(): Lies {
     'cancel is a bit': () => refused({ cancel: -1, reduce: 1 }, 1),
     'reduce is a bit': () => refused({ reduce: -1, cancel: 1 }, -1),
     'replace is a bit': () => refused({ replace: -1, cancel: 1 }, -1),
-    'mass cancel is a bit': () => new Forgery([ASIDE]).set(0, { aside: -1, 'mass cancel': 2 }),
   };
 }

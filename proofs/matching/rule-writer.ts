@@ -1,0 +1,119 @@
+import type { CircuitBuilder } from '../stark/constraints.ts';
+import type { Expression } from '../stark/expressions.ts';
+import { type Key, KINDS, type Limbs, type MarketColumns } from './market-columns.ts';
+
+/** Limbs of amounts are below this. */
+const LIMB = 65_536;
+export const LIMB_MAX = 65_535;
+/** What the directory compares is a limb and this times another: less than p. */
+export const LISTED_UNIT = 2 ** 12;
+
+/** The words in which the market's rules are written. */
+export abstract class RuleWriter {
+  protected readonly circuit: CircuitBuilder;
+  protected readonly columns: MarketColumns<Expression>;
+  protected readonly one: Expression;
+  protected readonly zero: Expression;
+
+  constructor(circuit: CircuitBuilder, columns: MarketColumns<Expression>) {
+    this.circuit = circuit;
+    this.columns = columns;
+    this.one = circuit.constant(1);
+    this.zero = circuit.constant(0);
+  }
+
+  abstract write(): void;
+
+  /** Whether the row belongs to a command. */
+  protected real(): Expression {
+    return sumOf(KINDS.map((kind) => this.columns.command.kind[kind]));
+  }
+
+  /** Commands that name an order. */
+  protected named(): Expression {
+    const { cancel, reduce, replace } = this.columns.command.kind;
+    return cancel.plus(reduce).plus(replace);
+  }
+
+  /** The ladder of the order at work. */
+  protected ladder(): Expression {
+    const { report } = this.columns;
+    return report.symbol.times(2).plus(report.side);
+  }
+
+  /** Rows that look at the head of the other side. */
+  protected seesHead(): Expression {
+    const { step, first } = this.columns;
+    return sumOf([step.fill, step.rest, step.expire, step['would trade']]).plus(step.peek.plus(step.fail).times(first));
+  }
+
+  /** By the side of the order at work: the first for sells, the second for buys. */
+  protected choose(sell: Expression, buy: Expression): Expression {
+    return buy.plus(this.columns.report.side.times(sell.minus(buy)));
+  }
+
+  protected limbs(limb: (i: number) => Expression): Limbs<Expression> {
+    return [limb(0), limb(1), limb(2)];
+  }
+
+  protected key(part: (i: number) => Expression): Key<Expression> {
+    return [part(0), part(1), part(2), part(3)];
+  }
+
+  protected not(a: Expression): Expression {
+    return this.one.minus(a);
+  }
+
+  protected every(name: string, zero: Expression): void {
+    this.circuit.onEveryRow(name, zero);
+  }
+
+  protected bit(column: Expression, name: string): void {
+    this.every(`${name} is a bit`, column.times(column.minus(1)));
+  }
+
+  /** More than a bit could borrow all of p: the difference would be one modulo p, and never below zero. */
+  protected borrows(name: string, borrow: readonly Expression[]): void {
+    for (const [i, bit] of borrow.entries()) this.bit(bit, `${name} borrow ${i}`);
+  }
+
+  /** Where `when` is 1: sign * (from - take) - less = gives, and not below zero, as its limbs are looked up. */
+  protected difference(
+    name: string,
+    when: Expression,
+    { sign = this.one, from, take, less = this.zero, gives, borrow }: Difference,
+  ): void {
+    for (let i = 0; i < 3; i++) {
+      const limb = sign.times((from[i] as Expression).minus(take[i] as Expression));
+      const lent = i < 2 ? (borrow[i] as Expression).times(LIMB) : this.zero;
+      const owed = i === 0 ? less : (borrow[i - 1] as Expression);
+      this.every(
+        `${name} difference ${i}`,
+        when.times(
+          limb
+            .plus(lent)
+            .minus(owed)
+            .minus(gives[i] as Expression),
+        ),
+      );
+    }
+  }
+}
+
+interface Difference {
+  readonly sign?: Expression;
+  readonly from: Limbs<Expression>;
+  readonly take: Limbs<Expression>;
+  readonly less?: Expression;
+  readonly gives: Limbs<Expression>;
+  readonly borrow: readonly [Expression, Expression];
+}
+
+/** 2^48 - 1 less an amount, limb by limb. */
+export function mirrored(limb: Expression): Expression {
+  return limb.times(-1).plus(LIMB_MAX);
+}
+
+export function sumOf(parts: readonly Expression[]): Expression {
+  return parts.reduce((sum, part) => sum.plus(part));
+}
