@@ -1,6 +1,17 @@
 import { AMOUNT_MAX } from '../../journal/amounts.ts';
 import { Reason } from '../../journal/reasons.ts';
-import { element, invertAll, multiply, subtract } from '../stark/field.ts';
+import { element, multiply } from '../stark/field.ts';
+import {
+  type Column,
+  invertAllButZero,
+  LIMB,
+  limbOf,
+  putAmount,
+  putCell,
+  putDifference,
+  putKey,
+  sumAt,
+} from './column-writing.ts';
 import {
   type BookOrder,
   type Cell,
@@ -11,18 +22,9 @@ import {
   type OrderName,
   priceOf,
 } from './linked-books.ts';
-import {
-  type BookTable,
-  type Cell as CellColumns,
-  ID_IN_KEY_2,
-  type Key,
-  LIST_HEAD,
-  type Limbs,
-  type MarketColumns,
-  marketColumns,
-  type Step,
-} from './market-columns.ts';
+import { ID_IN_KEY_2, type MarketColumns, marketColumns, type Step } from './market-columns.ts';
 import type { TapeCommand } from './tape.ts';
+import { countRange, LISTED_UNIT, writeAdmission, writeDirectory, writeTable } from './witness-tables.ts';
 
 /** What a step did, to be compared with the venue's events. Amounts that it does not report are zero. */
 export interface StepReport {
@@ -44,8 +46,6 @@ export class SpanFullError extends Error {
   override readonly name = 'SpanFullError';
 }
 
-type Column = Uint32Array;
-
 /** The order at work, as the circuit sees it. */
 interface Taker {
   readonly symbol: number;
@@ -57,11 +57,7 @@ interface Taker {
 }
 
 const MARKET_LIMIT = AMOUNT_MAX - 1;
-const LIMB = 65_536;
 const AGE_UNIT = 2 ** 14;
-const LISTED_UNIT = 2 ** 12;
-/** Keys that fill the directory up are above all others. */
-const FILLER_KEY = 2 * LIST_HEAD;
 
 /**
  * Fills the market circuit's columns, command by command, with its own idea of the books: it has nothing of the
@@ -98,7 +94,7 @@ export class MarketWitness {
       this.#books.link(cell, symbol * 2 + side, side === 1 ? price : AMOUNT_MAX - price);
     }
     this.#checkBooks(0);
-    this.#writeTable(this.#columns.before);
+    writeTable(this.#books, this.#columns.before);
   }
 
   get commands(): number {
@@ -159,12 +155,12 @@ export class MarketWitness {
       columns.command.number[row] = this.#commands;
       columns.crosses[row] = 1;
     }
-    this.#writeTable(columns.after, columns.afterTime);
-    this.#writeDirectory();
-    this.#writeAdmission();
+    writeTable(this.#books, columns.after, columns.afterTime);
+    writeDirectory(this.#books, columns, this.#rows);
+    writeAdmission(columns, this.#rows);
     const inverses = [columns.gapInverse, columns.freeInverse, columns.priceInverse, columns.quantityInverse];
     for (const column of [...inverses, ...columns.priceWitness]) invertAllButZero(column);
-    this.#countRange();
+    countRange(columns);
   }
 
   // --- Commands ----------------------------------------------------------------------------------------------------------
@@ -482,78 +478,6 @@ export class MarketWitness {
     priceInverse[row] = priceCheck[row] as number;
     quantityInverse[row] = sumAt(tape.quantity, row);
   }
-
-  // --- Tables ------------------------------------------------------------------------------------------------------------
-
-  #writeTable(table: BookTable<Column>, times?: Column): void {
-    let row = 0;
-    for (const cell of this.#books.list()) {
-      putKey(table.address, row, cell.key);
-      table.ladder[row] = cell.ladder;
-      table.postOnly[row] = cell.postOnly ? 1 : 0;
-      putAmount(table.key, row, cell.priceKey);
-      putAmount(table.open, row, cell.open);
-      table.used[row] = 1;
-      table.isOrder[row] = isHead(cell) ? 0 : 1;
-      if (times !== undefined) times[row] = cell.time;
-      row++;
-    }
-  }
-
-  #writeDirectory(): void {
-    const { key, differs, growth, value, gone, goneTime } = this.#columns.directory;
-    const cells = [...this.#books.cells()].sort((a, b) => compareKeys(a.key, b.key));
-    const keyAt = (row: number): KeyValue => cells[row]?.key ?? [0, 0, 0, FILLER_KEY + row];
-    let next = keyAt(0);
-    for (let row = 0; row < this.#rows; row++) {
-      const here = next;
-      next = keyAt(row + 1);
-      putKey(key, row, here);
-      gone[row] = (cells[row]?.ladder ?? 0) === 0 ? 1 : 0;
-      goneTime[row] = gone[row] === 1 ? (cells[row]?.time ?? 0) : 0;
-      let element = 3;
-      while (here[element] === next[element]) element--;
-      (differs[3 - element] as Column)[row] = 1;
-      if (row === this.#rows - 1) return;
-      const larger = next[element] as number;
-      const grown = larger - (here[element] as number) - 1;
-      growth[0][row] = grown % LISTED_UNIT;
-      growth[1][row] = Math.floor(grown / LISTED_UNIT);
-      value[0][row] = larger % LISTED_UNIT;
-      value[1][row] = Math.floor(larger / LISTED_UNIT);
-    }
-  }
-
-  #writeAdmission(): void {
-    const { command, own, inLadder, isFree, freeInverse } = this.#columns;
-    const { cancel, reduce, replace } = command.kind;
-    for (let row = 0; row < this.#rows; row++) {
-      const ladder = own.cell.ladder[row] as number;
-      const gap = element(ladder - 2 * (command.symbol[row] as number) - 1);
-      inLadder[row] = multiply(gap, subtract(gap, 1));
-      const isNamed = (cancel[row] as number) + (reduce[row] as number) + (replace[row] as number) === 1;
-      const tested = isNamed ? (inLadder[row] as number) : ladder;
-      isFree[row] = tested === 0 ? 1 : 0;
-      freeInverse[row] = tested;
-    }
-  }
-
-  #countRange(): void {
-    const { command, crossGap, gap, behindGap, ages, directory, range } = this.#columns;
-    const lookedUp = [
-      command.price,
-      command.quantity,
-      crossGap,
-      gap,
-      behindGap,
-      ...ages,
-      directory.growth,
-      directory.value,
-    ];
-    for (const column of lookedUp.flat()) {
-      for (const value of column) range.times[value] = (range.times[value] as number) + 1;
-    }
-  }
 }
 
 const NOBODY: OrderName = { account: 0, idLow: 0, idHigh: 0 };
@@ -587,58 +511,4 @@ function amended(command: TapeCommand, own: Cell, side: number): Taker {
     limit: !replaces ? 0 : command.hasPrice ? limitOf(command, side) : AMOUNT_MAX - own.priceKey,
     left: namesQuantity ? command.quantity : replaces ? own.open : 0,
   };
-}
-
-function limbOf(amount: number, limb: number): number {
-  return Math.floor(amount / LIMB ** limb) % LIMB;
-}
-
-function putAmount(limbs: Limbs<Column>, row: number, amount: number): void {
-  const upper = Math.floor(amount / LIMB);
-  limbs[0][row] = amount % LIMB;
-  limbs[1][row] = upper % LIMB;
-  limbs[2][row] = Math.floor(upper / LIMB);
-}
-
-function sumAt(limbs: Limbs<Column>, row: number): number {
-  return (limbs[0][row] as number) + (limbs[1][row] as number) + (limbs[2][row] as number);
-}
-
-/** from - take - less, with what each limb borrows from the next. */
-function putDifference(
-  limbs: Limbs<Column>,
-  borrow: readonly [Column, Column],
-  row: number,
-  from: number,
-  take: number,
-  less: number,
-): void {
-  putAmount(limbs, row, from - take - less);
-  const first = limbOf(from, 0) - limbOf(take, 0) - less < 0 ? 1 : 0;
-  borrow[0][row] = first;
-  borrow[1][row] = limbOf(from, 1) - limbOf(take, 1) - first < 0 ? 1 : 0;
-}
-
-function putKey(columns: Key<Column>, row: number, key: KeyValue): void {
-  for (let i = 0; i < 4; i++) (columns[i] as Column)[row] = key[i] as number;
-}
-
-function putCell(columns: CellColumns<Column>, row: number, cell: Cell): void {
-  columns.ladder[row] = cell.ladder;
-  columns.postOnly[row] = cell.postOnly ? 1 : 0;
-  putAmount(columns.key, row, cell.priceKey);
-  putAmount(columns.open, row, cell.open);
-  putKey(columns.next, row, cell.next?.key ?? [0, 0, 0, 0]);
-  putAmount(columns.nextKey, row, cell.next?.priceKey ?? 0);
-}
-
-function compareKeys(a: KeyValue, b: KeyValue): number {
-  return a[3] - b[3] || a[2] - b[2] || a[1] - b[1] || a[0] - b[0];
-}
-
-function invertAllButZero(column: Column): void {
-  const values = column.filter((value) => value !== 0);
-  invertAll(values);
-  let used = 0;
-  for (let row = 0; row < column.length; row++) if (column[row] !== 0) column[row] = values[used++] as number;
 }

@@ -1,0 +1,87 @@
+import { element, multiply, subtract } from '../stark/field.ts';
+import { type Column, putAmount, putKey } from './column-writing.ts';
+import { isHead, type KeyValue, type LinkedBooks } from './linked-books.ts';
+import { type BookTable, LIST_HEAD, type MarketColumns } from './market-columns.ts';
+
+/** Of what the directory compares, its second limb is worth so much. */
+export const LISTED_UNIT = 2 ** 12;
+/** Keys that fill the directory up are above all others. */
+const FILLER_KEY = 2 * LIST_HEAD;
+
+/** Heads and orders in the order of their list. */
+export function writeTable(books: LinkedBooks, table: BookTable<Column>, times?: Column): void {
+  let row = 0;
+  for (const cell of books.list()) {
+    putKey(table.address, row, cell.key);
+    table.ladder[row] = cell.ladder;
+    table.postOnly[row] = cell.postOnly ? 1 : 0;
+    putAmount(table.key, row, cell.priceKey);
+    putAmount(table.open, row, cell.open);
+    table.used[row] = 1;
+    table.isOrder[row] = isHead(cell) ? 0 : 1;
+    if (times !== undefined) times[row] = cell.time;
+    row++;
+  }
+}
+
+/** Every name that the books ever heard of, once and in order, then fillers. */
+export function writeDirectory(books: LinkedBooks, columns: MarketColumns<Column>, rows: number): void {
+  const { key, differs, growth, value, gone, goneTime } = columns.directory;
+  const cells = [...books.cells()].sort((a, b) => compareKeys(a.key, b.key));
+  const keyAt = (row: number): KeyValue => cells[row]?.key ?? [0, 0, 0, FILLER_KEY + row];
+  let next = keyAt(0);
+  for (let row = 0; row < rows; row++) {
+    const here = next;
+    next = keyAt(row + 1);
+    putKey(key, row, here);
+    gone[row] = (cells[row]?.ladder ?? 0) === 0 ? 1 : 0;
+    goneTime[row] = gone[row] === 1 ? (cells[row]?.time ?? 0) : 0;
+    let element = 3;
+    while (here[element] === next[element]) element--;
+    (differs[3 - element] as Column)[row] = 1;
+    if (row === rows - 1) return;
+    const larger = next[element] as number;
+    const grown = larger - (here[element] as number) - 1;
+    growth[0][row] = grown % LISTED_UNIT;
+    growth[1][row] = Math.floor(grown / LISTED_UNIT);
+    value[0][row] = larger % LISTED_UNIT;
+    value[1][row] = Math.floor(larger / LISTED_UNIT);
+  }
+}
+
+/** Whether a new order's key is free, or a named order is there: on every row, asked for or not. */
+export function writeAdmission(columns: MarketColumns<Column>, rows: number): void {
+  const { command, own, inLadder, isFree, freeInverse } = columns;
+  const { cancel, reduce, replace } = command.kind;
+  for (let row = 0; row < rows; row++) {
+    const ladder = own.cell.ladder[row] as number;
+    const gap = element(ladder - 2 * (command.symbol[row] as number) - 1);
+    inLadder[row] = multiply(gap, subtract(gap, 1));
+    const isNamed = (cancel[row] as number) + (reduce[row] as number) + (replace[row] as number) === 1;
+    const tested = isNamed ? (inLadder[row] as number) : ladder;
+    isFree[row] = tested === 0 ? 1 : 0;
+    freeInverse[row] = tested;
+  }
+}
+
+/** How often each number of 16 bits is looked up. */
+export function countRange(columns: MarketColumns<Column>): void {
+  const { command, crossGap, gap, behindGap, ages, directory, range } = columns;
+  const lookedUp = [
+    command.price,
+    command.quantity,
+    crossGap,
+    gap,
+    behindGap,
+    ...ages,
+    directory.growth,
+    directory.value,
+  ];
+  for (const column of lookedUp.flat()) {
+    for (const value of column) range.times[value] = (range.times[value] as number) + 1;
+  }
+}
+
+function compareKeys(a: KeyValue, b: KeyValue): number {
+  return a[3] - b[3] || a[2] - b[2] || a[1] - b[1] || a[0] - b[0];
+}
