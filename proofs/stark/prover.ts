@@ -2,7 +2,7 @@ import type { Circuit } from './constraints.ts';
 import { DEGREE, type Extension, powersOf, scale } from './extension.ts';
 import { add, GENERATOR, power, rootOfUnity, subtract } from './field.ts';
 import { FOLDING_ARITY, foldedPosition, LEAF_WORDS, leafOf, type Position } from './fri.ts';
-import { fillRandomElements, fillRandomWords } from './hiding.ts';
+import { fillHiddenRows, fillRandomElements, saltKey, treeSecret } from './hiding.ts';
 import { columnOf, columnRange, type Matrix, type ProverKernels } from './kernels/kernels.ts';
 import { openTree, treeRoot } from './merkle.ts';
 import { cosetShift, reverseBits } from './ntt.ts';
@@ -33,6 +33,12 @@ export interface ProverOptions {
   readonly frugal?: boolean;
   /** The {@link Statement.context} that the verifier will be given. */
   readonly context?: Uint32Array;
+  /**
+   * For column groups by name, 32 secret bytes that hide them instead of chance, so that the same columns have the same root
+   * in another proof of this height and these parameters. No seed serves for two different sets of columns, nor in more than
+   * `PROOFS_OF_COMMITMENT` proofs (parameters.ts).
+   */
+  readonly seeds?: Readonly<Record<string, Uint8Array>>;
   readonly stage?: ProverStage;
 }
 
@@ -69,6 +75,8 @@ class Proving {
   readonly #trace: Trace;
   readonly #frugal: boolean;
   readonly #context: Uint32Array;
+  /** Of each column group, then of the helpers, then of the quotient. */
+  readonly #secrets: readonly Uint32Array[];
   readonly #stage: ProverStage;
 
   constructor(
@@ -77,12 +85,14 @@ class Proving {
     trace: Trace,
     publics: readonly number[],
     kernels: ProverKernels,
-    { frugal = false, context = new Uint32Array(), stage = () => undefined }: ProverOptions,
+    { frugal = false, context = new Uint32Array(), seeds = {}, stage = () => undefined }: ProverOptions,
   ) {
     if (trace.length !== circuit.columns.length) throw new RangeError('the trace has other columns than the circuit');
     if (publics.length !== circuit.publics.length) throw new RangeError('public inputs are missing or too many');
     const rows = trace[0]?.length ?? 0;
     if (trace.some((column) => column.length !== rows)) throw new RangeError('columns of different lengths');
+    const stranger = Object.keys(seeds).find((name) => !circuit.groups.some((group) => group.name === name));
+    if (stranger !== undefined) throw new RangeError(`a seed for ${stranger}, which is no group of the circuit`);
     const heightLog = Math.log2(rows + parameters.hiddenRows);
     this.#layout = layoutOf(circuit, parameters, heightLog);
     this.#circuit = circuit;
@@ -92,6 +102,10 @@ class Proving {
     this.#trace = trace;
     this.#frugal = frugal;
     this.#context = context;
+    const seedOf = (name: string): Uint8Array | undefined => (Object.hasOwn(seeds, name) ? seeds[name] : undefined);
+    this.#secrets = [...circuit.groups.map(({ name }) => seedOf(name)), undefined, undefined].map((seed) =>
+      treeSecret(seed, heightLog, parameters),
+    );
     this.#stage = stage;
     this.#height = 2 ** heightLog;
     this.#cosets = 2 ** parameters.blowUpLog;
@@ -107,7 +121,7 @@ class Proving {
     const values = this.#fillTrace();
     const columns = this.#interpolate(values);
     const columnWords = this.#extend(columns);
-    const groups = this.#commit(columnWords, circuit.groups);
+    const groups = this.#commit(columnWords, circuit.groups, this.#secrets);
     for (const group of groups) transcript.absorb('columns', treeRoot(group));
     this.#stage('trace');
 
@@ -117,14 +131,15 @@ class Proving {
     const challenges = [alpha, ...powersOf(beta, circuit.messageLength + 1).slice(1)];
     const helpers = this.#fillHelpers(values, challenges);
     const helperWords = this.#extend(helpers);
-    const helperTree = helpers.columns > 0 ? this.#commit(helperWords, [wholeOf(helpers)]) : [];
+    const [helperSecret, quotientSecret] = this.#secrets.slice(-2) as [Uint32Array, Uint32Array];
+    const helperTree = helpers.columns > 0 ? this.#commit(helperWords, [wholeOf(helpers)], [helperSecret]) : [];
     for (const tree of helperTree) transcript.absorb('helpers', treeRoot(tree));
     this.#stage('buses');
 
     // The quotient of the constraints.
     const weights = powersOf(transcript.challenge(), circuit.constraints.length);
     const quotient = this.#quotient(columnWords, helperWords, challenges, weights);
-    const quotientTree = this.#commit(this.#extend(quotient), [wholeOf(quotient)]);
+    const quotientTree = this.#commit(this.#extend(quotient), [wholeOf(quotient)], [quotientSecret]);
     for (const tree of quotientTree) transcript.absorb('quotient', treeRoot(tree));
     this.#stage('quotient');
 
@@ -191,9 +206,13 @@ class Proving {
   #fillTrace(): Matrix {
     const values = this.#kernels.matrix(this.#trace.length, this.#height);
     const usable = usableRows(this.#layout.heightLog, this.#parameters);
-    for (const [c, column] of this.#trace.entries()) {
-      columnOf(values, c).set(column);
-      fillRandomElements(columnOf(values, c).subarray(usable));
+    for (const [g, { first, columns }] of this.#circuit.groups.entries()) {
+      const secret = this.#secrets[g] as Uint32Array;
+      for (let c = 0; c < columns; c++) {
+        const column = columnOf(values, first + c);
+        column.set(this.#trace[first + c] as Uint32Array);
+        fillHiddenRows(column.subarray(usable), secret, c);
+      }
     }
     return values;
   }
@@ -221,10 +240,14 @@ class Proving {
   }
 
   /** One tree for each group of columns. */
-  #commit(words: Words, groups: readonly { readonly first: number; readonly columns: number }[]): Committed[] {
+  #commit(
+    words: Words,
+    groups: readonly { readonly first: number; readonly columns: number }[],
+    secrets: readonly Uint32Array[],
+  ): Committed[] {
     const rows = this.#height;
-    const trees = groups.map(({ first, columns }) =>
-      this.#emptyTree((c) => columnRange(words(c), first, columns), rows),
+    const trees = groups.map(({ first, columns }, i) =>
+      this.#emptyTree((c) => columnRange(words(c), first, columns), rows, secrets[i]),
     );
     // Group by group inside a coset, so that each coset is computed once.
     for (let coset = 0; coset < this.#cosets; coset++) for (const tree of trees) this.#hashCoset(tree, coset);
@@ -232,20 +255,19 @@ class Proving {
     return trees;
   }
 
-  #emptyTree(words: Words, rows: number, salted = this.#layout.saltWords > 0): Committed {
+  #emptyTree(words: Words, rows: number, secret?: Uint32Array): Committed {
     const leaves = rows * this.#cosets;
-    const salts = salted ? Array.from({ length: this.#cosets }, () => this.#salts(rows)) : [];
+    const { saltWords } = this.#layout;
+    const salts = Array.from({ length: secret !== undefined && saltWords > 0 ? this.#cosets : 0 }, (_, coset) => {
+      const some = this.#kernels.matrix(saltWords, rows);
+      this.#kernels.salts(saltKey(secret as Uint32Array), coset * rows, some);
+      return some;
+    });
     return { words, rows, salts, nodes: this.#kernels.tree(leaves), leaves };
   }
 
   #hashCoset({ words, rows, salts, nodes }: Committed, coset: number): void {
     this.#kernels.hashRows(words(coset), salts[coset], nodes, coset * rows);
-  }
-
-  #salts(rows: number): Matrix {
-    const salts = this.#kernels.matrix(this.#layout.saltWords, rows);
-    fillRandomWords(salts.words);
-    return salts;
   }
 
   #fillHelpers(values: Matrix, challenges: readonly Extension[]): Matrix {
@@ -356,7 +378,7 @@ class Proving {
       const leaves = rows / FOLDING_ARITY;
       return { words: words.words, columns: LEAF_WORDS, rows: leaves, stride: leaves };
     });
-    const layer = this.#emptyTree((coset) => cosets[coset] as Matrix, rows / FOLDING_ARITY, false);
+    const layer = this.#emptyTree((coset) => cosets[coset] as Matrix, rows / FOLDING_ARITY);
     for (let coset = 0; coset < this.#cosets; coset++) this.#hashCoset(layer, coset);
     this.#kernels.hashTree(layer.nodes, layer.leaves);
     return layer;

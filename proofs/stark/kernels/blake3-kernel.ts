@@ -19,6 +19,7 @@ export function addHashKernels(module: WasmModule): void {
   const compress = module.add(compression());
   module.add(leaves(compress));
   module.add(nodes(compress));
+  module.add(salts(compress));
   module.add(grind(compress));
 }
 
@@ -196,6 +197,32 @@ function nodes(compress: number): WasmFunction {
     }
     f.call(compress, scratch, i32.constant(0), i32.constant(BLOCK_WORDS * 4), i32.constant(SINGLE));
     putDigests(f, scratch, f.keepInt(i32.add(parents, i32.shiftLeft(parent, i32.constant(5)))));
+  });
+  return f;
+}
+
+/** (key, first leaf, first row, end, into, bytes from one word's column to the next, scratch): hashes of leaf numbers. */
+function salts(compress: number): WasmFunction {
+  const f = new WasmFunction('salts', 7);
+  const [key, leaf, first, end, into, step, scratch] = [0, 1, 2, 3, 4, 5, 6].map((i) => f.parameter(i)) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ];
+  for (let i = 1; i < BLOCK_WORDS; i++) f.emit(v128.store(scratch, i32x4.splat(i32.constant(0)), i * VECTOR));
+  f.loop(first, end, i32.constant(4), (row) => {
+    takeKey(f, scratch, key);
+    f.emit(v128.store(scratch, i32x4.add(i32x4.splat(i32.add(leaf, row)), i32x4.constant([0, 1, 2, 3]))));
+    f.call(compress, scratch, i32.constant(0), i32.constant(4), i32.constant(SINGLE));
+    const place = f.int(i32.add(into, i32.shiftLeft(row, i32.constant(2))));
+    for (let i = 0; i < DIGEST_WORDS; i++) {
+      f.emit(v128.store(place.get, v128.load(scratch, VALUE + i * VECTOR)));
+      place.set(i32.add(place.get, step));
+    }
   });
   return f;
 }

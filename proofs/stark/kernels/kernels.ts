@@ -47,6 +47,8 @@ export interface ProverKernels {
   evaluate(coefficients: Matrix, into: Matrix, shift: number): void;
   /** Digests of all rows, each followed by its row of `salts`, as leaves from place `firstLeaf`. */
   hashRows(rows: Matrix, salts: Matrix | undefined, nodes: Uint32Array, firstLeaf: number): void;
+  /** The salts of leaves from place `first`: a column for each word. */
+  salts(key: Uint32Array, first: number, into: Matrix): void;
   /** The levels above the leaves. */
   hashTree(nodes: Uint32Array, leaves: number): void;
   /** The first `usable` rows of the helper columns: the fractions, and their running sum in the last. */

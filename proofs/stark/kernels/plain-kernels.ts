@@ -1,4 +1,4 @@
-import { DIGEST_WORDS, hashPair } from '../blake3.ts';
+import { DIGEST_WORDS, hashPair, hashWords } from '../blake3.ts';
 import type { Circuit, Constraint } from '../constraints.ts';
 import { evaluateNodes } from '../expressions.ts';
 import {
@@ -45,6 +45,12 @@ export function createPlainKernels(circuit: Circuit): ProverKernels {
       for (let row = 0; row < rows.rows; row++) {
         const words = Uint32Array.from([...rowOf(rows, row), ...(salts === undefined ? [] : rowOf(salts, row))]);
         nodes.set(leafDigest(words), (firstLeaf + row) * DIGEST_WORDS);
+      }
+    },
+    salts(key, first, into) {
+      for (let row = 0; row < into.rows; row++) {
+        for (const [c, word] of hashWords(Uint32Array.of(first + row), 0, 1, key).entries())
+          columnOf(into, c)[row] = word;
       }
     },
     hashTree(nodes, leaves) {

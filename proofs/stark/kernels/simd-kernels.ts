@@ -138,6 +138,16 @@ class SimdKernels implements ProverKernels {
     );
   }
 
+  salts(key: Uint32Array, first: number, into: Matrix): void {
+    const keyAt = this.#keep(key);
+    this.#run(
+      ranges(into.rows, JOB_ROWS).map(([from, to]) => ({
+        name: 'salts',
+        values: [keyAt, first, from, to, into.words.byteOffset, into.stride * 4, THREAD_SCRATCH],
+      })),
+    );
+  }
+
   hashTree(nodes: Uint32Array, leaves: number): void {
     let from = 0;
     for (let width = leaves; width > 1; width /= 2) {

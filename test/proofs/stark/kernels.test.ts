@@ -70,6 +70,20 @@ test.each([1, 3, 15, 16, 17, 40, 255, 256, 257, 511, 513, 1_300, 2_048])('rows o
   expect(digestBytes(nodes.slice(128 + 16, 128 + 24))).toEqual(noble(pair, { key: digestBytes(NODE_KEY) }));
 });
 
+test('salts are hashes of the leaves, wherever one starts', () => {
+  const key = wordsFrom(8, 8);
+  const saltsOf = (kernels: ProverKernels, first: number, rows: number): number[][] => {
+    const salts = kernels.matrix(8, rows);
+    kernels.salts(key, first, salts);
+    return contents(salts);
+  };
+  agree((kernels) => saltsOf(kernels, 32, 16));
+  const later = saltsOf(single, 16, 16);
+  expect(saltsOf(single, 0, 32).map((words) => words.slice(16))).toEqual(later);
+  const digest = noble(digestBytes(Uint32Array.of(21)), { key: digestBytes(key) });
+  expect(digestBytes(Uint32Array.from(later, (words) => words[5] as number))).toEqual(digest);
+});
+
 test('a tree of many nodes', () => {
   agree((kernels) => {
     const nodes = kernels.tree(2_048);
