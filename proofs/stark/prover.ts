@@ -9,7 +9,7 @@ import { cosetShift, reverseBits } from './ntt.ts';
 import { type ProofParameters, usableRows } from './parameters.ts';
 import { encodeProof, type Proof, type TreeOpening } from './proof-encoding.ts';
 import { layoutOf, openTranscript, type ProofLayout } from './proof-layout.ts';
-import type { Trace } from './row-checker.ts';
+import type { Trace, TraceColumn } from './row-checker.ts';
 import { SELECTORS, selectorsOnCoset } from './trace-domain.ts';
 
 /** Polynomials on the whole evaluation domain, a coset at a time: each matrix is valid until the next is asked for. */
@@ -210,7 +210,7 @@ class Proving {
       const secret = this.#secrets[g] as Uint32Array;
       for (let c = 0; c < columns; c++) {
         const column = columnOf(values, first + c);
-        column.set(this.#trace[first + c] as Uint32Array);
+        column.set(this.#trace[first + c] as TraceColumn);
         fillHiddenRows(column.subarray(usable), secret, c);
       }
     }
