@@ -11,7 +11,7 @@ import { machine, memories } from './prover-circuits.ts';
  * The prover alone, on eight memories side by side: 96 columns, 75 constraints and 48 bus entries, which take 125 more. With
  * `--columns` on a circuit of that many, two thirds of them registers. The peak is of the whole process: one height at a time.
  *
- *     node bench/prover.bench.ts --heights 14,16 --profile standard --threads 2 [--columns 215] [--hidden] [--frugal]
+ *     node bench/prover.bench.ts --heights 14,16 --profile standard --threads 2 [--columns 215] [--hidden] [--memory-mib 2048]
  */
 const MEMORIES = 8;
 const VERIFICATIONS = 10;
@@ -23,12 +23,13 @@ const { values: given } = parseArgs({
     threads: { type: 'string', default: '2' },
     columns: { type: 'string' },
     hidden: { type: 'boolean', default: false },
-    frugal: { type: 'boolean', default: false },
+    'memory-mib': { type: 'string', default: '2048' },
   },
 });
 
 const profile = PROFILES[given.profile as keyof typeof PROFILES];
 const parameters = given.hidden ? withZeroKnowledge(profile) : profile;
+const memoryMax = Number(given['memory-mib']) * 2 ** 20;
 const { circuit, trace: traceOf } = given.columns === undefined ? memories(MEMORIES) : machine(Number(given.columns));
 const kernels = createSimdKernels(circuit, Number(given.threads));
 for (const height of given.heights.split(',')) measure(Number(height));
@@ -45,7 +46,7 @@ function measure(heightLog: number): void {
     stages.push(`${name} ${(now - before).toFixed(0)}`);
     before = now;
   };
-  const proof = prove(circuit, parameters, trace, [], kernels, { frugal: given.frugal, stage });
+  const proof = prove(circuit, parameters, trace, [], kernels, { memoryMax, stage });
   const proveMs = performance.now() - start;
   const peakMiB = Math.round(process.resourceUsage().maxRSS / 1_024);
   const { user, system } = process.cpuUsage(cpuBefore);
@@ -60,7 +61,7 @@ function measure(heightLog: number): void {
       heightLog,
       parameters: parameters.name,
       threads: Number(given.threads),
-      frugal: given.frugal,
+      memoryMiB: Number(given['memory-mib']),
       columns: circuit.columns.length,
       helperColumns: circuit.helpers * DEGREE,
       nextColumns: circuit.nextColumns.length,

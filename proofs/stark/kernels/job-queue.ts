@@ -12,7 +12,7 @@
  * | 5 | 1 when the threads are to end |
  * | 16 | jobs, of {@link JOB_WORDS} each: function, arguments |
  */
-const JOB_WORDS = 9;
+const JOB_WORDS = 12;
 const JOBS_MAX = 4_096;
 export const QUEUE_BYTES: number = 64 + JOBS_MAX * JOB_WORDS * 4;
 
