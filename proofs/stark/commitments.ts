@@ -1,7 +1,15 @@
 import { DIGEST_WORDS } from './blake3.ts';
 import { DEGREE } from './extension.ts';
 import { FOLDING_ARITY, LEAF_WORDS } from './fri.ts';
-import { columnOf, columnRange, leafStateWords, type Matrix, type ProverKernels, rowRange } from './kernels/kernels.ts';
+import {
+  columnOf,
+  columnRange,
+  leafStateWords,
+  type Matrix,
+  type ProverKernels,
+  rowRange,
+  type Windows,
+} from './kernels/kernels.ts';
 import { openTree, SALT_WORDS, treeWords } from './merkle.ts';
 import type { Block, Polynomials } from './polynomials.ts';
 import type { TreeOpening } from './proof-encoding.ts';
@@ -19,6 +27,14 @@ export interface Words {
   readonly columns: number;
   /** Calls `use` with all columns of these cosets, some at a time from the first on, for one coset after the other. */
   readonly visit: (cosets: readonly number[], use: (coset: number, first: number, words: Matrix) => void) => void;
+  /** The leaves in some windows of a coset each, which are in ascending order. */
+  readonly read: (windows: readonly CosetWindows[], into: Matrix) => void;
+}
+
+/** Leaves of one coset; the first is written to row `at`. */
+interface CosetWindows extends Windows {
+  readonly coset: number;
+  readonly at: number;
 }
 
 /**
@@ -55,24 +71,57 @@ export function columnWords(
       }
       for (const coset of cosets) if (kept.has(coset)) filled.add(coset);
     },
+    read(windows, into) {
+      const missing = windows.filter(({ coset }) => !filled.has(coset));
+      const prepared = missing.map((some) => {
+        const shift = shifts[some.coset] as number;
+        kernels.prepare('evaluate', rows, shift);
+        return { some, shift, factors: kernels.prepareWindows(rows, shift, some) };
+      });
+      for (const block of blocks) {
+        const own = columnRange(into, block.first - first, block.columns);
+        for (const some of windows) {
+          const whole = filled.has(some.coset) ? kept.get(some.coset) : undefined;
+          if (whole !== undefined) copyWindows(columnRange(whole, block.first, block.columns), own, some);
+        }
+        if (missing.length === 0) continue;
+        kernels.scoped(() => {
+          const coefficients = polynomials.coefficients(block);
+          for (const { some, shift, factors } of prepared) {
+            const target = rowRange(own, some.at, some.starts.length * some.width);
+            kernels.evaluateWindows(coefficients, target, shift, some, factors);
+          }
+        });
+      }
+    },
   };
+}
+
+function copyWindows(words: Matrix, into: Matrix, { starts, width, at }: CosetWindows): void {
+  for (const [i, start] of starts.entries()) {
+    for (let c = 0; c < words.columns; c++) {
+      columnOf(into, c).set(columnOf(words, c).subarray(start, start + width), at + i * width);
+    }
+  }
 }
 
 /** The leaves of a word that is folded: its eight values, coefficient by coefficient. */
 export function foldingWords(kernels: ProverKernels, polynomial: Matrix, shifts: readonly number[]): Words {
   const rows = polynomial.rows / FOLDING_ARITY;
+  const evaluated = (coset: number, use: (words: Matrix) => void): void =>
+    kernels.scoped(() => {
+      const values = kernels.matrix(DEGREE, polynomial.rows, false);
+      kernels.evaluate(polynomial, values, shifts[coset] as number);
+      use({ words: values.words, columns: LEAF_WORDS, rows, stride: rows });
+    });
   return {
     rows,
     columns: LEAF_WORDS,
     visit(cosets, use) {
-      for (const coset of cosets) {
-        kernels.scoped(() => {
-          const { words } = kernels.matrix(DEGREE, polynomial.rows, false);
-          const values = { words, columns: DEGREE, rows: polynomial.rows, stride: polynomial.rows };
-          kernels.evaluate(polynomial, values, shifts[coset] as number);
-          use(coset, 0, { words, columns: LEAF_WORDS, rows, stride: rows });
-        });
-      }
+      for (const coset of cosets) evaluated(coset, (words) => use(coset, 0, words));
+    },
+    read(windows, into) {
+      for (const some of windows) evaluated(some.coset, (words) => copyWindows(words, into, some));
     },
   };
 }
@@ -204,20 +253,18 @@ export class Commitment {
     };
   }
 
-  /** The words of all leaves under these nodes of the lowest level that is kept. */
+  /** The words of all leaves under these nodes of the lowest level that is kept, which are in ascending order. */
   #read(windows: readonly number[], width: number): Matrix {
-    const { rows, columns, visit } = this.#words;
+    const { rows, columns } = this.#words;
     const read = this.#kernels.matrix(columns, windows.length * width);
     const cosetOf = (window: number): number => Math.floor((window * width) / rows);
-    visit([...new Set(windows.map(cosetOf))], (coset, first, words) => {
-      for (const [i, window] of windows.entries()) {
-        if (cosetOf(window) !== coset) continue;
-        for (let c = 0; c < words.columns; c++) {
-          const from = c * words.stride + ((window * width) % rows);
-          columnOf(read, first + c).set(words.words.subarray(from, from + width), i * width);
-        }
-      }
-    });
+    const cosets = [...new Set(windows.map(cosetOf))].map((coset) => ({
+      coset,
+      at: windows.findIndex((window) => cosetOf(window) === coset) * width,
+      starts: windows.filter((window) => cosetOf(window) === coset).map((window) => (window * width) % rows),
+      width,
+    }));
+    this.#words.read(cosets, read);
     return read;
   }
 

@@ -36,6 +36,8 @@ const SLICE_LOG_MIN = 4;
 const PADDING_WORDS = 16;
 /** Time to reduce all coefficients for one slice, as a share of the time to evaluate them on a coset. */
 const REDUCTION_COST = 0.1;
+/** Likewise, to evaluate them where queries want them. */
+const WINDOWS_COST = 0.6;
 
 /** The quickest plan within `memoryMax` bytes, of which the trace takes `traceBytes`. */
 export function planMemory(
@@ -152,7 +154,7 @@ class PlanCosts {
     );
     const sliceTime = slices > 1 ? all + next + slices * REDUCTION_COST * (all + next) : all;
     const again = kept < parts ? parts * (sliceTime + missing * slices) : 0;
-    const queried = kept < cosets ? (cosets - kept) * all + missing : 0;
+    const queried = kept < cosets ? (cosets - kept) * all * WINDOWS_COST + missing : 0;
     // Small blocks make more rounds of jobs.
     this.time = (all * cosets + again + 2 * missing + queried) * (1 + 0.2 / blockColumns);
   }
@@ -177,9 +179,10 @@ class PlanCosts {
     return leafStateWords(columns + this.#layout.saltWords, rows) * 4;
   }
 
-  /** What opening a tree takes: leaves around each query, and the digests over them. */
+  /** What opening a tree takes: leaves around each query, the digests over them, factors for each block of 2^10. */
   #opening(columns: number, queries: number): number {
     const rows = queries * Math.min(64, this.#height);
-    return this.#matrix(columns + this.#layout.saltWords, rows) + 2 * this.#leafBytes(columns, rows);
+    const factors = 4 * rows * Math.ceil(this.#height / 2 ** 10);
+    return this.#matrix(columns + this.#layout.saltWords, rows) + 2 * this.#leafBytes(columns, rows) + factors;
   }
 }

@@ -12,6 +12,7 @@ export function addColumnKernels(module: WasmModule): void {
   module.add(runningSum());
   module.add(foldBlocks());
   module.add(divide());
+  module.add(sumWindow());
   for (const vectors of REDUCED_VECTORS) module.add(reduce(vectors));
 }
 
@@ -290,6 +291,39 @@ function reduce(vectors: (typeof REDUCED_VECTORS)[number]): WasmFunction {
     }) as [Code, Code, Code, Code];
     const [a, b, c, d] = transpose(f, sums);
     f.emit(v128.store(i32.add(into, at), lanes.add(lanes.add(a, b), lanes.add(c, d))));
+  });
+  return f;
+}
+
+/**
+ * (values of blocks, bytes of a block, bytes of all, Montgomery factors, bytes of the window, into): the sum over all blocks
+ * of a window's place in them, each value times its factor, which are window after window. A multiple of four blocks.
+ */
+function sumWindow(): WasmFunction {
+  const f = new WasmFunction('sumWindow', 6);
+  const [blocks, bytes, allBytes, factors, width, into] = [0, 1, 2, 3, 4, 5].map((i) => f.parameter(i)) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ];
+  const lanes = new Lanes(f);
+  f.loop(i32.constant(0), width, i32.constant(16), (at) => {
+    const sum = f.vector(ZERO);
+    const factor = f.int(i32.add(factors, at));
+    f.loop(i32.constant(0), allBytes, i32.shiftLeft(bytes, i32.constant(2)), (block) => {
+      const value = f.int(i32.add(i32.add(blocks, block), at));
+      const products = [0, 1, 2, 3].map((): [Code, Code] => {
+        const pair: [Code, Code] = [f.keep(v128.load(value.get)), f.keep(v128.load(factor.get))];
+        value.set(i32.add(value.get, bytes));
+        factor.set(i32.add(factor.get, width));
+        return pair;
+      });
+      sum.set(lanes.add(sum.get, lanes.sumOfProducts(products)));
+    });
+    f.emit(v128.store(i32.add(into, at), sum.get));
   });
   return f;
 }

@@ -105,3 +105,10 @@ export function endThreads(queue: Int32Array): void {
   Atomics.add(queue, ROUND, 1);
   Atomics.notify(queue, ROUND);
 }
+
+/** Cuts `rows` in jobs. */
+export function ranges(rows: number, most: number): [number, number][] {
+  const cuts: [number, number][] = [];
+  for (let from = 0; from < rows; from += most) cuts.push([from, Math.min(rows, from + most)]);
+  return cuts;
+}

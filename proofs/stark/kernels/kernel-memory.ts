@@ -86,3 +86,13 @@ export class KernelMemory {
     for (const [name, place] of this.#twiddles) if (place >= top) this.#twiddles.delete(name);
   }
 }
+
+/** Where a column starts. */
+export function columnAt({ words, stride }: Matrix, column: number): number {
+  return words.byteOffset + column * stride * 4;
+}
+
+/** Puts the first elements of each column behind its last, for who looks at the next row. */
+export function wrapColumns({ words, columns, rows, stride }: Matrix): void {
+  for (let c = 0; c < columns; c++) words.copyWithin(c * stride + rows, c * stride, c * stride + 4);
+}

@@ -46,6 +46,12 @@ export interface NextRows {
   readonly step: 0 | 1;
 }
 
+/** So many places from each start, which is a multiple of their number; that is a power of two and at least four. */
+export interface Windows {
+  readonly starts: readonly number[];
+  readonly width: number;
+}
+
 /**
  * The prover's heavy loops. Polynomials are columns of coefficients in bit-reversed order (see ntt.ts), words over the
  * extension five columns. All matrices of one proof come from here and live until their scope ends.
@@ -65,6 +71,10 @@ export interface ProverKernels {
   interpolate(values: Matrix, into: Matrix, shift: number): void;
   /** Coefficients to values at shift * w^i; in place, if `into` is the same. */
   evaluate(coefficients: Matrix, into: Matrix, shift: number): void;
+  /** What {@link ProverKernels.evaluateWindows} needs for as many coefficients, this shift and these windows. */
+  prepareWindows(rows: number, shift: number, windows: Windows): Uint32Array;
+  /** The values at shift * w^i for i in some windows only, one window after the other. */
+  evaluateWindows(coefficients: Matrix, into: Matrix, shift: number, windows: Windows, prepared: Uint32Array): void;
   /** The coefficients of each polynomial modulo X^m - constant, where m are the rows of `into`, at most a quarter. */
   reduce(coefficients: readonly Matrix[], into: readonly Matrix[], constant: number): void;
   /**

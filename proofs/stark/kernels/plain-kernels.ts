@@ -44,6 +44,17 @@ export function createPlainKernels(circuit: Circuit): ProverKernels {
         evaluate(columnOf(into, c), twiddles);
       }
     },
+    prepareWindows: () => new Uint32Array(),
+    evaluateWindows(coefficients, into, shift, { starts, width }) {
+      const twiddles = forwardTwiddles(Math.log2(coefficients.rows), shift);
+      for (let c = 0; c < coefficients.columns; c++) {
+        const values = columnOf(coefficients, c).slice();
+        evaluate(values, twiddles);
+        for (const [i, start] of starts.entries()) {
+          columnOf(into, c).set(values.subarray(start, start + width), i * width);
+        }
+      }
+    },
     reduce(coefficients, into, constant) {
       const targets = into.flatMap((matrix) => columnsOf(matrix));
       for (const [c, from] of coefficients.flatMap((matrix) => columnsOf(matrix)).entries()) {

@@ -12,17 +12,24 @@ import {
   powersOf,
   ZERO,
 } from '../extension.ts';
-import { add, invert, multiply } from '../field.ts';
+import { add, invert, multiply, power, rootOfUnity } from '../field.ts';
 import { FOLDING_ARITY } from '../fri.ts';
 import { LEAF_KEY, NODE_KEY } from '../merkle.ts';
 import { forwardTwiddles, inverseTwiddles, reverseBits } from '../ntt.ts';
 import { addHashKernels, HASH_SCRATCH_BYTES } from './blake3-kernel.ts';
 import { addColumnKernels, OPENING_BLOCK_LOG, reduceKernel } from './column-kernels.ts';
 import { addConstraintKernels, challengePlace, constantWords, nextPlace, weightPlace } from './constraint-kernel.ts';
-import { endThreads, type Job, kernelsOf, QUEUE_BYTES, runJobs, THREAD_SCRATCH } from './job-queue.ts';
-import { KernelMemory, PAGES_MAX } from './kernel-memory.ts';
+import { endThreads, type Job, kernelsOf, QUEUE_BYTES, ranges, runJobs, THREAD_SCRATCH } from './job-queue.ts';
+import { columnAt, KernelMemory, PAGES_MAX, wrapColumns } from './kernel-memory.ts';
 import type { KernelThreadData } from './kernel-thread.ts';
-import { type ConstraintInput, columnOf, type Matrix, type NextRows, type ProverKernels } from './kernels.ts';
+import {
+  type ConstraintInput,
+  columnOf,
+  type Matrix,
+  type NextRows,
+  type ProverKernels,
+  type Windows,
+} from './kernels.ts';
 import { MONTGOMERY_ONE, withInverse } from './lanes.ts';
 import { addNttKernels } from './ntt-kernel.ts';
 import { WasmModule } from './wasm-writer.ts';
@@ -31,6 +38,8 @@ import { WasmModule } from './wasm-writer.ts';
 const JOB_ROWS = 4_096;
 /** Fewer nodes are hashed one by one. */
 const NODES_MIN = 64;
+/** Blocks that are evaluated apart where few values are wanted. */
+const WINDOW_BLOCK_LOG = 10;
 /** In how many parts a division is done, if the polynomial is long enough. */
 const DIVISION_PARTS = 64;
 
@@ -115,9 +124,74 @@ class SimdKernels implements ProverKernels {
     this.#run(
       eachColumn([coefficients], (from, c) => ({
         name: 'evaluate',
-        values: [from, columnAt(into, c), log, twiddles],
+        values: [from, columnAt(into, c), log, twiddles, 0],
       })),
     );
+  }
+
+  /**
+   * Block b of the coefficients holds those of X^r times a polynomial in X^blocks, r being b bit-reversed: a value is the sum
+   * of what these are, each times the r-th power of the point.
+   */
+  prepareWindows(rows: number, shift: number, { starts, width }: Windows): Uint32Array {
+    const log = Math.log2(rows);
+    if (log < WINDOW_BLOCK_LOG + 2) return this.words(0);
+    const blocksLog = log - WINDOW_BLOCK_LOG;
+    const factors = this.words(starts.length * width * 2 ** blocksLog);
+    const places = Uint32Array.from({ length: 2 ** blocksLog }, (_, r) => reverseBits(r, blocksLog) * width);
+    for (const [i, start] of starts.entries()) {
+      const own = factors.subarray((i * width) << blocksLog, ((i + 1) * width) << blocksLog);
+      for (let j = 0; j < width; j++) {
+        const point = multiply(shift, power(rootOfUnity(log), start + j));
+        let factor = MONTGOMERY_ONE;
+        for (const place of places) {
+          own[place + j] = factor;
+          factor = multiply(factor, point);
+        }
+      }
+    }
+    return factors;
+  }
+
+  evaluateWindows(coefficients: Matrix, into: Matrix, shift: number, windows: Windows, prepared: Uint32Array): void {
+    const { rows, columns } = coefficients;
+    const { starts, width } = windows;
+    this.prepare('evaluate', rows, shift);
+    this.scoped(() => {
+      const values = this.matrix(columns, rows);
+      const [log, isWhole] = [Math.log2(rows), prepared.length === 0];
+      const twiddles = this.#twiddles('evaluate', rows, shift);
+      this.#run(
+        eachColumn([coefficients], (from, c) => ({
+          name: 'evaluate',
+          values: [from, columnAt(values, c), log, twiddles, isWhole ? 0 : WINDOW_BLOCK_LOG],
+        })),
+      );
+      if (isWhole) {
+        for (let c = 0; c < columns; c++) {
+          for (const [i, start] of starts.entries()) {
+            columnOf(into, c).set(columnOf(values, c).subarray(start, start + width), i * width);
+          }
+        }
+        return;
+      }
+      const blockBytes = 4 << WINDOW_BLOCK_LOG;
+      this.#run(
+        starts.flatMap((start, i) =>
+          eachColumn([values], (at, c) => ({
+            name: 'sumWindow',
+            values: [
+              at + ((start * 4) % blockBytes),
+              blockBytes,
+              rows * 4,
+              prepared.byteOffset + (i * prepared.byteLength) / starts.length,
+              width * 4,
+              columnAt(into, c) + i * width * 4,
+            ],
+          })),
+        ),
+      );
+    });
   }
 
   reduce(coefficients: readonly Matrix[], into: readonly Matrix[], constant: number): void {
@@ -502,17 +576,6 @@ function putMontgomery(words: Uint32Array, at: number, value: Extension): void {
   for (const [k, part] of value.entries()) words[at + k] = multiply(part, MONTGOMERY_ONE);
 }
 
-function columnAt({ words, stride }: Matrix, column: number): number {
-  return words.byteOffset + column * stride * 4;
-}
-
-function eachColumn(matrices: readonly Matrix[], job: (at: number, column: number) => Job): Job[] {
-  let column = 0;
-  return matrices.flatMap((matrix) =>
-    Array.from({ length: matrix.columns }, (_, c) => job(columnAt(matrix, c), column++)),
-  );
-}
-
 function sameStride(words: Uint32Array, { rows, stride }: Matrix, columns: number): Matrix {
   return { words, columns, rows, stride };
 }
@@ -527,14 +590,9 @@ function lanesOf(words: Uint32Array, at: number): Extension {
   return [coefficient(at), coefficient(at + 4), coefficient(at + 8), coefficient(at + 12), coefficient(at + 16)];
 }
 
-/** Puts the first elements of each column behind its last, for who looks at the next row. */
-function wrapColumns({ words, columns, rows, stride }: Matrix): void {
-  for (let c = 0; c < columns; c++) words.copyWithin(c * stride + rows, c * stride, c * stride + 4);
-}
-
-/** Cuts `rows` in jobs. */
-function ranges(rows: number, most: number): [number, number][] {
-  const cuts: [number, number][] = [];
-  for (let from = 0; from < rows; from += most) cuts.push([from, Math.min(rows, from + most)]);
-  return cuts;
+function eachColumn(matrices: readonly Matrix[], job: (at: number, column: number) => Job): Job[] {
+  let column = 0;
+  return matrices.flatMap((matrix) =>
+    Array.from({ length: matrix.columns }, (_, c) => job(columnAt(matrix, c), column++)),
+  );
 }

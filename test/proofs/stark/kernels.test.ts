@@ -136,6 +136,22 @@ test.each([4, 8, 16, 64])('polynomials on one of %i slices of a coset equal thei
   expect(sliceOf(plain).slice(0, 2)).toEqual(expected);
 });
 
+test.each([6, 11, 13])('some values of polynomials with 2^%i coefficients', (log) => {
+  const rows = 2 ** log;
+  const windows = { starts: [0, 32, rows - 8], width: 8 };
+  const valuesOf = (kernels: ProverKernels): number[][] => {
+    const into = kernels.matrix(2, 24);
+    const prepared = kernels.prepareWindows(rows, GENERATOR, windows);
+    kernels.evaluateWindows(filled(kernels, 2, rows, 5), into, GENERATOR, windows, prepared);
+    return contents(into);
+  };
+  agree(valuesOf);
+  const whole = plain.matrix(2, rows);
+  plain.evaluate(filled(plain, 2, rows, 5), whole, GENERATOR);
+  const expected = contents(whole).map((column) => windows.starts.flatMap((start) => column.slice(start, start + 8)));
+  expect(valuesOf(plain)).toEqual(expected);
+});
+
 test('what a scope took is given back, and new zeros are zero', () => {
   for (const kernels of [single, threaded]) {
     const place = kernels.scoped(() => filled(kernels, 3, 64, 1).words.byteOffset);

@@ -57,9 +57,21 @@ function counting(kernels: ProverKernels): { kernels: ProverKernels; peak: () =>
       },
       // What the fast kernels take.
       prepare: (_, rows) => take(8 * rows),
+      prepareWindows(rows, shift, windows) {
+        take(4 * windows.starts.length * windows.width * Math.ceil(rows / 1_024));
+        return kernels.prepareWindows(rows, shift, windows);
+      },
+      evaluateWindows(coefficients, into, shift, windows, prepared) {
+        const before = taken;
+        take(coefficients.columns * (coefficients.rows + 16) * 4);
+        taken = before;
+        kernels.evaluateWindows(coefficients, into, shift, windows, prepared);
+      },
       fillFractions(columns, publics, challenges, usable, into) {
         const fractions = into.columns - DEGREE;
+        const before = taken;
         take(3 * fractions * (columns.stride * 4 + 64));
+        taken = before;
         kernels.fillFractions(columns, publics, challenges, usable, into);
       },
       scoped(work) {
