@@ -129,7 +129,7 @@ class PlanCosts {
     const five = this.#matrix(DEGREE);
     const trees = layout.treeColumns.length * keptTreeWords(height, cosets) * 4;
     // What stays, from the trace on, from the helpers on, from the quotient on.
-    const trace = trees + this.#matrix(columns - missing) + kept * this.#matrix(columns) + this.#twiddles(height);
+    const trace = trees + this.#matrix(columns - missing) + kept * this.#matrix(columns) + 2 * this.#twiddles(height);
     const helpers = trace + this.#matrix(helperColumns) + kept * this.#matrix(helperColumns);
     const quotient = helpers + this.#matrix(quotientColumns);
     const widest = Math.max(...circuit.groups.map((group) => group.columns));

@@ -120,7 +120,8 @@ class Proving {
     const { heightLog } = layout;
     const { blockColumns, keptBlocks, slices, together } = this.#plan;
     const transcript = openTranscript(circuit, this.#parameters, heightLog, this.#publics, this.#context);
-    kernels.prepare('interpolate', this.#height, 1);
+    // All others are made from these.
+    for (const transform of ['interpolate', 'evaluate'] as const) kernels.prepare(transform, this.#height, 1);
 
     // The trace, and its commitments.
     const values = new TraceValues(circuit, this.#trace, this.#parameters.hiddenRows, this.#secrets);

@@ -1,7 +1,4 @@
-import { multiply } from '../field.ts';
-import type { Twiddles } from '../ntt.ts';
 import type { Matrix } from './kernels.ts';
-import { MONTGOMERY_ONE, withInverse } from './lanes.ts';
 
 const PAGE_BYTES = 65_536;
 export const PAGES_MAX = 65_536;
@@ -11,7 +8,7 @@ const PADDING_WORDS = 16;
 /** The memory that WebAssembly sees, handed out from one end: what is taken in a scope is given back when it ends. */
 export class KernelMemory {
   readonly memory = new WebAssembly.Memory({ initial: 16, maximum: PAGES_MAX, shared: true });
-  readonly #twiddles = new Map<string, number>();
+  readonly #prepared = new Map<string, number>();
   /** The bytes before are never given back. */
   #floor = 0;
   #top = 0;
@@ -48,19 +45,15 @@ export class KernelMemory {
     return kept.byteOffset;
   }
 
-  /** As Montgomery constants, each followed by its product with p^-1; until the scope ends. */
-  twiddles(name: string, compute: () => Twiddles): number {
-    const known = this.#twiddles.get(name);
-    if (known !== undefined) return known;
-    const { factors } = compute();
-    const kept = this.allocate(2 * factors.length);
-    for (let i = 0; i < factors.length; i++) {
-      const factor = multiply(factors[i] as number, MONTGOMERY_ONE);
-      kept[i] = factor;
-      kept[factors.length + i] = withInverse(factor);
-    }
-    this.#twiddles.set(name, kept.byteOffset);
-    return kept.byteOffset;
+  /** Where something prepared is that was kept under this name in a scope that has not ended. */
+  prepared(name: string): number | undefined {
+    return this.#prepared.get(name);
+  }
+
+  prepare(name: string, words: number): Uint32Array {
+    const kept = this.allocate(words);
+    this.#prepared.set(name, kept.byteOffset);
+    return kept;
   }
 
   scoped<T>(work: () => T): T {
@@ -83,7 +76,7 @@ export class KernelMemory {
 
   #release(top: number): void {
     this.#top = top;
-    for (const [name, place] of this.#twiddles) if (place >= top) this.#twiddles.delete(name);
+    for (const [name, place] of this.#prepared) if (place >= top) this.#prepared.delete(name);
   }
 }
 

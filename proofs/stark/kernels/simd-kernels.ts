@@ -15,7 +15,7 @@ import {
 import { add, invert, multiply, power, rootOfUnity } from '../field.ts';
 import { FOLDING_ARITY } from '../fri.ts';
 import { LEAF_KEY, NODE_KEY } from '../merkle.ts';
-import { forwardTwiddles, inverseTwiddles, reverseBits } from '../ntt.ts';
+import { reverseBits } from '../ntt.ts';
 import { addHashKernels, HASH_SCRATCH_BYTES } from './blake3-kernel.ts';
 import { addColumnKernels, OPENING_BLOCK_LOG, reduceKernel } from './column-kernels.ts';
 import { addConstraintKernels, challengePlace, constantWords, nextPlace, weightPlace } from './constraint-kernel.ts';
@@ -32,6 +32,7 @@ import {
 } from './kernels.ts';
 import { MONTGOMERY_ONE, withInverse } from './lanes.ts';
 import { addNttKernels } from './ntt-kernel.ts';
+import { addTwiddleKernel, type Transform, twiddleTable } from './twiddle-tables.ts';
 import { WasmModule } from './wasm-writer.ts';
 
 /** Rows of one job. */
@@ -47,6 +48,7 @@ const DIVISION_PARTS = 64;
 export function createSimdKernels(circuit: Circuit, threads = 1): ProverKernels {
   const writer = new WasmModule(PAGES_MAX);
   addNttKernels(writer);
+  addTwiddleKernel(writer);
   addHashKernels(writer);
   addColumnKernels(writer);
   const own = addConstraintKernels(writer, circuit);
@@ -102,7 +104,7 @@ class SimdKernels implements ProverKernels {
     return this.#memory.scoped(work);
   }
 
-  prepare(transform: 'evaluate' | 'interpolate', rows: number, shift: number): void {
+  prepare(transform: Transform, rows: number, shift: number): void {
     this.#twiddles(transform, rows, shift);
   }
 
@@ -536,9 +538,8 @@ class SimdKernels implements ProverKernels {
     this.scoped(() => this.#run(jobs(this.#memory.keep(words))));
   }
 
-  #twiddles(transform: 'evaluate' | 'interpolate', rows: number, shift: number): number {
-    const compute = transform === 'evaluate' ? forwardTwiddles : inverseTwiddles;
-    return this.#memory.twiddles(`${transform} ${rows} ${shift}`, () => compute(Math.log2(rows), shift));
+  #twiddles(transform: Transform, rows: number, shift: number): number {
+    return twiddleTable(this.#memory, (jobs) => this.#run(jobs), transform, rows, shift);
   }
 
   /** The next row is the next word. */

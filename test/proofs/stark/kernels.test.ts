@@ -118,6 +118,20 @@ test.each([2, 64, 4_096])('%i nodes and their parents', (count) => {
   expect(digestBytes(parentsOf(single).slice(-8))).toEqual(noble(pair, { key: digestBytes(NODE_KEY) }));
 });
 
+test.each([4, 7, 16])('transforms of 2^%i points on a coset, made from those on the trace domain', (log) => {
+  for (const transform of ['evaluate', 'interpolate'] as const) {
+    agree((kernels) =>
+      kernels.scoped(() => {
+        kernels.prepare(transform, 2 ** 16, 1);
+        kernels.prepare(transform, 2 ** log, 77);
+        const into = kernels.matrix(1, 2 ** log);
+        kernels[transform](filled(kernels, 1, 2 ** log, log), into, 77);
+        return contents(into);
+      }),
+    );
+  }
+});
+
 test.each([4, 8, 16, 64])('polynomials on one of %i slices of a coset equal their remainders', (slices) => {
   const [rows, slice] = [1_024, 3];
   const points = rows / slices;
