@@ -111,7 +111,7 @@ class PlanCosts {
     const columns = circuit.columns.length;
     const missing = columns - (last === undefined ? 0 : last.first + last.columns);
     const together = missing > 0 ? cosets : 1;
-    const helperRows = Math.min(height, HELPER_ROWS);
+    const helperRows = Math.min(HELPER_ROWS, Math.max(2 ** SLICE_LOG_MIN, height / 8));
     this.plan = {
       blockColumns,
       keptBlocks,
