@@ -1,5 +1,5 @@
 import { CircuitBuilder } from '../stark/constraints.ts';
-import type { ProverKernels } from '../stark/kernels/kernels.ts';
+import { leafStateWords, type ProverKernels } from '../stark/kernels/kernels.ts';
 import { createSimdKernels } from '../stark/kernels/simd-kernels.ts';
 
 /** How quick this machine is at what a prover does most, on one thread that has a core to itself. */
@@ -32,10 +32,11 @@ function measure(kernels: ProverKernels): Calibration {
   const rows = 2 ** HEIGHT_LOG;
   const coefficients = kernels.matrix(COLUMNS, rows);
   const words = kernels.matrix(COLUMNS, rows);
-  const nodes = kernels.tree(rows);
+  const state = kernels.words(leafStateWords(COLUMNS, rows));
+  kernels.prepare('evaluate', rows, 1);
   coefficients.words.fill(1);
   const transform = quickestMs(() => kernels.evaluate(coefficients, words, 1));
-  const hash = quickestMs(() => kernels.hashRows(words, undefined, nodes, 0));
+  const hash = quickestMs(() => kernels.absorb([words], 0, COLUMNS, state));
   return {
     butterflyNs: (transform * 1e6) / (COLUMNS * (rows / 2) * HEIGHT_LOG),
     hashedBlockNs: (hash * 1e6) / rows,

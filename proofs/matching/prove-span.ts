@@ -2,7 +2,7 @@ import type { Genesis } from '../../journal/genesis.ts';
 import type { ProverKernels } from '../stark/kernels/kernels.ts';
 import { HEIGHT_LOG_MAX, type ProofParameters, usableRows } from '../stark/parameters.ts';
 import { type ProverStage, prove } from '../stark/prover.ts';
-import { proverMemory } from './prover-memory.ts';
+import { READER_BYTES } from './prover-memory.ts';
 import type { Span } from './span.ts';
 import { contextOf, encodeStatement, type ProfileName, parametersOf, STATEMENT_BYTES } from './statement.ts';
 import { provenCircuit } from './verify-proof.ts';
@@ -20,7 +20,7 @@ export interface ProofShape {
 
 /** How a span is proven. */
 export interface ProvingPlan extends ProofShape {
-  /** Bytes that the process may hold, if it can be done with so little. */
+  /** Bytes that the process may hold. */
   readonly memoryMax: number;
 }
 
@@ -62,7 +62,7 @@ export function proveSpan(
   const parameters = parametersOf(plan);
   const proof = prove(circuit, parameters, witness.trace, [witness.commands], kernels, {
     context: contextOf(statement),
-    frugal: proverMemory(circuit, parameters, plan.heightLog, plan.memoryMax).frugal,
+    memoryMax: plan.memoryMax - READER_BYTES,
     ...(stage === undefined ? {} : { stage }),
   });
   const file = new Uint8Array(STATEMENT_BYTES + proof.length);

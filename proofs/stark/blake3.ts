@@ -227,19 +227,15 @@ export function littleEndianWords(bytes: Uint8Array): Uint32Array {
 /** Of `length` bytes that begin at word `start`; after them their last word is zero. */
 function hashChunks(words: Uint32Array, start: number, length: number, key: Uint32Array, mode: number): Uint32Array {
   const chunks = Math.max(1, Math.ceil(length / CHUNK_BYTES));
-  /** Roots of whole subtrees, the largest first. */
-  const subtrees: Uint32Array[] = [];
+  const values: Uint32Array[] = [];
   for (let chunk = 0; chunk < chunks; chunk++) {
-    const last = chunk === chunks - 1;
     const bytes = Math.min(CHUNK_BYTES, length - chunk * CHUNK_BYTES);
-    let value = key.slice();
+    const value = key.slice();
     const blocks = Math.max(1, Math.ceil(bytes / BLOCK_BYTES));
     for (let i = 0; i < blocks; i++) {
       const size = Math.min(BLOCK_BYTES, bytes - i * BLOCK_BYTES);
       const at = start + chunk * CHUNK_WORDS + i * BLOCK_WORDS;
-      let flags = mode;
-      if (i === 0) flags |= FLAG.chunkStart;
-      if (i === blocks - 1) flags |= chunks === 1 ? FLAG.chunkEnd | FLAG.root : FLAG.chunkEnd;
+      const flags = mode | flagsOf(chunk * CHUNK_BYTES + i * BLOCK_BYTES, length);
       if (size === BLOCK_BYTES) compress(value, words, at, chunk, size, flags);
       else {
         block.fill(0);
@@ -247,18 +243,65 @@ function hashChunks(words: Uint32Array, start: number, length: number, key: Uint
         compress(value, block, 0, chunk, size, flags);
       }
     }
-    // As many subtrees are complete as the number of chunks so far ends in zero bits; the last chunk completes all.
-    for (let done = chunk + 1; last ? subtrees.length > 0 : done % 2 === 0; done /= 2) {
-      const left = subtrees.pop() as Uint32Array;
-      const root = last && subtrees.length === 0;
-      block.set(left, 0);
-      block.set(value, DIGEST_WORDS);
-      value = key.slice();
-      compress(value, block, 0, 0, BLOCK_BYTES, mode | FLAG.parent | (root ? FLAG.root : 0));
-    }
-    subtrees.push(value);
+    values.push(value);
   }
-  return subtrees[0] as Uint32Array;
+  return joinChunks(values, key, mode);
+}
+
+/** Of the block from byte `from` of a message. */
+function flagsOf(from: number, length: number): number {
+  const end = Math.min(from + BLOCK_BYTES, length);
+  let flags = from % CHUNK_BYTES === 0 ? FLAG.chunkStart : 0;
+  if (end === length || end % CHUNK_BYTES === 0) flags |= FLAG.chunkEnd;
+  return end === length && length <= CHUNK_BYTES ? flags | FLAG.root : flags;
+}
+
+/** A message's hash, from its chunks' values: neighbours are joined, level by level. */
+function joinChunks(values: readonly Uint32Array[], key: Uint32Array, mode: number): Uint32Array {
+  let level = values;
+  while (level.length > 1) {
+    const above: Uint32Array[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      const [left, right] = [level[i] as Uint32Array, level[i + 1]];
+      if (right === undefined) {
+        above.push(left);
+        continue;
+      }
+      block.set(left, 0);
+      block.set(right, DIGEST_WORDS);
+      const value = Uint32Array.from(key);
+      compress(value, block, 0, 0, BLOCK_BYTES, mode | FLAG.parent | (level.length === 2 ? FLAG.root : 0));
+      above.push(value);
+    }
+    level = above;
+  }
+  return level[0] as Uint32Array;
+}
+
+/**
+ * Hashes a message of `total` words piece by piece: `words` are those from place `first`, a multiple of sixteen. `state`
+ * holds a value for each chunk; when the last word is in, the hash is at its start.
+ */
+export function absorbWords(
+  state: Uint32Array,
+  words: Uint32Array,
+  first: number,
+  total: number,
+  key: Uint32Array,
+): void {
+  const chunkValue = (chunk: number): Uint32Array => state.subarray(chunk * DIGEST_WORDS, (chunk + 1) * DIGEST_WORDS);
+  for (let at = 0; at < words.length; at += BLOCK_WORDS) {
+    const value = chunkValue(Math.floor((first + at) / CHUNK_WORDS));
+    if ((first + at) % CHUNK_WORDS === 0) value.set(key);
+    block.fill(0);
+    block.set(words.subarray(at, at + BLOCK_WORDS));
+    const from = (first + at) * 4;
+    const size = Math.min(BLOCK_BYTES, total * 4 - from);
+    compress(value, block, 0, Math.floor(from / CHUNK_BYTES), size, FLAG.keyed | flagsOf(from, total * 4));
+  }
+  if (first + words.length < total) return;
+  const chunks = Array.from({ length: Math.ceil(total / CHUNK_WORDS) }, (_, chunk) => chunkValue(chunk));
+  state.set(joinChunks(chunks, key, FLAG.keyed));
 }
 
 export function digestBytes(digest: Uint32Array): Uint8Array {

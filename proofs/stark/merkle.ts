@@ -10,19 +10,9 @@ export const NODE_KEY: Uint32Array = domainKey('node');
 /** 256 random bits. */
 export const SALT_WORDS = 8;
 
-/** All nodes, level after level: the digests of the leaves, those of their parents, ... the root. */
-export interface MerkleTree {
-  readonly leaves: number;
-  readonly nodes: Uint32Array;
-}
-
-/** Words of a tree's nodes. */
+/** Words of all nodes of a tree: the digests of the leaves, those of their parents, ... the root. */
 export function treeWords(leaves: number): number {
   return (2 * leaves - 1) * DIGEST_WORDS;
-}
-
-export function treeRoot({ nodes }: MerkleTree): Uint32Array {
-  return nodes.slice(nodes.length - DIGEST_WORDS);
 }
 
 export function leafDigest(row: Uint32Array): Uint32Array {
@@ -31,18 +21,18 @@ export function leafDigest(row: Uint32Array): Uint32Array {
 
 /**
  * The digests that, with the leaves at `indices` (ascending, distinct), lead to the root, one behind the other: level by
- * level from the leaves, left to right, only those that cannot be computed.
+ * level from the leaves, left to right, only those that cannot be computed. `digestAt` gives a node by its level, the
+ * leaves' being 0, and place.
  */
-export function openTree({ leaves, nodes }: MerkleTree, indices: readonly number[]): Uint32Array {
+export function openTree(
+  leaves: number,
+  indices: readonly number[],
+  digestAt: (level: number, place: number) => Uint32Array,
+): Uint32Array {
   const digests: Uint32Array[] = [];
-  let level = 0;
   let known = indices;
-  for (let width = leaves; width > 1; width /= 2) {
-    for (const sibling of missingSiblings(known)) {
-      const at = (level + sibling) * DIGEST_WORDS;
-      digests.push(nodes.subarray(at, at + DIGEST_WORDS));
-    }
-    level += width;
+  for (let level = 0; 2 ** level < leaves; level++) {
+    for (const sibling of missingSiblings(known)) digests.push(digestAt(level, sibling));
     known = parents(known);
   }
   const opening = new Uint32Array(digests.length * DIGEST_WORDS);

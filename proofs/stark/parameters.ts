@@ -1,3 +1,5 @@
+import { DEGREE } from './extension.ts';
+
 /**
  * What trades proof size for time. The verifier is told which parameters to demand; they are never read from a proof.
  * `soundness.ts` computes what each profile proves, and a test pins it.
@@ -26,11 +28,20 @@ export const PROFILES = {
 export const HEIGHT_LOG_MIN = 4;
 export const HEIGHT_LOG_MAX = 20;
 
-/** More than the positions a verifier sees of a column, with both points off the domain. */
+/** More than {@link PROOFS_OF_COMMITMENT} verifiers together see of a column, for every profile. */
 const HIDDEN_ROWS = 256;
+
+/** Those that may commit to the same columns under the same seed: one that ends in a state, and one that starts from it. */
+export const PROOFS_OF_COMMITMENT = 2;
+
+/** Elements seen of a column in one proof: one for each query, and five for each of two points of the extension. */
+export function elementsSeen({ queries }: ProofParameters): number {
+  return queries + 2 * DEGREE;
+}
 
 /** The same parameters with zero knowledge: nothing is learned of the trace but that it exists. */
 export function withZeroKnowledge(parameters: ProofParameters): ProofParameters {
+  if (PROOFS_OF_COMMITMENT * elementsSeen(parameters) >= HIDDEN_ROWS) throw new RangeError('too many queries to hide');
   return { ...parameters, name: `${parameters.name}, zero knowledge`, hiddenRows: HIDDEN_ROWS };
 }
 

@@ -1,38 +1,43 @@
+import { Commitment, columnWords, foldingWords } from './commitments.ts';
 import type { Circuit } from './constraints.ts';
 import { DEGREE, type Extension, powersOf, scale } from './extension.ts';
-import { add, GENERATOR, power, rootOfUnity, subtract } from './field.ts';
-import { FOLDING_ARITY, foldedPosition, LEAF_WORDS, leafOf, type Position } from './fri.ts';
-import { fillRandomElements, fillRandomWords } from './hiding.ts';
-import { columnOf, columnRange, type Matrix, type ProverKernels } from './kernels/kernels.ts';
-import { openTree, treeRoot } from './merkle.ts';
+import { power, rootOfUnity } from './field.ts';
+import { FOLDING_ARITY, foldedPosition, leafOf, type Position } from './fri.ts';
+import { fillRandomElements, saltKey, treeSecret } from './hiding.ts';
+import { columnOf, columnRange, type Matrix, type ProverKernels, rowRange } from './kernels/kernels.ts';
+import { type MemoryPlan, planMemory } from './memory-plan.ts';
 import { cosetShift, reverseBits } from './ntt.ts';
 import { type ProofParameters, usableRows } from './parameters.ts';
+import {
+  type Block,
+  blocksOf,
+  keptPolynomials,
+  type Polynomials,
+  tracePolynomials,
+  visitCoefficients,
+} from './polynomials.ts';
 import { encodeProof, type Proof, type TreeOpening } from './proof-encoding.ts';
 import { layoutOf, openTranscript, type ProofLayout } from './proof-layout.ts';
+import { QuotientMaker } from './quotient.ts';
 import type { Trace } from './row-checker.ts';
-import { SELECTORS, selectorsOnCoset } from './trace-domain.ts';
+import { TraceValues } from './trace-values.ts';
 
-/** Polynomials on the whole evaluation domain, a coset at a time: each matrix is valid until the next is asked for. */
-type Words = (coset: number) => Matrix;
-
-/** Columns under one Merkle tree. */
-interface Committed {
-  readonly words: Words;
-  /** Rows of a coset. */
-  readonly rows: number;
-  readonly salts: readonly Matrix[];
-  readonly nodes: Uint32Array;
-  readonly leaves: number;
-}
+const MEMORY_MAX = 2 ** 31;
 
 export interface ProverOptions {
   /**
-   * Forgets the columns' values off the trace domain and computes them again where queries and constraints need them:
-   * about half as quick, with memory for one coset instead of all.
+   * Bytes that the process may take at its peak, with the trace and with little else than the proof in it: 2 GiB. The less
+   * it is, the more is computed twice; if it is too little, `prove` throws a RangeError before it starts.
    */
-  readonly frugal?: boolean;
+  readonly memoryMax?: number;
   /** The {@link Statement.context} that the verifier will be given. */
   readonly context?: Uint32Array;
+  /**
+   * For column groups by name, 32 secret bytes that hide them instead of chance, so that the same columns have the same root
+   * in another proof of this height and these parameters. No seed serves for two different sets of columns, nor in more than
+   * `PROOFS_OF_COMMITMENT` proofs (parameters.ts).
+   */
+  readonly seeds?: Readonly<Record<string, Uint8Array>>;
   readonly stage?: ProverStage;
 }
 
@@ -65,10 +70,13 @@ class Proving {
   readonly #kernels: ProverKernels;
   readonly #layout: ProofLayout;
   readonly #height: number;
-  readonly #cosets: number;
+  /** Shifts of the cosets of the evaluation domain. */
+  readonly #shifts: readonly number[];
   readonly #trace: Trace;
-  readonly #frugal: boolean;
+  readonly #plan: MemoryPlan;
   readonly #context: Uint32Array;
+  /** Of each column group, then of the helpers, then of the quotient. */
+  readonly #secrets: readonly Uint32Array[];
   readonly #stage: ProverStage;
 
   constructor(
@@ -77,90 +85,124 @@ class Proving {
     trace: Trace,
     publics: readonly number[],
     kernels: ProverKernels,
-    { frugal = false, context = new Uint32Array(), stage = () => undefined }: ProverOptions,
+    { memoryMax = MEMORY_MAX, context = new Uint32Array(), seeds = {}, stage = () => undefined }: ProverOptions,
   ) {
     if (trace.length !== circuit.columns.length) throw new RangeError('the trace has other columns than the circuit');
     if (publics.length !== circuit.publics.length) throw new RangeError('public inputs are missing or too many');
     const rows = trace[0]?.length ?? 0;
     if (trace.some((column) => column.length !== rows)) throw new RangeError('columns of different lengths');
+    const stranger = Object.keys(seeds).find((name) => !circuit.groups.some((group) => group.name === name));
+    if (stranger !== undefined) throw new RangeError(`a seed for ${stranger}, which is no group of the circuit`);
     const heightLog = Math.log2(rows + parameters.hiddenRows);
     this.#layout = layoutOf(circuit, parameters, heightLog);
+    const traceBytes = trace.reduce((sum, column) => sum + column.byteLength, 0);
+    this.#plan = planMemory(circuit, this.#layout, parameters.queries, traceBytes, memoryMax);
     this.#circuit = circuit;
     this.#parameters = parameters;
     this.#publics = publics;
     this.#kernels = kernels;
     this.#trace = trace;
-    this.#frugal = frugal;
     this.#context = context;
+    const seedOf = (name: string): Uint8Array | undefined => (Object.hasOwn(seeds, name) ? seeds[name] : undefined);
+    this.#secrets = [...circuit.groups.map(({ name }) => seedOf(name)), undefined, undefined].map((seed) =>
+      treeSecret(seed, heightLog, parameters),
+    );
     this.#stage = stage;
     this.#height = 2 ** heightLog;
-    this.#cosets = 2 ** parameters.blowUpLog;
+    const { blowUpLog } = parameters;
+    this.#shifts = Array.from({ length: 2 ** blowUpLog }, (_, coset) => cosetShift(heightLog, blowUpLog, coset));
   }
 
   run(): Proof {
     const circuit = this.#circuit;
     const layout = this.#layout;
+    const kernels = this.#kernels;
     const { heightLog } = layout;
+    const { blockColumns, keptBlocks, slices, together } = this.#plan;
     const transcript = openTranscript(circuit, this.#parameters, heightLog, this.#publics, this.#context);
+    // All others are made from these.
+    for (const transform of ['interpolate', 'evaluate'] as const) kernels.prepare(transform, this.#height, 1);
 
     // The trace, and its commitments.
-    const values = this.#fillTrace();
-    const columns = this.#interpolate(values);
-    const columnWords = this.#extend(columns);
-    const groups = this.#commit(columnWords, circuit.groups);
-    for (const group of groups) transcript.absorb('columns', treeRoot(group));
+    const values = new TraceValues(circuit, this.#trace, this.#parameters.hiddenRows, this.#secrets);
+    const trace = tracePolynomials(kernels, values, blocksOf(circuit.groups, blockColumns), keptBlocks);
+    const traceValues = this.#keptValues(values.columns);
+    const groups = circuit.groups.map((group, i) => this.#commit(trace, group, traceValues, i, together));
+    for (const { root } of groups) transcript.absorb('columns', root);
     this.#stage('trace');
 
     // The helper columns of the buses.
     const alpha = transcript.challenge();
     const beta = transcript.challenge();
     const challenges = [alpha, ...powersOf(beta, circuit.messageLength + 1).slice(1)];
-    const helpers = this.#fillHelpers(values, challenges);
-    const helperWords = this.#extend(helpers);
-    const helperTree = helpers.columns > 0 ? this.#commit(helperWords, [wholeOf(helpers)]) : [];
-    for (const tree of helperTree) transcript.absorb('helpers', treeRoot(tree));
+    const helperMatrix = this.#fillHelpers(values, challenges);
+    const helpers = keptPolynomials(helperMatrix, blockColumns);
+    const helperValues = this.#keptValues(helperMatrix.columns);
+    const helperTree =
+      helperMatrix.columns > 0
+        ? [this.#commit(helpers, wholeOf(helperMatrix), helperValues, circuit.groups.length, 1)]
+        : [];
+    for (const { root } of helperTree) transcript.absorb('helpers', root);
     this.#stage('buses');
 
     // The quotient of the constraints.
     const weights = powersOf(transcript.challenge(), circuit.constraints.length);
-    const quotient = this.#quotient(columnWords, helperWords, challenges, weights);
-    const quotientTree = this.#commit(this.#extend(quotient), [wholeOf(quotient)]);
-    for (const tree of quotientTree) transcript.absorb('quotient', treeRoot(tree));
+    const quotient = kernels.zeros(layout.chunkColumns + layout.maskColumns, this.#height);
+    new QuotientMaker(
+      kernels,
+      circuit,
+      this.#parameters,
+      layout,
+      { trace, helpers, traceValues, helperValues },
+      { publics: this.#publics, challenges, weights },
+      slices,
+    ).make(quotient);
+    this.#stage('constraints');
+    const quotientTree = this.#commit(
+      keptPolynomials(quotient, blockColumns),
+      wholeOf(quotient),
+      new Map(),
+      circuit.groups.length + 1,
+      1,
+    );
+    transcript.absorb('quotient', quotientTree.root);
     this.#stage('quotient');
 
     // All columns at a point off the domain.
     const point = transcript.challenge();
     const nextPoint = scale(point, rootOfUnity(heightLog));
-    const chunks = columnRange(quotient, 0, layout.chunkColumns);
-    const opened: Matrix[] = [columns, helpers, chunks];
-    const openedNext = [
-      ...circuit.nextColumns.map((column) => columnRange(columns, column, 1)),
-      ...circuit.nextHelpers.map((helper) => columnRange(helpers, helper * DEGREE, DEGREE)),
+    const chunks = keptPolynomials(columnRange(quotient, 0, layout.chunkColumns), blockColumns);
+    const opened: OpenedColumns[] = [
+      { polynomials: trace, next: circuit.nextColumns },
+      {
+        polynomials: helpers,
+        next: circuit.nextHelpers.flatMap((helper) => [0, 1, 2, 3, 4].map((k) => helper * DEGREE + k)),
+      },
+      { polynomials: chunks, next: [] },
     ];
-    const openings = [
-      ...opened.flatMap((matrix) => this.#kernels.open(matrix, point)),
-      ...openedNext.flatMap((matrix) => this.#kernels.open(matrix, nextPoint)),
-    ].flat();
+    const openings = this.#open(opened, point, nextPoint).flat();
     transcript.absorb('openings', openings);
     this.#stage('openings');
 
     // One polynomial that exists only if all openings are true, and the proof that it is one.
     const combined = this.#combine(
-      [
-        { matrices: opened, at: point },
-        { matrices: openedNext, at: nextPoint },
-      ],
+      opened,
       powersOf(transcript.challenge(), openings.length / DEGREE),
+      point,
+      nextPoint,
     );
     if (layout.maskColumns > 0) this.#addMask(columnRange(quotient, layout.chunkColumns, DEGREE), combined);
-    const layers: Committed[] = [];
+    this.#stage('combination');
+    const layers: Commitment[] = [];
     let polynomial = combined;
     for (const [fold, log] of layout.foldedLogs.entries()) {
-      const layer = this.#commitLayer(polynomial, fold, log);
+      const shifts = this.#shifts.map((shift) => power(shift, FOLDING_ARITY ** fold));
+      const words = foldingWords(kernels, polynomial, shifts);
+      const layer = new Commitment(kernels, words, shifts.length, undefined, 1);
       layers.push(layer);
-      transcript.absorb('folding', treeRoot(layer));
-      const folded = this.#kernels.matrix(DEGREE, 2 ** log / FOLDING_ARITY);
-      this.#kernels.fold(polynomial, transcript.challenge(), folded);
+      transcript.absorb('folding', layer.root);
+      const folded = kernels.matrix(DEGREE, 2 ** log / FOLDING_ARITY);
+      kernels.fold(polynomial, transcript.challenge(), folded);
       polynomial = folded;
     }
     const finalPolynomial = naturalCoefficients(polynomial);
@@ -168,201 +210,118 @@ class Proving {
     this.#stage('folding');
 
     const { grindingBits, queries, blowUpLog } = this.#parameters;
-    const nonce = this.#kernels.grind(transcript.grindingMessage(), grindingBits, transcript.key);
+    const nonce = kernels.grind(transcript.grindingMessage(), grindingBits, transcript.key);
     transcript.absorb('nonce', [nonce]);
     this.#stage('grinding');
-    const trees = [...groups, ...helperTree, ...quotientTree];
+    const trees = [...groups, ...helperTree, quotientTree];
     const indices = transcript.indices(queries, heightLog + blowUpLog);
     const proof = {
       heightLog,
       circuitDigest: circuit.digest,
-      roots: trees.map(treeRoot),
+      roots: trees.map(({ root }) => root),
       openings: Uint32Array.from(openings),
-      layerRoots: layers.map(treeRoot),
+      layerRoots: layers.map(({ root }) => root),
       finalPolynomial,
       nonce,
-      trees: trees.map((tree) => openCommitted(tree, indices)),
+      trees: trees.map((tree) => tree.open(indices)),
       layers: this.#openLayers(layers, indices),
     };
     this.#stage('queries');
     return proof;
   }
 
-  #fillTrace(): Matrix {
-    const values = this.#kernels.matrix(this.#trace.length, this.#height);
-    const usable = usableRows(this.#layout.heightLog, this.#parameters);
-    for (const [c, column] of this.#trace.entries()) {
-      columnOf(values, c).set(column);
-      fillRandomElements(columnOf(values, c).subarray(usable));
-    }
-    return values;
+  /** Room for values on those cosets that are kept. */
+  #keptValues(columns: number): Map<number, Matrix> {
+    return new Map(this.#plan.keptCosets.map((coset) => [coset, this.#kernels.matrix(columns, this.#height)]));
   }
 
-  #interpolate(values: Matrix): Matrix {
-    const coefficients = this.#kernels.matrix(values.columns, values.rows);
-    this.#kernels.interpolate(values, coefficients, 1);
-    return coefficients;
+  #commit(
+    polynomials: Polynomials,
+    columns: Block,
+    kept: ReadonlyMap<number, Matrix>,
+    secret: number,
+    together: number,
+  ): Commitment {
+    const words = columnWords(this.#kernels, polynomials, columns, this.#shifts, kept);
+    const salts = this.#layout.saltWords > 0 ? saltKey(this.#secrets[secret] as Uint32Array) : undefined;
+    return new Commitment(this.#kernels, words, this.#shifts.length, salts, together);
   }
 
-  #extend(coefficients: Matrix): Words {
-    const { heightLog, blowUpLog } = this.#layout;
-    const { columns, rows } = coefficients;
-    const shared = this.#frugal ? this.#kernels.matrix(columns, rows) : undefined;
-    const known = new Map<number, Matrix>();
-    return (coset) => {
-      const computed = known.get(coset);
-      if (computed !== undefined) return computed;
-      const words = shared ?? this.#kernels.matrix(columns, rows);
-      this.#kernels.evaluate(coefficients, words, cosetShift(heightLog, blowUpLog, coset));
-      if (shared !== undefined) known.clear();
-      known.set(coset, words);
-      return words;
-    };
-  }
-
-  /** One tree for each group of columns. */
-  #commit(words: Words, groups: readonly { readonly first: number; readonly columns: number }[]): Committed[] {
-    const rows = this.#height;
-    const trees = groups.map(({ first, columns }) =>
-      this.#emptyTree((c) => columnRange(words(c), first, columns), rows),
-    );
-    // Group by group inside a coset, so that each coset is computed once.
-    for (let coset = 0; coset < this.#cosets; coset++) for (const tree of trees) this.#hashCoset(tree, coset);
-    for (const { nodes, leaves } of trees) this.#kernels.hashTree(nodes, leaves);
-    return trees;
-  }
-
-  #emptyTree(words: Words, rows: number, salted = this.#layout.saltWords > 0): Committed {
-    const leaves = rows * this.#cosets;
-    const salts = salted ? Array.from({ length: this.#cosets }, () => this.#salts(rows)) : [];
-    return { words, rows, salts, nodes: this.#kernels.tree(leaves), leaves };
-  }
-
-  #hashCoset({ words, rows, salts, nodes }: Committed, coset: number): void {
-    this.#kernels.hashRows(words(coset), salts[coset], nodes, coset * rows);
-  }
-
-  #salts(rows: number): Matrix {
-    const salts = this.#kernels.matrix(this.#layout.saltWords, rows);
-    fillRandomWords(salts.words);
-    return salts;
-  }
-
-  #fillHelpers(values: Matrix, challenges: readonly Extension[]): Matrix {
-    const helpers = this.#kernels.matrix(this.#layout.helperColumns, this.#height);
+  /** Some rows of the trace at a time. */
+  #fillHelpers(values: TraceValues, challenges: readonly Extension[]): Matrix {
+    const kernels = this.#kernels;
+    const helpers = kernels.matrix(this.#layout.helperColumns, this.#height);
     if (helpers.columns === 0) return helpers;
     const usable = usableRows(this.#layout.heightLog, this.#parameters);
-    this.#kernels.fillHelpers(values, this.#publics, challenges, usable, helpers);
+    const { helperRows } = this.#plan;
+    for (let from = 0; from < usable; from += helperRows) {
+      kernels.scoped(() => {
+        // The last vector looks at the row after it.
+        const columns = kernels.matrix(values.columns, helperRows + 4);
+        for (let c = 0; c < columns.columns; c++) values.copy(c, from, columnOf(columns, c));
+        const count = Math.min(helperRows, usable - from);
+        kernels.fillFractions(columns, this.#publics, challenges, count, rowRange(helpers, from, helperRows));
+      });
+    }
+    kernels.addUpFractions(helpers, usable);
     for (let c = 0; c < helpers.columns; c++) fillRandomElements(columnOf(helpers, c).subarray(usable));
-    return this.#interpolate(helpers);
+    kernels.interpolate(helpers, helpers, 1);
+    return helpers;
   }
 
-  /** The chunks of the quotient, and with zero knowledge the mask behind them. */
-  #quotient(
-    columnWords: Words,
-    helperWords: Words,
-    challenges: readonly Extension[],
-    weights: readonly Extension[],
-  ): Matrix {
-    const { heightLog, blowUpLog, quotientLog } = this.#layout;
-    const { hiddenRows } = this.#parameters;
-    const parts = 2 ** quotientLog;
-    const sum = this.#kernels.matrix(DEGREE, this.#height);
-    const values = this.#kernels.matrix(DEGREE, this.#height * parts);
-    const selectors = this.#kernels.matrix(SELECTORS.length, this.#height);
-    for (let part = 0; part < parts; part++) {
-      const coset = (part * this.#cosets) / parts;
-      const shift = cosetShift(heightLog, blowUpLog, coset);
-      for (const [i, column] of selectorsOnCoset(heightLog, hiddenRows, shift).entries()) {
-        columnOf(selectors, i).set(column);
-      }
-      const columns = columnWords(coset);
-      const helpers = helperWords(coset);
-      this.#kernels.combineConstraints(
-        { columns, helpers, selectors, publics: this.#publics, challenges, weights },
-        sum,
-      );
-      // These cosets together are one coset of a group of parts * n points, in turns.
-      for (let k = 0; k < DEGREE; k++) {
-        const from = columnOf(sum, k);
-        const into = columnOf(values, k);
-        for (let i = 0; i < this.#height; i++) into[i * parts + part] = from[i] as number;
-      }
+  /** What is opened at the point, then what is at the next. */
+  #open(opened: readonly OpenedColumns[], point: Extension, nextPoint: Extension): Extension[] {
+    const here: Extension[][] = [];
+    const behind: Extension[][] = [];
+    for (const { polynomials, next } of opened) {
+      const [values, nextValues]: [Extension[], Extension[]] = [[], []];
+      visitCoefficients(this.#kernels, polynomials, (blocks, coefficients) => {
+        values.push(...this.#kernels.open(coefficients, point));
+        nextValues.push(...this.#kernels.open(seenNext(blocks, coefficients, next), nextPoint));
+      });
+      here.push(values);
+      behind.push(nextValues);
     }
-    const coefficients = this.#kernels.matrix(DEGREE, values.rows);
-    this.#kernels.interpolate(values, coefficients, GENERATOR);
-    return this.#chunks(coefficients);
+    return [...here, ...behind].flat();
   }
 
-  /** Chunk i holds the coefficients from i * chunkSize. Hidden, neighbours share random ones that cancel out. */
-  #chunks(quotient: Matrix): Matrix {
-    const { chunks, chunkSize, maskColumns, chunkColumns, heightLog, quotientLog } = this.#layout;
-    const matrix = this.#kernels.zeros(chunkColumns + maskColumns, this.#height);
-    const log = heightLog + quotientLog;
-    const place = (i: number): number => reverseBits(i, heightLog);
-    for (let chunk = 0; chunk < chunks; chunk++) {
-      const count = Math.min(chunkSize, quotient.rows - chunk * chunkSize);
-      const places = Uint32Array.from({ length: count }, (_, i) => reverseBits(chunk * chunkSize + i, log));
-      for (let k = 0; k < DEGREE; k++) {
-        const from = columnOf(quotient, k);
-        const into = columnOf(matrix, chunk * DEGREE + k);
-        for (let i = 0; i < count; i++) into[place(i)] = from[places[i] as number] as number;
-      }
-    }
-    const random = new Uint32Array(this.#height - chunkSize);
-    for (let column = 0; random.length > 0 && column < chunkColumns - DEGREE; column++) {
-      fillRandomElements(random);
-      const low = columnOf(matrix, column);
-      const high = columnOf(matrix, column + DEGREE);
-      for (const [i, r] of random.entries()) {
-        low[place(chunkSize + i)] = add(low[place(chunkSize + i)] as number, r);
-        high[place(i)] = subtract(high[place(i)] as number, r);
-      }
-    }
-    for (let column = 0; column < maskColumns; column++) fillRandomElements(columnOf(matrix, chunkColumns + column));
-    return matrix;
-  }
-
+  /** `weights` in the order of the openings. */
   #combine(
-    opened: readonly { readonly matrices: readonly Matrix[]; readonly at: Extension }[],
+    opened: readonly OpenedColumns[],
     weights: readonly Extension[],
+    point: Extension,
+    nextPoint: Extension,
   ): Matrix {
-    const combined = this.#kernels.zeros(DEGREE, this.#height);
-    let used = 0;
-    for (const { matrices, at } of opened) {
-      const sum = this.#kernels.zeros(DEGREE, this.#height);
-      for (const matrix of matrices) {
-        this.#kernels.addWeighted(matrix, weights.slice(used, used + matrix.columns), sum);
-        used += matrix.columns;
+    const kernels = this.#kernels;
+    const combined = kernels.zeros(DEGREE, this.#height);
+    kernels.scoped(() => {
+      const sum = kernels.zeros(DEGREE, this.#height);
+      const nextSum = kernels.zeros(DEGREE, this.#height);
+      let [used, usedNext] = [0, this.#layout.openings];
+      const add = (columns: readonly Matrix[], from: number, into: Matrix): number => {
+        const count = columns.reduce((all, matrix) => all + matrix.columns, 0);
+        kernels.addWeighted(columns, weights.slice(from, from + count), into);
+        return from + count;
+      };
+      for (const { polynomials, next } of opened) {
+        visitCoefficients(kernels, polynomials, (blocks, coefficients) => {
+          used = add(coefficients, used, sum);
+          usedNext = add(seenNext(blocks, coefficients, next), usedNext, nextSum);
+        });
       }
-      this.#kernels.addQuotient(sum, at, combined);
-    }
+      kernels.addQuotient(sum, point, combined);
+      kernels.addQuotient(nextSum, nextPoint, combined);
+    });
     return combined;
   }
 
   /** The mask's five columns are the coefficients of one polynomial over the extension. */
   #addMask(mask: Matrix, into: Matrix): void {
     const basis = Array.from({ length: DEGREE }, (_, k) => [0, 1, 2, 3, 4].map((i) => (i === k ? 1 : 0)));
-    this.#kernels.addWeighted(mask, basis as unknown as Extension[], into);
+    this.#kernels.addWeighted([mask], basis as unknown as Extension[], into);
   }
 
-  #commitLayer(polynomial: Matrix, fold: number, log: number): Committed {
-    const { heightLog, blowUpLog } = this.#layout;
-    const rows = 2 ** log;
-    const cosets = Array.from({ length: this.#cosets }, (_, coset) => {
-      const shift = power(cosetShift(heightLog, blowUpLog, coset), FOLDING_ARITY ** fold);
-      const words = this.#kernels.matrix(DEGREE, rows, false);
-      this.#kernels.evaluate(polynomial, words, shift);
-      const leaves = rows / FOLDING_ARITY;
-      return { words: words.words, columns: LEAF_WORDS, rows: leaves, stride: leaves };
-    });
-    const layer = this.#emptyTree((coset) => cosets[coset] as Matrix, rows / FOLDING_ARITY, false);
-    for (let coset = 0; coset < this.#cosets; coset++) this.#hashCoset(layer, coset);
-    this.#kernels.hashTree(layer.nodes, layer.leaves);
-    return layer;
-  }
-
-  #openLayers(layers: readonly Committed[], indices: readonly number[]): TreeOpening[] {
+  #openLayers(layers: readonly Commitment[], indices: readonly number[]): TreeOpening[] {
     const { heightLog, foldedLogs } = this.#layout;
     let positions: Position[] = indices.map((index) => ({
       coset: index >>> heightLog,
@@ -372,29 +331,27 @@ class Proving {
       const log = foldedLogs[i] as number;
       const leaves = positions.map((position) => leafOf(position, log).leaf);
       positions = positions.map((position) => foldedPosition(position, log - 3));
-      return openCommitted(layer, leaves);
+      return layer.open(leaves);
     });
   }
 }
 
-function openCommitted(tree: Committed, indices: readonly number[]): TreeOpening {
-  const distinct = [...new Set(indices)].sort((a, b) => a - b);
-  const { words, rows, salts } = tree;
-  return {
-    rows: distinct.map((index) => {
-      const coset = Math.floor(index / rows);
-      const parts = [words(coset), salts[coset]].filter((matrix) => matrix !== undefined);
-      return Uint32Array.from(
-        parts.flatMap((matrix) =>
-          Array.from({ length: matrix.columns }, (_, c) => matrix.words[c * matrix.stride + (index % rows)] as number),
-        ),
-      );
-    }),
-    digests: openTree(tree, distinct),
-  };
+/** Polynomials that are opened at the point, and which columns of them at the next, ascending. */
+interface OpenedColumns {
+  readonly polynomials: Polynomials;
+  readonly next: readonly number[];
 }
 
-function wholeOf({ columns }: Matrix): { first: number; columns: number } {
+/** Those columns of these blocks that are opened at the next point. */
+function seenNext(blocks: readonly Block[], coefficients: readonly Matrix[], next: readonly number[]): Matrix[] {
+  return blocks.flatMap(({ first, columns }, i) =>
+    next
+      .filter((column) => column >= first && column < first + columns)
+      .map((column) => columnRange(coefficients[i] as Matrix, column - first, 1)),
+  );
+}
+
+function wholeOf({ columns }: Matrix): Block {
   return { first: 0, columns };
 }
 

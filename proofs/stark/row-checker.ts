@@ -12,8 +12,12 @@ export interface Violation {
   readonly where: string;
 }
 
-/** One column each; all of the same length, the number of rows that constraints speak of. */
-export type Trace = readonly Uint32Array[];
+/**
+ * One column each; all of the same length, the number of rows that constraints speak of. Small numbers may be kept small: a
+ * trace counts against the memory of its proof.
+ */
+export type Trace = readonly TraceColumn[];
+export type TraceColumn = Uint8Array | Uint16Array | Uint32Array;
 
 const FIELD: Arithmetic<number> = { constant: (value) => value, add, subtract, multiply };
 

@@ -9,7 +9,7 @@ import {
   powerOfExtension,
   subtractExtensions,
 } from './extension.ts';
-import { invert, invertAll, multiply, power, rootOfUnity, subtract } from './field.ts';
+import { add, invert, invertAll, multiply, power, rootOfUnity, subtract } from './field.ts';
 import { evaluate, forwardTwiddles, reverseBits } from './ntt.ts';
 
 /**
@@ -23,19 +23,23 @@ import { evaluate, forwardTwiddles, reverseBits } from './ntt.ts';
  */
 export const SELECTORS: readonly Rows[] = ['every', 'transition', 'first', 'last'];
 
-/** The selectors on one coset of the trace domain, a column each, in the order of {@link SELECTORS}. */
-export function selectorsOnCoset(heightLog: number, hiddenRows: number, shift: number): Uint32Array[] {
+/**
+ * The selectors at shift * v^i, a column each, in the order of {@link SELECTORS}: v generates a subgroup of 2^log points of
+ * the trace domain, or all of it.
+ */
+export function selectorsOnCoset(heightLog: number, hiddenRows: number, log: number, shift: number): Uint32Array[] {
   const height = 2 ** heightLog;
-  const root = rootOfUnity(heightLog);
-  const last = power(root, height - hiddenRows - 1);
+  const points = 2 ** log;
+  const root = rootOfUnity(log);
+  const last = power(rootOfUnity(heightLog), height - hiddenRows - 1);
   const outside = invert(subtract(power(shift, height), 1));
-  const hidden = hiddenValues(heightLog, hiddenRows, shift);
-  const every = new Uint32Array(height);
-  const transition = new Uint32Array(height);
-  const onFirst = new Uint32Array(height);
-  const onLast = new Uint32Array(height);
+  const hidden = hiddenValues(heightLog, hiddenRows, log, shift);
+  const every = new Uint32Array(points);
+  const transition = new Uint32Array(points);
+  const onFirst = new Uint32Array(points);
+  const onLast = new Uint32Array(points);
   let point = shift;
-  for (let i = 0; i < height; i++) {
+  for (let i = 0; i < points; i++) {
     every[i] = multiply(hidden === undefined ? 1 : (hidden[i] as number), outside);
     transition[i] = multiply(every[i] as number, subtract(point, last));
     onFirst[i] = subtract(point, 1);
@@ -47,7 +51,7 @@ export function selectorsOnCoset(heightLog: number, hiddenRows: number, shift: n
   return [every, transition, onFirst, onLast];
 }
 
-function hiddenValues(heightLog: number, hiddenRows: number, shift: number): Uint32Array | undefined {
+function hiddenValues(heightLog: number, hiddenRows: number, log: number, shift: number): Uint32Array | undefined {
   if (hiddenRows === 0) return undefined;
   const root = rootOfUnity(heightLog);
   const product = [1];
@@ -59,9 +63,16 @@ function hiddenValues(heightLog: number, hiddenRows: number, shift: number): Uin
     }
     product[0] = subtract(0, multiply(zero, product[0] as number));
   }
-  const column = new Uint32Array(2 ** heightLog);
-  for (const [i, coefficient] of product.entries()) column[reverseBits(i, heightLog)] = coefficient;
-  evaluate(column, forwardTwiddles(heightLog, shift));
+  const points = 2 ** log;
+  const column = new Uint32Array(points);
+  // On these points, X to the number of them is a constant.
+  const constant = power(shift, points);
+  for (const [i, coefficient] of product.entries()) {
+    const at = reverseBits(i % points, log);
+    const factor = power(constant, Math.floor(i / points));
+    column[at] = add(column[at] as number, multiply(factor, coefficient));
+  }
+  evaluate(column, forwardTwiddles(log, shift));
   return column;
 }
 

@@ -1,5 +1,5 @@
 import { P } from '../field.ts';
-import { type ExtensionCode, five, Lanes } from './lanes.ts';
+import { type ExtensionCode, five, Lanes, transpose } from './lanes.ts';
 import { type Code, i32, i32x4, v128, WasmFunction, type WasmModule } from './wasm-writer.ts';
 
 /** Rows that are weighed against one table of powers. */
@@ -11,6 +11,9 @@ export function addColumnKernels(module: WasmModule): void {
   module.add(invertColumns());
   module.add(runningSum());
   module.add(foldBlocks());
+  module.add(divide());
+  module.add(sumWindow());
+  for (const vectors of REDUCED_VECTORS) module.add(reduce(vectors));
 }
 
 const ZERO = i32x4.splat(i32.constant(0));
@@ -179,21 +182,16 @@ function runningSum(): WasmFunction {
 }
 
 /**
- * (polynomial, bytes from one coefficient to the next, bytes, powers of eight, into, bytes from one to the next of it):
- * the sum of eight blocks, each times its own constant of the extension, five Montgomery words each.
+ * (polynomial, bytes from one coefficient to the next, bytes of a block, powers of eight, into, bytes from one to the next of
+ * it, first byte, end): the sum of eight blocks, each times its own constant of the extension, five Montgomery words each.
  */
 function foldBlocks(): WasmFunction {
-  const f = new WasmFunction('foldBlocks', 6);
-  const [polynomial, step, bytes, powers, into, intoStep] = [0, 1, 2, 3, 4, 5].map((i) => f.parameter(i)) as [
-    Code,
-    Code,
-    Code,
-    Code,
-    Code,
-    Code,
-  ];
+  const f = new WasmFunction('foldBlocks', 8);
+  const parameters = Array.from({ length: 8 }, (_, i) => f.parameter(i));
+  const [polynomial, step, bytes, powers] = parameters as [Code, Code, Code, Code];
+  const [into, intoStep, first, end] = parameters.slice(4) as [Code, Code, Code, Code];
   const lanes = new Lanes(f);
-  f.loop(i32.constant(0), bytes, i32.constant(16), (at) => {
+  f.loop(first, end, i32.constant(16), (at) => {
     const sums = five(() => f.vector(ZERO));
     const place = f.int(i32.add(polynomial, at));
     const power = f.int(powers);
@@ -210,6 +208,122 @@ function foldBlocks(): WasmFunction {
       intoStep,
       five((k) => sums[k].get),
     );
+  });
+  return f;
+}
+
+/**
+ * (polynomial, bytes from one coefficient to the next, bytes between places, places as a power of two, point, carry, into,
+ * bytes from one to the next of it): Horner's rule by a Montgomery point from the last place to the first, in bit-reversed
+ * order, in each of four lanes. Starts from the carry, which has four lanes for each coefficient, and leaves it what comes
+ * out; adds what it had before each place to `into`, unless that is 0.
+ */
+function divide(): WasmFunction {
+  const f = new WasmFunction('divide', 8);
+  const parameters = Array.from({ length: 8 }, (_, i) => f.parameter(i));
+  const [polynomial, step, between, log] = parameters as [Code, Code, Code, Code];
+  const [point, carry, into, intoStep] = parameters.slice(4) as [Code, Code, Code, Code];
+  const lanes = new Lanes(f);
+  const constant = five((k) => f.keep(v128.loadSplat(point, k * 4)));
+  const held = five((k) => f.vector(v128.load(carry, k * 16)));
+  const current: ExtensionCode = five((k) => held[k].get);
+  const places = f.keepInt(i32.shiftLeft(i32.constant(1), log));
+  // The last place, reversed, is itself; one less flips what is above the lowest bit that is set, and that bit.
+  const reversed = f.int(i32.subtract(places, i32.constant(1)));
+  f.loop(i32.constant(0), places, i32.constant(1), (done) => {
+    const at = f.keepInt(i32.multiply(reversed.get, between));
+    f.if(into, () => {
+      const place = f.keepInt(i32.add(into, at));
+      storeFive(f, place, intoStep, lanes.addExtensions(loadFive(f, place, intoStep), current));
+    });
+    const next = lanes.addExtensions(
+      lanes.multiplyExtensions(current, constant),
+      loadFive(f, i32.add(polynomial, at), step),
+    );
+    for (const [k, part] of next.entries()) held[k as 0].set(part);
+    const left = f.keepInt(i32.subtract(i32.subtract(places, i32.constant(1)), done));
+    const kept = i32.shiftRight(places, i32.add(i32.trailingZeros(left), i32.constant(1)));
+    f.if(left, () => reversed.set(i32.xor(reversed.get, i32.subtract(places, kept))));
+  });
+  for (const [k, part] of held.entries()) f.emit(v128.store(carry, part.get, k * 16));
+  return f;
+}
+
+/** Vectors of four coefficients that become one: 1, 2, or a multiple of 4. */
+const REDUCED_VECTORS = [1, 2, 4] as const;
+
+/** The function for as many coefficients that become one, and how often it does its share. */
+export function reduceKernel(coefficients: number): { readonly name: string; readonly rounds: number } {
+  const vectors = Math.min(4, coefficients / 4);
+  return { name: `reduce${vectors}`, rounds: coefficients / 4 / vectors };
+}
+
+/**
+ * (coefficients, powers, rounds, into, bytes): each word is the sum of neighbours times Montgomery powers, as many vectors
+ * of them in each round.
+ */
+function reduce(vectors: (typeof REDUCED_VECTORS)[number]): WasmFunction {
+  const f = new WasmFunction(`reduce${vectors}`, 5);
+  const [coefficients, powers, rounds, into, bytes] = [0, 1, 2, 3, 4].map((i) => f.parameter(i)) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ];
+  const lanes = new Lanes(f);
+  const width = f.keepInt(i32.multiply(rounds, i32.constant(vectors * 16)));
+  const from = f.int(coefficients);
+  f.loop(i32.constant(0), bytes, i32.constant(16), (at) => {
+    const sums = [0, 1, 2, 3].map(() => {
+      const sum = f.vector(ZERO);
+      f.loop(i32.constant(0), width, i32.constant(vectors * 16), (part) => {
+        const power = f.keepInt(i32.add(powers, part));
+        const source = f.keepInt(i32.add(from.get, part));
+        const products = Array.from({ length: vectors }, (_, i): [Code, Code] => [
+          v128.load(source, i * 16),
+          v128.load(power, i * 16),
+        ]);
+        sum.set(lanes.add(sum.get, lanes.sumOfProducts(products)));
+      });
+      from.set(i32.add(from.get, width));
+      return sum.get;
+    }) as [Code, Code, Code, Code];
+    const [a, b, c, d] = transpose(f, sums);
+    f.emit(v128.store(i32.add(into, at), lanes.add(lanes.add(a, b), lanes.add(c, d))));
+  });
+  return f;
+}
+
+/**
+ * (values of blocks, bytes of a block, bytes of all, Montgomery factors, bytes of the window, into): the sum over all blocks
+ * of a window's place in them, each value times its factor, which are window after window. A multiple of four blocks.
+ */
+function sumWindow(): WasmFunction {
+  const f = new WasmFunction('sumWindow', 6);
+  const [blocks, bytes, allBytes, factors, width, into] = [0, 1, 2, 3, 4, 5].map((i) => f.parameter(i)) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ];
+  const lanes = new Lanes(f);
+  f.loop(i32.constant(0), width, i32.constant(16), (at) => {
+    const sum = f.vector(ZERO);
+    const factor = f.int(i32.add(factors, at));
+    f.loop(i32.constant(0), allBytes, i32.shiftLeft(bytes, i32.constant(2)), (block) => {
+      const value = f.int(i32.add(i32.add(blocks, block), at));
+      const products = [0, 1, 2, 3].map((): [Code, Code] => {
+        const pair: [Code, Code] = [f.keep(v128.load(value.get)), f.keep(v128.load(factor.get))];
+        value.set(i32.add(value.get, bytes));
+        factor.set(i32.add(factor.get, width));
+        return pair;
+      });
+      sum.set(lanes.add(sum.get, lanes.sumOfProducts(products)));
+    });
+    f.emit(v128.store(i32.add(into, at), sum.get));
   });
   return f;
 }

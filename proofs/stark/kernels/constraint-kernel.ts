@@ -9,11 +9,11 @@ import { type Code, i32, i32x4, v128, WasmFunction, type WasmModule } from './wa
  * The constraints of one circuit as WebAssembly: some functions of moderate size, because huge ones run slowly. Each does
  * constraints of one selector on a range of rows and adds their weighted sum to the result.
  *
- * Parameters: (columns, helpers, bytes from one column to the next, selectors, constants, first byte, end, into). Constants
- * are public inputs, then challenges, then weights, in Montgomery form; the next row is the next word, so each column must
- * be followed by its first elements.
+ * Parameters: (columns, helpers, bytes from one column to the next, selectors, constants, first byte, end, into, pointers to
+ * the next row of each column and each helper's column). Constants are public inputs, then challenges, then weights, in
+ * Montgomery form.
  */
-const PARAMETERS = 8;
+const PARAMETERS = 9;
 const NODES_MAX = 220;
 const CONSTRAINTS_MAX = 24;
 
@@ -49,6 +49,11 @@ export function challengePlace({ publics }: Circuit, index: number): number {
 
 export function weightPlace(circuit: Circuit, index: number): number {
   return challengePlace(circuit, circuit.messageLength + 1 + index);
+}
+
+/** Where the pointer to the next row of a column, or of a helper's column, is. */
+export function nextPlace({ columns }: Circuit, isHelper: boolean, column: number): number {
+  return isHelper ? columns.length + column : column;
 }
 
 interface Numbered {
@@ -129,8 +134,12 @@ class Emitter {
   }
 
   #load(parameter: number, column: number, next: boolean): Code {
-    const place = i32.add(this.#at, i32.multiply(this.#f.parameter(2), i32.constant(column)));
-    return this.lanes.toMontgomery(this.#f.keep(v128.load(i32.add(this.#f.parameter(parameter), place), next ? 4 : 0)));
+    const f = this.#f;
+    const pointer = nextPlace(this.#circuit, parameter === 1, column) * 4;
+    const start = next
+      ? i32.load(f.parameter(8), pointer)
+      : i32.add(f.parameter(parameter), i32.multiply(f.parameter(2), i32.constant(column)));
+    return this.lanes.toMontgomery(f.keep(v128.load(i32.add(start, this.#at))));
   }
 
   #combine(kind: 'add' | 'subtract' | 'multiply', a: Value, b: Value): Value {

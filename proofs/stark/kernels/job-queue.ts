@@ -12,7 +12,7 @@
  * | 5 | 1 when the threads are to end |
  * | 16 | jobs, of {@link JOB_WORDS} each: function, arguments |
  */
-const JOB_WORDS = 9;
+const JOB_WORDS = 12;
 const JOBS_MAX = 4_096;
 export const QUEUE_BYTES: number = 64 + JOBS_MAX * JOB_WORDS * 4;
 
@@ -104,4 +104,11 @@ export function endThreads(queue: Int32Array): void {
   Atomics.store(queue, ENDING, 1);
   Atomics.add(queue, ROUND, 1);
   Atomics.notify(queue, ROUND);
+}
+
+/** Cuts `rows` in jobs. */
+export function ranges(rows: number, most: number): [number, number][] {
+  const cuts: [number, number][] = [];
+  for (let from = 0; from < rows; from += most) cuts.push([from, Math.min(rows, from + most)]);
+  return cuts;
 }

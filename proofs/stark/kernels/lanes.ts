@@ -54,6 +54,11 @@ export class Lanes {
     return this.#reduced(low, high, q);
   }
 
+  /** The product with p^-1 modulo 2^32, as constants have it beside them. */
+  withInverse(constant: Code): Code {
+    return i32x4.multiply(constant, this.#inverse);
+  }
+
   toMontgomery(plain: Code): Code {
     const square = i32x4.splat(i32.constant(MONTGOMERY_SQUARE));
     const inverse = i32x4.splat(i32.constant(withInverse(MONTGOMERY_SQUARE)));

@@ -92,16 +92,20 @@ function onSixteen(f: WasmFunction, from: Code, to: Code, work: (x: Four) => Fou
   for (const [k, vector] of stored.entries()) f.emit(v128.store(to, vector, k * 16));
 }
 
-/** (from, to, log, factors): coefficients in bit-reversed order to values; at least 16 points. */
+/**
+ * (from, to, log, factors, log of blocks): coefficients in bit-reversed order to values; at least 16 points. Unless the last
+ * is 0, only blocks of that size are evaluated, each as a polynomial of its own.
+ */
 function forward(pair: number, single: number): WasmFunction {
-  const f = new WasmFunction('evaluate', 4);
-  const [from, to, log, factors] = [0, 1, 2, 3].map((i) => f.parameter(i)) as Four;
+  const f = new WasmFunction('evaluate', 5);
+  const [from, to, log, factors, apart] = [0, 1, 2, 3, 4].map((i) => f.parameter(i)) as Five;
   const bytes = f.keepInt(i32.shiftLeft(i32.constant(4), log));
   const inverses = f.keepInt(i32.add(factors, bytes));
   const lanes = new Lanes(f);
   const constants = smallFactors(f, factors, inverses);
   const blockBytes = f.int(bytes);
   f.if(i32.greater(log, i32.constant(BLOCK_LOG)), () => blockBytes.set(i32.constant(4 << BLOCK_LOG)));
+  f.if(apart, () => blockBytes.set(i32.shiftLeft(i32.constant(4), apart)));
   const half = f.int(i32.constant(16));
   const layers = (data: Code, size: Code): void => {
     f.while(
@@ -130,7 +134,7 @@ function forward(pair: number, single: number): WasmFunction {
     half.set(i32.constant(16));
     layers(f.keepInt(i32.add(to, block)), blockBytes.get);
   });
-  layers(to, bytes);
+  f.if(i32.isZero(apart), () => layers(to, bytes));
   return f;
 }
 

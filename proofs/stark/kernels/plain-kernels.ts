@@ -1,4 +1,4 @@
-import { DIGEST_WORDS, hashPair } from '../blake3.ts';
+import { absorbWords, DIGEST_WORDS, hashPair, hashWords } from '../blake3.ts';
 import type { Circuit, Constraint } from '../constraints.ts';
 import { evaluateNodes } from '../expressions.ts';
 import {
@@ -14,8 +14,9 @@ import {
   scale,
   ZERO,
 } from '../extension.ts';
+import { add, multiply, power } from '../field.ts';
 import { FOLDING_ARITY } from '../fri.ts';
-import { leafDigest, NODE_KEY, treeWords } from '../merkle.ts';
+import { LEAF_KEY, NODE_KEY } from '../merkle.ts';
 import { evaluate, forwardTwiddles, interpolate, inverseTwiddles, reverseBits } from '../ntt.ts';
 import { SELECTORS } from '../trace-domain.ts';
 import { isGround } from '../transcript.ts';
@@ -26,7 +27,9 @@ export function createPlainKernels(circuit: Circuit): ProverKernels {
   return {
     zeros: emptyMatrix,
     matrix: emptyMatrix,
-    tree: (leaves) => new Uint32Array(treeWords(leaves)),
+    words: (count) => new Uint32Array(count),
+    scoped: (work) => work(),
+    prepare: () => undefined,
     interpolate(values, into, shift) {
       const twiddles = inverseTwiddles(Math.log2(values.rows), shift);
       for (let c = 0; c < values.columns; c++) {
@@ -41,38 +44,79 @@ export function createPlainKernels(circuit: Circuit): ProverKernels {
         evaluate(columnOf(into, c), twiddles);
       }
     },
-    hashRows(rows, salts, nodes, firstLeaf) {
-      for (let row = 0; row < rows.rows; row++) {
-        const words = Uint32Array.from([...rowOf(rows, row), ...(salts === undefined ? [] : rowOf(salts, row))]);
-        nodes.set(leafDigest(words), (firstLeaf + row) * DIGEST_WORDS);
-      }
-    },
-    hashTree(nodes, leaves) {
-      let from = 0;
-      for (let width = leaves; width > 1; width /= 2) {
-        const into = from + width * DIGEST_WORDS;
-        for (let i = 0; i < width / 2; i++) {
-          const left = from + 2 * i * DIGEST_WORDS;
-          nodes.set(hashPair(nodes, left, nodes, left + DIGEST_WORDS, NODE_KEY), into + i * DIGEST_WORDS);
+    prepareWindows: () => new Uint32Array(),
+    evaluateWindows(coefficients, into, shift, { starts, width }) {
+      const twiddles = forwardTwiddles(Math.log2(coefficients.rows), shift);
+      for (let c = 0; c < coefficients.columns; c++) {
+        const values = columnOf(coefficients, c).slice();
+        evaluate(values, twiddles);
+        for (const [i, start] of starts.entries()) {
+          columnOf(into, c).set(values.subarray(start, start + width), i * width);
         }
-        from = into;
       }
     },
-    fillHelpers: (columns, publics, challenges, usable, into) =>
-      fillHelpers(circuit, columns, publics, challenges, usable, into),
+    reduce(coefficients, into, constant) {
+      const targets = into.flatMap((matrix) => columnsOf(matrix));
+      for (const [c, from] of coefficients.flatMap((matrix) => columnsOf(matrix)).entries()) {
+        const target = targets[c] as Uint32Array;
+        const [log, leftLog] = [Math.log2(from.length), Math.log2(target.length)];
+        target.fill(0);
+        for (let i = 0; i < from.length; i++) {
+          const at = reverseBits(i % target.length, leftLog);
+          const factor = power(constant, Math.floor(i / target.length));
+          target[at] = add(target[at] as number, multiply(factor, from[reverseBits(i, log)] as number));
+        }
+      }
+    },
+    absorb(words, first, total, state) {
+      const { rows } = words[0] as Matrix;
+      const chunks = state.length / (rows * DIGEST_WORDS);
+      for (let row = 0; row < rows; row++) {
+        const places = Array.from({ length: chunks }, (_, chunk) => (chunk * rows + row) * DIGEST_WORDS);
+        const own = Uint32Array.from(places.flatMap((at) => [...state.subarray(at, at + DIGEST_WORDS)]));
+        const read = words.flatMap((matrix) => columnsOf(matrix)).map((column) => column[row] as number);
+        absorbWords(own, Uint32Array.from(read), first, total, LEAF_KEY);
+        for (const [chunk, at] of places.entries()) {
+          state.set(own.subarray(chunk * DIGEST_WORDS, (chunk + 1) * DIGEST_WORDS), at);
+        }
+      }
+    },
+    hashPairs(children, parents) {
+      for (let i = 0; i < parents.length; i += DIGEST_WORDS) {
+        parents.set(hashPair(children, 2 * i, children, 2 * i + DIGEST_WORDS, NODE_KEY), i);
+      }
+    },
+    salts(key, first, into) {
+      for (let row = 0; row < into.rows; row++) {
+        for (const [c, word] of hashWords(Uint32Array.of(first + row), 0, 1, key).entries())
+          columnOf(into, c)[row] = word;
+      }
+    },
+    fillFractions: (columns, publics, challenges, usable, into) =>
+      fillFractions(circuit, columns, publics, challenges, usable, into),
+    addUpFractions(helpers, usable) {
+      const last = helpers.columns / DEGREE - 1;
+      let running = ZERO;
+      for (let row = 0; row < usable; row++) {
+        putExtension(helpers, last, row, running);
+        for (let i = 0; i < last; i++) running = addExtensions(running, extensionOf(helpers, i, row));
+      }
+    },
     combineConstraints: (input, into) => combineConstraints(circuit, input, into),
     open(coefficients, point) {
-      const log = Math.log2(coefficients.rows);
-      const powers = powersOf(point, coefficients.rows);
-      return Array.from({ length: coefficients.columns }, (_, c) => {
-        const column = columnOf(coefficients, c);
-        return powers.reduce((sum, x, i) => addExtensions(sum, scale(x, column[reverseBits(i, log)] as number)), ZERO);
+      return coefficients.flatMap((matrix) => {
+        const log = Math.log2(matrix.rows);
+        const powers = powersOf(point, matrix.rows);
+        return columnsOf(matrix).map((column) =>
+          powers.reduce((sum, x, i) => addExtensions(sum, scale(x, column[reverseBits(i, log)] as number)), ZERO),
+        );
       });
     },
     addWeighted(columns, weights, into) {
-      for (let row = 0; row < columns.rows; row++) {
-        const sum = weights.reduce(
-          (total, weight, c) => addExtensions(total, scale(weight, columnOf(columns, c)[row] as number)),
+      const all = columns.flatMap((matrix) => columnsOf(matrix));
+      for (let row = 0; row < into.rows; row++) {
+        const sum = all.reduce(
+          (total, column, c) => addExtensions(total, scale(weights[c] as Extension, column[row] as number)),
           extensionOf(into, 0, row),
         );
         putExtension(into, 0, row, sum);
@@ -93,8 +137,8 @@ export function createPlainKernels(circuit: Circuit): ProverKernels {
         let sum = ZERO;
         // Coefficient 8 i + k lies in the block that k, bit-reversed, numbers.
         for (let block = 0; block < FOLDING_ARITY; block++) {
-          const power = powers[reverseBits(block, 3)] as Extension;
-          sum = addExtensions(sum, multiplyExtensions(power, extensionOf(polynomial, 0, block * into.rows + at)));
+          const factor = powers[reverseBits(block, 3)] as Extension;
+          sum = addExtensions(sum, multiplyExtensions(factor, extensionOf(polynomial, 0, block * into.rows + at)));
         }
         putExtension(into, 0, at, sum);
       }
@@ -108,7 +152,7 @@ export function createPlainKernels(circuit: Circuit): ProverKernels {
   };
 }
 
-function fillHelpers(
+function fillFractions(
   { nodes, fractions }: Circuit,
   columns: Matrix,
   publics: readonly number[],
@@ -116,25 +160,40 @@ function fillHelpers(
   usable: number,
   into: Matrix,
 ): void {
-  let running = ZERO;
   for (let row = 0; row < usable; row++) {
-    const values = nodeValues({ nodes }, columns, undefined, publics, challenges, row);
+    const values = evaluateNodes(nodes, EXTENSION_ARITHMETIC, (leaf) => {
+      if (leaf.kind === 'public') return fromBase(publics[leaf.index] as number);
+      if (leaf.kind === 'challenge') return challenges[leaf.index] as Extension;
+      if (leaf.kind === 'helper') return ZERO;
+      return fromBase(columns.words[leaf.index * columns.stride + row + (leaf.next ? 1 : 0)] as number);
+    });
     const denominators = fractions.map(({ denominator }) => values[denominator] as Extension);
     if (denominators.some(isZero)) throw new RangeError('a bus challenge hit a message');
     const inverses = invertExtensions(denominators);
-    putExtension(into, fractions.length, row, running);
     for (const [i, { numerator }] of fractions.entries()) {
-      const fraction = multiplyExtensions(values[numerator] as Extension, inverses[i] as Extension);
-      putExtension(into, i, row, fraction);
-      running = addExtensions(running, fraction);
+      putExtension(into, i, row, multiplyExtensions(values[numerator] as Extension, inverses[i] as Extension));
     }
   }
 }
 
 function combineConstraints(circuit: Circuit, input: ConstraintInput, into: Matrix): void {
   const { columns, helpers, selectors, publics, challenges, weights } = input;
+  const { next = { columns, helpers, step: 1 } } = input;
+  const isWhole = input.next === undefined;
   for (let row = 0; row < into.rows; row++) {
-    const values = nodeValues(circuit, columns, helpers, publics, challenges, row);
+    const nextRow = (row + next.step) % into.rows;
+    const values = evaluateNodes(circuit.nodes, EXTENSION_ARITHMETIC, (leaf) => {
+      if (leaf.kind === 'public') return fromBase(publics[leaf.index] as number);
+      if (leaf.kind === 'challenge') return challenges[leaf.index] as Extension;
+      const isColumn = leaf.kind === 'column';
+      const known = isColumn ? circuit.nextColumns : circuit.nextHelpers;
+      const place = leaf.next && !isWhole ? known.indexOf(leaf.index) : leaf.index;
+      // Of nodes that no constraint uses.
+      if (place === -1) return ZERO;
+      const from = leaf.next ? next : { columns, helpers };
+      const at = leaf.next ? nextRow : row;
+      return isColumn ? fromBase(columnOf(from.columns, place)[at] as number) : extensionOf(from.helpers, place, at);
+    });
     const selected = SELECTORS.map((_, i) => columnOf(selectors, i)[row] as number);
     const sum = circuit.constraints.reduce((total, { node, rows }: Constraint, i) => {
       const weighted = multiplyExtensions(weights[i] as Extension, values[node] as Extension);
@@ -144,30 +203,12 @@ function combineConstraints(circuit: Circuit, input: ConstraintInput, into: Matr
   }
 }
 
-function nodeValues(
-  { nodes }: Pick<Circuit, 'nodes'>,
-  columns: Matrix,
-  helpers: Matrix | undefined,
-  publics: readonly number[],
-  challenges: readonly Extension[],
-  row: number,
-): Extension[] {
-  const nextRow = (row + 1) % columns.rows;
-  return evaluateNodes(nodes, EXTENSION_ARITHMETIC, (leaf) => {
-    if (leaf.kind === 'public') return fromBase(publics[leaf.index] as number);
-    if (leaf.kind === 'challenge') return challenges[leaf.index] as Extension;
-    const at = leaf.next ? nextRow : row;
-    if (leaf.kind === 'column') return fromBase(columnOf(columns, leaf.index)[at] as number);
-    return helpers === undefined ? ZERO : extensionOf(helpers, leaf.index, at);
-  });
-}
-
 function emptyMatrix(columns: number, rows: number): Matrix {
   return { words: new Uint32Array(columns * rows), columns, rows, stride: rows };
 }
 
-function rowOf(matrix: Matrix, row: number): number[] {
-  return Array.from({ length: matrix.columns }, (_, c) => columnOf(matrix, c)[row] as number);
+function columnsOf(matrix: Matrix): Uint32Array[] {
+  return Array.from({ length: matrix.columns }, (_, c) => columnOf(matrix, c));
 }
 
 /** Element `index` of a row, when every five columns hold one. */

@@ -12,33 +12,43 @@ import {
   powersOf,
   ZERO,
 } from '../extension.ts';
-import { add, invert, multiply } from '../field.ts';
+import { add, invert, multiply, power, rootOfUnity } from '../field.ts';
 import { FOLDING_ARITY } from '../fri.ts';
-import { LEAF_KEY, NODE_KEY, treeWords } from '../merkle.ts';
-import { forwardTwiddles, inverseTwiddles, reverseBits, type Twiddles } from '../ntt.ts';
+import { LEAF_KEY, NODE_KEY } from '../merkle.ts';
+import { reverseBits } from '../ntt.ts';
 import { addHashKernels, HASH_SCRATCH_BYTES } from './blake3-kernel.ts';
-import { addColumnKernels, OPENING_BLOCK_LOG } from './column-kernels.ts';
-import { addConstraintKernels, challengePlace, constantWords, weightPlace } from './constraint-kernel.ts';
-import { endThreads, type Job, kernelsOf, QUEUE_BYTES, runJobs, THREAD_SCRATCH } from './job-queue.ts';
+import { addColumnKernels, OPENING_BLOCK_LOG, reduceKernel } from './column-kernels.ts';
+import { addConstraintKernels, challengePlace, constantWords, nextPlace, weightPlace } from './constraint-kernel.ts';
+import { endThreads, type Job, kernelsOf, QUEUE_BYTES, ranges, runJobs, THREAD_SCRATCH } from './job-queue.ts';
+import { columnAt, KernelMemory, PAGES_MAX, wrapColumns } from './kernel-memory.ts';
 import type { KernelThreadData } from './kernel-thread.ts';
-import type { ConstraintInput, Matrix, ProverKernels } from './kernels.ts';
+import {
+  type ConstraintInput,
+  columnOf,
+  type Matrix,
+  type NextRows,
+  type ProverKernels,
+  type Windows,
+} from './kernels.ts';
 import { MONTGOMERY_ONE, withInverse } from './lanes.ts';
 import { addNttKernels } from './ntt-kernel.ts';
+import { addTwiddleKernel, type Transform, twiddleTable } from './twiddle-tables.ts';
 import { WasmModule } from './wasm-writer.ts';
 
-const PAGE_BYTES = 65_536;
-const PAGES_MAX = 65_536;
-/** Columns end with room for the first elements again, and do not all start in the same cache set. */
-const PADDING_WORDS = 16;
 /** Rows of one job. */
 const JOB_ROWS = 4_096;
-/** Levels of a tree with fewer nodes are hashed one by one. */
+/** Fewer nodes are hashed one by one. */
 const NODES_MIN = 64;
+/** Blocks that are evaluated apart where few values are wanted. */
+const WINDOW_BLOCK_LOG = 10;
+/** In how many parts a division is done, if the polynomial is long enough. */
+const DIVISION_PARTS = 64;
 
 /** The kernels in WebAssembly with 128-bit vectors, on `threads` threads of which the caller's is one. */
 export function createSimdKernels(circuit: Circuit, threads = 1): ProverKernels {
   const writer = new WasmModule(PAGES_MAX);
   addNttKernels(writer);
+  addTwiddleKernel(writer);
   addHashKernels(writer);
   addColumnKernels(writer);
   const own = addConstraintKernels(writer, circuit);
@@ -48,139 +58,233 @@ export function createSimdKernels(circuit: Circuit, threads = 1): ProverKernels 
 class SimdKernels implements ProverKernels {
   readonly #circuit: Circuit;
   readonly #own: ReturnType<typeof addConstraintKernels>;
-  readonly #memory = new WebAssembly.Memory({ initial: 16, maximum: PAGES_MAX, shared: true });
+  readonly #memory = new KernelMemory();
   readonly #names: readonly string[];
   readonly #kernels: ReturnType<typeof kernelsOf>;
   readonly #queue: Int32Array;
   readonly #scratch: number;
   readonly #others: number;
-  readonly #twiddles = new Map<string, number>();
   readonly #leafKey: number;
   readonly #nodeKey: number;
-  /** Everything below stays when all else is given back. */
-  readonly #floor: number;
-  #top = QUEUE_BYTES;
-  /** Memory from here on has never been used: it is zero. */
-  #fresh = 0;
 
   constructor(circuit: Circuit, own: ReturnType<typeof addConstraintKernels>, writer: WasmModule, threads: number) {
     this.#circuit = circuit;
     this.#own = own;
     this.#names = writer.names;
+    const { memory } = this.#memory;
     const module = new WebAssembly.Module(writer.bytes());
-    this.#kernels = kernelsOf(module, this.#memory, this.#names);
-    this.#queue = new Int32Array(this.#memory.buffer, 0, QUEUE_BYTES / 4);
-    this.#scratch = this.#allocate(HASH_SCRATCH_BYTES / 4).byteOffset;
-    this.#leafKey = this.#keep(LEAF_KEY);
-    this.#nodeKey = this.#keep(NODE_KEY);
+    this.#kernels = kernelsOf(module, memory, this.#names);
+    const { length } = this.#memory.allocate(QUEUE_BYTES / 4);
+    this.#queue = new Int32Array(memory.buffer, 0, length);
+    const scratch = (): number => this.#memory.allocate(HASH_SCRATCH_BYTES / 4).byteOffset;
+    this.#scratch = scratch();
+    this.#leafKey = this.#memory.keep(LEAF_KEY);
+    this.#nodeKey = this.#memory.keep(NODE_KEY);
     this.#others = threads - 1;
     for (let i = 0; i < this.#others; i++) {
-      const workerData: KernelThreadData = {
-        module,
-        memory: this.#memory,
-        names: this.#names,
-        scratch: this.#allocate(HASH_SCRATCH_BYTES / 4).byteOffset,
-      };
+      const workerData: KernelThreadData = { module, memory, names: this.#names, scratch: scratch() };
       new Worker(threadEntry(import.meta.url, './kernel-thread'), { workerData }).unref();
     }
-    this.#floor = this.#top;
+    this.#memory.settle();
   }
 
   zeros(columns: number, rows: number): Matrix {
-    const fresh = this.#fresh;
-    const matrix = this.matrix(columns, rows);
-    if (matrix.words.byteOffset < fresh) matrix.words.fill(0);
-    return matrix;
+    return this.#memory.zeros(columns, rows);
   }
 
   matrix(columns: number, rows: number, padded = true): Matrix {
-    const stride = padded ? rows + PADDING_WORDS : rows;
-    return { words: this.#allocate(columns * stride), columns, rows, stride };
+    return this.#memory.matrix(columns, rows, padded);
   }
 
-  tree(leaves: number): Uint32Array {
-    return this.#allocate(treeWords(leaves));
+  words(count: number): Uint32Array {
+    return this.#memory.allocate(count);
+  }
+
+  scoped<T>(work: () => T): T {
+    return this.#memory.scoped(work);
+  }
+
+  prepare(transform: Transform, rows: number, shift: number): void {
+    this.#twiddles(transform, rows, shift);
   }
 
   interpolate(values: Matrix, into: Matrix, shift: number): void {
     const log = Math.log2(values.rows);
-    const twiddles = this.#twiddlesAt(`inverse ${log} ${shift}`, () => inverseTwiddles(log, shift));
+    const twiddles = this.#twiddles('interpolate', values.rows, shift);
     const share = multiply(invert(values.rows), MONTGOMERY_ONE);
-    const shareAt = this.#keep(Uint32Array.of(share, withInverse(share)));
-    this.#run(
-      this.#eachColumn(values, (c) => ({
+    this.#with(Uint32Array.of(share, withInverse(share)), (shareAt) =>
+      eachColumn([values], (from, c) => ({
         name: 'interpolate',
-        values: [columnAt(values, c), columnAt(into, c), log, twiddles, shareAt],
+        values: [from, columnAt(into, c), log, twiddles, shareAt],
       })),
     );
   }
 
   evaluate(coefficients: Matrix, into: Matrix, shift: number): void {
     const log = Math.log2(coefficients.rows);
-    const twiddles = this.#twiddlesAt(`forward ${log} ${shift}`, () => forwardTwiddles(log, shift));
+    const twiddles = this.#twiddles('evaluate', coefficients.rows, shift);
     this.#run(
-      this.#eachColumn(coefficients, (c) => ({
+      eachColumn([coefficients], (from, c) => ({
         name: 'evaluate',
-        values: [columnAt(coefficients, c), columnAt(into, c), log, twiddles],
+        values: [from, columnAt(into, c), log, twiddles, 0],
       })),
     );
   }
 
-  hashRows(rows: Matrix, salts: Matrix | undefined, nodes: Uint32Array, firstLeaf: number): void {
-    const pointers = this.#pointers(salts === undefined ? [rows] : [rows, salts]);
-    const digests = nodes.byteOffset + firstLeaf * DIGEST_WORDS * 4;
-    const columns = rows.columns + (salts?.columns ?? 0);
-    this.#run(
-      ranges(rows.rows, JOB_ROWS / 4).map(([from, to]) => ({
-        name: 'leaves',
-        values: [pointers, columns, from, to, digests, this.#leafKey, THREAD_SCRATCH],
-      })),
-    );
-  }
-
-  hashTree(nodes: Uint32Array, leaves: number): void {
-    let from = 0;
-    for (let width = leaves; width > 1; width /= 2) {
-      const into = from + width * DIGEST_WORDS;
-      const parents = width / 2;
-      if (parents >= NODES_MIN) {
-        this.#run(
-          ranges(parents, JOB_ROWS).map(([first, end]) => ({
-            name: 'nodes',
-            values: [
-              nodes.byteOffset + from * 4,
-              nodes.byteOffset + into * 4,
-              first,
-              end,
-              this.#nodeKey,
-              THREAD_SCRATCH,
-            ],
-          })),
-        );
-      } else {
-        for (let i = 0; i < parents; i++) {
-          const left = from + 2 * i * DIGEST_WORDS;
-          nodes.set(hashPair(nodes, left, nodes, left + DIGEST_WORDS, NODE_KEY), into + i * DIGEST_WORDS);
+  /**
+   * Block b of the coefficients holds those of X^r times a polynomial in X^blocks, r being b bit-reversed: a value is the sum
+   * of what these are, each times the r-th power of the point.
+   */
+  prepareWindows(rows: number, shift: number, { starts, width }: Windows): Uint32Array {
+    const log = Math.log2(rows);
+    if (log < WINDOW_BLOCK_LOG + 2) return this.words(0);
+    const blocksLog = log - WINDOW_BLOCK_LOG;
+    const factors = this.words(starts.length * width * 2 ** blocksLog);
+    const places = Uint32Array.from({ length: 2 ** blocksLog }, (_, r) => reverseBits(r, blocksLog) * width);
+    for (const [i, start] of starts.entries()) {
+      const own = factors.subarray((i * width) << blocksLog, ((i + 1) * width) << blocksLog);
+      for (let j = 0; j < width; j++) {
+        const point = multiply(shift, power(rootOfUnity(log), start + j));
+        let factor = MONTGOMERY_ONE;
+        for (const place of places) {
+          own[place + j] = factor;
+          factor = multiply(factor, point);
         }
       }
-      from = into;
     }
+    return factors;
   }
 
-  fillHelpers(
+  evaluateWindows(coefficients: Matrix, into: Matrix, shift: number, windows: Windows, prepared: Uint32Array): void {
+    const { rows, columns } = coefficients;
+    const { starts, width } = windows;
+    this.prepare('evaluate', rows, shift);
+    this.scoped(() => {
+      const values = this.matrix(columns, rows);
+      const [log, isWhole] = [Math.log2(rows), prepared.length === 0];
+      const twiddles = this.#twiddles('evaluate', rows, shift);
+      this.#run(
+        eachColumn([coefficients], (from, c) => ({
+          name: 'evaluate',
+          values: [from, columnAt(values, c), log, twiddles, isWhole ? 0 : WINDOW_BLOCK_LOG],
+        })),
+      );
+      if (isWhole) {
+        for (let c = 0; c < columns; c++) {
+          for (const [i, start] of starts.entries()) {
+            columnOf(into, c).set(columnOf(values, c).subarray(start, start + width), i * width);
+          }
+        }
+        return;
+      }
+      const blockBytes = 4 << WINDOW_BLOCK_LOG;
+      this.#run(
+        starts.flatMap((start, i) =>
+          eachColumn([values], (at, c) => ({
+            name: 'sumWindow',
+            values: [
+              at + ((start * 4) % blockBytes),
+              blockBytes,
+              rows * 4,
+              prepared.byteOffset + (i * prepared.byteLength) / starts.length,
+              width * 4,
+              columnAt(into, c) + i * width * 4,
+            ],
+          })),
+        ),
+      );
+    });
+  }
+
+  reduce(coefficients: readonly Matrix[], into: readonly Matrix[], constant: number): void {
+    const targets = into.flatMap((matrix) => Array.from({ length: matrix.columns }, (_, c) => columnAt(matrix, c)));
+    const [{ rows }, { rows: left }] = [coefficients[0] as Matrix, into[0] as Matrix];
+    const log = Math.log2(rows / left);
+    const table = new Uint32Array(rows / left);
+    let factor = MONTGOMERY_ONE;
+    for (let i = 0; i < table.length; i++) {
+      table[reverseBits(i, log)] = factor;
+      factor = multiply(factor, constant);
+    }
+    const { name, rounds } = reduceKernel(table.length);
+    this.#with(table, (powers) =>
+      eachColumn(coefficients, (from, c) => ({ name, values: [from, powers, rounds, targets[c] as number, left * 4] })),
+    );
+  }
+
+  absorb(words: readonly Matrix[], first: number, total: number, state: Uint32Array): void {
+    const { rows } = words[0] as Matrix;
+    const pointers = words.flatMap((matrix) => Array.from({ length: matrix.columns }, (_, c) => columnAt(matrix, c)));
+    const step = rows * DIGEST_WORDS * 4;
+    this.#with(Uint32Array.from(pointers), (at) =>
+      ranges(rows, JOB_ROWS / 4).map(([from, to]) => ({
+        name: 'absorb',
+        values: [
+          at,
+          first,
+          first + pointers.length,
+          total,
+          from,
+          to,
+          state.byteOffset,
+          step,
+          this.#leafKey,
+          THREAD_SCRATCH,
+        ],
+      })),
+    );
+  }
+
+  hashPairs(children: Uint32Array, parents: Uint32Array): void {
+    const count = parents.length / DIGEST_WORDS;
+    if (count < NODES_MIN) {
+      for (let i = 0; i < parents.length; i += DIGEST_WORDS) {
+        parents.set(hashPair(children, 2 * i, children, 2 * i + DIGEST_WORDS, NODE_KEY), i);
+      }
+      return;
+    }
+    this.#run(
+      ranges(count, JOB_ROWS).map(([first, end]) => ({
+        name: 'nodes',
+        values: [children.byteOffset, parents.byteOffset, first, end, this.#nodeKey, THREAD_SCRATCH],
+      })),
+    );
+  }
+
+  salts(key: Uint32Array, first: number, into: Matrix): void {
+    this.#with(key, (keyAt) =>
+      ranges(into.rows, JOB_ROWS).map(([from, to]) => ({
+        name: 'salts',
+        values: [keyAt, first, from, to, into.words.byteOffset, into.stride * 4, THREAD_SCRATCH],
+      })),
+    );
+  }
+
+  fillFractions(
     columns: Matrix,
     publics: readonly number[],
     challenges: readonly Extension[],
     usable: number,
     into: Matrix,
   ): void {
-    wrapColumns(columns);
+    this.scoped(() => this.#fillFractions(columns, publics, challenges, usable, into));
+  }
+
+  #fillFractions(
+    columns: Matrix,
+    publics: readonly number[],
+    challenges: readonly Extension[],
+    usable: number,
+    into: Matrix,
+  ): void {
     const { fractions } = this.#own;
     const bytes = Math.ceil(usable / 4) * 16;
-    const stride = into.stride * 4;
+    const stride = columns.stride * 4;
     const constants = this.#constants(publics, challenges, []);
-    const denominators = this.matrix(fractions.length * DEGREE, into.rows);
-    const products = this.matrix(fractions.length * DEGREE, into.rows);
+    const next = this.#nextPointers(columns);
+    const [numerators, denominators, products] = [0, 1, 2].map(() =>
+      sameStride(this.words(fractions.length * DEGREE * columns.stride), columns, fractions.length * DEGREE),
+    ) as [Matrix, Matrix, Matrix];
     this.#run(
       fractions.map((name, i) => ({
         name,
@@ -192,11 +296,12 @@ class SimdKernels implements ProverKernels {
           constants,
           0,
           bytes,
-          columnAt(into, i * DEGREE),
+          columnAt(numerators, i * DEGREE),
+          next,
         ],
       })),
     );
-    const running = this.#allocate(fractions.length * DEGREE * 4);
+    const running = this.words(fractions.length * DEGREE * 4).fill(0);
     for (let i = 0; i < fractions.length; i++) running.fill(MONTGOMERY_ONE, i * DEGREE * 4, i * DEGREE * 4 + 4);
     const pass = (backwards: number): void =>
       this.#run(
@@ -205,7 +310,7 @@ class SimdKernels implements ProverKernels {
           values: [
             columnAt(denominators, i * DEGREE),
             columnAt(products, i * DEGREE),
-            columnAt(into, i * DEGREE),
+            columnAt(numerators, i * DEGREE),
             stride,
             bytes,
             running.byteOffset + i * DEGREE * 16,
@@ -224,151 +329,178 @@ class SimdKernels implements ProverKernels {
       }
     }
     pass(1);
+    for (let c = 0; c < numerators.columns; c++) {
+      columnOf(into, c).set(columnOf(numerators, c).subarray(0, usable));
+    }
+  }
+
+  addUpFractions(helpers: Matrix, usable: number): void {
+    const fractions = helpers.columns / DEGREE - 1;
     this.#run(
       [0, 1, 2, 3, 4].map((k) => ({
         name: 'runningSum',
         values: [
-          columnAt(into, k),
-          stride * DEGREE,
-          fractions.length,
-          bytes,
-          columnAt(into, fractions.length * DEGREE + k),
+          columnAt(helpers, k),
+          helpers.stride * DEGREE * 4,
+          fractions,
+          Math.ceil(usable / 4) * 16,
+          columnAt(helpers, fractions * DEGREE + k),
         ],
       })),
     );
   }
 
   combineConstraints(input: ConstraintInput, into: Matrix): void {
-    const { columns, helpers, selectors, publics, challenges, weights } = input;
-    wrapColumns(columns);
-    wrapColumns(helpers);
+    const { columns, helpers, next, selectors, publics, challenges, weights } = input;
     into.words.fill(0);
-    const constants = this.#constants(publics, challenges, weights);
-    for (const name of this.#own.constraints) {
-      this.#run(
-        ranges(into.rows, JOB_ROWS).map(([from, to]) => ({
-          name,
-          values: [
-            columns.words.byteOffset,
-            helpers.words.byteOffset,
-            into.stride * 4,
-            selectors.words.byteOffset,
-            constants,
-            from * 4,
-            to * 4,
-            into.words.byteOffset,
-          ],
-        })),
-      );
-    }
+    for (const matrix of next === undefined ? [columns, helpers] : [next.columns, next.helpers]) wrapColumns(matrix);
+    this.scoped(() => {
+      const constants = this.#constants(publics, challenges, weights);
+      const pointers = next === undefined ? this.#nextPointers(columns, helpers) : this.#nextPointersTo(next);
+      for (const name of this.#own.constraints) {
+        this.#run(
+          ranges(into.rows, JOB_ROWS).map(([from, to]) => ({
+            name,
+            values: [
+              columns.words.byteOffset,
+              helpers.words.byteOffset,
+              into.stride * 4,
+              selectors.words.byteOffset,
+              constants,
+              from * 4,
+              to * 4,
+              into.words.byteOffset,
+              pointers,
+            ],
+          })),
+        );
+      }
+    });
   }
 
-  open(coefficients: Matrix, point: Extension): Extension[] {
-    const log = Math.log2(coefficients.rows);
+  open(coefficients: readonly Matrix[], point: Extension): Extension[] {
+    const [first] = coefficients;
+    return first === undefined ? [] : this.scoped(() => this.#open(coefficients, first.rows, point));
+  }
+
+  #open(coefficients: readonly Matrix[], rows: number, point: Extension): Extension[] {
+    const log = Math.log2(rows);
     const blockLog = Math.min(log, OPENING_BLOCK_LOG);
     const block = 2 ** blockLog;
     const blocks = 2 ** (log - blockLog);
     // Place r of block c holds the coefficient of blocks * reversed r + reversed c.
-    const table = this.#allocate(DEGREE * block);
+    const table = this.words(DEGREE * block);
     for (const [i, power] of powersOf(powerOfExtension(point, blocks), block).entries()) {
       const at = reverseBits(i, blockLog);
       for (const [k, part] of power.entries()) table[k * block + at] = multiply(part, MONTGOMERY_ONE);
     }
     const powers = powersOf(point, blocks);
-    const sums = this.#allocate(coefficients.columns * blocks * DEGREE * 4);
+    const columns = coefficients.reduce((sum, matrix) => sum + matrix.columns, 0);
+    const sums = this.words(columns * blocks * DEGREE * 4);
     this.#run(
-      this.#eachColumn(coefficients, (c) => ({
+      eachColumn(coefficients, (from, c) => ({
         name: 'openBlocks',
-        values: [
-          columnAt(coefficients, c),
-          block * 4,
-          table.byteOffset,
-          block * 4,
-          sums.byteOffset + c * blocks * DEGREE * 16,
-          coefficients.rows * 4,
-        ],
+        values: [from, block * 4, table.byteOffset, block * 4, sums.byteOffset + c * blocks * DEGREE * 16, rows * 4],
       })),
     );
-    return Array.from({ length: coefficients.columns }, (_, c) => {
+    return Array.from({ length: columns }, (_, c) => {
       let value = ZERO;
       for (let b = 0; b < blocks; b++) {
         const at = (c * blocks + b) * DEGREE * 4;
-        const lanes = [0, 1, 2, 3, 4].map((k) =>
-          [0, 1, 2, 3].reduce((sum, l) => add(sum, sums[at + k * 4 + l] ?? 0), 0),
-        );
         const power = powers[reverseBits(b, log - blockLog)] as Extension;
-        value = addExtensions(value, multiplyExtensions(power, lanes as unknown as Extension));
+        value = addExtensions(value, multiplyExtensions(power, lanesOf(sums, at)));
       }
       return value;
     });
   }
 
-  addWeighted(columns: Matrix, weights: readonly Extension[], into: Matrix): void {
-    if (columns.columns === 0) return;
-    const whole = Math.ceil(columns.columns / 4) * 4;
-    const pointers = this.#allocate(whole);
-    // Those beyond the last column have no weight.
-    for (let c = 0; c < whole; c++) pointers[c] = columnAt(columns, Math.min(c, columns.columns - 1));
-    const table = this.#allocate(whole * DEGREE).fill(0);
+  addWeighted(columns: readonly Matrix[], weights: readonly Extension[], into: Matrix): void {
+    const pointers = columns.flatMap((matrix) => Array.from({ length: matrix.columns }, (_, c) => columnAt(matrix, c)));
+    if (pointers.length === 0) return;
+    const table = new Uint32Array(Math.ceil(pointers.length / 4) * 4 * DEGREE);
     for (const [i, weight] of weights.entries()) putMontgomery(table, i * DEGREE, weight);
-    this.#run(
-      ranges(columns.rows, JOB_ROWS).map(([from, to]) => ({
-        name: 'addWeighted',
-        values: [
-          pointers.byteOffset,
-          table.byteOffset,
-          whole,
-          from * 4,
-          to * 4,
-          into.words.byteOffset,
-          into.stride * 4,
-        ],
-      })),
-    );
+    // Those beyond the last column have no weight.
+    while (pointers.length % 4 !== 0) pointers.push(pointers[0] as number);
+    this.scoped(() => {
+      const [pointersAt, tableAt] = [this.#memory.keep(Uint32Array.from(pointers)), this.#memory.keep(table)];
+      this.#run(
+        ranges(into.rows, JOB_ROWS).map(([from, to]) => ({
+          name: 'addWeighted',
+          values: [pointersAt, tableAt, pointers.length, from * 4, to * 4, into.words.byteOffset, into.stride * 4],
+        })),
+      );
+    });
   }
 
+  /** Part k of a polynomial has the coefficients from k times its length, and lies where k, bit-reversed, says. */
   addQuotient(polynomial: Matrix, point: Extension, into: Matrix): void {
-    const log = Math.log2(polynomial.rows);
-    let quotient = ZERO;
-    const { words, stride } = into;
-    for (let i = polynomial.rows - 1; i >= 0; i--) {
-      const at = reverseBits(i, log);
-      const [q0, q1, q2, q3, q4] = quotient;
-      words[at] = add(words[at] as number, q0);
-      words[at + stride] = add(words[at + stride] as number, q1);
-      words[at + 2 * stride] = add(words[at + 2 * stride] as number, q2);
-      words[at + 3 * stride] = add(words[at + 3 * stride] as number, q3);
-      words[at + 4 * stride] = add(words[at + 4 * stride] as number, q4);
-      quotient = addExtensions(multiplyExtensions(quotient, point), extensionOf(polynomial, at));
-    }
+    const parts = Math.min(DIVISION_PARTS, polynomial.rows / 4);
+    const log = Math.log2(polynomial.rows / parts);
+    const pass = (pointAt: number, carries: Uint32Array, intoStart: number): void =>
+      this.#run(
+        Array.from({ length: parts / 4 }, (_, i) => ({
+          name: 'divide',
+          values: [
+            polynomial.words.byteOffset + i * 16,
+            polynomial.stride * 4,
+            parts * 4,
+            log,
+            pointAt,
+            carries.byteOffset + i * DEGREE * 16,
+            intoStart === 0 ? 0 : intoStart + i * 16,
+            into.stride * 4,
+          ],
+        })),
+      );
+    this.scoped(() => {
+      const pointAt = this.#memory.keep(Uint32Array.from(point, (part) => multiply(part, MONTGOMERY_ONE)));
+      const carries = this.words(parts * DEGREE).fill(0);
+      pass(pointAt, carries, 0);
+      const whole = powerOfExtension(point, 2 ** log);
+      let carry = ZERO;
+      for (let part = parts - 1; part >= 0; part--) {
+        const slot = reverseBits(part, Math.log2(parts));
+        const at = (slot >> 2) * DEGREE * 4 + (slot & 3);
+        const own = [0, 1, 2, 3, 4].map((k) => carries[at + k * 4]) as unknown as Extension;
+        for (const [k, value] of carry.entries()) carries[at + k * 4] = value;
+        carry = addExtensions(multiplyExtensions(carry, whole), own);
+      }
+      pass(pointAt, carries, into.words.byteOffset);
+    });
   }
 
   fold(polynomial: Matrix, challenge: Extension, into: Matrix): void {
     // Coefficient 8 i + k lies in the block that k, bit-reversed, numbers.
-    const powers = powersOf(challenge, FOLDING_ARITY);
-    const table = this.#allocate(FOLDING_ARITY * DEGREE);
-    for (const [k, power] of powers.entries()) putMontgomery(table, reverseBits(k, 3) * DEGREE, power);
-    this.#run([
-      {
+    const table = new Uint32Array(FOLDING_ARITY * DEGREE);
+    for (const [k, power] of powersOf(challenge, FOLDING_ARITY).entries()) {
+      putMontgomery(table, reverseBits(k, 3) * DEGREE, power);
+    }
+    this.#with(table, (powers) =>
+      ranges(into.rows, JOB_ROWS).map(([from, to]) => ({
         name: 'foldBlocks',
         values: [
           polynomial.words.byteOffset,
           polynomial.stride * 4,
           into.rows * 4,
-          table.byteOffset,
+          powers,
           into.words.byteOffset,
           into.stride * 4,
+          from * 4,
+          to * 4,
         ],
-      },
-    ]);
+      })),
+    );
   }
 
   grind(message: Uint32Array, bits: number, key: Uint32Array): number {
-    if (bits === 0) return 0;
-    const messageAt = this.#keep(message);
-    const keyAt = this.#keep(key);
+    return bits === 0 ? 0 : this.scoped(() => this.#grind(message, bits, key));
+  }
+
+  #grind(message: Uint32Array, bits: number, key: Uint32Array): number {
+    const messageAt = this.#memory.keep(message);
+    const keyAt = this.#memory.keep(key);
     const share = 16_384;
-    const found = this.#allocate(2 * (this.#others + 1)).fill(0);
+    const found = this.words(2 * (this.#others + 1)).fill(0);
     for (let from = 0; from < 2 ** 32; from += share * (this.#others + 1)) {
       this.#run(
         Array.from({ length: this.#others + 1 }, (_, i) => ({
@@ -390,8 +522,7 @@ class SimdKernels implements ProverKernels {
   }
 
   reset(): void {
-    this.#top = this.#floor;
-    this.#twiddles.clear();
+    this.#memory.reset();
   }
 
   close(): void {
@@ -402,51 +533,39 @@ class SimdKernels implements ProverKernels {
     runJobs(this.#queue, this.#names, this.#kernels, this.#scratch, this.#others, jobs);
   }
 
-  #allocate(words: number): Uint32Array {
-    const from = this.#top;
-    // Whole cache lines.
-    this.#top = Math.ceil((from + words * 4) / 64) * 64;
-    const missing = Math.ceil(this.#top / PAGE_BYTES) - this.#memory.buffer.byteLength / PAGE_BYTES;
-    if (Math.ceil(this.#top / PAGE_BYTES) > PAGES_MAX) throw new RangeError('a proof that needs more than 4 GiB');
-    if (missing > 0) this.#memory.grow(missing);
-    this.#fresh = Math.max(this.#fresh, this.#top);
-    return new Uint32Array(this.#memory.buffer, from, words);
+  /** Runs jobs that look at `words`, which are gone thereafter. */
+  #with(words: Uint32Array, jobs: (at: number) => Job[]): void {
+    this.scoped(() => this.#run(jobs(this.#memory.keep(words))));
   }
 
-  #keep(words: Uint32Array): number {
-    const kept = this.#allocate(words.length);
-    kept.set(words);
-    return kept.byteOffset;
+  #twiddles(transform: Transform, rows: number, shift: number): number {
+    return twiddleTable(this.#memory, (jobs) => this.#run(jobs), transform, rows, shift);
   }
 
-  #eachColumn(matrix: Matrix, job: (column: number) => Job): Job[] {
-    return Array.from({ length: matrix.columns }, (_, c) => job(c));
-  }
-
-  #pointers(matrices: readonly Matrix[]): number {
-    return this.#keep(
-      Uint32Array.from(
-        matrices.flatMap((matrix) => Array.from({ length: matrix.columns }, (_, c) => columnAt(matrix, c))),
-      ),
+  /** The next row is the next word. */
+  #nextPointers(columns: Matrix, helpers?: Matrix): number {
+    const pointers = [columns, helpers].flatMap((matrix) =>
+      Array.from({ length: matrix?.columns ?? 0 }, (_, c) => columnAt(matrix as Matrix, c) + 4),
     );
+    return this.#memory.keep(Uint32Array.from(pointers));
   }
 
-  #twiddlesAt(name: string, compute: () => Twiddles): number {
-    const known = this.#twiddles.get(name);
-    if (known !== undefined) return known;
-    const { factors } = compute();
-    const kept = this.#allocate(2 * factors.length);
-    for (let i = 0; i < factors.length; i++) {
-      const factor = multiply(factors[i] as number, MONTGOMERY_ONE);
-      kept[i] = factor;
-      kept[factors.length + i] = withInverse(factor);
+  #nextPointersTo({ columns, helpers, step }: NextRows): number {
+    const circuit = this.#circuit;
+    const pointers = new Uint32Array(nextPlace(circuit, true, circuit.helpers * DEGREE));
+    for (const [i, column] of circuit.nextColumns.entries()) {
+      pointers[nextPlace(circuit, false, column)] = columnAt(columns, i) + step * 4;
     }
-    this.#twiddles.set(name, kept.byteOffset);
-    return kept.byteOffset;
+    for (const [i, helper] of circuit.nextHelpers.entries()) {
+      for (let k = 0; k < DEGREE; k++) {
+        pointers[nextPlace(circuit, true, helper * DEGREE + k)] = columnAt(helpers, i * DEGREE + k) + step * 4;
+      }
+    }
+    return this.#memory.keep(pointers);
   }
 
   #constants(publics: readonly number[], challenges: readonly Extension[], weights: readonly Extension[]): number {
-    const constants = this.#allocate(constantWords(this.#circuit));
+    const constants = this.words(constantWords(this.#circuit));
     for (const [i, value] of publics.entries()) constants[i] = multiply(value, MONTGOMERY_ONE);
     for (const [i, value] of challenges.entries()) putMontgomery(constants, challengePlace(this.#circuit, i), value);
     for (const [i, value] of weights.entries()) putMontgomery(constants, weightPlace(this.#circuit, i), value);
@@ -458,28 +577,23 @@ function putMontgomery(words: Uint32Array, at: number, value: Extension): void {
   for (const [k, part] of value.entries()) words[at + k] = multiply(part, MONTGOMERY_ONE);
 }
 
-function columnAt({ words, stride }: Matrix, column: number): number {
-  return words.byteOffset + column * stride * 4;
+function sameStride(words: Uint32Array, { rows, stride }: Matrix, columns: number): Matrix {
+  return { words, columns, rows, stride };
 }
 
-function extensionOf({ words, stride }: Matrix, at: number): Extension {
-  return [
-    words[at] as number,
-    words[stride + at] as number,
-    words[2 * stride + at] as number,
-    words[3 * stride + at] as number,
-    words[4 * stride + at] as number,
-  ];
+/** The sums over the four lanes of each coefficient. */
+function lanesOf(words: Uint32Array, at: number): Extension {
+  const coefficient = (from: number): number =>
+    add(
+      add(words[from] as number, words[from + 1] as number),
+      add(words[from + 2] as number, words[from + 3] as number),
+    );
+  return [coefficient(at), coefficient(at + 4), coefficient(at + 8), coefficient(at + 12), coefficient(at + 16)];
 }
 
-/** Puts the first elements of each column behind its last, for who looks at the next row. */
-function wrapColumns({ words, columns, rows, stride }: Matrix): void {
-  for (let c = 0; c < columns; c++) words.copyWithin(c * stride + rows, c * stride, c * stride + 4);
-}
-
-/** Cuts `rows` in jobs. */
-function ranges(rows: number, most: number): [number, number][] {
-  const cuts: [number, number][] = [];
-  for (let from = 0; from < rows; from += most) cuts.push([from, Math.min(rows, from + most)]);
-  return cuts;
+function eachColumn(matrices: readonly Matrix[], job: (at: number, column: number) => Job): Job[] {
+  let column = 0;
+  return matrices.flatMap((matrix) =>
+    Array.from({ length: matrix.columns }, (_, c) => job(columnAt(matrix, c), column++)),
+  );
 }

@@ -1,9 +1,15 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { blake3 as noble } from '@noble/hashes/blake3.js';
-import { digestBytes } from '../../../proofs/stark/blake3.ts';
+import { DIGEST_WORDS, digestBytes } from '../../../proofs/stark/blake3.ts';
 import { DEGREE, type Extension, extensionAt, ONE, ZERO } from '../../../proofs/stark/extension.ts';
-import { GENERATOR } from '../../../proofs/stark/field.ts';
-import { columnOf, type Matrix, type ProverKernels } from '../../../proofs/stark/kernels/kernels.ts';
+import { GENERATOR, multiply, power, rootOfUnity } from '../../../proofs/stark/field.ts';
+import {
+  columnOf,
+  columnRange,
+  leafStateWords,
+  type Matrix,
+  type ProverKernels,
+} from '../../../proofs/stark/kernels/kernels.ts';
 import { createPlainKernels } from '../../../proofs/stark/kernels/plain-kernels.ts';
 import { createSimdKernels } from '../../../proofs/stark/kernels/simd-kernels.ts';
 import { LEAF_KEY, NODE_KEY } from '../../../proofs/stark/merkle.ts';
@@ -53,52 +59,167 @@ test.each([4, 5, 6, 7, 8, 11, 12, 13, 14])('transforms of 2^%i points', (log) =>
 });
 
 test.each([1, 3, 15, 16, 17, 40, 255, 256, 257, 511, 513, 1_300, 2_048])('rows of %i words', (columns) => {
-  const treeOf = (kernels: ProverKernels, rows: number, salts: number): Uint32Array => {
-    const nodes = kernels.tree(rows);
-    const salt = salts === 0 ? undefined : filled(kernels, salts, rows, 77);
-    kernels.hashRows(filled(kernels, columns, rows, 3), salt, nodes, 0);
-    kernels.hashTree(nodes, rows);
-    return Uint32Array.from(nodes);
+  const stateOf = (kernels: ProverKernels, rows: number, salts: number, pieces: readonly number[]): Uint32Array => {
+    const matrix = filled(kernels, columns, rows, 3);
+    const salt = salts === 0 ? [] : [filled(kernels, salts, rows, 77)];
+    const total = columns + salts;
+    const state = kernels.words(leafStateWords(total, rows));
+    for (const [i, first] of pieces.entries()) {
+      const end = pieces[i + 1] ?? columns;
+      const some = columnRange(matrix, first, end - first);
+      kernels.absorb(end === columns ? [some, ...salt] : [some], first, total, state);
+    }
+    return state.slice(0, rows * DIGEST_WORDS);
   };
-  agree((kernels) => treeOf(kernels, 16, 0));
-  agree((kernels) => treeOf(kernels, 8, 8));
-  // A leaf and a node as another implementation has them.
-  const nodes = treeOf(single, 16, 0);
+  agree((kernels) => stateOf(kernels, 16, 0, [0]));
+  agree((kernels) => stateOf(kernels, 8, 8, [0]));
+  // Piece by piece it is the same.
+  const sixteens = Array.from({ length: Math.ceil(columns / 16) }, (_, i) => 16 * i);
+  for (const kernels of [plain, single, threaded]) {
+    expect(stateOf(kernels, 8, 8, sixteens)).toEqual(stateOf(single, 8, 8, [0]));
+    expect(
+      stateOf(
+        kernels,
+        8,
+        0,
+        sixteens.filter((_, i) => i % 3 === 0),
+      ),
+    ).toEqual(stateOf(single, 8, 0, [0]));
+  }
+  // A leaf as another implementation has it.
+  const leaves = stateOf(single, 16, 0, [0]);
   const row = Uint32Array.from({ length: columns }, (_, c) => elementsFrom(3 + c, 16)[5] as number);
-  expect(digestBytes(nodes.slice(40, 48))).toEqual(noble(digestBytes(row), { key: digestBytes(LEAF_KEY) }));
-  const pair = digestBytes(nodes.slice(32, 48));
-  expect(digestBytes(nodes.slice(128 + 16, 128 + 24))).toEqual(noble(pair, { key: digestBytes(NODE_KEY) }));
+  expect(digestBytes(leaves.slice(40, 48))).toEqual(noble(digestBytes(row), { key: digestBytes(LEAF_KEY) }));
 });
 
-test('a tree of many nodes', () => {
-  agree((kernels) => {
-    const nodes = kernels.tree(2_048);
-    nodes.set(wordsFrom(1, 2_048 * 8));
-    kernels.hashTree(nodes, 2_048);
-    return nodes.slice(-8);
-  });
+test('salts are hashes of the leaves, wherever one starts', () => {
+  const key = wordsFrom(8, 8);
+  const saltsOf = (kernels: ProverKernels, first: number, rows: number): number[][] => {
+    const salts = kernels.matrix(8, rows);
+    kernels.salts(key, first, salts);
+    return contents(salts);
+  };
+  agree((kernels) => saltsOf(kernels, 32, 16));
+  const later = saltsOf(single, 16, 16);
+  expect(saltsOf(single, 0, 32).map((words) => words.slice(16))).toEqual(later);
+  const digest = noble(digestBytes(Uint32Array.of(21)), { key: digestBytes(key) });
+  expect(digestBytes(Uint32Array.from(later, (words) => words[5] as number))).toEqual(digest);
+});
+
+test.each([2, 64, 4_096])('%i nodes and their parents', (count) => {
+  const parentsOf = (kernels: ProverKernels): Uint32Array => {
+    const [children, parents] = [kernels.words(count * 16), kernels.words(count * 8)];
+    children.set(wordsFrom(1, count * 16));
+    kernels.hashPairs(children, parents);
+    return parents.slice();
+  };
+  agree(parentsOf);
+  const pair = digestBytes(wordsFrom(1, count * 16).slice(-16));
+  expect(digestBytes(parentsOf(single).slice(-8))).toEqual(noble(pair, { key: digestBytes(NODE_KEY) }));
+});
+
+test.each([4, 7, 16])('transforms of 2^%i points on a coset, made from those on the trace domain', (log) => {
+  for (const transform of ['evaluate', 'interpolate'] as const) {
+    agree((kernels) =>
+      kernels.scoped(() => {
+        kernels.prepare(transform, 2 ** 16, 1);
+        kernels.prepare(transform, 2 ** log, 77);
+        const into = kernels.matrix(1, 2 ** log);
+        kernels[transform](filled(kernels, 1, 2 ** log, log), into, 77);
+        return contents(into);
+      }),
+    );
+  }
+});
+
+test.each([4, 8, 16, 64])('polynomials on one of %i slices of a coset equal their remainders', (slices) => {
+  const [rows, slice] = [1_024, 3];
+  const points = rows / slices;
+  const shift = multiply(GENERATOR, power(rootOfUnity(10), slice));
+  const sliceOf = (kernels: ProverKernels): number[][] => {
+    const [one, two] = [filled(kernels, 2, rows, 4), filled(kernels, 1, rows, 9)];
+    const remainders = kernels.matrix(3, points);
+    kernels.reduce([one, two], [columnRange(remainders, 0, 1), columnRange(remainders, 1, 2)], power(shift, points));
+    kernels.evaluate(remainders, remainders, shift);
+    return contents(remainders);
+  };
+  agree(sliceOf);
+  const whole = plain.matrix(2, rows);
+  plain.evaluate(filled(plain, 2, rows, 4), whole, GENERATOR);
+  const expected = contents(whole).map((column) => column.filter((_, i) => i % slices === slice));
+  expect(sliceOf(plain).slice(0, 2)).toEqual(expected);
+});
+
+test.each([6, 11, 13])('some values of polynomials with 2^%i coefficients', (log) => {
+  const rows = 2 ** log;
+  const windows = { starts: [0, 32, rows - 8], width: 8 };
+  const valuesOf = (kernels: ProverKernels): number[][] => {
+    const into = kernels.matrix(2, 24);
+    const prepared = kernels.prepareWindows(rows, GENERATOR, windows);
+    kernels.evaluateWindows(filled(kernels, 2, rows, 5), into, GENERATOR, windows, prepared);
+    return contents(into);
+  };
+  agree(valuesOf);
+  const whole = plain.matrix(2, rows);
+  plain.evaluate(filled(plain, 2, rows, 5), whole, GENERATOR);
+  const expected = contents(whole).map((column) => windows.starts.flatMap((start) => column.slice(start, start + 8)));
+  expect(valuesOf(plain)).toEqual(expected);
+});
+
+test('what a scope took is given back, and new zeros are zero', () => {
+  for (const kernels of [single, threaded]) {
+    const place = kernels.scoped(() => filled(kernels, 3, 64, 1).words.byteOffset);
+    expect(kernels.zeros(3, 64).words.byteOffset).toBe(place);
+    kernels.reset();
+    filled(kernels, 3, 64, 1);
+    kernels.reset();
+    expect(
+      contents(kernels.zeros(3, 64))
+        .flat()
+        .every((word) => word === 0),
+    ).toBe(true);
+    // Transforms are prepared again after their scope.
+    const values = (): number[][] => {
+      const into = kernels.matrix(1, 64);
+      kernels.evaluate(filled(kernels, 1, 64, 1), into, GENERATOR);
+      return contents(into);
+    };
+    const inside = kernels.scoped(() => {
+      kernels.prepare('evaluate', 64, GENERATOR);
+      return values();
+    });
+    filled(kernels, 8, 64, 1);
+    expect(values()).toEqual(inside);
+  }
 });
 
 test.each([16, 64, 8_192])('values of polynomials with %i coefficients', (rows) => {
-  agree((kernels) => kernels.open(filled(kernels, 2, rows, 3), elementAt(5)));
+  agree((kernels) => kernels.open([filled(kernels, 2, rows, 3), filled(kernels, 1, rows, 8)], elementAt(5)));
 });
 
 test.each([1, 4, 7])('weighted sums of %i columns', (columns) => {
   agree((kernels) => {
     const into = filled(kernels, DEGREE, 64, 50);
     const weights = Array.from({ length: columns }, (_, i) => elementAt(i));
-    kernels.addWeighted(filled(kernels, columns, 64, 9), weights, into);
+    const all = filled(kernels, columns, 64, 9);
+    kernels.addWeighted([columnRange(all, 0, 1), columnRange(all, 1, columns - 1)], weights, into);
     return contents(into);
   });
 });
 
-test('quotients by a point and folding by eight', () => {
+test.each([16, 128, 1_024])('quotients of %i coefficients by a point', (rows) => {
   agree((kernels) => {
-    const quotient = filled(kernels, DEGREE, 128, 50);
-    kernels.addQuotient(filled(kernels, DEGREE, 128, 60), elementAt(1), quotient);
-    const folded = kernels.matrix(DEGREE, 16);
-    kernels.fold(quotient, elementAt(2), folded);
-    return [contents(quotient), contents(folded)];
+    const quotient = filled(kernels, DEGREE, rows, 50);
+    kernels.addQuotient(filled(kernels, DEGREE, rows, 60), elementAt(1), quotient);
+    return contents(quotient);
+  });
+});
+
+test.each([128, 65_536])('%i coefficients folded by eight', (rows) => {
+  agree((kernels) => {
+    const folded = kernels.matrix(DEGREE, rows / 8);
+    kernels.fold(filled(kernels, DEGREE, rows, 60), elementAt(2), folded);
+    return contents(folded);
   });
 });
 
@@ -139,8 +260,8 @@ describe.each(SAMPLES)('$name', (sample) => {
     const parameters = { name: 'open', blowUpLog: 2, queries: 12, grindingBits: 3, hiddenRows: 0 };
     const { columns, publics } = sample.honest(256);
     const proof = prove(own, parameters, columns, publics, createPlainKernels(own));
-    for (const frugal of [false, true]) {
-      expect(prove(own, parameters, columns, publics, simd, { frugal })).toEqual(proof);
+    for (let i = 0; i < 2; i++) {
+      expect(prove(own, parameters, columns, publics, simd)).toEqual(proof);
     }
   });
 

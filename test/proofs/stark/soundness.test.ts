@@ -1,5 +1,11 @@
 import { expect, test } from '@jest/globals';
-import { HEIGHT_LOG_MAX, PROFILES, withZeroKnowledge } from '../../../proofs/stark/parameters.ts';
+import {
+  elementsSeen,
+  HEIGHT_LOG_MAX,
+  PROFILES,
+  PROOFS_OF_COMMITMENT,
+  withZeroKnowledge,
+} from '../../../proofs/stark/parameters.ts';
 import { circuitSoundness } from '../../../proofs/stark/proof-layout.ts';
 import { provenBits } from '../../../proofs/stark/soundness.ts';
 import { SAMPLES } from './circuits.ts';
@@ -42,10 +48,14 @@ test('a circuit is judged by what it has', () => {
   }
 });
 
-test('zero knowledge hides more rows than are seen', () => {
+test('zero knowledge hides more rows than two proofs of one commitment show', () => {
+  expect(PROOFS_OF_COMMITMENT).toBe(2);
   for (const profile of Object.values(PROFILES)) {
     const { hiddenRows, queries } = withZeroKnowledge(profile);
-    // Each query shows a value, each of two points off the domain five.
-    expect(hiddenRows).toBeGreaterThanOrEqual(queries + 10);
+    // Each query shows an element, each of two points off the domain five.
+    expect(elementsSeen(profile)).toBe(queries + 10);
+    expect(PROOFS_OF_COMMITMENT * elementsSeen(profile)).toBeLessThan(hiddenRows);
   }
+  expect(() => withZeroKnowledge({ ...PROFILES.fast, queries: 118 })).toThrow(RangeError);
+  expect(() => withZeroKnowledge({ ...PROFILES.fast, queries: 117 })).not.toThrow();
 });
