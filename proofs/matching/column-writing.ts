@@ -3,7 +3,12 @@ import type { Cell, KeyValue } from './linked-books.ts';
 import type { Cell as CellColumns, Key, Limbs } from './market-columns.ts';
 
 /** A column of the witness, by row. */
-export type Column = Uint32Array;
+export type Column = Uint8Array | Uint16Array | Uint32Array;
+
+/** Bits, limbs and elements take no more memory than they need. */
+export function emptyColumn(rows: number, bits: number): Column {
+  return new (bits === 1 ? Uint8Array : bits <= 16 ? Uint16Array : Uint32Array)(rows);
+}
 
 /** Limbs of amounts are below this. */
 export const LIMB = 65_536;
@@ -53,7 +58,7 @@ export function putCell(columns: CellColumns<Column>, row: number, cell: Cell): 
 
 /** Turns every element but zeros into its inverse. */
 export function invertAllButZero(column: Column): void {
-  const values = column.filter((value) => value !== 0);
+  const values = Uint32Array.from(column.filter((value) => value !== 0));
   invertAll(values);
   let used = 0;
   for (let row = 0; row < column.length; row++) if (column[row] !== 0) column[row] = values[used++] as number;

@@ -8,6 +8,8 @@ export type Limbs<T> = readonly [T, T, T];
  */
 export type Key<T> = readonly [T, T, T, T];
 
+/** Of any element. */
+const ELEMENT_BITS = 31;
 /** Above every account's upper half. */
 export const LIST_HEAD = 65_536;
 /** Of a key's third element, what is the account's. */
@@ -60,54 +62,57 @@ export interface BookTable<T> {
 /** Who wants to know the columns: the circuit makes expressions of them, the witness arrays. */
 export interface ColumnDeclarer<T> {
   group(name: string): void;
-  column(name: string, meaning: string): T;
+  /** `bits` of what an honest prover writes: 1, 16, or those of any element. */
+  column(name: string, meaning: string, bits: number): T;
 }
 
 export type MarketColumns<T> = ReturnType<typeof marketColumns<T>>;
 
 /** All columns, in the order of their commitments: the tape, the book before and after, and what only the prover needs. */
 export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
-  const one = (name: string, meaning: string): T => declarer.column(name, meaning);
+  const one = (name: string, meaning: string): T => declarer.column(name, meaning, ELEMENT_BITS);
+  const word = (name: string, meaning: string): T => declarer.column(name, meaning, 16);
+  const bit = (name: string, meaning: string): T => declarer.column(name, meaning, 1);
   const limbs = (name: string, meaning: string): Limbs<T> => [
-    one(`${name} 0`, `${meaning}; 16 bits`),
-    one(`${name} 1`, `its bits 16 to 31`),
-    one(`${name} 2`, `its bits 32 to 47`),
+    word(`${name} 0`, `${meaning}`),
+    word(`${name} 1`, `its bits 16 to 31`),
+    word(`${name} 2`, `its bits 32 to 47`),
   ];
   const key = (name: string, meaning: string): Key<T> => [
     one(`${name} 0`, `${meaning}: id, 28 bits`),
     one(`${name} 1`, 'id, the next 28 bits'),
     one(`${name} 2`, 'id, the last 8 bits, and 256 times the lower 16 bits of the account'),
-    one(`${name} 3`, 'account, the upper 16 bits'),
+    one(`${name} 3`, 'account, the upper 16 bits; of the head of a ladder 65536'),
   ];
   const bits = <N extends string>(names: readonly N[], meaning: (name: N) => string): Record<N, T> =>
-    Object.fromEntries(names.map((name) => [name, one(name, `${meaning(name)}; a bit`)])) as Record<N, T>;
+    Object.fromEntries(names.map((name) => [name, bit(name, meaning(name))])) as Record<N, T>;
 
   declarer.group('tape');
   const command = {
     number: one('command', 'place of the command in the span, from 0; on rows after the last, their count'),
     kind: bits(KINDS, (kind) => KIND_MEANINGS[kind]),
-    market: one('market', 'a market order; a bit'),
-    rests: one('rests', 'what is left of the order rests: limit good till cancel, and every replace; a bit'),
-    fillOrKill: one('fill or kill', 'the order trades in full or not at all; a bit'),
-    postOnly: one('post only', 'the new order must not trade on entry; a bit'),
-    hasPrice: one('has price', 'the replace names a price; a bit'),
-    hasQuantity: one('has quantity', 'the replace names a quantity; a bit'),
-    late: one('late', 'the replace is refused if its order is live, by the rules of its instrument; a bit'),
-    oneSide: one('one side', 'the mass cancel is for one side; a bit'),
-    byAccount: one('by account', 'the mass cancel is for one account; a bit'),
-    bySymbol: one('by symbol', 'the mass cancel is for one instrument; a bit'),
+    market: bit('market', 'a market order'),
+    rests: bit('rests', 'what is left of the order rests: limit good till cancel, and every replace'),
+    fillOrKill: bit('fill or kill', 'the order trades in full or not at all'),
+    postOnly: bit('post only', 'the new order must not trade on entry'),
+    hasPrice: bit('has price', 'the replace names a price'),
+    hasQuantity: bit('has quantity', 'the replace names a quantity'),
+    late: bit('late', 'the replace is refused if its order is live, by the rules of its instrument'),
+    oneSide: bit('one side', 'the mass cancel is for one side'),
+    byAccount: bit('by account', 'the mass cancel is for one account'),
+    bySymbol: bit('by symbol', 'the mass cancel is for one instrument'),
     symbol: one('symbol', 'instrument that the command names'),
-    side: one('side', 'side that the command names: 0 buy, 1 sell'),
+    side: bit('side', 'side that the command names: 0 buy, 1 sell'),
     key: key('key', 'account and client order id of the command'),
     price: limbs('price', 'price that the command names'),
     quantity: limbs('quantity', 'quantity that the command names'),
-    reason: one('reason', 'why the command is refused, if record and instrument alone say so'),
+    reason: word('reason', 'why the command is refused, if record and instrument alone say so'),
   };
   const step = bits(STEPS, (name) => STEP_MEANINGS[name]);
   const report = {
     symbol: one('report symbol', 'instrument of the order'),
-    side: one('report side', 'side of the order: 0 buy, 1 sell'),
-    reason: one('report reason', 'why it was refused'),
+    side: bit('report side', 'side of the order: 0 buy, 1 sell'),
+    reason: word('report reason', 'why it was refused'),
     order: key('order', 'the order that the row is about'),
     maker: key('maker', 'of a fill, the resting order'),
     price: limbs('report price', "of a fill the maker's price, else the order's"),
@@ -121,11 +126,11 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
       name,
       address: key(`${name} address`, `book ${name}: the order, or its ladder's head`),
       ladder: one(`${name} ladder`, '1 + 2 * symbol + side'),
-      postOnly: one(`${name} post only`, 'the order is post-only; a bit'),
+      postOnly: bit(`${name} post only`, 'the order is post-only'),
       key: limbs(`${name} price key`, 'its price as its ladder orders it; of a head 2^48 - 1'),
       open: limbs(`${name} open`, 'open quantity; of a head 0'),
-      used: one(`${name} used`, 'the row holds an order or a head; a bit'),
-      isOrder: one(`${name} is order`, 'the row holds an order; a bit'),
+      used: bit(`${name} used`, 'the row holds an order or a head'),
+      isOrder: bit(`${name} is order`, 'the row holds an order'),
     };
   };
   const before = table('before');
@@ -134,7 +139,7 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
   declarer.group('rows');
   const cell = (name: string, what: string): Cell<T> => ({
     ladder: one(`${name} ladder`, `${what}: 0 if there is none, else 1 + 2 * symbol + side`),
-    postOnly: one(`${name} post only`, 'whether it is post-only'),
+    postOnly: bit(`${name} post only`, 'whether it is post-only'),
     key: limbs(`${name} price key`, 'its price as its ladder orders it'),
     open: limbs(`${name} open`, 'its open quantity'),
     next: key(`${name} next`, "the order behind it, or the next ladder's head"),
@@ -147,33 +152,39 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
     before,
     after,
     clock: one('clock', 'number of the row, from 0'),
-    first: one('first', 'the command begins on this row; a bit'),
-    last: one('last', 'the command ends on this row; a bit'),
-    postOnly: one('order post only', 'whether the order at work is post-only'),
+    first: bit('first', 'the command begins on this row'),
+    last: bit('last', 'the command ends on this row'),
+    postOnly: bit('order post only', 'whether the order at work is post-only'),
     limit: limbs('limit', 'worst price key of the other side at which the order trades'),
     left: limbs('left', 'quantity of the order when the row begins'),
     best: limbs('best', "price key of the other side's next order"),
-    crosses: one('crosses', 'whether best is at the limit or better; a bit'),
+    crosses: bit('crosses', 'whether best is at the limit or better'),
     crossGap: limbs('cross gap', 'how far best is from the limit'),
-    crossBorrow: [one('cross borrow 0', 'a bit'), one('cross borrow 1', 'a bit')] as const,
-    covers: one('covers', 'whether what is left is at least the quantity that it is compared with; a bit'),
+    crossBorrow: [
+      bit('cross borrow 0', 'borrowed from the next limb'),
+      bit('cross borrow 1', 'borrowed from the next limb'),
+    ] as const,
+    covers: bit('covers', 'whether what is left is at least the quantity that it is compared with'),
     gap: limbs('gap', 'the difference of what the row compares'),
-    gapBorrow: [one('gap borrow 0', 'a bit'), one('gap borrow 1', 'a bit')] as const,
-    gapIsZero: one('gap is zero', 'a bit'),
+    gapBorrow: [
+      bit('gap borrow 0', 'borrowed from the next limb'),
+      bit('gap borrow 1', 'borrowed from the next limb'),
+    ] as const,
+    gapIsZero: bit('gap is zero', 'borrowed from the next limb'),
     gapInverse: one('gap inverse', "inverse of the sum of the gap's limbs"),
     behindGap: limbs('behind gap', 'how far the order behind is from the price key that rests, less one'),
-    behindBorrow: [one('behind borrow 0', 'a bit'), one('behind borrow 1', 'a bit')] as const,
-    atHead: one('at head', "the order rests directly behind its ladder's head; a bit"),
-    samePrice: one('same price', 'the replace leaves the price as it is; a bit'),
+    behindBorrow: [
+      bit('behind borrow 0', 'borrowed from the next limb'),
+      bit('behind borrow 1', 'borrowed from the next limb'),
+    ] as const,
+    atHead: bit('at head', "the order rests directly behind its ladder's head"),
+    samePrice: bit('same price', 'the replace leaves the price as it is'),
     priceWitness: limbsOf((limb) => one(`price witness ${limb}`, 'shows that the prices differ')),
-    amends: one(
-      'amends',
-      'a quantity is compared with that of the order named: a reduce, the first row of a replace; a bit',
-    ),
+    amends: bit('amends', 'a quantity is compared with that of the order named: a reduce, the first row of a replace'),
     inLadder: one('in ladder', 'zero if the order found is of the instrument named'),
-    isFree: one('is free', 'of a new order: its key is free; of others: its order is found; a bit'),
+    isFree: bit('is free', 'of a new order: its key is free; of others: its order is found'),
     freeInverse: one('free inverse', 'shows that it is not'),
-    exhausts: one('exhausts', 'the fill leaves nothing of the maker; a bit'),
+    exhausts: bit('exhausts', 'the fill leaves nothing of the maker'),
     priceCheck: one('price check', 'zero if the price named is 0, 2^48 - 2 or 2^48 - 1'),
     priceInverse: one('price inverse', 'shows that it is none of these'),
     quantityInverse: one('quantity inverse', 'shows that the quantity named is not 0'),
@@ -193,31 +204,25 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
     },
     ages: ['head', 'other', 'own'].map(
       (port) =>
-        [
-          one(`${port} age 0`, 'time since it was last seen; 16 bits'),
-          one(`${port} age 1`, 'its bits from 14 on; 16 bits'),
-        ] as const,
+        [word(`${port} age 0`, 'time since it was last seen'), word(`${port} age 1`, 'its bits from 14 on')] as const,
     ),
     afterTime: one('after time', 'when the row of book after was last seen'),
     directory: {
       key: key('listed', 'every order of the span and of book before once, in order'),
       /** The most significant element first. */
       differs: [3, 2, 1, 0].map((element) =>
-        one(`listed differs ${element}`, 'the first element that the next row has larger; a bit'),
+        bit(`listed differs ${element}`, 'the first element that the next row has larger'),
       ),
       growth: [
-        one('listed growth 0', 'how much larger, less one; 16 bits'),
-        one('listed growth 1', 'its bits from 12 on; 16 bits'),
+        word('listed growth 0', 'how much larger, less one'),
+        word('listed growth 1', 'its bits from 12 on'),
       ] as const,
-      value: [
-        one('listed value 0', 'the larger element; 16 bits'),
-        one('listed value 1', 'its bits from 12 on; 16 bits'),
-      ] as const,
-      gone: one('gone', 'there is no such order at the end; a bit'),
+      value: [word('listed value 0', 'the larger element'), word('listed value 1', 'its bits from 12 on')] as const,
+      gone: bit('gone', 'there is no such order at the end'),
       goneTime: one('gone time', 'since when'),
     },
     range: {
-      value: one('range', 'every number below 65536, in order'),
+      value: word('range', 'every number below 65536, in order'),
       times: one('range times', 'how often it is used'),
     },
   };

@@ -127,7 +127,7 @@ function routesOf(workload: ProvingWorkload, calibration: Calibration, neighbor:
     if (heightLog !== undefined && heightLog < least) {
       throw new RoutingError('height', `must be at least ${least} with --hide`);
     }
-    const heights = heightLog === undefined ? range(least, HEIGHT_LOG_MAX) : [heightLog];
+    const heights = heightLog === undefined ? range(least, Math.max(least, mostRowsLog(workload))) : [heightLog];
     for (const height of heights) {
       const plan: ProvingPlan = { profile: name, hidden, heightLog: height, memoryMax: workload.memoryMax };
       for (const processes of workload.processes === undefined ? range(1, cores) : [workload.processes]) {
@@ -137,6 +137,11 @@ function routesOf(workload: ProvingWorkload, calibration: Calibration, neighbor:
     }
   }
   return routes;
+}
+
+/** More rows than all commands take make proofs larger and later, and nothing better. */
+function mostRowsLog({ commands, commandsMax = commands }: ProvingWorkload): number {
+  return Math.min(HEIGHT_LOG_MAX, Math.ceil(Math.log2(Math.min(commands, commandsMax) * ROWS_PER_COMMAND)));
 }
 
 function routeOf(

@@ -3,6 +3,7 @@ import { Reason } from '../../journal/reasons.ts';
 import { element, multiply } from '../stark/field.ts';
 import {
   type Column,
+  emptyColumn,
   invertAllButZero,
   LIMB,
   limbOf,
@@ -78,8 +79,8 @@ export class MarketWitness {
     const trace: Column[] = [];
     this.#columns = marketColumns({
       group: () => undefined,
-      column: () => {
-        trace.push(new Uint32Array(rows));
+      column: (_name, _meaning, bits) => {
+        trace.push(emptyColumn(rows, bits));
         return trace.at(-1) as Column;
       },
     });

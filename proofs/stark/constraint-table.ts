@@ -44,11 +44,11 @@ export function constraintTable(circuit: Circuit): string {
     .concat('\n');
 }
 
-function meaningTable({ groups, columns, meanings }: Circuit): string {
+function meaningTable({ groups, columns, meanings, bits }: Circuit): string {
   const groupOf = (index: number): string => groups.findLast(({ first }) => first <= index)?.name ?? '';
   return table(
-    ['group', 'column', 'meaning'],
-    columns.map((name, index) => [groupOf(index), code(name), meanings[index] ?? '']),
+    ['group', 'column', 'bits', 'meaning'],
+    columns.map((name, index) => [groupOf(index), code(name), String(bits[index]), meanings[index] ?? '']),
   );
 }
 

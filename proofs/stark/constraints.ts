@@ -40,6 +40,8 @@ export interface Circuit {
   readonly columns: readonly string[];
   /** Of the columns, in words. */
   readonly meanings: readonly string[];
+  /** Of the columns' values, in an honest trace. */
+  readonly bits: readonly number[];
   readonly publics: readonly string[];
   readonly nodes: readonly ExpressionNode[];
   readonly facts: readonly NodeFacts[];
@@ -65,6 +67,7 @@ export interface Circuit {
 /** No constraint's degree may exceed this: quotients have one chunk less. */
 const DEGREE_MAX = 3;
 const COLUMNS_MAX = 2048;
+const ELEMENT_BITS = 31;
 
 export class CircuitBuilder {
   readonly #name: string;
@@ -73,6 +76,7 @@ export class CircuitBuilder {
   readonly #groups: ColumnGroup[] = [];
   readonly #columns: string[] = [];
   readonly #meanings: string[] = [];
+  readonly #bits: number[] = [];
   readonly #publics: string[] = [];
   readonly #constraints: Constraint[] = [];
   readonly #buses: string[] = [];
@@ -107,10 +111,14 @@ export class CircuitBuilder {
     this.#groups.push({ name, first: this.#columns.length, columns: 0 });
   }
 
-  /** What the column means is for readers: it is no part of the circuit's digest. */
-  column(name: string, meaning = ''): Expression {
+  /**
+   * What the column means, and of how many bits an honest prover's values are, is for readers and for whoever keeps traces: it
+   * is no part of the circuit's digest.
+   */
+  column(name: string, meaning = '', bits = ELEMENT_BITS): Expression {
     this.#names.columns.add(name);
     this.#meanings.push(meaning);
+    this.#bits.push(bits);
     if (this.#groups.length === 0) this.group('trace');
     const group = this.#groups.pop() as ColumnGroup;
     this.#groups.push({ ...group, columns: group.columns + 1 });
@@ -197,7 +205,13 @@ export class CircuitBuilder {
       nextColumns: seenNext('column'),
       nextHelpers: seenNext('helper'),
     };
-    return { ...described, meanings: [...this.#meanings], facts: [...graph.facts], digest: digestOf(described) };
+    return {
+      ...described,
+      meanings: [...this.#meanings],
+      bits: [...this.#bits],
+      facts: [...graph.facts],
+      digest: digestOf(described),
+    };
   }
 
   #constrain(name: string, rows: Rows, zero: Expression): void {
@@ -233,7 +247,7 @@ function checkConstraint({ name, rows, node }: Constraint, facts: readonly NodeF
  * The hash of everything that a proof of the circuit leans on. Numbers first: the length of the text after them, then
  * lists, each behind its length. The text has the names and the version.
  */
-function digestOf(circuit: Omit<Circuit, 'meanings' | 'facts' | 'digest'>): Uint32Array {
+function digestOf(circuit: Omit<Circuit, 'meanings' | 'bits' | 'facts' | 'digest'>): Uint32Array {
   const { name, version, groups, columns, publics, nodes, constraints, authored, buses, entries, fractions } = circuit;
   const { helpers, messageLength, degree, nextColumns, nextHelpers } = circuit;
   const names = [groups, constraints, entries].map((list) => list.map((one) => one.name));

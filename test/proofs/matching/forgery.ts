@@ -5,7 +5,7 @@ import type { TapeCommand } from '../../../proofs/matching/tape.ts';
 import { MarketWitness } from '../../../proofs/matching/witness.ts';
 import type { Circuit } from '../../../proofs/stark/constraints.ts';
 import { add, element, P } from '../../../proofs/stark/field.ts';
-import { rowValues } from '../../../proofs/stark/row-checker.ts';
+import { rowValues, type Trace } from '../../../proofs/stark/row-checker.ts';
 
 /**
  * A span that begins honestly and is then forged: rows are edited at will, and `seal` makes everything consistent with
@@ -47,7 +47,7 @@ export class Forgery {
     this.rows = witness.rowsUsed;
     this.commands = witness.commands;
     witness.finish();
-    this.trace = witness.trace;
+    this.trace = witness.trace.map((column) => Uint32Array.from(column));
     let next = 0;
     this.columns = marketColumns({ group: () => undefined, column: () => this.trace[next++] as Column });
   }
@@ -261,7 +261,7 @@ export class Forgery {
  * Names of constraints that do not hold, of look-ups that are out of range, and `memory` if that bus does not come out
  * even; with the rules named left out of the circuit.
  */
-export function violatedBy(trace: readonly Column[], commands: number, without: readonly string[] = []): string[] {
+export function violatedBy(trace: Trace, commands: number, without: readonly string[] = []): string[] {
   const found = new Set<string>();
   const memory = new Map<string, number>();
   const last = (trace[0]?.length ?? 0) - 1;
