@@ -136,8 +136,11 @@ inBrowser(
     await page.setViewport({ width: 360, height: 640 });
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.labels[0].innerText')).toContain('Proof files');
-    const [chooser] = await Promise.all([page.waitForFileChooser(), page.keyboard.press('Enter')]);
-    await chooser.accept(proofs);
+    const chooser = page.waitForFileChooser();
+    // Asking to be told of choosers must have arrived before the key does.
+    await page.evaluate('0');
+    await page.keyboard.press('Enter');
+    await (await chooser).accept(proofs);
     expect(page.workers()).toHaveLength(1);
     expect(await verdict()).toContain('a chain of 3 proofs');
     expect(await page.evaluate("document.querySelector('[role=status]').textContent")).toBe(await verdict());
