@@ -53,6 +53,15 @@ async function openQueue(): Promise<SpanQueue> {
   return queue;
 }
 
+/** Messages that were ever put into the queue. */
+async function publishedEver(): Promise<number> {
+  const connection = await connect(natsConnectionOptions(nats.url));
+  const manager = await jetstreamManager(connection);
+  const [stream] = await manager.streams.list().next();
+  await connection.close();
+  return stream?.state.last_seq ?? 0;
+}
+
 /** The queue when it holds so many spans. */
 async function holding(spans: number): Promise<void> {
   const watched = queue ?? (await openQueue());
@@ -89,6 +98,8 @@ test(
     ];
     expect(result).toMatchObject({ complete: true, spans, notices: [] });
     await holding(0);
+    // The second coordinator has waited for what was there, and put nothing there again.
+    expect(await publishedEver()).toBe(3);
     const work = await survivor.end('SIGTERM');
     expect(work.code).toBe(143);
     const done = work.result as { spans: { firstSequence: number }[]; notices: string[] };
@@ -138,12 +149,16 @@ test(
 );
 
 test('two coordinators cannot both put spans into the queue', async () => {
-  const [one, other] = [await openQueue(), await SpanQueue.open(nats.url, JournalReader.open(directory).genesisHash)];
-  const job = { from: 1, to: 2, profile: 'fast', hidden: false, heightLog: 16 } as const;
-  const number = await one.put(job);
-  await expect(other.put(job)).rejects.toThrow('another veritape prove');
-  expect(await other.list()).toEqual(new Map([[number, job]]));
-  await other.close();
+  const one = await openQueue();
+  const other = await SpanQueue.open(nats.url, JournalReader.open(directory).genesisHash);
+  try {
+    const job = { from: 1, to: 2, profile: 'fast', hidden: false, heightLog: 16 } as const;
+    const number = await one.put(job);
+    await expect(other.put(job)).rejects.toThrow('another veritape prove');
+    expect(await other.list()).toEqual(new Map([[number, job]]));
+  } finally {
+    await other.close();
+  }
 });
 
 test('what cannot be done with a queue is refused, and a server without JetStream is named', async () => {
