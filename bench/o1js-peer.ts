@@ -76,8 +76,10 @@ function wantedVersion(): string {
 /** Undefined if the package is there afterwards, else why it is not. */
 async function install(): Promise<string | undefined> {
   const version = wantedVersion();
-  const installed = join(FOLDER, 'node_modules', 'o1js', 'package.json');
-  if (existsSync(installed) && JSON.parse(readFileSync(installed, 'utf8')).version === version) return undefined;
+  // Written when all of an installation is there.
+  const installed = join(FOLDER, 'node_modules', '.package-lock.json');
+  const packages = existsSync(installed) ? JSON.parse(readFileSync(installed, 'utf8')).packages : {};
+  if (packages['node_modules/o1js']?.version === version) return undefined;
   process.stderr.write(`bench: installing o1js ${version} in bench/peers/o1js (some 200 MB)\n`);
   const ci = ['--prefix', FOLDER, 'ci', '--ignore-scripts', '--loglevel=error', '--no-audit', '--no-fund'];
   // npm names itself to the scripts that it runs; on Windows a bare `npm` is a batch file that spawn refuses.

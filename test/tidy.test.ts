@@ -99,7 +99,7 @@ const rules: Readonly<Record<string, Checked>> = {
       'a peer of the benchmarks': {
         'package.json': manifest,
         'bench/peers/b/package.json': '{"dependencies":{"b":"1"},"optionalDependencies":{"c":"1"}}',
-        'bench/peers/b/a.js': "import 'b'; await import('c');",
+        'bench/peers/b/c/a.js': "import 'b'; await import('c');",
       },
     },
   },

@@ -42,7 +42,7 @@ test(
 test('what o1js told becomes figures', () => {
   const told: PeerTold = {};
   const lines = ['{"backend":"native"}', 'compiling', '{"compileMs":5000}', '{"proveMs":2000}', '{"proofBytes":2048}'];
-  for (const line of [...lines, '{"verifyMs":3}', '{"verifyMs":9}', '{"verifyMs":4}', '{"peakBytes":1048576}']) {
+  for (const line of [...lines, '{"verifyMs":3}', '{"verifyMs":4}', '{"verifyMs":9}', '{"peakBytes":1048576}']) {
     takeNews(told, line);
   }
   const { figures, notes, stepsPerSecond } = describePeer(told, { compileMs: 1500 }, undefined);
