@@ -1,4 +1,5 @@
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
+import { drawSecrets } from '../proofs/matching/hiding-secrets.ts';
 import { ProofStore, writeWhole } from '../proofs/matching/proof-store.ts';
 import { type ProvingPlan, planRows, proveSpan } from '../proofs/matching/prove-span.ts';
 import { SpanReader } from '../proofs/matching/span.ts';
@@ -74,14 +75,17 @@ export function runProverProcess(settings: ProverSettings): void {
     const span = await spans.next(from, to);
     if (span === undefined) return tell({ kind: 'none' });
     const { firstSequence, lastSequence, witness } = span;
-    tell({ kind: 'cut', firstSequence, lastSequence });
     const begun = performance.now();
     kernels ??= createSimdKernels(provenCircuit(), threads);
-    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels, (stage) => {
+    const place = out ?? store.pathOf(firstSequence, lastSequence);
+    const secrets = plan.hidden ? await drawSecrets(place, firstSequence) : undefined;
+    tell({ kind: 'cut', firstSequence, lastSequence });
+    const told = (stage: string): void => {
       // Its parent was killed, and could not say so: this thread hears nothing while it proves.
       if (process.ppid !== parent) process.exit();
       tell({ kind: 'stage', stage });
-    });
+    };
+    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels, told, secrets);
     const ended = performance.now();
     if (out !== undefined) await writeWhole(out, bytes);
     const file = out ?? (await store.write(firstSequence, lastSequence, bytes));

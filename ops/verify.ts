@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { readSecrets } from '../proofs/matching/hiding-secrets.ts';
 import { ProofStore } from '../proofs/matching/proof-store.ts';
 import { ProofTies, type Tie } from '../proofs/matching/ties.ts';
 import {
@@ -135,12 +136,13 @@ async function check(file: string, options: VerifyOptions, ties: ProofTies | und
     };
   }
   const verifyMs = performance.now() - started;
+  const secrets = ties !== undefined && proof.statement.hidden ? await readSecrets(file) : undefined;
   const found: (Tie & { with: string })[] = [];
   if (options.journal !== undefined && ties !== undefined) {
-    found.push({ with: options.journal, ...(await ties.withJournal(proof, resolve(options.journal))) });
+    found.push({ with: options.journal, ...(await ties.withJournal(proof, resolve(options.journal), secrets)) });
   }
   if (options.snapshot !== undefined && ties !== undefined) {
-    found.push({ with: options.snapshot, ...(await ties.withSnapshot(proof, options.snapshot)) });
+    found.push({ with: options.snapshot, ...(await ties.withSnapshot(proof, options.snapshot, secrets)) });
   }
   return { file, valid: true, failure: undefined, proof, verifyMs, ties: found };
 }

@@ -51,7 +51,7 @@ export class ProofStore {
   }
 
   has(firstSequence: number, lastSequence: number): boolean {
-    return existsSync(this.#pathOf(firstSequence, lastSequence));
+    return existsSync(this.pathOf(firstSequence, lastSequence));
   }
 
   /** Removes what writers that died left behind; other writers may be at work. */
@@ -69,13 +69,14 @@ export class ProofStore {
   /** Writes a proof under its own name: it is there whole, and on disk, when this resolves. */
   async write(firstSequence: number, lastSequence: number, bytes: Uint8Array): Promise<string> {
     mkdirSync(this.folder, { recursive: true });
-    const path = this.#pathOf(firstSequence, lastSequence);
+    const path = this.pathOf(firstSequence, lastSequence);
     await writeWhole(path, bytes);
     syncFolder(this.folder);
     return path;
   }
 
-  #pathOf(firstSequence: number, lastSequence: number): string {
+  /** Where the proof of these commands is, or would be. */
+  pathOf(firstSequence: number, lastSequence: number): string {
     const [first, last] = [firstSequence, lastSequence].map((sequence) => String(sequence).padStart(16, '0'));
     return join(this.folder, `proof-${first}-${last}.vtp`);
   }
@@ -126,10 +127,10 @@ export function temporaryName(path: string, pid: number): string {
 }
 
 /** Writes a file under a temporary name, flushes it, and gives it its name. */
-export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeWhole(path: string, bytes: Uint8Array, mode = 0o666): Promise<void> {
   const temporary = temporaryName(path, process.pid);
   try {
-    const file = await open(temporary, 'w');
+    const file = await open(temporary, 'w', mode);
     try {
       await file.writeFile(bytes);
       await file.sync();

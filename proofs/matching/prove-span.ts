@@ -2,6 +2,7 @@ import type { Genesis } from '../../journal/genesis.ts';
 import type { ProverKernels } from '../stark/kernels/kernels.ts';
 import { HEIGHT_LOG_MAX, type ProofParameters, usableRows } from '../stark/parameters.ts';
 import { type ProverStage, prove } from '../stark/prover.ts';
+import type { HidingSecrets } from './hiding-secrets.ts';
 import { READER_BYTES } from './prover-memory.ts';
 import type { Span } from './span.ts';
 import { contextOf, encodeStatement, type ProfileName, parametersOf, STATEMENT_BYTES } from './statement.ts';
@@ -36,13 +37,14 @@ export function heightLogMin(parameters: ProofParameters): number {
     : SPAN_HEIGHT_LOG_MIN;
 }
 
-/** A proof file: the statement, then the proof. Blocks its thread until it is done. */
+/** A proof file: the statement, then the proof. Blocks its thread until it is done. Without secrets, chance hides. */
 export function proveSpan(
   span: Span,
   journal: { readonly genesis: Genesis; readonly genesisHash: Uint8Array },
   plan: ProvingPlan,
   kernels: ProverKernels,
   stage?: ProverStage,
+  secrets?: HidingSecrets,
 ): Uint8Array {
   const { firstSequence, lastSequence, firstBlock, lastBlock, chainBefore, chainAfter, witness } = span;
   const statement = encodeStatement({
@@ -63,6 +65,7 @@ export function proveSpan(
   const proof = prove(circuit, parameters, witness.trace, [witness.commands], kernels, {
     context: contextOf(statement),
     memoryMax: plan.memoryMax - READER_BYTES,
+    ...(secrets === undefined ? {} : { seeds: { ...secrets } }),
     ...(stage === undefined ? {} : { stage }),
   });
   const file = new Uint8Array(STATEMENT_BYTES + proof.length);

@@ -6,6 +6,8 @@ import { commitColumns } from '../stark/commitment.ts';
 import { CircuitBuilder } from '../stark/constraints.ts';
 import type { ProverKernels } from '../stark/kernels/kernels.ts';
 import { createSimdKernels } from '../stark/kernels/simd-kernels.ts';
+import { usableRows } from '../stark/parameters.ts';
+import type { HidingSecrets } from './hiding-secrets.ts';
 import { bookOrders, SpanReader } from './span.ts';
 import { parametersOf } from './statement.ts';
 import { provenCircuit, rootBytes, type VerifiedProof } from './verify-proof.ts';
@@ -29,12 +31,12 @@ export class ProofTies {
   }
 
   /** Compares tape, books and block hashes with the journal's, by replaying the span. */
-  async withJournal(proof: VerifiedProof, directory: string): Promise<Tie> {
+  async withJournal(proof: VerifiedProof, directory: string, secrets?: HidingSecrets): Promise<Tie> {
     const { statement } = proof;
-    if (statement.hidden) return { compared: [], differences: [HIDDEN] };
+    if (statement.hidden && secrets === undefined) return { compared: [], differences: [HIDDEN] };
     const { firstSequence: from, lastSequence: to } = statement;
     const differences: string[] = [];
-    const source = new SpanReader(directory, { rows: 2 ** proof.heightLog });
+    const source = new SpanReader(directory, { rows: rowsOf(proof) });
     const { genesis, genesisHash } = source.reader;
     if (!genesisHash.equals(statement.genesisHash) || genesis.shard !== statement.shard) {
       return { compared: ['genesis'], differences: ['the journal is of another venue'] };
@@ -51,16 +53,16 @@ export class ProofTies {
       differences.push('the block hash before the span differs');
     if (!equalBytes(span.chainAfter, statement.chainAfter)) differences.push('the block hash after the span differs');
     for (const group of ['tape', 'before', 'after'] as const) {
-      const root = this.#commit(span.witness, group, proof);
+      const root = this.#commit(span.witness, group, proof, secrets?.[group]);
       if (!equalBytes(root, proof.commitments[group])) differences.push(`the journal gives another ${NAMES[group]}`);
     }
     return { compared: ['genesis', 'block hashes', ...Object.values(NAMES)], differences };
   }
 
   /** Compares the books before or after with those of a snapshot, which must be of the sequence at that end. */
-  async withSnapshot(proof: VerifiedProof, file: string): Promise<Tie> {
+  async withSnapshot(proof: VerifiedProof, file: string, secrets?: HidingSecrets): Promise<Tie> {
     const { statement } = proof;
-    if (statement.hidden) return { compared: [], differences: [HIDDEN] };
+    if (statement.hidden && secrets === undefined) return { compared: [], differences: [HIDDEN] };
     const { header, state } = await loadSnapshot(file);
     const ends = { before: statement.firstSequence - 1, after: statement.lastSequence };
     const end = header.sequence === ends.before ? 'before' : header.sequence === ends.after ? 'after' : undefined;
@@ -70,8 +72,8 @@ export class ProofTies {
     }
     const matcher = createMatcher(stateLimits(state), new EventBuffer(1));
     restoreState(matcher.state, state);
-    const witness = new MarketWitness(2 ** proof.heightLog, statement.instruments, bookOrders(matcher.state.orders));
-    const root = this.#commit(witness, 'before', proof);
+    const witness = new MarketWitness(rowsOf(proof), statement.instruments, bookOrders(matcher.state.orders));
+    const root = this.#commit(witness, 'before', proof, secrets?.[end]);
     const differences = equalBytes(root, proof.commitments[end])
       ? []
       : [`the snapshot holds other books than those ${end}`];
@@ -82,16 +84,25 @@ export class ProofTies {
     this.#kernels.close();
   }
 
-  #commit(witness: MarketWitness, group: keyof typeof NAMES, { statement, heightLog }: VerifiedProof): Uint8Array {
+  #commit(
+    witness: MarketWitness,
+    group: keyof typeof NAMES,
+    { statement, heightLog }: VerifiedProof,
+    seed: Uint8Array | undefined,
+  ): Uint8Array {
     const { groups } = provenCircuit();
     const { first, columns } = groups.find(({ name }) => name === group) as (typeof groups)[number];
     const some = witness.trace.slice(first, first + columns);
-    return rootBytes(commitColumns(some, heightLog, parametersOf(statement), this.#kernels));
+    return rootBytes(commitColumns(some, heightLog, parametersOf(statement), this.#kernels, seed));
   }
 }
 
 const NAMES = { tape: 'tape', before: 'books before', after: 'books after' } as const;
-const HIDDEN = 'a proof with zero knowledge commits by chance: it cannot be compared with what it is about';
+const HIDDEN = 'a proof with zero knowledge cannot be compared with what it is about without its secrets';
+
+function rowsOf({ statement, heightLog }: VerifiedProof): number {
+  return usableRows(heightLog, parametersOf(statement));
+}
 
 function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { STATEMENT_BYTES } from '../../proofs/matching/statement.ts';
@@ -120,6 +120,57 @@ describe('valid proofs', () => {
     const { result } = verify(file(0), file(0));
     expect(result.chain.breaks).toEqual(['between sequences 200 and 1: the proofs overlap']);
   });
+});
+
+describe('proofs with zero knowledge', () => {
+  const hidden = temporaryFolder();
+  const proofs: string[] = [];
+  beforeAll(() => {
+    for (const part of ['journal', 'snapshots']) cpSync(join(directory, part), join(hidden, part), { recursive: true });
+    for (const [from, to] of [
+      [1, 200],
+      [201, 300],
+    ]) {
+      const range = ['--from', String(from), '--to', String(to)];
+      const run = veritape(['prove', hidden, ...range, '--hide', '--profile', 'fast', '--json']);
+      expect(run.code).toBe(0);
+      proofs.push(...JSON.parse(run.stdout).spans.map(({ file: path }: { file: string }) => path));
+    }
+  }, 240_000);
+
+  test('chain, and agree with the journal by their secrets', () => {
+    const { run, result } = verify(...proofs, '--journal', hidden);
+    expect(result.chain.breaks).toEqual([]);
+    expect(result.proofs.map(({ ties }) => ties[0]?.differences)).toEqual([[], []]);
+    expect(run.code).toBe(0);
+    expect(result.proofs[0]?.booksAfter).toBe(result.proofs[1]?.booksBefore);
+    // The same books, not hidden, have another root.
+    expect(result.proofs[0]?.booksAfter).not.toBe(verify(file(0)).result.proofs[0]?.booksAfter);
+  }, 120_000);
+
+  test('cannot be compared without their secrets, which only their owner can read', () => {
+    const elsewhere = join(temporaryFolder(), 'alone.vtp');
+    cpSync(proofs[0] as string, elsewhere);
+    const { run, result } = verify(elsewhere, '--journal', hidden);
+    expect(run.code).toBe(0);
+    expect(result.proofs[0]?.ties[0]).toMatchObject({
+      compared: [],
+      differences: [expect.stringContaining('without its secrets')],
+    });
+    expect(statSync(`${proofs[0]}.secret`).mode & 0o777).toBe(0o600);
+    writeFileSync(`${elsewhere}.secret`, 'nonsense');
+    expect(veritape(['verify', elsewhere, '--journal', hidden]).code).toBe(1);
+  }, 60_000);
+
+  test('share the seed of their books with no third proof', () => {
+    const second = readFileSync(`${proofs[1]}.secret`);
+    rmSync(proofs[1] as string);
+    const again = veritape(['prove', hidden, '--from', '201', '--to', '290', '--hide', '--profile', 'fast', '--json']);
+    const third = readFileSync(`${JSON.parse(again.stdout).spans[0].file}.secret`);
+    const before = (bytes: Buffer): Buffer => bytes.subarray(40, 72);
+    expect(before(second).equals(readFileSync(`${proofs[0]}.secret`).subarray(72))).toBe(true);
+    expect(before(third).equals(before(second))).toBe(false);
+  }, 120_000);
 });
 
 describe('what is no valid proof', () => {
