@@ -140,6 +140,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
     complete,
     ranges,
     plan: routing?.chosen.plan ?? null,
+    window: routing === undefined ? null : windowOf(routing.chosen.plan),
     processes: routing?.chosen.processes ?? 0,
     threads: routing?.chosen.threads ?? 0,
     spans,
@@ -213,6 +214,7 @@ interface ProveResult {
   readonly complete: boolean;
   readonly ranges: readonly SequenceRange[];
   readonly plan: ProvingPlan | null;
+  readonly window: ReturnType<typeof windowOf> | null;
   readonly processes: number;
   readonly threads: number;
   readonly spans: readonly ProvenSpan[];
@@ -221,6 +223,12 @@ interface ProveResult {
   /** With --explain. */
   readonly routing: Routing | null;
   readonly actual: RunCost;
+}
+
+/** How many spans of the least height one proof stands for, and the share of challenges that need not be drawn again. */
+function windowOf({ heightLog }: ProvingPlan): { least: number; challengeReuse: number } {
+  const least = 2 ** (heightLog - SPAN_HEIGHT_LOG_MIN);
+  return { least, challengeReuse: 1 - 1 / least };
 }
 
 function describe({ plan, processes, threads, spans, notices, elapsedMs, routing, actual }: ProveResult): string {
@@ -233,6 +241,10 @@ function describe({ plan, processes, threads, spans, notices, elapsedMs, routing
   if (plan !== null) {
     const hidden = plan.hidden ? ', zero knowledge' : '';
     lines.push(`plan       ${plan.profile}${hidden}, 2^${plan.heightLog} rows, ${processes} × ${threads} threads`);
+    const { least, challengeReuse } = windowOf(plan);
+    lines.push(
+      `window     ${least} of the least spans under one transcript: challenge reuse ${(challengeReuse * 100).toFixed(1)} %`,
+    );
   }
   const commands = provenOf(spans);
   lines.push(

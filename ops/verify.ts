@@ -190,9 +190,11 @@ function describe(checked: readonly CheckedProof[], chain: ProofChain, good: boo
   for (const text of chain.breaks) lines.push(`BREAK      ${text}`);
   const range = `sequences ${chain.firstSequence} to ${chain.lastSequence}`;
   if (good) {
+    const verifyMs = checked.reduce((sum, one) => sum + one.verifyMs, 0);
     const proofs = chain.proofs === 1 ? 'one proof' : `${chain.proofs} proofs that chain`;
     lines.push(
       `good       ${range}: ${grouped(chain.commands)} commands were matched by the rules; ${proofs}, ${grouped(chain.bytes)} bytes`,
+      `           ${(chain.bytes / chain.commands).toFixed(2)} bytes and ${((verifyMs * 1000) / chain.commands).toFixed(2)} µs a command`,
     );
   } else lines.push('NOT GOOD');
   return lines.join('\n');

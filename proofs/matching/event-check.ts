@@ -5,7 +5,7 @@ import { readWide, type TapeCommand } from './tape.ts';
 import type { StepReport } from './witness.ts';
 
 /** The venue's events and the rules of the market do not agree: one of the two has a fault. */
-export class EventMismatchError extends Error {
+class EventMismatchError extends Error {
   override readonly name = 'EventMismatchError';
 }
 

@@ -25,7 +25,7 @@ const NAMES = ['tape', 'before', 'after'] as const;
 const STORED = /^proof-(\d{16})-(\d{16})\.vtp\.secret$/;
 const OWNER_ONLY = 0o600;
 
-export function secretsFile(proofFile: string): string {
+function secretsFile(proofFile: string): string {
   return `${proofFile}.secret`;
 }
 
