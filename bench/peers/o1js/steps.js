@@ -16,7 +16,7 @@ const count = Number(steps);
 const tell = (news) => process.stdout.write(`${JSON.stringify(news)}\n`);
 
 // Prebuilt machine code, where there is some for this machine; WebAssembly else.
-const backend = await import('@o1js/native').then(
+const backend = await import(`@o1js/native-${process.platform}-${process.arch}`).then(
   () => 'native',
   () => 'wasm',
 );
