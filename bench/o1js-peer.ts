@@ -81,7 +81,9 @@ async function install(): Promise<string | undefined> {
   const packages = existsSync(installed) ? JSON.parse(readFileSync(installed, 'utf8')).packages : {};
   if (packages['node_modules/o1js']?.version === version) return undefined;
   process.stderr.write(`bench: installing o1js ${version} in bench/peers/o1js (some 200 MB)\n`);
-  const ci = ['--prefix', FOLDER, 'ci', '--ignore-scripts', '--loglevel=error', '--no-audit', '--no-fund'];
+  const quietly = ['--loglevel=error', '--no-audit', '--no-fund'];
+  // One retry: without a network, npm's own number of them takes a minute.
+  const ci = ['--prefix', FOLDER, 'ci', '--ignore-scripts', '--fetch-retries=1', ...quietly];
   // npm names itself to the scripts that it runs; on Windows a bare `npm` is a batch file that spawn refuses.
   const npm = process.env['npm_execpath'];
   const [program, args] = npm === undefined ? ['npm', ci] : [process.execPath, [npm, ...ci]];
