@@ -274,11 +274,10 @@ test('when the NATS server goes and comes back under load, nothing is lost and n
         }),
       );
       if (index === batches / 4) {
+        // Some are under way when the server is told to go; how far it lets them get is its business.
+        expect(settled).toBeLessThan(answers.length);
         await own.nats.stop();
-        const before = settled;
         again = await startNatsServer(own.nats.port);
-        // Some were under way when the server went.
-        expect(before).toBeLessThan(answers.length);
       }
     }
     const all = (await Promise.all(answers)).flat();
