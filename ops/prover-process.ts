@@ -1,5 +1,5 @@
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
-import { drawSecrets } from '../proofs/matching/hiding-secrets.ts';
+import { drawSecrets, spendSecrets } from '../proofs/matching/hiding-secrets.ts';
 import { ProofStore, writeWhole } from '../proofs/matching/proof-store.ts';
 import { type ProvingPlan, planRows, proveSpan } from '../proofs/matching/prove-span.ts';
 import { SpanReader } from '../proofs/matching/span.ts';
@@ -87,6 +87,7 @@ export function runProverProcess(settings: ProverSettings): void {
     };
     const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels, told, secrets);
     const ended = performance.now();
+    if (secrets !== undefined) await spendSecrets(place);
     if (out !== undefined) await writeWhole(out, bytes);
     const file = out ?? (await store.write(firstSequence, lastSequence, bytes));
     tell({

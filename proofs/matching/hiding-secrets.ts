@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { JournalError } from '../../journal/findings.ts';
 import { writeWhole } from './proof-store.ts';
@@ -43,32 +43,43 @@ export async function readSecrets(proofFile: string): Promise<HidingSecrets | un
 
 /**
  * Draws the secrets of a proof that is going to be written to `proofFile`, and keeps them before it is. The books before get
- * the seed of the span that ended there, if its proof is in the same folder and no other has taken it.
+ * the seed of the span that ended there, if its secrets are in the same folder and no other has ever taken it.
  */
 export async function drawSecrets(proofFile: string, firstSequence: number): Promise<HidingSecrets> {
   const own = await readSecrets(proofFile);
-  // Those of an attempt that came to no proof.
-  if (own !== undefined && !existsSync(proofFile)) return own;
+  // Those of an attempt that came to no proof: nobody has seen anything that they hide.
+  if (own !== undefined && !existsSync(markOf(proofFile, 'proven'))) return own;
   const drawn = { tape: randomBytes(SEED_BYTES), before: randomBytes(SEED_BYTES), after: randomBytes(SEED_BYTES) };
-  const secrets = { ...drawn, before: (await seedLeftBy(dirname(proofFile), firstSequence)) ?? drawn.before };
+  const secrets = { ...drawn, before: (await takeSeedLeftBy(dirname(proofFile), firstSequence)) ?? drawn.before };
   const file = secretsFile(proofFile);
   mkdirSync(dirname(file), { recursive: true });
   await writeWhole(file, Buffer.concat([HEAD, ...NAMES.map((name) => secrets[name])]), OWNER_ONLY);
+  for (const mark of ['proven', 'taken'] as const) await rm(markOf(proofFile, mark), { force: true });
   return secrets;
 }
 
-async function seedLeftBy(folder: string, firstSequence: number): Promise<Uint8Array | undefined> {
+/** To be called before the proof is given out: its secrets hide no other from now on, not even if it is deleted. */
+export async function spendSecrets(proofFile: string): Promise<void> {
+  await writeFile(markOf(proofFile, 'proven'), '');
+}
+
+/** What has become of the secrets: their proof is made; their books after are the books before of another proof. */
+function markOf(proofFile: string, mark: 'proven' | 'taken'): string {
+  return `${secretsFile(proofFile)}.${mark}`;
+}
+
+async function takeSeedLeftBy(folder: string, firstSequence: number): Promise<Uint8Array | undefined> {
   if (!existsSync(folder)) return undefined;
-  const left: Uint8Array[] = [];
-  const taken: Uint8Array[] = [];
   for (const name of await readdir(folder)) {
-    const match = STORED.exec(name);
-    const ends = Number(match?.[2]) + 1 === firstSequence;
-    const begins = Number(match?.[1]) === firstSequence;
-    const secrets = ends || begins ? await readSecrets(join(folder, name.slice(0, -'.secret'.length))) : undefined;
-    if (secrets === undefined) continue;
-    if (ends) left.push(secrets.after);
-    if (begins) taken.push(secrets.before);
+    if (Number(STORED.exec(name)?.[2]) + 1 !== firstSequence) continue;
+    const proofFile = join(folder, name.slice(0, -'.secret'.length));
+    const left = await readSecrets(proofFile);
+    try {
+      await writeFile(markOf(proofFile, 'taken'), '', { flag: 'wx' });
+      return left?.after;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
   }
-  return left.find((seed) => !taken.some((other) => Buffer.compare(seed, other) === 0));
+  return undefined;
 }

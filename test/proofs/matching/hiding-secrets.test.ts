@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
-import { drawSecrets, readSecrets } from '../../../proofs/matching/hiding-secrets.ts';
+import { drawSecrets, readSecrets, spendSecrets } from '../../../proofs/matching/hiding-secrets.ts';
 import { ProofStore } from '../../../proofs/matching/proof-store.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'veritape-secrets-'));
@@ -31,6 +31,9 @@ test('the books between two spans share a seed, and no third proof has it', asyn
   const third = await drawSecrets(store.pathOf(101, 150), 101);
   expect(second.before).toEqual(first.after);
   expect(third.before).not.toEqual(first.after);
+  await spendSecrets(store.pathOf(101, 200));
+  expect((await drawSecrets(store.pathOf(101, 200), 101)).before).not.toEqual(first.after);
+  expect((await drawSecrets(store.pathOf(101, 160), 101)).before).not.toEqual(first.after);
   // Neither does one that begins elsewhere.
   expect((await drawSecrets(store.pathOf(102, 200), 102)).before).not.toEqual(first.after);
 });
@@ -39,7 +42,8 @@ test('an attempt that came to no proof leaves its secrets to the next; a proof i
   const file = store.pathOf(1, 100);
   const drawn = await drawSecrets(file, 1);
   expect(await drawSecrets(file, 1)).toEqual(drawn);
-  writeFileSync(file, 'a proof');
+  // Also if the proof is deleted: somebody may have a copy.
+  await spendSecrets(file);
   const again = await drawSecrets(file, 1);
   expect(again.tape).not.toEqual(drawn.tape);
   expect(again.after).not.toEqual(drawn.after);
