@@ -59,7 +59,7 @@ export function createOrderTable({ exports, words: memory }: Transition, limits:
   const counters = exports.countersAt.value >>> 2;
   return {
     words,
-    index: (slot) => exports.indexOrder(slot),
+    index: (slot) => exports.indexRestored(slot),
     highWater: () => memory[counters + COUNTER.highWater] as number,
     firstFree: () => memory[counters + COUNTER.freeSlot] as number,
     live: () => memory[counters + COUNTER.live] as number,

@@ -21,7 +21,7 @@ export interface TransitionExports {
   /** Applies the first commands of the inbox; returns the bytes of the events in the outbox. */
   applyInbox(count: number): number;
   rest(slot: number): void;
-  indexOrder(slot: number): void;
+  indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
   nextLevel(level: number): number;
   /** Pages of memory that the tables take. */

@@ -18,6 +18,7 @@ import {
   bestAt,
   counters,
   countersAt,
+  hashesAt,
   inboxAt,
   instrumentsAt,
   instrumentsMax,
@@ -31,6 +32,7 @@ import {
   findOrder,
   GENERATION_MAX,
   hasFreeSlot,
+  hashOf,
   indexOrder,
   OrderFlag,
   orderAt,
@@ -60,23 +62,25 @@ import {
  * I/O, no floating point. docs/market-rules.md tells the same rules in words, in the same order.
  */
 
-/** Of the command at work: lots still open, lots traded, and why it was refused. */
+/** Of the command at work: the hash of its account and id, lots still open, lots traded, and why it was refused. */
+let hash: u32 = 0;
 let open: u64 = 0;
 let traded: u64 = 0;
 let outcome: u32 = 0;
 
 /** Commands whose orders are fetched together. */
-const TOUCHED_TOGETHER: usize = 16;
+const TOUCHED_TOGETHER: u32 = 16;
 
 /** Applies the first `count` commands of the inbox; returns the bytes of the events that are in the outbox. */
 export function applyInbox(count: u32): usize {
   clearOutbox();
-  let command = inboxAt;
-  const end = inboxAt + (count as usize) * COMMAND_BYTES;
-  while (command < end) {
-    const stop = min<usize>(end, command + TOUCHED_TOGETHER * COMMAND_BYTES);
-    touchOrders(command, stop);
-    for (; command < stop; command += COMMAND_BYTES) apply(changetype<Command>(command));
+  for (let from: u32 = 0; from < count; from += TOUCHED_TOGETHER) {
+    const to = min<u32>(count, from + TOUCHED_TOGETHER);
+    touchOrders(from, to);
+    for (let place = from; place < to; place++) {
+      hash = load<u32>(hashAt(place));
+      apply(commandAt(place));
+    }
   }
   return outboxBytes();
 }
@@ -85,14 +89,24 @@ export function applyInbox(count: u32): usize {
  * Reads the orders that commands name, and changes nothing: in a large book each is a miss of the caches, and the processor
  * waits for many at once as long as for one.
  */
-function touchOrders(from: usize, to: usize): void {
+function touchOrders(from: u32, to: u32): void {
   let seen: u32 = 0;
-  for (let at = from; at < to; at += COMMAND_BYTES) {
-    const command = changetype<Command>(at);
-    seen += touchOrder(command.account, command.id);
+  for (let place = from; place < to; place++) {
+    const command = commandAt(place);
+    const hash = hashOf(command.account, command.id);
+    store<u32>(hashAt(place), hash);
+    seen += touchOrder(hash);
   }
   // Or else the reads could be optimized away.
   counters().touched = seen;
+}
+
+function commandAt(place: u32): Command {
+  return changetype<Command>(inboxAt + (place as usize) * COMMAND_BYTES);
+}
+
+function hashAt(place: u32): usize {
+  return hashesAt + ((place as usize) << 2);
 }
 
 function apply(command: Command): void {
@@ -175,7 +189,7 @@ function newOrder(command: Command): void {
   if ((instrument.flags & InstrumentFlag.closed) !== 0) return reject(command, Reason.instrumentClosed);
   if (limit && isAbove(price, instrument.priceMax)) return reject(command, Reason.priceMax);
   if (isAbove(quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
-  if (findOrder(command.account, command.id) !== 0) return reject(command, Reason.duplicateOrder);
+  if (findOrder(hash, command.account, command.id) !== 0) return reject(command, Reason.duplicateOrder);
 
   const ladder = symbol * 2 + side;
   const limitKey = limit ? limitKeyOf(side, price) : AMOUNT_MAX - 1;
@@ -207,7 +221,7 @@ function newOrder(command: Command): void {
     order.price = price;
     order.sequence = counters().sequence;
     rest(slot);
-    indexOrder(slot);
+    indexOrder(slot, hash);
   }
 }
 
@@ -495,7 +509,7 @@ function answer(command: Command, stored: StoredAnswer, flags: u32): void {
 
 /** The live order that (account, id) of the command names, if it is on the command's instrument; or 0. */
 function findNamed(command: Command): u32 {
-  const slot = findOrder(command.account, command.id);
+  const slot = findOrder(hash, command.account, command.id);
   return slot !== 0 && symbolOf(orderAt(slot)) === command.symbol ? slot : 0;
 }
 
@@ -619,13 +633,18 @@ function describe(event: Event, order: Order, slot: u32, head: u32, flags: u32, 
 
 // --- For whoever reads, restores and feeds the state -----------------------------------------------------------------
 
+/** Makes the order in `slot`, whose account and id are set, findable. */
+export function indexRestored(slot: u32): void {
+  const order = orderAt(slot);
+  indexOrder(slot, hashOf(order.account, order.id));
+}
+
 // The compiler takes `export … from` for another file of the same name, with state of its own.
 export {
   answersAt,
   bestAt,
   countersAt,
   inboxAt,
-  indexOrder,
   instrumentsAt,
   layOut,
   levelsAt,

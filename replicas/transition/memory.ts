@@ -61,7 +61,9 @@ export const countersAt: usize = 65536;
 export const inboxAt: usize = countersAt + CACHE_LINE;
 export const outboxAt: usize = inboxAt + (INBOX_COMMANDS as usize) * COMMAND_BYTES;
 export const outboxEnd: usize = outboxAt + (OUTBOX_EVENTS as usize) * EVENT_BYTES;
-export const ordersAt: usize = outboxEnd;
+/** For each command of the inbox the hash of its account and id. */
+export const hashesAt: usize = outboxEnd;
+export const ordersAt: usize = hashesAt + (INBOX_COMMANDS as usize) * 4;
 export let indexAt: usize = 0;
 export let bestAt: usize = 0;
 export let firstPageAt: usize = 0;

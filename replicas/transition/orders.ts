@@ -35,7 +35,7 @@ export function symbolOf(order: Order): u32 {
   return order.terms >> SYMBOL_SHIFT;
 }
 
-function hashOf(account: u32, id: u64): u32 {
+export function hashOf(account: u32, id: u64): u32 {
   let hash = ((id ^ hashSeed) * MIX_1) ^ ((account as u64) * MIX_2);
   hash = (hash ^ (hash >> 32)) * GOLDEN;
   return (hash >> 32) as u32;
@@ -48,9 +48,9 @@ function headOf(hash: u32): usize {
   return indexAt + ((bucket as usize) << 2);
 }
 
-/** The slot of a live order, or 0. */
-export function findOrder(account: u32, id: u64): u32 {
-  let slot = load<u32>(headOf(hashOf(account, id)));
+/** The slot of the live order with this account and id, whose {@link hashOf} is `hash`; or 0. */
+export function findOrder(hash: u32, account: u32, id: u64): u32 {
+  let slot = load<u32>(headOf(hash));
   while (slot !== 0) {
     const order = orderAt(slot);
     if (order.id === id && order.account === account) return slot;
@@ -60,16 +60,15 @@ export function findOrder(account: u32, id: u64): u32 {
 }
 
 /** Reads what {@link findOrder} would begin with. */
-export function touchOrder(account: u32, id: u64): u32 {
-  return orderAt(load<u32>(headOf(hashOf(account, id)))).level;
+export function touchOrder(hash: u32): u32 {
+  return orderAt(load<u32>(headOf(hash))).level;
 }
 
-/** Makes the order in `slot`, whose id and account are set, findable. */
-export function indexOrder(slot: u32): void {
+/** Makes the order in `slot` findable by its hash. */
+export function indexOrder(slot: u32, hash: u32): void {
   const order = orderAt(slot);
-  const hash = hashOf(order.account, order.id);
-  order.hash = hash;
   const head = headOf(hash);
+  order.hash = hash;
   order.chain = load<u32>(head);
   store<u32>(head, slot);
   const live = counters().live + 1;
