@@ -37,6 +37,8 @@ export interface Ladders {
   readonly levels: Int32Array;
   readonly volume: Float64Array;
   readonly key: Float64Array;
+  /** The large arrays, each once. */
+  readonly memory: readonly ArrayBufferView[];
   /** Whether a level can be opened for this key. */
   hasRoom(ladder: number, keyHigh: number, keyLow: number): boolean;
   /** Whether closing this level would free its page. */
@@ -300,6 +302,7 @@ export function createLadders(limits: VenueLimits, hashSeed: number): Ladders {
     levels,
     volume,
     key,
+    memory: [levels, volume, key, nodes],
     hasRoom,
     isLastOfPage,
     open,

@@ -44,6 +44,8 @@ export const GENERATION_MAX = 1_073_741_824;
 export interface OrderTable {
   readonly ints: Int32Array;
   readonly amounts: Float64Array;
+  /** The large arrays, each once. */
+  readonly memory: readonly ArrayBufferView[];
   /** The slot of a live order, or 0. */
   find(account: number, idLow: number, idHigh: number): number;
   hasFree(): boolean;
@@ -170,6 +172,7 @@ export function createOrderTable(limits: VenueLimits, hashSeed: number): OrderTa
   return {
     ints,
     amounts,
+    memory: [ints, table],
     find,
     hasFree,
     take,

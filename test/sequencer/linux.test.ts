@@ -1,0 +1,128 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+import { hostCores, parseList } from '../../sequencer/host-cores.ts';
+import {
+  adviseHugePages,
+  allowedCores,
+  currentCore,
+  keepOnCores,
+  lockArray,
+  preferNode,
+  Refused,
+  setTimerSlackNs,
+  threadId,
+  timerSlackNs,
+} from '../../sequencer/linux.ts';
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+const ARRAY_BYTES = 2 ** 26;
+
+onLinux('a thread is kept on a core: the kernel says so itself', () => {
+  const before = allowedCores();
+  expect(before).toEqual(parseList(statusOf('Cpus_allowed_list')));
+  const core = before.at(-1) as number;
+  try {
+    keepOnCores([core]);
+    expect(statusOf('Cpus_allowed_list')).toBe(String(core));
+    expect(currentCore()).toBe(core);
+    expect(hostCores().cores.map(({ id }) => id)).toEqual([core]);
+  } finally {
+    keepOnCores(before);
+  }
+  expect(allowedCores()).toEqual(before);
+});
+
+onLinux('what the kernel refuses has the name of the error', () => {
+  const before = allowedCores();
+  expect(() => keepOnCores([])).toThrow(new Refused('EINVAL'));
+  expect(allowedCores()).toEqual(before);
+});
+
+onLinux('the id of a thread is that of its folder in /proc', () => {
+  expect(statusOf('Pid')).toBe(String(threadId()));
+});
+
+onLinux('an array gets huge pages where the kernel has any', () => {
+  const array = new Uint8Array(ARRAY_BYTES);
+  const outcome = granted(() => adviseHugePages(array));
+  if (outcome instanceof Refused) {
+    expect(outcome.message).toMatch(/says never|^E[A-Z]+$/);
+    return;
+  }
+  expect(outcome).toBeGreaterThanOrEqual(ARRAY_BYTES - 2 ** 22);
+  // The mapping has the flag "hg"; whether the kernel has a huge page free at this moment is another matter.
+  expect(readFileSync('/proc/self/smaps', 'utf8')).toMatch(/^VmFlags:.* hg( |$)/m);
+  expect(adviseHugePages(new Uint8Array(1_000))).toBe(0);
+});
+
+onLinux('an array is locked as far as the limit allows', () => {
+  const array = new Uint8Array(ARRAY_BYTES);
+  const before = lockedKiB();
+  const outcome = granted(() => lockArray(array));
+  if (outcome instanceof Refused) expect(outcome.message).toMatch(/^(ENOMEM|EPERM|EAGAIN)$/);
+  else {
+    expect(outcome).toBeGreaterThan(ARRAY_BYTES - 2 ** 18);
+    expect(lockedKiB() - before).toBe(outcome / 1024);
+    // Locking touches nothing.
+    expect(array[0]).toBe(0);
+  }
+});
+
+onLinux('timer slack and memory policy are set and put back', () => {
+  const before = timerSlackNs();
+  setTimerSlackNs(1_000);
+  expect(timerSlackNs()).toBe(1_000);
+  setTimerSlackNs(before);
+  const outcome = granted(() => preferNode(0));
+  if (outcome instanceof Refused) expect(outcome.message).toMatch(/^E[A-Z]+$/);
+  else {
+    expect(readFileSync('/proc/thread-self/numa_maps', 'utf8')).toMatch(/ prefer(?: \(many\))?:0 /);
+    preferNode(undefined);
+  }
+});
+
+onLinux('without koffi the reason is told, and nothing else is missing', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'veritape-linux-'));
+  try {
+    copyFileSync(fileURLToPath(new URL('../../sequencer/linux.ts', import.meta.url)), join(folder, 'linux.ts'));
+    const program = `
+      import { allowedCores, threadId } from './linux.ts';
+      try { allowedCores(); } catch (error) { console.log(error.name, error.message, threadId() === process.pid); }
+    `;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe('Refused the optional package koffi is not installed true\n');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("the kernel's lists", () => {
+  expect(parseList('0-2,5\n')).toEqual([0, 1, 2, 5]);
+  expect(parseList('7')).toEqual([7]);
+  expect(parseList('\n')).toEqual([]);
+});
+
+/** A field of the calling thread. */
+function statusOf(field: string): string {
+  return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(readFileSync('/proc/thread-self/status', 'utf8'))?.[1] ?? '';
+}
+
+function lockedKiB(): number {
+  return Number.parseInt(statusOf('VmLck'), 10);
+}
+
+function granted<T>(call: () => T): T | Refused {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Refused) return error;
+    throw error;
+  }
+}
