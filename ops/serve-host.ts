@@ -9,7 +9,7 @@ import { PROFILE_KINDS, type ProfileKind, profileThreads } from './thread-profil
 export interface ServeHostOptions {
   readonly pin: string;
   readonly lockMemory?: boolean;
-  readonly hugePages: boolean;
+  readonly hugePages?: boolean;
   readonly profile?: readonly ProfileKind[];
   readonly profileSeconds: number;
   readonly profileDir: string;
@@ -24,8 +24,8 @@ export function addHostOptions(command: Command): Command {
         .default('none')
         .argParser(pinning),
     )
-    .option('--lock-memory', 'keep pages of rings and books in memory once they were touched')
-    .option('--no-huge-pages', 'small pages under rings and books')
+    .option('--lock-memory', 'have the pages of rings and books in memory from the start, and keep them there')
+    .option('--huge-pages', 'huge pages under rings and books')
     .addOption(
       new Option('--profile <kinds>', `profile every thread once ready: ${PROFILE_KINDS.join(', ')}`).argParser(
         profileKinds,

@@ -1,4 +1,3 @@
-import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import { hostCores } from '../sequencer/host-cores.ts';
 import {
   type Measure,
@@ -23,15 +22,12 @@ import { ThreadCounters, type ThreadCounts } from '../sequencer/thread-counters.
 export interface HostOptions {
   /** `none` unless given; `auto`; or pairs such as `gateway=0,sequencer=1,journal=0,replica0=2`. */
   readonly pin?: string | undefined;
-  /** Keep the pages of the rings and the replicas' tables in memory once they were touched. False unless given. */
+  /** Have the pages of the rings and the replicas' tables in memory, and keep them there. False unless given. */
   readonly lockMemory?: boolean | undefined;
-  /** Huge pages under the rings and the replicas' tables. */
+  /** Huge pages under the rings and the replicas' tables. False unless given. */
   readonly hugePages?: boolean | undefined;
 }
 
-const HUGE_PAGES_DEFAULT = true;
-/** With `yield`, a thread sleeps for a microsecond at a time; the kernel's usual slack would make it fifty times that. */
-const YIELD_TIMER_SLACK_NS = 1_000;
 const GATEWAY = 'gateway';
 const RINGS = 'rings';
 
@@ -52,7 +48,6 @@ export interface MeasureSummary {
 /** The venue's dealings with the kernel of its host: places for threads, pages, counters. Lives on the main thread. */
 export class VenueHost {
   readonly #options: HostOptions;
-  readonly #idle: IdleStrategy;
   readonly #places: readonly Place[];
   readonly #hasNodes: boolean;
   readonly #measures: Measure[] = [];
@@ -65,9 +60,8 @@ export class VenueHost {
   #coresBefore: number[] | undefined;
 
   /** Throws a PinningError if `pin` makes no sense here. */
-  constructor(options: HostOptions, replicas: number, idle: IdleStrategy) {
+  constructor(options: HostOptions, replicas: number) {
     this.#options = options;
-    this.#idle = idle;
     const { places, nodes } = placesOf(parsePinning(options.pin ?? 'none'), replicas);
     this.#places = places;
     this.#hasNodes = nodes > 1;
@@ -85,9 +79,8 @@ export class VenueHost {
       thread,
       place,
       node: this.#hasNodes ? place.node : undefined,
-      hugePages: this.#options.hugePages ?? HUGE_PAGES_DEFAULT,
+      hugePages: this.#options.hugePages ?? false,
       lockMemory: this.#options.lockMemory ?? false,
-      timerSlackNs: this.#idle === 'yield' && thread !== GATEWAY ? YIELD_TIMER_SLACK_NS : undefined,
     };
   }
 

@@ -134,7 +134,7 @@ export class Venue {
     this.#replicas = replicas;
     this.#limits = limits;
     this.#bounds = bounds;
-    this.#host = new VenueHost(options, replicas, options.idle ?? 'adaptive');
+    this.#host = new VenueHost(options, replicas);
   }
 
   get genesis(): Genesis {

@@ -1,14 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import {
-  adviseHugePages,
-  currentCore,
-  keepOnCores,
-  lockArray,
-  preferNode,
-  Refused,
-  setTimerSlackNs,
-  threadId,
-} from './linux.ts';
+import { adviseHugePages, currentCore, keepOnCores, lockArray, preferNode, Refused, threadId } from './linux.ts';
 import type { Place } from './placement.ts';
 
 /** What a thread asks the host for when it starts, and what came of it. Nothing here can stop a thread from starting. */
@@ -24,15 +15,13 @@ export interface ThreadMeasures {
   /** Of the thread's large arrays. */
   readonly hugePages: boolean;
   readonly lockMemory: boolean;
-  /** Undefined to leave it. */
-  readonly timerSlackNs: number | undefined;
 }
 
 /** `off` is what was not asked for or has no use here. */
 export type MeasureState = 'done' | 'refused' | 'off';
 
 export interface Measure {
-  readonly measure: 'affinity' | 'numa' | 'huge pages' | 'timer slack' | 'memory lock';
+  readonly measure: 'affinity' | 'numa' | 'huge pages' | 'memory lock';
   readonly thread: string;
   readonly state: MeasureState;
   /** What was done, or why it was not. */
@@ -60,7 +49,7 @@ function take(measure: Measure['measure'], thread: string, action: () => string)
 
 /** What the calling thread is asked to do at its start. */
 export function takeMeasures(asked: ThreadMeasures): MeasuresReport {
-  const { thread, place, node, timerSlackNs } = asked;
+  const { thread, place, node } = asked;
   const { core, reason } = place;
   const measures: Measure[] = [];
   if (core === undefined) {
@@ -86,14 +75,6 @@ export function takeMeasures(asked: ThreadMeasures): MeasuresReport {
       }),
     );
   }
-  if (timerSlackNs !== undefined) {
-    measures.push(
-      take('timer slack', thread, () => {
-        setTimerSlackNs(timerSlackNs);
-        return `${timerSlackNs} ns`;
-      }),
-    );
-  }
   return { kind: 'measures', thread, threadId: ownThreadId(), measures };
 }
 
@@ -109,18 +90,25 @@ export function reportArrays(asked: ThreadMeasures, arrays: readonly ArrayBuffer
   parentPort?.postMessage({ kind: 'measures', thread, threadId: ownThreadId(), measures } satisfies MeasuresReport);
 }
 
+/** Pages are had at once up to this many bytes; of larger arrays, each when it is first touched. */
+const WHOLE_BYTES_MAX = 2 ** 30;
+
 export function takeArrayMeasures(
   { thread, hugePages, lockMemory }: ThreadMeasures,
   arrays: readonly ArrayBufferView[],
 ): Measure[] {
-  const over = (measure: 'huge pages' | 'memory lock', wanted: boolean, call: (array: ArrayBufferView) => number) =>
+  const whole = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) <= WHOLE_BYTES_MAX;
+  const over = (measure: Measure['measure'], wanted: boolean, call: (array: ArrayBufferView) => number): Measure =>
     wanted
       ? take(measure, thread, () => {
           const bytes = arrays.reduce((sum, array) => sum + call(array), 0);
-          return `${measure === 'huge pages' ? 'asked for under' : 'once touched,'} ${Math.round(bytes / BYTES_PER_MIB)} MiB`;
+          return `${Math.round(bytes / BYTES_PER_MIB)} MiB, ${whole ? 'all of it at once' : 'each page when it is first touched'}`;
         })
-      : ({ measure, thread, state: 'off', detail: 'not asked for' } as const);
-  return [over('huge pages', hugePages, adviseHugePages), over('memory lock', lockMemory, lockArray)];
+      : { measure, thread, state: 'off', detail: 'not asked for' };
+  return [
+    over('huge pages', hugePages, (array) => adviseHugePages(array, whole)),
+    over('memory lock', lockMemory, (array) => lockArray(array, whole)),
+  ];
 }
 
 function ownThreadId(): number | undefined {

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
  * are synchronous and none belongs on the hot path: a call takes about 0.3 µs. A call that cannot be made, or that the
  * kernel does not grant, throws {@link Refused} with the reason.
  *
- * Numbers are those of Linux's headers: sched.h, sys/mman.h, linux/mempolicy.h, linux/prctl.h, linux/perf_event.h.
+ * Numbers are those of Linux's headers: sched.h, sys/mman.h, linux/mempolicy.h, linux/perf_event.h.
  */
 
 /** Why a call was not made or not granted: the name of the errno, or what is missing. */
@@ -27,11 +27,10 @@ const MASK_CORES = 1024;
 const MASK_BYTES = MASK_CORES / 8;
 const MLOCK_ONFAULT = 1;
 const MADV_HUGEPAGE = 14;
+const MADV_POPULATE_WRITE = 23;
 const MPOL_DEFAULT = 0;
 const MPOL_PREFERRED = 1;
 const NODE_MASK_BITS = 64;
-const PR_SET_TIMERSLACK = 29;
-const PR_GET_TIMERSLACK = 30;
 /** The largest page size of arm64's Linux: on others whole multiples of the real one. */
 const PAGE_BYTES = 2 ** 16;
 const HUGE_PAGE_BYTES = 2 ** 21;
@@ -54,7 +53,6 @@ const DECLARATIONS = {
   schedGetAffinity: 'int sched_getaffinity(int, size_t, void *)',
   schedGetCpu: 'int sched_getcpu()',
   mAdvise: 'int madvise(uintptr_t, size_t, int)',
-  prctl: 'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
 } as const;
 
 let ffi: Ffi | undefined;
@@ -130,26 +128,35 @@ export function currentCore(): number {
 }
 
 /**
- * Keeps the pages of an array in memory once they were touched. Not those of the whole process: V8 gives pages back with
+ * Keeps the pages of an array in memory: all of them from now on, or each once it was touched. Not those of the whole process: V8 gives pages back with
  * madvise(MADV_DONTNEED), which the kernel refuses for locked ones, and V8 then ends the process.
  * @returns bytes locked
  */
-export function lockArray(array: ArrayBufferView): number {
+export function lockArray(array: ArrayBufferView, whole: boolean): number {
   const { from, bytes } = pagesWithin(array, PAGE_BYTES);
   if (bytes > 0)
-    call('long syscall(long, uintptr_t, size_t, unsigned int)', systemCall('mlock2'), from, bytes, MLOCK_ONFAULT);
+    call(
+      'long syscall(long, uintptr_t, size_t, unsigned int)',
+      systemCall('mlock2'),
+      from,
+      bytes,
+      whole ? 0 : MLOCK_ONFAULT,
+    );
   return bytes;
 }
 
 /**
  * Asks for huge pages under an array, as far as it covers whole ones. Pages that were touched before stay small until the
  * kernel gets round to them.
+ * @param whole have them now: the first touch of a huge page clears 2 MiB, which an order should not wait for
  * @returns bytes asked for: 0 if no huge page fits
  */
-export function adviseHugePages(array: ArrayBufferView): number {
+export function adviseHugePages(array: ArrayBufferView, whole: boolean): number {
   const { from, bytes } = pagesWithin(array, HUGE_PAGE_BYTES);
   if (/\[never\]/.test(readFileSync(HUGE_PAGES_SETTING, 'utf8'))) throw new Refused(`${HUGE_PAGES_SETTING} says never`);
-  if (bytes > 0) call(DECLARATIONS.mAdvise, from, bytes, MADV_HUGEPAGE);
+  if (bytes === 0) return 0;
+  call(DECLARATIONS.mAdvise, from, bytes, MADV_HUGEPAGE);
+  if (whole) call(DECLARATIONS.mAdvise, from, bytes, MADV_POPULATE_WRITE);
   return bytes;
 }
 
@@ -170,15 +177,6 @@ export function preferNode(node: number | undefined): void {
   const mode = node === undefined ? MPOL_DEFAULT : MPOL_PREFERRED;
   const declaration = 'long syscall(long, int, void *, unsigned long)';
   call(declaration, systemCall('setMempolicy'), mode, node === undefined ? null : nodes, NODE_MASK_BITS);
-}
-
-/** How much later than asked for the kernel may wake the calling thread from a timed sleep, in nanoseconds. */
-export function timerSlackNs(): number {
-  return call(DECLARATIONS.prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
-}
-
-export function setTimerSlackNs(slackNs: number): void {
-  call(DECLARATIONS.prctl, PR_SET_TIMERSLACK, slackNs, 0, 0, 0);
 }
 
 /**

@@ -27,7 +27,7 @@ onLinux('threads are on the cores that were asked for, and only while the venue 
   const before = allowedCores();
   const [first, last] = [before[0] as number, before.at(-1) as number];
   const pin = `gateway=${first},sequencer=${last},journal=${first},replica0=${last}`;
-  const venue = await open({ pin, lockMemory: true });
+  const venue = await open({ pin, lockMemory: true, hugePages: true });
   try {
     const cores = Object.fromEntries(venue.threadCounters().map(({ thread, threadId }) => [thread, coresOf(threadId)]));
     const anywhere = listed(before);
@@ -56,7 +56,7 @@ onLinux('threads are on the cores that were asked for, and only while the venue 
 });
 
 test('a venue that asks for nothing says so, and leaves its threads alone', async () => {
-  const venue = await open({ hugePages: false });
+  const venue = await open({});
   try {
     expect(venue.placement.places.map(({ thread, state }) => `${thread} ${state}`).sort()).toEqual(
       THREADS.map((thread) => `${thread} free`),

@@ -13,13 +13,13 @@ import {
   lockArray,
   preferNode,
   Refused,
-  setTimerSlackNs,
   threadId,
-  timerSlackNs,
 } from '../../sequencer/linux.ts';
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
 const ARRAY_BYTES = 2 ** 26;
+/** Arrays that the collector must not take while another one's pages are counted. */
+const held: Uint8Array[] = [];
 
 onLinux('a thread is kept on a core: the kernel says so itself', () => {
   const before = allowedCores();
@@ -48,7 +48,7 @@ onLinux('the id of a thread is that of its folder in /proc', () => {
 
 onLinux('an array gets huge pages where the kernel has any', () => {
   const array = new Uint8Array(ARRAY_BYTES);
-  const outcome = granted(() => adviseHugePages(array));
+  const outcome = granted(() => adviseHugePages(array, false));
   if (outcome instanceof Refused) {
     expect(outcome.message).toMatch(/says never|^E[A-Z]+$/);
     return;
@@ -56,27 +56,26 @@ onLinux('an array gets huge pages where the kernel has any', () => {
   expect(outcome).toBeGreaterThanOrEqual(ARRAY_BYTES - 2 ** 22);
   // The mapping has the flag "hg"; whether the kernel has a huge page free at this moment is another matter.
   expect(readFileSync('/proc/self/smaps', 'utf8')).toMatch(/^VmFlags:.* hg( |$)/m);
-  expect(adviseHugePages(new Uint8Array(1_000))).toBe(0);
+  expect(adviseHugePages(new Uint8Array(1_000), true)).toBe(0);
 });
 
-onLinux('an array is locked as far as the limit allows', () => {
+onLinux.each([false, true])('an array is locked as far as the limit allows, at once: %s', (whole) => {
   const array = new Uint8Array(ARRAY_BYTES);
-  const before = lockedKiB();
-  const outcome = granted(() => lockArray(array));
+  held.push(array);
+  const [before, residentBefore] = [lockedKiB(), residentKiB()];
+  const outcome = granted(() => lockArray(array, whole));
   if (outcome instanceof Refused) expect(outcome.message).toMatch(/^(ENOMEM|EPERM|EAGAIN)$/);
   else {
     expect(outcome).toBeGreaterThan(ARRAY_BYTES - 2 ** 18);
     expect(lockedKiB() - before).toBe(outcome / 1024);
-    // Locking touches nothing.
+    const grown = residentKiB() - residentBefore;
+    if (whole) expect(grown).toBeGreaterThan((ARRAY_BYTES / 1024) * 0.9);
+    else expect(grown).toBeLessThan((ARRAY_BYTES / 1024) * 0.5);
     expect(array[0]).toBe(0);
   }
 });
 
-onLinux('timer slack and memory policy are set and put back', () => {
-  const before = timerSlackNs();
-  setTimerSlackNs(1_000);
-  expect(timerSlackNs()).toBe(1_000);
-  setTimerSlackNs(before);
+onLinux('a memory policy is set and put back', () => {
   const outcome = granted(() => preferNode(0));
   if (outcome instanceof Refused) expect(outcome.message).toMatch(/^E[A-Z]+$/);
   else {
@@ -116,6 +115,10 @@ function statusOf(field: string): string {
 
 function lockedKiB(): number {
   return Number.parseInt(statusOf('VmLck'), 10);
+}
+
+function residentKiB(): number {
+  return Number.parseInt(statusOf('VmRSS'), 10);
 }
 
 function granted<T>(call: () => T): T | Refused {
