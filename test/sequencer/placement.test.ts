@@ -32,7 +32,7 @@ test.each([
   ['a core short', host([5]), 2, FREE],
   ['one to spare: the first one', host([6]), 2, 'sequencer=1 replica0=2 gateway=3 journal=4 replica1=5'],
   ['one replica', host([5]), 1, 'sequencer=1 replica0=2 gateway=3 journal=4'],
-  ['a quota below the cores', host([16], { quota: 4 }), 2, FREE],
+  ['a quota below the cores', host([16], { quota: 5 }), 2, FREE],
   [
     'threads of one physical core come last',
     host([12], { siblings: true }),
