@@ -78,11 +78,16 @@ function whyStale() {
   if (!existsSync(installedFile))
     return existsSync(modules) ? 'an installation was not finished' : 'node_modules is missing';
   const installed = readPackages(installedFile);
-  for (const [place, locked] of Object.entries(readPackages(join(root, 'package-lock.json')))) {
+  const wantedPackages = readPackages(join(root, 'package-lock.json'));
+  for (const [place, locked] of Object.entries(wantedPackages)) {
     if (place === '') continue;
     const version = installed[place]?.version;
-    // Optional packages are for other platforms as a rule, but the pinned Node is not optional to us where it exists.
-    const needed = !(locked.optional || locked.devOptional) || place === `node_modules/${RUNTIME_PACKAGE}`;
+    // Optional packages are for other platforms as a rule. Not so the pinned Node, where it exists, and those for every
+    // platform that the project itself names: it runs without them, but not as well.
+    const isNamed = Object.hasOwn(wantedPackages['']?.optionalDependencies ?? {}, place.slice('node_modules/'.length));
+    const isForAll = locked.os === undefined && locked.cpu === undefined;
+    const needed =
+      !(locked.optional || locked.devOptional) || place === `node_modules/${RUNTIME_PACKAGE}` || (isNamed && isForAll);
     if (version === undefined ? needed : version !== locked.version) {
       const name = place.slice('node_modules/'.length);
       return `${name} is ${version ?? 'missing'}, package-lock.json says ${locked.version}`;

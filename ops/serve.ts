@@ -13,9 +13,10 @@ import { Interruption } from './cli/interruption.ts';
 import { printResult } from './cli/result.ts';
 import { UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
+import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
 import { type Notice, openVenue, SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT, type Venue } from './venue.ts';
 
-interface ServeOptions {
+interface ServeOptions extends ServeHostOptions {
   readonly dir: string;
   readonly nats?: string;
   readonly shard?: number;
@@ -100,7 +101,8 @@ export function registerServe(program: Command): void {
       new Option('--idle <strategy>', 'what threads do while there is no work')
         .choices([...IDLE_STRATEGIES])
         .default('adaptive'),
-    )
+    );
+  addHostOptions(command)
     .option('--json', 'print the closing report as one JSON object')
     .action((options: ServeOptions) => serve(options));
   withExamples(command, 'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME');
@@ -120,6 +122,9 @@ async function serve(options: ServeOptions): Promise<void> {
     segmentBytesMax: options.segmentBytes,
     takeOver: options.takeOver,
     idle: options.idle,
+    pin: options.pin,
+    lockMemory: options.lockMemory,
+    hugePages: options.hugePages,
     ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
     ...(options.nats === undefined
       ? {}
@@ -130,11 +135,12 @@ async function serve(options: ServeOptions): Promise<void> {
           },
         }),
     onNotice: (notice) => tell(log, notice),
-  });
+  }).catch(pinningAsUsage);
   if (options.nats === undefined) log.warn('no --nats: nothing outside this process can reach the venue');
   try {
     await createInstruments(venue, options.instrument);
     log.info({ pid: process.pid }, 'ready');
+    const profiled = profileAsAsked(options, interruption.signal, log);
     await Promise.race([
       venue.failed,
       new Promise<void>((resolve) => {
@@ -142,6 +148,7 @@ async function serve(options: ServeOptions): Promise<void> {
         else interruption.signal.addEventListener('abort', () => resolve(), { once: true });
       }),
     ]);
+    await profiled;
   } finally {
     const closing = await venue.close();
     log.info({ ...closing, gateway: venue.gatewayCounts }, 'closed');

@@ -17,14 +17,16 @@ import type { OpenSession } from '../sequencer/open-sessions.ts';
 import { allocatePipeline, Bells, type PipelineMemory, REPLICAS_MAX, STATUS } from '../sequencer/pipeline.ts';
 import type { SequencerStopped, SequencerThreadData } from '../sequencer/sequencer-thread.ts';
 import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
+import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { threadEntry } from '../sequencer/thread-entry.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import { InProcessSession } from './in-process-session.ts';
 import { InstrumentDirectory } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import { type HostOptions, VenueHost, type VenuePlacement } from './venue-host.ts';
 
 /** How a venue is set up. Everything but the directory has a default. */
-export interface VenueOptions {
+export interface VenueOptions extends HostOptions {
   /** Where the journal and the snapshots are, or will be. */
   readonly directory: string;
   /** Which shard a new journal is made for. */
@@ -85,8 +87,8 @@ export async function openVenue(options: VenueOptions): Promise<Venue> {
   checkLimits(limits);
   const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds };
   checkBlockBounds(bounds);
-  mkdirSync(options.directory, { recursive: true });
   const venue = new Venue(options, replicas, limits, bounds);
+  mkdirSync(options.directory, { recursive: true });
   try {
     await venue.start();
   } catch (error) {
@@ -102,6 +104,7 @@ export class Venue {
   readonly #replicas: number;
   readonly #limits: VenueLimits;
   readonly #bounds: BlockBounds;
+  readonly #host: VenueHost;
   readonly #workers: Worker[] = [];
   readonly #names = new Map<string, Worker>();
   readonly #stopped: (ReplicaReport & { kind: 'stopped' })[] = [];
@@ -131,6 +134,7 @@ export class Venue {
     this.#replicas = replicas;
     this.#limits = limits;
     this.#bounds = bounds;
+    this.#host = new VenueHost(options, replicas);
   }
 
   get genesis(): Genesis {
@@ -151,6 +155,16 @@ export class Venue {
 
   get snapshotsTaken(): SnapshotKeeper['taken'] {
     return this.#require(this.#snapshots).taken;
+  }
+
+  /** Which thread is on which core, and what the host granted. */
+  get placement(): VenuePlacement {
+    return this.#host.placement;
+  }
+
+  /** What processor and kernel counted of each thread since the first call of this. */
+  threadCounters(): ThreadCounts[] {
+    return this.#host.counts();
   }
 
   get failure(): Error | undefined {
@@ -177,6 +191,7 @@ export class Venue {
       ackPolicy: this.#options.ackPolicy ?? 'disk',
       limits: genesis.limits,
       instruments: this.#directory.all,
+      host: this.placement,
     };
   }
 
@@ -198,6 +213,7 @@ export class Venue {
       takeOver: options.takeOver === true,
       forwardBlocks: options.nats !== undefined,
       ...idle,
+      host: this.#host.threadMeasures('journal'),
     } satisfies JournalThreadData);
     const opened = await this.#journalOpened(journal);
     this.#opened = opened;
@@ -205,6 +221,7 @@ export class Venue {
 
     const memory = allocatePipeline(1, this.#replicas, opened.sequence, opened.block);
     this.#memory = memory;
+    this.#host.rings(memory);
     this.#bells = new Bells(memory);
     const kept = options.snapshotsKept ?? SNAPSHOTS_KEPT;
     this.#snapshots = new SnapshotKeeper(options.directory, opened.genesis.shard, memory, kept, (notice) =>
@@ -223,6 +240,7 @@ export class Venue {
           hashSeed: randomInt(2 ** 31),
           idle: idle.idle,
           busyThreads: threads,
+          host: this.#host.threadMeasures(`replica${replica}`),
         }),
       ),
     );
@@ -243,11 +261,16 @@ export class Venue {
       bounds: this.#bounds,
       notBefore: opened.time,
       ...idle,
+      host: this.#host.threadMeasures('sequencer'),
     } satisfies SequencerThreadData);
     const port = new CommandPort(memory, 0, options.ackPolicy ?? 'disk');
     this.#port = port;
     port.listen((words, mask, from, count) => this.#directory.take(words, mask, from, count));
     this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
+    const measures = await Promise.race([this.#host.begin(), this.failed]);
+    if (measures instanceof Error) throw measures;
+    for (const { measure, state, ...fields } of measures)
+      this.#notice({ level: state === 'refused' ? 'warn' : 'info', text: `${measure}: ${state}`, fields });
     if (options.nats !== undefined) await this.#joinNats(options.nats, port, ready[0]?.sessions ?? []);
     this.#notice({
       level: 'info',
@@ -325,6 +348,7 @@ export class Venue {
     if (!this.#journalBegun) this.#names.get('journal')?.postMessage(undefined);
     await Promise.race([this.#journalEnded, delay(JOURNAL_END_MS_MAX, undefined, { ref: false })]);
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    this.#host.end();
   }
 
   async #joinNats(
@@ -455,6 +479,7 @@ export class Venue {
   #thread(entry: URL, name: string, workerData: object): Worker {
     const worker = new Worker(entry, { name, workerData });
     worker.on('error', (error) => this.#fail(asError(error)));
+    worker.on('message', (message) => this.#host.take(message));
     worker.on('exit', () => {
       // If it ended because another one failed, the reason may still be on its way from there.
       const tell = setTimeout(() => {

@@ -27,6 +27,8 @@ export interface Matcher {
 /** What the transition remembers; canonical-state.ts turns it into bytes and back. */
 export interface MarketState {
   readonly limits: VenueLimits;
+  /** All of it. */
+  readonly memory: Uint32Array;
   readonly orders: OrderTable;
   readonly ladders: Ladders;
   readonly instruments: InstrumentTable;
@@ -124,6 +126,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     book: (symbol, depth) => ({ bids: bookSide(symbol * 2, depth), asks: bookSide(symbol * 2 + 1, depth) }),
     state: {
       limits,
+      memory: words,
       orders: createOrderTable(transition, limits),
       ladders,
       instruments: createInstrumentTable(transition, limits),

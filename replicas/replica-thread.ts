@@ -7,6 +7,7 @@ import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import { Idle } from '../sequencer/doorbell.ts';
+import { reportArrays, reportMeasures, type ThreadMeasures } from '../sequencer/host-measures.ts';
 import {
   appliedWord,
   Bells,
@@ -42,6 +43,7 @@ export interface ReplicaThreadData {
   readonly hashSeed: number;
   readonly idle: IdleStrategy;
   readonly busyThreads: number;
+  readonly host: ThreadMeasures;
 }
 
 export type ReplicaReport =
@@ -86,6 +88,7 @@ export type ReplicaReport =
 const BATCH_COMMANDS_MAX = 256;
 
 const data = workerData as ReplicaThreadData;
+reportMeasures(data.host);
 const { memory, replica } = data;
 const status = new Int32Array(memory.status);
 const bells = new Bells(memory);
@@ -103,6 +106,7 @@ function finishDigest(matcher: Matcher, sink: RingSink | DigestSink): void {
 
 /** Brings a fresh matcher to the end of the journal; returns the last block. */
 async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<number> {
+  reportArrays(data.host, [matcher.state.memory]);
   const from = await restoreNewest(data.directory, matcher);
   let { block } = from;
   for (const view of replayJournal(data.directory, from.sequence + 1)) {

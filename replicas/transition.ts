@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { VenueLimits } from '../journal/genesis.ts';
+import { adviseHugePages, Refused } from '../sequencer/linux.ts';
 
 /**
  * The state transition as a running WebAssembly instance: the rules of replicas/transition/, and the memory that they work
@@ -45,6 +46,8 @@ export const OUTBOX_EVENTS = 1024;
 
 const FILE = new URL('./matcher.wasm', import.meta.url);
 const MEMORY_PAGES_MAX = 65_536;
+/** Smaller tables gain nothing. */
+const HUGE_PAGES_BYTES_MIN = 2 ** 23;
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -71,7 +74,19 @@ export function startTransition(limits: VenueLimits, hashSeed: number, emptyOutb
       cause,
     });
   }
-  return { exports, words: new Uint32Array(memory.buffer) };
+  const words = new Uint32Array(memory.buffer);
+  if (words.byteLength >= HUGE_PAGES_BYTES_MIN) preferHugePages(words);
+  return { exports, words };
+}
+
+/** Orders lie all over the tables, and with small pages a good part of their time is looking for the page. */
+function preferHugePages(words: Uint32Array): void {
+  try {
+    adviseHugePages(words, false);
+  } catch (error) {
+    // A venue reports its own request; others take what there is.
+    if (!(error instanceof Refused)) throw error;
+  }
 }
 
 function describe(limits: VenueLimits): string {

@@ -5,6 +5,7 @@ import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import { JournalWriter } from '../journal/log.ts';
 import { Idle, type IdleStrategy } from './doorbell.ts';
+import { reportMeasures, type ThreadMeasures } from './host-measures.ts';
 import {
   Bells,
   BLOCK_CONSUMER,
@@ -31,6 +32,7 @@ export interface JournalThreadData {
   readonly idle: IdleStrategy;
   readonly cores: number;
   readonly busyThreads: number;
+  readonly host: ThreadMeasures;
 }
 
 /** Posted to the thread when the pipeline is laid out. */
@@ -52,6 +54,7 @@ export type JournalThreadReport =
   | { readonly kind: 'closed' };
 
 const data = workerData as JournalThreadData;
+reportMeasures(data.host);
 
 function report(message: JournalThreadReport, transfer: ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, transfer);

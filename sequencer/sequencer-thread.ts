@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Clock } from './clock.ts';
 import { Idle, type IdleStrategy } from './doorbell.ts';
+import { reportMeasures, type ThreadMeasures } from './host-measures.ts';
 import { Bells, type PipelineMemory, STATUS } from './pipeline.ts';
 import { RingConsumer, RingProducer } from './rings.ts';
 import { type BlockBounds, type SequencerStart, Sequencing } from './sequencing.ts';
@@ -14,6 +15,7 @@ export interface SequencerThreadData {
   readonly idle: IdleStrategy;
   readonly cores: number;
   readonly busyThreads: number;
+  readonly host: ThreadMeasures;
 }
 
 /** Posted when the thread has given its last sequence. */
@@ -26,6 +28,7 @@ export interface SequencerStopped {
 const OPEN_BLOCK_SLEEP_MS = 1;
 
 const data = workerData as SequencerThreadData;
+reportMeasures(data.host);
 const { memory } = data;
 const bells = new Bells(memory);
 const status = new Int32Array(memory.status);

@@ -55,6 +55,17 @@ test('does without the packages of other platforms', () => {
   expect(setup().stderr).toBe('');
 });
 
+test('installs what the project itself names as optional, unless it is for other platforms', () => {
+  setup();
+  const plan9 = { version: '1.0.0', optional: true, os: ['plan9'] };
+  const named = { a: { version: '1.0.0' }, c: { version: '1.0.0', optional: true }, 'd-plan9': plan9 };
+  lock(named, ['d-plan9']);
+  expect(setup().stderr).toBe('');
+  lock(named, ['c', 'd-plan9']);
+  expect(setup().stderr).toContain('c is missing, package-lock.json says 1.0.0');
+  expect(setup().stderr).toBe('');
+});
+
 test('links the command, which npm does not do for its own project', () => {
   setup();
   expect(existsSync(join(folder, 'node_modules', '.bin', 'veritape'))).toBe(process.platform !== 'win32');
@@ -80,11 +91,15 @@ function setup(...command: string[]): { status: number | null; stdout: string; s
   });
 }
 
-function lock(packages: Record<string, { version: string; optional?: boolean }>): void {
+function lock(
+  packages: Record<string, { version: string; optional?: boolean; os?: string[] }>,
+  named: readonly string[] = [],
+): void {
+  const optionalDependencies = Object.fromEntries(named.map((name) => [name, packages[name]?.version]));
   const placed = Object.entries(packages).map(([name, entry]) => [`node_modules/${name}`, entry]);
   writeFileSync(
     join(folder, 'package-lock.json'),
-    JSON.stringify({ packages: { '': {}, ...Object.fromEntries(placed) } }),
+    JSON.stringify({ packages: { '': { optionalDependencies }, ...Object.fromEntries(placed) } }),
   );
 }
 

@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+import { hostCores, parseList } from '../../sequencer/host-cores.ts';
+import {
+  adviseHugePages,
+  allowedCores,
+  currentCore,
+  keepOnCores,
+  lockArray,
+  preferNode,
+  Refused,
+  threadId,
+} from '../../sequencer/linux.ts';
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+const ARRAY_BYTES = 2 ** 26;
+/** Arrays that the collector must not take while another one's pages are counted. */
+const held: Uint8Array[] = [];
+
+onLinux('a thread is kept on a core: the kernel says so itself', () => {
+  const before = allowedCores();
+  expect(before).toEqual(parseList(statusOf('Cpus_allowed_list')));
+  const core = before.at(-1) as number;
+  try {
+    keepOnCores([core]);
+    expect(statusOf('Cpus_allowed_list')).toBe(String(core));
+    expect(currentCore()).toBe(core);
+    expect(hostCores().cores.map(({ id }) => id)).toEqual([core]);
+  } finally {
+    keepOnCores(before);
+  }
+  expect(allowedCores()).toEqual(before);
+});
+
+onLinux('what the kernel refuses has the name of the error', () => {
+  const before = allowedCores();
+  expect(() => keepOnCores([])).toThrow(new Refused('EINVAL'));
+  expect(allowedCores()).toEqual(before);
+});
+
+onLinux('the id of a thread is that of its folder in /proc', () => {
+  expect(statusOf('Pid')).toBe(String(threadId()));
+});
+
+onLinux('an array gets huge pages where the kernel has any', () => {
+  const array = new Uint8Array(ARRAY_BYTES);
+  held.push(array);
+  const before = advisedKiB();
+  const outcome = granted(() => adviseHugePages(array, false));
+  if (outcome instanceof Refused) {
+    expect(outcome.message).toMatch(/says never|^E[A-Z]+$/);
+    return;
+  }
+  expect(outcome).toBeGreaterThanOrEqual(ARRAY_BYTES - 2 ** 22);
+  // Whether the kernel has a huge page free at this moment is another matter.
+  expect(advisedKiB() - before).toBe(outcome / 1024);
+  expect(adviseHugePages(new Uint8Array(1_000), true)).toBe(0);
+});
+
+onLinux.each([false, true])('an array is locked as far as the limit allows, at once: %s', (whole) => {
+  const array = new Uint8Array(ARRAY_BYTES);
+  held.push(array);
+  const [before, residentBefore] = [lockedKiB(), residentKiB()];
+  const outcome = granted(() => lockArray(array, whole));
+  if (outcome instanceof Refused) expect(outcome.message).toMatch(/^(ENOMEM|EPERM|EAGAIN)$/);
+  else {
+    expect(outcome).toBeGreaterThan(ARRAY_BYTES - 2 ** 18);
+    expect(lockedKiB() - before).toBe(outcome / 1024);
+    const grown = residentKiB() - residentBefore;
+    if (whole) expect(grown).toBeGreaterThan((ARRAY_BYTES / 1024) * 0.9);
+    else expect(grown).toBeLessThan((ARRAY_BYTES / 1024) * 0.5);
+    expect(array[0]).toBe(0);
+  }
+});
+
+onLinux('a memory policy is set and put back', () => {
+  const outcome = granted(() => preferNode(0));
+  if (outcome instanceof Refused) expect(outcome.message).toMatch(/^(EPERM|ENOSYS)$/);
+  else {
+    expect(readFileSync('/proc/thread-self/numa_maps', 'utf8')).toMatch(/ prefer(?: \(many\))?:0 /);
+    preferNode(undefined);
+  }
+});
+
+onLinux('without koffi the reason is told, and nothing else is missing', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'veritape-linux-'));
+  try {
+    copyFileSync(fileURLToPath(new URL('../../sequencer/linux.ts', import.meta.url)), join(folder, 'linux.ts'));
+    const program = `
+      import { allowedCores, threadId } from './linux.ts';
+      try { allowedCores(); } catch (error) { console.log(error.name, error.message, threadId() === process.pid); }
+    `;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe('Refused the optional package koffi is not installed true\n');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("the kernel's lists", () => {
+  expect(parseList('0-2,5\n')).toEqual([0, 1, 2, 5]);
+  expect(parseList('7')).toEqual([7]);
+  expect(parseList('\n')).toEqual([]);
+});
+
+/** A field of the calling thread. */
+function statusOf(field: string): string {
+  return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(readFileSync('/proc/thread-self/status', 'utf8'))?.[1] ?? '';
+}
+
+/** Of mappings for which huge pages were asked: their flag is "hg". */
+function advisedKiB(): number {
+  const mappings = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  return mappings
+    .filter((mapping) => /^VmFlags:.* hg( |$)/m.test(mapping))
+    .reduce((sum, mapping) => sum + Number(/^Size:\s+(\d+)/m.exec(mapping)?.[1]), 0);
+}
+
+function lockedKiB(): number {
+  return Number.parseInt(statusOf('VmLck'), 10);
+}
+
+function residentKiB(): number {
+  return Number.parseInt(statusOf('VmRSS'), 10);
+}
+
+function granted<T>(call: () => T): T | Refused {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Refused) return error;
+    throw error;
+  }
+}
