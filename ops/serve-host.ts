@@ -25,7 +25,10 @@ export function addHostOptions(command: Command): Command {
         .argParser(pinning),
     )
     .option('--lock-memory', 'have the pages of rings and books in memory from the start, and keep them there')
-    .option('--huge-pages', 'huge pages under rings and books')
+    .option(
+      '--huge-pages',
+      'have huge pages under rings and books from the start; books ask for them anyway, one by one',
+    )
     .addOption(
       new Option('--profile <kinds>', `profile every thread once ready: ${PROFILE_KINDS.join(', ')}`).argParser(
         profileKinds,

@@ -24,7 +24,7 @@ export interface HostOptions {
   readonly pin?: string | undefined;
   /** Have the pages of the rings and the replicas' tables in memory, and keep them there. False unless given. */
   readonly lockMemory?: boolean | undefined;
-  /** Huge pages under the rings and the replicas' tables. False unless given. */
+  /** Have huge pages under the rings and the replicas' tables from the start. Unless given, the tables get each when it is first touched. */
   readonly hugePages?: boolean | undefined;
 }
 

@@ -7,7 +7,7 @@ import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import { Idle } from '../sequencer/doorbell.ts';
-import { reportArrays, reportMeasures, type ThreadMeasures } from '../sequencer/host-measures.ts';
+import { reportMeasures, reportTables, type ThreadMeasures } from '../sequencer/host-measures.ts';
 import {
   appliedWord,
   Bells,
@@ -106,7 +106,7 @@ function finishDigest(matcher: Matcher, sink: RingSink | DigestSink): void {
 
 /** Brings a fresh matcher to the end of the journal; returns the last block. */
 async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<number> {
-  reportArrays(data.host, [matcher.state.memory]);
+  reportTables(data.host, matcher.state.memory);
   const from = await restoreNewest(data.directory, matcher);
   let { block } = from;
   for (const view of replayJournal(data.directory, from.sequence + 1)) {

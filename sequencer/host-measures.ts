@@ -83,31 +83,38 @@ export function reportMeasures(asked: ThreadMeasures): void {
   parentPort?.postMessage(takeMeasures(asked));
 }
 
-/** For a worker that has large arrays, before it touches them. */
-export function reportArrays(asked: ThreadMeasures, arrays: readonly ArrayBufferView[]): void {
+/** For a replica, before it touches its tables. They ask for huge pages in any case. */
+export function reportTables(asked: ThreadMeasures, tables: ArrayBufferView): void {
   const { thread } = asked;
-  const measures = takeArrayMeasures(asked, arrays);
+  const measures = takeArrayMeasures({ ...asked, hugePages: true }, [tables], asked.hugePages);
   parentPort?.postMessage({ kind: 'measures', thread, threadId: ownThreadId(), measures } satisfies MeasuresReport);
 }
 
 /** Pages are had at once up to this many bytes; of larger arrays, each when it is first touched. */
 const WHOLE_BYTES_MAX = 2 ** 30;
 
+/** @param hugeAtOnce whether huge pages are had at once, if they are asked for */
 export function takeArrayMeasures(
   { thread, hugePages, lockMemory }: ThreadMeasures,
   arrays: readonly ArrayBufferView[],
+  hugeAtOnce = true,
 ): Measure[] {
-  const whole = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) <= WHOLE_BYTES_MAX;
-  const over = (measure: Measure['measure'], wanted: boolean, call: (array: ArrayBufferView) => number): Measure =>
+  const small = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) <= WHOLE_BYTES_MAX;
+  const over = (
+    measure: Measure['measure'],
+    wanted: boolean,
+    whole: boolean,
+    call: (array: ArrayBufferView, whole: boolean) => number,
+  ): Measure =>
     wanted
       ? take(measure, thread, () => {
-          const bytes = arrays.reduce((sum, array) => sum + call(array), 0);
+          const bytes = arrays.reduce((sum, array) => sum + call(array, whole), 0);
           return `${Math.round(bytes / BYTES_PER_MIB)} MiB, ${whole ? 'all of it at once' : 'each page when it is first touched'}`;
         })
       : { measure, thread, state: 'off', detail: 'not asked for' };
   return [
-    over('huge pages', hugePages, (array) => adviseHugePages(array, whole)),
-    over('memory lock', lockMemory, (array) => lockArray(array, whole)),
+    over('huge pages', hugePages, small && hugeAtOnce, adviseHugePages),
+    over('memory lock', lockMemory, small, lockArray),
   ];
 }
 
