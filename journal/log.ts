@@ -193,18 +193,35 @@ export class JournalWriter {
 
   /**
    * Makes a piece of the next segment ready; false if there is nothing left to do. To be called when nothing is waiting
-   * to be appended: at full load the writing would take from the appends more than it gives. A disk that is full ends it,
-   * not the writer.
+   * to be appended. A disk that is full ends it, not the writer.
    */
   prepare(): boolean {
+    this.#growSpare();
+    return this.#spare !== undefined && this.#spare.bytesLeft > 0;
+  }
+
+  /**
+   * Makes a piece of the next segment ready if less of that one is written than of the segment in use; tells whether it
+   * did. To be called after each append: a writer that never comes to rest then finds the next segment written out when it
+   * needs it, instead of lengthening it with every flush, which costs more than writing it here.
+   */
+  keepPace(): boolean {
+    const spare = this.#spare;
+    if (this.#segment === undefined) return false;
+    if (spare !== undefined && (spare.bytesLeft <= 0 || spare.bytes >= this.#segment.usedBytes)) return false;
+    return this.#growSpare();
+  }
+
+  #growSpare(): boolean {
     if (!this.#preallocate || this.#failure !== undefined || this.#spareFailed) return false;
     try {
       this.#spare ??= new SpareSegment(this.#root, this.#segmentBytesMax);
       this.#spare.grow();
+      return true;
     } catch {
       this.#spareFailed = true;
+      return false;
     }
-    return this.#spare !== undefined && this.#spare.bytesLeft > 0;
   }
 
   /** Nothing has to be waited for but the release of LMDB's memory. */

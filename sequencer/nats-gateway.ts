@@ -1,21 +1,19 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Msg, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
-import { writeWide } from '../journal/amounts.ts';
 import { BLOCK_BYTES_MAX } from '../journal/block.ts';
 import { COMMAND_WORD, COMMAND_WORDS, Op } from '../journal/commands.ts';
 import type { CommandPort } from './command-port.ts';
 import {
-  ANSWER_BYTES,
   type AnswerSink,
   checkRequest,
   encodeRefusal,
+  encodeReply,
   isRefusal,
   MESSAGE_COMMANDS_MAX,
   MESSAGE_HEADER_BYTES,
   type Refusal,
   type RequestHeader,
-  startReply,
 } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
 import { ReportFanOut } from './reports.ts';
@@ -63,7 +61,8 @@ const LEAVE_MS_MAX = 2_000;
 /** The client library's own is two seconds, in which every client waits. */
 const RECONNECT_MS = 200;
 
-const OPS_TAKEN = new Set<number>([
+/** One bit for each kind of command that is passed on. */
+const OPS_TAKEN = [
   Op.new,
   Op.cancel,
   Op.reduce,
@@ -73,7 +72,7 @@ const OPS_TAKEN = new Set<number>([
   Op.instrumentUpdate,
   Op.sessionOpen,
   Op.sessionClose,
-]);
+].reduce((bits, op) => bits | (1 << op), 0);
 
 /** Tokens are compared by digest, so that nothing is learnt from how long a comparison takes. */
 export function tokenDigest(token: string): string {
@@ -219,7 +218,7 @@ export class NatsGateway {
       count,
       session,
       firstRequest,
-      new ReplyWriter(message, count, this.#respond),
+      new ReplyWriter(message, this.#respond),
     );
     if (outcome === 'busy')
       return { error: 'busy', field: 'count', value: count, rule: 'the input ring is full; send the message again' };
@@ -232,7 +231,7 @@ export class NatsGateway {
   #checkRecords(header: RequestHeader): Refusal | undefined {
     for (let index = 0; index < header.count; index++) {
       const op = (this.#scratch[index * COMMAND_WORDS] as number) & 255;
-      if (!OPS_TAKEN.has(op))
+      if (op > 31 || (OPS_TAKEN & (1 << op)) === 0)
         return {
           error: 'malformed',
           field: `commands[${index}].op`,
@@ -322,30 +321,18 @@ export class NatsGateway {
   }
 }
 
-/** Collects the answers of one message. */
+/** Sends the answers of one message. */
 class ReplyWriter implements AnswerSink {
   readonly #message: Msg;
   readonly #respond: (message: Msg, reply: Uint8Array) => void;
-  readonly #reply: Uint8Array;
-  readonly #words: Uint32Array;
 
-  constructor(message: Msg, count: number, respond: (message: Msg, reply: Uint8Array) => void) {
+  constructor(message: Msg, respond: (message: Msg, reply: Uint8Array) => void) {
     this.#message = message;
     this.#respond = respond;
-    this.#reply = startReply(count);
-    this.#words = new Uint32Array(this.#reply.buffer, MESSAGE_HEADER_BYTES);
   }
 
-  answer(index: number, sequence: number, open: number, traded: number, reason: number, repeat: boolean): void {
-    const at = index * (ANSWER_BYTES / 4);
-    writeWide(this.#words, at, sequence);
-    writeWide(this.#words, at + 2, open);
-    writeWide(this.#words, at + 4, traded);
-    this.#words[at + 6] = reason | (repeat ? 256 : 0);
-  }
-
-  done(): void {
-    this.#respond(this.#message, this.#reply);
+  done(answers: Uint32Array, at: number, count: number): void {
+    this.#respond(this.#message, encodeReply(answers, at, count));
   }
 
   fail(why: string): void {
