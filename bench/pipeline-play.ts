@@ -1,27 +1,35 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
 import { COMMAND_WORDS, decodeCommand, encodeCommand } from '../journal/commands.ts';
 import { DEFAULT_LIMITS } from '../journal/genesis.ts';
 import { Reason, reasonName } from '../journal/reasons.ts';
 import type { InProcessSession } from '../ops/in-process-session.ts';
+import { natsConnectionOptions, startNatsServer } from '../ops/nats-server.ts';
+import { SpreadFlow } from '../ops/spread-flow.ts';
 import { openVenue, type Venue } from '../ops/venue.ts';
+import { SESSIONS_TOGETHER_MAX, VenueClient } from '../ops/venue-client.ts';
 import { Stopwatch } from '../sequencer/clock.ts';
 import { LatencyHistogram } from '../sequencer/latency-histogram.ts';
 import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink } from '../sequencer/messages.ts';
 import { latencyOf } from '../sequencer/pipeline-counters.ts';
+import { DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import { MarketFlow } from './market-flow.ts';
 
 /**
  * Plays order flow against a venue in this process and prints one JSON object. The load comes from the gateway's own thread,
- * as it does when a program uses the venue as a library, so the time that it takes is in the figures.
+ * as it does when a program uses the venue as a library, so the time that it takes is in the figures. With --nats it comes
+ * from another process, over a nats-server of its own, by the client and the sessions that `veritape submit` uses, flat out.
  *
  *     node bench/pipeline-play.ts --seconds 10                 # flat out: as many commands under way as --window
  *     node bench/pipeline-play.ts --seconds 10 --rate 200000   # open loop: latencies count from the intended time
+ *     node bench/pipeline-play.ts --seconds 10 --nats --sessions 16
  */
 const USAGE =
-  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--directory DIR]';
+  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--directory DIR]';
 
 interface PlayOptions {
   readonly seconds: number;
@@ -32,6 +40,13 @@ interface PlayOptions {
   readonly window: number;
   /** Capacity of the book that the journal is made with. */
   readonly orders: number;
+  /** Over NATS: sessions that the accounts are spread over. */
+  readonly sessions: number;
+  /** Bound of the blocks: sequencing.ts. */
+  readonly linger: number;
+  readonly nats: boolean;
+  /** URL of the NATS server, in the process that is the client. */
+  readonly client: string | undefined;
   readonly directory: string | undefined;
 }
 
@@ -159,6 +174,7 @@ async function report(
   player: Player,
   before: ReturnType<Venue['statistics']>,
   played: PlayOptions,
+  cpuMicros: number,
 ): Promise<void> {
   const statistics = venue.statistics();
   const { sent, acknowledged, elapsedMs, busy, outOfPlace, reasons } = player;
@@ -171,6 +187,8 @@ async function report(
     seconds: elapsedMs / 1000,
     commands: acknowledged,
     ackMicros: latencyOf(player.latencies),
+    /** Of all threads of the process. */
+    cpuNsPerCommand: Math.round((cpuMicros * 1000) / acknowledged),
     blocks,
     commandsInBlock: Math.round(acknowledged / blocks),
     busy,
@@ -208,10 +226,18 @@ function readOptions(): PlayOptions {
       batch: { type: 'string', default: '256' },
       window: { type: 'string', default: '16384' },
       orders: { type: 'string', default: String(DEFAULT_LIMITS.ordersMax) },
+      sessions: { type: 'string', default: '16' },
+      linger: { type: 'string', default: String(DEFAULT_BLOCK_BOUNDS.lingerMicrosMax) },
+      nats: { type: 'boolean', default: false },
+      client: { type: 'string' },
       directory: { type: 'string' },
     },
   });
-  const whole = (name: 'seconds' | 'rate' | 'batch' | 'window' | 'orders', min: number, max: number): number => {
+  const whole = (
+    name: 'seconds' | 'rate' | 'batch' | 'window' | 'orders' | 'sessions' | 'linger',
+    min: number,
+    max: number,
+  ): number => {
     const value = Number(values[name]);
     if (Number.isInteger(value) && value >= min && value <= max) return value;
     throw new RangeError(`${name}: ${values[name]} must be a whole number from ${min} to ${max}; ${USAGE}`);
@@ -222,25 +248,140 @@ function readOptions(): PlayOptions {
     batch: whole('batch', 1, 256),
     window: whole('window', 1, 1 << 17),
     orders: whole('orders', 2 * RESTING, 1 << 24),
+    sessions: whole('sessions', 1, SESSIONS_TOGETHER_MAX),
+    linger: whole('linger', 0, 1_000_000),
+    nats: values.nats,
+    client: values.client,
     directory: values.directory,
   };
 }
 
-const options = readOptions();
-const flow = makeFlow();
-const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'veritape-play-'));
-try {
-  const venue = await openVenue({ directory, snapshotEvery: 0, limits: { ordersMax: options.orders } });
+/** Figures of the process that is the client. */
+interface ClientResult {
+  readonly commandsPerSecond: number;
+  readonly seconds: number;
+  readonly commands: number;
+  readonly ackMicros: ReturnType<typeof latencyOf>;
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly sentAgain: number;
+  readonly acknowledgedOnce: boolean;
+}
+
+/** What the client's process does: sends the flow over and over through the sessions. */
+async function playClient(url: string, played: PlayOptions): Promise<void> {
+  const flow = makeFlow();
+  const clients = await VenueClient.openSeveral(
+    { connection: natsConnectionOptions(url), shard: 0, account: ADMINISTRATOR, key: SESSION_KEY },
+    played.sessions,
+  );
+  const run = async (seconds: number): Promise<{ spread: SpreadFlow; elapsedMs: number }> => {
+    const spread = new SpreadFlow(clients, played.batch, () => {});
+    const started = performance.now();
+    const end = started + seconds * 1000;
+    for (let at = 0; performance.now() < end; at = 0) {
+      for (; at < flow.length; at += COMMAND_WORDS) {
+        const room = spread.add(flow, at);
+        if (room === undefined) continue;
+        await room;
+        if (spread.failure !== undefined) throw spread.failure;
+        if (performance.now() >= end) break;
+      }
+    }
+    await spread.flush();
+    await spread.settled();
+    if (spread.failure !== undefined) throw spread.failure;
+    return { spread, elapsedMs: performance.now() - started };
+  };
+  await run(WARM_UP_SECONDS);
+  // What the warm-up left in the book has ids that come again.
+  const empty = new Uint32Array(COMMAND_WORDS);
+  encodeCommand(empty, 0, { op: 'massCancel' });
+  await clients[0]?.sendRecords(empty, 1);
+  const { spread, elapsedMs } = await run(played.seconds);
+  const { acknowledged, firstSequence, lastSequence, rejected, latencies } = spread;
+  const result: ClientResult = {
+    commandsPerSecond: Math.round((acknowledged * 1000) / elapsedMs),
+    seconds: elapsedMs / 1000,
+    commands: acknowledged,
+    ackMicros: latencyOf(latencies),
+    rejected,
+    sentAgain: clients.reduce((sum, client) => sum + client.retries, 0),
+    // Nobody else sends meanwhile, so the places are as many as the commands.
+    acknowledgedOnce: lastSequence - firstSequence + 1 === acknowledged,
+  };
+  for (const client of clients) await client.close();
+  process.stdout.write(JSON.stringify(result));
+}
+
+async function playOverNats(venueDirectory: string, played: PlayOptions): Promise<void> {
+  const server = await startNatsServer();
+  try {
+    const venue = await openVenue({
+      directory: venueDirectory,
+      snapshotEvery: 0,
+      limits: { ordersMax: played.orders },
+      blockBounds: { lingerMicrosMax: played.linger },
+      nats: { connection: natsConnectionOptions(server.url) },
+    });
+    const session = await venue.openSession(ADMINISTRATOR, SESSION_KEY);
+    const create = new Uint32Array(COMMAND_WORDS);
+    MarketFlow.create(create, 0);
+    await session.send([decodeCommand(create, 0)]);
+    const { client: _, directory: __, nats: ___, rate: ____, window: _____, ...passed } = played;
+    const args = Object.entries(passed).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...[fileURLToPath(import.meta.url), '--client', server.url],
+      ...args,
+    ]);
+    const client = JSON.parse(stdout) as ClientResult;
+    const statistics = venue.statistics();
+    const closing = await venue.close();
+    const replicasAgree = new Set(closing.stateHashes).size === 1;
+    const { blocks, commands } = statistics.journal;
+    const result = {
+      ...client,
+      commandsInBlock: Math.round(commands / blocks),
+      replicasAgree,
+      options: played,
+      gateway: venue.gatewayCounts,
+      statistics,
+    };
+    process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    if (!replicasAgree || !client.acknowledgedOnce) process.exitCode = 1;
+  } finally {
+    await server.stop();
+  }
+}
+
+async function playInProcess(venueDirectory: string, played: PlayOptions): Promise<void> {
+  const flow = makeFlow();
+  const venue = await openVenue({
+    directory: venueDirectory,
+    snapshotEvery: 0,
+    limits: { ordersMax: played.orders },
+    blockBounds: { lingerMicrosMax: played.linger },
+  });
   const session = await venue.openSession(ADMINISTRATOR, SESSION_KEY);
   const create = new Uint32Array(COMMAND_WORDS);
   MarketFlow.create(create, 0);
   await session.send([decodeCommand(create, 0)]);
-  const player = new Player(session, flow, options);
+  const player = new Player(session, flow, played);
   await player.play(WARM_UP_SECONDS);
   player.forget();
   const before = venue.statistics();
-  await player.play(options.seconds);
-  await report(venue, player, before, options);
-} finally {
-  if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+  const cpu = process.cpuUsage();
+  await player.play(played.seconds);
+  const { user, system } = process.cpuUsage(cpu);
+  await report(venue, player, before, played, user + system);
+}
+
+const options = readOptions();
+if (options.client !== undefined) await playClient(options.client, options);
+else {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'veritape-play-'));
+  try {
+    await (options.nats ? playOverNats(directory, options) : playInProcess(directory, options));
+  } finally {
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+  }
 }

@@ -13,6 +13,7 @@ import {
   readReply,
 } from '../sequencer/messages.ts';
 import { infoSubject, submitSubject, TOKEN_HEADER } from '../sequencer/nats-gateway.ts';
+import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 
 /** What a venue's `info` subject tells. */
 export interface VenueInfo {
@@ -21,6 +22,7 @@ export interface VenueInfo {
   readonly ackPolicy: string;
   readonly limits: { readonly answersPerSessionMax: number };
   readonly instruments: readonly InstrumentInfo[];
+  readonly statistics: PipelineStatistics;
 }
 
 export interface VenueClientOptions {
@@ -113,15 +115,11 @@ export class VenueClient {
     if (!Number.isInteger(count) || count < 1 || count > SESSIONS_TOGETHER_MAX)
       throw new RangeError(`sessions: ${count} must be a whole number from 1 to ${SESSIONS_TOGETHER_MAX}`);
     const connection = await persist(options, 'NATS', () =>
-      connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
+      // A trace for each request costs more than all else that the client does for a message.
+      connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, noAsyncTraces: true, ...options.connection }),
     );
     try {
-      const info = await persist(options, 'info', async () => {
-        const reply = await connection.request(infoSubject(options.shard), '', {
-          timeout: options.answerMsMax ?? ANSWER_MS_MAX,
-        });
-        return reply.json<VenueInfo>();
-      });
+      const info = await readInfo(connection, options);
       const shared = { connection, sessions: count };
       const clients: VenueClient[] = [];
       for (let index = 0; index < count; index++) {
@@ -178,6 +176,7 @@ export class VenueClient {
   sendRecords(words: Uint32Array, count: number): Promise<Uint32Array> {
     if (count < 1 || count > this.batchMax)
       throw new RangeError(`count: ${count} must be 1 to ${this.batchMax} commands`);
+    if (this.#closed) return Promise.reject(new ClientError('the client was closed'));
     const records = new Uint8Array(words.buffer, words.byteOffset, count * COMMAND_BYTES);
     const first = this.#next;
     this.#next += count;
@@ -186,6 +185,11 @@ export class VenueClient {
       this.#queue.push({ first, count, bytes, resolve, reject, sent: false });
       this.#pump();
     });
+  }
+
+  /** What the venue tells now. */
+  readInfo(): Promise<VenueInfo> {
+    return readInfo(this.#shared.connection, this.#options);
   }
 
   /** Resolves when another batch of `count` would go out at once. */
@@ -296,6 +300,14 @@ async function ask(
     ...(carried === undefined ? {} : { headers: carried }),
   });
   return readReply(reply.data);
+}
+
+function readInfo(connection: NatsConnection, options: VenueClientOptions): Promise<VenueInfo> {
+  return persist(options, 'info', async () => {
+    const timeout = options.answerMsMax ?? ANSWER_MS_MAX;
+    const reply = await connection.request(infoSubject(options.shard), '', { timeout });
+    return reply.json<VenueInfo>();
+  });
 }
 
 async function openSession(

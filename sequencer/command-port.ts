@@ -344,7 +344,7 @@ export class CommandPort {
       const to = (reaped & UNDER_WAY_MASK) * ANSWER_WORDS;
       answers[to + ANSWER_WORD.sequence] = low;
       answers[to + ANSWER_WORD.sequence + 1] = words[at + 1] as number;
-      answers.fill(0, to + ANSWER_WORD.open, to + ANSWER_WORDS);
+      for (let word = to + ANSWER_WORD.open; word < to + ANSWER_WORDS; word++) answers[word] = 0;
     }
     this.#reaped = reaped;
   }

@@ -14,6 +14,11 @@ export interface BlockBounds {
   readonly ordersReady: number;
   /** A block closes when it has been open for this long, whatever else. */
   readonly openMicrosMax: number;
+  /**
+   * After a block with at least `ordersReady` commands the next one waits for so long, or until it is full, also for an
+   * idle disk: a flush costs as much for a thousand commands as for four thousand.
+   */
+  readonly lingerMicrosMax: number;
   /** Closed blocks waiting for the disk, at most. */
   readonly inFlightMax: number;
 }
@@ -22,6 +27,7 @@ export const DEFAULT_BLOCK_BOUNDS: BlockBounds = {
   ordersMax: 4093,
   ordersReady: 1021,
   openMicrosMax: 5_000,
+  lingerMicrosMax: 2_000,
   inFlightMax: 2,
 };
 
@@ -29,6 +35,7 @@ const RANGES: Readonly<Record<keyof BlockBounds, readonly [min: number, max: num
   ordersMax: [1, BLOCK_ORDERS_MAX],
   ordersReady: [1, Number.MAX_SAFE_INTEGER],
   openMicrosMax: [0, Number.MAX_SAFE_INTEGER],
+  lingerMicrosMax: [0, Number.MAX_SAFE_INTEGER],
   inFlightMax: [1, BLOCK_SLOTS],
 };
 
@@ -83,6 +90,8 @@ export class Sequencing {
   #turn = 0;
   #turnLeft = TURN_COMMANDS_MAX;
   #lacksRoom = false;
+  /** Commands in the last block closed. */
+  #lastCount = 0;
 
   constructor(
     inputs: readonly RingConsumer[],
@@ -201,8 +210,11 @@ export class Sequencing {
     if (this.#count === 0) return false;
     const inFlight = (this.#block - durableBlock) | 0;
     if (inFlight >= this.#bounds.inFlightMax || this.#blocks.room(1) === 0) return false;
-    if (inFlight === 0 || this.#count >= this.#bounds.ordersReady) return true;
-    return nowMicros - this.#openedMicros >= this.#bounds.openMicrosMax;
+    const { ordersMax, ordersReady, openMicrosMax, lingerMicrosMax } = this.#bounds;
+    const openMicros = nowMicros - this.#openedMicros;
+    if (this.#count >= ordersMax || openMicros >= openMicrosMax) return true;
+    if (this.#lastCount >= ordersReady && openMicros < lingerMicrosMax) return false;
+    return inFlight === 0 || this.#count >= ordersReady;
   }
 
   #close(timeHigh: number, timeLow: number): void {
@@ -224,6 +236,7 @@ export class Sequencing {
         counters[COUNT.commandsInBlockMost] = this.#count;
     }
     this.#first += this.#count;
+    this.#lastCount = this.#count;
     this.#count = 0;
   }
 }
