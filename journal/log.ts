@@ -201,15 +201,21 @@ export class JournalWriter {
   }
 
   /**
-   * Makes a piece of the next segment ready if less of that one is written than of the segment in use; tells whether it
-   * did. To be called after each append: a writer that never comes to rest then finds the next segment written out when it
-   * needs it, instead of lengthening it with every flush, which costs more than writing it here.
+   * Makes the next segment ready as far as the one in use is filled; returns how many pieces it wrote. To be called after
+   * each append: a writer that never comes to rest then finds the next segment written out when it needs it, instead of
+   * lengthening it with every flush, which costs more than writing it here.
    */
-  keepPace(): boolean {
-    const spare = this.#spare;
+  keepPace(): number {
+    let pieces = 0;
+    while (this.#isBehind() && this.#growSpare()) pieces++;
+    return pieces;
+  }
+
+  /** Whether less is written of the next segment than of the one in use. */
+  #isBehind(): boolean {
     if (this.#segment === undefined) return false;
-    if (spare !== undefined && (spare.bytesLeft <= 0 || spare.bytes >= this.#segment.usedBytes)) return false;
-    return this.#growSpare();
+    if (this.#spare === undefined) return true;
+    return this.#spare.bytesLeft > 0 && this.#spare.bytes < this.#segment.usedBytes + SEGMENT_SLACK_BYTES;
   }
 
   #growSpare(): boolean {

@@ -14,6 +14,7 @@ import {
 } from '../sequencer/messages.ts';
 import { infoSubject, submitSubject, TOKEN_HEADER } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
+import { ReplyInbox } from './reply-inbox.ts';
 
 /** What a venue's `info` subject tells. */
 export interface VenueInfo {
@@ -65,6 +66,7 @@ const BACK_OFF_MS_MAX = 500;
 /** A connection that several sessions use; the last one to be closed closes it. */
 interface SharedConnection {
   readonly connection: NatsConnection;
+  readonly inbox: ReplyInbox;
   sessions: number;
 }
 
@@ -115,17 +117,17 @@ export class VenueClient {
     if (!Number.isInteger(count) || count < 1 || count > SESSIONS_TOGETHER_MAX)
       throw new RangeError(`sessions: ${count} must be a whole number from 1 to ${SESSIONS_TOGETHER_MAX}`);
     const connection = await persist(options, 'NATS', () =>
-      // A trace for each request costs more than all else that the client does for a message.
-      connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, noAsyncTraces: true, ...options.connection }),
+      connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
     );
     try {
-      const info = await readInfo(connection, options);
-      const shared = { connection, sessions: count };
+      const inbox = new ReplyInbox(connection);
+      const info = await readInfo(inbox, options);
+      const shared = { connection, inbox, sessions: count };
       const clients: VenueClient[] = [];
       for (let index = 0; index < count; index++) {
         const apart = BigInt((count - 1) * SESSIONS_TOGETHER_MAX + index) * USER_KEYS;
         const key = count === 1 ? options.key : BigInt(options.key) + apart;
-        clients.push(new VenueClient(options, shared, info, await openSession(connection, { ...options, key })));
+        clients.push(new VenueClient(options, shared, info, await openSession(inbox, { ...options, key })));
       }
       return clients;
     } catch (error) {
@@ -189,7 +191,7 @@ export class VenueClient {
 
   /** What the venue tells now. */
   readInfo(): Promise<VenueInfo> {
-    return readInfo(this.#shared.connection, this.#options);
+    return readInfo(this.#shared.inbox, this.#options);
   }
 
   /** Resolves when another batch of `count` would go out at once. */
@@ -229,7 +231,7 @@ export class VenueClient {
   async #ask(batch: Batch): Promise<void> {
     let problem: string | undefined;
     try {
-      const reply = await ask(this.#shared.connection, this.#options, batch.bytes);
+      const reply = await ask(this.#shared.inbox, this.#options, batch.bytes);
       if (reply instanceof Uint32Array) {
         const lost = sessionReason(reply);
         if (lost === Reason.none) this.#settle(batch, reply);
@@ -288,37 +290,30 @@ export class VenueClient {
   }
 }
 
-async function ask(
-  connection: NatsConnection,
-  options: VenueClientOptions,
-  bytes: Uint8Array,
-): Promise<Uint32Array | Refusal> {
+async function ask(inbox: ReplyInbox, options: VenueClientOptions, bytes: Uint8Array): Promise<Uint32Array | Refusal> {
   const carried = options.token === undefined ? undefined : headers();
   if (options.token !== undefined) carried?.set(TOKEN_HEADER, options.token);
-  const reply = await connection.request(submitSubject(options.shard), bytes, {
-    timeout: options.answerMsMax ?? ANSWER_MS_MAX,
-    ...(carried === undefined ? {} : { headers: carried }),
-  });
-  return readReply(reply.data);
+  const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
+  return readReply(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
 }
 
-function readInfo(connection: NatsConnection, options: VenueClientOptions): Promise<VenueInfo> {
+function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<VenueInfo> {
   return persist(options, 'info', async () => {
     const timeout = options.answerMsMax ?? ANSWER_MS_MAX;
-    const reply = await connection.request(infoSubject(options.shard), '', { timeout });
-    return reply.json<VenueInfo>();
+    const reply = await inbox.ask(infoSubject(options.shard), new Uint8Array(), timeout);
+    return JSON.parse(new TextDecoder().decode(reply)) as VenueInfo;
   });
 }
 
 async function openSession(
-  connection: NatsConnection,
+  inbox: ReplyInbox,
   options: VenueClientOptions,
 ): Promise<{ number: number; handled: number }> {
   const words = new Uint32Array(COMMAND_WORDS);
   encodeCommand(words, 0, { op: 'sessionOpen', account: options.account, id: options.key });
   const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
   return persist(options, 'session', async () => {
-    const reply = await ask(connection, options, request);
+    const reply = await ask(inbox, options, request);
     if (!(reply instanceof Uint32Array))
       throw isPassing(reply) ? new Error(`${reply.error}: ${reply.rule}`) : refused(reply);
     const [answer] = decodeAnswers(reply, 0, 1);

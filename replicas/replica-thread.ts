@@ -186,6 +186,15 @@ function mayLeave(first: number): boolean {
   return ((Atomics.load(status, STATUS.durableSequence) - first) | 0) >= 0;
 }
 
+/**
+ * Whether a ring holds what is published from `cursor` on, with room left. A follower that was lapped goes back to the rings
+ * then: reading the journal, with all its hashes, to the end would cost it more than matching does, and while others write
+ * it would not come to an end.
+ */
+function isWithin(ring: RingFollower, cursor: number): boolean {
+  return ring.ahead(cursor | 0) <= ring.slots / 2;
+}
+
 async function follow(): Promise<Matcher> {
   const sink = new DigestSink();
   const commands = new RingFollower(memory.commands);
@@ -259,6 +268,7 @@ async function follow(): Promise<Matcher> {
         applyWords(view.words, BLOCK_HEADER_WORDS, view.count);
         ({ block, timeLow, timeHigh } = view);
         count(COUNT.blocksRepaired, 1);
+        if (isWithin(blocks, block + 1) && isWithin(commands, matcher.sequence() + 1)) break;
       }
       report({ kind: 'caught-up', replica, from: first, to: matcher.sequence() });
     }

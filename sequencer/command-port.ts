@@ -1,12 +1,12 @@
 import { TWO_32 } from '../journal/amounts.ts';
-import { COMMAND_WORD, COMMAND_WORDS } from '../journal/commands.ts';
+import { COMMAND_WORD } from '../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType } from '../journal/events.ts';
 import { Stopwatch } from './clock.ts';
 import type { LatencyHistogram } from './latency-histogram.ts';
 import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink, MESSAGE_COMMANDS_MAX, type ReplyStatusName } from './messages.ts';
 import { appliedWord, Bells, GATEWAY_STAMPED, type PipelineMemory, STATUS } from './pipeline.ts';
 import { cellsOf, countersOf, GATEWAY_COUNTS, histogramOf, WAITING_CELL } from './pipeline-counters.ts';
-import { RingConsumer, RingProducer, SLOT_SHIFT } from './rings.ts';
+import { copyToRing, RingConsumer, RingProducer, SLOT_SHIFT } from './rings.ts';
 
 /**
  * The gateway's end of the pipeline, on the thread with the event loop: commands go into the input ring, and events come
@@ -134,10 +134,9 @@ export class CommandPort {
       return 'busy';
     }
     const words = this.#input.words;
+    copyToRing(records, at, count, this.#input);
     for (let index = 0; index < count; index++) {
-      const from = at + index * COMMAND_WORDS;
       const to = this.#input.wordAt(index);
-      for (let word = 0; word < COMMAND_WORD.session; word++) words[to + word] = records[from + word] as number;
       words[to + COMMAND_WORD.session] = session;
       words[to + COMMAND_WORD.request] = session === 0 ? 0 : firstRequest + index;
       words[to + COMMAND_WORD.time + 1] = 0;

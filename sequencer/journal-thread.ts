@@ -117,7 +117,7 @@ function write(writer: JournalWriter, memory: PipelineMemory): void {
       const bytes = new Uint8Array(block.bytes.subarray(0, blockBytes(commandCount)));
       report({ kind: 'block', block: number, bytes }, [bytes.buffer]);
     }
-    if (writer.keepPace()) count(counters, COUNT.sparePieces, 1);
+    count(counters, COUNT.sparePieces, writer.keepPace());
   }
 }
 

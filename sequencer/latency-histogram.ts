@@ -5,17 +5,17 @@
  *
  * | cell | meaning |
  * |-----:|---------|
- * | 0 | values recorded |
- * | 1 | the largest one, ns |
+ * | 0 | the largest value, ns |
  * | 16 and on | how many values fell into each bucket |
+ *
+ * How many there are in all is summed up by the reader: a cell that every recording adds to would cost as much as the rest.
  */
 const SUB_BITS = 6;
 const SUB_BUCKETS = 1 << SUB_BITS;
 const VALUE_BITS = 37;
 /** 137 s. Longer ones are counted in the last bucket; the largest is kept as it was. */
 const VALUE_NS_MAX = 2 ** VALUE_BITS - 1;
-const COUNT = 0;
-const MAX = 1;
+const MAX = 0;
 /** The counts begin on a cache line of their own. */
 const BUCKETS_AT = 16;
 const BUCKETS = (VALUE_BITS - SUB_BITS + 1) * SUB_BUCKETS;
@@ -50,12 +50,14 @@ export class LatencyHistogram {
     const shift = Math.max(above, 0);
     const cell = BUCKETS_AT + ((shift + skipped) << SUB_BITS) + (bits >>> shift);
     cells[cell] = (cells[cell] as number) + times;
-    cells[COUNT] = (cells[COUNT] as number) + times;
     if (ns > (cells[MAX] as number)) cells[MAX] = ns;
   }
 
+  /** How many values were recorded. */
   get count(): number {
-    return this.#cells[COUNT] as number;
+    let count = 0;
+    for (let cell = BUCKETS_AT; cell < HISTOGRAM_CELLS; cell++) count += this.#cells[cell] as number;
+    return count;
   }
 
   /** The largest value, exactly; 0 if there is none. */
@@ -69,8 +71,7 @@ export class LatencyHistogram {
    */
   percentile(share: number): number {
     if (!(share >= 0 && share <= 1)) throw new RangeError(`share: ${share} must be from 0 to 1`);
-    let total = 0;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) total += this.#cells[BUCKETS_AT + bucket] as number;
+    const total = this.count;
     if (total === 0) return 0;
     const wanted = Math.max(1, Math.ceil(share * total));
     let seen = 0;
@@ -87,7 +88,6 @@ export class LatencyHistogram {
     for (let cell = BUCKETS_AT; cell < HISTOGRAM_CELLS; cell++) {
       this.#cells[cell] = (this.#cells[cell] as number) + (from[cell] as number);
     }
-    this.#cells[COUNT] = this.count + other.count;
     this.#cells[MAX] = Math.max(this.max, other.max);
   }
 

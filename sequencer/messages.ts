@@ -158,12 +158,15 @@ export function isRefusal(value: RequestHeader | Refusal): value is Refusal {
   return 'error' in value;
 }
 
-/** A reply with `count` answers, copied from word `at`. */
-export function encodeReply(answers: Uint32Array, at: number, count: number): Uint8Array {
-  const bytes = new Uint8Array(MESSAGE_HEADER_BYTES + count * ANSWER_BYTES);
-  putReplyHeader(bytes, count, ReplyStatus.ok);
-  new Uint32Array(bytes.buffer, MESSAGE_HEADER_BYTES).set(answers.subarray(at, at + count * ANSWER_WORDS));
-  return bytes;
+export function replyBytes(count: number): number {
+  return MESSAGE_HEADER_BYTES + count * ANSWER_BYTES;
+}
+
+/** Writes a reply of `count` answers, copied from word `at`, into {@link replyBytes} that begin at a multiple of 4. */
+export function encodeReply(answers: Uint32Array, at: number, count: number, reply: Uint8Array): void {
+  putReplyHeader(reply, count, ReplyStatus.ok);
+  const words = new Uint32Array(reply.buffer, reply.byteOffset + MESSAGE_HEADER_BYTES, count * ANSWER_WORDS);
+  words.set(answers.subarray(at, at + count * ANSWER_WORDS));
 }
 
 export function encodeRefusal(refusal: Refusal): Uint8Array {
@@ -175,11 +178,13 @@ export function encodeRefusal(refusal: Refusal): Uint8Array {
 }
 
 function putReplyHeader(bytes: Uint8Array, count: number, status: number): void {
-  const view = new DataView(bytes.buffer);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, MESSAGE_HEADER_BYTES);
   view.setUint32(0, REPLY_MAGIC, true);
   view.setUint16(4, MESSAGE_VERSION, true);
   view.setUint16(6, count, true);
   view.setUint16(8, status, true);
+  view.setUint16(10, 0, true);
+  view.setUint32(12, 0, true);
 }
 
 /** Whether bytes begin like a reply of this version. */

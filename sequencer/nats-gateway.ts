@@ -14,8 +14,10 @@ import {
   MESSAGE_HEADER_BYTES,
   type Refusal,
   type RequestHeader,
+  replyBytes,
 } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
+import { PublishMemory } from './publish-memory.ts';
 import { ReportFanOut } from './reports.ts';
 
 /**
@@ -100,6 +102,7 @@ export class NatsGateway {
   readonly #scratch = new Uint32Array(MESSAGE_COMMANDS_MAX * COMMAND_WORDS);
   readonly #scratchBytes = new Uint8Array(this.#scratch.buffer);
   readonly #sessions: OpenSessions;
+  readonly #memory = new PublishMemory();
   #leaving = false;
 
   /** Resolves when the server passes requests on to the gateway. */
@@ -128,7 +131,9 @@ export class NatsGateway {
     this.#options = options;
     this.#connection = connection;
     this.#sessions = new OpenSessions(options.sessions);
-    const reports = new ReportFanOut(options.shard, (subject, records) => this.#publish(subject, records));
+    const reports = new ReportFanOut(options.shard, this.#memory, (subject, records) =>
+      this.#publish(subject, records),
+    );
     options.port.listen((words, mask, from, count) => {
       this.#sessions.take(words, mask, from, count);
       reports.take(words, mask, from, count);
@@ -188,7 +193,11 @@ export class NatsGateway {
   }
 
   async #watch(): Promise<void> {
-    for await (const status of this.#connection.status()) this.#options.onStatus?.(status.type);
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'disconnect') this.#memory.connected = false;
+      else if (status.type === 'reconnect') this.#memory.connected = true;
+      this.#options.onStatus?.(status.type);
+    }
     const error = await this.#connection.closed();
     if (!this.#leaving) this.#options.onLost(error instanceof Error ? error : new Error('the connection was closed'));
   }
@@ -218,7 +227,7 @@ export class NatsGateway {
       count,
       session,
       firstRequest,
-      new ReplyWriter(message, this.#respond),
+      new ReplyWriter(message, this.#memory, this.#respond),
     );
     if (outcome === 'busy')
       return { error: 'busy', field: 'count', value: count, rule: 'the input ring is full; send the message again' };
@@ -324,15 +333,19 @@ export class NatsGateway {
 /** Sends the answers of one message. */
 class ReplyWriter implements AnswerSink {
   readonly #message: Msg;
+  readonly #memory: PublishMemory;
   readonly #respond: (message: Msg, reply: Uint8Array) => void;
 
-  constructor(message: Msg, respond: (message: Msg, reply: Uint8Array) => void) {
+  constructor(message: Msg, memory: PublishMemory, respond: (message: Msg, reply: Uint8Array) => void) {
     this.#message = message;
+    this.#memory = memory;
     this.#respond = respond;
   }
 
   done(answers: Uint32Array, at: number, count: number): void {
-    this.#respond(this.#message, encodeReply(answers, at, count));
+    const reply = this.#memory.take(replyBytes(count));
+    encodeReply(answers, at, count, reply);
+    this.#respond(this.#message, reply);
   }
 
   fail(why: string): void {

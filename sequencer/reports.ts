@@ -1,4 +1,5 @@
 import { EVENT_BYTES, EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../journal/events.ts';
+import type { PublishMemory } from './publish-memory.ts';
 import { SLOT_SHIFT } from './rings.ts';
 
 /**
@@ -42,6 +43,7 @@ const ACCOUNT_MULTIPLIER = 0x9e37_79b1;
 export class ReportFanOut {
   readonly #shard: number;
   readonly #publish: Publish;
+  readonly #memory: PublishMemory;
   /** By account and instrument. */
   #exec = new Map<number, Batch>();
   readonly #places: (Batch | undefined)[] = new Array<Batch | undefined>(PLACES).fill(undefined);
@@ -49,8 +51,10 @@ export class ReportFanOut {
   readonly #tops = new Map<number, Batch>();
   #filled: Batch[] = [];
 
-  constructor(shard: number, publish: Publish) {
+  /** `publish` must be done with the records, or have them copied, as {@link PublishMemory} tells. */
+  constructor(shard: number, memory: PublishMemory, publish: Publish) {
     this.#shard = shard;
+    this.#memory = memory;
     this.#publish = publish;
   }
 
@@ -128,7 +132,9 @@ export class ReportFanOut {
 
   #send(batch: Batch): void {
     // A copy, because the connection sends later and the batch is used again.
-    this.#publish(batch.subject, batch.bytes.slice(0, batch.count * EVENT_BYTES));
+    const records = this.#memory.take(batch.count * EVENT_BYTES);
+    records.set(batch.bytes.subarray(0, records.length));
+    this.#publish(batch.subject, records);
     batch.count = 0;
   }
 }

@@ -4,7 +4,7 @@ import { COMMAND_WORD, COMMAND_WORDS } from '../journal/commands.ts';
 import type { LatencyHistogram } from './latency-histogram.ts';
 import { BLOCK_SLOT_WORD, BLOCK_SLOTS, GATEWAY_STAMPED, stampPlace, untilStamp } from './pipeline.ts';
 import { cellsOf, SEQUENCER_COUNTS, STAMP_EVERY } from './pipeline-counters.ts';
-import type { RingConsumer, RingProducer } from './rings.ts';
+import { copyRing, type RingConsumer, type RingProducer } from './rings.ts';
 
 /** Bounds of a block. A block closes when the disk is idle, and under load when it reaches one of these. */
 export interface BlockBounds {
@@ -172,10 +172,10 @@ export class Sequencing {
     this.#commands.claim(count);
     const from = input.words;
     const to = this.#commands.words;
+    copyRing(input, this.#commands, count);
     for (let index = 0; index < count; index++) {
       const source = input.wordAt(index);
       const target = this.#commands.wordAt(index);
-      for (let word = 0; word < COMMAND_WORD.time; word++) to[target + word] = from[source + word] as number;
       to[target + COMMAND_WORD.time] = timeLow;
       to[target + COMMAND_WORD.time + 1] = timeHigh;
       // The gateway reads its command's place from the slot that it gave, before it uses the slot again.

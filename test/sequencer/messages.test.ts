@@ -6,6 +6,7 @@ import {
   ANSWER_WORDS,
   type Answer,
   checkRequest,
+  decodeAnswers,
   decodeReply,
   encodeRefusal,
   encodeReply,
@@ -17,6 +18,7 @@ import {
   REQUEST_BYTES_MAX,
   type Refusal,
   ReplyStatus,
+  replyBytes,
 } from '../../sequencer/messages.ts';
 
 const U32_MAX = 2 ** 32 - 1;
@@ -30,7 +32,9 @@ function records(count: number): Uint8Array {
 }
 
 function blankReply(count: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(encodeReply(new Uint32Array(count * ANSWER_WORDS), 0, count));
+  const bytes = new Uint8Array(replyBytes(count));
+  encodeReply(new Uint32Array(count * ANSWER_WORDS), 0, count, bytes);
+  return bytes;
 }
 
 /** A good request of three commands with one thing changed. */
@@ -175,6 +179,16 @@ test('answers are read back, the largest numbers included', () => {
     larger.set(bytes, offset);
     expect(decodeReply(larger.subarray(offset, offset + bytes.length))).toEqual(answers);
   }
+});
+
+test('a reply is written whole into memory that held something else', () => {
+  const memory = new Uint8Array(4 + replyBytes(2)).fill(0xaa);
+  const answers = Uint32Array.from({ length: 3 * ANSWER_WORDS }, (_, word) => (word % ANSWER_WORDS < 6 ? word : 0));
+  const reply = memory.subarray(4);
+  encodeReply(answers, ANSWER_WORDS, 2, reply);
+  expect(decodeReply(reply)).toEqual(decodeAnswers(answers, ANSWER_WORDS, 2));
+  expect([...reply.subarray(8, MESSAGE_HEADER_BYTES)]).toEqual(Array(8).fill(0));
+  expect([...memory.subarray(0, 4)]).toEqual(Array(4).fill(0xaa));
 });
 
 test.each(Object.keys(ReplyStatus).filter((status) => status !== 'ok') as Refusal['error'][])(
