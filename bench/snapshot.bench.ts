@@ -143,7 +143,7 @@ function plainState(matcher: Matcher): object {
     sessions: [],
     slots: orders.highWater(),
     freeSlots: free,
-    freeGenerations: free.map((slot) => orders.ints[(slot << ORDER_SHIFT) + ORDER.generation]),
+    freeGenerations: free.map((slot) => orders.words[(slot << ORDER_SHIFT) + ORDER.generation]),
     orders: listOrders(orders),
   };
 }
@@ -151,7 +151,7 @@ function plainState(matcher: Matcher): object {
 function freeSlots(matcher: Matcher): number[] {
   const { orders } = matcher.state;
   const free: number[] = [];
-  for (let slot = orders.firstFree(); slot !== 0; slot = orders.ints[(slot << ORDER_SHIFT) + ORDER.next] as number)
+  for (let slot = orders.firstFree(); slot !== 0; slot = orders.words[(slot << ORDER_SHIFT) + ORDER.next] as number)
     free.push(slot);
   return free;
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildMatcher, isMatcherBuilt } from './matcher.js';
 import { buildPage, bundleVerifier } from './page.js';
 
 // Emits dist/: JavaScript and declarations by the compiler, whatever else lies beside the sources (tables), and what is
@@ -10,16 +11,18 @@ import { buildPage, bundleVerifier } from './page.js';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
+if (!isMatcherBuilt()) await buildMatcher();
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const page = join('ops', 'page');
 for (const project of ['tsconfig.build.json', page]) {
   const { status } = spawnSync(process.execPath, [compiler, '-p', project], { cwd: root, stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
+const COMPILED_APART = [join(root, page), join(root, 'replicas', 'transition')];
 for (const folder of ['journal', 'sequencer', 'replicas', 'proofs', 'ops']) {
   cpSync(join(root, folder), join(dist, folder), {
     recursive: true,
-    filter: (from) => from !== join(root, page) && (statSync(from).isDirectory() || !from.endsWith('.ts')),
+    filter: (from) => !COMPILED_APART.includes(from) && (statSync(from).isDirectory() || !from.endsWith('.ts')),
   });
 }
 writeFileSync(join(dist, 'verify.js'), `${await bundleVerifier()}\n`);

@@ -13,6 +13,7 @@ import {
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { become } from './become.js';
+import { isMatcherBuilt } from './matcher.js';
 import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtime.js';
 
 /*
@@ -55,6 +56,9 @@ else if (nodeMajor() < NODE_MAJOR_MIN) {
   fail(
     `there is no ${RUNTIME_PACKAGE} package with the pinned Node: install Node ${NODE_MAJOR_MIN} and run this again`,
   );
+}
+if (!isMatcherBuilt() && (await run(node ?? process.execPath, [join(root, 'bin', 'matcher.js')])) !== 0) {
+  fail('replicas/matcher.wasm could not be compiled from replicas/transition/');
 }
 for (const program of wanted) {
   const folder = folderOf(program) ?? (await install(program));

@@ -16,6 +16,7 @@ import {
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { listInstruments } from '../replicas/instrument-table.ts';
 import { createMatcher, type Matcher } from '../replicas/matcher.ts';
+import { applyBlock } from '../replicas/replay.ts';
 import type { Interruption } from './cli/interruption.ts';
 import type { TextOutput } from './cli/text-output.ts';
 import { UsageError } from './exit-codes.ts';
@@ -192,17 +193,23 @@ export class JournalAudit {
     const { from = 1, to = Number.MAX_SAFE_INTEGER, events: output } = this.#options;
     const events = this.#events;
     const count = Math.max(0, Math.min(view.count, to - view.firstSequence + 1));
-    for (let index = 0; index < count; index++) {
-      matcher.apply(view.words, BLOCK_HEADER_WORDS + index * COMMAND_WORDS);
-      this.counts.add(events.words, events.next);
-      if (output !== undefined) {
+    if (output === undefined) {
+      applyBlock(matcher, view, () => this.#count(), count);
+    } else {
+      for (let index = 0; index < count; index++) {
+        matcher.apply(view.words, BLOCK_HEADER_WORDS + index * COMMAND_WORDS);
         const sequence = view.firstSequence + index;
         if (sequence < from) this.#lines.learn(events.words, events.next);
         else this.#lines.command(sequence, events.words, events.next);
+        this.#count();
       }
-      events.clear();
     }
     this.replayedCommands += count;
+  }
+
+  #count(): void {
+    this.counts.add(this.#events.words, this.#events.next);
+    this.#events.clear();
   }
 
   #compare(matcher: Matcher, { file, header }: FittingSnapshot): void {

@@ -1,8 +1,9 @@
-import { TWO_32 } from '../journal/amounts.ts';
+import { readWide, TWO_32, writeWide } from '../journal/amounts.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
-import { INSTRUMENT_FLAG, NAME_WORDS } from './instrument-table.ts';
+import { INSTRUMENT, INSTRUMENT_FLAG, NAME_WORDS } from './instrument-table.ts';
 import type { MarketState } from './matcher.ts';
-import { ORDER, ORDER_AMOUNT, ORDER_FLAG } from './order-table.ts';
+import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from './order-table.ts';
+import { ANSWER, SESSION } from './session-table.ts';
 
 /**
  * The whole replica state as bytes: equal states give equal bytes, whatever the layout of memory that holds them, and
@@ -39,72 +40,77 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   out.put(count);
   for (let symbol = 0; symbol < limits.instrumentsMax; symbol++) {
     if (!instruments.exists(symbol)) continue;
+    const at = instruments.at(symbol);
     out.put(symbol);
-    out.put(((instruments.flags[symbol] as number) & INSTRUMENT_FLAG.closed) === 0 ? 0 : 1);
-    out.putName(instruments.name, symbol * NAME_WORDS);
-    out.put(instruments.quantityMax[symbol] as number);
-    out.put(instruments.priceMax[symbol] as number);
+    out.put(((instruments.words[at + INSTRUMENT.flags] as number) & INSTRUMENT_FLAG.closed) === 0 ? 0 : 1);
+    out.putName(instruments.words, at + INSTRUMENT.name);
+    out.put(readWide(instruments.words, at + INSTRUMENT.quantityMax));
+    out.put(readWide(instruments.words, at + INSTRUMENT.priceMax));
   }
 
   out.put(sessions.lastNumber());
+  const { answers } = sessions;
+  const numberOf = (place: number): number => sessions.words[sessions.at(place) + SESSION.number] as number;
   const places: number[] = [];
-  for (let place = 0; place < sessions.places; place++) if (sessions.number[place] !== 0) places.push(place);
-  places.sort((a, b) => (sessions.number[a] as number) - (sessions.number[b] as number));
+  for (let place = 0; place < sessions.places; place++) if (numberOf(place) !== 0) places.push(place);
+  places.sort((a, b) => numberOf(a) - numberOf(b));
   out.put(places.length);
   for (const place of places) {
-    const last = sessions.lastRequest[place] as number;
-    out.put(sessions.number[place] as number);
-    out.put(sessions.account[place] as number);
-    out.put(sessions.key[place * 2] as number);
-    out.put(sessions.key[place * 2 + 1] as number);
+    const at = sessions.at(place);
+    const last = sessions.words[at + SESSION.lastRequest] as number;
+    out.put(numberOf(place));
+    out.put(sessions.words[at + SESSION.account] as number);
+    out.put(sessions.words[at + SESSION.key] as number);
+    out.put(sessions.words[at + SESSION.key + 1] as number);
     out.put(last);
-    out.put(sessions.lastUse[place * 2] as number);
-    out.put(sessions.lastUse[place * 2 + 1] as number);
+    out.put(sessions.words[at + SESSION.lastUse] as number);
+    out.put(sessions.words[at + SESSION.lastUse + 1] as number);
     const first = Math.max(1, last - sessions.window + 1);
     let before = 0;
     for (let request = first; request <= last; request++) {
-      const answered = sessions.answerSequence[sessions.answerRow(place, request)] as number;
+      const answered = readWide(answers, sessions.answerAt(place, request) + ANSWER.sequence);
       out.put(answered - before);
       before = answered;
     }
     for (let request = first; request <= last; request++)
-      out.put(sessions.answerReason[sessions.answerRow(place, request)] as number);
+      out.put(answers[sessions.answerAt(place, request) + ANSWER.reason] as number);
     for (let request = first; request <= last; request++)
-      out.put(sessions.answerOpen[sessions.answerRow(place, request)] as number);
+      out.put(readWide(answers, sessions.answerAt(place, request) + ANSWER.open));
     for (let request = first; request <= last; request++)
-      out.put(sessions.answerTraded[sessions.answerRow(place, request)] as number);
+      out.put(readWide(answers, sessions.answerAt(place, request) + ANSWER.traded));
   }
 
-  const { ints, amounts } = orders;
+  const { words } = orders;
   const highWater = orders.highWater();
   out.put(highWater);
-  for (let slot = 1; slot <= highWater; slot++) out.put(ints[(slot << 4) + ORDER.generation] as number);
+  for (let slot = 1; slot <= highWater; slot++) out.put(words[(slot << ORDER_SHIFT) + ORDER.generation] as number);
+  const nextFree = (slot: number): number => words[(slot << ORDER_SHIFT) + ORDER.next] as number;
   let free = 0;
-  for (let slot = orders.firstFree(); slot !== 0; slot = ints[(slot << 4) + ORDER.next] as number) free++;
+  for (let slot = orders.firstFree(); slot !== 0; slot = nextFree(slot)) free++;
   out.put(free);
-  for (let slot = orders.firstFree(); slot !== 0; slot = ints[(slot << 4) + ORDER.next] as number) out.put(slot);
+  for (let slot = orders.firstFree(); slot !== 0; slot = nextFree(slot)) out.put(slot);
 
   const sorted = scratch.bySequence(state);
   out.put(sorted.length);
   let before = 0;
   out.putColumn(sorted, (slot) => {
-    const difference = (amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number) - before;
+    const difference = readWide(words, (slot << ORDER_SHIFT) + ORDER.sequence) - before;
     before += difference;
     return difference;
   });
   out.putColumn(sorted, (slot) => slot);
-  out.putColumn(sorted, (slot) => ints[(slot << 4) + ORDER.symbol] as number);
+  out.putColumn(sorted, (slot) => (words[(slot << ORDER_SHIFT) + ORDER.terms] as number) >>> SYMBOL_SHIFT);
   out.putColumn(
     sorted,
-    (slot) => (ints[(slot << 4) + ORDER.flags] as number) & (ORDER_FLAG.sell | ORDER_FLAG.postOnly),
+    (slot) => (words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & (ORDER_FLAG.sell | ORDER_FLAG.postOnly),
   );
-  out.putColumn(sorted, (slot) => (ints[(slot << 4) + ORDER.account] as number) >>> 0);
+  out.putColumn(sorted, (slot) => words[(slot << ORDER_SHIFT) + ORDER.account] as number);
   for (let word = 0; word < 2; word++) {
     // Clients count their own orders, so an id is near the one before it of the same account.
     const lastOf = new Map<number, number>();
     out.putColumn(sorted, (slot) => {
-      const account = ints[(slot << 4) + ORDER.account] as number;
-      const value = ints[(slot << 4) + ORDER.id + word] as number;
+      const account = words[(slot << ORDER_SHIFT) + ORDER.account] as number;
+      const value = words[(slot << ORDER_SHIFT) + ORDER.id + word] as number;
       const difference = (value - (lastOf.get(account) ?? 0)) | 0;
       lastOf.set(account, value);
       return zigzag(difference);
@@ -112,11 +118,11 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   }
   before = 0;
   out.putColumn(sorted, (slot) => {
-    const difference = (amounts[(slot << 3) + ORDER_AMOUNT.price] as number) - before;
+    const difference = readWide(words, (slot << ORDER_SHIFT) + ORDER.price) - before;
     before += difference;
     return zigzag(difference);
   });
-  out.putColumn(sorted, (slot) => amounts[(slot << 3) + ORDER_AMOUNT.open] as number);
+  out.putColumn(sorted, (slot) => readWide(words, (slot << ORDER_SHIFT) + ORDER.open));
   return out.bytes();
 }
 
@@ -147,45 +153,44 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
 
   const instrumentCount = input.take('instruments', limits.instrumentsMax);
   for (let index = 0; index < instrumentCount; index++) {
-    const symbol = input.take('symbol', limits.instrumentsMax - 1);
+    const at = instruments.at(input.take('symbol', limits.instrumentsMax - 1));
     const closed = input.take('closed', 1);
-    instruments.flags[symbol] = INSTRUMENT_FLAG.exists | (closed === 0 ? 0 : INSTRUMENT_FLAG.closed);
-    input.takeName(instruments.name, symbol * NAME_WORDS);
-    instruments.quantityMax[symbol] = input.take('quantityMax', Number.MAX_SAFE_INTEGER);
-    instruments.priceMax[symbol] = input.take('priceMax', Number.MAX_SAFE_INTEGER);
+    instruments.words[at + INSTRUMENT.flags] = INSTRUMENT_FLAG.exists | (closed === 0 ? 0 : INSTRUMENT_FLAG.closed);
+    input.takeName(instruments.words, at + INSTRUMENT.name);
+    input.takeWide('quantityMax', instruments.words, at + INSTRUMENT.quantityMax);
+    input.takeWide('priceMax', instruments.words, at + INSTRUMENT.priceMax);
   }
 
   sessions.restoreLastNumber(input.take('lastSession', TWO_32 - 1));
+  const { answers } = sessions;
   const sessionCount = input.take('sessions', limits.sessionsMax);
   for (let place = 0; place < sessionCount; place++) {
+    const at = sessions.at(place);
     const number = input.take('session', sessions.lastNumber());
-    sessions.account[place] = input.take('account', TWO_32 - 1);
-    sessions.key[place * 2] = input.take('key', TWO_32 - 1);
-    sessions.key[place * 2 + 1] = input.take('key', TWO_32 - 1);
-    const last = input.take('lastRequest', TWO_32 - 1);
-    const lastUseLow = input.take('lastUse', TWO_32 - 1);
-    sessions.handled(place, last, input.take('lastUse', TWO_32 - 1), lastUseLow);
+    const last = SESSION_FIELDS.map(([field, word]) => {
+      const value = input.take(field, TWO_32 - 1);
+      sessions.words[at + word] = value;
+      return value;
+    })[LAST_REQUEST] as number;
     sessions.restore(place, number);
     const first = Math.max(1, last - sessions.window + 1);
     let before = 0;
     for (let request = first; request <= last; request++) {
       before += input.take('answer', Number.MAX_SAFE_INTEGER);
-      sessions.answerSequence[sessions.answerRow(place, request)] = before;
+      writeWide(answers, sessions.answerAt(place, request) + ANSWER.sequence, before);
     }
     for (let request = first; request <= last; request++)
-      sessions.answerReason[sessions.answerRow(place, request)] = input.take('reason', 255);
-    for (let request = first; request <= last; request++) {
-      sessions.answerOpen[sessions.answerRow(place, request)] = input.take('open', Number.MAX_SAFE_INTEGER);
-    }
-    for (let request = first; request <= last; request++) {
-      sessions.answerTraded[sessions.answerRow(place, request)] = input.take('traded', Number.MAX_SAFE_INTEGER);
-    }
+      answers[sessions.answerAt(place, request) + ANSWER.reason] = input.take('reason', 255);
+    for (let request = first; request <= last; request++)
+      input.takeWide('open', answers, sessions.answerAt(place, request) + ANSWER.open);
+    for (let request = first; request <= last; request++)
+      input.takeWide('traded', answers, sessions.answerAt(place, request) + ANSWER.traded);
   }
 
-  const { ints, amounts } = orders;
+  const { words } = orders;
   const highWater = input.take('slots', limits.ordersMax);
   for (let slot = 1; slot <= highWater; slot++)
-    ints[(slot << 4) + ORDER.generation] = input.take('generation', TWO_32 - 1);
+    words[(slot << ORDER_SHIFT) + ORDER.generation] = input.take('generation', TWO_32 - 1);
   const free = new Int32Array(input.take('freeSlots', highWater));
   for (let index = 0; index < free.length; index++) free[index] = input.take('freeSlot', highWater);
 
@@ -199,27 +204,32 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
   for (let index = 0; index < slots.length; index++) {
     const slot = input.take('slot', highWater);
     slots[index] = slot;
-    amounts[(slot << 3) + ORDER_AMOUNT.sequence] = priority[index] as number;
+    writeWide(words, (slot << ORDER_SHIFT) + ORDER.sequence, priority[index] as number);
   }
-  for (const slot of slots) ints[(slot << 4) + ORDER.symbol] = input.take('symbol', limits.instrumentsMax - 1);
-  for (const slot of slots)
-    ints[(slot << 4) + ORDER.flags] = ORDER_FLAG.live | input.take('flags', ORDER_FLAG.sell | ORDER_FLAG.postOnly);
-  for (const slot of slots) ints[(slot << 4) + ORDER.account] = input.take('account', TWO_32 - 1);
+  for (const slot of slots) {
+    words[(slot << ORDER_SHIFT) + ORDER.terms] =
+      (input.take('symbol', limits.instrumentsMax - 1) << SYMBOL_SHIFT) | ORDER_FLAG.live;
+  }
+  for (const slot of slots) {
+    const at = (slot << ORDER_SHIFT) + ORDER.terms;
+    words[at] = (words[at] as number) | input.take('flags', ORDER_FLAG.sell | ORDER_FLAG.postOnly);
+  }
+  for (const slot of slots) words[(slot << ORDER_SHIFT) + ORDER.account] = input.take('account', TWO_32 - 1);
   for (let word = 0; word < 2; word++) {
     const lastOf = new Map<number, number>();
     for (const slot of slots) {
-      const account = ints[(slot << 4) + ORDER.account] as number;
+      const account = words[(slot << ORDER_SHIFT) + ORDER.account] as number;
       const value = ((lastOf.get(account) ?? 0) + input.takeDifference('id')) | 0;
       lastOf.set(account, value);
-      ints[(slot << 4) + ORDER.id + word] = value;
+      words[(slot << ORDER_SHIFT) + ORDER.id + word] = value;
     }
   }
   before = 0;
   for (const slot of slots) {
     before += input.takeDifference('price');
-    amounts[(slot << 3) + ORDER_AMOUNT.price] = before;
+    writeWide(words, (slot << ORDER_SHIFT) + ORDER.price, before);
   }
-  for (const slot of slots) amounts[(slot << 3) + ORDER_AMOUNT.open] = input.take('open', Number.MAX_SAFE_INTEGER);
+  for (const slot of slots) input.takeWide('open', words, (slot << ORDER_SHIFT) + ORDER.open);
   input.end();
   orders.restore(highWater, free);
   for (const slot of slots) {
@@ -227,6 +237,17 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     state.rest(slot);
   }
 }
+
+/** A session's fields in the order in which they are written, after its number. */
+const SESSION_FIELDS = [
+  ['account', SESSION.account],
+  ['key', SESSION.key],
+  ['key', SESSION.key + 1],
+  ['lastRequest', SESSION.lastRequest],
+  ['lastUse', SESSION.lastUse],
+  ['lastUse', SESSION.lastUse + 1],
+] as const;
+const LAST_REQUEST = 3;
 
 const LIMIT_FIELDS = ['ordersMax', 'levelPagesMax', 'instrumentsMax', 'sessionsMax', 'answersPerSessionMax'] as const;
 
@@ -259,7 +280,7 @@ export class StateScratch {
 
   /** Slots of the live orders by priority sequence: a radix sort, eleven bits a pass, over the span of sequences. */
   bySequence(state: MarketState): Int32Array {
-    const { ints, amounts, highWater, live } = state.orders;
+    const { words, highWater, live } = state.orders;
     const count = live();
     if (this.#slots.length < count) {
       this.#slots = new Int32Array(count * 2);
@@ -271,9 +292,9 @@ export class StateScratch {
     let lowest = Number.MAX_SAFE_INTEGER;
     let highest = 0;
     for (let slot = 1, last = highWater(); slot <= last; slot++) {
-      if (((ints[(slot << 4) + ORDER.flags] as number) & ORDER_FLAG.live) === 0) continue;
+      if (((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.live) === 0) continue;
       from[filled++] = slot;
-      const sequence = amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number;
+      const sequence = readWide(words, (slot << ORDER_SHIFT) + ORDER.sequence);
       lowest = Math.min(lowest, sequence);
       highest = Math.max(highest, sequence);
     }
@@ -283,7 +304,7 @@ export class StateScratch {
       starts.fill(0);
       for (let index = 0; index < count; index++) {
         const slot = from[index] as number;
-        const above = Math.floor(((amounts[(slot << 3) + ORDER_AMOUNT.sequence] as number) - lowest) / scale);
+        const above = Math.floor((readWide(words, (slot << ORDER_SHIFT) + ORDER.sequence) - lowest) / scale);
         const digit = (above - Math.floor(above / TWO_32) * TWO_32) & (RADIX - 1);
         digits[slot] = digit;
         starts[digit + 1] = (starts[digit + 1] as number) + 1;
@@ -401,6 +422,10 @@ class VarintReader {
     }
     if (value > highest) throw new StateError(`${field}: ${value} is above ${highest}, at byte ${this.#at - 1}`);
     return value;
+  }
+
+  takeWide(field: string, words: Uint32Array, at: number): void {
+    writeWide(words, at, this.take(field, Number.MAX_SAFE_INTEGER));
   }
 
   takeDifference(field: string): number {

@@ -60,10 +60,14 @@ export function* replayJournal(directory: string, sequence: number): Generator<B
   yield* JournalReader.open(directory).blocksFromSequence(sequence);
 }
 
-/** Applies every command of a block; `each` is called after each one. */
-export function applyBlock(matcher: Matcher, block: BlockView, each: () => void): void {
-  for (let index = 0; index < block.count; index++) {
-    matcher.apply(block.words, BLOCK_HEADER_WORDS + index * COMMAND_WORDS);
-    each();
+/** Commands applied before their events are looked at. */
+const EVENTS_OF_COMMANDS = 256;
+
+/** Applies the first `count` commands of a block; `after` is called when some of them have been, and at the end. */
+export function applyBlock(matcher: Matcher, block: BlockView, after: () => void, count = block.count): void {
+  for (let done = 0; done < count; done += EVENTS_OF_COMMANDS) {
+    const taken = Math.min(EVENTS_OF_COMMANDS, count - done);
+    matcher.applyMany(block.words, BLOCK_HEADER_WORDS + done * COMMAND_WORDS, taken);
+    after();
   }
 }

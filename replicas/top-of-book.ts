@@ -1,8 +1,8 @@
-import { AMOUNT_MAX, writeWide } from '../journal/amounts.ts';
+import { AMOUNT_MAX, readWide, writeWide } from '../journal/amounts.ts';
 import { COMMAND_WORD, Flag, Op } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventType } from '../journal/events.ts';
 import { claimEvent, type EventSink } from './event-buffer.ts';
-import { LEVEL, VOLUME_SPILL } from './ladder.ts';
+import { LEVEL, LEVEL_SHIFT } from './ladder.ts';
 import type { Matcher } from './matcher.ts';
 
 /** Best price and its quantity of each side, of every instrument whose best changed since it was last told. */
@@ -41,11 +41,11 @@ export class TopOfBook {
       const symbol = this.#list[index] as number;
       this.#touched[symbol] = 0;
       const at = symbol * 4;
-      const { best, key } = this.#matcher.state.ladders;
+      const { best } = this.#matcher.state.ladders;
       const bid = best[symbol * 2] as number;
       const ask = best[symbol * 2 + 1] as number;
-      const bidPrice = bid === 0 ? 0 : AMOUNT_MAX - (key[bid] as number);
-      const askPrice = ask === 0 ? 0 : (key[ask] as number);
+      const bidPrice = bid === 0 ? 0 : AMOUNT_MAX - this.#key(bid);
+      const askPrice = ask === 0 ? 0 : this.#key(ask);
       const bidQuantity = this.#quantity(bid);
       const askQuantity = this.#quantity(ask);
       const last = this.#last;
@@ -73,11 +73,12 @@ export class TopOfBook {
     this.#count = 0;
   }
 
+  #key(level: number): number {
+    return readWide(this.#matcher.state.ladders.levels, (level << LEVEL_SHIFT) + LEVEL.key);
+  }
+
   /** Exact to 2^53 lots; the largest exact number above. */
   #quantity(level: number): number {
-    if (level === 0) return 0;
-    const { levels, volume } = this.#matcher.state.ladders;
-    const high = levels[(level << 2) + LEVEL.volumeHigh] as number;
-    return high > 1 ? Number.MAX_SAFE_INTEGER : high * VOLUME_SPILL + (volume[level] as number);
+    return level === 0 ? 0 : Math.min(this.#matcher.state.ladders.volume(level), Number.MAX_SAFE_INTEGER);
   }
 }

@@ -49,8 +49,9 @@ export function createPair({ limits, eventSlots, firstGeneration, lastSequence, 
   const matcher = createMatcher(limits, events, hashSeed);
   const model = new ReferenceMarket(limits, firstGeneration, lastSequence);
   matcher.state.sequence.set([lastSequence % 2 ** 32, Math.floor(lastSequence / 2 ** 32)]);
-  const { ints } = matcher.state.orders;
-  for (let slot = 1; slot <= limits.ordersMax; slot++) ints[(slot << ORDER_SHIFT) + ORDER.generation] = firstGeneration;
+  const { words: slots } = matcher.state.orders;
+  for (let slot = 1; slot <= limits.ordersMax; slot++)
+    slots[(slot << ORDER_SHIFT) + ORDER.generation] = firstGeneration;
   return {
     model,
     apply(words, at) {

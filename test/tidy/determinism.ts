@@ -10,8 +10,9 @@ import {
   walk,
 } from './tree.ts';
 
-/** The state transition. It, and all that it imports in the project, depends on nothing but the commands. */
-const ROOTS = ['replicas/matcher.ts', 'replicas/ladder.ts'];
+/** The state transition. It depends on nothing but the commands, and imports nothing but its own parts. */
+const FOLDER = 'replicas/transition/';
+const ROOT = `${FOLDER}market.ts`;
 
 /** Names of the language and of Node that see the outside, keep time, or compute with fractions or locales. */
 const GLOBALS_BANNED = [
@@ -27,77 +28,22 @@ const METHODS_BANNED = ['toFixed', 'toPrecision', 'toExponential', 'localeCompar
 /** What they give depends on the order in which things were put in, which a snapshot does not keep. */
 const ORDERED_BY_HISTORY = ['Map', 'Set', 'ReadonlyMap', 'ReadonlySet'];
 const KEY_LISTS = ['Object.keys', 'Object.values', 'Object.entries', 'Object.getOwnPropertyNames', 'Reflect.ownKeys'];
-const MODULES_ALLOWED = ['node:assert', 'node:assert/strict'];
-
-interface Exemption {
-  readonly path: string;
-  /** The top-level declaration in which it is allowed. */
-  readonly within: string;
-  readonly construct: string;
-  readonly why: string;
-}
-
-const EXEMPT: readonly Exemption[] = [
-  {
-    path: 'journal/amounts.ts',
-    within: 'readU64',
-    construct: 'BigInt',
-    why: 'reads an id above 2^53 for people and tests; the transition compares ids as two words',
-  },
-  {
-    path: 'journal/amounts.ts',
-    within: 'writeU64',
-    construct: 'BigInt',
-    why: 'writes an id above 2^53 for people and tests; the transition copies ids as two words',
-  },
-  {
-    path: 'journal/commands.ts',
-    within: 'encodeCommand',
-    construct: 'BigInt',
-    why: 'takes ids and times from edges that are not hot; the transition reads records in place',
-  },
-  {
-    path: 'journal/commands.ts',
-    within: 'nameOf',
-    construct: 'Object.keys',
-    why: 'turns a code into its name for printing; the transition works with codes',
-  },
-  {
-    path: 'journal/reasons.ts',
-    within: 'NAMES',
-    construct: 'Object.keys',
-    why: 'fills a table by code, in which no order is left',
-  },
-];
 
 export const determinism: Rule = (tree) => {
-  const found = ROOTS.filter((path) => !tree.has(path)).map((path) => `${path}:1: the state transition is not there`);
+  const found = tree.has(ROOT) ? [] : [`${ROOT}:1: the state transition is not there`];
   const transition = reached(sourcesOf(tree));
   const collections = new Set(transition.flatMap(namesOfCollections));
-  const exempted = new Set<Exemption>();
   for (const source of transition) {
-    const report = (node: SyntaxNode, within: string, construct: string): void => {
-      const exemption = EXEMPT.find(
-        (one) => one.path === source.path && one.within === within && one.construct === construct,
-      );
-      if (exemption !== undefined) exempted.add(exemption);
-      else found.push(`${source.path}:${source.lineOf(node)}: ${construct} in the state transition`);
+    const report = (line: number, construct: string): void => {
+      found.push(`${source.path}:${line}: ${construct} in the state transition`);
     };
-    for (const { specifier, path, typeOnly, line, kind } of source.references) {
-      if (path === undefined && !typeOnly && kind !== 'url' && !MODULES_ALLOWED.includes(specifier)) {
-        found.push(`${source.path}:${line}: ${specifier} in the state transition`);
-      }
-    }
+    for (const { specifier, path, line } of source.references) if (!path?.startsWith(FOLDER)) report(line, specifier);
     walk(source.module, (node, around) => {
       if (/^Ts(TypeAnnotation|Interface|TypeAlias|TypeParameter)/.test(node.type)) return false;
       const construct = constructOf(node, around, collections);
-      if (construct !== undefined) report(node, topLevelName(around), construct);
+      if (construct !== undefined) report(source.lineOf(node), construct);
       return undefined;
     });
-  }
-  for (const one of EXEMPT) {
-    if (exempted.has(one) || !transition.some((source) => source.path === one.path)) continue;
-    found.push(`${one.path}:1: ${one.within} may use ${one.construct} and does not: drop the exemption`);
   }
   return found;
 };
@@ -201,14 +147,9 @@ function namesOfCollections(source: Source): string[] {
   return names;
 }
 
-function topLevelName(around: readonly SyntaxNode[]): string {
-  const top = around.find((node) => !['Module', 'ExportDeclaration', 'VariableDeclaration'].includes(node.type));
-  return nameIn(top?.['identifier'] ?? top?.['id']) ?? '';
-}
-
-/** The roots and all that they import, types left aside. */
+/** The root and all that it imports, types left aside. */
 function reached(sources: readonly Source[]): Source[] {
-  const paths = [...ROOTS];
+  const paths = [ROOT];
   for (const path of paths) {
     const references = sources.find((source) => source.path === path)?.references ?? [];
     for (const to of references) {

@@ -11,6 +11,9 @@ const ALLOWED_OUTSIDE = [
   { from: 'ops/', to: 'bench/challenge-run.ts' },
 ];
 
+/** Made from sources by the build. */
+const BUILT = ['replicas/matcher.wasm'];
+
 const NAMES_BANNED = [
   'utils',
   'util',
@@ -27,7 +30,10 @@ const NAMES_BANNED = [
 
 export const FILE_LINES_MAX = 600;
 const LONGER: Readonly<Record<string, { lines: number; why: string }>> = {
-  'replicas/matcher.ts': { lines: 800, why: 'the rules of the market are one state transition, read top to bottom' },
+  'replicas/transition/market.ts': {
+    lines: 700,
+    why: 'the rules of the market are one state transition, read top to bottom',
+  },
 };
 
 export const floorPlan: Rule = (tree) => {
@@ -37,7 +43,12 @@ export const floorPlan: Rule = (tree) => {
       if (to.path === undefined) continue;
       const why = whyNot(path, to.path);
       if (why !== undefined) found.push(`${path}:${to.line}: imports ${to.path}: ${why}`);
-      else if (/\.\w+$/.test(to.path) && !tree.has(to.path) && !to.path.startsWith('dist/')) {
+      else if (
+        /\.\w+$/.test(to.path) &&
+        !tree.has(to.path) &&
+        !BUILT.includes(to.path) &&
+        !to.path.startsWith('dist/')
+      ) {
         found.push(`${path}:${to.line}: imports ${to.path}: no such file`);
       }
     }

@@ -71,9 +71,10 @@ function parse(path: string, text: string): Source {
   const known = parsed.get(key);
   if (known !== undefined) return known;
   const syntax = /\.[cm]?ts$/.test(path) ? 'typescript' : 'ecmascript';
+  // The state transition is written for another compiler, with marks on its records.
   let module: Module;
   try {
-    module = parseSync(text, { syntax, target: 'es2024' });
+    module = parseSync(text, { syntax, decorators: true, target: 'es2024' });
   } catch (error) {
     throw new SyntaxError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -6,6 +6,7 @@ import { COMMAND_WORD, COMMAND_WORDS, encodeCommand } from '../../../journal/com
 import { DEFAULT_LIMITS } from '../../../journal/genesis.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher } from '../../../replicas/matcher.ts';
+import { SESSION } from '../../../replicas/session-table.ts';
 
 /**
  * node --expose-gc allocation-probe.ts OPTIONS
@@ -36,7 +37,7 @@ const ROUND_COMMANDS = 1 << 17;
 const WARM_UP_ROUNDS = 12;
 const MEASUREMENTS = 3;
 const MEASURED_ROUNDS = 16;
-const SESSION = 1;
+const SESSION_NUMBER = 1;
 
 const options = JSON.parse(process.argv[2] ?? '') as ProbeOptions;
 const events = new EventBuffer(4096);
@@ -48,7 +49,7 @@ matcher.apply(first, 0);
 encodeCommand(first, 0, { op: 'sessionOpen', account: 0, id: 1 });
 matcher.apply(first, 0);
 // As if the session had sent this many requests.
-matcher.state.sessions.lastRequest[0] = Math.max(0, options.request - 1);
+matcher.state.sessions.words[SESSION.lastRequest] = Math.max(0, options.request - 1);
 
 const words = new MarketFlow(options.flow).take(ROUND_COMMANDS);
 encodeCommand(words, words.length - COMMAND_WORDS, { op: 'massCancel' });
@@ -59,7 +60,7 @@ const held: object[] = [{}];
 function play(): void {
   for (let at = 0; at < words.length; at += COMMAND_WORDS) {
     if (options.request !== 0) {
-      words[at + COMMAND_WORD.session] = SESSION;
+      words[at + COMMAND_WORD.session] = SESSION_NUMBER;
       words[at + COMMAND_WORD.request] = counters[0] as number;
       counters[0] = (counters[0] as number) + 1;
     }

@@ -1,0 +1,86 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { VenueLimits } from '../journal/genesis.ts';
+
+/**
+ * The state transition as a running WebAssembly instance: the rules of replicas/transition/, and the memory that they work
+ * on. Each instance has its own.
+ */
+export interface Transition {
+  readonly exports: TransitionExports;
+  /** All of its memory, as words. Records lie at the addresses that the exports name. */
+  readonly words: Uint32Array;
+}
+
+interface Address {
+  readonly value: number;
+}
+
+/** Addresses and sizes are in bytes; a u32 may come as a negative number. */
+export interface TransitionExports {
+  /** Applies the first commands of the inbox; returns the bytes of the events in the outbox. */
+  applyInbox(count: number): number;
+  rest(slot: number): void;
+  indexOrder(slot: number): void;
+  restoreSession(place: number, number: number): void;
+  nextLevel(level: number): number;
+  /** Pages of memory that the tables take. */
+  layOut(orders: number, pages: number, instruments: number, sessions: number, answers: number, seed: number): number;
+  readonly countersAt: Address;
+  readonly inboxAt: Address;
+  readonly outboxAt: Address;
+  readonly ordersAt: Address;
+  readonly bestAt: Address;
+  readonly levelsAt: Address;
+  readonly instrumentsAt: Address;
+  readonly sessionsAt: Address;
+  readonly answersAt: Address;
+}
+
+/** Of replicas/transition/memory.ts: numbers that are state, as words from `countersAt`. */
+export const COUNTER = { sequence: 0, highWater: 2, freeSlot: 3, live: 4, lastSession: 5 } as const;
+/** Commands that the inbox has room for, and events of the outbox. */
+export const INBOX_COMMANDS = 256;
+export const OUTBOX_EVENTS = 1024;
+
+const FILE = new URL('./matcher.wasm', import.meta.url);
+const MEMORY_PAGES_MAX = 65_536;
+
+let compiled: WebAssembly.Module | undefined;
+
+/** `emptyOutbox` takes all events of a full outbox. Throws a RangeError if the limits need more memory than there can be. */
+export function startTransition(limits: VenueLimits, hashSeed: number, emptyOutbox: () => void): Transition {
+  compiled ??= compile();
+  const memory = new WebAssembly.Memory<ArrayBuffer>({ initial: 1, maximum: MEMORY_PAGES_MAX });
+  const instance = new WebAssembly.Instance(compiled, { env: { memory }, events: { emptyOutbox } });
+  const exports = instance.exports as unknown as TransitionExports;
+  const { ordersMax, levelPagesMax, instrumentsMax, sessionsMax, answersPerSessionMax } = limits;
+  const pages = exports.layOut(
+    ordersMax,
+    levelPagesMax,
+    instrumentsMax,
+    sessionsMax,
+    answersPerSessionMax,
+    hashSeed | 0,
+  );
+  if (pages > MEMORY_PAGES_MAX) throw new RangeError(`limits: ${describe(limits)} take more than 4 GiB of memory`);
+  try {
+    memory.grow(pages - 1);
+  } catch (cause) {
+    throw new RangeError(`limits: ${describe(limits)} take ${pages / 16} MiB, which this host does not give`, {
+      cause,
+    });
+  }
+  return { exports, words: new Uint32Array(memory.buffer) };
+}
+
+function describe(limits: VenueLimits): string {
+  return Object.entries(limits)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+}
+
+function compile(): WebAssembly.Module {
+  if (!existsSync(FILE)) throw new Error(`${fileURLToPath(FILE)} is missing: run npm run build in the sources`);
+  return new WebAssembly.Module(readFileSync(FILE));
+}

@@ -1,0 +1,103 @@
+/** Written by bin/matcher.js from the tables of journal/: change those. */
+export const AMOUNT_MAX: u64 = 281474976710655;
+export const PRICE_MAX: u64 = 281474976710653;
+export const SIDE_ANY: u32 = 2;
+
+export class Op {
+  static readonly newOrder: u32 = 1;
+  static readonly cancel: u32 = 2;
+  static readonly reduce: u32 = 3;
+  static readonly replace: u32 = 4;
+  static readonly massCancel: u32 = 5;
+  static readonly terms: u32 = 6;
+  static readonly instrumentCreate: u32 = 16;
+  static readonly instrumentUpdate: u32 = 17;
+  static readonly halt: u32 = 18;
+  static readonly resume: u32 = 19;
+  static readonly openAuction: u32 = 20;
+  static readonly uncross: u32 = 21;
+  static readonly sessionOpen: u32 = 24;
+  static readonly sessionClose: u32 = 25;
+}
+
+export class OrderType {
+  static readonly limit: u32 = 0;
+  static readonly market: u32 = 1;
+  static readonly stop: u32 = 2;
+  static readonly stopLimit: u32 = 3;
+}
+
+export class TimeInForce {
+  static readonly gtc: u32 = 0;
+  static readonly ioc: u32 = 1;
+  static readonly fok: u32 = 2;
+  static readonly day: u32 = 3;
+  static readonly gtd: u32 = 4;
+}
+
+export class Flag {
+  static readonly postOnly: u32 = 1;
+  static readonly hasPrice: u32 = 2;
+  static readonly hasQuantity: u32 = 4;
+  static readonly byAccount: u32 = 8;
+  static readonly bySymbol: u32 = 16;
+  static readonly closed: u32 = 32;
+}
+
+export class EventType {
+  static readonly accepted: u32 = 1;
+  static readonly rejected: u32 = 2;
+  static readonly tradeMaker: u32 = 3;
+  static readonly tradeTaker: u32 = 4;
+  static readonly canceled: u32 = 5;
+  static readonly replaced: u32 = 6;
+  static readonly triggered: u32 = 7;
+  static readonly refreshed: u32 = 8;
+  static readonly instrument: u32 = 9;
+  static readonly session: u32 = 10;
+  static readonly answer: u32 = 11;
+  static readonly top: u32 = 12;
+}
+
+export class EventFlag {
+  static readonly kept: u32 = 1;
+  static readonly repeat: u32 = 2;
+  static readonly closed: u32 = 4;
+  static readonly done: u32 = 8;
+}
+
+export class Reason {
+  static readonly none: u32 = 0;
+  static readonly unknownSymbol: u32 = 1;
+  static readonly unknownOrder: u32 = 2;
+  static readonly duplicateOrder: u32 = 3;
+  static readonly price: u32 = 4;
+  static readonly quantity: u32 = 5;
+  static readonly side: u32 = 6;
+  static readonly orderType: u32 = 7;
+  static readonly timeInForce: u32 = 8;
+  static readonly flags: u32 = 9;
+  static readonly reservedField: u32 = 10;
+  static readonly notSupported: u32 = 11;
+  static readonly postOnlyWouldTrade: u32 = 12;
+  static readonly ordersFull: u32 = 13;
+  static readonly levelsFull: u32 = 14;
+  static readonly instrumentClosed: u32 = 15;
+  static readonly priceMax: u32 = 16;
+  static readonly quantityMax: u32 = 17;
+  static readonly nothingToReplace: u32 = 18;
+  static readonly instrumentsFull: u32 = 19;
+  static readonly symbolExists: u32 = 20;
+  static readonly nameExists: u32 = 21;
+  static readonly name: u32 = 22;
+  static readonly sessionUnknown: u32 = 32;
+  static readonly sessionsFull: u32 = 33;
+  static readonly sessionAccount: u32 = 34;
+  static readonly requestGap: u32 = 35;
+  static readonly requestTooOld: u32 = 36;
+  static readonly requested: u32 = 64;
+  static readonly reduced: u32 = 65;
+  static readonly ioc: u32 = 66;
+  static readonly fok: u32 = 67;
+  static readonly massCancel: u32 = 68;
+}

@@ -1,0 +1,637 @@
+import {
+  AMOUNT_MAX,
+  EventFlag,
+  EventType,
+  Flag,
+  Op,
+  OrderType,
+  PRICE_MAX,
+  Reason,
+  SIDE_ANY,
+  TimeInForce,
+} from './codes.ts';
+import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
+import { InstrumentFlag, instrumentAt, instrumentExists, isName, isNameTaken } from './instruments.ts';
+import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
+import {
+  answersAt,
+  bestAt,
+  counters,
+  countersAt,
+  inboxAt,
+  instrumentsAt,
+  instrumentsMax,
+  layOut,
+  levelsAt,
+  ordersAt,
+  outboxAt,
+  sessionsAt,
+} from './memory.ts';
+import {
+  findOrder,
+  GENERATION_MAX,
+  hasFreeSlot,
+  indexOrder,
+  OrderFlag,
+  orderAt,
+  releaseSlot,
+  SYMBOL_SHIFT,
+  symbolOf,
+  takeSlot,
+  touchOrder,
+  unindexOrder,
+} from './orders.ts';
+import { COMMAND_BYTES, Command, Event, Level, Order, StoredAnswer } from './records.ts';
+import {
+  Admission,
+  admit,
+  answerOf,
+  closeSession,
+  findKey,
+  findSession,
+  NO_SESSION,
+  openSession,
+  restoreSession,
+  sessionAt,
+} from './sessions.ts';
+
+/**
+ * The state transition of the venue: one command in, its events out, and nothing else seen: no clock, no randomness, no
+ * I/O, no floating point. docs/market-rules.md tells the same rules in words, in the same order.
+ */
+
+/** Of the command at work: lots still open, lots traded, and why it was refused. */
+let open: u64 = 0;
+let traded: u64 = 0;
+let outcome: u32 = 0;
+
+/** Commands whose orders are fetched together. */
+const TOUCHED_TOGETHER: usize = 16;
+
+/** Applies the first `count` commands of the inbox; returns the bytes of the events that are in the outbox. */
+export function applyInbox(count: u32): usize {
+  clearOutbox();
+  let command = inboxAt;
+  const end = inboxAt + (count as usize) * COMMAND_BYTES;
+  while (command < end) {
+    const stop = min<usize>(end, command + TOUCHED_TOGETHER * COMMAND_BYTES);
+    touchOrders(command, stop);
+    for (; command < stop; command += COMMAND_BYTES) apply(changetype<Command>(command));
+  }
+  return outboxBytes();
+}
+
+/**
+ * Reads the orders that commands name, and changes nothing: in a large book each is a miss of the caches, and the processor
+ * waits for many at once as long as for one.
+ */
+function touchOrders(from: usize, to: usize): void {
+  let seen: u32 = 0;
+  for (let at = from; at < to; at += COMMAND_BYTES) {
+    const command = changetype<Command>(at);
+    seen += touchOrder(command.account, command.id);
+  }
+  // Or else the reads could be optimized away.
+  counters().touched = seen;
+}
+
+function apply(command: Command): void {
+  counters().sequence++;
+  open = 0;
+  traded = 0;
+  outcome = Reason.none;
+  const op = command.head & 255;
+  if (command.session !== 0) applyInSession(command, op);
+  else if (command.request !== 0) reject(command, Reason.flags);
+  else if (op === Op.sessionOpen) beginSession(command);
+  else if (op === Op.sessionClose) reject(command, Reason.sessionUnknown);
+  else perform(command, op);
+}
+
+function applyInSession(command: Command, op: u32): void {
+  const place = findSession(command.session);
+  if (place === NO_SESSION) return reject(command, Reason.sessionUnknown);
+  const session = sessionAt(place);
+  const request = command.request;
+  const admission = admit(session, command.account, request);
+  if (admission === Admission.handle) {
+    if (op === Op.sessionClose) endSession(command, place);
+    else if (op === Op.sessionOpen) reject(command, Reason.flags);
+    else if (session.account !== 0 && isAdministration(command, op)) reject(command, Reason.sessionAccount);
+    else perform(command, op);
+    session.lastRequest = request;
+    session.lastUse = command.time;
+    const stored = answerOf(place, request);
+    stored.sequence = counters().sequence;
+    stored.open = outcome === Reason.none ? open : 0;
+    stored.traded = traded;
+    stored.reason = outcome;
+    answer(command, stored, 0);
+  } else if (admission === Admission.repeat) answer(command, answerOf(place, request), EventFlag.repeat);
+  else if (admission === Admission.account) reject(command, Reason.sessionAccount);
+  else if (admission === Admission.gap) reject(command, Reason.requestGap);
+  else reject(command, Reason.requestTooOld);
+}
+
+function isAdministration(command: Command, op: u32): bool {
+  if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0;
+  return op === Op.instrumentCreate || op === Op.instrumentUpdate;
+}
+
+function perform(command: Command, op: u32): void {
+  if (op === Op.newOrder) newOrder(command);
+  else if (op === Op.cancel) cancelOrder(command);
+  else if (op === Op.replace) replaceOrder(command);
+  else if (op === Op.reduce) reduceOrder(command);
+  else if (op === Op.massCancel) massCancel(command);
+  else if (op === Op.instrumentCreate) createInstrument(command);
+  else if (op === Op.instrumentUpdate) updateInstrument(command);
+  else reject(command, Reason.notSupported);
+}
+
+// --- New -------------------------------------------------------------------------------------------------------------
+
+function newOrder(command: Command): void {
+  const side = (command.head >> 8) & 255;
+  const type = (command.head >> 16) & 255;
+  const tif = command.head >> 24;
+  const limit = type === OrderType.limit;
+  const mayRest = limit && tif === TimeInForce.gtc;
+  const flags = command.flags;
+  const price = command.price;
+  const quantity = command.quantity;
+  const symbol = command.symbol;
+
+  if (!instrumentExists(symbol)) return reject(command, Reason.unknownSymbol);
+  if (side > 1) return reject(command, Reason.side);
+  if (type > OrderType.market)
+    return reject(command, type <= OrderType.stopLimit ? Reason.notSupported : Reason.orderType);
+  if (tif > TimeInForce.fok) return reject(command, tif <= TimeInForce.gtd ? Reason.notSupported : Reason.timeInForce);
+  if (flags !== 0 && (flags !== Flag.postOnly || !mayRest)) return reject(command, Reason.flags);
+  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (limit ? !isPrice(price) : price !== 0) return reject(command, Reason.price);
+  if (!isQuantity(quantity)) return reject(command, Reason.quantity);
+  const instrument = instrumentAt(symbol);
+  if ((instrument.flags & InstrumentFlag.closed) !== 0) return reject(command, Reason.instrumentClosed);
+  if (limit && isAbove(price, instrument.priceMax)) return reject(command, Reason.priceMax);
+  if (isAbove(quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
+  if (findOrder(command.account, command.id) !== 0) return reject(command, Reason.duplicateOrder);
+
+  const ladder = symbol * 2 + side;
+  const limitKey = limit ? limitKeyOf(side, price) : AMOUNT_MAX - 1;
+  if (mayRest) {
+    if (!hasFreeSlot()) return reject(command, Reason.ordersFull);
+    if (!hasRoom(ladder, keyOf(side, price))) return reject(command, Reason.levelsFull);
+    if (flags !== 0 && wouldTrade(ladder ^ 1, limitKey)) return reject(command, Reason.postOnlyWouldTrade);
+  }
+
+  let slot: u32 = 0;
+  let generation: u32 = 0;
+  if (mayRest) {
+    slot = takeSlot();
+    generation = orderAt(slot).generation;
+  }
+  emitCommand(command, EventType.accepted | (side << 8), slot, generation);
+  open = quantity;
+  if (tif === TimeInForce.fok && !canFill(ladder ^ 1, limitKey)) return emitRemainder(command, side, Reason.fok);
+  trade(command, side, ladder ^ 1, limitKey, slot, generation);
+  if (open === 0) {
+    if (slot !== 0) releaseSlot(slot);
+  } else if (slot === 0) emitRemainder(command, side, Reason.ioc);
+  else {
+    const order = orderAt(slot);
+    order.terms = (symbol << SYMBOL_SHIFT) | side | (flags === 0 ? 0 : OrderFlag.postOnly) | OrderFlag.live;
+    order.id = command.id;
+    order.account = command.account;
+    order.open = open;
+    order.price = price;
+    order.sequence = counters().sequence;
+    rest(slot);
+    indexOrder(slot);
+  }
+}
+
+/** Trades what is open with the opposite ladder, best price first and first come first served, down to the limit. */
+function trade(command: Command, side: u32, opposite: u32, limitKey: u64, takerSlot: u32, takerGeneration: u32): void {
+  while (open !== 0) {
+    const best = bestOf(opposite);
+    if (best === 0) return;
+    const level = levelAt(best);
+    if (level.key > limitKey) return;
+    let slot = level.head;
+    do {
+      const maker = orderAt(slot);
+      const price = maker.price;
+      const quantity = min<u64>(maker.open, open);
+      const makerLeft = maker.open - quantity;
+      open -= quantity;
+      traded += quantity;
+      subtractVolume(level, quantity);
+
+      const made = claimEvent();
+      describe(made, maker, slot, EventType.tradeMaker, makerLeft === 0 ? EventFlag.done : 0, 0);
+      made.price = price;
+      made.quantity = quantity;
+      made.open = makerLeft;
+      const taken = claimEvent();
+      taken.head = EventType.tradeTaker | (side << 8) | (open === 0 ? EventFlag.done << 24 : 0);
+      taken.symbol = command.symbol;
+      taken.price = price;
+      taken.quantity = quantity;
+      taken.id = command.id;
+      taken.account = command.account;
+      taken.slot = takerSlot;
+      taken.generation = takerGeneration;
+      taken.request = command.request;
+      taken.open = open;
+
+      if (makerLeft !== 0) {
+        maker.open = makerLeft;
+        break;
+      }
+      const next = maker.next;
+      level.count--;
+      unindexOrder(slot);
+      releaseSlot(slot);
+      slot = next;
+    } while (slot !== 0 && open !== 0);
+    level.head = slot;
+    if (slot !== 0) orderAt(slot).prev = 0;
+    else {
+      level.tail = 0;
+      closeLevel(opposite, best);
+    }
+  }
+}
+
+function wouldTrade(opposite: u32, limitKey: u64): bool {
+  const best = bestOf(opposite);
+  return best !== 0 && levelAt(best).key <= limitKey;
+}
+
+/** Whether all that is open could trade at once. */
+function canFill(opposite: u32, limitKey: u64): bool {
+  let missing = open;
+  for (let place = bestOf(opposite); place !== 0; place = nextLevel(place)) {
+    const level = levelAt(place);
+    if (level.key > limitKey) return false;
+    if (level.volumeHigh !== 0 || level.volume >= missing) return true;
+    missing -= level.volume;
+  }
+  return false;
+}
+
+// --- Cancel, reduce, replace -----------------------------------------------------------------------------------------
+
+function cancelOrder(command: Command): void {
+  if (command.flags !== 0) return reject(command, Reason.flags);
+  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  const slot = findNamed(command);
+  if (slot === 0) return reject(command, Reason.unknownOrder);
+  remove(command, slot, Reason.requested);
+}
+
+function reduceOrder(command: Command): void {
+  const quantity = command.quantity;
+  if (command.flags !== 0) return reject(command, Reason.flags);
+  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (!isQuantity(quantity)) return reject(command, Reason.quantity);
+  const slot = findNamed(command);
+  if (slot === 0) return reject(command, Reason.unknownOrder);
+  const order = orderAt(slot);
+  if (quantity >= order.open) return remove(command, slot, Reason.reduced);
+  open = order.open - quantity;
+  subtractVolume(levelAt(order.level), quantity);
+  order.open = open;
+  const event = claimEvent();
+  describe(event, order, slot, EventType.canceled | (Reason.reduced << 16), 0, command.request);
+  event.price = order.price;
+  event.quantity = quantity;
+  event.open = open;
+}
+
+function replaceOrder(command: Command): void {
+  const flags = command.flags;
+  const hasPrice = (flags & Flag.hasPrice) !== 0;
+  const hasQuantity = (flags & Flag.hasQuantity) !== 0;
+  if ((flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0) return reject(command, Reason.flags);
+  if (flags === 0) return reject(command, Reason.nothingToReplace);
+  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (hasPrice && !isPrice(command.price)) return reject(command, Reason.price);
+  if (hasQuantity && !isQuantity(command.quantity)) return reject(command, Reason.quantity);
+  const slot = findNamed(command);
+  if (slot === 0) return reject(command, Reason.unknownOrder);
+  const order = orderAt(slot);
+  const instrument = instrumentAt(symbolOf(order));
+  if ((instrument.flags & InstrumentFlag.closed) !== 0) return reject(command, Reason.instrumentClosed);
+  if (hasPrice && isAbove(command.price, instrument.priceMax)) return reject(command, Reason.priceMax);
+  if (hasQuantity && isAbove(command.quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
+
+  const price = hasPrice ? command.price : order.price;
+  const quantity = hasQuantity ? command.quantity : order.open;
+  if (price === order.price && quantity < order.open) {
+    subtractVolume(levelAt(order.level), order.open - quantity);
+    order.open = quantity;
+    open = quantity;
+    return emitReplaced(command, order, slot, EventFlag.kept);
+  }
+
+  const side = order.terms & OrderFlag.sell;
+  const ladder = symbolOf(order) * 2 + side;
+  const limitKey = limitKeyOf(side, price);
+  if (order.generation >= GENERATION_MAX) return reject(command, Reason.ordersFull);
+  const leavesPage = levelAt(order.level).count === 1 && isLastOfPage(order.level);
+  if (!leavesPage && !hasRoom(ladder, keyOf(side, price))) return reject(command, Reason.levelsFull);
+  if ((order.terms & OrderFlag.postOnly) !== 0 && wouldTrade(ladder ^ 1, limitKey))
+    return reject(command, Reason.postOnlyWouldTrade);
+  unlink(order, ladder);
+  order.generation++;
+  order.price = price;
+  order.open = quantity;
+  open = quantity;
+  emitReplaced(command, order, slot, 0);
+  trade(command, side, ladder ^ 1, limitKey, slot, order.generation);
+  if (open === 0) {
+    unindexOrder(slot);
+    releaseSlot(slot);
+  } else {
+    order.open = open;
+    order.sequence = counters().sequence;
+    rest(slot);
+  }
+}
+
+/** Takes a live order off the book and tells why. */
+function remove(command: Command, slot: u32, reason: u32): void {
+  const order = orderAt(slot);
+  const event = claimEvent();
+  describe(event, order, slot, EventType.canceled | (reason << 16), EventFlag.done, command.request);
+  event.price = order.price;
+  event.quantity = order.open;
+  event.open = 0;
+  unlink(order, symbolOf(order) * 2 + (order.terms & OrderFlag.sell));
+  unindexOrder(slot);
+  releaseSlot(slot);
+}
+
+function massCancel(command: Command): void {
+  const flags = command.flags;
+  const side = (command.head >> 8) & 255;
+  const byAccount = (flags & Flag.byAccount) !== 0;
+  const bySymbol = (flags & Flag.bySymbol) !== 0;
+  if ((flags & ~(Flag.byAccount | Flag.bySymbol)) !== 0) return reject(command, Reason.flags);
+  if (side > SIDE_ANY) return reject(command, Reason.side);
+  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (bySymbol && !instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
+  const highWater = counters().highWater;
+  for (let slot: u32 = 1; slot <= highWater; slot++) {
+    const order = orderAt(slot);
+    if ((order.terms & OrderFlag.live) === 0) continue;
+    if (byAccount && order.account !== command.account) continue;
+    if (bySymbol && symbolOf(order) !== command.symbol) continue;
+    if (side !== SIDE_ANY && (order.terms & OrderFlag.sell) !== side) continue;
+    remove(command, slot, Reason.massCancel);
+    open++;
+  }
+}
+
+// --- Instruments -----------------------------------------------------------------------------------------------------
+
+function createInstrument(command: Command): void {
+  const nameLow = command.id;
+  const nameHigh = command.price;
+  if (command.flags !== 0) return reject(command, Reason.flags);
+  if (command.symbol >= instrumentsMax) return reject(command, Reason.instrumentsFull);
+  if (!isName(nameLow, nameHigh)) return reject(command, Reason.name);
+  if (!areInstrumentLimits(command)) return;
+  if (instrumentExists(command.symbol)) return reject(command, Reason.symbolExists);
+  if (isNameTaken(nameLow, nameHigh)) return reject(command, Reason.nameExists);
+  const instrument = instrumentAt(command.symbol);
+  instrument.nameLow = nameLow;
+  instrument.nameHigh = nameHigh;
+  setInstrument(command, InstrumentFlag.exists);
+}
+
+function updateInstrument(command: Command): void {
+  if ((command.flags & ~Flag.closed) !== 0) return reject(command, Reason.flags);
+  if (!instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
+  if (!areInstrumentLimits(command)) return;
+  setInstrument(command, InstrumentFlag.exists | (command.flags === 0 ? 0 : InstrumentFlag.closed));
+}
+
+function areInstrumentLimits(command: Command): bool {
+  if (command.quantity > AMOUNT_MAX) reject(command, Reason.quantity);
+  else if (command.extra !== 0 && !isPrice(command.extra)) reject(command, Reason.price);
+  return outcome === Reason.none;
+}
+
+function setInstrument(command: Command, flags: u32): void {
+  const instrument = instrumentAt(command.symbol);
+  instrument.flags = flags;
+  instrument.quantityMax = command.quantity;
+  instrument.priceMax = command.extra;
+  const closed = (flags & InstrumentFlag.closed) !== 0;
+  const event = claimEvent();
+  event.head = EventType.instrument | (closed ? EventFlag.closed << 24 : 0);
+  event.symbol = command.symbol;
+  event.price = instrument.nameLow;
+  event.quantity = instrument.nameHigh;
+  event.id = command.quantity;
+  event.account = command.account;
+  event.slot = 0;
+  event.generation = 0;
+  event.request = command.request;
+  event.open = command.extra;
+}
+
+// --- Sessions --------------------------------------------------------------------------------------------------------
+
+function beginSession(command: Command): void {
+  let place = findKey(command.account, command.id);
+  if (place !== NO_SESSION) {
+    sessionAt(place).lastUse = command.time;
+    return emitSession(command, place, EventFlag.repeat);
+  }
+  place = openSession(command.account, command.id, command.time);
+  if (place === NO_SESSION) reject(command, Reason.sessionsFull);
+  else emitSession(command, place, 0);
+}
+
+function endSession(command: Command, place: u32): void {
+  emitSession(command, place, EventFlag.closed);
+  closeSession(place);
+}
+
+function emitSession(command: Command, place: u32, flags: u32): void {
+  const session = sessionAt(place);
+  const event = claimEvent();
+  event.head = EventType.session | (flags << 24);
+  event.symbol = 0;
+  event.price = 0;
+  event.quantity = flags === EventFlag.closed ? 0 : session.lastRequest;
+  event.id = session.key;
+  event.account = command.account;
+  event.slot = 0;
+  event.generation = 0;
+  event.request = command.request;
+  event.open = session.number;
+}
+
+function answer(command: Command, stored: StoredAnswer, flags: u32): void {
+  const event = claimEvent();
+  event.head = EventType.answer | (stored.reason << 16) | (flags << 24);
+  event.symbol = command.session;
+  event.price = stored.sequence;
+  event.quantity = stored.traded;
+  event.id = command.id;
+  event.account = command.account;
+  event.slot = 0;
+  event.generation = 0;
+  event.request = command.request;
+  event.open = stored.open;
+}
+
+// --- The book --------------------------------------------------------------------------------------------------------
+
+/** The live order that (account, id) of the command names, if it is on the command's instrument; or 0. */
+function findNamed(command: Command): u32 {
+  const slot = findOrder(command.account, command.id);
+  return slot !== 0 && symbolOf(orderAt(slot)) === command.symbol ? slot : 0;
+}
+
+/** Puts the order in `slot`, whose fields are set, at the end of its price's queue. */
+export function rest(slot: u32): void {
+  const order = orderAt(slot);
+  const side = order.terms & OrderFlag.sell;
+  const place = openLevel(symbolOf(order) * 2 + side, keyOf(side, order.price));
+  const level = levelAt(place);
+  const tail = level.tail;
+  if (tail === 0) level.head = slot;
+  else orderAt(tail).next = slot;
+  order.prev = tail;
+  order.next = 0;
+  order.level = place;
+  level.tail = slot;
+  level.count++;
+  const sum = level.volume + order.open;
+  if (sum < order.open) level.volumeHigh++;
+  level.volume = sum;
+}
+
+function unlink(order: Order, ladder: u32): void {
+  const place = order.level;
+  const level = levelAt(place);
+  const next = order.next;
+  const prev = order.prev;
+  if (prev === 0) level.head = next;
+  else orderAt(prev).next = next;
+  if (next === 0) level.tail = prev;
+  else orderAt(next).prev = prev;
+  level.count--;
+  subtractVolume(level, order.open);
+  if (level.head === 0) closeLevel(ladder, place);
+}
+
+function subtractVolume(level: Level, quantity: u64): void {
+  if (level.volume < quantity) level.volumeHigh--;
+  level.volume -= quantity;
+}
+
+/** The place of a price on its own side: smaller is better. */
+function keyOf(side: u32, price: u64): u64 {
+  return side === 0 ? AMOUNT_MAX - price : price;
+}
+
+/** The worst key of the opposite ladder that a limit may still trade with. */
+function limitKeyOf(side: u32, price: u64): u64 {
+  return side === 0 ? price : AMOUNT_MAX - price;
+}
+
+// --- Field rules -----------------------------------------------------------------------------------------------------
+
+function isPrice(value: u64): bool {
+  return value - 1 < PRICE_MAX;
+}
+
+function isQuantity(value: u64): bool {
+  return value - 1 < AMOUNT_MAX;
+}
+
+/** A bound of 0 is none. */
+function isAbove(value: u64, bound: u64): bool {
+  return bound !== 0 && value > bound;
+}
+
+// --- Events ----------------------------------------------------------------------------------------------------------
+
+function reject(command: Command, reason: u32): void {
+  outcome = reason;
+  const op = command.head & 255;
+  // These two have a name where others have amounts.
+  const isNamed = op === Op.instrumentCreate || op === Op.instrumentUpdate;
+  const event = claimEvent();
+  event.head = EventType.rejected | (command.head & 0xff00) | (reason << 16);
+  event.symbol = command.symbol;
+  event.price = isNamed ? 0 : command.price;
+  event.quantity = isNamed ? 0 : command.quantity;
+  event.id = isNamed ? 0 : command.id;
+  event.account = command.account;
+  event.slot = 0;
+  event.generation = 0;
+  event.request = command.request;
+  event.open = 0;
+}
+
+/** What could not trade of an order that may not rest. */
+function emitRemainder(command: Command, side: u32, reason: u32): void {
+  const event = claimEvent();
+  event.head = EventType.canceled | (side << 8) | (reason << 16) | (EventFlag.done << 24);
+  event.symbol = command.symbol;
+  event.price = command.price;
+  event.quantity = open;
+  event.id = command.id;
+  event.account = command.account;
+  event.slot = 0;
+  event.generation = 0;
+  event.request = command.request;
+  event.open = 0;
+  open = 0;
+}
+
+function emitReplaced(command: Command, order: Order, slot: u32, flags: u32): void {
+  const event = claimEvent();
+  describe(event, order, slot, EventType.replaced, flags, command.request);
+  event.price = order.price;
+  event.quantity = order.open;
+  event.open = order.open;
+}
+
+/** Everything of an event about the resting order in `slot` but its amounts. */
+function describe(event: Event, order: Order, slot: u32, head: u32, flags: u32, request: u32): void {
+  event.head = head | ((order.terms & OrderFlag.sell) << 8) | (flags << 24);
+  event.symbol = symbolOf(order);
+  event.id = order.id;
+  event.account = order.account;
+  event.slot = slot;
+  event.generation = order.generation;
+  event.request = request;
+}
+
+// --- For whoever reads, restores and feeds the state -----------------------------------------------------------------
+
+// The compiler takes `export … from` for another file of the same name, with state of its own.
+export {
+  answersAt,
+  bestAt,
+  countersAt,
+  inboxAt,
+  indexOrder,
+  instrumentsAt,
+  layOut,
+  levelsAt,
+  nextLevel,
+  ordersAt,
+  outboxAt,
+  restoreSession,
+  sessionsAt,
+};

@@ -1,0 +1,127 @@
+/**
+ * The records of the transition, as they lie in its memory: an unmanaged class is a view of the bytes at an address, and
+ * its fields stand one after another in the order in which they are written here.
+ */
+
+/** Journal/commands.ts has the table of bytes. `head` holds op, side, type and time in force, one byte each. */
+@unmanaged
+export class Command {
+  head: u32;
+  flags: u32;
+  account: u32;
+  symbol: u32;
+  id: u64;
+  price: u64;
+  quantity: u64;
+  extra: u64;
+  session: u32;
+  request: u32;
+  time: u64;
+}
+export const COMMAND_BYTES: usize = 64;
+
+/** Journal/events.ts has the table of bytes. `head` holds type, side, reason and flags, one byte each. */
+@unmanaged
+export class Event {
+  head: u32;
+  symbol: u32;
+  sequence: u64;
+  price: u64;
+  quantity: u64;
+  id: u64;
+  account: u32;
+  slot: u32;
+  generation: u32;
+  request: u32;
+  open: u64;
+}
+export const EVENT_BYTES: usize = 64;
+
+/** A live order, or a free slot. Replicas/order-table.ts has the table of bytes. */
+@unmanaged
+export class Order {
+  /** Next order at the same price, or the next free slot. */
+  next: u32;
+  prev: u32;
+  level: u32;
+  /** Next order in the same bucket of the index. */
+  chain: u32;
+  id: u64;
+  account: u32;
+  hash: u32;
+  open: u64;
+  price: u64;
+  /** Sequence that gave the order its place in time. */
+  sequence: u64;
+  generation: u32;
+  /** Flags, and the instrument above them. */
+  terms: u32;
+}
+export const ORDER_BYTES: usize = 64;
+
+/** All orders at one price. Replicas/ladder.ts has the table of bytes. */
+@unmanaged
+export class Level {
+  head: u32;
+  tail: u32;
+  count: u32;
+  /** Many 48-bit quantities at one price pass 64 bits: the volume is volumeHigh * 2^64 + volume. */
+  volumeHigh: u32;
+  volume: u64;
+  key: u64;
+}
+export const LEVEL_BYTES: usize = 32;
+
+/** 128 neighbouring levels. */
+@unmanaged
+export class Page {
+  /** Which levels hold orders: keys 0 to 63 and 64 to 127 of the page. */
+  low: u64;
+  high: u64;
+  /** Ladder, and number of the page within it: key / 128. */
+  tag: u64;
+  /** Levels that hold orders. */
+  levels: u32;
+  isIdle: u32;
+  /** Neighbours among all pages of the ladder, by key; `after` also links free pages. */
+  before: u32;
+  after: u32;
+  /** Neighbours among those that hold orders. */
+  liveBefore: u32;
+  liveAfter: u32;
+}
+export const PAGE_BYTES: usize = 48;
+
+/** Replicas/instrument-table.ts has the table of bytes. */
+@unmanaged
+export class Instrument {
+  flags: u32;
+  zero: u32;
+  nameLow: u64;
+  nameHigh: u64;
+  quantityMax: u64;
+  priceMax: u64;
+}
+export const INSTRUMENT_BYTES: usize = 40;
+
+/** Replicas/session-table.ts has the table of bytes. */
+@unmanaged
+export class Session {
+  number: u32;
+  account: u32;
+  key: u64;
+  lastUse: u64;
+  lastRequest: u32;
+  zero: u32;
+}
+export const SESSION_BYTES: usize = 32;
+
+@unmanaged
+export class StoredAnswer {
+  sequence: u64;
+  open: u64;
+  traded: u64;
+  reason: u32;
+  zero: u32;
+}
+export const ANSWER_BYTES: usize = 32;
