@@ -54,6 +54,10 @@ export class SpareSegment {
     }
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get bytesLeft(): number {
     return this.#bytesMax - this.#bytes;
   }

@@ -42,7 +42,8 @@ export interface FlowSource {
 const NO_SYMBOL = 4_294_967_295;
 /** "MEBW_001" read as text: the first bytes of a challenge file, reversed. */
 const CHALLENGE_FIRST_BYTES = Buffer.from('4d4542575f303031', 'hex').reverse();
-const BATCH_COMMANDS = 256;
+/** Commands in a batch of a source that has more at hand. */
+export const SOURCE_BATCH_COMMANDS = 256;
 
 /** Opens a file of commands, or the standard input for `-`. */
 export async function openFlowSource(path: string, options: SourceOptions): Promise<FlowSource> {
@@ -106,7 +107,7 @@ class Directory implements SymbolDirectory {
 }
 
 async function* ndjsonBatches(path: string, directory: Directory): AsyncGenerator<FlowBatch> {
-  let words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
+  let words = new Uint32Array(SOURCE_BATCH_COMMANDS * COMMAND_WORDS);
   let count = 0;
   let line = 0;
   const source = path === '-' ? process.stdin : createReadStream(path);
@@ -115,17 +116,17 @@ async function* ndjsonBatches(path: string, directory: Directory): AsyncGenerato
       line++;
       if (text.trim() === '') continue;
       encodeCommand(words, count * COMMAND_WORDS, parseCommand(text, line, directory));
-      if (++count < BATCH_COMMANDS) continue;
+      if (++count < SOURCE_BATCH_COMMANDS) continue;
       await directory.settle();
       yield { words, count };
-      words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
+      words = new Uint32Array(SOURCE_BATCH_COMMANDS * COMMAND_WORDS);
       count = 0;
     }
     // What came together goes together: somebody typing wants an answer to each line.
     if (count === 0) continue;
     await directory.settle();
     yield { words, count };
-    words = new Uint32Array(BATCH_COMMANDS * COMMAND_WORDS);
+    words = new Uint32Array(SOURCE_BATCH_COMMANDS * COMMAND_WORDS);
     count = 0;
   }
 }
@@ -145,8 +146,8 @@ async function* challengeBatches(path: string, options: SourceOptions): AsyncGen
     commands[at + COMMAND_WORD.symbol] = symbol;
     commands[at + COMMAND_WORD.account] = 1 + ((commands[at + COMMAND_WORD.id] as number) % options.accounts);
   }
-  for (let at = 0; at < commands.length; at += BATCH_COMMANDS * COMMAND_WORDS) {
-    const words = commands.subarray(at, at + BATCH_COMMANDS * COMMAND_WORDS);
+  for (let at = 0; at < commands.length; at += SOURCE_BATCH_COMMANDS * COMMAND_WORDS) {
+    const words = commands.subarray(at, at + SOURCE_BATCH_COMMANDS * COMMAND_WORDS);
     yield { words, count: words.length / COMMAND_WORDS };
   }
 }

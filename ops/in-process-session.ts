@@ -1,7 +1,13 @@
 import { COMMAND_WORDS, type Command, encodeCommand } from '../journal/commands.ts';
 import { reasonText } from '../journal/reasons.ts';
 import type { CommandPort } from '../sequencer/command-port.ts';
-import { type Answer, type AnswerSink, MESSAGE_COMMANDS_MAX, type ReplyStatusName } from '../sequencer/messages.ts';
+import {
+  type Answer,
+  type AnswerSink,
+  decodeAnswers,
+  MESSAGE_COMMANDS_MAX,
+  type ReplyStatusName,
+} from '../sequencer/messages.ts';
 
 /** The venue did not take a batch; nothing of it was sequenced, and the same call may be made again later. */
 export class NotTaken extends Error {
@@ -57,6 +63,17 @@ export class InProcessSession {
       throw error;
     });
   }
+
+  /**
+   * Sends the first `count` records of `words`, 1 to 256, without an object for any of them. The records are copied, and
+   * `sink` gets the answers as words when the ack policy's copies exist. Returns `ok`, or why nothing was taken: then the
+   * same call may be made again later.
+   */
+  sendRecords(words: Uint32Array, count: number, sink: AnswerSink): ReplyStatusName {
+    const status = this.#port.submit(words, 0, count, this.session, this.#next, sink);
+    if (status === 'ok') this.#next += count;
+    return status;
+  }
 }
 
 function submit(
@@ -71,16 +88,8 @@ function submit(
   const words = new Uint32Array(commands.length * COMMAND_WORDS);
   for (const [index, command] of commands.entries()) encodeCommand(words, index * COMMAND_WORDS, command);
   return new Promise((resolve, reject) => {
-    const answers: Answer[] = [];
     const sink: AnswerSink = {
-      answer(index, sequence, open, traded, reason, repeat) {
-        answers[index] = { sequence, open, traded, reason, repeat };
-      },
-      done(sequences) {
-        for (const [index, sequence] of sequences.entries())
-          answers[index] ??= { sequence, open: 0, traded: 0, reason: 0, repeat: false };
-        resolve(answers);
-      },
+      done: (words, at, count) => resolve(decodeAnswers(words, at, count)),
       fail: (why) => reject(new NotTaken('unavailable', why)),
     };
     const status = port.submit(words, 0, commands.length, session, firstRequest, sink);

@@ -137,6 +137,9 @@ async function serve(options: ServeOptions): Promise<void> {
     onNotice: (notice) => tell(log, notice),
   }).catch(pinningAsUsage);
   if (options.nats === undefined) log.warn('no --nats: nothing outside this process can reach the venue');
+  const tellStatistics = (): void =>
+    log.info({ statistics: venue.statistics(), gateway: venue.gatewayCounts }, 'counted');
+  process.on('SIGUSR2', tellStatistics);
   try {
     await createInstruments(venue, options.instrument);
     log.info({ pid: process.pid }, 'ready');
@@ -150,10 +153,12 @@ async function serve(options: ServeOptions): Promise<void> {
     ]);
     await profiled;
   } finally {
+    process.off('SIGUSR2', tellStatistics);
     const closing = await venue.close();
-    log.info({ ...closing, gateway: venue.gatewayCounts }, 'closed');
+    const statistics = venue.statistics();
+    log.info({ ...closing, gateway: venue.gatewayCounts, statistics }, 'closed');
     await printResult(
-      closing,
+      { ...closing, statistics },
       options.json === true,
       () => `closed at sequence ${closing.sequence}, state hash ${closing.stateHashes[0]}`,
     );

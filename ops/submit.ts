@@ -1,23 +1,32 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { COMMAND_WORDS, encodeCommand, type Command as VenueCommand } from '../journal/commands.ts';
-import { Reason, reasonName, reasonText } from '../journal/reasons.ts';
-import type { Answer } from '../sequencer/messages.ts';
+import { Reason, reasonText } from '../journal/reasons.ts';
+import type { LatencyHistogram } from '../sequencer/latency-histogram.ts';
+import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { grouped, rateOf, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, UsageError } from './exit-codes.ts';
-import { type FlowSource, isNewOrder, openFlowSource, SOURCE_FORMATS, type SourceFormat } from './flow-source.ts';
+import {
+  type FlowSource,
+  openFlowSource,
+  SOURCE_BATCH_COMMANDS,
+  SOURCE_FORMATS,
+  type SourceFormat,
+} from './flow-source.ts';
 import type { FlowSummary } from './marketdata/flow-recorder.ts';
 import { natsConnectionOptions } from './nats-server.ts';
-import { ClientError, VenueClient } from './venue-client.ts';
+import { SpreadFlow } from './spread-flow.ts';
+import { ClientError, SESSIONS_TOGETHER_MAX, VenueClient } from './venue-client.ts';
 
 interface SubmitOptions {
   readonly nats: string;
   readonly shard: number;
   readonly account: number;
   readonly sessionKey?: number;
+  readonly sessions: number;
   readonly token?: string;
   readonly format?: SourceFormat;
   readonly symbol?: string;
@@ -43,6 +52,9 @@ export interface SubmitResult {
   readonly commandsPerSecond: number;
   readonly ackMs: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number };
   readonly sentAgain: number;
+  readonly sessions: number;
+  /** What the venue had counted since it was opened when the last acknowledgement had come. */
+  readonly venue: PipelineStatistics;
   readonly marketData?: FlowSummary | undefined;
 }
 
@@ -72,6 +84,14 @@ export function registerSubmit(program: Command): void {
         'names the session: run again with the same file, it sends only what was not handled yet',
       ).argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
     )
+    .addOption(
+      new Option(
+        '--sessions <count>',
+        'sessions to spread the accounts over, so that more is under way; only the order within an account is kept then, and --session-key needs the same number again',
+      )
+        .default(1)
+        .argParser(wholeNumber(1, SESSIONS_TOGETHER_MAX)),
+    )
     .addOption(new Option('--token <token>', 'what the venue knows this client by').env('VERITAPE_TOKEN'))
     .addOption(new Option('--format <format>', 'what the file is, if it can not be told').choices([...SOURCE_FORMATS]))
     .addOption(new Option('--symbol <name>', 'instrument of a file that has one and does not name it'))
@@ -90,6 +110,7 @@ export function registerSubmit(program: Command): void {
   withExamples(
     command,
     'veritape submit orders.ndjson --nats nats://127.0.0.1:4222 --create',
+    'veritape submit workload.bin --create --sessions 16 --json',
     'veritape submit AMZN_message.csv --symbol AMZN --tick 0.01 --create --json',
   );
 }
@@ -97,19 +118,20 @@ export function registerSubmit(program: Command): void {
 async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
   using interruption = new Interruption();
   using progress = await Progress.start('submit');
-  const client = await openClient(options, (why) => progress.update(() => `sending again: ${why}`));
+  const clients = await openClients(options, (why) => progress.update(() => `sending again: ${why}`));
   try {
+    const { info } = clients[0] as VenueClient;
     const source = await openFlowSource(file, {
       format: options.format,
       symbol: options.symbol,
       tick: options.tick,
       accounts: options.accounts,
       instruments: {
-        known: new Map(client.info.instruments.map((instrument) => [instrument.name, instrument.symbol])),
+        known: new Map(info.instruments.map((instrument) => [instrument.name, instrument.symbol])),
         create: options.create === true ? (creations) => createInstruments(options, creations) : undefined,
       },
     });
-    const result = await submitFlow(client, source, options.batch, interruption, progress);
+    const result = await submitFlow(clients, source, options.batch, interruption, progress);
     await printResult(result, options.json === true, () => describe(result));
     if (interruption.requested)
       throw interruption.error(`stopped after ${grouped(result.commands)} commands, all of them acknowledged`);
@@ -117,13 +139,13 @@ async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
     if (error instanceof ClientError) throw new EnvironmentFault(error.message);
     throw error;
   } finally {
-    await client.close();
+    for (const client of clients) await client.close();
   }
 }
 
-async function openClient(options: SubmitOptions, onRetry: (why: string) => void): Promise<VenueClient> {
+async function openClients(options: SubmitOptions, onRetry: (why: string) => void): Promise<VenueClient[]> {
   try {
-    return await VenueClient.open({
+    const opening = {
       connection: natsConnectionOptions(options.nats),
       shard: options.shard,
       account: options.account,
@@ -131,7 +153,8 @@ async function openClient(options: SubmitOptions, onRetry: (why: string) => void
       token: options.token,
       giveUpMs: 15_000,
       onRetry,
-    });
+    };
+    return await VenueClient.openSeveral(opening, options.sessions);
   } catch (error) {
     throw new EnvironmentFault(
       `${options.nats}, shard ${options.shard}: ${error instanceof Error ? error.message : error}`,
@@ -142,7 +165,8 @@ async function openClient(options: SubmitOptions, onRetry: (why: string) => void
 /** In a session of their own, so that the flow's request numbers are those of its commands. */
 async function createInstruments(options: SubmitOptions, creations: readonly VenueCommand[]): Promise<void> {
   const { sessionKey: _, ...rest } = options;
-  const admin = await openClient({ ...rest, account: 0 }, () => {});
+  const [admin] = await openClients({ ...rest, account: 0, sessions: 1 }, () => {});
+  if (admin === undefined) return;
   try {
     for (const creation of creations) {
       const words = new Uint32Array(COMMAND_WORDS);
@@ -157,88 +181,52 @@ async function createInstruments(options: SubmitOptions, creations: readonly Ven
 }
 
 async function submitFlow(
-  client: VenueClient,
+  clients: readonly VenueClient[],
   source: FlowSource,
   batchMax: number,
   interruption: Interruption,
   progress: Progress,
 ): Promise<SubmitResult> {
-  const latencies: { readonly ms: number; readonly count: number }[] = [];
-  const rejected: Record<string, number> = {};
-  const totals = { commands: 0, newOrders: 0, traded: 0, first: Number.MAX_SAFE_INTEGER, last: 0, acknowledged: 0 };
-  const take = (answers: readonly Answer[]): void => {
-    for (const answer of answers) {
-      totals.traded += answer.traded;
-      if (answer.reason !== Reason.none) {
-        const name = reasonName(answer.reason);
-        rejected[name] = (rejected[name] ?? 0) + 1;
-      }
-      if (answer.sequence < totals.first) totals.first = answer.sequence;
-      if (answer.sequence > totals.last) totals.last = answer.sequence;
-    }
-    totals.acknowledged += answers.length;
-    progress.update(() => `${grouped(totals.acknowledged)} commands acknowledged`);
-  };
-  const waiting = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  const size = Math.min(batchMax, client.batchMax);
+  const spread = new SpreadFlow(clients, batchMax, () => {
+    progress.update(() => `${grouped(spread.acknowledged)} commands acknowledged`);
+  });
+  const goesOn = (): boolean => !interruption.requested && spread.failure === undefined;
   const started = performance.now();
-  // A session that was open before has handled the beginning of the flow.
-  let handled = client.handled;
-  for await (const batch of source.batches) {
-    const skipped = Math.min(handled, batch.count);
-    handled -= skipped;
-    for (let from = skipped; from < batch.count && !interruption.requested && failures.length === 0; from += size) {
-      const count = Math.min(size, batch.count - from);
-      const words = batch.words.subarray(from * COMMAND_WORDS, (from + count) * COMMAND_WORDS);
-      for (let index = 0; index < count; index++) if (isNewOrder(words, index * COMMAND_WORDS)) totals.newOrders++;
-      await client.room(count);
-      totals.commands += count;
-      const sentAt = performance.now();
-      const answered = client.send(words, count).then((answers) => {
-        latencies.push({ ms: performance.now() - sentAt, count });
-        take(answers);
-      });
-      const settled: Promise<void> = answered
-        .catch((error: unknown) => {
-          failures.push(error);
-        })
-        .finally(() => waiting.delete(settled));
-      waiting.add(settled);
+  for await (const { words, count } of source.batches) {
+    for (let index = 0; index < count && goesOn(); index++) {
+      const room = spread.add(words, index * COMMAND_WORDS);
+      if (room !== undefined) await room;
     }
-    if (interruption.requested || failures.length > 0) break;
+    if (!goesOn()) break;
+    // Nothing more was at hand: somebody may wait for the answers before going on.
+    if (count < SOURCE_BATCH_COMMANDS) await spread.flush();
   }
-  await Promise.all(waiting);
-  if (failures.length > 0) throw failures[0];
+  if (goesOn()) await spread.flush();
+  await spread.settled();
+  if (spread.failure !== undefined) throw spread.failure;
   const elapsedMs = performance.now() - started;
+  const info = await (clients[0] as VenueClient).readInfo();
   return {
     format: source.format,
-    commands: totals.commands,
-    newOrders: totals.newOrders,
-    rejected,
-    traded: totals.traded,
-    firstSequence: totals.commands === 0 ? 0 : totals.first,
-    lastSequence: totals.last,
+    commands: spread.acknowledged,
+    newOrders: spread.newOrders,
+    rejected: spread.rejected,
+    traded: spread.traded,
+    firstSequence: spread.firstSequence,
+    lastSequence: spread.lastSequence,
     seconds: elapsedMs / 1000,
-    commandsPerSecond: rateOf(totals.commands, elapsedMs),
-    ackMs: percentiles(latencies),
-    sentAgain: client.retries,
+    commandsPerSecond: rateOf(spread.acknowledged, elapsedMs),
+    ackMs: percentiles(spread.latencies),
+    sentAgain: clients.reduce((sum, client) => sum + client.retries, 0),
+    sessions: clients.length,
+    venue: info.statistics,
     marketData: source.marketData,
   };
 }
 
 /** Percentiles over commands; the commands of a message share its latency. */
-function percentiles(samples: { readonly ms: number; readonly count: number }[]): SubmitResult['ackMs'] {
-  samples.sort((a, b) => a.ms - b.ms);
-  const total = samples.reduce((sum, sample) => sum + sample.count, 0);
-  const at = (share: number): number => {
-    let seen = 0;
-    for (const sample of samples) {
-      seen += sample.count;
-      if (seen >= share * total) return Math.round(sample.ms * 1000) / 1000;
-    }
-    return 0;
-  };
+function percentiles(latencies: LatencyHistogram): SubmitResult['ackMs'] {
+  const at = (share: number): number => Math.round(latencies.percentile(share) / 1000) / 1000;
   return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 

@@ -2,8 +2,19 @@ import { connect, headers, type NatsConnection, type NodeConnectionOptions } fro
 import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
 import type { InstrumentInfo } from '../replicas/instrument-table.ts';
-import { type Answer, decodeReply, encodeRequest, MESSAGE_COMMANDS_MAX, type Refusal } from '../sequencer/messages.ts';
+import {
+  ANSWER_WORD,
+  ANSWER_WORDS,
+  type Answer,
+  decodeAnswers,
+  encodeRequest,
+  MESSAGE_COMMANDS_MAX,
+  type Refusal,
+  readReply,
+} from '../sequencer/messages.ts';
 import { infoSubject, submitSubject, TOKEN_HEADER } from '../sequencer/nats-gateway.ts';
+import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
+import { ReplyInbox } from './reply-inbox.ts';
 
 /** What a venue's `info` subject tells. */
 export interface VenueInfo {
@@ -12,6 +23,7 @@ export interface VenueInfo {
   readonly ackPolicy: string;
   readonly limits: { readonly answersPerSessionMax: number };
   readonly instruments: readonly InstrumentInfo[];
+  readonly statistics: PipelineStatistics;
 }
 
 export interface VenueClientOptions {
@@ -38,7 +50,8 @@ interface Batch {
   readonly first: number;
   readonly count: number;
   readonly bytes: Uint8Array;
-  readonly resolve: (answers: Answer[]) => void;
+  /** Gets the answers as words: messages.ts. */
+  readonly resolve: (answers: Uint32Array) => void;
   readonly reject: (error: Error) => void;
   sent: boolean;
 }
@@ -49,6 +62,18 @@ const ANSWER_MS_MAX = 5_000;
 const GIVE_UP_MS = 60_000;
 const BACK_OFF_MS_MIN = 5;
 const BACK_OFF_MS_MAX = 500;
+
+/** A connection that several sessions use; the last one to be closed closes it. */
+interface SharedConnection {
+  readonly connection: NatsConnection;
+  readonly inbox: ReplyInbox;
+  sessions: number;
+}
+
+/** Sessions that one call opens, at most. */
+export const SESSIONS_TOGETHER_MAX = 32;
+/** Keys that users give are below this; what is above tells the sessions of one call apart. */
+const USER_KEYS = 2n ** 53n;
 
 /**
  * A client session over NATS. Batches go out in order with several in flight; whatever was not answered, because the venue
@@ -62,7 +87,7 @@ export class VenueClient {
   /** Batches that were sent more than once. */
   retries = 0;
   readonly #options: VenueClientOptions;
-  readonly #connection: NatsConnection;
+  readonly #shared: SharedConnection;
   /** Requests from the oldest unanswered one on; no more than the venue keeps answers for, or a repeat had none. */
   readonly #windowCommands: number;
   readonly #queue: Batch[] = [];
@@ -76,30 +101,35 @@ export class VenueClient {
   #next: number;
   #room: (() => void)[] = [];
   #closed = false;
+  #left = false;
 
   static async open(options: VenueClientOptions): Promise<VenueClient> {
+    const [client] = await VenueClient.openSeveral(options, 1);
+    return client as VenueClient;
+  }
+
+  /**
+   * Opens 1 to 32 sessions of one account over one connection, so that more can be under way than the venue keeps answers
+   * for in one. The same key and number of sessions give the same sessions again. Commands of different sessions are
+   * handled in whatever order they arrive.
+   */
+  static async openSeveral(options: VenueClientOptions, count: number): Promise<VenueClient[]> {
+    if (!Number.isInteger(count) || count < 1 || count > SESSIONS_TOGETHER_MAX)
+      throw new RangeError(`sessions: ${count} must be a whole number from 1 to ${SESSIONS_TOGETHER_MAX}`);
     const connection = await persist(options, 'NATS', () =>
       connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
     );
     try {
-      const info = await persist(options, 'info', async () => {
-        const reply = await connection.request(infoSubject(options.shard), '', {
-          timeout: options.answerMsMax ?? ANSWER_MS_MAX,
-        });
-        return reply.json<VenueInfo>();
-      });
-      const words = new Uint32Array(COMMAND_WORDS);
-      encodeCommand(words, 0, { op: 'sessionOpen', account: options.account, id: options.key });
-      const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
-      const session = await persist(options, 'session', async () => {
-        const reply = await ask(connection, options, request);
-        if (!Array.isArray(reply)) throw isPassing(reply) ? new Error(`${reply.error}: ${reply.rule}`) : refused(reply);
-        const [answer] = reply;
-        if (answer === undefined || answer.reason !== 0)
-          throw new ClientError(`session: ${reasonText(answer?.reason ?? 0)}`);
-        return { number: answer.open, handled: answer.traded };
-      });
-      return new VenueClient(options, connection, info, session);
+      const inbox = new ReplyInbox(connection);
+      const info = await readInfo(inbox, options);
+      const shared = { connection, inbox, sessions: count };
+      const clients: VenueClient[] = [];
+      for (let index = 0; index < count; index++) {
+        const apart = BigInt((count - 1) * SESSIONS_TOGETHER_MAX + index) * USER_KEYS;
+        const key = count === 1 ? options.key : BigInt(options.key) + apart;
+        clients.push(new VenueClient(options, shared, info, await openSession(inbox, { ...options, key })));
+      }
+      return clients;
     } catch (error) {
       await connection.close();
       throw error;
@@ -108,12 +138,12 @@ export class VenueClient {
 
   private constructor(
     options: VenueClientOptions,
-    connection: NatsConnection,
+    shared: SharedConnection,
     info: VenueInfo,
     session: { number: number; handled: number },
   ) {
     this.#options = options;
-    this.#connection = connection;
+    this.#shared = shared;
     this.info = info;
     this.session = session.number;
     this.handled = session.handled;
@@ -140,9 +170,15 @@ export class VenueClient {
    * Sends the first `count` records of `words` as the next requests; resolves with their answers in order.
    * Rejects with {@link ClientError}.
    */
-  send(words: Uint32Array, count: number): Promise<Answer[]> {
+  async send(words: Uint32Array, count: number): Promise<Answer[]> {
+    return decodeAnswers(await this.sendRecords(words, count), 0, count);
+  }
+
+  /** Like {@link send}, with the answers as words, which takes no object a command. */
+  sendRecords(words: Uint32Array, count: number): Promise<Uint32Array> {
     if (count < 1 || count > this.batchMax)
       throw new RangeError(`count: ${count} must be 1 to ${this.batchMax} commands`);
+    if (this.#closed) return Promise.reject(new ClientError('the client was closed'));
     const records = new Uint8Array(words.buffer, words.byteOffset, count * COMMAND_BYTES);
     const first = this.#next;
     this.#next += count;
@@ -151,6 +187,11 @@ export class VenueClient {
       this.#queue.push({ first, count, bytes, resolve, reject, sent: false });
       this.#pump();
     });
+  }
+
+  /** What the venue tells now. */
+  readInfo(): Promise<VenueInfo> {
+    return readInfo(this.#shared.inbox, this.#options);
   }
 
   /** Resolves when another batch of `count` would go out at once. */
@@ -162,10 +203,12 @@ export class VenueClient {
   }
 
   async close(): Promise<void> {
+    if (this.#left) return;
+    this.#left = true;
     this.#closed = true;
     for (const batch of this.#queue.splice(0)) batch.reject(new ClientError('the client was closed'));
     this.#wake();
-    await this.#connection.close();
+    if (--this.#shared.sessions === 0) await this.#shared.connection.close();
   }
 
   #fits(end: number): boolean {
@@ -188,12 +231,12 @@ export class VenueClient {
   async #ask(batch: Batch): Promise<void> {
     let problem: string | undefined;
     try {
-      const reply = await ask(this.#connection, this.#options, batch.bytes);
-      if (Array.isArray(reply)) {
-        const lost = reply.find((answer) => SESSION_REASONS.has(answer.reason));
-        if (lost === undefined) this.#settle(batch, reply);
-        else if (lost.reason === Reason.requestGap) problem = 'an earlier request is missing';
-        else return this.#giveUp(new ClientError(`session ${this.session}: ${reasonText(lost.reason)}`));
+      const reply = await ask(this.#shared.inbox, this.#options, batch.bytes);
+      if (reply instanceof Uint32Array) {
+        const lost = sessionReason(reply);
+        if (lost === Reason.none) this.#settle(batch, reply);
+        else if (lost === Reason.requestGap) problem = 'an earlier request is missing';
+        else return this.#giveUp(new ClientError(`session ${this.session}: ${reasonText(lost)}`));
       } else if (isPassing(reply)) problem = `${reply.error}: ${reply.rule}`;
       else return this.#giveUp(refused(reply));
     } catch (error) {
@@ -209,7 +252,7 @@ export class VenueClient {
     else this.#pump();
   }
 
-  #settle(batch: Batch, answers: Answer[]): void {
+  #settle(batch: Batch, answers: Uint32Array): void {
     const index = this.#queue.indexOf(batch);
     if (index < 0) return;
     this.#queue.splice(index, 1);
@@ -247,18 +290,46 @@ export class VenueClient {
   }
 }
 
-async function ask(
-  connection: NatsConnection,
-  options: VenueClientOptions,
-  bytes: Uint8Array,
-): Promise<Answer[] | Refusal> {
+async function ask(inbox: ReplyInbox, options: VenueClientOptions, bytes: Uint8Array): Promise<Uint32Array | Refusal> {
   const carried = options.token === undefined ? undefined : headers();
   if (options.token !== undefined) carried?.set(TOKEN_HEADER, options.token);
-  const reply = await connection.request(submitSubject(options.shard), bytes, {
-    timeout: options.answerMsMax ?? ANSWER_MS_MAX,
-    ...(carried === undefined ? {} : { headers: carried }),
+  const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
+  return readReply(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
+}
+
+function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<VenueInfo> {
+  return persist(options, 'info', async () => {
+    const timeout = options.answerMsMax ?? ANSWER_MS_MAX;
+    const reply = await inbox.ask(infoSubject(options.shard), new Uint8Array(), timeout);
+    return JSON.parse(new TextDecoder().decode(reply)) as VenueInfo;
   });
-  return decodeReply(reply.data);
+}
+
+async function openSession(
+  inbox: ReplyInbox,
+  options: VenueClientOptions,
+): Promise<{ number: number; handled: number }> {
+  const words = new Uint32Array(COMMAND_WORDS);
+  encodeCommand(words, 0, { op: 'sessionOpen', account: options.account, id: options.key });
+  const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
+  return persist(options, 'session', async () => {
+    const reply = await ask(inbox, options, request);
+    if (!(reply instanceof Uint32Array))
+      throw isPassing(reply) ? new Error(`${reply.error}: ${reply.rule}`) : refused(reply);
+    const [answer] = decodeAnswers(reply, 0, 1);
+    if (answer === undefined || answer.reason !== Reason.none)
+      throw new ClientError(`session: ${reasonText(answer?.reason ?? Reason.none)}`);
+    return { number: answer.open, handled: answer.traded };
+  });
+}
+
+/** The first reason among answers that concerns the session, or none. */
+function sessionReason(answers: Uint32Array): number {
+  for (let at = ANSWER_WORD.tail; at < answers.length; at += ANSWER_WORDS) {
+    const reason = (answers[at] as number) & 255;
+    if (reason !== Reason.none && SESSION_REASONS.has(reason)) return reason;
+  }
+  return Reason.none;
 }
 
 /** Whether sending the same again may succeed. */

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { EventType } from '../journal/events.ts';
 import { JournalError } from '../journal/findings.ts';
 import { checkLimits, DEFAULT_LIMITS, type Genesis, type VenueLimits } from '../journal/genesis.ts';
 import { JournalReader } from '../journal/reader.ts';
@@ -15,6 +16,7 @@ import type { JournalThreadBegin, JournalThreadData, JournalThreadReport } from 
 import { NatsGateway, type NatsGatewayOptions } from '../sequencer/nats-gateway.ts';
 import type { OpenSession } from '../sequencer/open-sessions.ts';
 import { allocatePipeline, Bells, type PipelineMemory, REPLICAS_MAX, STATUS } from '../sequencer/pipeline.ts';
+import { type PipelineStatistics, readStatistics } from '../sequencer/pipeline-counters.ts';
 import type { SequencerStopped, SequencerThreadData } from '../sequencer/sequencer-thread.ts';
 import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
@@ -192,7 +194,14 @@ export class Venue {
       limits: genesis.limits,
       instruments: this.#directory.all,
       host: this.placement,
+      statistics: this.statistics(),
     };
+  }
+
+  /** What the threads have counted, and how long each stage took, since the venue was opened. */
+  statistics(): PipelineStatistics {
+    const { counters, replicas } = this.#require(this.#memory);
+    return readStatistics(counters, replicas);
   }
 
   /** The last sequence on disk. */
@@ -265,7 +274,7 @@ export class Venue {
     } satisfies SequencerThreadData);
     const port = new CommandPort(memory, 0, options.ackPolicy ?? 'disk');
     this.#port = port;
-    port.listen((words, mask, from, count) => this.#directory.take(words, mask, from, count));
+    port.listen((words, mask, from, count) => this.#directory.take(words, mask, from, count), [EventType.instrument]);
     this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
     const measures = await Promise.race([this.#host.begin(), this.failed]);
     if (measures instanceof Error) throw measures;

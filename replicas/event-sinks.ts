@@ -1,5 +1,6 @@
 import { EVENT_WORDS } from '../journal/events.ts';
 import { Bells, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
+import { cellsOf, countersOf, REPLICA_COUNTS } from '../sequencer/pipeline-counters.ts';
 import { RingProducer } from '../sequencer/rings.ts';
 import type { EventSink } from './event-buffer.ts';
 import { EventDigest } from './event-digest.ts';
@@ -11,6 +12,7 @@ export class SinkClosed extends Error {
 
 /** Looks at a full ring this often while waiting for the gateway. */
 const FULL_SLEEP_MS = 1;
+const COUNT = cellsOf(REPLICA_COUNTS);
 
 /** The leader's events: into the event ring, towards the gateway. */
 export class RingSink implements EventSink {
@@ -23,6 +25,7 @@ export class RingSink implements EventSink {
   readonly #bells: Bells;
   readonly #replica: number;
   readonly #status: Int32Array;
+  readonly #counters: Float64Array;
   #digested: number;
   #derived = false;
   #recovering = true;
@@ -37,6 +40,7 @@ export class RingSink implements EventSink {
     this.#bells = new Bells(memory);
     this.#replica = replica;
     this.#status = new Int32Array(memory.status);
+    this.#counters = countersOf(memory.counters, replica);
   }
 
   makeRoom(): void {
@@ -46,7 +50,10 @@ export class RingSink implements EventSink {
     }
     if (!this.#derived) this.takeDigest();
     this.publish();
+    if (this.next !== this.limit) return;
+    this.#counters[COUNT.eventRingFull] = (this.#counters[COUNT.eventRingFull] as number) + 1;
     const bell = this.#bells.replicas[this.#replica];
+    Atomics.store(this.#status, STATUS.leaderWaits, 1);
     while (this.next === this.limit) {
       if (Atomics.load(this.#status, STATUS.failed) !== 0) throw new SinkClosed('the journal failed');
       const seen = bell?.count() ?? 0;
@@ -54,6 +61,7 @@ export class RingSink implements EventSink {
       this.#refresh();
       if (this.next === this.limit) bell?.sleep(seen, FULL_SLEEP_MS);
     }
+    Atomics.store(this.#status, STATUS.leaderWaits, 0);
   }
 
   /** Forgets what was written: events of commands replayed from the journal were let out before. */

@@ -5,6 +5,7 @@ import { BLOCK_HEADER_WORDS, BLOCK_ORDERS_MAX } from '../journal/block.ts';
 import { hashOf } from '../journal/chain.ts';
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
+import { Stopwatch } from '../sequencer/clock.ts';
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import { Idle } from '../sequencer/doorbell.ts';
 import { reportMeasures, reportTables, type ThreadMeasures } from '../sequencer/host-measures.ts';
@@ -16,7 +17,10 @@ import {
   COMMAND_CONSUMER,
   type PipelineMemory,
   STATUS,
+  stampPlace,
+  untilStamp,
 } from '../sequencer/pipeline.ts';
+import { cellsOf, countersOf, histogramOf, REPLICA_COUNTS, STAMP_EVERY } from '../sequencer/pipeline-counters.ts';
 import { RingConsumer, RingFollower, SLOT_SHIFT, SLOT_WORDS } from '../sequencer/rings.ts';
 import { encodeState, StateScratch } from './canonical-state.ts';
 import { DIGEST_EVERY, untilDigest } from './event-digest.ts';
@@ -93,7 +97,13 @@ const { memory, replica } = data;
 const status = new Int32Array(memory.status);
 const bells = new Bells(memory);
 const bell = bells.replicas[replica] ?? bells.gateway;
-const idle = new Idle(data.idle, availableParallelism(), data.busyThreads);
+const counters = countersOf(memory.counters, replica);
+const COUNT = cellsOf(REPLICA_COUNTS);
+const idle = new Idle(data.idle, availableParallelism(), data.busyThreads, counters);
+
+function count(cell: number, more: number): void {
+  counters[cell] = (counters[cell] as number) + more;
+}
 
 function report(message: ReplicaReport, transfer: ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, transfer);
@@ -134,17 +144,22 @@ async function lead(): Promise<Matcher> {
   const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
   await recover(matcher, sink);
   const top = new TopOfBook(matcher);
+  const stopwatch = new Stopwatch(memory.startedNs);
+  const stamps = new Float64Array(memory.stamps);
+  const applied = histogramOf(memory.counters, memory.replicas, 'sequencedToApplied');
   for (;;) {
     const seen = bell.count();
-    let count = commands.available();
-    if (count === 0) {
+    const waiting = commands.available();
+    if (waiting === 0) {
       if (Atomics.load(status, STATUS.stop) >= 2) return matcher;
       idle.wait(bell, seen);
       continue;
     }
     idle.reset();
-    count = Math.min(count, BATCH_COMMANDS_MAX, untilDigest(matcher.sequence()));
-    for (let index = 0; index < count; index++) {
+    if (waiting > (counters[COUNT.waitingMost] as number)) counters[COUNT.waitingMost] = waiting;
+    const before = matcher.sequence();
+    const batch = Math.min(waiting, BATCH_COMMANDS_MAX, untilDigest(before));
+    for (let index = 0; index < batch; index++) {
       const at = commands.wordAt(index);
       matcher.apply(commands.words, at);
       top.touch(commands.words, at);
@@ -155,10 +170,33 @@ async function lead(): Promise<Matcher> {
     sink.endDerived();
     sink.publish();
     Atomics.store(status, appliedWord(replica), matcher.sequence() | 0);
-    commands.release(count);
-    bells.gateway.ring();
-    bells.sequencer.ring();
+    const now = stopwatch.ns();
+    for (let index = untilStamp(before); index < batch; index += STAMP_EVERY)
+      applied.record(now - (stamps[stampPlace(before + 1 + index)] as number));
+    commands.release(batch);
+    count(COUNT.batches, 1);
+    count(COUNT.commands, batch);
+    if (mayLeave(before + 1)) bells.gateway.ring();
+    if (Atomics.load(status, STATUS.sequencerWaits) !== 0) bells.sequencer.ring();
   }
+}
+
+/**
+ * Whether the gateway can let out anything of the commands from `first` on. If they become durable only after this look,
+ * the journal thread rings for them.
+ */
+function mayLeave(first: number): boolean {
+  if (Atomics.load(status, STATUS.ackByReplicas) !== 0) return true;
+  return ((Atomics.load(status, STATUS.durableSequence) - first) | 0) >= 0;
+}
+
+/**
+ * Whether a ring holds what is published from `cursor` on, with room left. A follower that was lapped goes back to the rings
+ * then: reading the journal, with all its hashes, to the end would cost it more than matching does, and while others write
+ * it would not come to an end.
+ */
+function isWithin(ring: RingFollower, cursor: number): boolean {
+  return ring.ahead(cursor | 0) <= ring.slots / 2;
 }
 
 async function follow(): Promise<Matcher> {
@@ -175,8 +213,8 @@ async function follow(): Promise<Matcher> {
   let snapshotTaken = matcher.sequence();
   let snapshotAt = snapshotTaken + data.snapshotEvery;
 
-  const applyWords = (from: Uint32Array, at: number, count: number): void => {
-    for (let index = 0; index < count; index++) {
+  const applyWords = (from: Uint32Array, at: number, commandCount: number): void => {
+    for (let index = 0; index < commandCount; index++) {
       matcher.apply(from, at + (index << SLOT_SHIFT));
       if (untilDigest(matcher.sequence()) === DIGEST_EVERY) {
         sink.takeDigest();
@@ -185,7 +223,9 @@ async function follow(): Promise<Matcher> {
     }
     sink.takeDigest();
     Atomics.store(status, appliedWord(replica), matcher.sequence() | 0);
-    bells.gateway.ring();
+    count(COUNT.batches, 1);
+    count(COUNT.commands, commandCount);
+    if (Atomics.load(status, STATUS.ackByReplicas) !== 0) bells.gateway.ring();
   };
 
   const snapshot = (): void => {
@@ -211,24 +251,28 @@ async function follow(): Promise<Matcher> {
       continue;
     }
     idle.reset();
+    if (ahead > (counters[COUNT.waitingMost] as number)) counters[COUNT.waitingMost] = ahead;
     const first = matcher.sequence() + 1;
-    let count = 0;
+    let commandCount = 0;
     let intact = ahead <= BLOCK_SLOTS && blocks.copy((block + 1) | 0, 1, descriptor, 0);
     if (intact) {
-      count = descriptor[BLOCK_SLOT_WORD.count] as number;
+      commandCount = descriptor[BLOCK_SLOT_WORD.count] as number;
       if (readWide(descriptor, BLOCK_SLOT_WORD.firstSequence) !== first)
         throw new Error(`the multicast begins block ${block + 1} at another sequence than ${first}`);
-      intact = commands.copy(first | 0, count, words, 0);
+      intact = commands.copy(first | 0, commandCount, words, 0);
     }
     if (intact) {
-      applyWords(words, 0, count);
+      applyWords(words, 0, commandCount);
       block++;
       timeLow = descriptor[BLOCK_SLOT_WORD.time] as number;
       timeHigh = descriptor[BLOCK_SLOT_WORD.time + 1] as number;
     } else {
+      count(COUNT.laps, 1);
       for (const view of replayJournal(data.directory, first)) {
         applyWords(view.words, BLOCK_HEADER_WORDS, view.count);
         ({ block, timeLow, timeHigh } = view);
+        count(COUNT.blocksRepaired, 1);
+        if (isWithin(blocks, block + 1) && isWithin(commands, matcher.sequence() + 1)) break;
       }
       report({ kind: 'caught-up', replica, from: first, to: matcher.sequence() });
     }

@@ -29,3 +29,29 @@ export class Clock {
     return micros;
   }
 }
+
+/** How often a stopwatch compares its two clocks when it starts; the closest pair counts. */
+const COMPARISONS = 8;
+
+/**
+ * Nanoseconds since `startedNs`, a reading of process.hrtime.bigint(), the same on every thread of the process: each
+ * thread's performance.now() counts from a moment of its own. For spans of time, not for records.
+ */
+export class Stopwatch {
+  /** What to add to this thread's performance.now(), in nanoseconds. */
+  readonly #offsetNs: number;
+
+  constructor(startedNs: bigint) {
+    let offsetNs = Number.POSITIVE_INFINITY;
+    for (let look = 0; look < COMPARISONS; look++) {
+      const before = performance.now();
+      // Whatever comes between the two looks makes this larger, never smaller.
+      offsetNs = Math.min(offsetNs, Number(process.hrtime.bigint() - startedNs) - before * 1e6);
+    }
+    this.#offsetNs = offsetNs;
+  }
+
+  ns(): number {
+    return performance.now() * 1e6 + this.#offsetNs;
+  }
+}

@@ -1,22 +1,19 @@
-import { readWide, TWO_32 } from '../journal/amounts.ts';
-import { COMMAND_WORD, COMMAND_WORDS } from '../journal/commands.ts';
-import {
-  EVENT_WORD,
-  EVENT_WORDS,
-  EventFlag,
-  EventType,
-  eventFlags,
-  eventReason,
-  eventType,
-} from '../journal/events.ts';
-import { Reason } from '../journal/reasons.ts';
-import type { AnswerSink, ReplyStatusName } from './messages.ts';
-import { appliedWord, Bells, type PipelineMemory, STATUS } from './pipeline.ts';
-import { RingConsumer, RingProducer } from './rings.ts';
+import { TWO_32 } from '../journal/amounts.ts';
+import { COMMAND_WORD } from '../journal/commands.ts';
+import { EVENT_WORD, EventFlag, EventType } from '../journal/events.ts';
+import { Stopwatch } from './clock.ts';
+import type { LatencyHistogram } from './latency-histogram.ts';
+import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink, MESSAGE_COMMANDS_MAX, type ReplyStatusName } from './messages.ts';
+import { appliedWord, Bells, GATEWAY_STAMPED, type PipelineMemory, STATUS } from './pipeline.ts';
+import { cellsOf, countersOf, GATEWAY_COUNTS, histogramOf, WAITING_CELL } from './pipeline-counters.ts';
+import { copyToRing, RingConsumer, RingProducer, SLOT_SHIFT } from './rings.ts';
 
 /**
  * The gateway's end of the pipeline, on the thread with the event loop: commands go into the input ring, and events come
  * out once the ack policy allows it. Knows nothing of networks.
+ *
+ * Commands under way are told by a cursor that counts every command taken, as the input ring does: what is known of a
+ * command lies at its cursor, modulo the length, in arrays that are used over and over.
  */
 
 /** Which copies exist when an acknowledgement leaves. */
@@ -25,18 +22,24 @@ export type AckPolicy = (typeof ACK_POLICIES)[number];
 
 /** Events given to a listener at once. */
 const EVENTS_PER_TURN_MAX = 8192;
+/** Commands, and so batches, taken and not acknowledged; more are answered `busy`. A power of two. */
+const UNDER_WAY_MAX = 1 << 17;
+const UNDER_WAY_MASK = UNDER_WAY_MAX - 1;
+/** A sleeping gateway looks around this often even if nobody rings. */
+const SLEEP_MS_MAX = 50;
 
-/** A batch of commands on its way, and where its answers go. */
-interface Pending {
-  readonly count: number;
-  readonly sink: AnswerSink;
-  /** Sequences of the commands, filled in as they are known. */
-  readonly sequences: Float64Array;
-  assigned: number;
-}
+/** Kinds of event that tell the outcome of a command, as bits. */
+const OUTCOMES = (1 << EventType.answer) | (1 << EventType.rejected) | (1 << EventType.session);
+const EVERY_KIND = -1;
+const COUNT = cellsOf(GATEWAY_COUNTS);
 
 /** Sees every event that may be let out, in order: `count` events of a ring from the slot at cursor `from`. */
 export type EventListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
+
+interface Listening {
+  readonly listener: EventListener;
+  readonly kinds: number;
+}
 
 export class CommandPort {
   readonly #memory: PipelineMemory;
@@ -45,15 +48,27 @@ export class CommandPort {
   readonly #status: Int32Array;
   readonly #bells: Bells;
   readonly #policy: AckPolicy;
-  readonly #listeners: EventListener[] = [];
-  /** Batches in order of submission; those before #firstPending are done. */
-  #pending: Pending[] = [];
-  #firstPending = 0;
-  /** The batch that the last event belonged to: sequences rise, so the next one is there or later. */
-  #noting = 0;
-  /** The first batch that does not know all its sequences. */
-  #firstUnassigned = 0;
-  /** Input slots whose sequence was read back; slots are not written again before that. */
+  readonly #listeners: Listening[] = [];
+  readonly #counters: Float64Array;
+  readonly #stopwatch: Stopwatch;
+  readonly #acknowledged: LatencyHistogram;
+  /** Of each command: the low 32 bits of its sequence, once that is known. */
+  readonly #places = new Int32Array(UNDER_WAY_MAX);
+  /** Of each command: its answer as a reply carries it (messages.ts). */
+  readonly #answers = new Uint32Array(UNDER_WAY_MAX * ANSWER_WORDS);
+  /** The answers of a batch that lies across the end of the array. */
+  readonly #straightened = new Uint32Array(MESSAGE_COMMANDS_MAX * ANSWER_WORDS);
+  /** Of each batch, by a cursor of its own: the cursor after its last command, when it was taken, and whose it is. */
+  readonly #ends = new Int32Array(UNDER_WAY_MAX);
+  readonly #takenNs = new Float64Array(UNDER_WAY_MAX);
+  readonly #sinks: (AnswerSink | undefined)[] = new Array<AnswerSink | undefined>(UNDER_WAY_MAX).fill(undefined);
+  #firstBatch = 0;
+  #nextBatch = 0;
+  /** The first command that is not acknowledged. */
+  #done: number;
+  /** The command that the last event belonged to: sequences rise, so the next one's is there or later. */
+  #noting: number;
+  /** The first command whose sequence was not read back; its input slot is not written again before that. */
   #reaped: number;
   #running = true;
   #refusing = false;
@@ -70,7 +85,13 @@ export class CommandPort {
     this.#status = new Int32Array(memory.status);
     this.#bells = new Bells(memory);
     this.#policy = policy;
+    this.#counters = countersOf(memory.counters, 'gateway');
+    this.#stopwatch = new Stopwatch(memory.startedNs);
+    this.#acknowledged = histogramOf(memory.counters, memory.replicas, 'gatewayToAcknowledged');
     this.#reaped = this.#input.next;
+    this.#noting = this.#reaped;
+    this.#done = this.#reaped;
+    if (policy === 'memory') Atomics.store(this.#status, STATUS.ackByReplicas, 1);
   }
 
   /** Why nothing is taken any more; undefined as long as commands are. */
@@ -79,12 +100,19 @@ export class CommandPort {
     return this.#refusing || !this.#running ? 'the venue is closing' : undefined;
   }
 
-  listen(listener: EventListener): void {
-    this.#listeners.push(listener);
+  /** Commands taken and not acknowledged. */
+  get underWay(): number {
+    return (this.#input.next - this.#done) | 0;
+  }
+
+  /** With `kinds`, the listener is called only for turns in which an event of one of these types is let out. */
+  listen(listener: EventListener, kinds?: readonly number[]): void {
+    const bits = kinds === undefined ? EVERY_KIND : kinds.reduce((set, kind) => set | (1 << kind), 0);
+    this.#listeners.push({ listener, kinds: bits });
   }
 
   /**
-   * Puts `count` records, from word `at`, into the sequence, as requests `firstRequest` and on of `session`.
+   * Puts `count` records, 1 to 256, from word `at`, into the sequence, as requests `firstRequest` and on of `session`.
    * @returns why not, if not; then nothing was taken.
    */
   submit(
@@ -95,21 +123,39 @@ export class CommandPort {
     firstRequest: number,
     sink: AnswerSink,
   ): ReplyStatusName {
+    if (count < 1 || count > MESSAGE_COMMANDS_MAX)
+      throw new RangeError(`count: ${count} must be 1 to ${MESSAGE_COMMANDS_MAX}`);
     if (this.refusal !== undefined) return 'unavailable';
     this.#reap();
-    const used = (this.#input.next - this.#reaped) | 0;
-    if (this.#input.slots - used < count || this.#input.room(count) < count) return 'busy';
+    const unread = (this.#input.next - this.#reaped) | 0;
+    const underWay = this.underWay + count;
+    if (this.#input.slots - unread < count || this.#input.room(count) < count || underWay > UNDER_WAY_MAX) {
+      this.#count(COUNT.busy, 1);
+      return 'busy';
+    }
     const words = this.#input.words;
+    copyToRing(records, at, count, this.#input);
     for (let index = 0; index < count; index++) {
-      const from = at + index * COMMAND_WORDS;
       const to = this.#input.wordAt(index);
-      for (let word = 0; word < COMMAND_WORD.session; word++) words[to + word] = records[from + word] as number;
       words[to + COMMAND_WORD.session] = session;
       words[to + COMMAND_WORD.request] = session === 0 ? 0 : firstRequest + index;
+      words[to + COMMAND_WORD.time + 1] = 0;
     }
+    const batch = this.#nextBatch & UNDER_WAY_MASK;
+    const now = Math.max(0, Math.round(this.#stopwatch.ns()));
+    const high = Math.floor(now / TWO_32);
+    const stamp = this.#input.wordAt(0) + COMMAND_WORD.time;
+    words[stamp] = now - high * TWO_32;
+    words[stamp + 1] = GATEWAY_STAMPED + high;
+    this.#takenNs[batch] = now;
+    this.#ends[batch] = this.#input.next + count;
+    this.#sinks[batch] = sink;
+    this.#nextBatch = (this.#nextBatch + 1) | 0;
     this.#input.publish(count);
-    this.#pending.push({ count, sink, sequences: new Float64Array(count), assigned: 0 });
     this.#bells.sequencer.ring();
+    this.#count(COUNT.batches, 1);
+    this.#count(COUNT.commands, count);
+    this.#most(COUNT.inFlightMost, underWay);
     return 'ok';
   }
 
@@ -122,13 +168,14 @@ export class CommandPort {
         await new Promise((resolve) => setImmediate(resolve));
         continue;
       }
-      await this.#bells.gateway.sleepAsync(seen, 50);
+      this.#count(WAITING_CELL.parks, 1);
+      await this.#bells.gateway.sleepAsync(seen, SLEEP_MS_MAX);
     }
   }
 
   /** Resolves when every submitted command is answered. */
   drained(): Promise<void> {
-    if (this.#firstPending === this.#pending.length) return Promise.resolve();
+    if (this.#firstBatch === this.#nextBatch) return Promise.resolve();
     return new Promise((resolve) => {
       const before = this.#idle;
       this.#idle = () => {
@@ -152,12 +199,7 @@ export class CommandPort {
   fail(why: string): void {
     if (this.#failure !== undefined) return;
     this.#failure = why;
-    for (let index = this.#firstPending; index < this.#pending.length; index++)
-      (this.#pending[index] as Pending).sink.fail(why);
-    this.#pending = [];
-    this.#firstPending = 0;
-    this.#firstUnassigned = 0;
-    this.#noting = 0;
+    while (this.#firstBatch !== this.#nextBatch) this.#endBatch()?.fail(why);
     this.#idle?.();
   }
 
@@ -167,11 +209,17 @@ export class CommandPort {
     // The order matters. Every command up to `applied` has all its events in the ring; and a command whose event is seen,
     // or that is durable, was given back by the sequencer before, so reaping after that finds its sequence.
     const applied = Atomics.load(this.#status, appliedWord(0));
-    const available = Math.min(this.#events.available(), EVENTS_PER_TURN_MAX);
+    const waiting = this.#events.available();
+    const available = Math.min(waiting, EVENTS_PER_TURN_MAX);
     const gate = this.#gate(available, applied);
     this.#reap();
     const complete = ((gate - applied) | 0) < 0 ? gate : applied;
     const count = this.#letOut(gate, available);
+    if (count > 0) {
+      this.#count(COUNT.turns, 1);
+      this.#count(COUNT.events, count);
+      this.#most(COUNT.eventsWaitingMost, waiting);
+    }
     this.#finishThrough(complete);
     return count;
   }
@@ -193,105 +241,118 @@ export class CommandPort {
   }
 
   #letOut(gate: number, available: number): number {
-    const { words, mask } = this.#events;
+    const { words, mask, next } = this.#events;
     let count = 0;
-    while (count < available) {
-      const at = this.#events.wordAt(count);
-      if (((gate - (words[at + EVENT_WORD.sequence] as number)) | 0) < 0) break;
-      count++;
+    let kinds = 0;
+    for (; count < available; count++) {
+      const at = ((next + count) & mask) << SLOT_SHIFT;
+      const sequence = (words[at + EVENT_WORD.sequence] as number) | 0;
+      if (((gate - sequence) | 0) < 0) break;
+      const kind = 1 << ((words[at] as number) & 31);
+      kinds |= kind;
+      if ((kind & OUTCOMES) !== 0) this.#note(words, at, sequence, kind);
     }
     if (count === 0) return 0;
-    for (let index = 0; index < count; index++) {
-      const at = this.#events.wordAt(index);
-      const type = eventType(words, at);
-      if (type === EventType.answer || type === EventType.rejected || type === EventType.session)
-        this.#note(words, at, type);
-    }
-    for (const listener of this.#listeners) listener(words, mask, this.#events.next, count);
+    for (const { listener, kinds: wanted } of this.#listeners)
+      if ((kinds & wanted) !== 0) listener(words, mask, next, count);
     this.#events.release(count);
-    this.#bells.replicas[0]?.ring();
+    if (Atomics.load(this.#status, STATUS.leaderWaits) !== 0) this.#bells.replicas[0]?.ring();
     return count;
   }
 
   /** Keeps what an event says about the outcome of its command; a later one of the same command replaces it. */
-  #note(words: Uint32Array, at: number, type: number): void {
-    const sequence = readWide(words, at + EVENT_WORD.sequence);
-    for (let index = this.#noting; index < this.#pending.length; index++) {
-      this.#noting = index;
-      const pending = this.#pending[index] as Pending;
-      if (pending.assigned === 0 || (pending.sequences[0] as number) > sequence) return;
-      if ((pending.sequences[pending.assigned - 1] as number) < sequence) continue;
-      const place = placeOf(pending, sequence);
-      if (place < 0) return;
-      if (type === EventType.answer) {
-        pending.sink.answer(
-          place,
-          readWide(words, at + EVENT_WORD.price),
-          readWide(words, at + EVENT_WORD.open),
-          readWide(words, at + EVENT_WORD.quantity),
-          eventReason(words, at),
-          (eventFlags(words, at) & EventFlag.repeat) !== 0,
-        );
-      } else if (type === EventType.rejected) pending.sink.answer(place, sequence, 0, 0, eventReason(words, at), false);
-      else
-        pending.sink.answer(
-          place,
-          sequence,
-          readWide(words, at + EVENT_WORD.open),
-          readWide(words, at + EVENT_WORD.quantity),
-          Reason.none,
-          (eventFlags(words, at) & EventFlag.repeat) !== 0,
-        );
-      return;
+  #note(words: Uint32Array, at: number, sequence: number, kind: number): void {
+    const reaped = this.#reaped;
+    let noting = this.#noting;
+    while (noting !== reaped && (((this.#places[noting & UNDER_WAY_MASK] as number) - sequence) | 0) < 0)
+      noting = (noting + 1) | 0;
+    this.#noting = noting;
+    if (noting === reaped || this.#places[noting & UNDER_WAY_MASK] !== sequence) return;
+    const answers = this.#answers;
+    const to = (noting & UNDER_WAY_MASK) * ANSWER_WORDS;
+    const head = words[at] as number;
+    if (kind === 1 << EventType.answer) {
+      // A repeat tells where its request was handled first.
+      answers[to + ANSWER_WORD.sequence] = words[at + EVENT_WORD.price] as number;
+      answers[to + ANSWER_WORD.sequence + 1] = words[at + EVENT_WORD.price + 1] as number;
     }
+    const rejected = kind === 1 << EventType.rejected;
+    answers[to + ANSWER_WORD.open] = rejected ? 0 : (words[at + EVENT_WORD.open] as number);
+    answers[to + ANSWER_WORD.open + 1] = rejected ? 0 : (words[at + EVENT_WORD.open + 1] as number);
+    answers[to + ANSWER_WORD.traded] = rejected ? 0 : (words[at + EVENT_WORD.quantity] as number);
+    answers[to + ANSWER_WORD.traded + 1] = rejected ? 0 : (words[at + EVENT_WORD.quantity + 1] as number);
+    const repeat = !rejected && ((head >>> 24) & EventFlag.repeat) !== 0;
+    answers[to + ANSWER_WORD.tail] = ((head >>> 16) & 255) | (repeat ? 256 : 0);
   }
 
   /** Ends the batches whose commands all lie at or before the sequence with these low 32 bits. */
   #finishThrough(complete: number): void {
-    while (this.#firstPending < this.#pending.length) {
-      const pending = this.#pending[this.#firstPending] as Pending;
-      if (pending.assigned < pending.count) break;
-      const last = pending.sequences[pending.count - 1] as number;
-      if (((complete - last) | 0) < 0) break;
-      // All its events have been let out only when the ring holds none of them any more.
-      if (this.#events.available() > 0) {
-        const next = readWide(this.#events.words, this.#events.wordAt(0) + EVENT_WORD.sequence);
-        if (next <= last) break;
-      }
-      this.#firstPending++;
-      pending.sink.done(pending.sequences);
+    if (this.#firstBatch === this.#nextBatch) return;
+    // All events of a batch have been let out only when the ring holds none of them any more.
+    const waiting = this.#events.available() > 0;
+    const next = waiting ? (this.#events.words[this.#events.wordAt(0) + EVENT_WORD.sequence] as number) | 0 : 0;
+    const now = this.#stopwatch.ns();
+    while (this.#firstBatch !== this.#nextBatch) {
+      const batch = this.#firstBatch & UNDER_WAY_MASK;
+      const end = this.#ends[batch] as number;
+      if (((this.#reaped - end) | 0) < 0) break;
+      const last = this.#places[(end - 1) & UNDER_WAY_MASK] as number;
+      if (((complete - last) | 0) < 0 || (waiting && ((next - last) | 0) <= 0)) break;
+      const first = this.#done;
+      const count = (end - first) | 0;
+      this.#acknowledged.record(now - (this.#takenNs[batch] as number), count);
+      const sink = this.#endBatch();
+      const at = (first & UNDER_WAY_MASK) * ANSWER_WORDS;
+      if (at + count * ANSWER_WORDS <= this.#answers.length) sink?.done(this.#answers, at, count);
+      else sink?.done(this.#straighten(at, count), 0, count);
     }
-    if (this.#firstPending > 1024 || this.#firstPending === this.#pending.length) {
-      this.#pending.splice(0, this.#firstPending);
-      this.#firstUnassigned = Math.max(0, this.#firstUnassigned - this.#firstPending);
-      this.#noting = Math.max(0, this.#noting - this.#firstPending);
-      this.#firstPending = 0;
-      if (this.#pending.length === 0) {
-        this.#idle?.();
-        this.#idle = undefined;
-      }
-    }
+    if (this.#firstBatch !== this.#nextBatch) return;
+    this.#idle?.();
+    this.#idle = undefined;
+  }
+
+  /** Takes the oldest batch off. */
+  #endBatch(): AnswerSink | undefined {
+    const batch = this.#firstBatch & UNDER_WAY_MASK;
+    const sink = this.#sinks[batch];
+    this.#sinks[batch] = undefined;
+    this.#done = this.#ends[batch] as number;
+    this.#firstBatch = (this.#firstBatch + 1) | 0;
+    return sink;
+  }
+
+  #straighten(at: number, count: number): Uint32Array {
+    const atEnd = this.#answers.subarray(at);
+    this.#straightened.set(atEnd);
+    this.#straightened.set(this.#answers.subarray(0, count * ANSWER_WORDS - atEnd.length), atEnd.length);
+    return this.#straightened;
   }
 
   /** Reads the sequences that the sequencer wrote into the input slots it gave back. */
   #reap(): void {
     const consumed = this.#input.consumed();
-    const words = this.#input.words;
-    while (((consumed - this.#reaped) | 0) > 0) {
-      const pending = this.#pending[this.#firstUnassigned];
-      const at = (this.#reaped & this.#input.mask) * EVENT_WORDS;
-      this.#reaped = (this.#reaped + 1) | 0;
-      if (pending === undefined) continue;
-      pending.sequences[pending.assigned++] =
-        (words[at + COMMAND_WORD.time + 1] as number) * TWO_32 + (words[at + COMMAND_WORD.time] as number);
-      if (pending.assigned === pending.count) this.#firstUnassigned++;
+    const { words, mask } = this.#input;
+    const places = this.#places;
+    const answers = this.#answers;
+    let reaped = this.#reaped;
+    for (; reaped !== consumed; reaped = (reaped + 1) | 0) {
+      const at = ((reaped & mask) << SLOT_SHIFT) + COMMAND_WORD.time;
+      const low = words[at] as number;
+      places[reaped & UNDER_WAY_MASK] = low;
+      // What a command without any event is answered.
+      const to = (reaped & UNDER_WAY_MASK) * ANSWER_WORDS;
+      answers[to + ANSWER_WORD.sequence] = low;
+      answers[to + ANSWER_WORD.sequence + 1] = words[at + 1] as number;
+      for (let word = to + ANSWER_WORD.open; word < to + ANSWER_WORDS; word++) answers[word] = 0;
     }
+    this.#reaped = reaped;
   }
-}
 
-/** Place of a sequence among a batch's, or -1. They rise, and are neighbours unless another gateway's came between. */
-function placeOf(pending: Pending, sequence: number): number {
-  const guess = sequence - (pending.sequences[0] as number);
-  if (guess < pending.assigned && pending.sequences[guess] === sequence) return guess;
-  return pending.sequences.subarray(0, pending.assigned).indexOf(sequence);
+  #count(cell: number, more: number): void {
+    this.#counters[cell] = (this.#counters[cell] as number) + more;
+  }
+
+  #most(cell: number, value: number): void {
+    if (value > (this.#counters[cell] as number)) this.#counters[cell] = value;
+  }
 }

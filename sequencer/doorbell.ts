@@ -1,3 +1,5 @@
+import { WAITING_CELL } from './pipeline-counters.ts';
+
 /**
  * How a thread sleeps until another one has something for it. A doorbell is two words of shared memory: how often it was
  * rung, and whether somebody sleeps on it. Ringing an awake thread costs one atomic add and one load, no system call.
@@ -62,9 +64,17 @@ const YIELD_MS = 0.001;
 export class Idle {
   readonly #spinsMax: number;
   readonly #sleepMs: number;
+  readonly #counters: Float64Array;
   #spins = 0;
 
-  constructor(strategy: IdleStrategy, cores: number, busyThreads: number) {
+  /** Spins and parks are counted in the first cells of `counters`, as in pipeline-counters.ts. */
+  constructor(
+    strategy: IdleStrategy,
+    cores: number,
+    busyThreads: number,
+    counters: Float64Array = new Float64Array(2),
+  ) {
+    this.#counters = counters;
     this.#spinsMax =
       strategy === 'spin'
         ? Number.MAX_SAFE_INTEGER
@@ -83,7 +93,15 @@ export class Idle {
 
   /** Call when none was; `seen` is the bell's count from before looking. */
   wait(bell: Doorbell, seen: number): void {
-    if (this.#spins < this.#spinsMax) this.#spins++;
-    else bell.sleep(seen, this.#sleepMs);
+    if (this.#spins < this.#spinsMax) {
+      this.#spins++;
+      this.#counters[WAITING_CELL.spins] = (this.#counters[WAITING_CELL.spins] as number) + 1;
+    } else this.park(bell, seen, this.#sleepMs);
+  }
+
+  /** Sleeps without looking around first: for a thread that knows what it waits for. */
+  park(bell: Doorbell, seen: number, timeoutMs: number): void {
+    this.#counters[WAITING_CELL.parks] = (this.#counters[WAITING_CELL.parks] as number) + 1;
+    bell.sleep(seen, timeoutMs);
   }
 }

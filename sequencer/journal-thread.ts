@@ -4,8 +4,10 @@ import { BLOCK_HEADER_WORDS, BlockBuffer, blockBytes } from '../journal/block.ts
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import { JournalWriter } from '../journal/log.ts';
+import { Stopwatch } from './clock.ts';
 import { Idle, type IdleStrategy } from './doorbell.ts';
 import { reportMeasures, type ThreadMeasures } from './host-measures.ts';
+import type { LatencyHistogram } from './latency-histogram.ts';
 import {
   Bells,
   BLOCK_CONSUMER,
@@ -14,7 +16,10 @@ import {
   COMMAND_CONSUMER,
   type PipelineMemory,
   STATUS,
+  stampPlace,
+  untilStamp,
 } from './pipeline.ts';
+import { cellsOf, countersOf, histogramOf, JOURNAL_COUNTS, STAMP_EVERY } from './pipeline-counters.ts';
 import { copySlots, RingConsumer } from './rings.ts';
 
 /**
@@ -55,6 +60,7 @@ export type JournalThreadReport =
 
 const data = workerData as JournalThreadData;
 reportMeasures(data.host);
+const COUNT = cellsOf(JOURNAL_COUNTS);
 
 function report(message: JournalThreadReport, transfer: ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, transfer);
@@ -72,39 +78,66 @@ function write(writer: JournalWriter, memory: PipelineMemory): void {
   const blocks = new RingConsumer(memory.blocks, BLOCK_CONSUMER.journal);
   const hashes = new Uint8Array(memory.blockHashes);
   const block = new BlockBuffer();
-  const idle = new Idle(data.idle, data.cores, data.busyThreads);
+  const counters = countersOf(memory.counters, 'journal');
+  const stopwatch = new Stopwatch(memory.startedNs);
+  const stamps = new Float64Array(memory.stamps);
+  const durable = histogramOf(memory.counters, memory.replicas, 'sequencedToDurable');
+  const idle = new Idle(data.idle, data.cores, data.busyThreads, counters);
   for (;;) {
     const seen = bells.journal.count();
-    if (blocks.available() === 0) {
+    const waiting = blocks.available();
+    if (waiting === 0) {
       if (Atomics.load(status, STATUS.stop) >= 2) return;
-      if (!writer.prepare()) idle.wait(bells.journal, seen);
+      if (writer.prepare()) count(counters, COUNT.sparePieces, 1);
+      else idle.wait(bells.journal, seen);
       continue;
     }
     idle.reset();
+    if (waiting > (counters[COUNT.blocksWaitingMost] as number)) counters[COUNT.blocksWaitingMost] = waiting;
     const at = blocks.wordAt(0);
-    const count = blocks.words[at + BLOCK_SLOT_WORD.count] as number;
+    const commandCount = blocks.words[at + BLOCK_SLOT_WORD.count] as number;
     const first = readWide(blocks.words, at + BLOCK_SLOT_WORD.firstSequence);
     const number = readWide(blocks.words, at + BLOCK_SLOT_WORD.number);
-    copySlots(commands.words, commands.wordAt(0), count, block.words, BLOCK_HEADER_WORDS);
+    copySlots(commands.words, commands.wordAt(0), commandCount, block.words, BLOCK_HEADER_WORDS);
     writer.append(
       block,
-      count,
+      commandCount,
       first,
       blocks.words[at + BLOCK_SLOT_WORD.time] as number,
       blocks.words[at + BLOCK_SLOT_WORD.time + 1] as number,
     );
     hashes.set(writer.last.hash, (number & (BLOCK_SLOTS - 1)) * 32);
-    Atomics.store(status, STATUS.durableSequence, (first + count - 1) | 0);
+    Atomics.store(status, STATUS.durableSequence, (first + commandCount - 1) | 0);
     Atomics.store(status, STATUS.durableBlock, number | 0);
-    commands.release(count);
+    noteDurable(durable, stamps, first - 1, commandCount, stopwatch.ns());
+    commands.release(commandCount);
     blocks.release(1);
     bells.gateway.ring();
     bells.sequencer.ring();
+    count(counters, COUNT.blocks, 1);
+    count(counters, COUNT.commands, commandCount);
     if (data.forwardBlocks) {
-      const bytes = new Uint8Array(block.bytes.subarray(0, blockBytes(count)));
+      const bytes = new Uint8Array(block.bytes.subarray(0, blockBytes(commandCount)));
       report({ kind: 'block', block: number, bytes }, [bytes.buffer]);
     }
+    count(counters, COUNT.sparePieces, writer.keepPace());
   }
+}
+
+/** The stamps of the `commandCount` commands after sequence `before`, which are durable at `now`. */
+function noteDurable(
+  durable: LatencyHistogram,
+  stamps: Float64Array,
+  before: number,
+  commandCount: number,
+  now: number,
+): void {
+  for (let index = untilStamp(before); index < commandCount; index += STAMP_EVERY)
+    durable.record(now - (stamps[stampPlace(before + 1 + index)] as number));
+}
+
+function count(counters: Float64Array, cell: number, more: number): void {
+  counters[cell] = (counters[cell] as number) + more;
 }
 
 let writer: JournalWriter | undefined;

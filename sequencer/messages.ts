@@ -41,6 +41,9 @@ const MESSAGE_VERSION = 1;
 export const MESSAGE_COMMANDS_MAX = 256;
 export const REQUEST_BYTES_MAX = MESSAGE_HEADER_BYTES + MESSAGE_COMMANDS_MAX * COMMAND_BYTES;
 export const ANSWER_BYTES = 32;
+export const ANSWER_WORDS = 8;
+/** Word offsets of an answer. `tail` is the reason in its lowest byte and the repeat in the next one. */
+export const ANSWER_WORD = { sequence: 0, open: 2, traded: 4, tail: 6 } as const;
 const REQUEST_MAGIC = 0x5152_5456;
 const REPLY_MAGIC = 0x5052_5456;
 
@@ -78,10 +81,12 @@ export interface Answer {
 
 /** Where the answers of a batch go. */
 export interface AnswerSink {
-  /** The outcome of command `index`; may come again, the last one counts. */
-  answer(index: number, sequence: number, open: number, traded: number, reason: number, repeat: boolean): void;
-  /** Every command is done, as the ack policy promises. Commands without an answer had nothing to say. */
-  done(sequences: Float64Array): void;
+  /**
+   * Every command is done, as the ack policy promises: `count` answers as a reply carries them, in the order of the
+   * commands, from word `at`. They are valid during the call. Of a command that had nothing to say only the sequence is
+   * not zero.
+   */
+  done(answers: Uint32Array, at: number, count: number): void;
   /** The venue can not go on; what became of the commands is known when it is open again. */
   fail(why: string): void;
 }
@@ -153,11 +158,15 @@ export function isRefusal(value: RequestHeader | Refusal): value is Refusal {
   return 'error' in value;
 }
 
-/** A reply with room for `count` answers, to be filled in by the gateway. */
-export function startReply(count: number): Uint8Array {
-  const bytes = new Uint8Array(MESSAGE_HEADER_BYTES + count * ANSWER_BYTES);
-  putReplyHeader(bytes, count, ReplyStatus.ok);
-  return bytes;
+export function replyBytes(count: number): number {
+  return MESSAGE_HEADER_BYTES + count * ANSWER_BYTES;
+}
+
+/** Writes a reply of `count` answers, copied from word `at`, into {@link replyBytes} that begin at a multiple of 4. */
+export function encodeReply(answers: Uint32Array, at: number, count: number, reply: Uint8Array): void {
+  putReplyHeader(reply, count, ReplyStatus.ok);
+  const words = new Uint32Array(reply.buffer, reply.byteOffset + MESSAGE_HEADER_BYTES, count * ANSWER_WORDS);
+  words.set(answers.subarray(at, at + count * ANSWER_WORDS));
 }
 
 export function encodeRefusal(refusal: Refusal): Uint8Array {
@@ -169,11 +178,13 @@ export function encodeRefusal(refusal: Refusal): Uint8Array {
 }
 
 function putReplyHeader(bytes: Uint8Array, count: number, status: number): void {
-  const view = new DataView(bytes.buffer);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, MESSAGE_HEADER_BYTES);
   view.setUint32(0, REPLY_MAGIC, true);
   view.setUint16(4, MESSAGE_VERSION, true);
   view.setUint16(6, count, true);
   view.setUint16(8, status, true);
+  view.setUint16(10, 0, true);
+  view.setUint32(12, 0, true);
 }
 
 /** Whether bytes begin like a reply of this version. */
@@ -188,6 +199,12 @@ export function isReply(bytes: Uint8Array): boolean {
 
 /** A reply as a client reads it. Throws if the bytes are not a reply. */
 export function decodeReply(bytes: Uint8Array): Answer[] | Refusal {
+  const answers = readReply(bytes);
+  return answers instanceof Uint32Array ? decodeAnswers(answers, 0, answers.length / ANSWER_WORDS) : answers;
+}
+
+/** The answers of a reply as words, {@link ANSWER_WORDS} each, in memory of their own. Throws like {@link decodeReply}. */
+export function readReply(bytes: Uint8Array): Uint32Array | Refusal {
   if (!isReply(bytes)) throw new RangeError('reply: the bytes are not a reply that this version reads');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = view.getUint16(6, true);
@@ -199,18 +216,20 @@ export function decodeReply(bytes: Uint8Array): Answer[] | Refusal {
   if (bytes.length !== MESSAGE_HEADER_BYTES + count * ANSWER_BYTES)
     throw new RangeError(`reply: ${bytes.length} bytes can not hold ${count} answers`);
   // A copy, because a message may begin anywhere in its buffer; and not by slice, which of a Buffer is no copy.
-  const words = new Uint32Array(new Uint8Array(bytes.subarray(MESSAGE_HEADER_BYTES)).buffer);
-  const answers: Answer[] = [];
-  for (let index = 0; index < count; index++) {
-    const at = index * (ANSWER_BYTES / 4);
-    const tail = words[at + 6] as number;
-    answers.push({
-      sequence: readWide(words, at),
-      open: readWide(words, at + 2),
-      traded: readWide(words, at + 4),
+  return new Uint32Array(new Uint8Array(bytes.subarray(MESSAGE_HEADER_BYTES)).buffer);
+}
+
+/** `count` answers from word `at`, as objects. */
+export function decodeAnswers(words: Uint32Array, at: number, count: number): Answer[] {
+  return Array.from({ length: count }, (_, index) => {
+    const from = at + index * ANSWER_WORDS;
+    const tail = words[from + ANSWER_WORD.tail] as number;
+    return {
+      sequence: readWide(words, from + ANSWER_WORD.sequence),
+      open: readWide(words, from + ANSWER_WORD.open),
+      traded: readWide(words, from + ANSWER_WORD.traded),
       reason: tail & 255,
       repeat: ((tail >>> 8) & 1) === 1,
-    });
-  }
-  return answers;
+    };
+  });
 }

@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Msg, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
-import { writeWide } from '../journal/amounts.ts';
 import { BLOCK_BYTES_MAX } from '../journal/block.ts';
 import { COMMAND_WORD, COMMAND_WORDS, Op } from '../journal/commands.ts';
 import type { CommandPort } from './command-port.ts';
 import {
-  ANSWER_BYTES,
   type AnswerSink,
   checkRequest,
   encodeRefusal,
+  encodeReply,
   isRefusal,
   MESSAGE_COMMANDS_MAX,
   MESSAGE_HEADER_BYTES,
   type Refusal,
   type RequestHeader,
-  startReply,
+  replyBytes,
 } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
+import { PublishMemory } from './publish-memory.ts';
 import { ReportFanOut } from './reports.ts';
 
 /**
@@ -63,7 +63,8 @@ const LEAVE_MS_MAX = 2_000;
 /** The client library's own is two seconds, in which every client waits. */
 const RECONNECT_MS = 200;
 
-const OPS_TAKEN = new Set<number>([
+/** One bit for each kind of command that is passed on. */
+const OPS_TAKEN = [
   Op.new,
   Op.cancel,
   Op.reduce,
@@ -73,7 +74,7 @@ const OPS_TAKEN = new Set<number>([
   Op.instrumentUpdate,
   Op.sessionOpen,
   Op.sessionClose,
-]);
+].reduce((bits, op) => bits | (1 << op), 0);
 
 /** Tokens are compared by digest, so that nothing is learnt from how long a comparison takes. */
 export function tokenDigest(token: string): string {
@@ -101,6 +102,7 @@ export class NatsGateway {
   readonly #scratch = new Uint32Array(MESSAGE_COMMANDS_MAX * COMMAND_WORDS);
   readonly #scratchBytes = new Uint8Array(this.#scratch.buffer);
   readonly #sessions: OpenSessions;
+  readonly #memory = new PublishMemory();
   #leaving = false;
 
   /** Resolves when the server passes requests on to the gateway. */
@@ -129,7 +131,9 @@ export class NatsGateway {
     this.#options = options;
     this.#connection = connection;
     this.#sessions = new OpenSessions(options.sessions);
-    const reports = new ReportFanOut(options.shard, (subject, records) => this.#publish(subject, records));
+    const reports = new ReportFanOut(options.shard, this.#memory, (subject, records) =>
+      this.#publish(subject, records),
+    );
     options.port.listen((words, mask, from, count) => {
       this.#sessions.take(words, mask, from, count);
       reports.take(words, mask, from, count);
@@ -189,7 +193,11 @@ export class NatsGateway {
   }
 
   async #watch(): Promise<void> {
-    for await (const status of this.#connection.status()) this.#options.onStatus?.(status.type);
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'disconnect') this.#memory.connected = false;
+      else if (status.type === 'reconnect') this.#memory.connected = true;
+      this.#options.onStatus?.(status.type);
+    }
     const error = await this.#connection.closed();
     if (!this.#leaving) this.#options.onLost(error instanceof Error ? error : new Error('the connection was closed'));
   }
@@ -219,7 +227,7 @@ export class NatsGateway {
       count,
       session,
       firstRequest,
-      new ReplyWriter(message, count, this.#respond),
+      new ReplyWriter(message, this.#memory, this.#respond),
     );
     if (outcome === 'busy')
       return { error: 'busy', field: 'count', value: count, rule: 'the input ring is full; send the message again' };
@@ -232,7 +240,7 @@ export class NatsGateway {
   #checkRecords(header: RequestHeader): Refusal | undefined {
     for (let index = 0; index < header.count; index++) {
       const op = (this.#scratch[index * COMMAND_WORDS] as number) & 255;
-      if (!OPS_TAKEN.has(op))
+      if (op > 31 || (OPS_TAKEN & (1 << op)) === 0)
         return {
           error: 'malformed',
           field: `commands[${index}].op`,
@@ -322,30 +330,22 @@ export class NatsGateway {
   }
 }
 
-/** Collects the answers of one message. */
+/** Sends the answers of one message. */
 class ReplyWriter implements AnswerSink {
   readonly #message: Msg;
+  readonly #memory: PublishMemory;
   readonly #respond: (message: Msg, reply: Uint8Array) => void;
-  readonly #reply: Uint8Array;
-  readonly #words: Uint32Array;
 
-  constructor(message: Msg, count: number, respond: (message: Msg, reply: Uint8Array) => void) {
+  constructor(message: Msg, memory: PublishMemory, respond: (message: Msg, reply: Uint8Array) => void) {
     this.#message = message;
+    this.#memory = memory;
     this.#respond = respond;
-    this.#reply = startReply(count);
-    this.#words = new Uint32Array(this.#reply.buffer, MESSAGE_HEADER_BYTES);
   }
 
-  answer(index: number, sequence: number, open: number, traded: number, reason: number, repeat: boolean): void {
-    const at = index * (ANSWER_BYTES / 4);
-    writeWide(this.#words, at, sequence);
-    writeWide(this.#words, at + 2, open);
-    writeWide(this.#words, at + 4, traded);
-    this.#words[at + 6] = reason | (repeat ? 256 : 0);
-  }
-
-  done(): void {
-    this.#respond(this.#message, this.#reply);
+  done(answers: Uint32Array, at: number, count: number): void {
+    const reply = this.#memory.take(replyBytes(count));
+    encodeReply(answers, at, count, reply);
+    this.#respond(this.#message, reply);
   }
 
   fail(why: string): void {

@@ -19,6 +19,9 @@ const SESSIONS_KNOWN_MAX = 65_536;
  */
 export class OpenSessions {
   readonly #known = new Map<number, { readonly account: number; next: number }>();
+  /** Answers of one batch follow each other, so most need no look at the map: their session, and the highest request. */
+  #answeredSession = 0;
+  #answeredRequest = 0;
 
   constructor(sessions: readonly OpenSession[]) {
     for (const { number, account, lastRequest } of sessions) this.#add(number, account, lastRequest + 1);
@@ -45,14 +48,25 @@ export class OpenSessions {
     for (let index = 0; index < count; index++) {
       const at = ((from + index) & mask) << SLOT_SHIFT;
       const type = eventType(words, at);
-      if (type === EventType.answer) this.#answered(words, at);
-      else if (type === EventType.session) this.#changed(words, at);
+      if (type === EventType.answer) {
+        const session = words[at + EVENT_WORD.symbol] as number;
+        const request = words[at + EVENT_WORD.request] as number;
+        if (session !== this.#answeredSession) {
+          this.#answered();
+          this.#answeredSession = session;
+          this.#answeredRequest = request;
+        } else if (request > this.#answeredRequest) this.#answeredRequest = request;
+      } else if (type === EventType.session) this.#changed(words, at);
     }
+    this.#answered();
+    this.#answeredSession = 0;
   }
 
-  #answered(words: Uint32Array, at: number): void {
-    const known = this.#known.get(words[at + EVENT_WORD.symbol] as number);
-    const next = (words[at + EVENT_WORD.request] as number) + 1;
+  /** Notes what answers of one session that followed each other have told. */
+  #answered(): void {
+    if (this.#answeredSession === 0) return;
+    const known = this.#known.get(this.#answeredSession);
+    const next = this.#answeredRequest + 1;
     if (known !== undefined && known.next < next) known.next = next;
   }
 

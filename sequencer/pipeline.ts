@@ -1,4 +1,5 @@
 import { DOORBELL_INTS, Doorbell } from './doorbell.ts';
+import { allocateCounters, STAMP_EVERY } from './pipeline-counters.ts';
 import { allocateRing, type RingMemory } from './rings.ts';
 
 /**
@@ -36,11 +37,18 @@ export const STATUS = {
   failed: 2 * STATUS_STRIDE,
   /** Not 0: threads end when they have done what was given to them. 1 stops the sequencer, 2 the others as well. */
   stop: 3 * STATUS_STRIDE,
+  /** Not 0: the sequencer has commands and no room for them, and sleeps until a slot of the command ring is given back. */
+  sequencerWaits: 4 * STATUS_STRIDE,
+  /** Not 0: the leader has events and no room for them, and sleeps until the gateway gives a slot back. */
+  leaderWaits: 5 * STATUS_STRIDE,
+  /** Not 0: the gateway lets out what the replicas have applied, so they ring for it whatever is on disk. */
+  ackByReplicas: 6 * STATUS_STRIDE,
   /** Low 32 bits of the last sequence each replica has applied. */
-  applied: 4 * STATUS_STRIDE,
+  applied: 7 * STATUS_STRIDE,
 } as const;
 
 export const REPLICAS_MAX = 8;
+const STAMP_SHIFT = 31 - Math.clz32(STAMP_EVERY);
 
 export interface PipelineMemory {
   readonly inputs: readonly RingMemory[];
@@ -51,6 +59,12 @@ export interface PipelineMemory {
   readonly bells: SharedArrayBuffer;
   /** 32 bytes for each slot of the block ring: the block's chain hash, once it is durable. */
   readonly blockHashes: SharedArrayBuffer;
+  /** When each {@link STAMP_EVERY}th command of those in the command ring was sequenced: {@link stampPlace}. */
+  readonly stamps: SharedArrayBuffer;
+  /** What the threads count: pipeline-counters.ts. */
+  readonly counters: SharedArrayBuffer;
+  /** Stamps are nanoseconds since this reading of process.hrtime.bigint(). */
+  readonly startedNs: bigint;
   readonly replicas: number;
 }
 
@@ -64,6 +78,9 @@ export function allocatePipeline(gateways: number, replicas: number, sequence: n
     status: new SharedArrayBuffer((STATUS.applied + REPLICAS_MAX * STATUS_STRIDE) * 4),
     bells: new SharedArrayBuffer((3 + REPLICAS_MAX) * DOORBELL_INTS * 4),
     blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
+    stamps: new SharedArrayBuffer((COMMAND_SLOTS / STAMP_EVERY) * 8),
+    counters: allocateCounters(replicas),
+    startedNs: process.hrtime.bigint(),
     replicas,
   };
   const status = new Int32Array(memory.status);
@@ -75,6 +92,22 @@ export function allocatePipeline(gateways: number, replicas: number, sequence: n
 
 export function appliedWord(replica: number): number {
   return STATUS.applied + replica * STATUS_STRIDE;
+}
+
+/**
+ * A gateway stamps the first command of a batch in its input slot, in the record's time words: nanoseconds since the
+ * pipeline's start, with this bit in the upper word. It clears the upper word of the others.
+ */
+export const GATEWAY_STAMPED = 0x8000_0000;
+
+/** Commands from the first one after `sequence` (its low 32 bits) to the next stamped one; 0 if that is the first. */
+export function untilStamp(sequence: number): number {
+  return -(sequence + 1) & (STAMP_EVERY - 1);
+}
+
+/** Place of a stamped sequence, by its low 32 bits, in the array of stamps. */
+export function stampPlace(sequence: number): number {
+  return (sequence >>> STAMP_SHIFT) & (COMMAND_SLOTS / STAMP_EVERY - 1);
 }
 
 /** Who sleeps on which bell. */

@@ -1,8 +1,10 @@
-import { writeWide } from '../journal/amounts.ts';
+import { TWO_32, writeWide } from '../journal/amounts.ts';
 import { BLOCK_ORDERS_MAX } from '../journal/block.ts';
 import { COMMAND_WORD, COMMAND_WORDS } from '../journal/commands.ts';
-import { BLOCK_SLOT_WORD, BLOCK_SLOTS } from './pipeline.ts';
-import type { RingConsumer, RingProducer } from './rings.ts';
+import type { LatencyHistogram } from './latency-histogram.ts';
+import { BLOCK_SLOT_WORD, BLOCK_SLOTS, GATEWAY_STAMPED, stampPlace, untilStamp } from './pipeline.ts';
+import { cellsOf, SEQUENCER_COUNTS, STAMP_EVERY } from './pipeline-counters.ts';
+import { copyRing, type RingConsumer, type RingProducer } from './rings.ts';
 
 /** Bounds of a block. A block closes when the disk is idle, and under load when it reaches one of these. */
 export interface BlockBounds {
@@ -12,6 +14,11 @@ export interface BlockBounds {
   readonly ordersReady: number;
   /** A block closes when it has been open for this long, whatever else. */
   readonly openMicrosMax: number;
+  /**
+   * After a block with at least `ordersReady` commands the next one waits for so long, or until it is full, also for an
+   * idle disk: a flush costs as much for a thousand commands as for four thousand.
+   */
+  readonly lingerMicrosMax: number;
   /** Closed blocks waiting for the disk, at most. */
   readonly inFlightMax: number;
 }
@@ -20,6 +27,7 @@ export const DEFAULT_BLOCK_BOUNDS: BlockBounds = {
   ordersMax: 4093,
   ordersReady: 1021,
   openMicrosMax: 5_000,
+  lingerMicrosMax: 2_000,
   inFlightMax: 2,
 };
 
@@ -27,6 +35,7 @@ const RANGES: Readonly<Record<keyof BlockBounds, readonly [min: number, max: num
   ordersMax: [1, BLOCK_ORDERS_MAX],
   ordersReady: [1, Number.MAX_SAFE_INTEGER],
   openMicrosMax: [0, Number.MAX_SAFE_INTEGER],
+  lingerMicrosMax: [0, Number.MAX_SAFE_INTEGER],
   inFlightMax: [1, BLOCK_SLOTS],
 };
 
@@ -48,6 +57,18 @@ export interface SequencerStart {
   readonly block: number;
 }
 
+/** Where a sequencer that is watched notes what it does. */
+export interface SequencingWatch {
+  /** Cell 0: the time of the step, in nanoseconds since the pipeline's start; set by the caller. */
+  readonly nowNs: Float64Array;
+  /** When stamped commands were sequenced: {@link stampPlace}. */
+  readonly stamps: Float64Array;
+  readonly counters: Float64Array;
+  readonly fromGateway: LatencyHistogram;
+}
+
+const COUNT = cellsOf(SEQUENCER_COUNTS);
+
 /**
  * Gives every command its place. A step takes what the gateways have, stamps and broadcasts it, and closes the open block
  * when that is due. It has no clock, no timer and no I/O: time and the journal's progress are given to it, so a simulator
@@ -58,6 +79,7 @@ export class Sequencing {
   readonly #commands: RingProducer;
   readonly #blocks: RingProducer;
   readonly #bounds: BlockBounds;
+  readonly #watch: SequencingWatch | undefined;
   #sequence: number;
   #block: number;
   /** First sequence and size of the open block. */
@@ -67,6 +89,9 @@ export class Sequencing {
   /** Whose turn it is, and how many commands it still has. */
   #turn = 0;
   #turnLeft = TURN_COMMANDS_MAX;
+  #lacksRoom = false;
+  /** Commands in the last block closed. */
+  #lastCount = 0;
 
   constructor(
     inputs: readonly RingConsumer[],
@@ -74,11 +99,13 @@ export class Sequencing {
     blocks: RingProducer,
     start: SequencerStart,
     bounds: BlockBounds,
+    watch?: SequencingWatch,
   ) {
     this.#inputs = inputs;
     this.#commands = commands;
     this.#blocks = blocks;
     this.#bounds = bounds;
+    this.#watch = watch;
     this.#sequence = start.sequence;
     this.#block = start.block;
     this.#first = start.sequence + 1;
@@ -87,6 +114,16 @@ export class Sequencing {
   /** The last sequence given. */
   get sequence(): number {
     return this.#sequence;
+  }
+
+  /** The last block closed. */
+  get block(): number {
+    return this.#block;
+  }
+
+  /** Whether commands waited in the last step for which the command ring had no room. */
+  get lacksRoom(): boolean {
+    return this.#lacksRoom;
   }
 
   /** Commands in the open block. */
@@ -103,6 +140,7 @@ export class Sequencing {
    */
   step(timeHigh: number, timeLow: number, nowMicros: number, durableBlock: number): number {
     let work = 0;
+    this.#lacksRoom = false;
     for (let turn = 0; turn < this.#inputs.length; turn++) {
       const input = this.#inputs[this.#turn] as RingConsumer;
       const wanted = Math.min(input.available(), this.#turnLeft);
@@ -125,15 +163,19 @@ export class Sequencing {
     let count = Math.min(wanted, this.#bounds.ordersMax - this.#count);
     if (count <= 0) return 0;
     count = Math.min(count, this.#commands.room(count));
-    if (count <= 0) return 0;
+    if (count <= 0) {
+      this.#lacksRoom = true;
+      return 0;
+    }
     if (this.#count === 0) this.#openedMicros = nowMicros;
+    if (this.#watch !== undefined) this.#note(this.#watch, input, count);
     this.#commands.claim(count);
     const from = input.words;
     const to = this.#commands.words;
+    copyRing(input, this.#commands, count);
     for (let index = 0; index < count; index++) {
       const source = input.wordAt(index);
       const target = this.#commands.wordAt(index);
-      for (let word = 0; word < COMMAND_WORD.time; word++) to[target + word] = from[source + word] as number;
       to[target + COMMAND_WORD.time] = timeLow;
       to[target + COMMAND_WORD.time + 1] = timeHigh;
       // The gateway reads its command's place from the slot that it gave, before it uses the slot again.
@@ -147,12 +189,32 @@ export class Sequencing {
     return count;
   }
 
+  /** Before the commands are copied, and the gateway's stamps in their slots overwritten. */
+  #note(watch: SequencingWatch, input: RingConsumer, count: number): void {
+    const { counters, nowNs, stamps, fromGateway } = watch;
+    const now = nowNs[0] as number;
+    const waiting = input.available();
+    counters[COUNT.commands] = (counters[COUNT.commands] as number) + count;
+    if (waiting > (counters[COUNT.inputWaitingMost] as number)) counters[COUNT.inputWaitingMost] = waiting;
+    for (let index = untilStamp(this.#sequence); index < count; index += STAMP_EVERY)
+      stamps[stampPlace(this.#sequence + 1 + index)] = now;
+    for (let index = 0; index < count; index++) {
+      const at = input.wordAt(index) + COMMAND_WORD.time;
+      const high = input.words[at + 1] as number;
+      if (high < GATEWAY_STAMPED) continue;
+      fromGateway.record(now - ((high - GATEWAY_STAMPED) * TWO_32 + (input.words[at] as number)));
+    }
+  }
+
   #isDue(nowMicros: number, durableBlock: number): boolean {
     if (this.#count === 0) return false;
     const inFlight = (this.#block - durableBlock) | 0;
     if (inFlight >= this.#bounds.inFlightMax || this.#blocks.room(1) === 0) return false;
-    if (inFlight === 0 || this.#count >= this.#bounds.ordersReady) return true;
-    return nowMicros - this.#openedMicros >= this.#bounds.openMicrosMax;
+    const { ordersMax, ordersReady, openMicrosMax, lingerMicrosMax } = this.#bounds;
+    const openMicros = nowMicros - this.#openedMicros;
+    if (this.#count >= ordersMax || openMicros >= openMicrosMax) return true;
+    if (this.#lastCount >= ordersReady && openMicros < lingerMicrosMax) return false;
+    return inFlight === 0 || this.#count >= ordersReady;
   }
 
   #close(timeHigh: number, timeLow: number): void {
@@ -167,7 +229,14 @@ export class Sequencing {
     words[at + BLOCK_SLOT_WORD.time] = timeLow;
     words[at + BLOCK_SLOT_WORD.time + 1] = timeHigh;
     this.#blocks.publish(1);
+    if (this.#watch !== undefined) {
+      const { counters } = this.#watch;
+      counters[COUNT.blocks] = (counters[COUNT.blocks] as number) + 1;
+      if (this.#count > (counters[COUNT.commandsInBlockMost] as number))
+        counters[COUNT.commandsInBlockMost] = this.#count;
+    }
     this.#first += this.#count;
+    this.#lastCount = this.#count;
     this.#count = 0;
   }
 }

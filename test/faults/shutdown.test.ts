@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import type { PipelineStatistics } from '../../sequencer/pipeline-counters.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 import { checkJournal } from './journal-check.ts';
 import { LoadedClient } from './loaded-client.ts';
@@ -94,4 +95,21 @@ test('SIGTERM while it starts: a clean end', async () => {
   const server = VeritapeProcess.serve(temporaryFolder(), nats.url);
   await server.logged('venue is open');
   closingOf(await server.end('SIGTERM'));
+});
+
+test('a server tells what it counted on SIGUSR2, goes on, and tells it again at its end', async () => {
+  const dir = temporaryFolder();
+  const server = VeritapeProcess.serve(dir, nats.url);
+  await server.ready();
+  const client = await LoadedClient.open(nats.url, 1);
+  clients.push(client);
+  server.signal('SIGUSR2');
+  const { statistics } = (await server.logged('counted')) as unknown as { statistics: PipelineStatistics };
+  expect(statistics.gateway.commands).toBeGreaterThan(0);
+  expect(statistics.replicas).toHaveLength(2);
+  const ending = await server.end('SIGTERM');
+  const closing = closingOf(ending);
+  const { statistics: atEnd } = ending.result as { statistics: PipelineStatistics };
+  expect(atEnd.sequencer.commands).toBe(closing.sequence);
+  expect(atEnd.latencyMicros.gatewayToAcknowledged.count).toBe(closing.sequence);
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { BLOCK_ORDERS_MAX, BlockBuffer } from '../../journal/block.ts';
@@ -168,6 +168,26 @@ test('a segment made ready has its full length, and is used', async () => {
   expect(readdirSync(join(dir, 'journal')).some((name) => name.startsWith('spare-'))).toBe(false);
   await writer.close();
   expect([...JournalReader.open(dir).blocks()].length).toBe(40);
+});
+
+test('a writer that never rests finds the next segment at its full length too, and writes no more than that ahead', async () => {
+  const dir = temporaryFolder();
+  const segmentBytesMax = 4 * 2 ** 20;
+  const writer = JournalWriter.open(dir, { ...SMALL, segmentBytesMax, preallocate: true });
+  const lengths: number[] = [];
+  for (let segment = 1; segment < 4; ) {
+    appendBlock(writer, 700);
+    if (writer.segment !== segment) {
+      segment = writer.segment;
+      lengths.push(statSync(dataPath(join(dir, 'journal'), segment)).size);
+    }
+    expect(writer.keepPace()).toBeLessThanOrEqual(3);
+  }
+  for (const length of lengths) {
+    expect(length).toBeGreaterThanOrEqual(segmentBytesMax);
+    expect(length).toBeLessThan(segmentBytesMax + 2 ** 20);
+  }
+  await writer.close();
 });
 
 test('a segment size that can not work is refused', () => {

@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { Reason } from '../../journal/reasons.ts';
 import { NotTaken } from '../../ops/in-process-session.ts';
 import { type Notice, openVenue, type Venue, type VenueOptions } from '../../ops/venue.ts';
+import { type AnswerSink, decodeAnswers } from '../../sequencer/messages.ts';
 import { SLOT_SHIFT } from '../../sequencer/rings.ts';
 
 const LIMITS = { ordersMax: 4096, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };
@@ -149,4 +151,55 @@ test.each([1, 5])('%d replicas come to one state', async (replicas) => {
   const closing = await venue.close();
   expect(closing.stateHashes).toHaveLength(replicas);
   expect(new Set(closing.stateHashes).size).toBe(1);
+});
+
+test('records without objects are answered as words, once and in order, and the venue counts them', async () => {
+  const venue = await open();
+  const client = await prepare(venue);
+  const before = venue.statistics();
+  const words = new Uint32Array(256 * COMMAND_WORDS);
+  for (let index = 0; index < 256; index++)
+    encodeCommand(words, index * COMMAND_WORDS, { op: 'cancel', account: 7, symbol: 0, id: 1 + index });
+  const batches = 40;
+  const sequences: number[] = [];
+  const reasons = new Set<number>();
+  await new Promise<void>((resolve, reject) => {
+    let left = batches;
+    const sink: AnswerSink = {
+      done(answers, at, count) {
+        for (const answer of decodeAnswers(answers, at, count)) {
+          sequences.push(answer.sequence);
+          reasons.add(answer.reason);
+        }
+        if (--left === 0) resolve();
+      },
+      fail: (why) => reject(new Error(why)),
+    };
+    for (let batch = 0; batch < batches; batch++) expect(client.sendRecords(words, 256, sink)).toBe('ok');
+  });
+  const first = sequences[0] as number;
+  expect(sequences).toEqual(Array.from({ length: batches * 256 }, (_, index) => first + index));
+  expect([...reasons]).toEqual([Reason.unknownOrder]);
+  expect(() => client.sendRecords(words, 257, { done() {}, fail() {} })).toThrow('count: 257');
+  const { gateway, sequencer, journal, replicas, latencyMicros } = venue.statistics();
+  const commands = batches * 256;
+  expect(gateway.commands - before.gateway.commands).toBe(commands);
+  expect(gateway.batches - before.gateway.batches).toBe(batches);
+  expect(sequencer.commands - before.sequencer.commands).toBe(commands);
+  expect(journal.commands - before.journal.commands).toBe(commands);
+  expect(replicas[0]?.commands).toBe(sequencer.commands);
+  expect(journal.blocks).toBe(sequencer.blocks);
+  expect(gateway.inFlightMost).toBeGreaterThanOrEqual(256);
+  // Every command's acknowledgement, every batch's first command, and one command in 64.
+  expect(latencyMicros.gatewayToAcknowledged.count).toBe(gateway.commands);
+  expect(latencyMicros.gatewayToSequenced.count).toBe(gateway.batches);
+  expect(latencyMicros.sequencedToDurable.count).toBe(Math.floor(sequencer.commands / 64));
+  expect(latencyMicros.sequencedToApplied.count).toBe(Math.floor(sequencer.commands / 64));
+  for (const { p50, p99, max } of Object.values(latencyMicros)) {
+    expect(p50).toBeGreaterThan(0);
+    expect(p99).toBeGreaterThanOrEqual(p50);
+    expect(max).toBeGreaterThanOrEqual(p99);
+  }
+  expect(latencyMicros.gatewayToAcknowledged.p50).toBeGreaterThanOrEqual(latencyMicros.gatewayToSequenced.p50);
+  await venue.close();
 });

@@ -3,10 +3,13 @@ import fc from 'fast-check';
 import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import {
   ANSWER_BYTES,
+  ANSWER_WORDS,
   type Answer,
   checkRequest,
+  decodeAnswers,
   decodeReply,
   encodeRefusal,
+  encodeReply,
   encodeRequest,
   isRefusal,
   isReply,
@@ -15,7 +18,7 @@ import {
   REQUEST_BYTES_MAX,
   type Refusal,
   ReplyStatus,
-  startReply,
+  replyBytes,
 } from '../../sequencer/messages.ts';
 
 const U32_MAX = 2 ** 32 - 1;
@@ -26,6 +29,12 @@ function records(count: number): Uint8Array {
     encodeCommand(words, index * COMMAND_WORDS, { op: 'cancel', account: 7, symbol: 3, id: index });
   }
   return new Uint8Array(words.buffer);
+}
+
+function blankReply(count: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(replyBytes(count));
+  encodeReply(new Uint32Array(count * ANSWER_WORDS), 0, count, bytes);
+  return bytes;
 }
 
 /** A good request of three commands with one thing changed. */
@@ -153,7 +162,7 @@ test('answers are read back, the largest numbers included', () => {
     { sequence: Number.MAX_SAFE_INTEGER, open: 2 ** 48 - 1, traded: 2 ** 53 - 1, reason: 255, repeat: true },
     { sequence: 2 ** 32, open: 2 ** 32 - 1, traded: 2 ** 32 + 1, reason: 36, repeat: false },
   ];
-  const bytes = startReply(answers.length);
+  const bytes = blankReply(answers.length);
   const view = new DataView(bytes.buffer);
   for (const [index, answer] of answers.entries()) {
     const at = MESSAGE_HEADER_BYTES + index * ANSWER_BYTES;
@@ -172,6 +181,16 @@ test('answers are read back, the largest numbers included', () => {
   }
 });
 
+test('a reply is written whole into memory that held something else', () => {
+  const memory = new Uint8Array(4 + replyBytes(2)).fill(0xaa);
+  const answers = Uint32Array.from({ length: 3 * ANSWER_WORDS }, (_, word) => (word % ANSWER_WORDS < 6 ? word : 0));
+  const reply = memory.subarray(4);
+  encodeReply(answers, ANSWER_WORDS, 2, reply);
+  expect(decodeReply(reply)).toEqual(decodeAnswers(answers, ANSWER_WORDS, 2));
+  expect([...reply.subarray(8, MESSAGE_HEADER_BYTES)]).toEqual(Array(8).fill(0));
+  expect([...memory.subarray(0, 4)]).toEqual(Array(4).fill(0xaa));
+});
+
 test.each(Object.keys(ReplyStatus).filter((status) => status !== 'ok') as Refusal['error'][])(
   'a refusal is read back: %s',
   (error) => {
@@ -185,18 +204,18 @@ test.each(Object.keys(ReplyStatus).filter((status) => status !== 'ok') as Refusa
 
 test.each([
   ['nothing', new Uint8Array(0)],
-  ['less than a header', startReply(0).subarray(0, 15)],
+  ['less than a header', blankReply(0).subarray(0, 15)],
   ['a request', encodeRequest(1, 1, records(1))],
-  ['another version', startReply(1).fill(2, 4, 5)],
-  ['an answer cut off', startReply(2).subarray(0, -1)],
-  ['an answer too many', new Uint8Array([...startReply(1), ...new Uint8Array(ANSWER_BYTES)])],
+  ['another version', blankReply(1).fill(2, 4, 5)],
+  ['an answer cut off', blankReply(2).subarray(0, -1)],
+  ['an answer too many', new Uint8Array([...blankReply(1), ...new Uint8Array(ANSWER_BYTES)])],
 ])('a client is told when what came is no reply: %s', (_, bytes) => {
   expect(() => decodeReply(bytes)).toThrow(RangeError);
 });
 
 test('what begins like a reply is told from a block and from what is too short', () => {
-  expect(isReply(startReply(0))).toBe(true);
-  expect(isReply(startReply(0).subarray(0, 15))).toBe(false);
+  expect(isReply(blankReply(0))).toBe(true);
+  expect(isReply(blankReply(0).subarray(0, 15))).toBe(false);
   expect(isReply(new Uint8Array(0))).toBe(false);
   expect(isReply(encodeRequest(1, 1, records(1)))).toBe(false);
 });

@@ -9,7 +9,13 @@ import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS, Sequencing } 
 
 /** Commands that one input may give in a row while others wait. */
 const TURN = 256;
-const BOUNDS: BlockBounds = { ordersMax: 100, ordersReady: 40, openMicrosMax: 1000, inFlightMax: 2 };
+const BOUNDS: BlockBounds = {
+  ordersMax: 100,
+  ordersReady: 40,
+  openMicrosMax: 1000,
+  lingerMicrosMax: 0,
+  inFlightMax: 2,
+};
 
 interface Start {
   readonly sequence: number;
@@ -168,8 +174,11 @@ class Bench {
 
   /** Everything that is still under way comes to its end. */
   finish(): void {
+    // Time goes on, as blocks may wait for it.
+    let micros = 2 ** 50;
     for (let idle = 0; idle < 3; ) {
-      const work = this.step(Number.MAX_SAFE_INTEGER);
+      micros += 1e6;
+      const work = this.step(micros);
       this.flush(100);
       this.apply(100_000);
       idle = work === 0 ? idle + 1 : 0;
@@ -241,6 +250,37 @@ test('an idle disk gets what there is at once; a busy one a block that is full e
   expect(bench.open).toBe(0);
   bench.flush(9);
   expect(bench.closed.map(({ count }) => count)).toEqual([3, BOUNDS.ordersReady, 2]);
+});
+
+test('after a full enough block the next one waits for more, as long as may be or until it is full', () => {
+  const linger = 200;
+  const bench = new Bench({ bounds: { lingerMicrosMax: linger } });
+  const step = (submitted: number, micros: number): void => {
+    bench.submit(0, submitted);
+    bench.step(micros);
+    bench.flush(9);
+  };
+  step(BOUNDS.ordersReady, 0);
+  expect(bench.open).toBe(0);
+  // The disk is idle, and still.
+  step(BOUNDS.ordersReady + 1, 10);
+  step(1, 10 + linger - 1);
+  expect(bench.open).toBe(BOUNDS.ordersReady + 2);
+  step(0, 10 + linger);
+  expect(bench.open).toBe(0);
+  step(BOUNDS.ordersMax, 300);
+  expect(bench.open).toBe(0);
+  // The one after a small one does not wait.
+  step(2, 300);
+  step(0, 300 + linger);
+  step(3, 900);
+  expect(bench.closed.map(({ count }) => count)).toEqual([
+    BOUNDS.ordersReady,
+    BOUNDS.ordersReady + 2,
+    BOUNDS.ordersMax,
+    2,
+    3,
+  ]);
 });
 
 test('with as many blocks in flight as may be, the open one grows to its largest, then the gateways wait', () => {
@@ -355,6 +395,7 @@ test('whatever comes when, every command gets one place, in the order of its gat
     ordersMax: fc.integer({ min: 1, max: 40 }),
     ordersReady: fc.integer({ min: 1, max: 40 }),
     openMicrosMax: fc.integer({ min: 0, max: 1000 }),
+    lingerMicrosMax: fc.constantFrom(0, 300),
     inFlightMax: fc.integer({ min: 1, max: 5 }),
   });
   const run = (limits: BlockBounds, start: Start, actions: readonly Record<string, number>[]): void => {
@@ -371,8 +412,8 @@ test('whatever comes when, every command gets one place, in the order of its gat
         bench.flush(0);
         const inFlight = start.block + bench.closed.length - bench.durable;
         expect(inFlight).toBeLessThanOrEqual(limits.inFlightMax);
-        // With the disk idle, nothing stays open.
-        if (inFlight === 0) expect(bench.open).toBe(0);
+        // With the disk idle, nothing stays open unless more is waited for.
+        if (inFlight === 0 && limits.lingerMicrosMax === 0) expect(bench.open).toBe(0);
         expect(bench.closed.length - closed).toBeLessThanOrEqual(1);
       }
       if (flush !== undefined) bench.flush(flush);
@@ -414,6 +455,7 @@ test.each([
   ['ordersReady', 0, 'blockBounds.ordersReady: 0 must be'],
   ['openMicrosMax', -1, 'blockBounds.openMicrosMax: -1 must be'],
   ['openMicrosMax', Number.NaN, 'blockBounds.openMicrosMax: NaN must be'],
+  ['lingerMicrosMax', -1, 'blockBounds.lingerMicrosMax: -1 must be'],
   ['inFlightMax', 0, 'blockBounds.inFlightMax: 0 must be'],
   ['inFlightMax', 1.5, 'blockBounds.inFlightMax: 1.5 must be'],
 ])('bounds that would never close a block, or a block too large, are refused: %s %d', (name, value, text) => {

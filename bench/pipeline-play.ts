@@ -1,0 +1,387 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { COMMAND_WORDS, decodeCommand, encodeCommand } from '../journal/commands.ts';
+import { DEFAULT_LIMITS } from '../journal/genesis.ts';
+import { Reason, reasonName } from '../journal/reasons.ts';
+import type { InProcessSession } from '../ops/in-process-session.ts';
+import { natsConnectionOptions, startNatsServer } from '../ops/nats-server.ts';
+import { SpreadFlow } from '../ops/spread-flow.ts';
+import { openVenue, type Venue } from '../ops/venue.ts';
+import { SESSIONS_TOGETHER_MAX, VenueClient } from '../ops/venue-client.ts';
+import { Stopwatch } from '../sequencer/clock.ts';
+import { LatencyHistogram } from '../sequencer/latency-histogram.ts';
+import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink } from '../sequencer/messages.ts';
+import { latencyOf } from '../sequencer/pipeline-counters.ts';
+import { DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
+import { MarketFlow } from './market-flow.ts';
+
+/**
+ * Plays order flow against a venue in this process and prints one JSON object. The load comes from the gateway's own thread,
+ * as it does when a program uses the venue as a library, so the time that it takes is in the figures. With --nats it comes
+ * from another process, over a nats-server of its own, by the client and the sessions that `veritape submit` uses, flat out.
+ *
+ *     node bench/pipeline-play.ts --seconds 10                 # flat out: as many commands under way as --window
+ *     node bench/pipeline-play.ts --seconds 10 --rate 200000   # open loop: latencies count from the intended time
+ *     node bench/pipeline-play.ts --seconds 10 --nats --sessions 16
+ */
+const USAGE =
+  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--directory DIR]';
+
+interface PlayOptions {
+  readonly seconds: number;
+  /** Commands a second; 0 for as many as the venue takes. */
+  readonly rate: number;
+  readonly batch: number;
+  /** Commands under way at once, at most. */
+  readonly window: number;
+  /** Capacity of the book that the journal is made with. */
+  readonly orders: number;
+  /** Over NATS: sessions that the accounts are spread over. */
+  readonly sessions: number;
+  /** Bound of the blocks: sequencing.ts. */
+  readonly linger: number;
+  readonly nats: boolean;
+  /** URL of the NATS server, in the process that is the client. */
+  readonly client: string | undefined;
+  readonly directory: string | undefined;
+}
+
+const WARM_UP_SECONDS = 2;
+const RESTING = 20_000;
+/** Commands made before the clock starts; played again from the beginning when they are used up. */
+const FLOW_COMMANDS = 1 << 21;
+/** Of those, the last ones, in which the book becomes small. */
+const EBB_COMMANDS = 1 << 17;
+const SESSION_KEY = 1;
+const ADMINISTRATOR = 0;
+/** How often batches that are due are looked for while no answers come in. */
+const TICK_MS = 1;
+
+/** Sends the flow and checks that each command is answered once, in its place. */
+class Player implements AnswerSink {
+  readonly latencies = new LatencyHistogram();
+  sent = 0;
+  acknowledged = 0;
+  elapsedMs = 0;
+  busy = 0;
+  outOfPlace = 0;
+  readonly #session: InProcessSession;
+  readonly #flow: Uint32Array;
+  readonly #options: PlayOptions;
+  readonly #stopwatch = new Stopwatch(process.hrtime.bigint());
+  /** Intended time of each batch under way, in a ring. */
+  readonly #dueNs: Float64Array;
+  #firstDue = 0;
+  #nextDue = 0;
+  #at = 0;
+  /** When the next batch is due, and until when batches are sent. */
+  #due = 0;
+  #end = 0;
+  #betweenNs = 0;
+  #lastDoneNs = 0;
+  #lastSequence = 0;
+  readonly #reasons = new Float64Array(256);
+
+  constructor(session: InProcessSession, flow: Uint32Array, options: PlayOptions) {
+    this.#session = session;
+    this.#flow = flow;
+    this.#options = options;
+    this.#dueNs = new Float64Array(1 << 18);
+  }
+
+  forget(): void {
+    this.latencies.reset();
+    this.#reasons.fill(0);
+    this.sent = 0;
+    this.acknowledged = 0;
+    this.busy = 0;
+  }
+
+  get reasons(): Record<string, number> {
+    const named: Record<string, number> = {};
+    for (const [reason, count] of this.#reasons.entries())
+      if (count > 0 && reason !== Reason.none) named[reasonName(reason)] = count;
+    return named;
+  }
+
+  async play(seconds: number): Promise<void> {
+    const { rate, batch } = this.#options;
+    const started = this.#stopwatch.ns();
+    this.#due = started;
+    this.#end = started + seconds * 1e9;
+    this.#betweenNs = rate === 0 ? 0 : (batch * 1e9) / rate;
+    while (this.#stopwatch.ns() < this.#end) {
+      this.#sendDue();
+      // Between the ticks, what is due goes out when answers come in.
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
+    while (this.acknowledged < this.sent) await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    this.elapsedMs = (this.#lastDoneNs - started) / 1e6;
+  }
+
+  done(answers: Uint32Array, at: number, count: number): void {
+    const due = this.#dueNs[this.#firstDue++ & (this.#dueNs.length - 1)] as number;
+    this.#lastDoneNs = this.#stopwatch.ns();
+    this.latencies.record(this.#lastDoneNs - due, count);
+    this.acknowledged += count;
+    for (let index = 0; index < count; index++) {
+      const from = at + index * ANSWER_WORDS;
+      const sequence = answers[from + ANSWER_WORD.sequence] as number;
+      if (this.#lastSequence !== 0 && sequence !== (this.#lastSequence + 1) >>> 0) this.outOfPlace++;
+      this.#lastSequence = sequence;
+      const reason = (answers[from + ANSWER_WORD.tail] as number) & 255;
+      this.#reasons[reason] = (this.#reasons[reason] as number) + 1;
+    }
+    this.#sendDue();
+  }
+
+  #sendDue(): void {
+    const { rate, batch, window } = this.#options;
+    for (;;) {
+      const now = this.#stopwatch.ns();
+      if (now >= this.#end || (rate !== 0 && this.#due > now)) return;
+      if (rate === 0 && this.sent - this.acknowledged + batch > window) return;
+      if (!this.#send(rate === 0 ? now : this.#due)) return;
+      this.#due += this.#betweenNs;
+    }
+  }
+
+  fail(why: string): void {
+    throw new Error(why);
+  }
+
+  #send(due: number): boolean {
+    const { batch } = this.#options;
+    const words = this.#flow.subarray(this.#at, this.#at + batch * COMMAND_WORDS);
+    if (this.#session.sendRecords(words, batch, this) !== 'ok') {
+      this.busy++;
+      return false;
+    }
+    this.#dueNs[this.#nextDue++ & (this.#dueNs.length - 1)] = due;
+    this.sent += batch;
+    this.#at += batch * COMMAND_WORDS;
+    if (this.#at + batch * COMMAND_WORDS > this.#flow.length) this.#at = 0;
+    return true;
+  }
+}
+
+async function report(
+  venue: Venue,
+  player: Player,
+  before: ReturnType<Venue['statistics']>,
+  played: PlayOptions,
+  cpuMicros: number,
+): Promise<void> {
+  const statistics = venue.statistics();
+  const { sent, acknowledged, elapsedMs, busy, outOfPlace, reasons } = player;
+  const closing = await venue.close();
+  const blocks = statistics.journal.blocks - before.journal.blocks;
+  const agree = new Set(closing.stateHashes).size === 1;
+  const once = sent === acknowledged && outOfPlace === 0;
+  const result = {
+    commandsPerSecond: Math.round((acknowledged * 1000) / elapsedMs),
+    seconds: elapsedMs / 1000,
+    commands: acknowledged,
+    ackMicros: latencyOf(player.latencies),
+    /** Of all threads of the process. */
+    cpuNsPerCommand: Math.round((cpuMicros * 1000) / acknowledged),
+    blocks,
+    commandsInBlock: Math.round(acknowledged / blocks),
+    busy,
+    rejected: reasons,
+    replicasAgree: agree,
+    acknowledgedOnceInOrder: once,
+    digestsCompared: closing.digestsCompared,
+    options: played,
+    statistics,
+  };
+  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+  if (!agree || !once) process.exitCode = 1;
+}
+
+/**
+ * A flow that may be played again and again: towards its end the book becomes small, and the last command empties it, so
+ * that order ids are free when they come again.
+ */
+function makeFlow(): Uint32Array {
+  const market = new MarketFlow({ resting: RESTING });
+  const words = new Uint32Array(FLOW_COMMANDS * COMMAND_WORDS);
+  for (let index = 0; index < FLOW_COMMANDS - 1; index++) {
+    if (index === FLOW_COMMANDS - EBB_COMMANDS) market.shrinkTo(1);
+    market.next(words, index * COMMAND_WORDS);
+  }
+  encodeCommand(words, words.length - COMMAND_WORDS, { op: 'massCancel' });
+  return words;
+}
+
+function readOptions(): PlayOptions {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '10' },
+      rate: { type: 'string', default: '0' },
+      batch: { type: 'string', default: '256' },
+      window: { type: 'string', default: '16384' },
+      orders: { type: 'string', default: String(DEFAULT_LIMITS.ordersMax) },
+      sessions: { type: 'string', default: '16' },
+      linger: { type: 'string', default: String(DEFAULT_BLOCK_BOUNDS.lingerMicrosMax) },
+      nats: { type: 'boolean', default: false },
+      client: { type: 'string' },
+      directory: { type: 'string' },
+    },
+  });
+  const whole = (
+    name: 'seconds' | 'rate' | 'batch' | 'window' | 'orders' | 'sessions' | 'linger',
+    min: number,
+    max: number,
+  ): number => {
+    const value = Number(values[name]);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new RangeError(`${name}: ${values[name]} must be a whole number from ${min} to ${max}; ${USAGE}`);
+  };
+  return {
+    seconds: whole('seconds', 1, 3600),
+    rate: whole('rate', 0, 100_000_000),
+    batch: whole('batch', 1, 256),
+    window: whole('window', 1, 1 << 17),
+    orders: whole('orders', 2 * RESTING, 1 << 24),
+    sessions: whole('sessions', 1, SESSIONS_TOGETHER_MAX),
+    linger: whole('linger', 0, 1_000_000),
+    nats: values.nats,
+    client: values.client,
+    directory: values.directory,
+  };
+}
+
+/** Figures of the process that is the client. */
+interface ClientResult {
+  readonly commandsPerSecond: number;
+  readonly seconds: number;
+  readonly commands: number;
+  readonly ackMicros: ReturnType<typeof latencyOf>;
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly sentAgain: number;
+  readonly acknowledgedOnce: boolean;
+}
+
+/** What the client's process does: sends the flow over and over through the sessions. */
+async function playClient(url: string, played: PlayOptions): Promise<void> {
+  const flow = makeFlow();
+  const clients = await VenueClient.openSeveral(
+    { connection: natsConnectionOptions(url), shard: 0, account: ADMINISTRATOR, key: SESSION_KEY },
+    played.sessions,
+  );
+  const run = async (seconds: number): Promise<{ spread: SpreadFlow; elapsedMs: number }> => {
+    const spread = new SpreadFlow(clients, played.batch, () => {});
+    const started = performance.now();
+    const end = started + seconds * 1000;
+    for (let at = 0; performance.now() < end; at = 0) {
+      for (; at < flow.length; at += COMMAND_WORDS) {
+        const room = spread.add(flow, at);
+        if (room === undefined) continue;
+        await room;
+        if (spread.failure !== undefined) throw spread.failure;
+        if (performance.now() >= end) break;
+      }
+    }
+    await spread.flush();
+    await spread.settled();
+    if (spread.failure !== undefined) throw spread.failure;
+    return { spread, elapsedMs: performance.now() - started };
+  };
+  await run(WARM_UP_SECONDS);
+  // What the warm-up left in the book has ids that come again.
+  const empty = new Uint32Array(COMMAND_WORDS);
+  encodeCommand(empty, 0, { op: 'massCancel' });
+  await clients[0]?.sendRecords(empty, 1);
+  const { spread, elapsedMs } = await run(played.seconds);
+  const { acknowledged, firstSequence, lastSequence, rejected, latencies } = spread;
+  const result: ClientResult = {
+    commandsPerSecond: Math.round((acknowledged * 1000) / elapsedMs),
+    seconds: elapsedMs / 1000,
+    commands: acknowledged,
+    ackMicros: latencyOf(latencies),
+    rejected,
+    sentAgain: clients.reduce((sum, client) => sum + client.retries, 0),
+    // Nobody else sends meanwhile, so the places are as many as the commands.
+    acknowledgedOnce: lastSequence - firstSequence + 1 === acknowledged,
+  };
+  for (const client of clients) await client.close();
+  process.stdout.write(JSON.stringify(result));
+}
+
+async function playOverNats(venueDirectory: string, played: PlayOptions): Promise<void> {
+  const server = await startNatsServer();
+  try {
+    const venue = await openVenue({
+      directory: venueDirectory,
+      snapshotEvery: 0,
+      limits: { ordersMax: played.orders },
+      blockBounds: { lingerMicrosMax: played.linger },
+      nats: { connection: natsConnectionOptions(server.url) },
+    });
+    const session = await venue.openSession(ADMINISTRATOR, SESSION_KEY);
+    const create = new Uint32Array(COMMAND_WORDS);
+    MarketFlow.create(create, 0);
+    await session.send([decodeCommand(create, 0)]);
+    const { client: _, directory: __, nats: ___, rate: ____, window: _____, ...passed } = played;
+    const args = Object.entries(passed).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...[fileURLToPath(import.meta.url), '--client', server.url],
+      ...args,
+    ]);
+    const client = JSON.parse(stdout) as ClientResult;
+    const statistics = venue.statistics();
+    const closing = await venue.close();
+    const replicasAgree = new Set(closing.stateHashes).size === 1;
+    const { blocks, commands } = statistics.journal;
+    const result = {
+      ...client,
+      commandsInBlock: Math.round(commands / blocks),
+      replicasAgree,
+      options: played,
+      gateway: venue.gatewayCounts,
+      statistics,
+    };
+    process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    if (!replicasAgree || !client.acknowledgedOnce) process.exitCode = 1;
+  } finally {
+    await server.stop();
+  }
+}
+
+async function playInProcess(venueDirectory: string, played: PlayOptions): Promise<void> {
+  const flow = makeFlow();
+  const venue = await openVenue({
+    directory: venueDirectory,
+    snapshotEvery: 0,
+    limits: { ordersMax: played.orders },
+    blockBounds: { lingerMicrosMax: played.linger },
+  });
+  const session = await venue.openSession(ADMINISTRATOR, SESSION_KEY);
+  const create = new Uint32Array(COMMAND_WORDS);
+  MarketFlow.create(create, 0);
+  await session.send([decodeCommand(create, 0)]);
+  const player = new Player(session, flow, played);
+  await player.play(WARM_UP_SECONDS);
+  player.forget();
+  const before = venue.statistics();
+  const cpu = process.cpuUsage();
+  await player.play(played.seconds);
+  const { user, system } = process.cpuUsage(cpu);
+  await report(venue, player, before, played, user + system);
+}
+
+const options = readOptions();
+if (options.client !== undefined) await playClient(options.client, options);
+else {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'veritape-play-'));
+  try {
+    await (options.nats ? playOverNats(directory, options) : playInProcess(directory, options));
+  } finally {
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,64 @@
+import { createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
+
+/** Requests that got no answer in time are looked for this often. */
+const LOOK_MS = 50;
+/** What a NATS server answers for a subject that nobody serves. */
+const NO_RESPONDERS = 503;
+
+interface Waiting {
+  readonly resolve: (reply: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+  readonly until: number;
+}
+
+/**
+ * Request and reply over one subscription, with a number for each request in its reply subject and one timer for all. The
+ * client library's own `request` takes a timer, a race of promises and an error with its stack for each.
+ */
+export class ReplyInbox {
+  readonly #connection: NatsConnection;
+  readonly #prefix = `${createInbox()}.`;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #timer: NodeJS.Timeout;
+  #asked = 0;
+
+  constructor(connection: NatsConnection) {
+    this.#connection = connection;
+    connection.subscribe(`${this.#prefix}*`, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        const token = message.subject.slice(this.#prefix.length);
+        const waiting = this.#waiting.get(token);
+        if (waiting === undefined) return;
+        this.#waiting.delete(token);
+        if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS)
+          waiting.reject(new Error('no responders'));
+        else waiting.resolve(message.data);
+      },
+    });
+    this.#timer = setInterval(() => this.#expire(performance.now()), LOOK_MS);
+    void connection.closed().then(() => {
+      clearInterval(this.#timer);
+      this.#expire(Number.POSITIVE_INFINITY);
+    });
+  }
+
+  /** The bytes of the reply, valid until the next turn of the event loop. Rejects after `timeoutMs` without one. */
+  ask(subject: string, bytes: Uint8Array, timeoutMs: number, headers?: MsgHdrs): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const token = String(this.#asked++);
+      const reply = this.#prefix + token;
+      // Throws when the connection is closed, and then nobody waits.
+      this.#connection.publish(subject, bytes, headers === undefined ? { reply } : { reply, headers });
+      this.#waiting.set(token, { resolve, reject, until: performance.now() + timeoutMs });
+    });
+  }
+
+  #expire(now: number): void {
+    for (const [token, { reject, until }] of this.#waiting) {
+      if (until > now) continue;
+      this.#waiting.delete(token);
+      reject(new Error(now === Number.POSITIVE_INFINITY ? 'connection closed' : 'timeout'));
+    }
+  }
+}
