@@ -9,7 +9,9 @@ import { JournalReader } from '../journal/reader.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
 import { DIGEST_EVERY } from '../replicas/event-digest.ts';
 import type { ReplicaReport, ReplicaThreadData } from '../replicas/replica-thread.ts';
+import { BlockMulticast, type MulticastCounts } from '../sequencer/block-multicast.ts';
 import { type AckPolicy, CommandPort, type EventListener } from '../sequencer/command-port.ts';
+import { checkMulticast, type MulticastOptions } from '../sequencer/datagram-sender.ts';
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import type { JournalThreadBegin, JournalThreadData, JournalThreadReport } from '../sequencer/journal-thread.ts';
 import { NatsGateway, type NatsGatewayOptions } from '../sequencer/nats-gateway.ts';
@@ -47,6 +49,8 @@ export interface VenueOptions {
   readonly takeOver?: boolean | undefined;
   /** Join a NATS server. */
   readonly nats?: Pick<NatsGatewayOptions, 'connection' | 'tokens' | 'onStatus'> | undefined;
+  /** Send durable blocks as UDP datagrams, too, to a multicast group or one host. */
+  readonly multicast?: MulticastOptions | undefined;
   /** Told of what happens, in words. */
   readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
@@ -85,6 +89,7 @@ export async function openVenue(options: VenueOptions): Promise<Venue> {
   checkLimits(limits);
   const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds };
   checkBlockBounds(bounds);
+  if (options.multicast !== undefined) checkMulticast(options.multicast);
   mkdirSync(options.directory, { recursive: true });
   const venue = new Venue(options, replicas, limits, bounds);
   try {
@@ -112,6 +117,7 @@ export class Venue {
   #port: CommandPort | undefined;
   #running: Promise<void> = Promise.resolve();
   #gateway: NatsGateway | undefined;
+  #multicast: BlockMulticast | undefined;
   #snapshots: SnapshotKeeper | undefined;
   #directory = new InstrumentDirectory([]);
   #opened: (JournalThreadReport & { kind: 'opened' }) | undefined;
@@ -147,6 +153,11 @@ export class Venue {
 
   get gatewayCounts(): NatsGateway['counts'] | undefined {
     return this.#gateway?.counts;
+  }
+
+  /** What was sent as datagrams, and what was not. */
+  get multicastCounts(): MulticastCounts | undefined {
+    return this.#multicast?.counts;
   }
 
   get snapshotsTaken(): SnapshotKeeper['taken'] {
@@ -196,7 +207,7 @@ export class Venue {
       genesis: { shard: options.shard ?? 0, createdAt: BigInt(Date.now()) * 1_000_000n, limits: this.#limits },
       segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT,
       takeOver: options.takeOver === true,
-      forwardBlocks: options.nats !== undefined,
+      forwardBlocks: options.nats !== undefined || options.multicast !== undefined,
       ...idle,
     } satisfies JournalThreadData);
     const opened = await this.#journalOpened(journal);
@@ -248,6 +259,7 @@ export class Venue {
     this.#port = port;
     port.listen((words, mask, from, count) => this.#directory.take(words, mask, from, count));
     this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
+    if (options.multicast !== undefined) await this.#joinMulticast(options.multicast);
     if (options.nats !== undefined) await this.#joinNats(options.nats, port, ready[0]?.sessions ?? []);
     this.#notice({
       level: 'info',
@@ -291,7 +303,7 @@ export class Venue {
       for (const bell of bells.all()) bell.ring();
       await Promise.race([journalDone, this.failed]);
       // Not before: under `memory` the last blocks become durable, and are sent to readers, only now.
-      await this.#gateway?.close();
+      await Promise.all([this.#gateway?.close(), this.#multicast?.close()]);
       while (this.#stopped.length < this.#replicas && this.#failure === undefined) await delay(2);
       await this.#snapshots?.settled();
       await this.abandon();
@@ -324,6 +336,7 @@ export class Venue {
     }
     if (!this.#journalBegun) this.#names.get('journal')?.postMessage(undefined);
     await Promise.race([this.#journalEnded, delay(JOURNAL_END_MS_MAX, undefined, { ref: false })]);
+    await this.#multicast?.close();
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
@@ -367,6 +380,22 @@ export class Venue {
     });
   }
 
+  async #joinMulticast(options: MulticastOptions): Promise<void> {
+    const place = `multicast to ${options.address}:${options.port}`;
+    this.#multicast = await BlockMulticast.open(options, (why) =>
+      this.#notice({ level: 'warn', text: 'datagrams are not sent', fields: { to: place, why } }),
+    ).catch((error: unknown) => {
+      throw new EnvironmentFault(`${place}: ${asError(error).message}`);
+    });
+  }
+
+  /** Lets a durable block out to readers on other hosts. */
+  #publishBlock(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#gateway?.publishBlock(bytes);
+    // The NATS client keeps the bytes until it has written them, so with NATS the datagrams are made of a copy.
+    this.#multicast?.send(this.#gateway === undefined ? bytes : new Uint8Array(bytes));
+  }
+
   #isAhead(block: number): boolean {
     const durable = Atomics.load(new Int32Array(this.#require(this.#memory).status), STATUS.durableBlock);
     return ((durable - block) | 0) < 0;
@@ -382,7 +411,7 @@ export class Venue {
       journal.on('message', (report: JournalThreadReport) => {
         if (report.kind === 'closed' || report.kind === 'failed') ended();
         if (report.kind === 'opened') resolve(report);
-        else if (report.kind === 'block') this.#gateway?.publishBlock(report.bytes);
+        else if (report.kind === 'block') this.#publishBlock(report.bytes);
         else if (report.kind === 'failed') {
           const error = new JournalError(report.code, report.message);
           reject(error);
