@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { BlockLookup } from '../journal/block-lookup.ts';
 import { JournalError } from '../journal/findings.ts';
 import { checkLimits, DEFAULT_LIMITS, type Genesis, type VenueLimits } from '../journal/genesis.ts';
 import { JournalReader } from '../journal/reader.ts';
@@ -346,6 +347,7 @@ export class Venue {
     sessions: readonly OpenSession[],
   ): Promise<void> {
     const reader = JournalReader.open(this.#options.directory);
+    const lookup = new BlockLookup(reader);
     const fault = (error: Error): Error =>
       new EnvironmentFault(`NATS at ${nats.connection.servers ?? '127.0.0.1:4222'}: ${error.message}`);
     this.#gateway = await NatsGateway.connect({
@@ -360,13 +362,13 @@ export class Venue {
         // In this process the reader sees a block before it is on disk.
         if (this.#isAhead(block)) return undefined;
         try {
-          for (const view of reader.blocks(block)) return new Uint8Array(view.bytes);
+          const view = lookup.read(block);
+          return view === undefined ? undefined : new Uint8Array(view.bytes);
         } catch (error) {
           if (!(error instanceof JournalError)) throw error;
-          if (error.code !== 'no-such-block')
-            this.#notice({ level: 'warn', text: 'block can not be read', fields: { block, why: error.message } });
+          this.#notice({ level: 'warn', text: 'block can not be read', fields: { block, why: error.message } });
+          return undefined;
         }
-        return undefined;
       },
       onLost: (error) => this.#fail(fault(error)),
       onStatus: (status) => {

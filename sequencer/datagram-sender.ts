@@ -123,6 +123,8 @@ export class BlockSender {
   #allowance: number;
   #allowedAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
+  /** Waits for the system to take what is pending. */
+  #held = false;
   #closed = false;
 
   /** Throws a {@link MulticastOptionError}, or what the system says when it does not have the address or interface. */
@@ -172,7 +174,7 @@ export class BlockSender {
     }
     this.#waiting.push(block);
     this.#waitingBytes += bytes.length;
-    if (this.#timer === undefined) this.#pump();
+    if (this.#timer === undefined && !this.#held) this.#pump();
     return true;
   }
 
@@ -194,7 +196,12 @@ export class BlockSender {
     const now = performance.now();
     this.#allowance = Math.min(this.#burstBytes, this.#allowance + (now - this.#allowedAt) * this.#bytesPerMs);
     this.#allowedAt = now;
-    while (this.#allowance > 0 && this.#pending < PENDING_MAX) {
+    while (this.#allowance > 0) {
+      // The system says at the end of this turn whether it took them.
+      if (this.#pending >= PENDING_MAX) {
+        this.#held = true;
+        return;
+      }
       const block = this.#waiting[0];
       if (block === undefined) return;
       this.#sendPiece(block);
@@ -214,9 +221,14 @@ export class BlockSender {
     this.#pending++;
     this.#socket.send([header, piece], (error) => {
       this.#pending--;
-      if (error !== null) return this.#refused(error);
-      this.#count(SENT.datagrams, 1);
-      this.#count(SENT.bytes, bytes);
+      if (error !== null) this.#refused(error);
+      else {
+        this.#count(SENT.datagrams, 1);
+        this.#count(SENT.bytes, bytes);
+      }
+      if (!this.#held || this.#pending > 0) return;
+      this.#held = false;
+      this.#pump();
     });
   }
 

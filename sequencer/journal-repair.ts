@@ -1,3 +1,4 @@
+import { BlockLookup } from '../journal/block-lookup.ts';
 import { JournalError } from '../journal/findings.ts';
 import { JournalReader } from '../journal/reader.ts';
 import type { BlockRepair, RepairAnswer } from './block-transport.ts';
@@ -9,10 +10,12 @@ import type { BlockRepair, RepairAnswer } from './block-transport.ts';
 export class JournalRepair implements BlockRepair {
   readonly ended = undefined;
   readonly #journal: JournalReader;
+  readonly #lookup: BlockLookup;
 
   /** Throws a {@link JournalError} if there is no journal, or it is of another shard. */
   constructor(directory: string, shard: number) {
     this.#journal = JournalReader.open(directory);
+    this.#lookup = new BlockLookup(this.#journal);
     const { genesis } = this.#journal;
     if (genesis.shard !== shard) {
       throw new JournalError('not-a-journal', `the journal in ${directory} is of shard ${genesis.shard}, not ${shard}`);
@@ -21,13 +24,13 @@ export class JournalRepair implements BlockRepair {
 
   /** Rejects with a {@link JournalError} at damage. */
   async ask(block: number): Promise<RepairAnswer> {
-    const firstBlock = this.#journal.firstBlock;
-    if (block < firstBlock) return { kind: 'gone', firstBlock };
     try {
-      for (const view of this.#journal.blocks(block)) return { kind: 'block', bytes: view.copy().bytes };
+      const view = this.#lookup.read(block);
+      return view === undefined ? { kind: 'notYet' } : { kind: 'block', bytes: view.copy().bytes };
     } catch (error) {
-      if (!(error instanceof JournalError) || error.code !== 'no-such-block') throw error;
+      const { firstBlock } = this.#journal;
+      if (block < firstBlock) return { kind: 'gone', firstBlock };
+      throw error;
     }
-    return { kind: 'notYet' };
   }
 }
