@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { BlockView, checkBlock, checkHeader } from '../journal/block.ts';
+import { BLOCK_BYTES_MAX, BlockView, checkBlock, checkHeader } from '../journal/block.ts';
 import type { Finding } from '../journal/findings.ts';
 import { type Genesis, genesisHash } from '../journal/genesis.ts';
 import { pointOf } from '../journal/segmentfile.ts';
@@ -37,8 +37,13 @@ export interface BlockReaderOptions {
   readonly onRefused?: ((finding: Finding) => void) | undefined;
 }
 
-/** Blocks at hand: those nobody has taken yet, those that came before their turn, and those asked for. */
-export const BLOCKS_AHEAD_MAX = 64;
+/**
+ * Blocks at hand: those nobody has taken yet, those that came before their turn, and those asked for. Small blocks come by
+ * the ten thousand a second, and so many come while one that was lost is waited for and repaired.
+ */
+export const BLOCKS_AHEAD_MAX = 256;
+/** What they may hold together: as much as 64 of the largest. */
+const BYTES_AHEAD_MAX = 64 * BLOCK_BYTES_MAX;
 /** Repairs asked for and not answered yet. */
 const REPAIRS_IN_FLIGHT_MAX = 4;
 const BACK_OFF_MS_MIN = 10;
@@ -83,6 +88,8 @@ export class BlockReader implements AsyncIterable<BlockView> {
   readonly #ready: BlockView[] = [];
   /** Good in themselves, and after a gap. */
   readonly #held = new Map<number, BlockView>();
+  #readyBytes = 0;
+  #heldBytes = 0;
   readonly #asked = new Set<number>();
   /** The highest number known of. */
   #newest: number;
@@ -120,6 +127,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
     for (;;) {
       const block = this.#ready.shift();
       if (block !== undefined) {
+        this.#readyBytes -= block.bytes.length;
         // There is room for one more.
         this.#repair();
         return block;
@@ -223,7 +231,9 @@ export class BlockReader implements AsyncIterable<BlockView> {
   }
 
   #hasRoomFor(number: number): boolean {
-    return number <= this.#last.block - this.#ready.length + BLOCKS_AHEAD_MAX;
+    if (number > this.#last.block - this.#ready.length + BLOCKS_AHEAD_MAX) return false;
+    // What came before its turn must not be in the way of the next one, which all of it waits for.
+    return this.#readyBytes + (number === this.#last.block + 1 ? 0 : this.#heldBytes) < BYTES_AHEAD_MAX;
   }
 
   /** Keeps a block, or tells what is wrong with it. */
@@ -237,6 +247,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
     const block = checkBlock(bytes, { block: number, epochMin: this.#last.epoch, shard: this.#options.shard });
     if (!(block instanceof BlockView)) return this.#refuse(block);
     this.#held.set(number, block);
+    this.#heldBytes += block.bytes.length;
     return undefined;
   }
 
@@ -253,6 +264,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
     this.#newest = Math.max(this.#newest, block.block);
     this.counts.blocks++;
     this.#ready.push(block);
+    this.#readyBytes += block.bytes.length;
     this.#wake();
     return undefined;
   }
@@ -263,6 +275,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
       const block = this.#held.get(number);
       if (block === undefined) return;
       this.#held.delete(number);
+      this.#heldBytes -= block.bytes.length;
       if (this.#accept(block.bytes) !== undefined) return;
     }
   }

@@ -278,6 +278,22 @@ test('a reader that is not read from keeps a bounded number of blocks, and gives
   await expectSameEnd(market, far);
 });
 
+test('large blocks that wait for one that is missing are kept up to a bound, and let it in', async () => {
+  const [first, ...later] = await blocksOf(Array.from({ length: 80 }, () => 4_093));
+  if (first === undefined) throw new Error('no block');
+  const { reader, source } = await readerOfDatagrams();
+  const sender = await openSender({ port, datagramBytes: 65_507 });
+  for (const { bytes } of later) {
+    sender.send(bytes);
+    await until(() => sender.waitingBytes === 0);
+  }
+  await until(() => source.counts.blocks + source.counts.unwanted >= 64 && source.counts.unwanted > 0);
+  expect(source.counts.blocks).toBe(64);
+  sender.send(first.bytes);
+  for (let block = 1; block <= 65; block++) expect((await reader.next())?.block).toBe(block);
+  expect(reader.counts).toMatchObject({ repairs: 0, refused: 0 });
+});
+
 test('what others send as blocks is refused, and the true blocks are given', async () => {
   const [first, second, third] = await blocksOf([61, 61, 61]);
   if (first === undefined || second === undefined || third === undefined) throw new Error('no blocks');
