@@ -80,9 +80,6 @@ export class DatagramBlocks implements BlockSource {
       this.#ended = error.message;
       this.#sink?.failed(error.message);
     });
-    socket.on('close', () => {
-      this.#ended ??= 'the socket was closed';
-    });
     socket.on('message', (bytes) => this.#take(bytes));
   }
 

@@ -135,14 +135,17 @@ export class BlockSender {
     checkMulticast(options);
     const socket = createSocket('udp4');
     try {
-      socket.connect(options.port, options.address);
-      await once(socket, 'connect');
+      socket.bind();
+      await once(socket, 'listening');
       // A system that grants less gives what it can.
       socket.setSendBufferSize(SEND_BUFFER_BYTES);
       if (isMulticast(options.address)) {
         socket.setMulticastTTL(options.ttl ?? TTL_DEFAULT);
+        // Before connecting, which chooses the way for good.
         if (options.interface !== undefined) socket.setMulticastInterface(options.interface);
       }
+      socket.connect(options.port, options.address);
+      await once(socket, 'connect');
       return new BlockSender(socket, options, counts);
     } catch (error) {
       socket.close();
@@ -158,6 +161,11 @@ export class BlockSender {
     this.#allowance = this.#burstBytes;
     this.counts = counts;
     socket.on('error', (error) => this.#refused(error));
+  }
+
+  /** Address of this host that datagrams come from. */
+  get from(): string {
+    return this.#socket.address().address;
   }
 
   /** Bytes of blocks that wait to be sent. */

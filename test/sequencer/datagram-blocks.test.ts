@@ -137,9 +137,12 @@ test('pieces of several blocks in any order, and each of them twice', async () =
   const { reader, source } = await readerOfDatagrams();
   const datagrams = blocks.flatMap(({ bytes }) => datagramsOf(bytes));
   for (let place = 0; place < 2; place++) {
-    for (const [index, bytes] of datagrams.toReversed().entries()) if (index % 2 === place) relay.send(bytes);
+    for (const [index, bytes] of datagrams.toReversed().entries()) {
+      if (index % 2 !== place) continue;
+      relay.send(bytes);
+      relay.send(bytes);
+    }
   }
-  for (const bytes of datagrams) relay.send(bytes);
   for (const { bytes } of blocks) expect((await reader.next())?.bytes.equals(bytes)).toBe(true);
   await until(() => source.counts.datagrams === 2 * datagrams.length);
   expect(source.counts.duplicates).toBe(datagrams.length);
@@ -402,6 +405,13 @@ test('a group is joined on the interface that is named, and on no other', async 
   }
   await expect(DatagramBlocks.open({ ...group, interface: '203.0.113.9' })).rejects.toThrow(/ENODEV|EADDRNOTAVAIL/);
   await expect(DatagramBlocks.open({ ...group, address: '203.0.113.9' })).rejects.toThrow('EADDRNOTAVAIL');
+});
+
+test('a group is reached through the interface that is named', async () => {
+  const group = { address: '239.255.77.77', interface: HERE, ttl: 0 };
+  // Nothing is sent: the system says which way it would take.
+  expect((await openSender(group)).from).toBe(HERE);
+  await expect(openSender({ ...group, interface: '203.0.113.9' })).rejects.toThrow('EADDRNOTAVAIL');
 });
 
 test('a reader ends when its socket does', async () => {
