@@ -7,6 +7,7 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   hash: () => import('./hash.bench.ts'),
   challenge: () => import('./challenge.bench.ts'),
   pipeline: () => import('./pipeline.bench.ts'),
+  multicast: () => import('./multicast.bench.ts'),
   replay: () => import('./replay.bench.ts'),
   proof: () => import('./proof.bench.ts'),
 };

@@ -1,10 +1,20 @@
 import { readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import type { Command } from 'commander';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
 import { SEGMENT_BYTES_MIN } from '../journal/segments.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
+import { DATAGRAM_BYTES_DEFAULT, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN } from '../sequencer/block-datagrams.ts';
 import { ACK_POLICIES, type AckPolicy } from '../sequencer/command-port.ts';
+import {
+  BYTES_PER_SECOND_DEFAULT,
+  BYTES_PER_SECOND_MIN,
+  checkMulticast,
+  type MulticastOptions,
+  TTL_DEFAULT,
+  TTL_MAX,
+} from '../sequencer/datagram-sender.ts';
 import { IDLE_STRATEGIES, type IdleStrategy } from '../sequencer/doorbell.ts';
 import { tokenDigest } from '../sequencer/nats-gateway.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
@@ -19,6 +29,11 @@ import { type Notice, openVenue, SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT, 
 interface ServeOptions extends ServeHostOptions {
   readonly dir: string;
   readonly nats?: string;
+  readonly multicast?: Pick<MulticastOptions, 'address' | 'port'>;
+  readonly multicastInterface?: string;
+  readonly multicastTtl?: number;
+  readonly multicastDatagramBytes?: number;
+  readonly multicastRate?: number;
   readonly shard?: number;
   readonly replicas: number;
   readonly ack: AckPolicy;
@@ -49,6 +64,40 @@ export function registerServe(program: Command): void {
         '--nats <url>',
         'NATS server to join; without it nothing outside this process can reach the venue',
       ).env('VERITAPE_NATS'),
+    )
+    .addOption(
+      new Option(
+        '--multicast <address:port>',
+        'send durable blocks as UDP datagrams, too, to a multicast group or one host',
+      )
+        .env('VERITAPE_MULTICAST')
+        .argParser(multicastPlace),
+    )
+    .addOption(
+      new Option(
+        '--multicast-interface <address>',
+        "IPv4 address of the interface to the group; the system's choice unless given",
+      )
+        .env('VERITAPE_MULTICAST_INTERFACE')
+        .argParser(interfaceAddress),
+    )
+    .addOption(
+      new Option(
+        '--multicast-ttl <networks>',
+        `networks a datagram to the group may cross, 0 to stay on this host (default: ${TTL_DEFAULT})`,
+      ).argParser(wholeNumber(0, TTL_MAX)),
+    )
+    .addOption(
+      new Option(
+        '--multicast-datagram-bytes <bytes>',
+        `largest datagram, without IP and UDP headers (default: ${DATAGRAM_BYTES_DEFAULT}, for frames of 1,500 bytes)`,
+      ).argParser(wholeNumber(DATAGRAM_BYTES_MIN, DATAGRAM_BYTES_MAX)),
+    )
+    .addOption(
+      new Option(
+        '--multicast-rate <bytes>',
+        `most bytes of datagrams in a second (default: ${BYTES_PER_SECOND_DEFAULT})`,
+      ).argParser(wholeNumber(BYTES_PER_SECOND_MIN, Number.MAX_SAFE_INTEGER)),
     )
     .addOption(
       new Option('--shard <number>', 'shard of a new journal, and of the NATS subjects')
@@ -108,9 +157,50 @@ export function registerServe(program: Command): void {
   withExamples(command, 'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME');
 }
 
+/** Reads ADDRESS:PORT. */
+function multicastPlace(text: string): Pick<MulticastOptions, 'address' | 'port'> {
+  const [, address = '', port = ''] = /^([^:]+):(\d{1,5})$/.exec(text) ?? [];
+  try {
+    checkMulticast({ address, port: Number(port) });
+  } catch {
+    throw new InvalidArgumentError(
+      'It must be the IPv4 address of a multicast group or of one host, a colon, and a port from 1 to 65535.',
+    );
+  }
+  return { address, port: Number(port) };
+}
+
+function interfaceAddress(text: string): string {
+  if (isIPv4(text)) return text;
+  throw new InvalidArgumentError('It must be the IPv4 address of an interface of this host.');
+}
+
+function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
+  const { multicast, multicastInterface, multicastTtl, multicastDatagramBytes, multicastRate } = options;
+  if (multicast !== undefined) {
+    return {
+      ...multicast,
+      interface: multicastInterface,
+      ttl: multicastTtl,
+      datagramBytes: multicastDatagramBytes,
+      bytesPerSecondMax: multicastRate,
+    };
+  }
+  const alone = {
+    'multicast-interface': multicastInterface,
+    'multicast-ttl': multicastTtl,
+    'multicast-datagram-bytes': multicastDatagramBytes,
+    'multicast-rate': multicastRate,
+  };
+  for (const [field, value] of Object.entries(alone))
+    if (value !== undefined) throw new UsageError(field, value, 'is of use only with --multicast');
+  return undefined;
+}
+
 async function serve(options: ServeOptions): Promise<void> {
   const { pino, destination } = await import('pino');
   const log = pino({ name: 'veritape' }, destination(2));
+  const multicast = multicastOptions(options);
   using interruption = new Interruption();
   const venue = await openVenue({
     directory: options.dir,
@@ -134,6 +224,7 @@ async function serve(options: ServeOptions): Promise<void> {
             tokens: options.tokens === undefined ? undefined : readTokens(options.tokens),
           },
         }),
+    multicast,
     onNotice: (notice) => tell(log, notice),
   }).catch(pinningAsUsage);
   if (options.nats === undefined) log.warn('no --nats: nothing outside this process can reach the venue');
@@ -156,7 +247,7 @@ async function serve(options: ServeOptions): Promise<void> {
     process.off('SIGUSR2', tellStatistics);
     const closing = await venue.close();
     const statistics = venue.statistics();
-    log.info({ ...closing, gateway: venue.gatewayCounts, statistics }, 'closed');
+    log.info({ ...closing, gateway: venue.gatewayCounts, multicast: venue.multicastCounts, statistics }, 'closed');
     await printResult(
       { ...closing, statistics },
       options.json === true,

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { BlockLookup } from '../journal/block-lookup.ts';
 import { EventType } from '../journal/events.ts';
 import { JournalError } from '../journal/findings.ts';
 import { checkLimits, DEFAULT_LIMITS, type Genesis, type VenueLimits } from '../journal/genesis.ts';
@@ -10,7 +11,9 @@ import { JournalReader } from '../journal/reader.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
 import { DIGEST_EVERY } from '../replicas/event-digest.ts';
 import type { ReplicaReport, ReplicaThreadData } from '../replicas/replica-thread.ts';
+import { BlockMulticast, type MulticastCounts } from '../sequencer/block-multicast.ts';
 import { type AckPolicy, CommandPort, type EventListener } from '../sequencer/command-port.ts';
+import { checkMulticast, type MulticastOptions } from '../sequencer/datagram-sender.ts';
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import type { JournalThreadBegin, JournalThreadData, JournalThreadReport } from '../sequencer/journal-thread.ts';
 import { NatsGateway, type NatsGatewayOptions } from '../sequencer/nats-gateway.ts';
@@ -51,6 +54,8 @@ export interface VenueOptions extends HostOptions {
   readonly takeOver?: boolean | undefined;
   /** Join a NATS server. */
   readonly nats?: Pick<NatsGatewayOptions, 'connection' | 'tokens' | 'onStatus'> | undefined;
+  /** Send durable blocks as UDP datagrams, too, to a multicast group or one host. */
+  readonly multicast?: MulticastOptions | undefined;
   /** Told of what happens, in words. */
   readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
@@ -89,6 +94,7 @@ export async function openVenue(options: VenueOptions): Promise<Venue> {
   checkLimits(limits);
   const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds };
   checkBlockBounds(bounds);
+  if (options.multicast !== undefined) checkMulticast(options.multicast);
   const venue = new Venue(options, replicas, limits, bounds);
   mkdirSync(options.directory, { recursive: true });
   try {
@@ -117,6 +123,7 @@ export class Venue {
   #port: CommandPort | undefined;
   #running: Promise<void> = Promise.resolve();
   #gateway: NatsGateway | undefined;
+  #multicast: BlockMulticast | undefined;
   #snapshots: SnapshotKeeper | undefined;
   #directory = new InstrumentDirectory([]);
   #opened: (JournalThreadReport & { kind: 'opened' }) | undefined;
@@ -153,6 +160,11 @@ export class Venue {
 
   get gatewayCounts(): NatsGateway['counts'] | undefined {
     return this.#gateway?.counts;
+  }
+
+  /** What was sent as datagrams, and what was not. */
+  get multicastCounts(): MulticastCounts | undefined {
+    return this.#multicast?.counts;
   }
 
   get snapshotsTaken(): SnapshotKeeper['taken'] {
@@ -220,7 +232,7 @@ export class Venue {
       genesis: { shard: options.shard ?? 0, createdAt: BigInt(Date.now()) * 1_000_000n, limits: this.#limits },
       segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT,
       takeOver: options.takeOver === true,
-      forwardBlocks: options.nats !== undefined,
+      forwardBlocks: options.nats !== undefined || options.multicast !== undefined,
       ...idle,
       host: this.#host.threadMeasures('journal'),
     } satisfies JournalThreadData);
@@ -280,6 +292,7 @@ export class Venue {
     if (measures instanceof Error) throw measures;
     for (const { measure, state, ...fields } of measures)
       this.#notice({ level: state === 'refused' ? 'warn' : 'info', text: `${measure}: ${state}`, fields });
+    if (options.multicast !== undefined) await this.#joinMulticast(options.multicast);
     if (options.nats !== undefined) await this.#joinNats(options.nats, port, ready[0]?.sessions ?? []);
     this.#notice({
       level: 'info',
@@ -323,7 +336,7 @@ export class Venue {
       for (const bell of bells.all()) bell.ring();
       await Promise.race([journalDone, this.failed]);
       // Not before: under `memory` the last blocks become durable, and are sent to readers, only now.
-      await this.#gateway?.close();
+      await Promise.all([this.#gateway?.close(), this.#multicast?.close()]);
       while (this.#stopped.length < this.#replicas && this.#failure === undefined) await delay(2);
       await this.#snapshots?.settled();
       await this.abandon();
@@ -356,6 +369,7 @@ export class Venue {
     }
     if (!this.#journalBegun) this.#names.get('journal')?.postMessage(undefined);
     await Promise.race([this.#journalEnded, delay(JOURNAL_END_MS_MAX, undefined, { ref: false })]);
+    await this.#multicast?.close();
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     this.#host.end();
   }
@@ -366,6 +380,7 @@ export class Venue {
     sessions: readonly OpenSession[],
   ): Promise<void> {
     const reader = JournalReader.open(this.#options.directory);
+    const lookup = new BlockLookup(reader);
     const fault = (error: Error): Error =>
       new EnvironmentFault(`NATS at ${nats.connection.servers ?? '127.0.0.1:4222'}: ${error.message}`);
     this.#gateway = await NatsGateway.connect({
@@ -380,13 +395,13 @@ export class Venue {
         // In this process the reader sees a block before it is on disk.
         if (this.#isAhead(block)) return undefined;
         try {
-          for (const view of reader.blocks(block)) return new Uint8Array(view.bytes);
+          const view = lookup.read(block);
+          return view === undefined ? undefined : new Uint8Array(view.bytes);
         } catch (error) {
           if (!(error instanceof JournalError)) throw error;
-          if (error.code !== 'no-such-block')
-            this.#notice({ level: 'warn', text: 'block can not be read', fields: { block, why: error.message } });
+          this.#notice({ level: 'warn', text: 'block can not be read', fields: { block, why: error.message } });
+          return undefined;
         }
-        return undefined;
       },
       onLost: (error) => this.#fail(fault(error)),
       onStatus: (status) => {
@@ -398,6 +413,22 @@ export class Venue {
     }).catch((error: unknown) => {
       throw fault(asError(error));
     });
+  }
+
+  async #joinMulticast(options: MulticastOptions): Promise<void> {
+    const place = `multicast to ${options.address}:${options.port}`;
+    this.#multicast = await BlockMulticast.open(options, (why) =>
+      this.#notice({ level: 'warn', text: 'datagrams are not sent', fields: { to: place, why } }),
+    ).catch((error: unknown) => {
+      throw new EnvironmentFault(`${place}: ${asError(error).message}`);
+    });
+  }
+
+  /** Lets a durable block out to readers on other hosts. */
+  #publishBlock(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#gateway?.publishBlock(bytes);
+    // The NATS client keeps the bytes until it has written them, so with NATS the datagrams are made of a copy.
+    this.#multicast?.send(this.#gateway === undefined ? bytes : new Uint8Array(bytes));
   }
 
   #isAhead(block: number): boolean {
@@ -415,7 +446,7 @@ export class Venue {
       journal.on('message', (report: JournalThreadReport) => {
         if (report.kind === 'closed' || report.kind === 'failed') ended();
         if (report.kind === 'opened') resolve(report);
-        else if (report.kind === 'block') this.#gateway?.publishBlock(report.bytes);
+        else if (report.kind === 'block') this.#publishBlock(report.bytes);
         else if (report.kind === 'failed') {
           const error = new JournalError(report.code, report.message);
           reject(error);

@@ -1,24 +1,35 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
-import { BlockView, checkBlock, checkHeader } from '../journal/block.ts';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { BLOCK_BYTES_MAX, BlockView, checkBlock, checkHeader } from '../journal/block.ts';
 import type { Finding } from '../journal/findings.ts';
 import { type Genesis, genesisHash } from '../journal/genesis.ts';
 import { pointOf } from '../journal/segmentfile.ts';
 import type { ChainPoint } from '../journal/segments.ts';
-import { decodeReply, isReply } from './messages.ts';
-import { blockSubject, FIRST_BLOCK_FIELD, repairSubject } from './nats-gateway.ts';
+import {
+  type BlockRepair,
+  type BlockSink,
+  type BlockSource,
+  NatsBlocks,
+  NatsRepair,
+  type RepairAnswer,
+} from './block-transport.ts';
 
 /**
  * Follows the durable blocks of a venue from another host. Blocks are published at most once, so a gap in their numbers is
- * repaired from the venue's journal by request and reply. Every block is checked against itself and against the one before
- * it, and given out once and in order.
+ * repaired from the journal. Every block is checked against itself and against the one before it, and given out once and
+ * in order.
  *
- * What is published may come from anybody whom the NATS server lets publish; a repair is asked of the venue. So a published
- * block that does not fit is dropped and asked for, and one that does not fit although it was asked for ends the reader:
- * then what was given out is not the venue's chain.
+ * What is published may come from anybody who can send to the reader; a repair is asked of the venue, or read from a copy
+ * of its journal. So a published block that does not fit is dropped and asked for, and one that does not fit although it
+ * was asked for ends the reader: then what was given out is not the venue's chain.
  */
 export interface BlockReaderOptions {
-  readonly connection: NatsConnection;
+  /** Carries published blocks and repairs, each unless it is given below. */
+  readonly connection?: NatsConnection | undefined;
+  /** Where published blocks come from. The reader stops it when it is closed. */
+  readonly source?: BlockSource | undefined;
+  /** Whom lost blocks are asked of. */
+  readonly repair?: BlockRepair | undefined;
   readonly shard: number;
   /** The block before the first one wanted; see {@link chainStart}. */
   readonly after: ChainPoint;
@@ -26,12 +37,15 @@ export interface BlockReaderOptions {
   readonly onRefused?: ((finding: Finding) => void) | undefined;
 }
 
-/** Blocks at hand: those nobody has taken yet, those that came before their turn, and those asked for. */
-export const BLOCKS_AHEAD_MAX = 64;
+/**
+ * Blocks at hand: those nobody has taken yet, those that came before their turn, and those asked for. Small blocks come by
+ * the ten thousand a second, and so many come while one that was lost is waited for and repaired.
+ */
+export const BLOCKS_AHEAD_MAX = 256;
+/** What they may hold together: as much as 64 of the largest. */
+const BYTES_AHEAD_MAX = 64 * BLOCK_BYTES_MAX;
 /** Repairs asked for and not answered yet. */
 const REPAIRS_IN_FLIGHT_MAX = 4;
-/** A repair that takes longer is asked for again. */
-const REPAIR_MS_MAX = 2_000;
 const BACK_OFF_MS_MIN = 10;
 const BACK_OFF_MS_MAX = 1_000;
 /** After this long without a block the reader asks for the next one: it may be the last one that was lost. */
@@ -65,7 +79,8 @@ export class BlockReader implements AsyncIterable<BlockView> {
     refused: 0,
   };
   readonly #options: BlockReaderOptions;
-  readonly #subscription: Subscription;
+  readonly #source: BlockSource;
+  readonly #repairs: BlockRepair;
   readonly #probe: NodeJS.Timeout;
   /** The last block that was found good. */
   #last: ChainPoint;
@@ -73,9 +88,14 @@ export class BlockReader implements AsyncIterable<BlockView> {
   readonly #ready: BlockView[] = [];
   /** Good in themselves, and after a gap. */
   readonly #held = new Map<number, BlockView>();
+  #readyBytes = 0;
+  #heldBytes = 0;
   readonly #asked = new Set<number>();
   /** The highest number known of. */
   #newest: number;
+  /** The highest number of which it is known for so long that what is missing up to it is taken for lost. */
+  #overdue: number;
+  #patience: NodeJS.Timeout | undefined;
   /** There may be blocks after the newest one known. */
   #searching = true;
   #lastAtProbe: number;
@@ -87,18 +107,12 @@ export class BlockReader implements AsyncIterable<BlockView> {
     this.#options = options;
     this.#last = options.after;
     this.#newest = options.after.block;
+    this.#overdue = options.after.block;
     this.#lastAtProbe = options.after.block;
-    this.#subscription = options.connection.subscribe(blockSubject(options.shard), {
-      callback: (error, message) => {
-        // The client library stops reading from the server when a callback throws.
-        try {
-          if (error === null) this.#takePublished(message.data);
-          else this.#fail(error.message);
-        } catch (cause) {
-          this.#fail(String(cause));
-        }
-      },
-    });
+    const { connection, shard } = options;
+    this.#source = options.source ?? new NatsBlocks(required(connection, 'source'), shard);
+    this.#repairs = options.repair ?? new NatsRepair(required(connection, 'repair'), shard);
+    this.#source.start(this.#sink);
     this.#probe = setInterval(() => this.#search(), PROBE_MS);
     this.#repair();
   }
@@ -113,6 +127,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
     for (;;) {
       const block = this.#ready.shift();
       if (block !== undefined) {
+        this.#readyBytes -= block.bytes.length;
         // There is room for one more.
         this.#repair();
         return block;
@@ -129,12 +144,13 @@ export class BlockReader implements AsyncIterable<BlockView> {
     for (let block = await this.next(); block !== undefined; block = await this.next()) yield block;
   }
 
-  /** Reads no more; the connection is left open. Blocks at hand can still be taken. */
+  /** Reads no more; a connection is left open. Blocks at hand can still be taken. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#probe);
-    if (!this.#options.connection.isClosed()) this.#subscription.unsubscribe();
+    clearTimeout(this.#patience);
+    this.#source.stop();
     this.#held.clear();
     this.#wake();
   }
@@ -146,8 +162,9 @@ export class BlockReader implements AsyncIterable<BlockView> {
   }
 
   #search(): void {
-    if (this.#options.connection.isClosed()) {
-      this.#fail('the connection was closed');
+    const ended = this.#source.ended ?? this.#repairs.ended;
+    if (ended !== undefined) {
+      this.#fail(ended);
       return;
     }
     if (this.#last.block === this.#lastAtProbe) this.#searching = true;
@@ -155,15 +172,51 @@ export class BlockReader implements AsyncIterable<BlockView> {
     this.#repair();
   }
 
+  readonly #sink: BlockSink = {
+    stateOf: (block) => {
+      if (this.#isThere(block)) return 'there';
+      return this.#hasRoomFor(block) ? 'wanted' : 'noRoom';
+    },
+    published: (data) => this.#takePublished(data),
+    missed: (block) => {
+      if (this.#closed || this.#isThere(block)) return;
+      this.#learn(block);
+      this.#overdue = Math.max(this.#overdue, block);
+      this.#repair();
+    },
+    failed: (why) => this.#fail(why),
+  };
+
   #takePublished(data: Uint8Array): void {
     if (this.#closed) return;
     const number = this.#numberOf(data);
     if (number === undefined) return;
-    if (number > this.#newest + 1) this.counts.gaps++;
-    this.#newest = Math.max(this.#newest, number);
+    this.#learn(number);
     if (this.#hasRoomFor(number)) this.#take(number, data);
     else this.counts.dropped++;
     this.#repair();
+  }
+
+  /** There is a block of this number, says what was published. */
+  #learn(number: number): void {
+    if (number > this.#newest + 1) this.counts.gaps++;
+    this.#newest = Math.max(this.#newest, number);
+    if (this.#source.patienceMs === 0) this.#overdue = this.#newest;
+    else this.#patience ??= this.#wait();
+  }
+
+  /** Waits for what may come late, up to the newest block of now. */
+  #wait(): NodeJS.Timeout {
+    const upTo = this.#newest;
+    return setTimeout(() => {
+      this.#overdue = Math.max(this.#overdue, Math.min(upTo, this.#newest));
+      this.#patience = this.#newest > upTo ? this.#wait() : undefined;
+      this.#repair();
+    }, this.#source.patienceMs);
+  }
+
+  #isThere(number: number): boolean {
+    return number <= this.#last.block || this.#held.has(number);
   }
 
   /** Number of a block of this shard that is not there yet. */
@@ -172,19 +225,20 @@ export class BlockReader implements AsyncIterable<BlockView> {
     if (!(header instanceof BlockView)) this.#refuse(header);
     else if (header.shard !== this.#options.shard) {
       this.#refuse({ kind: 'shard', text: `block ${header.block}: written for shard ${header.shard}` });
-    } else if (header.block <= this.#last.block || this.#held.has(header.block)) this.counts.duplicates++;
+    } else if (this.#isThere(header.block)) this.counts.duplicates++;
     else return header.block;
     return undefined;
   }
 
   #hasRoomFor(number: number): boolean {
-    return number <= this.#last.block - this.#ready.length + BLOCKS_AHEAD_MAX;
+    if (number > this.#last.block - this.#ready.length + BLOCKS_AHEAD_MAX) return false;
+    // What came before its turn must not be in the way of the next one, which all of it waits for.
+    return this.#readyBytes + (number === this.#last.block + 1 ? 0 : this.#heldBytes) < BYTES_AHEAD_MAX;
   }
 
   /** Keeps a block, or tells what is wrong with it. */
   #take(number: number, data: Uint8Array): Finding | undefined {
-    // A copy: the message is a part of a larger buffer, which the block would keep alive.
-    const bytes = Buffer.from(new Uint8Array(data).buffer);
+    const bytes = ownBytes(data);
     if (number === this.#last.block + 1) {
       const wrong = this.#accept(bytes);
       if (wrong === undefined) this.#acceptHeld();
@@ -193,6 +247,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
     const block = checkBlock(bytes, { block: number, epochMin: this.#last.epoch, shard: this.#options.shard });
     if (!(block instanceof BlockView)) return this.#refuse(block);
     this.#held.set(number, block);
+    this.#heldBytes += block.bytes.length;
     return undefined;
   }
 
@@ -209,6 +264,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
     this.#newest = Math.max(this.#newest, block.block);
     this.counts.blocks++;
     this.#ready.push(block);
+    this.#readyBytes += block.bytes.length;
     this.#wake();
     return undefined;
   }
@@ -219,6 +275,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
       const block = this.#held.get(number);
       if (block === undefined) return;
       this.#held.delete(number);
+      this.#heldBytes -= block.bytes.length;
       if (this.#accept(block.bytes) !== undefined) return;
     }
   }
@@ -231,7 +288,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
 
   /** Asks for what is missing, lowest number first. */
   #repair(): void {
-    const end = this.#searching ? Number.MAX_SAFE_INTEGER : this.#newest;
+    const end = this.#searching ? Number.MAX_SAFE_INTEGER : this.#overdue;
     for (let number = this.#last.block + 1; number <= end && this.#hasRoomFor(number); number++) {
       if (this.#closed || this.#asked.size >= REPAIRS_IN_FLIGHT_MAX) return;
       if (this.#asked.has(number) || this.#held.has(number)) continue;
@@ -241,15 +298,11 @@ export class BlockReader implements AsyncIterable<BlockView> {
   }
 
   async #ask(number: number): Promise<void> {
-    const { connection, shard } = this.#options;
     for (let backOffMs = BACK_OFF_MS_MIN; !this.#closed; backOffMs = Math.min(backOffMs * 2, BACK_OFF_MS_MAX)) {
       // It may have come by itself meanwhile.
-      if (number <= this.#last.block || this.#held.has(number)) break;
-      const data = await connection.request(repairSubject(shard), String(number), { timeout: REPAIR_MS_MAX }).then(
-        (reply) => reply.data,
-        () => undefined,
-      );
-      if (this.#closed || (data !== undefined && this.#takeRepaired(number, data))) break;
+      if (this.#isThere(number)) break;
+      const answer = await this.#repairs.ask(number);
+      if (this.#closed || (answer !== undefined && this.#takeRepaired(number, answer))) break;
       this.counts.retries++;
       await delay(backOffMs);
     }
@@ -258,22 +311,21 @@ export class BlockReader implements AsyncIterable<BlockView> {
   }
 
   /** Whether that settles it; if not, it must be asked for again. */
-  #takeRepaired(number: number, data: Uint8Array): boolean {
-    if (isReply(data)) {
-      const reply = decodeReply(data);
-      if ('field' in reply && reply.field === FIRST_BLOCK_FIELD)
-        this.#fail(`block ${number} is not kept any more; the first one is ${reply.value}`);
-      // It is not durable yet, whatever was published.
+  #takeRepaired(number: number, answer: RepairAnswer): boolean {
+    if (answer.kind !== 'block') {
+      if (answer.kind === 'gone')
+        this.#fail(`block ${number} is not kept any more; the first one is ${answer.firstBlock}`);
       this.#searching = false;
       this.#newest = Math.min(this.#newest, number - 1);
+      this.#overdue = Math.min(this.#overdue, number - 1);
       return true;
     }
-    if (number <= this.#last.block || this.#held.has(number)) {
+    if (this.#isThere(number)) {
       this.counts.duplicates++;
       return true;
     }
     const next = number === this.#last.block + 1;
-    const wrong = this.#take(number, data);
+    const wrong = this.#take(number, answer.bytes);
     if (wrong === undefined) {
       this.counts.repairs++;
       return true;
@@ -286,6 +338,17 @@ export class BlockReader implements AsyncIterable<BlockView> {
 
 /** What is wrong with a block that is whole and does not follow the one before it. */
 const FORK_KINDS = new Set(['previous-hash', 'sequence', 'epoch', 'shard']);
+
+function required(connection: NatsConnection | undefined, missing: string): NatsConnection {
+  if (connection !== undefined) return connection;
+  throw new RangeError(`${missing}: missing: it must be given where there is no connection to NATS`);
+}
+
+/** The bytes in memory of their own: a message is a part of a larger buffer, which the block would keep alive. */
+function ownBytes(data: Uint8Array): Buffer {
+  const whole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
+  return Buffer.from(whole ? data.buffer : new Uint8Array(data).buffer);
+}
 
 function bytesOf(data: Uint8Array): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.length);

@@ -67,6 +67,14 @@ test.each([
   [['audit', 'there-is-no-such-folder']],
   [['audit', '.', '--from', '0']],
   [['inspect', '.', '--block', 'x']],
+  [['serve', '--multicast', '239.1.1.1']],
+  [['serve', '--multicast', '255.255.255.255:7000']],
+  [['serve', '--multicast', '239.1.1.1:70000']],
+  [['serve', '--multicast', '239.1.1.1:7000', '--multicast-interface', 'eth0']],
+  [['serve', '--multicast', '239.1.1.1:7000', '--multicast-ttl', '256']],
+  [['serve', '--multicast', '239.1.1.1:7000', '--multicast-datagram-bytes', '547']],
+  [['serve', '--multicast', '239.1.1.1:7000', '--multicast-rate', '10']],
+  [['serve', '--multicast-ttl', '0']],
 ])('wrong usage exits with 2 and says so on stderr: %j', (args) => {
   const { code, stdout, stderr } = veritape(args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

@@ -3,19 +3,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { BLOCK_HEADER_WORDS, BlockBuffer, type BlockFields, BlockView, checkBlock } from '../../journal/block.ts';
-import { hashOf } from '../../journal/chain.ts';
 import { COMMAND_WORDS } from '../../journal/commands.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { pointOf } from '../../journal/segmentfile.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
-import { encodeState } from '../../replicas/canonical-state.ts';
-import { EventBuffer } from '../../replicas/event-buffer.ts';
-import { createMatcher } from '../../replicas/matcher.ts';
-import { applyBlock } from '../../replicas/replay.ts';
-import { BLOCKS_AHEAD_MAX, BlockReader, BlockReaderError, chainStart } from '../../sequencer/block-reader.ts';
+import { BLOCKS_AHEAD_MAX, BlockReader, BlockReaderError } from '../../sequencer/block-reader.ts';
 import { blockSubject, repairSubject } from '../../sequencer/nats-gateway.ts';
 import { CuttableLink } from './cuttable-link.ts';
-import { LIMITS, Market, order, SHARD } from './venue-on-nats.ts';
+import { expectSameEnd, RemoteReplica, trade, until } from './remote-replica.ts';
+import { Market, SHARD } from './venue-on-nats.ts';
 
 /** A while in which a reader in a loop would ask thousands of times. */
 const QUIET_MS = 300;
@@ -34,41 +30,14 @@ afterEach(async () => {
   await market.close();
 });
 
-/** A replica on another host: everything it knows came as blocks over NATS. */
-class RemoteReplica {
-  readonly reader: BlockReader;
-  readonly refused: string[] = [];
-  readonly #events = new EventBuffer(1 << 10);
-  readonly #matcher = createMatcher(LIMITS, this.#events);
-
-  constructor(connection: NatsConnection, after = chainStart(market.venue.genesis)) {
-    const onRefused = ({ kind }: { kind: string }): unknown => this.refused.push(kind);
-    this.reader = new BlockReader({ connection, shard: SHARD, after, onRefused });
-    readers.push(this.reader);
-  }
-
-  get stateHash(): string {
-    return hashOf(encodeState(this.#matcher.state)).toString('hex');
-  }
-
-  get sequence(): number {
-    return this.#matcher.sequence();
-  }
-
-  /** Applies blocks until the one that ends with `sequence`. */
-  async follow(sequence: number): Promise<void> {
-    while (this.sequence < sequence) {
-      const block = await this.reader.next();
-      if (block === undefined) throw new Error('the reader was closed');
-      expect(block.firstSequence).toBe(this.sequence + 1);
-      applyBlock(this.#matcher, block, () => this.#events.clear());
-    }
-    expect(this.sequence).toBe(sequence);
-  }
+function replicaOn(connection: NatsConnection): RemoteReplica {
+  const replica = new RemoteReplica(market, { connection });
+  readers.push(replica.reader);
+  return replica;
 }
 
 async function replica(): Promise<RemoteReplica> {
-  return new RemoteReplica((await market.client()).connection);
+  return replicaOn((await market.client()).connection);
 }
 
 /** A replica behind a link that can be cut. */
@@ -77,34 +46,7 @@ async function replicaFarAway(): Promise<{ far: RemoteReplica; link: CuttableLin
   links.push(link);
   const connection = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
   connections.push(connection);
-  return { far: new RemoteReplica(connection), link };
-}
-
-/** Sends commands one after the other, so that each has a block of its own; the sequence of the last one. */
-async function trade(count: number): Promise<number> {
-  const session = await market.venue.openSession(0, 1);
-  if (market.venue.instruments.byName('ZERO') === undefined) {
-    await session.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ZERO' }]);
-  }
-  let sequence = 0;
-  for (let index = 0; index < count; index++) {
-    const id = session.nextRequest;
-    const side = id % 2 === 0 ? 'buy' : 'sell';
-    const [answer] = await session.send([order(7, id, side, 1000 + (id % 5), 1 + (id % 3))]);
-    sequence = answer?.sequence ?? 0;
-  }
-  return sequence;
-}
-
-/** Ends the venue and shows that a replica elsewhere has come to its chain and its state. */
-async function expectSameEnd(...replicas: RemoteReplica[]): Promise<void> {
-  const closing = await market.closeVenue();
-  for (const each of replicas) await each.follow(closing.sequence);
-  const { block, hash } = JournalReader.open(market.directory).last;
-  for (const { reader, stateHash } of replicas) {
-    expect([reader.last.block, reader.last.hash.toString('hex')]).toEqual([block, hash.toString('hex')]);
-    expect(stateHash).toBe(closing.stateHashes[0]);
-  }
+  return { far: replicaOn(connection), link };
 }
 
 /** The last block in the journal. */
@@ -132,59 +74,55 @@ async function publish(...blocks: Uint8Array[]): Promise<void> {
   await connection.flush();
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-}
-
 test('a reader from the start and one that joins late come to the chain and the state of the venue', async () => {
   const early = await replica();
-  await trade(BLOCKS_AHEAD_MAX + 16);
+  await trade(market, BLOCKS_AHEAD_MAX + 16);
   const late = await replica();
-  const sequence = await trade(20);
+  const sequence = await trade(market, 20);
   await Promise.all([early.follow(sequence), late.follow(sequence)]);
   // More was missed than is kept at hand.
   expect(late.reader.counts.repairs).toBeGreaterThan(BLOCKS_AHEAD_MAX);
   expect(early.reader.counts.gaps).toBe(0);
   expect([...early.refused, ...late.refused]).toEqual([]);
-  await expectSameEnd(early, late);
+  await expectSameEnd(market, early, late);
 });
 
 test('a reader whose link is cut for a while misses nothing, also when nothing more is published', async () => {
   const { far, link } = await replicaFarAway();
-  await far.follow(await trade(5));
+  await far.follow(await trade(market, 5));
   link.cut();
-  const missed = await trade(30);
+  const missed = await trade(market, 30);
   link.mend();
   // These come while the reader is away, or after: either way they are the last ones.
   await far.follow(missed);
   link.cut();
-  await trade(3);
+  await trade(market, 3);
   link.mend();
-  await far.follow(await trade(3));
+  await far.follow(await trade(market, 3));
   expect(far.reader.counts.repairs).toBeGreaterThanOrEqual(30);
   expect(far.refused).toEqual([]);
-  const sequence = await trade(1);
+  const sequence = await trade(market, 1);
   await far.follow(sequence);
-  await expectSameEnd(far);
+  await expectSameEnd(market, far);
 });
 
 test('a reader that is not read from keeps a bounded number of blocks, and gives all of them later', async () => {
   const slow = await replica();
-  const sequence = await trade(3 * BLOCKS_AHEAD_MAX);
+  const sequence = await trade(market, 3 * BLOCKS_AHEAD_MAX);
   await until(() => slow.reader.counts.dropped > 0 && slow.reader.counts.blocks === BLOCKS_AHEAD_MAX);
   expect(slow.reader.last.block).toBe(BLOCKS_AHEAD_MAX);
   await slow.follow(sequence);
   expect(slow.reader.counts.repairs).toBeGreaterThan(BLOCKS_AHEAD_MAX);
-  await expectSameEnd(slow);
+  await expectSameEnd(market, slow);
 });
 
 test('reading goes on over a restart of the venue, and a block of the epoch before is refused', async () => {
   const follower = await replica();
-  await follower.follow(await trade(5));
+  await follower.follow(await trade(market, 5));
   const before = lastBlock();
   await market.closeVenue();
   await market.openVenue();
-  await follower.follow(await trade(5));
+  await follower.follow(await trade(market, 5));
   const last = lastBlock();
   expect([before.epoch, last.epoch]).toEqual([1, 2]);
   // As a server would write it that does not know it was taken over.
@@ -198,13 +136,13 @@ test('reading goes on over a restart of the venue, and a block of the epoch befo
   );
   await until(() => follower.refused.length > 0);
   expect(follower.refused).toEqual(['epoch']);
-  await follower.follow(await trade(2));
-  await expectSameEnd(follower);
+  await follower.follow(await trade(market, 2));
+  await expectSameEnd(market, follower);
 });
 
 test('what others publish as blocks is refused by its fault, and the true blocks are given', async () => {
   const follower = await replica();
-  await follower.follow(await trade(4));
+  await follower.follow(await trade(market, 4));
   const last = lastBlock();
   const flipped = Buffer.from(last.bytes);
   flipped[BLOCK_HEADER_WORDS * 4 + 9] = (flipped[BLOCK_HEADER_WORDS * 4 + 9] as number) ^ 1;
@@ -233,13 +171,13 @@ test('what others publish as blocks is refused by its fault, and the true blocks
   const duplicates = follower.reader.counts.duplicates;
   await publish(last.bytes, flipped);
   await until(() => follower.reader.counts.duplicates === duplicates + 2);
-  await follower.follow(await trade(5));
-  await expectSameEnd(follower);
+  await follower.follow(await trade(market, 5));
+  await expectSameEnd(market, follower);
 });
 
 test('a forged block far ahead is held only until the true ones show that it does not belong there', async () => {
   const follower = await replica();
-  await follower.follow(await trade(4));
+  await follower.follow(await trade(market, 4));
   const last = lastBlock();
   let asked = 0;
   const { connection } = await market.client();
@@ -255,19 +193,19 @@ test('a forged block far ahead is held only until the true ones show that it doe
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
   expect(asked).toBeGreaterThan(0);
   expect(asked).toBeLessThan(30);
-  await follower.follow(await trade(8));
+  await follower.follow(await trade(market, 8));
   expect(follower.refused).toEqual(['sequence']);
-  await expectSameEnd(follower);
+  await expectSameEnd(market, follower);
 });
 
 test('a block that fits, but is not the venue’s, ends the reader as soon as the venue goes on', async () => {
   const follower = await replica();
-  await follower.follow(await trade(4));
+  await follower.follow(await trade(market, 4));
   const last = lastBlock();
   const next = { block: last.block + 1, firstSequence: last.lastSequence + 1, previousHash: Buffer.from(last.hash) };
   await publish(forge(last, next));
   await until(() => follower.reader.last.block === last.block + 1);
-  await trade(3);
+  await trade(market, 3);
   const drain = async (): Promise<void> => {
     while ((await follower.reader.next()) !== undefined);
   };
@@ -276,7 +214,7 @@ test('a block that fits, but is not the venue’s, ends the reader as soon as th
 });
 
 test('reading begins after any block whose place in the chain is known, and with another hash it does not begin', async () => {
-  await trade(10);
+  await trade(market, 10);
   const journal = JournalReader.open(market.directory);
   const middle = journal.last.block - 4;
   let after = journal.last;
@@ -326,13 +264,13 @@ test('a reader that needs a block that is no longer kept is told the first one t
 
 test('a closed reader gives what it had, then nothing, and one whose connection is closed says so', async () => {
   const follower = await replica();
-  const sequence = await trade(3);
+  const sequence = await trade(market, 3);
   await until(() => follower.reader.last.sequence === sequence);
   follower.reader.close();
   await follower.follow(sequence);
   expect(await follower.reader.next()).toBeUndefined();
   const { connection } = await market.client();
-  const other = new RemoteReplica(connection);
+  const other = replicaOn(connection);
   await other.follow(sequence);
   const waiting = other.reader.next();
   await connection.close();
