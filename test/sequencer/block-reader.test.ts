@@ -37,7 +37,11 @@ function replicaOn(connection: NatsConnection): RemoteReplica {
 }
 
 async function replica(): Promise<RemoteReplica> {
-  return replicaOn((await market.client()).connection);
+  const { connection } = await market.client();
+  const replica = replicaOn(connection);
+  // The server knows of the subscription: nothing that is published from here on is missed.
+  await connection.flush();
+  return replica;
 }
 
 /** A replica behind a link that can be cut. */
