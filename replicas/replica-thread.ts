@@ -23,7 +23,7 @@ import {
 import { cellsOf, countersOf, histogramOf, REPLICA_COUNTS, STAMP_EVERY } from '../sequencer/pipeline-counters.ts';
 import { RingConsumer, RingFollower, SLOT_SHIFT, SLOT_WORDS } from '../sequencer/rings.ts';
 import { encodeState, StateScratch } from './canonical-state.ts';
-import { DIGEST_EVERY, untilDigest } from './event-digest.ts';
+import { untilDigest } from './event-digest.ts';
 import { DigestSink, RingSink, SinkClosed } from './event-sinks.ts';
 import { type InstrumentInfo, listInstruments } from './instrument-table.ts';
 import { createMatcher, type Matcher } from './matcher.ts';
@@ -159,11 +159,11 @@ async function lead(): Promise<Matcher> {
     if (waiting > (counters[COUNT.waitingMost] as number)) counters[COUNT.waitingMost] = waiting;
     const before = matcher.sequence();
     const batch = Math.min(waiting, BATCH_COMMANDS_MAX, untilDigest(before));
-    for (let index = 0; index < batch; index++) {
-      const at = commands.wordAt(index);
-      matcher.apply(commands.words, at);
-      top.touch(commands.words, at);
-    }
+    const from = commands.wordAt(0);
+    const straight = Math.min(batch, (commands.words.length - from) >>> SLOT_SHIFT);
+    matcher.applyMany(commands.words, from, straight);
+    if (straight < batch) matcher.applyMany(commands.words, 0, batch - straight);
+    for (let index = 0; index < batch; index++) top.touch(commands.words, commands.wordAt(index));
     sink.beginDerived();
     finishDigest(matcher, sink);
     top.emit(sink);
@@ -214,14 +214,13 @@ async function follow(): Promise<Matcher> {
   let snapshotAt = snapshotTaken + data.snapshotEvery;
 
   const applyWords = (from: Uint32Array, at: number, commandCount: number): void => {
-    for (let index = 0; index < commandCount; index++) {
-      matcher.apply(from, at + (index << SLOT_SHIFT));
-      if (untilDigest(matcher.sequence()) === DIGEST_EVERY) {
-        sink.takeDigest();
-        finishDigest(matcher, sink);
-      }
+    for (let applied = 0; applied < commandCount; ) {
+      const batch = Math.min(commandCount - applied, untilDigest(matcher.sequence()));
+      matcher.applyMany(from, at + (applied << SLOT_SHIFT), batch);
+      sink.takeDigest();
+      finishDigest(matcher, sink);
+      applied += batch;
     }
-    sink.takeDigest();
     Atomics.store(status, appliedWord(replica), matcher.sequence() | 0);
     count(COUNT.batches, 1);
     count(COUNT.commands, commandCount);
