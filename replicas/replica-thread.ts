@@ -30,6 +30,7 @@ import { createMatcher, type Matcher } from './matcher.ts';
 import { applyBlock, replayJournal, restoreNewest } from './replay.ts';
 import { listSessions, type SessionInfo } from './session-table.ts';
 import { TopOfBook } from './top-of-book.ts';
+import { warmUp } from './warm-up.ts';
 
 /**
  * A replica: the state transition, following the multicast. The leader reads commands as they are sequenced and its events
@@ -139,6 +140,7 @@ async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<n
 }
 
 async function lead(): Promise<Matcher> {
+  warmUp();
   const sink = new RingSink(memory, replica);
   const commands = new RingConsumer(memory.commands, COMMAND_CONSUMER.leader);
   const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
@@ -200,6 +202,7 @@ function isWithin(ring: RingFollower, cursor: number): boolean {
 }
 
 async function follow(): Promise<Matcher> {
+  warmUp();
   const sink = new DigestSink();
   const commands = new RingFollower(memory.commands);
   const blocks = new RingFollower(memory.blocks);

@@ -32,11 +32,12 @@ test.each<[string, ProbeOptions]>([
   ['ordinary numbers', ordinary],
   ['large numbers', large],
   ['large numbers in a session', { ...large, request: 3_000_000_000 }],
+  ['large numbers in a session, in batches', { ...large, request: 3_000_000_000, batches: true }],
 ])(
   'commands with %s are applied without allocating',
   async (_, options) => {
     const { commands, grownBytes, collections } = await probe(options);
-    expect(commands).toBeGreaterThanOrEqual(2_000_000);
+    expect(commands).toBeGreaterThanOrEqual(10_000_000);
     expect(collections).toBe(0);
     // The runtime may compile something once more in one measurement; what a command allocates is in all of them.
     expect((Math.min(...grownBytes) / commands) * 1000).toBeLessThan(BYTES_PER_THOUSAND_COMMANDS_MAX);
@@ -47,9 +48,8 @@ test.each<[string, ProbeOptions]>([
 test(
   'one small object a command would be seen',
   async () => {
-    const { commands, grownBytes, collections } = await probe({ ...ordinary, control: true });
-    expect(collections).toBe(0);
-    expect(Math.min(...grownBytes) / commands).toBeGreaterThanOrEqual(16);
+    const { collections } = await probe({ ...ordinary, control: true });
+    expect(collections).toBeGreaterThan(0);
   },
   PROBE_MS_MAX,
 );

@@ -22,6 +22,8 @@ export interface ProbeOptions {
   readonly request: number;
   /** Make an object for each command, to see that the probe sees it. */
   readonly control: boolean;
+  /** Apply commands in batches, as replicas do. */
+  readonly batches?: boolean;
 }
 
 export interface ProbeResult {
@@ -35,8 +37,10 @@ export interface ProbeResult {
 /** Each round ends with an empty book, so the same commands can be played again. */
 const ROUND_COMMANDS = 1 << 17;
 const WARM_UP_ROUNDS = 12;
-const MEASUREMENTS = 3;
-const MEASURED_ROUNDS = 16;
+const MEASUREMENTS = 2;
+/** Ten million commands. */
+const MEASURED_ROUNDS = 77;
+const BATCH_COMMANDS = 256;
 const SESSION_NUMBER = 1;
 
 const options = JSON.parse(process.argv[2] ?? '') as ProbeOptions;
@@ -68,8 +72,13 @@ function play(): void {
     counters[1] = (counters[1] as number) + 1_000_003;
     words[at + COMMAND_WORD.time] = counters[1] as number;
     words[at + COMMAND_WORD.time + 1] = 400_000_000;
-    matcher.apply(words, at);
-    events.clear();
+    if (!options.batches) {
+      matcher.apply(words, at);
+      events.clear();
+    } else if ((at / COMMAND_WORDS) % BATCH_COMMANDS === BATCH_COMMANDS - 1) {
+      matcher.applyMany(words, at - (BATCH_COMMANDS - 1) * COMMAND_WORDS, BATCH_COMMANDS);
+      events.clear();
+    }
     if (options.control) held[0] = { at };
   }
 }
