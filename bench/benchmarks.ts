@@ -5,6 +5,7 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   snapshot: () => import('./snapshot.bench.ts'),
   journal: () => import('./journal.bench.ts'),
   hash: () => import('./hash.bench.ts'),
+  book: () => import('./book.bench.ts'),
   challenge: () => import('./challenge.bench.ts'),
   pipeline: () => import('./pipeline.bench.ts'),
   replay: () => import('./replay.bench.ts'),
