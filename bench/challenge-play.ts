@@ -19,7 +19,6 @@ import { RingEvents } from './ring-events.ts';
  * - `matcher`: the matcher alone, events dropped.
  * - `ring`: every event goes into a ring that another thread drains and hashes; until the last one is drained.
  * - a name of peer-books.ts: that book.
- * - `reports`: nothing is timed.
  */
 export interface Played {
   readonly messages: number;
@@ -30,6 +29,8 @@ export interface Played {
   readonly sha256: string;
   /** `ring`: whether the other thread got the events that the reports are made from. */
   readonly drained: boolean;
+  /** Of a peer: what the matcher's reports come to. */
+  readonly matcherSha256?: string;
 }
 
 const EVENT_SLOTS = 4096;
@@ -49,10 +50,8 @@ async function play(player: string, workload: Workload): Promise<Played> {
     const played = playIntoNothing(workload);
     return { messages, drained: true, ...played, sha256: challengeReports(workload).sha256 };
   }
-  if (player === 'reports') {
-    return { messages, drained: true, elapsedMs: 0, coreMs: 0, sha256: challengeReports(workload).sha256 };
-  }
-  return { messages, drained: true, ...playPeer(player as PeerName, workload) };
+  const played = playPeer(player as PeerName, workload);
+  return { messages, drained: true, ...played, matcherSha256: challengeReports(workload).sha256 };
 }
 
 function playIntoNothing(workload: Workload): Pick<Played, 'elapsedMs' | 'coreMs'> {

@@ -1,16 +1,18 @@
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { arch, cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Figure, Goal, Measured } from './benchmark.ts';
 import type { Outcome } from './benchmark-process.ts';
 import { BENCHMARKS } from './benchmarks.ts';
+import { commitOfSources, describeMachine, type Machine } from './machine.ts';
 import { inSteps, type Yardstick } from './yardstick.ts';
 
 export const BENCHMARK_NAMES = Object.keys(BENCHMARKS);
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const HISTORY = join(HERE, 'history.jsonl');
+/** Where runs are recorded. */
+export const HISTORY = join(HERE, 'history.jsonl');
 const ENTRY = fileURLToPath(new URL('./benchmark-process.ts', import.meta.url));
 const STOP_MS_MAX = 3_000;
 
@@ -29,6 +31,8 @@ export interface SuiteOptions {
 /** A figure and how it compares to the yardstick's loop, if it is a rate or a time: see {@link inSteps}. */
 interface RecordedFigure extends Figure {
   readonly steps?: number;
+  /** Standard error of the steps, as a share of them; of the regression check only. */
+  readonly noise?: number;
 }
 
 /** One benchmark's outcome, and what it was measured on: a line of bench/history.jsonl. */
@@ -49,27 +53,17 @@ export interface BenchmarkRecord extends Partial<Measured> {
   readonly exitCode?: number;
 }
 
-interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryGiB: number;
-  readonly system: string;
-  readonly node: string;
-  /** Average number of runnable threads over the minute before; above 0.5 the machine was busy with something else. */
-  readonly loadBefore: number;
-}
-
 /** Runs benchmarks one after another, each in a process and a temporary folder of its own. */
 export async function runSuite(names: readonly string[], options: SuiteOptions): Promise<BenchmarkRecord[]> {
   const folder = mkdtempSync(join(tmpdir(), 'veritape-bench-'));
   const cleanUp = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   process.once('exit', cleanUp);
   const records: BenchmarkRecord[] = [];
-  const sources = commit();
+  const sources = commitOfSources();
   try {
     for (const name of names) {
       options.onStart?.(name);
-      const before = { benchmark: name, date: new Date().toISOString(), commit: sources, machine: machine() };
+      const before = { benchmark: name, date: new Date().toISOString(), commit: sources, machine: describeMachine() };
       const directory = join(folder, name);
       mkdirSync(directory);
       const started = performance.now();
@@ -148,32 +142,6 @@ function recorded(measured: Measured, yardstick: Yardstick): Pick<BenchmarkRecor
 /** Six digits: more would be noise. */
 function rounded(value: number): number {
   return Number(value.toPrecision(6));
-}
-
-function machine(): Machine {
-  return {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    system: `${platform()} ${release()} ${arch()}`,
-    node: process.version,
-    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
-  };
-}
-
-function commit(): string {
-  const git = (...args: string[]): string =>
-    execFileSync('git', args, {
-      cwd: HERE,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  try {
-    const changes = git('--no-optional-locks', 'status', '--porcelain', '--', '..', ':(exclude)history.jsonl');
-    return `${git('rev-parse', 'HEAD')}${changes === '' ? '' : '+'}`;
-  } catch {
-    return 'unknown';
-  }
 }
 
 /** The records as a table for people. */
