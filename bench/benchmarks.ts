@@ -6,6 +6,7 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   journal: () => import('./journal.bench.ts'),
   hash: () => import('./hash.bench.ts'),
   book: () => import('./book.bench.ts'),
+  ring: () => import('./ring.bench.ts'),
   challenge: () => import('./challenge.bench.ts'),
   pipeline: () => import('./pipeline.bench.ts'),
   replay: () => import('./replay.bench.ts'),

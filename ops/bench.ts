@@ -33,7 +33,7 @@ export function registerBench(program: Command): void {
   const command = program
     .command('bench')
     .description('the benchmarks, each beside its peers in the same run; all of them unless some are named')
-    .argument('[name...]', 'snapshot, journal, hash, book, challenge, pipeline, replay, proof')
+    .argument('[name...]', 'snapshot, journal, hash, book, ring, challenge, pipeline, nats, end-to-end, replay, proof')
     .option('--record', "append the figures to the sources' bench/history.jsonl")
     .option('--quick', 'fewer and shorter rounds: figures to see that it works')
     .option('--plots <dir>', 'write distributions of latencies there: HdrHistogram text and SVG pictures')
