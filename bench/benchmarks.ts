@@ -9,6 +9,8 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   ring: () => import('./ring.bench.ts'),
   challenge: () => import('./challenge.bench.ts'),
   pipeline: () => import('./pipeline.bench.ts'),
+  nats: () => import('./nats.bench.ts'),
+  'end-to-end': () => import('./end-to-end.bench.ts'),
   replay: () => import('./replay.bench.ts'),
   proof: () => import('./proof.bench.ts'),
 };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type BenchmarkOptions, type Figure, type Measured, median, playApart, type Ratio } from './benchmark.ts';
 import type { PlayedBook, PlayedService } from './book-play.ts';
-import { type LatencySeries, writePlots } from './latency-plots.ts';
+import { bucketsOf, type LatencySeries, writePlots } from './latency-plots.ts';
 import { PEER_NAMES, type PeerName } from './peer-books.ts';
 import { readServiceTimes, serviceFigures } from './service-times.ts';
 import { GAP_NS_MIN } from './thread-gaps.ts';
@@ -104,7 +104,10 @@ export async function run({ directory, quick, plots, yardstick }: BenchmarkOptio
         unit: 'collections',
       },
     );
-    series.push({ name: size, ns: measured.all }, { name: `${size}, gaps left out`, ns: measured.withoutGaps });
+    series.push(
+      { name: size, buckets: bucketsOf(measured.all) },
+      { name: `${size}, gaps left out`, buckets: bucketsOf(measured.withoutGaps) },
+    );
   }
   if (plots !== undefined) writePlots(plots, 'book service', series);
   return { figures, ratios, notes: notesOf(quick) };

@@ -2,11 +2,26 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'hdr-histogram-js';
 
+/** A time in nanoseconds, and how many samples were that long. */
+export type LatencyBucket = readonly [ns: number, count: number];
+
 /** One distribution of latencies. */
 export interface LatencySeries {
   readonly name: string;
-  /** Sorted, in nanoseconds. */
-  readonly ns: ArrayLike<number>;
+  /** Sorted. */
+  readonly buckets: readonly LatencyBucket[];
+}
+
+/** Samples in nanoseconds, sorted, as buckets of three significant digits. */
+export function bucketsOf(ns: ArrayLike<number>): LatencyBucket[] {
+  const buckets: [number, number][] = [];
+  for (let index = 0; index < ns.length; index++) {
+    const rounded = Number((ns[index] as number).toPrecision(DIGITS));
+    const last = buckets[buckets.length - 1];
+    if (last?.[0] === rounded) last[1]++;
+    else buckets.push([rounded, 1]);
+  }
+  return buckets;
 }
 
 const DIGITS = 3;
@@ -23,15 +38,15 @@ export function hdrText(series: LatencySeries): string {
     highestTrackableValue: NS_MAX,
     numberOfSignificantValueDigits: DIGITS,
   });
-  for (let index = 0; index < series.ns.length; index++) {
-    histogram.recordValue(Math.min(NS_MAX, Math.max(1, Math.round(series.ns[index] as number))));
+  for (const [ns, count] of series.buckets) {
+    histogram.recordValueWithCount(Math.min(NS_MAX, Math.max(1, Math.round(ns))), count);
   }
   return `${histogram.outputPercentileDistribution(TICKS_PER_HALF_DISTANCE, NS_PER_US).trimEnd()}\n`;
 }
 
 /** Writes `<name>-<series>.hgrm` for each series and `<name>.svg` with all of them. */
 export function writePlots(folder: string, name: string, series: readonly LatencySeries[]): void {
-  const filled = series.filter(({ ns }) => ns.length > 0);
+  const filled = series.filter(({ buckets }) => buckets.length > 0);
   if (filled.length === 0) return;
   mkdirSync(folder, { recursive: true });
   for (const one of filled) writeFileSync(join(folder, `${fileName(name)}-${fileName(one.name)}.hgrm`), hdrText(one));
@@ -55,12 +70,10 @@ const LEGEND_LINE = 16;
 
 /** Latency by percentile: both axes logarithmic, the percentile by how many samples are one above it. */
 export function latencySvg(title: string, series: readonly LatencySeries[]): string {
-  const decades = Math.max(1, Math.ceil(Math.log10(Math.max(...series.map(({ ns }) => ns.length)))));
-  const values = series
-    .flatMap(({ ns }) => [ns[0] as number, ns[ns.length - 1] as number])
-    .map((ns) => Math.max(1, ns));
-  const low = Math.floor(Math.log10(Math.min(...values)));
-  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values))));
+  const decades = Math.max(1, Math.ceil(Math.log10(Math.max(...series.map(countOf)))));
+  const values = series.flatMap(({ buckets }) => buckets.map(([ns]) => Math.max(1, ns)));
+  const low = Math.floor(Math.log10(values.reduce((least, ns) => Math.min(least, ns))));
+  const high = Math.max(low + 1, Math.ceil(Math.log10(values.reduce((most, ns) => Math.max(most, ns)))));
   const x = (share: number): number => MARGIN.left + (share / decades) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (ns: number): number => {
     const share = (Math.log10(Math.max(1, ns)) - low) / (high - low);
@@ -78,12 +91,8 @@ export function latencySvg(title: string, series: readonly LatencySeries[]): str
     const at = y(10 ** decade);
     lines.push(line(MARGIN.left, at, WIDTH - MARGIN.right, at), text(MARGIN.left - 8, at + 4, 'end', timeOf(decade)));
   }
-  const curves = series.map(({ ns }, index) => {
-    const points = Array.from({ length: POINTS + 1 }, (_, point) => {
-      const share = (point / POINTS) * Math.log10(ns.length);
-      const place = Math.min(ns.length - 1, Math.max(0, Math.ceil((1 - 10 ** -share) * ns.length) - 1));
-      return `${x(share).toFixed(1)},${y(ns[place] as number).toFixed(1)}`;
-    });
+  const curves = series.map((one, index) => {
+    const points = curveOf(one).map(([share, ns]) => `${x(share).toFixed(1)},${y(ns).toFixed(1)}`);
     return `<polyline fill="none" stroke="${colour(index)}" stroke-width="1.5" points="${points.join(' ')}"/>`;
   });
   const legend = series.map(({ name }, index) =>
@@ -100,6 +109,23 @@ export function latencySvg(title: string, series: readonly LatencySeries[]): str
     '</svg>',
     '',
   ].join('\n');
+}
+
+function countOf({ buckets }: LatencySeries): number {
+  return buckets.reduce((sum, [, count]) => sum + count, 0);
+}
+
+/** Points from the first sample to the last: decades of the percentile, and the time. */
+function curveOf(series: LatencySeries): [share: number, ns: number][] {
+  const count = countOf(series);
+  let bucket = 0;
+  let seen = series.buckets[0]?.[1] ?? 0;
+  return Array.from({ length: POINTS + 1 }, (_, point) => {
+    const share = (point / POINTS) * Math.log10(count);
+    const rank = Math.min(count, Math.max(1, Math.ceil((1 - 10 ** -share) * count)));
+    while (seen < rank) seen += series.buckets[++bucket]?.[1] ?? count;
+    return [share, series.buckets[bucket]?.[0] ?? 0];
+  });
 }
 
 function colour(index: number): string {

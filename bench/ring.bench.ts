@@ -9,7 +9,7 @@ import {
   playApart,
   sorted,
 } from './benchmark.ts';
-import { type LatencySeries, writePlots } from './latency-plots.ts';
+import { bucketsOf, type LatencySeries, writePlots } from './latency-plots.ts';
 import type { PlayedThroughput, PlayedTrades } from './ring-play.ts';
 import { GAP_NS_MIN } from './thread-gaps.ts';
 
@@ -71,7 +71,7 @@ export async function run({ directory, quick, plots, yardstick }: BenchmarkOptio
       ...percentileFigures(`${name}, gaps left out`, 'ns', kept),
       { name: `${name}: samples left out`, value: (1 - kept.length / Math.max(1, all.length)) * 100, unit: '%' },
     );
-    series.push({ name, ns: all }, { name: `${name}, gaps left out`, ns: kept });
+    series.push({ name, buckets: bucketsOf(all) }, { name: `${name}, gaps left out`, buckets: bucketsOf(kept) });
     await yardstick();
   }
   if (plots !== undefined) writePlots(plots, 'ring order to trade', series);

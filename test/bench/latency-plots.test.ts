@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { percentile } from '../../bench/benchmark.ts';
-import { hdrText, latencySvg, writePlots } from '../../bench/latency-plots.ts';
+import { bucketsOf, hdrText, latencySvg, writePlots } from '../../bench/latency-plots.ts';
 
 let folder = '';
 
@@ -16,7 +16,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const ns = Float64Array.from({ length: 10_000 }, (_, index) => (index + 1) * 100);
 
 test('the text is what tools for HdrHistogram read, in microseconds', () => {
-  const lines = hdrText({ name: 'acknowledged', ns }).split('\n');
+  const lines = hdrText({ name: 'acknowledged', buckets: bucketsOf(ns) }).split('\n');
   expect(lines[0]?.trim().split(/\s+/)).toEqual(['Value', 'Percentile', 'TotalCount', '1/(1-Percentile)']);
   const rows = lines.filter((line) => /^\s*\d/.test(line)).map((line) => line.trim().split(/\s+/).map(Number));
   for (const [us = 0, share = 0, count = 0] of rows) {
@@ -31,9 +31,9 @@ test('the text is what tools for HdrHistogram read, in microseconds', () => {
 test('a folder gets a text for each series and one picture', () => {
   const plots = join(folder, 'plots');
   writePlots(plots, 'order to trade', [
-    { name: '100,000/s', ns },
-    { name: '<raw> & more', ns: ns.subarray(0, 10) },
-    { name: 'nothing', ns: [] },
+    { name: '100,000/s', buckets: bucketsOf(ns) },
+    { name: '<raw> & more', buckets: bucketsOf(ns.subarray(0, 10)) },
+    { name: 'nothing', buckets: [] },
   ]);
   expect(readdirSync(plots).sort()).toEqual([
     'order-to-trade-100-000-s.hgrm',
@@ -46,8 +46,16 @@ test('a folder gets a text for each series and one picture', () => {
   expect(svg).not.toContain('NaN');
 });
 
+test('samples become buckets of three digits', () => {
+  expect(bucketsOf([1, 1, 12.34, 12.341, 99_999])).toEqual([
+    [1, 2],
+    [12.3, 2],
+    [100_000, 1],
+  ]);
+});
+
 test('a picture of one sample has its axes', () => {
-  const svg = latencySvg('one', [{ name: 'one', ns: [500] }]);
+  const svg = latencySvg('one', [{ name: 'one', buckets: [[500, 1]] }]);
   expect(svg).toContain('100 ns');
   expect(svg).not.toContain('NaN');
 });

@@ -86,7 +86,7 @@ test(
     });
     const ended = once(child, 'exit');
     // The venue is open and at work.
-    while (!readdirSync(folder).some((name) => existsSync(join(folder, name, 'pipeline', '1-1', 'journal')))) {
+    while (!readdirSync(folder).some((name) => existsSync(join(folder, name, 'pipeline', '32-256', 'journal')))) {
       expect(child.exitCode).toBe(null);
       await delay(20);
     }
