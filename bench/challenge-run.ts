@@ -10,7 +10,7 @@ import {
   Side,
   TimeInForce,
 } from '../journal/commands.ts';
-import { EVENT_WORD, EVENT_WORDS, EventType, eventReason, eventType } from '../journal/events.ts';
+import { EVENT_BYTES, EVENT_WORD, EVENT_WORDS, EventType, eventReason, eventType } from '../journal/events.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
 import { reasonName } from '../journal/reasons.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
@@ -46,26 +46,29 @@ export function runChallenge(workload: Workload): ChallengeResult {
   const limits = challengeLimits(workload);
   // The timed pass comes first: V8 gives up specializing the matcher's closures once a process makes a second matcher.
   const matchMs = play(commands, limits, (events) => events.clear());
-  const reports = new ReportWriter(workload);
-  play(commands, limits, (events) => events.drain(reports.event));
-  const text = reports.finish();
-  return {
-    reports: text,
-    sha256: createHash('sha256').update(text).digest('hex'),
-    messages: workload.count,
-    trades: reports.trades,
-    matchMs,
-  };
+  return { ...challengeReports(workload), messages: workload.count, matchMs };
+}
+
+/** The reports of a pass that is not timed. `take` sees the bytes of all events, the instrument's creation among them. */
+export function challengeReports(
+  workload: Workload,
+  take: (events: Uint8Array) => void = () => undefined,
+): Pick<ChallengeResult, 'reports' | 'sha256' | 'trades'> {
+  const writer = new ReportWriter(workload);
+  play(encodeMessages(workload), challengeLimits(workload), (events) => {
+    take(new Uint8Array(events.words.buffer, 0, events.next * EVENT_BYTES));
+    events.drain(writer.event);
+  });
+  const reports = writer.finish();
+  return { reports, sha256: createHash('sha256').update(reports).digest('hex'), trades: writer.trades };
 }
 
 /** Applies the commands to a new matcher, gives the events away in passing, and says how many milliseconds it took. */
 function play(commands: Uint32Array, limits: VenueLimits, empty: (events: EventBuffer) => void): number {
   const events = new EventBuffer(EVENT_SLOTS);
   const matcher = createMatcher(limits, events);
-  const create = new Uint32Array(COMMAND_WORDS);
-  encodeCommand(create, 0, { op: 'instrumentCreate', symbol: SYMBOL, name: 'CHALLENGE' });
-  matcher.apply(create, 0);
-  events.clear();
+  matcher.apply(challengeCreation(), 0);
+  empty(events);
   const started = performance.now();
   for (let at = 0; at < commands.length; at += COMMAND_WORDS) {
     matcher.apply(commands, at);
@@ -73,6 +76,13 @@ function play(commands: Uint32Array, limits: VenueLimits, empty: (events: EventB
   }
   empty(events);
   return performance.now() - started;
+}
+
+/** The command that must come before all others. */
+export function challengeCreation(): Uint32Array {
+  const words = new Uint32Array(COMMAND_WORDS);
+  encodeCommand(words, 0, { op: 'instrumentCreate', symbol: SYMBOL, name: 'CHALLENGE' });
+  return words;
 }
 
 /** The messages as command records, back to back. */
@@ -189,6 +199,8 @@ class ReportWriter {
         this.#start(this.#rejection(k, words, at), k);
         this.#field(readWide(words, at + EVENT_WORD.id));
         break;
+      case EventType.instrument:
+        return;
       default:
         throw new Error(`message ${k}: event type ${type} does not occur in the challenge`);
     }

@@ -1,24 +1,24 @@
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { Worker } from 'node:worker_threads';
-import { connect } from '@nats-io/transport-node';
-import { COMMAND_BYTES, COMMAND_WORDS, type Command, decodeCommand } from '../journal/commands.ts';
+import { COMMAND_WORDS, type Command, decodeCommand } from '../journal/commands.ts';
 import { JournalReader } from '../journal/reader.ts';
-import { findNatsServer, natsConnectionOptions, startNatsServer } from '../ops/nats-server.ts';
-import type { SubmitResult } from '../ops/submit.ts';
 import { openVenue } from '../ops/venue.ts';
-import { MESSAGE_HEADER_BYTES } from '../sequencer/messages.ts';
-import { type BenchmarkOptions, check, type Figure, Latencies, type Measured, type Ratio } from './benchmark.ts';
-import { encodeWorkload, generateWorkload } from './challenge-workload.ts';
+import {
+  type BenchmarkOptions,
+  check,
+  type Figure,
+  Latencies,
+  type Measured,
+  playApart,
+  type Ratio,
+} from './benchmark.ts';
+import { type LatencySeries, writePlots } from './latency-plots.ts';
 import { MarketFlow } from './market-flow.ts';
-import type { EchoData } from './nats-echo.ts';
+import type { PlayedVenue } from './pipeline-load.ts';
 import { RawFile } from './raw-file.ts';
 
-export const description = 'durable, matched and acknowledged commands: in one process, and over NATS from another';
+export const description =
+  'durable, matched and acknowledged commands in one process: closed loops, and an open loop up to saturation';
 
 /** Clients with one message of so many commands in flight each, and how many commands they send together. */
 const LOOPS = [
@@ -28,33 +28,82 @@ const LOOPS = [
   { clients: 32, batch: 256, commands: 600_000 },
 ];
 const RESTING = 20_000;
-const NATS_NEW_ORDERS = 200_000;
-/** What `veritape submit` has in flight: messages of 256 commands, as many as the venue keeps answers for. */
-const NATS_BATCH = 256;
-const NATS_MESSAGES_IN_FLIGHT = 4;
-const ECHO_SUBJECT = 'bench.echo';
+/** Plays a venue under load, in a process of its own: see {@link PlayedVenue} for what it prints. */
+const PLAYER = 'pipeline-load.ts';
+/** Of the open loop, doubled until the venue does not keep up. */
+const RATE_FIRST = 25_000;
+const RATE_LAST = 3_200_000;
+/** Kept up with: so much of the rate is acknowledged in time. */
+const KEPT_UP_SHARE = 0.95;
+const SWEEP_SECONDS = 4;
+const QUICK_SWEEP_SECONDS = 1;
+const SUSTAINED_SECONDS = 60;
+const QUICK_SUSTAINED_SECONDS = 3;
+const RATE_GOAL = 1_000_000;
 const SEGMENT_BYTES = 2 ** 28;
 
 export async function run(options: BenchmarkOptions): Promise<Measured> {
+  const { directory, quick, plots, yardstick } = options;
   const figures: Figure[] = [];
   const ratios: Ratio[] = [];
-  const notes = [
-    'two replicas, policy disk: an answer leaves when the command is on disk and the leading replica has applied it',
-    'the raw file holds the same blocks, each with pwrite and fdatasync: the limit of the disk, without any matching',
+  for (const loop of quick ? LOOPS.slice(-1) : LOOPS) {
+    const measured = await measureLoop(join(directory, `${loop.clients}-${loop.batch}`), loop, quick);
+    figures.push(...measured.figures);
+    ratios.push(...measured.ratios);
+  }
+  await yardstick();
+  const series: LatencySeries[] = [];
+  for (let rate = RATE_FIRST; rate <= RATE_LAST; rate *= 2) {
+    const played = await playVenue(directory, rate, quick ? QUICK_SWEEP_SECONDS : SWEEP_SECONDS);
+    const name = `open loop at ${rate.toLocaleString('en')}/s`;
+    figures.push(...acknowledged(name, played));
+    if (played.ackBuckets !== undefined) series.push({ name, buckets: played.ackBuckets });
+    if (played.commandsPerSecond < rate * KEPT_UP_SHARE) break;
+  }
+  await yardstick();
+  const seconds = quick ? QUICK_SUSTAINED_SECONDS : SUSTAINED_SECONDS;
+  const sustained = await playVenue(directory, 0, seconds);
+  figures.push(
+    ...acknowledged('flat out', sustained).map((figure) =>
+      figure.unit === 'commands/s' ? { ...figure, goal: { atLeast: RATE_GOAL } } : figure,
+    ),
+  );
+  if (plots !== undefined) writePlots(plots, 'pipeline acknowledged', series);
+  return {
+    figures,
+    ratios,
+    notes: [
+      'two replicas, policy disk: an answer leaves when the command is on disk and the leading replica has applied it',
+      'the raw file holds the same blocks, each with pwrite and fdatasync: the limit of the disk, without any matching',
+      'open loop: batches are due at a steady pace, and a time counts from when a batch was due, so a venue that falls behind shows it; the rate doubles until it does',
+      `flat out: as many batches as there are sessions under way, for ${seconds} s or until the flow is used up; ${sustained.commands.toLocaleString('en')} commands`,
+      'the load is made by the thread of the gateway, and its time is in the figures',
+      'in every run the replicas agree, and each command is acknowledged once, in order: checked',
+    ],
+  };
+}
+
+async function playVenue(directory: string, rate: number, seconds: number): Promise<PlayedVenue> {
+  const own = join(directory, `rate-${rate}`);
+  mkdirSync(own);
+  const args = ['--directory', own, '--rate', String(rate), '--seconds', String(seconds)];
+  const played = await playApart<PlayedVenue>(PLAYER, ...args);
+  rmSync(own, { recursive: true, force: true });
+  check(played.replicasAgree, `at ${rate}/s: the replicas differ`);
+  check(played.acknowledgedOnceInOrder, `at ${rate}/s: a command was not acknowledged once, in order`);
+  return played;
+}
+
+function acknowledged(name: string, { commandsPerSecond, ackMicros }: PlayedVenue): Figure[] {
+  const { p50, p90, p99, p999, p9999, max } = ackMicros;
+  return [
+    { name, value: commandsPerSecond, unit: 'commands/s' },
+    ...Object.entries({ p50, p90, p99, 'p99.9': p999, 'p99.99': p9999, max }).map(([label, value]) => ({
+      name: `${name}: acknowledged, ${label}`,
+      value: value / 1_000,
+      unit: 'ms',
+    })),
   ];
-  for (const loop of LOOPS) {
-    const measured = await measureLoop(join(options.directory, `${loop.clients}-${loop.batch}`), loop, options.quick);
-    figures.push(...measured.figures);
-    ratios.push(...measured.ratios);
-  }
-  if (findNatsServer() === undefined) notes.push('over NATS: left out, there is no nats-server');
-  else {
-    const measured = await measureNats(join(options.directory, 'nats'), options);
-    figures.push(...measured.figures);
-    ratios.push(...measured.ratios);
-    notes.push('the echo answers messages of the same sizes at once: the limit of one client over NATS');
-  }
-  return { figures, ratios, notes };
 }
 
 type Part = Pick<Measured, 'figures' | 'ratios'>;
@@ -128,65 +177,4 @@ function rawRate(directory: string): { rate: number; blockOrders: number } {
   const elapsedMs = performance.now() - started;
   raw.close();
   return { rate: (commands * 1000) / elapsedMs, blockOrders: commands / blocks.length };
-}
-
-async function measureNats(directory: string, { quick }: BenchmarkOptions): Promise<Part> {
-  const server = await startNatsServer();
-  try {
-    const venue = await openVenue({
-      directory,
-      segmentBytesMax: SEGMENT_BYTES,
-      nats: { connection: natsConnectionOptions(server.url) },
-    });
-    let submitted: SubmitResult;
-    try {
-      const flow = join(directory, 'flow.bin');
-      const newOrders = NATS_NEW_ORDERS / (quick ? 10 : 1);
-      writeFileSync(flow, encodeWorkload(generateWorkload({ scenario: 'normal', newOrders })));
-      const program = fileURLToPath(new URL('../ops/veritape.ts', import.meta.url));
-      const args = [program, 'submit', flow, '--nats', server.url, '--create', '--json'];
-      const { stdout } = await promisify(execFile)(process.execPath, args);
-      submitted = JSON.parse(stdout) as SubmitResult;
-    } finally {
-      const { stateHashes } = await venue.close();
-      check(new Set(stateHashes).size === 1, 'the replicas differ');
-    }
-    const echo = await echoRate(server.url, Math.ceil(submitted.commands / NATS_BATCH));
-    const name = `over NATS, ${(NATS_BATCH * NATS_MESSAGES_IN_FLIGHT).toLocaleString('en')} in flight`;
-    const { p50, p99, p999, max } = submitted.ackMs;
-    const percentiles = Object.entries({ p50, p99, 'p99.9': p999, max });
-    return {
-      figures: [
-        { name, value: submitted.commandsPerSecond, unit: 'commands/s' },
-        ...percentiles.map(([label, value]) => ({ name: `${name}: acknowledged, ${label}`, value, unit: 'ms' })),
-        { name: `${name}: echo`, value: echo, unit: 'commands/s' },
-      ],
-      ratios: [{ name: `${name} / echo`, value: submitted.commandsPerSecond / echo }],
-    };
-  } finally {
-    await server.stop();
-  }
-}
-
-/** Requests as large as a batch, answered by another thread with replies as large as the venue's. */
-async function echoRate(url: string, messages: number): Promise<number> {
-  const echo = new Worker(new URL('./nats-echo.ts', import.meta.url), {
-    workerData: { url, subject: ECHO_SUBJECT } satisfies EchoData,
-  });
-  await once(echo, 'message');
-  const connection = await connect(natsConnectionOptions(url));
-  try {
-    const request = new Uint8Array(MESSAGE_HEADER_BYTES + NATS_BATCH * COMMAND_BYTES);
-    const send = async (count: number): Promise<void> => {
-      for (let index = 0; index < count; index++) await connection.request(ECHO_SUBJECT, request, { timeout: 10_000 });
-    };
-    const each = Math.ceil(messages / NATS_MESSAGES_IN_FLIGHT);
-    await send(Math.ceil(each / 5));
-    const started = performance.now();
-    await Promise.all(Array.from({ length: NATS_MESSAGES_IN_FLIGHT }, () => send(each)));
-    return (each * NATS_MESSAGES_IN_FLIGHT * NATS_BATCH * 1000) / (performance.now() - started);
-  } finally {
-    await connection.close();
-    await echo.terminate();
-  }
 }

@@ -24,7 +24,7 @@ const ZSTD_LEVEL = 1;
 
 const compress = promisify(zstdCompress);
 
-export async function run({ directory, quick }: BenchmarkOptions): Promise<Measured> {
+export async function run({ directory, quick, yardstick }: BenchmarkOptions): Promise<Measured> {
   const count = quick ? 3 : 15;
   const matcher = fillBook();
   const scratch = new StateScratch();
@@ -60,6 +60,7 @@ export async function run({ directory, quick }: BenchmarkOptions): Promise<Measu
     check(restored.stateHash === stateHash, 'the restored state does not encode to the same bytes');
   }
 
+  await yardstick();
   const state = plainState(matcher);
   const maps = measurePeer(new Packr({ useRecords: false }), state, count);
   const records = measurePeer(new Packr({ structures: [] }), state, count);

@@ -1,15 +1,18 @@
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { arch, cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Figure, Goal, Measured } from './benchmark.ts';
 import type { Outcome } from './benchmark-process.ts';
 import { BENCHMARKS } from './benchmarks.ts';
+import { commitOfSources, describeMachine, type Machine } from './machine.ts';
+import { inSteps, type Yardstick } from './yardstick.ts';
 
 export const BENCHMARK_NAMES = Object.keys(BENCHMARKS);
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const HISTORY = join(HERE, 'history.jsonl');
+/** Where runs are recorded. */
+export const HISTORY = join(HERE, 'history.jsonl');
 const ENTRY = fileURLToPath(new URL('./benchmark-process.ts', import.meta.url));
 const STOP_MS_MAX = 3_000;
 
@@ -19,12 +22,24 @@ export interface SuiteOptions {
   readonly record: boolean | string;
   /** Ends the run; what is under way is not part of the results. */
   readonly signal: AbortSignal;
+  /** Where distributions of latencies go, as HdrHistogram's text and as pictures. */
+  readonly plots?: string;
   /** Told what is under way. */
   readonly onStart?: (name: string) => void;
 }
 
+/** A figure and how it compares to the yardstick's loop, if it is a rate or a time: see {@link inSteps}. */
+interface RecordedFigure extends Figure {
+  readonly steps?: number;
+  /** Standard error of the steps, as a share of them; of the regression check only. */
+  readonly noise?: number;
+}
+
 /** One benchmark's outcome, and what it was measured on: a line of bench/history.jsonl. */
 export interface BenchmarkRecord extends Partial<Measured> {
+  readonly figures?: readonly RecordedFigure[];
+  /** Measured in the same run, between the rounds. Records made before there was one have none. */
+  readonly yardstick?: Yardstick;
   readonly benchmark: string;
   readonly description: string;
   readonly date: string;
@@ -38,36 +53,28 @@ export interface BenchmarkRecord extends Partial<Measured> {
   readonly exitCode?: number;
 }
 
-interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryGiB: number;
-  readonly system: string;
-  readonly node: string;
-  /** Average number of runnable threads over the minute before; above 0.5 the machine was busy with something else. */
-  readonly loadBefore: number;
-}
-
 /** Runs benchmarks one after another, each in a process and a temporary folder of its own. */
 export async function runSuite(names: readonly string[], options: SuiteOptions): Promise<BenchmarkRecord[]> {
   const folder = mkdtempSync(join(tmpdir(), 'veritape-bench-'));
   const cleanUp = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   process.once('exit', cleanUp);
   const records: BenchmarkRecord[] = [];
-  const sources = commit();
+  const sources = commitOfSources();
   try {
     for (const name of names) {
       options.onStart?.(name);
-      const before = { benchmark: name, date: new Date().toISOString(), commit: sources, machine: machine() };
+      const before = { benchmark: name, date: new Date().toISOString(), commit: sources, machine: describeMachine() };
       const directory = join(folder, name);
       mkdirSync(directory);
       const started = performance.now();
-      const outcome = await runApart([name, directory, options.quick ? 'quick' : 'full'], options.signal);
+      const plots = options.plots === undefined ? [] : [resolve(options.plots)];
+      const args = [name, directory, options.quick ? 'quick' : 'full', ...plots];
+      const outcome = await runApart(args, options.signal);
       if (outcome === undefined) break;
       const seconds = Math.round((performance.now() - started) / 100) / 10;
       rmSync(directory, { recursive: true, force: true });
       const { description, ...rest } = outcome;
-      const measured = 'measured' in rest ? rounded(rest.measured) : rest;
+      const measured = 'measured' in rest ? recorded(rest.measured, rest.yardstick) : rest;
       const record = { ...before, description, seconds, quick: options.quick, ...measured };
       records.push(record);
       if (options.record !== false && 'measured' in rest) {
@@ -121,39 +128,20 @@ function runApart(args: readonly string[], signal: AbortSignal): Promise<Outcome
   });
 }
 
-/** Six digits: more would be noise. */
-function rounded(measured: Measured): Measured {
-  const round = <T extends { readonly value: number }>(one: T): T => ({
-    ...one,
-    value: Number(one.value.toPrecision(6)),
+function recorded(measured: Measured, yardstick: Yardstick): Pick<BenchmarkRecord, keyof Measured | 'yardstick'> {
+  const figures = measured.figures.map((figure) => {
+    const steps = inSteps(figure.value, figure.unit, yardstick);
+    return { ...figure, value: rounded(figure.value), ...(steps === undefined ? {} : { steps: rounded(steps) }) };
   });
-  return { figures: measured.figures.map(round), ratios: measured.ratios.map(round), notes: measured.notes };
+  const ratios = measured.ratios.map((ratio) => ({ ...ratio, value: rounded(ratio.value) }));
+  const { stepNs, naivePerSecond, taken, spread } = yardstick;
+  const rounds = { stepNs: rounded(stepNs), naivePerSecond: rounded(naivePerSecond), taken, spread: rounded(spread) };
+  return { figures, ratios, notes: measured.notes, yardstick: rounds };
 }
 
-function machine(): Machine {
-  return {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    system: `${platform()} ${release()} ${arch()}`,
-    node: process.version,
-    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
-  };
-}
-
-function commit(): string {
-  const git = (...args: string[]): string =>
-    execFileSync('git', args, {
-      cwd: HERE,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  try {
-    const changes = git('--no-optional-locks', 'status', '--porcelain', '--', '..', ':(exclude)history.jsonl');
-    return `${git('rev-parse', 'HEAD')}${changes === '' ? '' : '+'}`;
-  } catch {
-    return 'unknown';
-  }
+/** Six digits: more would be noise. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(6));
 }
 
 /** The records as a table for people. */
@@ -162,7 +150,18 @@ export function tableOf(records: readonly BenchmarkRecord[]): string {
 }
 
 function linesOf(record: BenchmarkRecord): string[] {
-  const { benchmark, description, machine, seconds, quick, figures = [], ratios = [], notes = [], failure } = record;
+  const {
+    benchmark,
+    description,
+    machine,
+    seconds,
+    quick,
+    figures = [],
+    ratios = [],
+    notes = [],
+    failure,
+    yardstick,
+  } = record;
   const title = `${benchmark}: ${description}`;
   const where = `${machine.cores} x ${machine.cpu}, Node ${machine.node}, load ${machine.loadBefore} before, ${seconds} s`;
   if (failure !== undefined) return [title, `  FAILED: ${failure}`];
@@ -170,16 +169,22 @@ function linesOf(record: BenchmarkRecord): string[] {
     ...figures.map(
       ({ name, value, unit, goal }: Figure) => [name, shown(value), `${unit}${beside(value, goal)}`] as const,
     ),
-    ...ratios.map(({ name, value }) => [name, shown(value), 'times'] as const),
+    ...ratios.map(({ name, value, goal }) => [name, shown(value), `times${beside(value, goal)}`] as const),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const digits = Math.max(...rows.map(([, value]) => value.length));
   return [
     title,
     `  ${where}${quick ? ', quick: figures to see that it works' : ''}`,
+    ...(yardstick === undefined ? [] : [`  ${described(yardstick)}`]),
     ...rows.map(([name, value, unit]) => `  ${name.padEnd(width)}  ${value.padStart(digits)} ${unit}`),
     ...notes.map((note) => `  - ${note}`),
   ];
+}
+
+function described({ stepNs, naivePerSecond, taken, spread }: Yardstick): string {
+  const naive = `naive book ${shown(naivePerSecond)} messages/s`;
+  return `yardstick: ${shown(stepNs)} ns a step, ${naive}; taken ${taken} times, slowest by quickest ${shown(spread)}`;
 }
 
 function beside(value: number, goal: Goal | undefined): string {

@@ -11,6 +11,7 @@ import { UsageError } from './exit-codes.ts';
 interface BenchOptions {
   readonly record?: boolean;
   readonly quick?: boolean;
+  readonly plots?: string;
   readonly json?: boolean;
 }
 
@@ -23,7 +24,7 @@ interface Suite {
   readonly BENCHMARK_NAMES: readonly string[];
   runSuite(
     names: readonly string[],
-    options: { quick: boolean; record: boolean; signal: AbortSignal; onStart: (name: string) => void },
+    options: { quick: boolean; record: boolean; signal: AbortSignal; plots?: string; onStart: (name: string) => void },
   ): Promise<BenchRecord[]>;
   tableOf(records: readonly BenchRecord[]): string;
 }
@@ -32,12 +33,16 @@ export function registerBench(program: Command): void {
   const command = program
     .command('bench')
     .description('the benchmarks, each beside its peers in the same run; all of them unless some are named')
-    .argument('[name...]', 'snapshot, journal, hash, challenge, pipeline, multicast, replay, proof')
+    .argument(
+      '[name...]',
+      'snapshot, journal, hash, book, ring, challenge, pipeline, nats, end-to-end, multicast, replay, proof',
+    )
     .option('--record', "append the figures to the sources' bench/history.jsonl")
     .option('--quick', 'fewer and shorter rounds: figures to see that it works')
+    .option('--plots <dir>', 'write distributions of latencies there: HdrHistogram text and SVG pictures')
     .option('--json', 'print the figures as one JSON object')
     .action(bench);
-  withExamples(command, 'veritape bench snapshot journal', 'npm run bench -- --record');
+  withExamples(command, 'veritape bench book --quick --plots plots', 'npm run bench -- --record');
 }
 
 async function bench(names: readonly string[], options: BenchOptions): Promise<void> {
@@ -50,6 +55,7 @@ async function bench(names: readonly string[], options: BenchOptions): Promise<v
     quick: options.quick === true,
     record: options.record === true,
     signal: interruption.signal,
+    ...(options.plots === undefined ? {} : { plots: options.plots }),
     onStart: (name) => {
       process.stderr.write(`bench: ${name}\n`);
     },

@@ -34,7 +34,11 @@ test(
     expect(records[0]?.commit).toMatch(/^([0-9a-f]{40}\+?|unknown)$/);
     for (const { value } of [...(records[0]?.figures ?? []), ...(records[0]?.ratios ?? [])])
       expect(value).toBeGreaterThan(0);
-    expect(records[0]?.figures).toContainEqual({ name: '61 orders: SHA-256', value: expect.any(Number), unit: 'GB/s' });
+    const figure = { name: '61 orders: SHA-256', value: expect.any(Number), unit: 'GB/s', steps: expect.any(Number) };
+    expect(records[0]?.figures).toContainEqual(figure);
+    const { stepNs = 0, taken } = records[0]?.yardstick ?? {};
+    expect(taken).toBeGreaterThanOrEqual(2);
+    for (const { value, steps = 0 } of records[0]?.figures ?? []) expect(steps / value / stepNs).toBeCloseTo(1, 3);
     expect(tableOf(records)).toMatch(/\n {2}61 orders: SHA-256 +[\d.,]+ GB\/s\n/);
   },
   BENCHMARK_MS_MAX,
@@ -82,7 +86,7 @@ test(
     });
     const ended = once(child, 'exit');
     // The venue is open and at work.
-    while (!readdirSync(folder).some((name) => existsSync(join(folder, name, 'pipeline', '1-1', 'journal')))) {
+    while (!readdirSync(folder).some((name) => existsSync(join(folder, name, 'pipeline', '32-256', 'journal')))) {
       expect(child.exitCode).toBe(null);
       await delay(20);
     }
