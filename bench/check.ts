@@ -26,7 +26,7 @@ Exit codes: 0 nothing fell, 1 something did, 2 wrong usage, 3 it could not be me
 Example: npm run bench:check -- --quick
 `;
 const ROUNDS = 25;
-const QUICK_ROUNDS = 11;
+const QUICK_ROUNDS = 9;
 const ROUNDS_MAX = 100;
 
 interface CheckOptions {
@@ -59,7 +59,13 @@ async function main(): Promise<number> {
     machine,
     seconds: Math.round((performance.now() - started) / 100) / 10,
     quick,
-    figures: scores.map(({ name, rate, steps, noise }) => ({ name, value: round(rate), unit: '/s', steps, noise })),
+    figures: scores.map(({ name, rate, steps, noise }) => ({
+      name,
+      value: round(rate),
+      unit: '/s',
+      steps: round(steps),
+      noise: round(noise),
+    })),
     ratios: [],
     notes: [`${rounds.length} rounds`],
     yardstick: yardstickOf([...rounds.map(({ before }) => before), ...rounds.slice(-1).map(({ after }) => after)]),
