@@ -32,6 +32,8 @@ export interface PlayedService {
 }
 
 const EVENT_SLOTS = 4096;
+/** Commands applied together, as a venue's replicas do. */
+const BATCH_COMMANDS = 256;
 const EVENTS_WAITING_MAX = EVENT_SLOTS / 2;
 const ROUNDS = 15;
 /** Of the commands, before anything is timed: it compiles, and the book's memory takes the shape of long use. */
@@ -60,9 +62,9 @@ function fill(flow: BookFlow): Filled {
 }
 
 function playAll(matcher: Matcher, events: EventBuffer, words: Uint32Array, from: number, to: number): void {
-  for (let at = from * COMMAND_WORDS; at < to * COMMAND_WORDS; at += COMMAND_WORDS) {
-    if (events.next > EVENTS_WAITING_MAX) events.clear();
-    matcher.apply(words, at);
+  for (let first = from; first < to; first += BATCH_COMMANDS) {
+    matcher.applyMany(words, first * COMMAND_WORDS, Math.min(BATCH_COMMANDS, to - first));
+    events.clear();
   }
 }
 

@@ -8,7 +8,9 @@ import {
   LEVELS_PER_PAGE,
   levelPagesMax,
   levelsAt,
+  NEAR_PAGES,
   NODE_BYTES,
+  nearAt,
   nodesAt,
   pagesAt,
   pageTableAt,
@@ -32,9 +34,12 @@ import { Level, PAGE_BYTES, Page } from './records.ts';
  * A level's number is page * 128 + key within the page; page 0 is never used, so 0 means "no level".
  */
 const PAGE_SHIFT: u32 = 7;
-/** A page number has 41 bits; above them in a tag stands the ladder. */
+/** A page number has 41 bits; above them in a tag stands the ladder, and a bit that makes it differ from no tag. */
 const NUMBER_BITS: u64 = 41;
 const NUMBER_MASK: u64 = ((1 as u64) << NUMBER_BITS) - 1;
+const TAG_BIT: u64 = (1 as u64) << 63;
+/** Of page 0 and of pages that are free. */
+const NO_TAG: u64 = 0;
 
 let freshPage: u32 = 1;
 let freePage: u32 = 0;
@@ -60,7 +65,7 @@ function pageAt(page: u32): Page {
 }
 
 function tagOf(ladder: u32, key: u64): u64 {
-  return ((ladder as u64) << NUMBER_BITS) | (key >> PAGE_SHIFT);
+  return TAG_BIT | ((ladder as u64) << NUMBER_BITS) | (key >> PAGE_SHIFT);
 }
 
 function homeOf(tag: u64): u32 {
@@ -76,16 +81,24 @@ function putInTable(place: u32, page: u32): void {
   store<u32>(pageTableAt + ((place as usize) << 2), page);
 }
 
+/** Where the page that was used last of those with the same remainder is noted. */
+function nearAddress(ladder: u32, tag: u64): usize {
+  const place = ladder * NEAR_PAGES + ((tag as u32) & (NEAR_PAGES - 1));
+  return nearAt + ((place as usize) << 2);
+}
+
 /** The page with a tag, or 0. */
 function findPage(ladder: u32, tag: u64): u32 {
-  const near = bestOf(ladder) >> PAGE_SHIFT;
-  if (near !== 0 && pageAt(near).tag === tag) return near;
+  const near = nearAddress(ladder, tag);
+  let page = load<u32>(near);
+  if (pageAt(page).tag === tag) return page;
   let place = homeOf(tag);
-  let page = pageInTable(place);
+  page = pageInTable(place);
   while (page !== 0 && pageAt(page).tag !== tag) {
     place = (place + 1) & pageTableMask;
     page = pageInTable(place);
   }
+  if (page !== 0) store<u32>(near, page);
   return page;
 }
 
@@ -217,7 +230,7 @@ function addPage(ladder: u32, tag: u64): u32 {
 function dropPage(page: u32): void {
   const entry = pageAt(page);
   const tag = entry.tag;
-  const ladder = (tag >> NUMBER_BITS) as u32;
+  const ladder = ((tag ^ TAG_BIT) >> NUMBER_BITS) as u32;
   let hole = homeOf(tag);
   while (pageInTable(hole) !== page) hole = (hole + 1) & pageTableMask;
   for (let place = (hole + 1) & pageTableMask; ; place = (place + 1) & pageTableMask) {
@@ -234,6 +247,7 @@ function dropPage(page: u32): void {
   else pageAt(entry.before).after = entry.after;
   if (entry.after !== 0) pageAt(entry.after).before = entry.before;
   uproot(ladder, tag);
+  entry.tag = NO_TAG;
   entry.after = freePage;
   freePage = page;
 }

@@ -69,7 +69,7 @@ let traded: u64 = 0;
 let outcome: u32 = 0;
 
 /** Commands whose orders are fetched together. */
-const TOUCHED_TOGETHER: u32 = 16;
+const TOUCHED_TOGETHER: u32 = 32;
 
 /** Applies the first `count` commands of the inbox; returns the bytes of the events that are in the outbox. */
 export function applyInbox(count: u32): usize {

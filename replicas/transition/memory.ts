@@ -27,8 +27,10 @@ export const LEVELS_PER_PAGE: u32 = 128;
 /** Pages that ran empty and are kept at hand; a power of two. */
 export const IDLE_PAGES_MAX: u32 = 64;
 /** Buckets of the index of orders: so many for each live order, and at the least. */
-export const BUCKETS_PER_ORDER: u32 = 2;
+export const BUCKETS_PER_ORDER: u32 = 4;
 export const BUCKETS_MIN: u32 = 64;
+/** Pages of a ladder that are found without the table: one for each remainder of their numbers. A power of two. */
+export const NEAR_PAGES: u32 = 16;
 export const RADIX_DEPTH: u32 = 9;
 /** A bitmap of 32 children and their numbers. */
 export const NODE_BYTES: usize = 132;
@@ -68,6 +70,7 @@ export let indexAt: usize = 0;
 export let bestAt: usize = 0;
 export let firstPageAt: usize = 0;
 export let rootsAt: usize = 0;
+export let nearAt: usize = 0;
 export let levelsAt: usize = 0;
 export let pagesAt: usize = 0;
 export let pageTableAt: usize = 0;
@@ -107,6 +110,7 @@ export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32,
   bestAt = place((instruments as u64) * 8);
   firstPageAt = place((instruments as u64) * 8);
   rootsAt = place((instruments as u64) * 8);
+  nearAt = place((instruments as u64) * 8 * NEAR_PAGES);
   idleAt = place((IDLE_PAGES_MAX as u64) * 4);
   instrumentsAt = place((instruments as u64) * INSTRUMENT_BYTES);
   sessionsAt = place((sessions as u64) * SESSION_BYTES);
