@@ -15,7 +15,7 @@ import { SESSIONS_TOGETHER_MAX, VenueClient } from '../ops/venue-client.ts';
 import { Stopwatch } from '../sequencer/clock.ts';
 import { LatencyHistogram } from '../sequencer/latency-histogram.ts';
 import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink } from '../sequencer/messages.ts';
-import { latencyOf } from '../sequencer/pipeline-counters.ts';
+import { latencyOf, type PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import { MarketFlow } from './market-flow.ts';
 
@@ -29,7 +29,28 @@ import { MarketFlow } from './market-flow.ts';
  *     node bench/pipeline-play.ts --seconds 10 --nats --sessions 16
  */
 const USAGE =
-  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--directory DIR]';
+  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--buckets] [--directory DIR]';
+
+/** What is printed of a venue that was played in the process; without `--buckets` there are none. */
+export interface PlayedVenue {
+  readonly commandsPerSecond: number;
+  readonly seconds: number;
+  readonly commands: number;
+  readonly ackMicros: ReturnType<typeof latencyOf>;
+  readonly ackBuckets?: readonly (readonly [ns: number, count: number])[];
+  /** Of all threads of the process. */
+  readonly cpuNsPerCommand: number;
+  readonly blocks: number;
+  readonly commandsInBlock: number;
+  readonly busy: number;
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly replicasAgree: boolean;
+  readonly acknowledgedOnceInOrder: boolean;
+  readonly digestsCompared: number;
+  readonly options: PlayOptions;
+  /** With what the warm-up counted. */
+  readonly statistics: PipelineStatistics;
+}
 
 interface PlayOptions {
   readonly seconds: number;
@@ -45,6 +66,8 @@ interface PlayOptions {
   /** Bound of the blocks: sequencing.ts. */
   readonly linger: number;
   readonly nats: boolean;
+  /** Print the distribution of acknowledgements, too. */
+  readonly buckets: boolean;
   /** URL of the NATS server, in the process that is the client. */
   readonly client: string | undefined;
   readonly directory: string | undefined;
@@ -182,12 +205,12 @@ async function report(
   const blocks = statistics.journal.blocks - before.journal.blocks;
   const agree = new Set(closing.stateHashes).size === 1;
   const once = sent === acknowledged && outOfPlace === 0;
-  const result = {
+  const result: PlayedVenue = {
     commandsPerSecond: Math.round((acknowledged * 1000) / elapsedMs),
     seconds: elapsedMs / 1000,
     commands: acknowledged,
     ackMicros: latencyOf(player.latencies),
-    /** Of all threads of the process. */
+    ...(played.buckets ? { ackBuckets: player.latencies.buckets() } : {}),
     cpuNsPerCommand: Math.round((cpuMicros * 1000) / acknowledged),
     blocks,
     commandsInBlock: Math.round(acknowledged / blocks),
@@ -229,6 +252,7 @@ function readOptions(): PlayOptions {
       sessions: { type: 'string', default: '16' },
       linger: { type: 'string', default: String(DEFAULT_BLOCK_BOUNDS.lingerMicrosMax) },
       nats: { type: 'boolean', default: false },
+      buckets: { type: 'boolean', default: false },
       client: { type: 'string' },
       directory: { type: 'string' },
     },
@@ -251,6 +275,7 @@ function readOptions(): PlayOptions {
     sessions: whole('sessions', 1, SESSIONS_TOGETHER_MAX),
     linger: whole('linger', 0, 1_000_000),
     nats: values.nats,
+    buckets: values.buckets,
     client: values.client,
     directory: values.directory,
   };
@@ -327,7 +352,7 @@ async function playOverNats(venueDirectory: string, played: PlayOptions): Promis
     const create = new Uint32Array(COMMAND_WORDS);
     MarketFlow.create(create, 0);
     await session.send([decodeCommand(create, 0)]);
-    const { client: _, directory: __, nats: ___, rate: ____, window: _____, ...passed } = played;
+    const { client: _, directory: __, nats: ___, rate: ____, window: _____, buckets: ______, ...passed } = played;
     const args = Object.entries(passed).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { stdout } = await promisify(execFile)(process.execPath, [
       ...[fileURLToPath(import.meta.url), '--client', server.url],

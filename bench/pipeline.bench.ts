@@ -14,7 +14,7 @@ import {
 } from './benchmark.ts';
 import { type LatencySeries, writePlots } from './latency-plots.ts';
 import { MarketFlow } from './market-flow.ts';
-import type { PlayedVenue } from './pipeline-load.ts';
+import type { PlayedVenue } from './pipeline-play.ts';
 import { RawFile } from './raw-file.ts';
 
 export const description =
@@ -28,8 +28,8 @@ const LOOPS = [
   { clients: 32, batch: 256, commands: 600_000 },
 ];
 const RESTING = 20_000;
-/** Plays a venue under load, in a process of its own: see {@link PlayedVenue} for what it prints. */
-const PLAYER = 'pipeline-load.ts';
+/** Plays a venue under load, in a process of its own; {@link PlayedVenue} is what it prints. */
+const PLAYER = 'pipeline-play.ts';
 /** Of the open loop, doubled until the venue does not keep up. */
 const RATE_FIRST = 25_000;
 const QUICK_RATE_FIRST = 100_000;
@@ -77,7 +77,7 @@ export async function run(options: BenchmarkOptions): Promise<Measured> {
       'two replicas, policy disk: an answer leaves when the command is on disk and the leading replica has applied it',
       'the raw file holds the same blocks, each with pwrite and fdatasync: the limit of the disk, without any matching',
       'open loop: batches are due at a steady pace, and a time counts from when a batch was due, so a venue that falls behind shows it; the rate doubles until it does',
-      `flat out: as many batches as there are sessions under way, for ${seconds} s or until the flow is used up; ${sustained.commands.toLocaleString('en')} commands`,
+      `flat out: 16,384 commands under way at any time, for ${seconds} s; ${sustained.commands.toLocaleString('en')} commands`,
       'the load is made by the thread of the gateway, and its time is in the figures',
       'in every run the replicas agree, and each command is acknowledged once, in order: checked',
     ],
@@ -87,7 +87,7 @@ export async function run(options: BenchmarkOptions): Promise<Measured> {
 async function playVenue(directory: string, rate: number, seconds: number): Promise<PlayedVenue> {
   const own = join(directory, `rate-${rate}`);
   mkdirSync(own);
-  const args = ['--directory', own, '--rate', String(rate), '--seconds', String(seconds)];
+  const args = ['--directory', own, '--rate', String(rate), '--seconds', String(seconds), '--buckets'];
   const played = await playApart<PlayedVenue>(PLAYER, ...args);
   rmSync(own, { recursive: true, force: true });
   check(played.replicasAgree, `at ${rate}/s: the replicas differ`);
@@ -95,10 +95,15 @@ async function playVenue(directory: string, rate: number, seconds: number): Prom
   return played;
 }
 
-function acknowledged(name: string, { commandsPerSecond, ackMicros }: PlayedVenue): Figure[] {
+/** Until the acknowledgement, and until the leader has matched: its trades are in the event ring then. */
+function acknowledged(name: string, { commandsPerSecond, ackMicros, statistics }: PlayedVenue): Figure[] {
   const { p50, p90, p99, p999, p9999, max } = ackMicros;
+  const { gatewayToSequenced, sequencedToApplied } = statistics.latencyMicros;
+  const matched = (share: 'p50' | 'p99'): number => gatewayToSequenced[share] + sequencedToApplied[share];
   return [
     { name, value: commandsPerSecond, unit: 'commands/s' },
+    { name: `${name}: order to trade, p50 of its two stages`, value: matched('p50') / 1_000, unit: 'ms' },
+    { name: `${name}: order to trade, p99 of its two stages`, value: matched('p99') / 1_000, unit: 'ms' },
     ...Object.entries({ p50, p90, p99, 'p99.9': p999, 'p99.99': p9999, max }).map(([label, value]) => ({
       name: `${name}: acknowledged, ${label}`,
       value: value / 1_000,

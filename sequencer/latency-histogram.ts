@@ -82,6 +82,16 @@ export class LatencyHistogram {
     return this.max;
   }
 
+  /** The buckets that are not empty, in rising order: the highest value that each stands for, in ns, and its count. */
+  buckets(): [ns: number, count: number][] {
+    const filled: [number, number][] = [];
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const count = this.#cells[BUCKETS_AT + bucket] as number;
+      if (count > 0) filled.push([highestOf(bucket), count]);
+    }
+    return filled;
+  }
+
   /** Adds what another one has counted. */
   merge(other: LatencyHistogram): void {
     const from = other.#cells;

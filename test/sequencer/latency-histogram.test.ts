@@ -27,6 +27,9 @@ test('percentiles are those of the values, at most 1/64 above', () => {
       for (const value of values) histogram.record(value);
       expect(histogram.count).toBe(values.length);
       expect(histogram.max).toBe(Math.max(...values));
+      const buckets = histogram.buckets();
+      expect(buckets.reduce((sum, [, count]) => sum + count, 0)).toBe(values.length);
+      expect(buckets.every(([ns], index) => ns > (buckets[index - 1]?.[0] ?? -1))).toBe(true);
       for (const share of SHARES) {
         const wanted = exact(values, share);
         const got = histogram.percentile(share);
