@@ -17,6 +17,7 @@ import { LatencyHistogram } from '../sequencer/latency-histogram.ts';
 import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink } from '../sequencer/messages.ts';
 import { latencyOf, type PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
+import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { MarketFlow } from './market-flow.ts';
 
 /**
@@ -48,6 +49,8 @@ export interface PlayedVenue {
   readonly acknowledgedOnceInOrder: boolean;
   readonly digestsCompared: number;
   readonly options: PlayOptions;
+  /** What processor and kernel count of each thread, or why they do not. */
+  readonly threads: readonly ThreadCounts[];
   /** With what the warm-up counted. */
   readonly statistics: PipelineStatistics;
 }
@@ -200,6 +203,7 @@ async function report(
   cpuMicros: number,
 ): Promise<void> {
   const statistics = venue.statistics();
+  const threads = venue.threadCounters();
   const { sent, acknowledged, elapsedMs, busy, outOfPlace, reasons } = player;
   const closing = await venue.close();
   const blocks = statistics.journal.blocks - before.journal.blocks;
@@ -220,6 +224,7 @@ async function report(
     acknowledgedOnceInOrder: once,
     digestsCompared: closing.digestsCompared,
     options: played,
+    threads,
     statistics,
   };
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
@@ -394,6 +399,8 @@ async function playInProcess(venueDirectory: string, played: PlayOptions): Promi
   await player.play(WARM_UP_SECONDS);
   player.forget();
   const before = venue.statistics();
+  // Counts from here on.
+  venue.threadCounters();
   const cpu = process.cpuUsage();
   await player.play(played.seconds);
   const { user, system } = process.cpuUsage(cpu);

@@ -69,6 +69,7 @@ export async function run(options: BenchmarkOptions): Promise<Measured> {
       figure.unit === 'commands/s' ? { ...figure, goal: { atLeast: RATE_GOAL } } : figure,
     ),
   );
+  figures.push(...perThread(sustained));
   if (plots !== undefined) writePlots(plots, 'pipeline acknowledged', series);
   return {
     figures,
@@ -110,6 +111,25 @@ function acknowledged(name: string, { commandsPerSecond, ackMicros, statistics }
       unit: 'ms',
     })),
   ];
+}
+
+/** What each thread took of the processor, and how often it left it. */
+function perThread({ threads, seconds }: PlayedVenue): Figure[] {
+  return threads.flatMap(({ thread, counts }) => {
+    const { cpuMs, contextSwitches, instructions, cycles } = counts;
+    const figures: Figure[] = [];
+    const add = (what: string, value: number | undefined, unit: string): void => {
+      if (value !== undefined) figures.push({ name: `flat out: ${thread}, ${what}`, value, unit });
+    };
+    add('share of a core', cpuMs === undefined ? undefined : cpuMs / (seconds * 10), '%');
+    add('context switches', contextSwitches === undefined ? undefined : contextSwitches / seconds, '1/s');
+    add(
+      'instructions a cycle',
+      instructions === undefined || cycles === undefined ? undefined : instructions / cycles,
+      '',
+    );
+    return figures;
+  });
 }
 
 type Part = Pick<Measured, 'figures' | 'ratios'>;

@@ -11,6 +11,7 @@ import { JournalReader } from '../journal/reader.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
 import { DIGEST_EVERY } from '../replicas/event-digest.ts';
 import type { ReplicaReport, ReplicaThreadData } from '../replicas/replica-thread.ts';
+import { checkTables } from '../replicas/transition.ts';
 import { BlockMulticast, type MulticastCounts } from '../sequencer/block-multicast.ts';
 import { type AckPolicy, CommandPort, type EventListener } from '../sequencer/command-port.ts';
 import { checkMulticast, type MulticastOptions } from '../sequencer/datagram-sender.ts';
@@ -92,6 +93,7 @@ export async function openVenue(options: VenueOptions): Promise<Venue> {
   }
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   checkLimits(limits);
+  checkTables(limits);
   const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds };
   checkBlockBounds(bounds);
   if (options.multicast !== undefined) checkMulticast(options.multicast);

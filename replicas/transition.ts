@@ -53,6 +53,32 @@ let compiled: WebAssembly.Module | undefined;
 
 /** `emptyOutbox` takes all events of a full outbox. Throws a RangeError if the limits need more memory than there can be. */
 export function startTransition(limits: VenueLimits, hashSeed: number, emptyOutbox: () => void): Transition {
+  const { exports, memory, pages } = layOut(limits, hashSeed, emptyOutbox);
+  try {
+    memory.grow(pages - 1);
+  } catch (cause) {
+    throw new RangeError(`limits: ${describe(limits)} take ${pages / 16} MiB, which this host does not give`, {
+      cause,
+    });
+  }
+  const words = new Uint32Array(memory.buffer);
+  if (words.byteLength >= HUGE_PAGES_BYTES_MIN) preferHugePages(words);
+  return { exports, words };
+}
+
+/** Throws a RangeError if the tables for these limits are larger than a transition's memory can be. Takes none. */
+export function checkTables(limits: VenueLimits): void {
+  layOut(limits, 0, () => undefined);
+}
+
+interface LaidOut {
+  readonly exports: TransitionExports;
+  readonly memory: WebAssembly.Memory<ArrayBuffer>;
+  /** That the tables take, 64 KiB each; the memory has one so far. */
+  readonly pages: number;
+}
+
+function layOut(limits: VenueLimits, hashSeed: number, emptyOutbox: () => void): LaidOut {
   compiled ??= compile();
   const memory = new WebAssembly.Memory<ArrayBuffer>({ initial: 1, maximum: MEMORY_PAGES_MAX });
   const instance = new WebAssembly.Instance(compiled, { env: { memory }, events: { emptyOutbox } });
@@ -66,17 +92,9 @@ export function startTransition(limits: VenueLimits, hashSeed: number, emptyOutb
     answersPerSessionMax,
     hashSeed | 0,
   );
-  if (pages > MEMORY_PAGES_MAX) throw new RangeError(`limits: ${describe(limits)} take more than 4 GiB of memory`);
-  try {
-    memory.grow(pages - 1);
-  } catch (cause) {
-    throw new RangeError(`limits: ${describe(limits)} take ${pages / 16} MiB, which this host does not give`, {
-      cause,
-    });
-  }
-  const words = new Uint32Array(memory.buffer);
-  if (words.byteLength >= HUGE_PAGES_BYTES_MIN) preferHugePages(words);
-  return { exports, words };
+  if (pages > MEMORY_PAGES_MAX)
+    throw new RangeError(`limits: ${describe(limits)} take more than 4 GiB of memory, the most that tables may take`);
+  return { exports, memory, pages };
 }
 
 /** Orders lie all over the tables, and with small pages a good part of their time is looking for the page. */

@@ -142,6 +142,9 @@ test('a journal made with other limits, or of another shard, is refused by name'
   await expect(open({ shard: 3 })).rejects.toThrow(/shard: 3 was asked for/);
   await expect(open({ replicas: 0 })).rejects.toThrow(/replicas: 0 must be/);
   await expect(open({ limits: { ordersMax: 0 } })).rejects.toThrow(/ordersMax: 0 must be/);
+  await expect(open({ limits: { levelPagesMax: 2 ** 22 } })).rejects.toThrow(
+    /levelPagesMax 4194304, .* take more than 4 GiB of memory/,
+  );
 });
 
 test.each([1, 5])('%d replicas come to one state', async (replicas) => {
