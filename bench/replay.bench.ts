@@ -4,7 +4,7 @@ import { REPLAY_KINDS, type Replayed, type ReplayKind } from './replay-play.ts';
 
 export const description = 'replay of a journal with every check, beside an event log of JSON lines';
 
-const COMMANDS = 2_000_000;
+const COMMANDS = 4_000_000;
 const RATE_GOAL = 5_000_000;
 const TITLES: Readonly<Record<ReplayKind, string>> = {
   audit: 'audit',
@@ -14,7 +14,7 @@ const TITLES: Readonly<Record<ReplayKind, string>> = {
 };
 
 export async function run({ directory, quick, yardstick }: BenchmarkOptions): Promise<Measured> {
-  const count = await writeReplayJournal(directory, COMMANDS / (quick ? 4 : 1), true);
+  const count = await writeReplayJournal(directory, COMMANDS / (quick ? 8 : 1), true);
   const rates: Record<ReplayKind, number[]> = { audit: [], replay: [], check: [], lines: [] };
   const hashes = new Set<string>();
   for (let round = 0; round < (quick ? 2 : 5); round++) {
