@@ -287,7 +287,7 @@ function readOptions(): PlayOptions {
 }
 
 /** Figures of the process that is the client. */
-interface ClientResult {
+export interface ClientResult {
   readonly commandsPerSecond: number;
   readonly seconds: number;
   readonly commands: number;

@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+
 /**
  * Latencies as counts in log-linear buckets, after HdrHistogram: each power of two is cut into 64 equal buckets, so what is
  * read is at most 1/64 above what was recorded. The cells are 64-bit floats of shared memory: one thread records, any other
@@ -8,25 +10,29 @@
  * | 0 | the largest value, ns |
  * | 16 and on | how many values fell into each bucket |
  *
- * How many there are in all is summed up by the reader: a cell that every recording adds to would cost as much as the rest.
+ * A value's bucket is read off the bits of its IEEE 754 double: the exponent, and the first six bits of the fraction. How many
+ * values there are in all is summed up by the reader: a cell that every recording adds to would cost as much as the rest.
  */
 const SUB_BITS = 6;
 const SUB_BUCKETS = 1 << SUB_BITS;
 const VALUE_BITS = 37;
-/** 137 s. Longer ones are counted in the last bucket; the largest is kept as it was. */
-const VALUE_NS_MAX = 2 ** VALUE_BITS - 1;
 const MAX = 0;
 /** The counts begin on a cache line of their own. */
 const BUCKETS_AT = 16;
-const BUCKETS = (VALUE_BITS - SUB_BITS + 1) * SUB_BUCKETS;
+/** One for values below 1, then up to 137 s. Longer ones are counted in the last bucket; the largest is kept as it was. */
+const BUCKETS = 1 + VALUE_BITS * SUB_BUCKETS;
 export const HISTOGRAM_CELLS = BUCKETS_AT + BUCKETS;
-/** Values from here on are looked at without their lower bits, because shifts work on 32 bits. */
-const WIDE_NS = 2 ** 31;
-const WIDE_SHIFT = 15;
-const WIDE_SCALE = 2 ** -WIDE_SHIFT;
+/** In the upper half of a little-endian double: fraction bits below those that tell the bucket, and what stands there below 1. */
+const FRACTION_SHIFT = 20 - SUB_BITS;
+const BELOW_ONE = (1023 << SUB_BITS) - 1;
+// `record` has these as literals.
+assert.deepEqual([FRACTION_SHIFT, BELOW_ONE, BUCKETS_AT, BUCKETS, MAX], [14, 65_471, 16, 2369, 0]);
 
 export class LatencyHistogram {
   readonly #cells: Float64Array;
+  /** The value at work, and its halves. */
+  readonly #value = new Float64Array(1);
+  readonly #halves = new Int32Array(this.#value.buffer);
 
   /** Takes {@link HISTOGRAM_CELLS} cells from `at`; without them, memory of its own. */
   constructor(cells: Float64Array = new Float64Array(HISTOGRAM_CELLS), at = 0) {
@@ -35,22 +41,16 @@ export class LatencyHistogram {
     this.#cells = cells.subarray(at, at + HISTOGRAM_CELLS);
   }
 
-  /** Counts a value, in nanoseconds, `times` times. Values below 0 count as 0. */
+  /** Counts a value, in nanoseconds, `times` times. Values below 1 count as 0. */
   record(ns: number, times = 1): void {
     const cells = this.#cells;
-    const value = ns > 0 ? Math.min(ns, VALUE_NS_MAX) : 0;
-    let bits = 0;
-    let skipped = 0;
-    if (value < WIDE_NS) bits = value | 0;
-    else {
-      bits = (value * WIDE_SCALE) | 0;
-      skipped = WIDE_SHIFT;
-    }
-    const above = 31 - SUB_BITS - Math.clz32(bits);
-    const shift = Math.max(above, 0);
-    const cell = BUCKETS_AT + ((shift + skipped) << SUB_BITS) + (bits >>> shift);
+    this.#value[0] = ns;
+    // FRACTION_SHIFT, BELOW_ONE, BUCKETS_AT, BUCKETS and MAX as literals: V8 reads a module's constants anew each time, which
+    // makes a recording take three times as long and a number into an object.
+    const bucket = ((this.#halves[1] as number) >> 14) - 65_471;
+    const cell = 16 + (bucket < 0 ? 0 : bucket < 2369 ? bucket : 2368);
     cells[cell] = (cells[cell] as number) + times;
-    if (ns > (cells[MAX] as number)) cells[MAX] = ns;
+    if (ns > (cells[0] as number)) cells[0] = ns;
   }
 
   /** How many values were recorded. */
@@ -112,7 +112,11 @@ export class LatencyHistogram {
   }
 }
 
+/** The highest whole number of a bucket, or where it begins if it has none. */
 function highestOf(bucket: number): number {
-  const shift = Math.max((bucket >>> SUB_BITS) - 1, 0);
-  return (bucket - shift * SUB_BUCKETS + 1) * 2 ** shift - 1;
+  if (bucket === 0) return 0;
+  const place = bucket - 1;
+  const scale = 2 ** (place >> SUB_BITS) / SUB_BUCKETS;
+  const lowest = (SUB_BUCKETS + (place & (SUB_BUCKETS - 1))) * scale;
+  return Math.max(lowest, Math.ceil(lowest + scale) - 1);
 }
