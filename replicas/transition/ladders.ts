@@ -26,8 +26,8 @@ import { Level, PAGE_BYTES, Page } from './records.ts';
  *
  * Prices are turned into keys so that a smaller key is always the better one: an ask's key is its price, a bid's is
  * 2^48 - 1 - price, the bitwise complement. A *ladder* is one side of one instrument. Its levels live in *pages* of 128
- * neighbouring keys with a bitmap each; a page is found by open addressing, and most of the time it is that of the best
- * price. The pages of a ladder are linked by key twice: all of them, and those that hold orders, so that the next level
+ * neighbouring keys with a bitmap each; those used last are noted by the remainder of their number, the others are found
+ * by open addressing. The pages of a ladder are linked by key twice: all of them, and those that hold orders, so that the next level
  * behind an emptied page is one step away. A radix tree with 32-way bitmap nodes tells where a new page belongs: nine steps
  * at most, so no choice of prices makes it slow.
  *
