@@ -20,17 +20,20 @@ const words = new Uint32Array((BATCHES + FIRST_BATCHES) * BATCH * COMMAND_WORDS)
 MarketFlow.create(words, 0);
 for (let at = COMMAND_WORDS; at < words.length; at += COMMAND_WORDS) flow.next(words, at);
 
+let source = words;
+
 function play(from: number, to: number): void {
   for (let batch = from; batch < to; batch++) {
-    matcher.applyMany(words, batch * BATCH * COMMAND_WORDS, BATCH);
+    matcher.applyMany(source, batch * BATCH * COMMAND_WORDS, BATCH);
     events.clear();
   }
 }
 
 play(0, FIRST_BATCHES);
 process.stdout.write(MARK);
-// Something of another type where a number was: what the check must see.
-if (process.argv[2] === 'deoptimize')
-  matcher.applyMany(new Uint32Array(BATCH * COMMAND_WORDS), 0.5 - 0.5, '4' as unknown as number);
-play(FIRST_BATCHES, FIRST_BATCHES + BATCHES);
+const middle = FIRST_BATCHES + BATCHES / 2;
+play(FIRST_BATCHES, middle);
+// An array of another kind where there was always the same: what the check must see.
+if (process.argv[2] === 'deoptimize') source = new Int32Array(words.buffer) as unknown as typeof words;
+play(middle, FIRST_BATCHES + BATCHES);
 process.stdout.write(`${matcher.sequence()} commands\n`);
