@@ -19,7 +19,7 @@ import { createMatcher, type Matcher } from '../replicas/matcher.ts';
 import { applyBlock } from '../replicas/replay.ts';
 import type { Interruption } from './cli/interruption.ts';
 import type { TextOutput } from './cli/text-output.ts';
-import { UsageError } from './exit-codes.ts';
+import { systemCode, UsageError } from './exit-codes.ts';
 import {
   beginOf,
   checkPages,
@@ -152,7 +152,9 @@ export class JournalAudit {
       if (why !== undefined) this.#find({ kind: 'snapshot', text: `${file}: ${why}`, file, block: header.block });
       else if (point !== undefined) this.#snapshots.set(header.block, { file, header });
     } catch (error) {
-      this.#find(findingOf(error, file));
+      // Dropped by a venue that wrote a newer one after they were listed.
+      if (systemCode(error) === 'ENOENT') this.snapshotsFound--;
+      else this.#find(findingOf(error, file));
     }
   }
 
@@ -236,6 +238,7 @@ export class JournalAudit {
         const { state } = await loadSnapshot(snapshot.file);
         restoreState(matcher.state, state);
       } catch (error) {
+        if (systemCode(error) === 'ENOENT') return;
         if (!(error instanceof StateError)) this.#find(findingOf(error, snapshot.file));
         else this.#find({ kind: 'state', text: `${snapshot.file}: ${error.message}`, file: snapshot.file });
         return;

@@ -298,7 +298,7 @@ export class DrillCluster {
     member.ending = ending;
     const { code, signal, said } = ending;
     const how = signal === null ? `ended with code ${code}${code === 0 ? '' : `: ${lastLineOf(said)}`}` : `is ended`;
-    this.#options.onEvent(code === 0 ? 'note' : 'fault', `${member.name} ${how}`);
+    this.#options.onEvent('note', `${member.name} ${how}`);
     const closing = ending.result as { sequence?: unknown; stateHashes?: unknown } | undefined;
     if (typeof closing?.sequence === 'number' && Array.isArray(closing.stateHashes))
       for (const hash of closing.stateHashes) this.#report(member.name, closing.sequence, String(hash));

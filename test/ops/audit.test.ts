@@ -1,4 +1,13 @@
-import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { hashOf } from '../../journal/chain.ts';
@@ -105,6 +114,12 @@ test('a journal that is in use', () => {
   } finally {
     void writer.close();
   }
+});
+
+test('a snapshot that is dropped after it was listed is none', () => {
+  const folder = copy();
+  symlinkSync('dropped', join(folder, 'snapshots', snapshotName(SNAPSHOTS[7] + 1)));
+  expect(audit(folder)).toMatchObject({ code: 0, findings: [], snapshots: { found: 4, compared: 4 } });
 });
 
 test('a folder without a journal exits with 2', () => {
