@@ -10,8 +10,9 @@ import {
   type Refusal,
   readReply,
 } from '../sequencer/messages.ts';
-import { infoSubject, submitSubject, TOKEN_HEADER } from '../sequencer/nats-gateway.ts';
+import { infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
+import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import { ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
