@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type BlockBuffer, BlockView } from './block.ts';
+import { type BlockBuffer, BlockView, checkBlock, checkHeader, HASH_AT } from './block.ts';
 import { HASH_BYTES } from './chain.ts';
 import { JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
@@ -83,6 +83,10 @@ export class JournalWriter {
   #lastEpoch = 0;
   #timeLow = 0;
   #timeHigh = 0;
+  /** The last block that was sealed, which may be ahead of the last one on disk. */
+  #sealedBlock = 0;
+  #sealedSequence = 0;
+  readonly #sealedHash = Buffer.alloc(HASH_BYTES);
   #failure: JournalError | undefined;
   #closing: Promise<void> = Promise.resolve();
 
@@ -160,35 +164,108 @@ export class JournalWriter {
    * throws the same error; open the journal again to find out what is stored.
    */
   append(block: BlockBuffer, count: number, firstSequence: number, timeLow: number, timeHigh: number): void {
+    this.appendSealed(this.seal(block, count, firstSequence, timeLow, timeHigh));
+  }
+
+  /**
+   * Gives the first `count` commands of `block` their place in the chain, behind the last block that was sealed, and stores
+   * nothing. For a journal of which other copies are to exist before its own: the bytes, a view of `block`, are handed to
+   * {@link appendSealed} later, in the same order.
+   */
+  seal(block: BlockBuffer, count: number, firstSequence: number, timeLow: number, timeHigh: number): Buffer {
     if (this.#failure !== undefined) throw this.#failure;
-    if (firstSequence !== this.#sequence + 1) {
-      throw new RangeError(`firstSequence: ${firstSequence} must be ${this.#sequence + 1}, the next one`);
+    if (firstSequence !== this.#sealedSequence + 1) {
+      throw new RangeError(`firstSequence: ${firstSequence} must be ${this.#sealedSequence + 1}, the next one`);
     }
     const bytes = block.seal({
       epoch: this.#epoch,
-      block: this.#block + 1,
+      block: this.#sealedBlock + 1,
       firstSequence,
       count,
       timeLow,
       timeHigh,
       shard: this.genesis.shard,
-      previousHash: this.#hash,
+      previousHash: this.#sealedHash,
     });
+    this.#sealedBlock++;
+    this.#sealedSequence += count;
+    bytes.copy(this.#sealedHash, 0, HASH_AT, HASH_AT + HASH_BYTES);
+    return bytes;
+  }
+
+  /** Appends the oldest block that was sealed and not appended. When it returns, the block is on disk. */
+  appendSealed(bytes: Buffer): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const header = checkHeader(bytes, this.#block + 1);
+    if (!(header instanceof BlockView)) throw new RangeError(header.text);
+    if (header.block !== this.#block + 1 || !header.previousHash.equals(this.#hash)) {
+      throw new RangeError(`block: ${header.block} must be block ${this.#block + 1}, which was sealed before it`);
+    }
+    this.#store(header, this.#putBlock);
+  }
+
+  /**
+   * Appends a block that another writer has sealed, as it is, to a copy of its journal. It must follow the last block: a
+   * {@link JournalError} 'damaged' says why it does not. The copy's epoch is raised to the block's, so that no block is of a
+   * later epoch than its journal.
+   */
+  appendCopy(block: BlockView): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#sealedBlock !== this.#block) {
+      throw new RangeError(`block: ${block.block} can not be copied while block ${this.#sealedBlock} is sealed`);
+    }
+    const checked = checkBlock(block.bytes, {
+      block: this.#block + 1,
+      firstSequence: this.#sequence + 1,
+      previousHash: this.#hash,
+      epochMin: this.#lastEpoch,
+      shard: this.genesis.shard,
+    });
+    if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
+    // LMDB reads the value by its address, which goes wrong with shared memory.
+    if (checked.bytes.buffer instanceof SharedArrayBuffer) throw new RangeError('block: must not be in shared memory');
+    this.#store(checked, checked.epoch > this.#epoch ? this.#putRaising(checked.epoch) : this.#putBlock);
+    this.#epoch = Math.max(this.#epoch, checked.epoch);
+    this.#sealedBlock = this.#block;
+    this.#sealedSequence = this.#sequence;
+    this.#sealedHash.set(this.#hash);
+  }
+
+  /** Raises the epoch, under which blocks are sealed from here on, to the one that a replicated log has given. */
+  raiseEpoch(epoch: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch) {
+      throw new RangeError(`epoch: ${epoch} must be above ${this.#epoch}, the journal's`);
+    }
+    const value = encodeNumber(epoch);
+    try {
+      this.#current().transact(value.length, (environment) => {
+        this.#checkEpoch(environment, this.#epoch);
+        put(environment, KEY.epoch, value);
+      });
+    } catch (error) {
+      throw this.#fail(toJournalError(error, `raising the epoch to ${epoch}`));
+    }
+    this.#epoch = epoch;
+  }
+
+  #store(block: BlockView, action: (environment: Environment) => void): void {
+    const { bytes } = block;
     try {
       const used = this.#current().usedBytes;
       if (used + bytes.length + SEGMENT_SLACK_BYTES > this.#segmentBytesMax) this.#roll();
-      writeBlockKey(this.#key, this.#block + 1);
+      writeBlockKey(this.#key, block.block);
       this.#value = bytes;
-      this.#current().transact(bytes.length, this.#putBlock);
+      this.#current().transact(bytes.length, action);
     } catch (error) {
-      throw this.#fail(toJournalError(error, `appending block ${this.#block + 1}`));
+      throw this.#fail(toJournalError(error, `appending block ${block.block}`));
     }
     this.#block++;
-    this.#sequence += count;
-    this.#lastEpoch = this.#epoch;
-    this.#timeLow = timeLow;
-    this.#timeHigh = timeHigh;
-    bytes.copy(this.#hash, 0, 96, 96 + HASH_BYTES);
+    this.#sequence += block.count;
+    this.#lastEpoch = block.epoch;
+    this.#timeLow = block.timeLow;
+    this.#timeHigh = block.timeHigh;
+    bytes.copy(this.#hash, 0, HASH_AT, HASH_AT + HASH_BYTES);
   }
 
   /**
@@ -241,6 +318,13 @@ export class JournalWriter {
     this.#checkEpoch(environment, this.#epoch);
     put(environment, this.#key, this.#value, true);
   };
+
+  #putRaising(epoch: number): (environment: Environment) => void {
+    return (environment) => {
+      this.#putBlock(environment);
+      put(environment, KEY.epoch, encodeNumber(epoch));
+    };
+  }
 
   /** Raises the epoch at the end of the journal and reads where the chain stands. */
   #begin(segments: readonly number[]): void {
@@ -362,6 +446,9 @@ export class JournalWriter {
     this.#hash.set(last.hash);
     this.#timeLow = last.timeLow;
     this.#timeHigh = last.timeHigh;
+    this.#sealedBlock = last.block;
+    this.#sealedSequence = last.sequence;
+    this.#sealedHash.set(last.hash);
   }
 
   #makeSegment(segment: number): void {

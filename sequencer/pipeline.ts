@@ -43,8 +43,10 @@ export const STATUS = {
   leaderWaits: 5 * STATUS_STRIDE,
   /** Not 0: the gateway lets out what the replicas have applied, so they ring for it whatever is on disk. */
   ackByReplicas: 6 * STATUS_STRIDE,
+  /** Low 32 bits of the last block that the replicated log holds, where there is one. */
+  replicatedBlock: 7 * STATUS_STRIDE,
   /** Low 32 bits of the last sequence each replica has applied. */
-  applied: 7 * STATUS_STRIDE,
+  applied: 8 * STATUS_STRIDE,
 } as const;
 
 export const REPLICAS_MAX = 8;
@@ -86,6 +88,7 @@ export function allocatePipeline(gateways: number, replicas: number, sequence: n
   const status = new Int32Array(memory.status);
   status[STATUS.durableSequence] = sequence | 0;
   status[STATUS.durableBlock] = block | 0;
+  status[STATUS.replicatedBlock] = block | 0;
   for (let replica = 0; replica < replicas; replica++) status[appliedWord(replica)] = sequence | 0;
   return memory;
 }
