@@ -127,7 +127,8 @@ export class JournalCopy {
     this.restoredFrom = restoredFrom;
     this.replayed = this.#last.sequence - restoredFrom;
     this.#top = options.topOfBook === true ? new TopOfBook(matcher) : undefined;
-    this.#snapshots = (options.snapshotEvery ?? 0) > 0 ? new CopySnapshots(options, matcher) : undefined;
+    this.#snapshots =
+      (options.snapshotEvery ?? 0) > 0 ? new CopySnapshots(options, matcher, writer.genesis.shard) : undefined;
   }
 
   /** The last block that is on disk and applied; block 0 with the hash of the genesis record if there is none. */
@@ -154,7 +155,7 @@ export class JournalCopy {
     this.#writer.appendCopy(view);
     this.#last = this.#writer.last;
     this.#apply(view, this.#options.onEvents);
-    this.#snapshots?.after(this.#last);
+    this.#snapshots?.after(view, this.#last);
     this.#writer.keepPace();
   }
 
@@ -228,9 +229,10 @@ class CopySnapshots {
     return this.#store.clean();
   }
 
-  /** All replicas take them after the same blocks if they do it as often, so that their state hashes can be compared. */
-  after(last: ChainPoint): void {
-    if (Math.floor(last.sequence / this.#every) > Math.floor(this.#taken / this.#every)) this.finish(last);
+  /** All who take them as often take them after the same blocks, so that their state hashes can be compared. */
+  after(view: BlockView, last: ChainPoint): void {
+    const multiples = (sequence: number): number => Math.floor(sequence / this.#every);
+    if (multiples(view.lastSequence) > multiples(view.firstSequence - 1)) this.finish(last);
   }
 
   /** Takes one unless the newest is of this place. */
