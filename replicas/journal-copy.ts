@@ -26,10 +26,6 @@ export interface JournalCopyOptions {
   readonly snapshotsKept?: number | undefined;
   /** Places ids in the index; changes no result. */
   readonly hashSeed?: number | undefined;
-  /** Add top-of-book events to what `onEvents` gets. */
-  readonly topOfBook?: boolean | undefined;
-  /** Gets the events of each few commands taken, in order, in slots `from` to `from + count` of a ring. Valid during the call. */
-  readonly onEvents?: ((words: Uint32Array, mask: number, from: number, count: number) => void) | undefined;
   /** Gets the digest of the events of the commands up to `sequence`: replicas/event-digest.ts. */
   readonly onDigest?: ((sequence: number, value: number) => void) | undefined;
   readonly onSnapshot?: ((snapshot: CopySnapshot) => void) | undefined;
@@ -38,6 +34,9 @@ export interface JournalCopyOptions {
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
+
+/** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
+export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
 
 /** A snapshot that the copy has written. */
 export interface CopySnapshot {
@@ -70,7 +69,8 @@ export class JournalCopy {
   readonly #matcher: Matcher;
   readonly #events: EventBuffer;
   readonly #digest = new EventDigest();
-  readonly #top: TopOfBook | undefined;
+  #listener: CopyListener | undefined;
+  #top: TopOfBook | undefined;
   readonly #snapshots: CopySnapshots | undefined;
   #last: ChainPoint;
   #closed = false;
@@ -98,7 +98,7 @@ export class JournalCopy {
       const copy = new JournalCopy(options, writer, matcher, events, digest, restored.sequence);
       await copy.#snapshots?.clean();
       for (const view of replayJournal(directory, restored.sequence + 1)) {
-        copy.#apply(view, undefined);
+        copy.#apply(view);
         const turn = options.onReplayed?.(view);
         if (turn !== undefined) await turn;
       }
@@ -126,7 +126,6 @@ export class JournalCopy {
     this.genesis = writer.genesis;
     this.restoredFrom = restoredFrom;
     this.replayed = this.#last.sequence - restoredFrom;
-    this.#top = options.topOfBook === true ? new TopOfBook(matcher) : undefined;
     this.#snapshots =
       (options.snapshotEvery ?? 0) > 0 ? new CopySnapshots(options, matcher, writer.genesis.shard) : undefined;
   }
@@ -139,6 +138,13 @@ export class JournalCopy {
   /** The replica. For reading only. */
   get matcher(): Matcher {
     return this.#matcher;
+  }
+
+  /** Lets a listener have the events of what is taken from here on; with best of book, of all books at first. */
+  listen(listener: CopyListener, topOfBook: boolean): void {
+    this.#listener = listener;
+    this.#top = topOfBook ? new TopOfBook(this.#matcher) : undefined;
+    this.#top?.touchAll();
   }
 
   /** Computed from the whole state, which takes time. */
@@ -154,7 +160,7 @@ export class JournalCopy {
     if (this.#closed) throw new JournalError('closed', 'the copy was closed');
     this.#writer.appendCopy(view);
     this.#last = this.#writer.last;
-    this.#apply(view, this.#options.onEvents);
+    this.#apply(view);
     this.#snapshots?.after(view, this.#last);
     this.#writer.keepPace();
   }
@@ -176,7 +182,7 @@ export class JournalCopy {
     }
   }
 
-  #apply(view: BlockView, onEvents: JournalCopyOptions['onEvents']): void {
+  #apply(view: BlockView): void {
     const matcher = this.#matcher;
     const events = this.#events;
     for (let done = 0; done < view.count; ) {
@@ -185,12 +191,12 @@ export class JournalCopy {
       matcher.applyMany(view.words, at, batch);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
-      if (onEvents !== undefined) {
+      if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
           this.#top.emit(events);
         }
-        onEvents(events.words, events.mask, 0, events.next);
+        this.#listener(events.words, events.mask, 0, events.next);
       }
       events.clear();
       if (value !== undefined) this.#options.onDigest?.(matcher.sequence(), value);

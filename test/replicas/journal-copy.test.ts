@@ -9,7 +9,7 @@ import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { Interruption } from '../../ops/cli/interruption.ts';
 import { JournalAudit } from '../../ops/journal-audit.ts';
 import { DIGEST_EVERY } from '../../replicas/event-digest.ts';
-import { JournalCopy, type JournalCopyOptions } from '../../replicas/journal-copy.ts';
+import { type CopyListener, JournalCopy, type JournalCopyOptions } from '../../replicas/journal-copy.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 import { writeJournal } from '../ops/journal-fixture.ts';
 
@@ -69,7 +69,7 @@ test('a copy that was opened again, at any place, has the same events and digest
   const views = blocksOf(source);
   const whole = new Map<number, number>();
   const events: string[] = [];
-  const collect = (into: string[]): NonNullable<JournalCopyOptions['onEvents']> => {
+  const collect = (into: string[]): CopyListener => {
     return (words, mask, from, count) => {
       for (let index = 0; index < count; index++) {
         const at = ((from + index) & mask) * EVENT_WORDS;
@@ -80,11 +80,10 @@ test('a copy that was opened again, at any place, has the same events and digest
   };
   const straight = await JournalCopy.open(
     options(temporaryFolder(), source, {
-      topOfBook: true,
-      onEvents: collect(events),
       onDigest: (sequence, value) => whole.set(sequence, value),
     }),
   );
+  straight.listen(collect(events), true);
   for (const view of views) straight.take(view);
   await straight.close();
   expect([...whole.keys()]).toEqual([1, 2, 3].map((window) => window * DIGEST_EVERY));
@@ -96,14 +95,13 @@ test('a copy that was opened again, at any place, has the same events and digest
     const copy = await JournalCopy.open(
       options(directory, source, {
         snapshotEvery: done % 2 === 0 ? 0 : 1_000,
-        topOfBook: true,
-        onEvents: collect(again),
         onDigest: (sequence, value) => {
           expect(value).toBe(whole.get(sequence));
           digests.set(sequence, value);
         },
       }),
     );
+    copy.listen(collect(again), true);
     expect(copy.last.block).toBe(done);
     for (const view of views.slice(done, done + 17)) copy.take(view);
     done = copy.last.block;
