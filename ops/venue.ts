@@ -400,6 +400,7 @@ export class Venue {
       genesis: encodeGenesis(this.genesis),
       state: (after) => ({
         shard: this.genesis.shard,
+        genesisHash: reader.genesisHash.toString('hex'),
         epoch: this.epoch,
         ...place.read(),
         digestEvery: DIGEST_EVERY,

@@ -5,6 +5,8 @@
  */
 export interface VenueState {
   readonly shard: number;
+  /** Of the journal's genesis record, in hex. */
+  readonly genesisHash: string;
   readonly epoch: number;
   /** The last durable block, 0 if there is none; its chain hash in hex. */
   readonly block: number;
@@ -53,6 +55,7 @@ export function decodeVenueState(bytes: Uint8Array): VenueState {
   const fields = objectOf(bytes);
   return {
     shard: whole('shard', fields['shard'], U32_MAX),
+    genesisHash: hash('genesisHash', fields['genesisHash']),
     epoch: whole('epoch', fields['epoch']),
     block: whole('block', fields['block']),
     chainHash: hash('chainHash', fields['chainHash']),
