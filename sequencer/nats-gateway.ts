@@ -29,6 +29,7 @@ import { ReportFanOut } from './reports.ts';
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
+ * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
  *
@@ -70,8 +71,12 @@ const OPS_TAKEN = [
   Op.reduce,
   Op.replace,
   Op.massCancel,
+  Op.massStatus,
+  Op.moveIn,
+  Op.moveOut,
   Op.instrumentCreate,
   Op.instrumentUpdate,
+  Op.instrumentAssign,
   Op.sessionOpen,
   Op.sessionClose,
 ].reduce((bits, op) => bits | (1 << op), 0);
