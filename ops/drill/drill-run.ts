@@ -105,9 +105,13 @@ class Drill {
       },
     });
     try {
-      const load = await DrillLoad.open({ nats: cluster.clientUrl, clients, commandsPerSecond });
+      const { before } = this.#preparation;
+      const load = await DrillLoad.open({ nats: cluster.clientUrl, clients, commandsPerSecond, told: before?.told });
       this.#load = load;
-      this.#checkers = cluster.directories.map((directory) => new JournalChecker(directory, load.told));
+      // Also of clients that do not come back.
+      const absent = before?.told.filter((told) => !load.told.includes(told)) ?? [];
+      this.#checkers = cluster.directories.map((directory) => new JournalChecker(directory, [...load.told, ...absent]));
+      if (before !== undefined) for (const checker of this.#checkers) checker.report(before.state);
       for (let round = 1; round <= this.#options.rounds && !interruption.requested; round++) {
         await this.#round(cluster, load, round);
       }

@@ -125,7 +125,7 @@ test('a journal that is as the client was told', () => {
 test('a command that was acknowledged and is not there is lost', () => {
   const small = venue();
   const sequence = small.sequence + 1;
-  small.told.take(REQUESTS + 1, [{ sequence, open: 1, traded: 0, reason: 0, repeat: false }]);
+  small.told.take(REQUESTS + 1, [{ sequence, open: 1, traded: 0, reason: 0 }]);
   const { check, findings } = small.check();
   expect(check).toMatchObject({ ...HELD, lost: 1, acknowledged: REQUESTS + 1 });
   expect(findings).toEqual([
@@ -217,6 +217,6 @@ test('what was checked is forgotten, and what comes after it is checked as befor
   small.acknowledge(MANY_REQUESTS + 1, MANY_REQUESTS + 10);
   checker.advance();
   expect(checker.check()).toMatchObject({ ...HELD, acknowledged: MANY_REQUESTS + 10, handled: MANY_REQUESTS + 10 });
-  small.told.take(MANY_REQUESTS + 11, [{ sequence: small.sequence + 1, open: 1, traded: 0, reason: 0, repeat: false }]);
+  small.told.take(MANY_REQUESTS + 11, [{ sequence: small.sequence + 1, open: 1, traded: 0, reason: 0 }]);
   expect(checker.check()).toMatchObject({ ...HELD, lost: 1 });
 });
