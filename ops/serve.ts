@@ -14,8 +14,8 @@ import {
   TTL_MAX,
 } from '../sequencer/datagram-sender.ts';
 import { IDLE_STRATEGIES, type IdleStrategy } from '../sequencer/doorbell.ts';
-import { tokenDigest } from '../sequencer/nats-gateway.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
+import { tokenDigest } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
