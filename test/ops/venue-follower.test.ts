@@ -8,7 +8,7 @@ import { JournalReader } from '../../journal/reader.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { SnapshotStore } from '../../journal/snapshots.ts';
 import type { FollowerOptions } from '../../ops/venue-follower.ts';
-import { encodeState, restoreState, STATE_CODEC_VERSION } from '../../replicas/canonical-state.ts';
+import { encodeState, restoreState, stateCodec } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type MarketState } from '../../replicas/matcher.ts';
 import { listOrders, ORDER, ORDER_SHIFT } from '../../replicas/order-table.ts';
@@ -181,7 +181,8 @@ async function falsify(directory: string, change: (state: MarketState) => void):
   const matcher = createMatcher(LIMITS, new EventBuffer(64));
   restoreState(matcher.state, snapshot.state);
   change(matcher.state);
-  await store.write({ ...snapshot.header, codec: STATE_CODEC_VERSION }, encodeState(matcher.state));
+  const state = encodeState(matcher.state);
+  await store.write({ ...snapshot.header, codec: stateCodec(state) }, state);
 }
 
 /** Gives one lot more to a resting order. */
