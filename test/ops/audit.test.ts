@@ -290,6 +290,14 @@ describe('retention', () => {
 });
 
 describe('a snapshot', () => {
+  test('that its writer dropped after the folder was listed is passed over', () => {
+    const directory = copy();
+    // Listed, and not there when it is opened.
+    symlinkSync(join(directory, 'nowhere'), join(directory, 'snapshots', snapshotName(LAST_SEQUENCE - 1)));
+    const snapshots = { found: 4, compared: 4 };
+    expect(audit(directory)).toMatchObject({ code: 0, good: true, findingCount: 0, snapshots });
+  });
+
   const FILE = snapshotName(SNAPSHOTS[7]);
 
   /** Writes the snapshot of block 7 anew, changed. */
