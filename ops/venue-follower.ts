@@ -169,7 +169,7 @@ export class VenueFollower {
       id,
       genesis: encodeGenesis(copy.genesis),
       firstBlock: () => journal.firstBlock,
-      lastBlock: () => copy.last.block,
+      last: () => copy.last,
       readBlock: (block) => {
         const view = block > copy.last.block ? undefined : repairs.read(block);
         return view === undefined ? undefined : new Uint8Array(view.bytes);

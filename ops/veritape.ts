@@ -54,6 +54,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'check proofs of matching, without the journal',
     load: async () => (await import('./verify.ts')).registerVerify,
   },
+  drill: {
+    summary: 'failover drills on a venue of its own: what is lost when something fails',
+    load: async () => (await import('./drill.ts')).registerDrill,
+  },
   bench: {
     summary: 'the benchmarks, beside their peers; for a checkout of the sources',
     load: async () => (await import('./bench.ts')).registerBench,
