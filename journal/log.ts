@@ -29,6 +29,8 @@ export interface WriterOptions {
   readonly segmentBytesMax?: number | undefined;
   /** Take the journal from a process that may be alive. That one can append nothing any more. */
   readonly takeOver?: boolean | undefined;
+  /** Take it over only from a writer of this epoch or an earlier one: throws 'epoch-lost' if somebody has raised it since. */
+  readonly takeOverFrom?: number | undefined;
   /**
    * Write the first segment to its full length when the journal is created, and later ones in {@link prepare}: appends
    * are faster, and up to two segments of disk space are taken at once. On unless set to false.
@@ -52,8 +54,8 @@ const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBI
  * 2. The next segment is made, with the epoch of the first writer to come.
  * 3. `next` is put into the old segment. Only then the next segment gets blocks, so that its loss would be noticed.
  *
- * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it:
- * kill that process.
+ * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it
+ * until that process ends (ops/standby.ts kills it). The lock is a robust mutex, which comes free with its holder.
  */
 export class JournalWriter {
   readonly genesis: Genesis;
@@ -61,7 +63,8 @@ export class JournalWriter {
   readonly #store: SegmentStore;
   readonly #segmentBytesMax: number;
   readonly #preallocate: boolean;
-  readonly #claim: Claim;
+  readonly #takeOverFrom: number;
+  #claim: Claim | undefined;
   readonly #key = Buffer.alloc(BLOCK_KEY_BYTES);
   readonly #hash = Buffer.alloc(HASH_BYTES);
   #value: Buffer = Buffer.alloc(0);
@@ -98,29 +101,27 @@ export class JournalWriter {
       const text = `${store.root} holds no journal, and there is no genesis to create one with`;
       throw new JournalError('not-a-journal', text);
     }
-    const claim = store.claim(options.takeOver === true);
+    const takeOver = options.takeOver === true;
+    const claim = takeOver ? undefined : store.claim(false);
     let writer: JournalWriter | undefined;
     try {
-      store.clearSpares();
-      writer = new JournalWriter(store, segments, claim, bytesMax, options);
+      if (!takeOver) store.clearSpares();
+      writer = new JournalWriter(store, segments, bytesMax, options);
       writer.#begin(store.list());
+      // To take over is to raise the epoch: of several that try, only the one that did it may say that it writes here.
+      writer.#claim = claim ?? store.claim(true);
+      if (takeOver) store.clearSpares();
       return writer;
     } catch (error) {
       void writer?.close();
-      claim.release();
+      claim?.release();
       throw toJournalError(error, 'opening the journal');
     }
   }
 
-  private constructor(
-    store: SegmentStore,
-    segments: readonly number[],
-    claim: Claim,
-    bytesMax: number,
-    options: WriterOptions,
-  ) {
+  private constructor(store: SegmentStore, segments: readonly number[], bytesMax: number, options: WriterOptions) {
     this.#store = store;
-    this.#claim = claim;
+    this.#takeOverFrom = options.takeOverFrom ?? Number.MAX_SAFE_INTEGER;
     this.#segmentBytesMax = bytesMax;
     this.#preallocate = options.preallocate !== false;
     this.#genesisBytes = storedGenesis(store, segments) ?? encodeGenesis(given(options.genesis, store.root));
@@ -304,8 +305,15 @@ export class JournalWriter {
   /** Nothing has to be waited for but the release of LMDB's memory. */
   async close(): Promise<void> {
     if (this.#failure === undefined) this.#fail(new JournalError('closed', 'the journal was closed'));
-    this.#claim.release();
+    this.#claim?.release();
     await this.#closing;
+  }
+
+  /** Finds out whether somebody has taken the journal over without appending anything. Throws what an append would throw. */
+  checkEpoch(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const stored = this.#current().file.state().epoch;
+    if (stored !== this.#epoch) throw this.#fail(this.#lost(stored));
   }
 
   readonly #putBlock = (entries: SegmentEntries): void => {
@@ -407,6 +415,9 @@ export class JournalWriter {
       if (stored !== undefined && mode === 'keep') {
         if (stored !== this.#epoch) throw this.#lost(stored);
         return;
+      }
+      if (stored !== undefined && stored > this.#takeOverFrom) {
+        throw new JournalError('epoch-lost', `another writer took the journal over with epoch ${stored}, just before`);
       }
       this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
       entries.put(KEY.epoch, encodeNumber(this.#epoch));

@@ -22,6 +22,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
     load: async () => (await import('./follow.ts')).registerFollow,
   },
+  handover: {
+    summary: 'have the server of a venue hand over to a standby',
+    load: async () => (await import('./handover.ts')).registerHandover,
+  },
   submit: {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
