@@ -174,7 +174,9 @@ function tableOf(reports: readonly ScenarioReport[], seed: number, folder: strin
   return [
     line(COLUMNS),
     ...reports.map((report, index) => {
-      const outcome = report.why === undefined ? report.outcome : `${report.outcome}: ${report.why}`;
+      const figures = Object.entries(report.figures).map(([name, value]) => `${name} ${Math.round(value)}`);
+      const more = report.why === undefined ? figures.join(', ') : report.why;
+      const outcome = more === '' ? report.outcome : `${report.outcome}: ${more}`;
       return `${line(rows[index] ?? [])}  ${outcome}`;
     }),
     ...reports.flatMap((report) => report.findings.map((finding) => `  ${report.scenario.name}: ${finding}`)),
