@@ -116,6 +116,15 @@ export class DrillRound {
     throw new Error(`${member.name} ended with ${how}, and not with code ${code} and ${said}`);
   }
 
+  /**
+   * Counts take-overs since a number of them that nobody needed. They break no promise, as on a machine that is so busy that
+   * the lease of a living primary lapses; elsewhere there are none.
+   */
+  countNeedless(since: number): void {
+    const needless = this.cluster.openings.length - since;
+    if (needless > 0) this.figures['needlessTakeOvers'] = (this.figures['needlessTakeOvers'] ?? 0) + needless;
+  }
+
   #acknowledgedBy(opening: Opening | undefined): number | undefined {
     return opening === undefined ? undefined : this.timeline.firstOfEpoch(opening.epoch, this.#injectedAt);
   }
