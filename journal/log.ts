@@ -72,6 +72,7 @@ export class JournalWriter {
   #segment: WritableSegment | undefined;
   #spare: Spare | undefined;
   #spareFailed = false;
+  #sparesAreOld = false;
   #block = 0;
   #sequence = 0;
   #lastEpoch = 0;
@@ -110,7 +111,7 @@ export class JournalWriter {
       writer.#begin(store.list());
       // To take over is to raise the epoch: of several that try, only the one that did it may say that it writes here.
       writer.#claim = claim ?? store.claim(true);
-      if (takeOver) store.clearSpares();
+      writer.#sparesAreOld = takeOver;
       return writer;
     } catch (error) {
       void writer?.close();
@@ -293,6 +294,9 @@ export class JournalWriter {
   #growSpare(): boolean {
     if (!this.#preallocate || this.#failure !== undefined || this.#spareFailed) return false;
     try {
+      // Of a journal that was taken over they are cleared away only now: there was no time when it was opened.
+      if (this.#sparesAreOld) this.#store.clearSpares();
+      this.#sparesAreOld = false;
       this.#spare ??= this.#store.makeSpare(this.#segmentBytesMax);
       this.#spare.grow();
       return true;
