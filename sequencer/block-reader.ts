@@ -134,16 +134,21 @@ export class BlockReader implements AsyncIterable<BlockView> {
     return this.#last;
   }
 
+  /** The next block if it is at hand. */
+  poll(): BlockView | undefined {
+    const block = this.#ready.shift();
+    if (block === undefined) return undefined;
+    this.#readyBytes -= block.bytes.length;
+    // There is room for one more.
+    this.#repair();
+    return block;
+  }
+
   /** The next block; undefined when the reader is closed. Throws a {@link BlockReaderError}. For one caller at a time. */
   async next(): Promise<BlockView | undefined> {
     for (;;) {
-      const block = this.#ready.shift();
-      if (block !== undefined) {
-        this.#readyBytes -= block.bytes.length;
-        // There is room for one more.
-        this.#repair();
-        return block;
-      }
+      const block = this.poll();
+      if (block !== undefined) return block;
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#closed) return undefined;
       await new Promise<void>((resolve) => {
