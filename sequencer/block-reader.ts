@@ -336,6 +336,8 @@ export class BlockReader implements AsyncIterable<BlockView> {
       if (answer.kind === 'gone')
         this.#fail('gone', `block ${number} is not kept any more; the first one is ${answer.firstBlock}`);
       this.#searching = false;
+      // It may have been published since it was asked for.
+      if (this.#isThere(number)) return true;
       this.#newest = Math.min(this.#newest, number - 1);
       this.#overdue = Math.min(this.#overdue, number - 1);
       return true;
