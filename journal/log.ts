@@ -1,35 +1,26 @@
-import { existsSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { type BlockBuffer, BlockView } from './block.ts';
+import { type BlockBuffer, BlockView, checkBlock, checkHeader, HASH_AT } from './block.ts';
 import { HASH_BYTES } from './chain.ts';
 import { JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
-import { WriterLock } from './lock.ts';
-import { blockScratch, pointOf, SegmentFile, type SegmentState } from './segmentfile.ts';
+import { SegmentFolder } from './segment-folder.ts';
+import type { Claim, SegmentEntries, SegmentStore, Spare, WritableSegment } from './segment-store.ts';
+import { blockScratch, pointOf, type SegmentState } from './segmentfile.ts';
 import {
   BLOCK_KEY_BYTES,
   type ChainPoint,
-  dataPath,
   decodeNumber,
-  type Environment,
   encodeNumber,
   encodePoint,
   journalPath,
   KEY,
-  listSegments,
-  listSpares,
-  makeFolder,
   missingSegment,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
   SEGMENT_SLACK_BYTES,
   samePoint,
   segmentFinding,
-  syncFolder,
   writeBlockKey,
 } from './segments.ts';
-import { put, SegmentWriter } from './segmentwriter.ts';
-import { SpareSegment } from './spare.ts';
 
 export interface WriterOptions {
   /** Needed to create a journal; ignored if there is one. */
@@ -67,65 +58,72 @@ const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBI
 export class JournalWriter {
   readonly genesis: Genesis;
   readonly #genesisBytes: Buffer;
-  readonly #root: string;
+  readonly #store: SegmentStore;
   readonly #segmentBytesMax: number;
   readonly #preallocate: boolean;
-  readonly #lock: WriterLock;
+  readonly #claim: Claim;
   readonly #key = Buffer.alloc(BLOCK_KEY_BYTES);
   readonly #hash = Buffer.alloc(HASH_BYTES);
   #value: Buffer = Buffer.alloc(0);
   #epoch = 0;
-  #segment: SegmentWriter | undefined;
-  #spare: SpareSegment | undefined;
+  #segment: WritableSegment | undefined;
+  #spare: Spare | undefined;
   #spareFailed = false;
   #block = 0;
   #sequence = 0;
   #lastEpoch = 0;
   #timeLow = 0;
   #timeHigh = 0;
+  /** The last block that was sealed, which may be ahead of the last one on disk. */
+  #sealedBlock = 0;
+  #sealedSequence = 0;
+  readonly #sealedHash = Buffer.alloc(HASH_BYTES);
   #failure: JournalError | undefined;
   #closing: Promise<void> = Promise.resolve();
 
   static open(dir: string, options: WriterOptions = {}): JournalWriter {
+    return JournalWriter.over(new SegmentFolder(journalPath(dir)), options);
+  }
+
+  /** Like {@link open}, for a journal that is kept elsewhere than in a folder. */
+  static over(store: SegmentStore, options: WriterOptions = {}): JournalWriter {
     const bytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX;
     if (!Number.isSafeInteger(bytesMax) || bytesMax < SEGMENT_BYTES_MIN) {
       throw new RangeError(
         `segmentBytesMax: ${bytesMax} must be a whole number of at least ${SEGMENT_BYTES_MIN} bytes`,
       );
     }
-    const root = journalPath(dir);
-    const segments = listSegments(root);
+    const segments = store.list();
     if (segments.length === 0 && options.genesis === undefined) {
-      throw new JournalError('not-a-journal', `${root} holds no journal, and there is no genesis to create one with`);
+      const text = `${store.root} holds no journal, and there is no genesis to create one with`;
+      throw new JournalError('not-a-journal', text);
     }
-    makeFolder(root);
-    syncFolder(dirname(root));
-    const lock = WriterLock.acquire(root, options.takeOver === true);
+    const claim = store.claim(options.takeOver === true);
     let writer: JournalWriter | undefined;
     try {
-      for (const spare of listSpares(root)) rmSync(spare, { recursive: true, force: true });
-      writer = new JournalWriter(root, segments, lock, bytesMax, options);
-      writer.#begin(listSegments(root));
+      store.clearSpares();
+      writer = new JournalWriter(store, segments, claim, bytesMax, options);
+      writer.#begin(store.list());
       return writer;
     } catch (error) {
       void writer?.close();
-      lock.release();
+      claim.release();
       throw toJournalError(error, 'opening the journal');
     }
   }
 
   private constructor(
-    root: string,
+    store: SegmentStore,
     segments: readonly number[],
-    lock: WriterLock,
+    claim: Claim,
     bytesMax: number,
     options: WriterOptions,
   ) {
-    this.#root = root;
-    this.#lock = lock;
+    this.#store = store;
+    this.#claim = claim;
     this.#segmentBytesMax = bytesMax;
     this.#preallocate = options.preallocate !== false;
-    this.#genesisBytes = storedGenesis(root, segments) ?? encodeGenesis(given(options.genesis, root));
+    this.#genesisBytes = storedGenesis(store, segments) ?? encodeGenesis(given(options.genesis, store.root));
     this.genesis = decodeGenesis(this.#genesisBytes);
   }
 
@@ -160,35 +158,108 @@ export class JournalWriter {
    * throws the same error; open the journal again to find out what is stored.
    */
   append(block: BlockBuffer, count: number, firstSequence: number, timeLow: number, timeHigh: number): void {
+    this.appendSealed(this.seal(block, count, firstSequence, timeLow, timeHigh));
+  }
+
+  /**
+   * Gives the first `count` commands of `block` their place in the chain, behind the last block that was sealed, and stores
+   * nothing. For a journal of which other copies are to exist before its own: the bytes, a view of `block`, are handed to
+   * {@link appendSealed} later, in the same order.
+   */
+  seal(block: BlockBuffer, count: number, firstSequence: number, timeLow: number, timeHigh: number): Buffer {
     if (this.#failure !== undefined) throw this.#failure;
-    if (firstSequence !== this.#sequence + 1) {
-      throw new RangeError(`firstSequence: ${firstSequence} must be ${this.#sequence + 1}, the next one`);
+    if (firstSequence !== this.#sealedSequence + 1) {
+      throw new RangeError(`firstSequence: ${firstSequence} must be ${this.#sealedSequence + 1}, the next one`);
     }
     const bytes = block.seal({
       epoch: this.#epoch,
-      block: this.#block + 1,
+      block: this.#sealedBlock + 1,
       firstSequence,
       count,
       timeLow,
       timeHigh,
       shard: this.genesis.shard,
-      previousHash: this.#hash,
+      previousHash: this.#sealedHash,
     });
+    this.#sealedBlock++;
+    this.#sealedSequence += count;
+    bytes.copy(this.#sealedHash, 0, HASH_AT, HASH_AT + HASH_BYTES);
+    return bytes;
+  }
+
+  /** Appends the oldest block that was sealed and not appended. When it returns, the block is on disk. */
+  appendSealed(bytes: Buffer): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const header = checkHeader(bytes, this.#block + 1);
+    if (!(header instanceof BlockView)) throw new RangeError(header.text);
+    if (header.block !== this.#block + 1 || !header.previousHash.equals(this.#hash)) {
+      throw new RangeError(`block: ${header.block} must be block ${this.#block + 1}, which was sealed before it`);
+    }
+    this.#put(header, this.#putBlock);
+  }
+
+  /**
+   * Appends a block that another writer has sealed, as it is, to a copy of its journal. It must follow the last block: a
+   * {@link JournalError} 'damaged' says why it does not. The copy's epoch is raised to the block's, so that no block is of a
+   * later epoch than its journal.
+   */
+  appendCopy(block: BlockView): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#sealedBlock !== this.#block) {
+      throw new RangeError(`block: ${block.block} can not be copied while block ${this.#sealedBlock} is sealed`);
+    }
+    const checked = checkBlock(block.bytes, {
+      block: this.#block + 1,
+      firstSequence: this.#sequence + 1,
+      previousHash: this.#hash,
+      epochMin: this.#lastEpoch,
+      shard: this.genesis.shard,
+    });
+    if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
+    // LMDB reads the value by its address, which goes wrong with shared memory.
+    if (checked.bytes.buffer instanceof SharedArrayBuffer) throw new RangeError('block: must not be in shared memory');
+    this.#put(checked, checked.epoch > this.#epoch ? this.#putRaising(checked.epoch) : this.#putBlock);
+    this.#epoch = Math.max(this.#epoch, checked.epoch);
+    this.#sealedBlock = this.#block;
+    this.#sealedSequence = this.#sequence;
+    this.#sealedHash.set(this.#hash);
+  }
+
+  /** Raises the epoch, under which blocks are sealed from here on, to the one that a replicated log has given. */
+  raiseEpoch(epoch: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch) {
+      throw new RangeError(`epoch: ${epoch} must be above ${this.#epoch}, the journal's`);
+    }
+    const value = encodeNumber(epoch);
+    try {
+      this.#current().transact(value.length, (entries) => {
+        this.#checkEpoch(entries, this.#epoch);
+        entries.put(KEY.epoch, value);
+      });
+    } catch (error) {
+      throw this.#fail(toJournalError(error, `raising the epoch to ${epoch}`));
+    }
+    this.#epoch = epoch;
+  }
+
+  #put(block: BlockView, action: (entries: SegmentEntries) => void): void {
+    const { bytes } = block;
     try {
       const used = this.#current().usedBytes;
       if (used + bytes.length + SEGMENT_SLACK_BYTES > this.#segmentBytesMax) this.#roll();
-      writeBlockKey(this.#key, this.#block + 1);
+      writeBlockKey(this.#key, block.block);
       this.#value = bytes;
-      this.#current().transact(bytes.length, this.#putBlock);
+      this.#current().transact(bytes.length, action);
     } catch (error) {
-      throw this.#fail(toJournalError(error, `appending block ${this.#block + 1}`));
+      throw this.#fail(toJournalError(error, `appending block ${block.block}`));
     }
     this.#block++;
-    this.#sequence += count;
-    this.#lastEpoch = this.#epoch;
-    this.#timeLow = timeLow;
-    this.#timeHigh = timeHigh;
-    bytes.copy(this.#hash, 0, 96, 96 + HASH_BYTES);
+    this.#sequence += block.count;
+    this.#lastEpoch = block.epoch;
+    this.#timeLow = block.timeLow;
+    this.#timeHigh = block.timeHigh;
+    bytes.copy(this.#hash, 0, HASH_AT, HASH_AT + HASH_BYTES);
   }
 
   /**
@@ -221,7 +292,7 @@ export class JournalWriter {
   #growSpare(): boolean {
     if (!this.#preallocate || this.#failure !== undefined || this.#spareFailed) return false;
     try {
-      this.#spare ??= new SpareSegment(this.#root, this.#segmentBytesMax);
+      this.#spare ??= this.#store.makeSpare(this.#segmentBytesMax);
       this.#spare.grow();
       return true;
     } catch {
@@ -233,14 +304,21 @@ export class JournalWriter {
   /** Nothing has to be waited for but the release of LMDB's memory. */
   async close(): Promise<void> {
     if (this.#failure === undefined) this.#fail(new JournalError('closed', 'the journal was closed'));
-    this.#lock.release();
+    this.#claim.release();
     await this.#closing;
   }
 
-  readonly #putBlock = (environment: Environment): void => {
-    this.#checkEpoch(environment, this.#epoch);
-    put(environment, this.#key, this.#value, true);
+  readonly #putBlock = (entries: SegmentEntries): void => {
+    this.#checkEpoch(entries, this.#epoch);
+    entries.put(this.#key, this.#value, true);
   };
+
+  #putRaising(epoch: number): (entries: SegmentEntries) => void {
+    return (entries) => {
+      this.#putBlock(entries);
+      entries.put(KEY.epoch, encodeNumber(epoch));
+    };
+  }
 
   /** Raises the epoch at the end of the journal and reads where the chain stands. */
   #begin(segments: readonly number[]): void {
@@ -264,14 +342,14 @@ export class JournalWriter {
     for (;;) {
       const state = this.#current().file.state();
       if (state.sealed === undefined) {
-        if (existsSync(dataPath(this.#root, segment + 1))) {
+        if (this.#store.has(segment + 1)) {
           throw this.#broken('not sealed, but there is a next segment');
         }
         this.#readTail(state);
         return;
       }
       if (state.next === undefined) this.#follow(state.sealed, 'raise');
-      else if (!existsSync(dataPath(this.#root, state.next))) throw missingSegment(this.#root, state.next);
+      else if (!this.#store.has(state.next)) throw missingSegment(this.#store.root, state.next);
       else this.#enter(state.next, state.sealed, 'raise');
       segment++;
     }
@@ -284,12 +362,12 @@ export class JournalWriter {
     this.#segment = undefined;
     try {
       const next = old.segment + 1;
-      if (!existsSync(dataPath(this.#root, next))) this.#makeSegment(next);
+      if (!this.#store.has(next)) this.#makeSegment(next);
       this.#enter(next, sealed, mode);
       const value = encodeNumber(next);
-      old.transact(value.length, (environment) => {
-        this.#checkEpoch(environment, epoch);
-        put(environment, KEY.next, value);
+      old.transact(value.length, (entries) => {
+        this.#checkEpoch(entries, epoch);
+        entries.put(KEY.next, value);
       });
     } finally {
       void old.close();
@@ -299,9 +377,9 @@ export class JournalWriter {
   #roll(): void {
     const sealed = this.last;
     const value = encodePoint(sealed);
-    this.#current().transact(value.length, (environment) => {
-      this.#checkEpoch(environment, this.#epoch);
-      put(environment, KEY.sealed, value);
+    this.#current().transact(value.length, (entries) => {
+      this.#checkEpoch(entries, this.#epoch);
+      entries.put(KEY.sealed, value);
     });
     this.#follow(sealed, 'keep');
   }
@@ -313,7 +391,7 @@ export class JournalWriter {
   #enter(segment: number, before: ChainPoint, mode: 'raise' | 'keep'): void {
     void this.#segment?.close();
     this.#segment = undefined;
-    this.#segment = new SegmentWriter(this.#root, segment, this.#segmentBytesMax, (state) => {
+    this.#segment = this.#store.write(segment, this.#segmentBytesMax, (state) => {
       const broken = (text: string): JournalError => damagedSegment(segment, text);
       if (!state.begun) return;
       if (!state.genesis.equals(this.#genesisBytes)) throw broken('created with another genesis');
@@ -322,8 +400,8 @@ export class JournalWriter {
       }
     });
     const start = encodePoint(before);
-    this.#segment.transact(start.length, (environment) => {
-      const bytes = environment.getBinary(KEY.epoch);
+    this.#segment.transact(start.length, (entries) => {
+      const bytes = entries.get(KEY.epoch);
       const stored = bytes === undefined ? undefined : decodeNumber(bytes);
       if (bytes !== undefined && stored === undefined) throw this.#broken('the epoch is damaged');
       if (stored !== undefined && mode === 'keep') {
@@ -331,10 +409,10 @@ export class JournalWriter {
         return;
       }
       this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
-      put(environment, KEY.epoch, encodeNumber(this.#epoch));
+      entries.put(KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;
-      put(environment, KEY.genesis, this.#genesisBytes);
-      put(environment, KEY.start, start);
+      entries.put(KEY.genesis, this.#genesisBytes);
+      entries.put(KEY.start, start);
     });
   }
 
@@ -362,22 +440,25 @@ export class JournalWriter {
     this.#hash.set(last.hash);
     this.#timeLow = last.timeLow;
     this.#timeHigh = last.timeHigh;
+    this.#sealedBlock = last.block;
+    this.#sealedSequence = last.sequence;
+    this.#sealedHash.set(last.hash);
   }
 
   #makeSegment(segment: number): void {
     const ready = this.#spare;
     this.#spare = undefined;
     this.#spareFailed = false;
-    const spare = ready ?? new SpareSegment(this.#root, this.#segmentBytesMax);
+    const spare = ready ?? this.#store.makeSpare(this.#segmentBytesMax);
     // The first segment is written out before it is used; later there is no time for that.
     if (this.#preallocate && segment === 1) spare.fill();
     spare.become(segment);
     // A take-over clears away spares, and may have met ours.
-    if (!existsSync(dataPath(this.#root, segment))) new SpareSegment(this.#root, this.#segmentBytesMax).become(segment);
+    if (!this.#store.has(segment)) this.#store.makeSpare(this.#segmentBytesMax).become(segment);
   }
 
   #inspect(segment: number): SegmentState {
-    const file = new SegmentFile(this.#root, segment);
+    const file = this.#store.open(segment, false);
     try {
       return file.state();
     } finally {
@@ -385,13 +466,13 @@ export class JournalWriter {
     }
   }
 
-  #current(): SegmentWriter {
+  #current(): WritableSegment {
     if (this.#segment === undefined) throw new JournalError('closed', 'the journal is closed');
     return this.#segment;
   }
 
-  #checkEpoch(environment: Environment, epoch: number): void {
-    const bytes = environment.getBinaryFast(KEY.epoch);
+  #checkEpoch(entries: SegmentEntries, epoch: number): void {
+    const bytes = entries.get(KEY.epoch);
     const stored = bytes === undefined ? undefined : bytes.readUInt32LE(4) * 2 ** 32 + bytes.readUInt32LE(0);
     if (stored !== epoch) throw this.#lost(stored);
   }
@@ -424,9 +505,9 @@ function given(genesis: Genesis | undefined, root: string): Genesis {
   return genesis;
 }
 
-function storedGenesis(root: string, segments: readonly number[]): Buffer | undefined {
+function storedGenesis(store: SegmentStore, segments: readonly number[]): Buffer | undefined {
   for (const segment of segments.toReversed()) {
-    const file = new SegmentFile(root, segment);
+    const file = store.open(segment, false);
     try {
       const state = file.state();
       if (state.begun) return state.genesis;

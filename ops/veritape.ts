@@ -18,9 +18,17 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'run a venue, reached over NATS',
     load: async () => (await import('./serve.ts')).registerServe,
   },
+  follow: {
+    summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
+    load: async () => (await import('./follow.ts')).registerFollow,
+  },
   submit: {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
+  },
+  move: {
+    summary: 'move an instrument to another shard, while both run',
+    load: async () => (await import('./move.ts')).registerMove,
   },
   match: {
     summary: 'the matcher alone: NDJSON commands in, NDJSON events out',

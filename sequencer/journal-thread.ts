@@ -1,26 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { readWide } from '../journal/amounts.ts';
-import { BLOCK_HEADER_WORDS, BlockBuffer, blockBytes } from '../journal/block.ts';
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import { JournalWriter } from '../journal/log.ts';
 import { Stopwatch } from './clock.ts';
 import { Idle, type IdleStrategy } from './doorbell.ts';
 import { reportMeasures, type ThreadMeasures } from './host-measures.ts';
-import type { LatencyHistogram } from './latency-histogram.ts';
-import {
-  Bells,
-  BLOCK_CONSUMER,
-  BLOCK_SLOT_WORD,
-  BLOCK_SLOTS,
-  COMMAND_CONSUMER,
-  type PipelineMemory,
-  STATUS,
-  stampPlace,
-  untilStamp,
-} from './pipeline.ts';
-import { cellsOf, countersOf, histogramOf, JOURNAL_COUNTS, STAMP_EVERY } from './pipeline-counters.ts';
-import { copySlots, RingConsumer } from './rings.ts';
+import { Journaling } from './journaling.ts';
+import { Bells, type PipelineMemory, STATUS } from './pipeline.ts';
+import { cellsOf, countersOf, JOURNAL_COUNTS } from './pipeline-counters.ts';
 
 /**
  * Writes the journal. The thread opens it first and says where it ends, so that the pipeline can be laid out from there;
@@ -74,70 +61,27 @@ function fail(error: unknown): void {
 function write(writer: JournalWriter, memory: PipelineMemory): void {
   const bells = new Bells(memory);
   const status = new Int32Array(memory.status);
-  const commands = new RingConsumer(memory.commands, COMMAND_CONSUMER.journal);
-  const blocks = new RingConsumer(memory.blocks, BLOCK_CONSUMER.journal);
-  const hashes = new Uint8Array(memory.blockHashes);
-  const block = new BlockBuffer();
   const counters = countersOf(memory.counters, 'journal');
   const stopwatch = new Stopwatch(memory.startedNs);
-  const stamps = new Float64Array(memory.stamps);
-  const durable = histogramOf(memory.counters, memory.replicas, 'sequencedToDurable');
   const idle = new Idle(data.idle, data.cores, data.busyThreads, counters);
+  const journaling = new Journaling({
+    memory,
+    writer,
+    nowNs: () => stopwatch.ns(),
+    ...(data.forwardBlocks ? { onDurable: forward } : {}),
+  });
   for (;;) {
     const seen = bells.journal.count();
-    const waiting = blocks.available();
-    if (waiting === 0) {
-      if (Atomics.load(status, STATUS.stop) >= 2) return;
-      if (writer.prepare()) count(counters, COUNT.sparePieces, 1);
-      else idle.wait(bells.journal, seen);
-      continue;
-    }
-    idle.reset();
-    if (waiting > (counters[COUNT.blocksWaitingMost] as number)) counters[COUNT.blocksWaitingMost] = waiting;
-    const at = blocks.wordAt(0);
-    const commandCount = blocks.words[at + BLOCK_SLOT_WORD.count] as number;
-    const first = readWide(blocks.words, at + BLOCK_SLOT_WORD.firstSequence);
-    const number = readWide(blocks.words, at + BLOCK_SLOT_WORD.number);
-    copySlots(commands.words, commands.wordAt(0), commandCount, block.words, BLOCK_HEADER_WORDS);
-    writer.append(
-      block,
-      commandCount,
-      first,
-      blocks.words[at + BLOCK_SLOT_WORD.time] as number,
-      blocks.words[at + BLOCK_SLOT_WORD.time + 1] as number,
-    );
-    hashes.set(writer.last.hash, (number & (BLOCK_SLOTS - 1)) * 32);
-    Atomics.store(status, STATUS.durableSequence, (first + commandCount - 1) | 0);
-    Atomics.store(status, STATUS.durableBlock, number | 0);
-    noteDurable(durable, stamps, first - 1, commandCount, stopwatch.ns());
-    commands.release(commandCount);
-    blocks.release(1);
-    bells.gateway.ring();
-    bells.sequencer.ring();
-    count(counters, COUNT.blocks, 1);
-    count(counters, COUNT.commands, commandCount);
-    if (data.forwardBlocks) {
-      const bytes = new Uint8Array(block.bytes.subarray(0, blockBytes(commandCount)));
-      report({ kind: 'block', block: number, bytes }, [bytes.buffer]);
-    }
-    count(counters, COUNT.sparePieces, writer.keepPace());
+    if (journaling.step() > 0) idle.reset();
+    else if (Atomics.load(status, STATUS.stop) >= 2 && journaling.underWay === 0) return;
+    else if (writer.prepare()) counters[COUNT.sparePieces] = (counters[COUNT.sparePieces] as number) + 1;
+    else idle.wait(bells.journal, seen);
   }
 }
 
-/** The stamps of the `commandCount` commands after sequence `before`, which are durable at `now`. */
-function noteDurable(
-  durable: LatencyHistogram,
-  stamps: Float64Array,
-  before: number,
-  commandCount: number,
-  now: number,
-): void {
-  for (let index = untilStamp(before); index < commandCount; index += STAMP_EVERY)
-    durable.record(now - (stamps[stampPlace(before + 1 + index)] as number));
-}
-
-function count(counters: Float64Array, cell: number, more: number): void {
-  counters[cell] = (counters[cell] as number) + more;
+function forward(block: number, sealed: Buffer): void {
+  const bytes = new Uint8Array(sealed);
+  report({ kind: 'block', block, bytes }, [bytes.buffer]);
 }
 
 let writer: JournalWriter | undefined;

@@ -128,10 +128,10 @@ export class RingConsumer {
     return this.#next;
   }
 
-  /** How many slots may be read now; looks at the producer only when none is known of. */
-  available(): number {
+  /** How many slots may be read now; looks at the producer only when no more than `beyond` are known of. */
+  available(beyond = 0): number {
     const known = (this.#published - this.#next) | 0;
-    if (known > 0) return known;
+    if (known > beyond) return known;
     this.#published = Atomics.load(this.#cursors, PUBLISHED);
     return (this.#published - this.#next) | 0;
   }
