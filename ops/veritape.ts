@@ -30,6 +30,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
   },
+  move: {
+    summary: 'move an instrument to another shard, while both run',
+    load: async () => (await import('./move.ts')).registerMove,
+  },
   match: {
     summary: 'the matcher alone: NDJSON commands in, NDJSON events out',
     load: async () => (await import('./match.ts')).registerMatch,
