@@ -7,7 +7,7 @@ import { restoreState, STATE_CODEC_VERSION } from './canonical-state.ts';
 import type { Matcher } from './matcher.ts';
 
 /** Why a snapshot does not fit a journal, or undefined if it does. */
-function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHeader): string | undefined {
+export function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHeader): string | undefined {
   if (header.codec !== STATE_CODEC_VERSION)
     return `its state has format ${header.codec}; this release reads ${STATE_CODEC_VERSION}`;
   if (header.shard !== reader.genesis.shard)
