@@ -18,6 +18,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'run a venue, reached over NATS',
     load: async () => (await import('./serve.ts')).registerServe,
   },
+  follow: {
+    summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
+    load: async () => (await import('./follow.ts')).registerFollow,
+  },
   submit: {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
@@ -45,6 +49,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   verify: {
     summary: 'check proofs of matching, without the journal',
     load: async () => (await import('./verify.ts')).registerVerify,
+  },
+  simulate: {
+    summary: 'the venue on simulated time, disk and network, with things going wrong; a seed does the same again',
+    load: async () => (await import('./simulate.ts')).registerSimulate,
   },
   bench: {
     summary: 'the benchmarks, beside their peers; for a checkout of the sources',

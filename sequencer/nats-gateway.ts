@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Msg, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { BLOCK_BYTES_MAX } from '../journal/block.ts';
+import { answerRepair, type KeptBlocks } from './block-answers.ts';
 import type { CommandPort } from './command-port.ts';
 import { type AnswerSink, encodeRefusal, encodeReply, type Refusal, replyBytes } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
 import { PublishMemory } from './publish-memory.ts';
 import { ReportFanOut } from './reports.ts';
 import { type IntakeCounts, RequestIntake, TOKEN_HEADER } from './request-intake.ts';
+import type { VenueState } from './venue-state.ts';
 
 /**
  * The venue on NATS. Per shard S:
@@ -17,12 +19,15 @@ import { type IntakeCounts, RequestIntake, TOKEN_HEADER } from './request-intake
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
+ * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
+ * | veritape.S.genesis | reader, request/reply | the journal's genesis record, which the hash of block 1 binds |
+ * | veritape.S.state | reader, request/reply | JSON: chain hash, digests of events, state hashes (venue-state.ts) |
  *
  * Published subjects are at most once, as core NATS is; what a reader missed is in the journal.
  */
-export interface NatsGatewayOptions {
+export interface NatsGatewayOptions extends KeptBlocks {
   readonly connection: NodeConnectionOptions;
   readonly shard: number;
   readonly port: CommandPort;
@@ -31,17 +36,15 @@ export interface NatsGatewayOptions {
   /** The sessions that are open now. */
   readonly sessions: readonly OpenSession[];
   readonly info: () => object;
-  /** The bytes of a durable block, or undefined if it is not in the journal. */
-  readonly readBlock: (block: number) => Uint8Array | undefined;
-  /** The first block that the journal still has. */
-  readonly firstBlock: () => number;
+  /** The journal's genesis record. */
+  readonly genesis: Uint8Array;
+  /** What replicas elsewhere can compare, after a sequence. */
+  readonly state: (after: number) => VenueState;
   readonly onStatus?: ((status: string) => void) | undefined;
   /** Told when the connection has ended for good, for instance because the server takes its user no more. */
   readonly onLost: (error: Error) => void;
 }
 
-/** The refusal to repair a block that is not kept any more names this field, and the first block that is. */
-export const FIRST_BLOCK_FIELD = 'firstBlock';
 /** How long leaving may take, for instance while the server can not be reached. */
 const LEAVE_MS_MAX = 2_000;
 /** The client library's own is two seconds, in which every client waits. */
@@ -58,6 +61,12 @@ export function blockSubject(shard: number): string {
 }
 export function repairSubject(shard: number): string {
   return `veritape.${shard}.repair`;
+}
+export function genesisSubject(shard: number): string {
+  return `veritape.${shard}.genesis`;
+}
+export function stateSubject(shard: number): string {
+  return `veritape.${shard}.state`;
 }
 
 export class NatsGateway {
@@ -107,7 +116,11 @@ export class NatsGateway {
     });
     this.#serve(submitSubject(options.shard), (message) => this.#submit(message));
     this.#serve(infoSubject(options.shard), (message) => message.respond(JSON.stringify(options.info())));
-    this.#serve(repairSubject(options.shard), (message) => this.#repair(message));
+    this.#serve(repairSubject(options.shard), (message) => message.respond(answerRepair(options, message.string())));
+    this.#serve(genesisSubject(options.shard), (message) => message.respond(options.genesis));
+    this.#serve(stateSubject(options.shard), (message) =>
+      message.respond(JSON.stringify(options.state(Number(message.string())))),
+    );
     void this.#watch();
   }
 
@@ -173,26 +186,6 @@ export class NatsGateway {
     const sink = new ReplyWriter(message, this.#memory, this.#respond);
     const refusal = this.#intake.pass(message.data, message.headers?.get(TOKEN_HEADER), sink);
     if (refusal !== undefined) message.respond(encodeRefusal(refusal));
-  }
-
-  #repair(message: Msg): void {
-    const text = message.string();
-    const block = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    const bytes = Number.isNaN(block) ? undefined : this.#options.readBlock(block);
-    if (bytes !== undefined) message.respond(bytes);
-    else message.respond(encodeRefusal(this.#missing(block, text)));
-  }
-
-  #missing(block: number, text: string): Refusal {
-    const first = this.#options.firstBlock();
-    if (block < first)
-      return { error: 'malformed', field: FIRST_BLOCK_FIELD, value: first, rule: 'the first block kept' };
-    return {
-      error: 'malformed',
-      field: 'block',
-      value: text.slice(0, 32),
-      rule: 'the decimal number of a durable block',
-    };
   }
 }
 

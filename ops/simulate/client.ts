@@ -128,8 +128,10 @@ export class Client {
     const { traits, until } = this.#around;
     if (this.process.kernel.now >= until) return;
     const count = this.#random.between(1, traits.batchMax);
-    const commands = Array.from({ length: count }, () => this.#command());
-    if (this.#window.hasRoom(this.#next + count) && this.#work.admits('work')) this.#send(commands);
+    if (this.#window.hasRoom(this.#next + count)) {
+      const commands = Array.from({ length: count }, () => this.#command());
+      if (this.#work.admits('work')) this.#send(commands);
+    }
     this.#later(this.#random.skewed(100, traits.restMicrosMax), () => this.#undertake());
   }
 
@@ -170,7 +172,7 @@ export class Client {
     const first = this.#next;
     this.#next += commands.length;
     this.batches++;
-    this.#around.invariants.sent(this.#session, first, words);
+    this.#around.invariants.sent(this.#session, first, words, first);
     const bytes = encodeRequest(this.#session, first, new Uint8Array(words.buffer));
     this.#window.add({ first, count: commands.length, bytes, seen: 0, sent: false });
     this.#pump();
@@ -208,7 +210,7 @@ export class Client {
     const first = this.#around.parts.resend(batch.first, this.#next);
     if (first === batch.first) return batch.bytes;
     const records = batch.bytes.slice(batch.bytes.length - batch.count * COMMAND_BYTES);
-    this.#around.invariants.sent(this.#session, first, new Uint32Array(records.buffer));
+    this.#around.invariants.sent(this.#session, first, new Uint32Array(records.buffer), batch.first);
     this.#next = first + batch.count;
     return encodeRequest(this.#session, first, records);
   }

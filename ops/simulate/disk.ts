@@ -80,6 +80,7 @@ export class Disk {
   readonly traits: DiskTraits;
   readonly watch: DiskWatch;
   readonly snapshots = new Snapshots();
+  readonly #damage: (() => void)[] = [];
   holder: Process | undefined;
 
   constructor(traits: DiskTraits, watch: DiskWatch) {
@@ -119,6 +120,54 @@ export class Disk {
     this.watch.flushed(last ?? 0);
   }
 
+  /** Whether bytes at rest are not what was written. */
+  get isDamaged(): boolean {
+    return this.#damage.length > 0;
+  }
+
+  /** Whether they ever were: who has read them may say so later. */
+  wasDamaged = false;
+
+  /** Changes bytes at rest. */
+  damage(kind: 'bit-flip' | 'torn-write' | 'misdirected-write' | 'lost-write', random: Random): void {
+    const segments = [...this.segments.values()].filter((segment) => segment.blocks.size > 0);
+    if (segments.length === 0) return;
+    const segment = random.pick(segments);
+    const last = segment.lastBlock as number;
+    const block = last - random.below(segment.blocks.size);
+    const bytes = segment.blocks.get(block) as Buffer;
+    if (kind === 'bit-flip' && random.chance(300_000)) {
+      const name = random.pick([...segment.names.keys()]);
+      const value = segment.names.get(name) as Buffer;
+      return this.#put(segment.names, name, value, flipBit(value, random));
+    }
+    const changed = Buffer.from(new Uint8Array(bytes).buffer);
+    if (kind === 'bit-flip') return this.#put(segment.blocks, block, bytes, flipBit(bytes, random));
+    if (kind === 'torn-write') changed.fill(0, random.below(bytes.length));
+    else if (kind === 'lost-write') changed.fill(0);
+    else {
+      const other = random.pick(segments);
+      const from = other.blocks.get((other.lastBlock as number) - random.below(other.blocks.size)) as Buffer;
+      return this.#put(segment.blocks, block, bytes, from);
+    }
+    this.#put(segment.blocks, block, bytes, changed);
+  }
+
+  /** Puts back what was written, as from a copy. */
+  restore(): void {
+    for (const undo of this.#damage.splice(0).toReversed()) undo();
+  }
+
+  #put<K>(of: Map<K, Buffer>, key: K, was: Buffer, is: Buffer): void {
+    if (was.equals(is)) return;
+    of.set(key, is);
+    this.wasDamaged = true;
+    this.#damage.push(() => {
+      // Unless it was written again since.
+      if (of.get(key) === is) of.set(key, was);
+    });
+  }
+
   #undo(segment: Stored, undo: Undo): void {
     for (const [name, value] of undo.names) {
       if (value === undefined) segment.names.delete(name);
@@ -130,6 +179,13 @@ export class Disk {
     }
     segment.transaction = undo.transaction - 1;
   }
+}
+
+function flipBit(bytes: Buffer, random: Random): Buffer {
+  const changed = Buffer.from(new Uint8Array(bytes).buffer);
+  const at = random.below(bytes.length);
+  changed[at] = (changed[at] as number) ^ (1 << random.below(8));
+  return changed;
 }
 
 /** What a process does with a disk. Of a process that is dead nothing comes to the disk any more. */

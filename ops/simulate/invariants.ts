@@ -69,7 +69,9 @@ export class Invariants implements DiskWatch {
   /** Hashes of sequences that the reference has not reached. */
   #hashes: HashAt[] = [];
   /** What clients sent, by session and request. */
-  readonly #sent = new Map<string, Uint32Array>();
+  readonly #sent = new Map<string, { readonly words: Uint32Array; readonly intent: string }>();
+  /** Under which number each of a client's intents was handled. */
+  readonly #handled = new Map<string, string>();
   /** How far each process has let events out. */
   readonly #out = new Map<Process, { sequence: number; index: number }>();
 
@@ -130,11 +132,15 @@ export class Invariants implements DiskWatch {
     this.#blocks.length = Math.min(this.#blocks.length, block);
   }
 
-  /** A client is about to send a request for the first time. */
-  sent(session: number, firstRequest: number, records: Uint32Array): void {
+  /**
+   * A client is about to send requests under these numbers for the first time. `intended` is the number under which it first
+   * sent what it means by them.
+   */
+  sent(session: number, firstRequest: number, records: Uint32Array, intended: number): void {
     for (let index = 0; index * COMMAND_WORDS < records.length; index++) {
       const at = index * COMMAND_WORDS;
-      this.#sent.set(`${session}:${firstRequest + index}`, records.slice(at, at + CLIENT_WORDS));
+      const words = records.slice(at, at + CLIENT_WORDS);
+      this.#sent.set(`${session}:${firstRequest + index}`, { words, intent: `${session}:${intended + index}` });
     }
   }
 
@@ -242,6 +248,18 @@ export class Invariants implements DiskWatch {
     this.violate('answer-order', `${what}, but had seen ${notBefore} before it sent it`);
   }
 
+  /** Everything on disk, read again from its beginning, is what was seen to be written. */
+  audited(block: BlockView): void {
+    const stored = this.#blocks[block.block - 1];
+    if (stored?.view.hash.equals(block.hash) !== true)
+      this.violate('one-chain', `block ${block.block} reads otherwise than it was written`);
+  }
+
+  /** The last block that can not be lost. */
+  get flushedBlock(): number {
+    return this.#flushed;
+  }
+
   #apply({ view, writer }: BlockOnDisk): void {
     for (let index = 0; index < view.count && this.violation === undefined; index++) {
       const wrong = this.#reference.apply(view, index);
@@ -259,9 +277,13 @@ export class Invariants implements DiskWatch {
     const sent = this.#sent.get(name);
     if (sent === undefined) return this.violate('own-command', `request ${name} is in the sequence and was never sent`);
     for (let word = 0; word < CLIENT_WORDS; word++) {
-      if (view.words[at + word] === sent[word]) continue;
+      if (view.words[at + word] === sent.words[word]) continue;
       return this.violate('own-command', `request ${name} is in the sequence otherwise than it was sent`);
     }
+    const handled = this.#handled.get(sent.intent);
+    if (handled === undefined) this.#handled.set(sent.intent, name);
+    else if (handled !== name)
+      this.violate('exactly-once', `what a client meant once was handled as request ${handled} and as ${name}`);
   }
 
   /** Compares the hashes of the sequence that the reference is at. Only who wrote the command had applied that one. */

@@ -19,15 +19,21 @@ export interface Parts {
   readonly writer: (writer: BlockWriter, memory: PipelineMemory) => BlockWriter;
   /** What gateways wait for. */
   readonly ackPolicy: AckPolicy;
-  /** The blocks that a replica replays. */
+  /** The blocks that a replica replays when it starts. */
   readonly replay: (blocks: Iterable<BlockView>) => Iterable<BlockView>;
-  readonly matcher: (matcher: Matcher, replica: number, process: string) => Matcher;
-  /** Whether a snapshot fits a journal, or why not. */
+  /** The blocks that a follower replays when it was lapped. */
+  readonly repair: (blocks: Iterable<BlockView>) => Iterable<BlockView>;
+  readonly matcher: (matcher: Matcher, replica: number) => Matcher;
+  /** Whether a snapshot waits until its block is durable. */
+  readonly snapshotsWait: boolean;
+  /** Why a snapshot does not fit a journal, if it does not. */
   readonly snapshotFits: (whyNot: string | undefined) => string | undefined;
-  /** What a clock begins at, in nanoseconds. */
+  /** What a sequencer's clock begins at: the time of the journal's last block. */
   readonly notBefore: (time: { low: number; high: number }) => { low: number; high: number };
   /** The request number under which a batch is sent again. */
   readonly resend: (first: number, next: number) => number;
+  /** How many times as many requests as the venue keeps answers for a client has under way. */
+  readonly windowTimes: number;
 }
 
 export const PRODUCT: Parts = {
@@ -36,8 +42,11 @@ export const PRODUCT: Parts = {
   writer: (writer) => writer,
   ackPolicy: 'disk',
   replay: (blocks) => blocks,
+  repair: (blocks) => blocks,
   matcher: (matcher) => matcher,
+  snapshotsWait: true,
   snapshotFits: (whyNot) => whyNot,
   notBefore: (time) => time,
   resend: (first) => first,
+  windowTimes: 1,
 };

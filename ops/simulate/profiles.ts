@@ -34,6 +34,21 @@ export const PROFILES = {
     rates: { ...MESSAGES, 'crash-in-write': 5_000, 'slow-flush': 50_000, 'write-error': 1_000 },
     every: { 'needless-take-over': 100_000, pause: 150_000, 'power-loss': 600_000, kill: 1_000_000 },
   },
+  'bad-disk': {
+    summary:
+      'one venue whose disk changes bits, loses the rest of a block, or puts one in the place of another, at rest',
+    faultMicros: 4_000_000,
+    clients: 3,
+    rates: { ...MESSAGES },
+    every: {
+      'bit-flip': 400_000,
+      'torn-write': 700_000,
+      'misdirected-write': 700_000,
+      'lost-write': 700_000,
+      kill: 300_000,
+      'needless-take-over': 700_000,
+    },
+  },
 } as const satisfies Readonly<Record<string, Profile>>;
 
 export type ProfileName = keyof typeof PROFILES;

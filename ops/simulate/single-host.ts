@@ -1,4 +1,6 @@
+import { JournalError } from '../../journal/findings.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
+import { JournalReader } from '../../journal/reader.ts';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { Client, type ClientTraits } from './client.ts';
 import { Disk } from './disk.ts';
@@ -116,11 +118,12 @@ export class SingleHost {
         events: 2 ** 13,
       },
       segmentBytesMax: SEGMENT_BYTES_MIN,
-      snapshotEvery: random.pick([0, 50, 400]),
+      followerMicros: random.pick([30, 30, 5_000, 40_000]),
+      snapshotEvery: random.pick([0, 50, 200, 400, 400]),
       hashEvery: 4,
     };
     const client: ClientTraits = {
-      answersPerSessionMax: LIMITS.answersPerSessionMax,
+      answersPerSessionMax: LIMITS.answersPerSessionMax * this.#parts.windowTimes,
       answerMicrosMax: random.pick([50_000, 400_000]),
       batchMax: random.pick([1, 4, 16]),
       restMicrosMax: random.pick([10_000, 100_000]),
@@ -146,6 +149,7 @@ export class SingleHost {
     for (const client of this.#clients) this.#kernel.after(1_000, undefined, CODE_RESTART, () => client.start());
     for (const kind of Object.keys(this.#profile.every) as FaultKind[]) this.#plan(kind);
     this.#kernel.runUntil(this.#profile.faultMicros);
+    if (!this.#kernel.stopped) this.#audit();
     this.#calm();
     this.#look(this.#kernel.now + RECOVERY_MICROS_MAX);
     this.#kernel.runUntil(this.#kernel.now + RECOVERY_MICROS_MAX + LOOK_MICROS);
@@ -169,6 +173,7 @@ export class SingleHost {
     this.#faults.cease();
     this.#network.heal();
     this.#host.slowness = 1;
+    this.#disk.restore();
   }
 
   /** Looks until every client has its answers; that it takes too long is a violation. */
@@ -199,11 +204,39 @@ export class SingleHost {
     });
     process.onEnd = () => {
       this.#invariants.ended(process);
+      if (venue.ended === 'damaged') this.#damageFound(process);
       this.#venues = this.#venues.filter((each) => each !== venue);
       this.#restart();
     };
     this.#venues.push(venue);
     venue.start(takeOver);
+  }
+
+  /** An operator puts back what was damaged, from a copy. */
+  #damageFound(process: Process): void {
+    if (!this.#disk.wasDamaged)
+      this.#invariants.violate('damage-is-found', `${process.name} found damage where there is none`);
+    this.#disk.restore();
+  }
+
+  /** Reads the whole journal as an auditor does: damage must be found, and nothing else. */
+  #audit(): void {
+    const process = new Process(this.#kernel, this.#host, 'auditor');
+    const store = this.#disk.store(process, this.#faults.at(process.name));
+    let read = 0;
+    try {
+      for (const block of JournalReader.over(store).blocks()) {
+        this.#invariants.audited(block);
+        read = block.block;
+      }
+      if (read < this.#invariants.flushedBlock)
+        this.#invariants.violate('acknowledged-is-durable', `the journal reads to block ${read} only`);
+    } catch (error) {
+      if (!(error instanceof JournalError)) throw error;
+      if (!this.#disk.isDamaged)
+        this.#invariants.violate('damage-is-found', `the audit finds damage where there is none: ${error.message}`);
+    }
+    process.end('done');
   }
 
   /** A supervisor starts the venue again when none is left. */
@@ -250,6 +283,13 @@ export class SingleHost {
         return;
       case 'needless-take-over':
         return this.#startVenue(true);
+      case 'bit-flip':
+        if (this.#disk.snapshots.count > 0 && random.chance(200_000)) return this.#disk.snapshots.damage(random);
+        return this.#disk.damage(kind, random);
+      case 'torn-write':
+      case 'misdirected-write':
+      case 'lost-write':
+        return this.#disk.damage(kind, random);
       case 'power-loss':
         for (const each of [...this.#venues]) each.process.end('power lost');
         return this.#disk.losePower(random);

@@ -1,5 +1,6 @@
 import { hashOf } from '../../journal/chain.ts';
 import type { SnapshotHeader, SnapshotPlace } from '../../journal/snapshots.ts';
+import type { Random } from './random.ts';
 
 export interface StoredSnapshot {
   readonly header: SnapshotHeader;
@@ -40,12 +41,13 @@ export class Snapshots {
       .find((stored) => hashOf(stored.state).equals(stored.header.stateHash) && whyNot(stored) === undefined);
   }
 
-  /** Puts other bytes in the place of a state. */
-  damage(index: number, change: (state: Buffer) => void): void {
-    const stored = this.#stored[index];
-    if (stored === undefined) return;
-    const state = Buffer.from(stored.state);
-    change(state);
-    this.#stored[index] = { header: stored.header, state };
+  /** Changes a bit of one. */
+  damage(random: Random): void {
+    const index = random.below(this.#stored.length);
+    const { header, state } = this.#stored[index] as StoredSnapshot;
+    const changed = Buffer.from(state);
+    const at = random.below(state.length);
+    changed[at] = (changed[at] as number) ^ (1 << random.below(8));
+    this.#stored[index] = { header, state: changed };
   }
 }
