@@ -1,4 +1,4 @@
-import { COMMAND_BYTES, COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import { type Answer, decodeAnswers, encodeRequest, readReply } from '../../sequencer/messages.ts';
 import { meaningOf, RequestWindow } from '../request-window.ts';
 import type { FaultStream, Faults } from './faults.ts';
@@ -42,6 +42,12 @@ interface Batch {
   sent: boolean;
 }
 
+/** A request that waits for its reply. */
+interface Ask {
+  /** Called with what was answered, or with undefined if nothing was in time. */
+  readonly done: (reply: ReturnType<typeof readReply> | undefined) => void;
+}
+
 const CODE_CLIENT = 0x400;
 const MIDDLE = 1_000;
 /** Ids of orders that a client may still name. */
@@ -61,6 +67,8 @@ export class Client {
   readonly #account: number;
   readonly #random: Random;
   readonly #work: FaultStream;
+  /** Oldest first. */
+  readonly #asks = new Set<Ask>();
   readonly #orders: { id: number; symbol: number }[] = [];
   readonly #subject: string;
   #window: RequestWindow<Batch>;
@@ -183,11 +191,9 @@ export class Client {
   }
 
   #sendBatch(batch: Batch): void {
-    const again = batch.sent;
     if (!batch.sent) batch.seen = this.seen;
     batch.sent = true;
-    const bytes = again ? this.#again(batch) : batch.bytes;
-    this.#ask(bytes, (reply) => {
+    this.#ask(batch.bytes, (reply) => {
       const meaning = reply === undefined ? undefined : meaningOf(reply);
       if (meaning?.kind === 'final') {
         this.failure = meaning.why;
@@ -206,15 +212,6 @@ export class Client {
     });
   }
 
-  #again(batch: Batch): Uint8Array {
-    const first = this.#around.parts.resend(batch.first, this.#next);
-    if (first === batch.first) return batch.bytes;
-    const records = batch.bytes.slice(batch.bytes.length - batch.count * COMMAND_BYTES);
-    this.#around.invariants.sent(this.#session, first, new Uint32Array(records.buffer), batch.first);
-    this.#next = first + batch.count;
-    return encodeRequest(this.#session, first, records);
-  }
-
   #settle(batch: Batch, words: Uint32Array): void {
     if (!this.#window.settle(batch)) return;
     for (const [index, answer] of decodeAnswers(words, 0, batch.count).entries()) {
@@ -224,16 +221,22 @@ export class Client {
     }
   }
 
-  /** Calls back once: with what was answered, or with undefined if nothing was in time. */
-  #ask(bytes: Uint8Array, done: (reply: ReturnType<typeof readReply> | undefined) => void): void {
-    let open = true;
-    const finish = (reply: Uint8Array | undefined): void => {
-      if (!open) return;
-      open = false;
-      done(reply === undefined ? undefined : readReply(reply));
-    };
-    this.#around.network.request(this.process, this.#subject, bytes, finish);
-    this.#later(this.#around.traits.answerMicrosMax, () => finish(undefined));
+  #ask(bytes: Uint8Array, done: Ask['done']): void {
+    const ask: Ask = { done };
+    this.#asks.add(ask);
+    this.#around.network.request(this.process, this.#subject, bytes, (reply) => this.#finish(this.#askOf(ask), reply));
+    this.#later(this.#around.traits.answerMicrosMax, () => this.#finish(ask, undefined));
+  }
+
+  #finish(ask: Ask, reply: Uint8Array | undefined): void {
+    if (!this.#asks.delete(ask)) return;
+    ask.done(reply === undefined ? undefined : readReply(reply));
+  }
+
+  #askOf(ask: Ask): Ask {
+    if (this.#around.parts.repliesMatched) return ask;
+    for (const oldest of this.#asks) return oldest;
+    return ask;
   }
 
   #later(micros: number, action: () => void): void {

@@ -243,8 +243,11 @@ export class Invariants implements DiskWatch {
 
   /** A client got an answer, which it waited for. Everything it sends from here on comes later in the sequence. */
   answered(client: string, session: number, request: number, answer: Answer, notBefore: number): void {
-    if (answer.sequence > notBefore) return;
+    const known = this.#reference.answerTo(session, request);
     const what = `${client} has an answer to ${session}:${request} at sequence ${answer.sequence}`;
+    if (known === undefined || !sameAnswer(known, answer))
+      return this.violate('exactly-once', `${what}, but it was handled with ${JSON.stringify(known)}`);
+    if (answer.sequence > notBefore) return;
     this.violate('answer-order', `${what}, but had seen ${notBefore} before it sent it`);
   }
 

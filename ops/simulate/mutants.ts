@@ -73,7 +73,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     summary: 'a follower puts a time of its own into what it applies',
     profile: 'one-host',
     seedsMax: 10,
-    parts: { matcher: (matcher, replica) => (replica === 0 ? matcher : withOwnTime(matcher)) },
+    parts: {
+      matcher: (matcher, replica) =>
+        replica === 0 ? matcher : withWords(matcher, COMMAND_WORD.time, (time) => time ^ 1),
+    },
   },
   'hasty-snapshots': {
     summary: 'snapshots neither wait for their block nor are compared with the chain',
@@ -93,11 +96,17 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seedsMax: 20,
     parts: { notBefore: () => ({ low: 0, high: 0 }) },
   },
-  'retry-as-new': {
-    summary: 'a client that has no answer sends the same orders again as new ones',
+  'forgotten-requests': {
+    summary: 'replicas take every request for a new one',
     profile: 'bad-network',
     seedsMax: 5,
-    parts: { resend: (_, next) => next },
+    parts: { matcher: (matcher) => withWords(matcher, COMMAND_WORD.session, () => 0) },
+  },
+  'mistaken-replies': {
+    summary: 'a client takes every reply for that of the batch which waits for longest',
+    profile: 'bad-network',
+    seedsMax: 10,
+    parts: { repliesMatched: false },
   },
   'window-too-wide': {
     summary: 'a client has more requests under way than the venue keeps answers for',
@@ -219,14 +228,13 @@ function* skipFirst(blocks: Iterable<BlockView>): Generator<BlockView> {
   }
 }
 
-/** A replica to which the last bit of every command's time is a matter of its own. */
-function withOwnTime(matcher: Matcher): Matcher {
+/** A replica that changes a word of every command before it applies it. */
+function withWords(matcher: Matcher, word: number, change: (value: number) => number): Matcher {
   return {
     ...matcher,
     applyMany: (words, at, count) => {
       const own = words.slice(at, at + count * COMMAND_WORDS);
-      for (let word = COMMAND_WORD.time; word < own.length; word += COMMAND_WORDS)
-        own[word] = (own[word] as number) ^ 1;
+      for (let each = word; each < own.length; each += COMMAND_WORDS) own[each] = change(own[each] as number);
       matcher.applyMany(own, 0, count);
     },
   };

@@ -30,8 +30,8 @@ export interface Parts {
   readonly snapshotFits: (whyNot: string | undefined) => string | undefined;
   /** What a sequencer's clock begins at: the time of the journal's last block. */
   readonly notBefore: (time: { low: number; high: number }) => { low: number; high: number };
-  /** The request number under which a batch is sent again. */
-  readonly resend: (first: number, next: number) => number;
+  /** Whether a client takes a reply for the batch that it answers, rather than for the one that waits for longest. */
+  readonly repliesMatched: boolean;
   /** How many times as many requests as the venue keeps answers for a client has under way. */
   readonly windowTimes: number;
 }
@@ -47,6 +47,6 @@ export const PRODUCT: Parts = {
   snapshotsWait: true,
   snapshotFits: (whyNot) => whyNot,
   notBefore: (time) => time,
-  resend: (first) => first,
+  repliesMatched: true,
   windowTimes: 1,
 };
