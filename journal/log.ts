@@ -407,7 +407,11 @@ export class JournalWriter {
       // If the last but one does not name the last, its roll was not finished; begin there to fence whoever is at it.
       const previous = this.#inspect(segment - 1);
       if (previous.next === undefined) segment--;
-      else if (previous.sealed !== undefined) before = previous.sealed;
+      else {
+        if (previous.sealed !== undefined) before = previous.sealed;
+        // Whoever put it there may have ended before it was on disk, and nobody writes to that segment again.
+        this.#store.flush(segment - 1);
+      }
     }
     this.#enter(segment, before, 'raise');
     for (;;) {
@@ -433,7 +437,9 @@ export class JournalWriter {
     this.#segment = undefined;
     try {
       const next = old.segment + 1;
-      if (!this.#store.has(next)) this.#makeSegment(next);
+      // Whoever made it may have ended before its name was on disk.
+      if (this.#store.has(next)) this.#store.flush(next);
+      else this.#makeSegment(next);
       this.#enter(next, sealed, mode);
       const value = encodeNumber(next);
       old.transact(value.length, (entries) => {

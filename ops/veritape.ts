@@ -62,6 +62,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'failover drills on a venue of its own: what is lost when something fails',
     load: async () => (await import('./drill.ts')).registerDrill,
   },
+  simulate: {
+    summary: 'the venue on simulated time, disk and network, with things going wrong; a seed does the same again',
+    load: async () => (await import('./simulate.ts')).registerSimulate,
+  },
   bench: {
     summary: 'the benchmarks, beside their peers; for a checkout of the sources',
     load: async () => (await import('./bench.ts')).registerBench,
