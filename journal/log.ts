@@ -1,6 +1,6 @@
 import { type BlockBuffer, BlockView, blockPages, checkBlock, checkHeader, HASH_AT, PAGE_BYTES } from './block.ts';
 import { HASH_BYTES } from './chain.ts';
-import { JournalError } from './findings.ts';
+import { asJournalError, JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
 import { SegmentFolder } from './segment-folder.ts';
 import type { Claim, SegmentEntries, SegmentStore, Spare, WritableSegment } from './segment-store.ts';
@@ -40,7 +40,6 @@ export interface WriterOptions {
 
 /** Blocks at the end of the journal that are checked whole before anything is appended behind them. */
 const TAIL_BLOCKS_CHECKED = 16;
-const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /**
  * The writer of a journal. Synchronous, for a thread of its own: an append returns when the block is on disk.
@@ -116,7 +115,7 @@ export class JournalWriter {
     } catch (error) {
       void writer?.close();
       claim?.release();
-      throw toJournalError(error, 'opening the journal');
+      throw asJournalError(error, 'opening the journal');
     }
   }
 
@@ -280,7 +279,7 @@ export class JournalWriter {
         if (epoch > this.#epoch) entries.put(KEY.epoch, encodeNumber(epoch));
       });
     } catch (error) {
-      throw this.#fail(toJournalError(error, `appending block ${blocks[0]?.block}`));
+      throw this.#fail(asJournalError(error, `appending block ${blocks[0]?.block}`));
     }
     for (const block of blocks) this.#advance(block);
     this.#epoch = epoch;
@@ -302,7 +301,7 @@ export class JournalWriter {
         entries.put(KEY.epoch, value);
       });
     } catch (error) {
-      throw this.#fail(toJournalError(error, `raising the epoch to ${epoch}`));
+      throw this.#fail(asJournalError(error, `raising the epoch to ${epoch}`));
     }
     this.#epoch = epoch;
   }
@@ -315,7 +314,7 @@ export class JournalWriter {
       this.#value = bytes;
       this.#current().transact(bytes.length, this.#putBlock);
     } catch (error) {
-      throw this.#fail(toJournalError(error, `appending block ${block.block}`));
+      throw this.#fail(asJournalError(error, `appending block ${block.block}`));
     }
     this.#advance(block);
   }
@@ -601,12 +600,4 @@ function storedGenesis(store: SegmentStore, segments: readonly number[]): Buffer
     }
   }
   return undefined;
-}
-
-function toJournalError(error: unknown, doing: string): JournalError {
-  if (error instanceof JournalError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const full = DISK_FULL_CODES.has(code) || /no space left/i.test(message);
-  return new JournalError(full ? 'disk-full' : 'write-failed', `${doing}: ${message}`, { cause: error });
 }
