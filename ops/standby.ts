@@ -24,6 +24,8 @@ export interface TakeOver {
   readonly epoch: number;
   /** Until the epoch was raised and the end of the journal was known. */
   readonly openedMs: number;
+  /** Until the replicas had applied it all. */
+  readonly replicasMs: number;
   /** Until the first acknowledgement was possible. */
   readonly takeOverMs: number;
 }
@@ -95,9 +97,13 @@ export class Standby {
     const since = this.#takingOver?.atNs ?? process.hrtime.bigint();
     const openedMs = milliseconds(since);
     this.#serving = true;
-    await this.#venue.takeOver(opened);
+    let replicasMs = openedMs;
+    await this.#venue.takeOver(opened, () => {
+      replicasMs = milliseconds(since);
+    });
+    const takeOverMs = milliseconds(since);
     const why = this.#takingOver?.why ?? 'gone';
-    return { venue: this.#venue, takeOver: { why, epoch: opened.epoch, openedMs, takeOverMs: milliseconds(since) } };
+    return { venue: this.#venue, takeOver: { why, epoch: opened.epoch, openedMs, replicasMs, takeOverMs } };
   }
 
   /** Ends standing by. */

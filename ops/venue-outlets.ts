@@ -2,6 +2,7 @@ import { BlockLookup } from '../journal/block-lookup.ts';
 import { JournalError } from '../journal/findings.ts';
 import { encodeGenesis } from '../journal/genesis.ts';
 import { JournalReader } from '../journal/reader.ts';
+import type { ChainPoint } from '../journal/segments.ts';
 import { DIGEST_EVERY } from '../replicas/event-digest.ts';
 import { BlockMulticast, type MulticastCounts } from '../sequencer/block-multicast.ts';
 import type { CommandPort } from '../sequencer/command-port.ts';
@@ -32,6 +33,8 @@ export interface ServingVenue {
   readonly shard: number;
   readonly epoch: number;
   readonly memory: PipelineMemory;
+  /** Where the journal ended when the venue was opened. */
+  readonly start: Pick<ChainPoint, 'block' | 'sequence' | 'hash'>;
   readonly port: CommandPort;
   readonly sessions: readonly OpenSession[];
   readonly ledger: StateLedger;
@@ -42,6 +45,7 @@ export interface ServingVenue {
 export class VenueOutlets {
   readonly #options: OutletsOptions;
   #link: NatsLink | undefined;
+  #reader: JournalReader | undefined;
   #gateway: NatsGateway | undefined;
   #multicast: BlockMulticast | undefined;
 
@@ -57,10 +61,11 @@ export class VenueOutlets {
     return this.#multicast?.counts;
   }
 
-  /** The connection to NATS, made before there is anything to serve. */
+  /** The connection to NATS, made before there is anything to serve. There must be a journal. */
   async connect(shard: number): Promise<NatsLink | undefined> {
     const { nats } = this.#options;
     if (nats === undefined) return undefined;
+    this.#reader ??= JournalReader.open(this.#options.directory, { unflushed: true });
     this.#link ??= await connectNats(nats.connection, shard).catch((error: unknown) => {
       throw this.#natsFault(error);
     });
@@ -72,7 +77,8 @@ export class VenueOutlets {
     const { multicast } = this.#options;
     if (multicast !== undefined) this.#multicast = await this.#openMulticast(multicast);
     const link = await this.connect(venue.shard);
-    if (link !== undefined) this.#gateway = await this.#openGateway(venue, link);
+    const reader = this.#reader;
+    if (link !== undefined && reader !== undefined) this.#gateway = await this.#openGateway(venue, link, reader);
   }
 
   /** Lets a durable block out to readers on other hosts. */
@@ -87,11 +93,10 @@ export class VenueOutlets {
     await Promise.all([this.#gateway?.close() ?? this.#link?.connection.close(), this.#multicast?.close()]);
   }
 
-  async #openGateway(venue: ServingVenue, link: NatsLink): Promise<NatsGateway> {
-    const { directory, notice, nats } = this.#options;
-    const reader = JournalReader.open(directory, { unflushed: true });
+  async #openGateway(venue: ServingVenue, link: NatsLink, reader: JournalReader): Promise<NatsGateway> {
+    const { notice, nats } = this.#options;
     const lookup = new BlockLookup(reader);
-    const place = new DurablePlace(venue.memory, reader.last);
+    const place = new DurablePlace(venue.memory, venue.start);
     const { shard, epoch, port, sessions, info, ledger } = venue;
     const options: NatsGatewayOptions = {
       ...{ shard, epoch, port, sessions, info },

@@ -25,7 +25,7 @@ import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { StateLedger } from '../sequencer/venue-state.ts';
 import { DigestComparison } from './digest-comparison.ts';
 import { InProcessSession } from './in-process-session.ts';
-import { InstrumentDirectory } from './instrument-directory.ts';
+import { InstrumentDirectory, placed } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { type HostOptions, VenueHost, type VenuePlacement } from './venue-host.ts';
 import { type VenueNats, VenueOutlets } from './venue-outlets.ts';
@@ -112,7 +112,7 @@ export class Venue {
   readonly #digests = new DigestComparison();
   /** Names this process where one of several standbys is meant. */
   readonly id = randomInt(1, 2 ** 31);
-  #port: CommandPort | undefined;
+  readonly #port: CommandPort;
   #running: Promise<void> = Promise.resolve();
   #directory = new InstrumentDirectory([]);
   #opened: JournalOpened | undefined;
@@ -142,6 +142,11 @@ export class Venue {
     this.#options = options;
     this.#host = new VenueHost(options, replicas);
     this.#memory = allocatePipeline(1, replicas);
+    this.#port = new CommandPort(this.#memory, 0, options.ackPolicy ?? 'disk');
+    this.#port.listen(
+      (words, mask, from, count) => this.#directory.take(words, mask, from, count),
+      [EventType.instrument],
+    );
     this.#threads = new VenueThreads(
       {
         directory: options.directory,
@@ -232,12 +237,12 @@ export class Venue {
 
   /** Sees every event that may be let out, in order, on this thread. See journal/events.ts for the records. */
   listen(listener: EventListener): void {
-    this.#require(this.#port).listen(listener);
+    this.#port.listen(listener);
   }
 
   /** Opens a client session in this process; `key` names it, so that opening it again gives the same one. */
   async openSession(account: number, key: number | bigint): Promise<InProcessSession> {
-    return InProcessSession.open(this.#require(this.#port), account, key);
+    return InProcessSession.open(this.#port, account, key);
   }
 
   /** What the `info` subject tells. */
@@ -249,7 +254,7 @@ export class Venue {
       sequence: this.durableSequence,
       ackPolicy: this.#options.ackPolicy ?? 'disk',
       limits: genesis.limits,
-      instruments: this.#directory.all,
+      instruments: this.#directory.all.map((instrument) => placed(instrument, genesis.shard)),
       host: this.placement,
       statistics: this.statistics(),
     };
@@ -275,10 +280,11 @@ export class Venue {
     this.#host.rings(this.#memory);
     this.#threads.startReplicas(opened.genesis);
     this.#threads.startSequencer();
-    const warm = this.#unlessFailed(this.#threads.warm());
+    const warm = await this.#unlessFailed(this.#threads.warm());
+    this.#tellWarm(warm);
+    await this.#makeReady();
     await this.#serve(opened);
-    this.#tellWarm(await warm);
-    const replayed = (await warm)[0]?.replayed ?? 0;
+    const replayed = warm[0]?.replayed ?? 0;
     const { epoch, sequence } = opened;
     const fields = { epoch, sequence, replicas: this.#memory.replicas, replayed };
     this.#notice({ level: 'info', text: 'venue is open', fields });
@@ -299,6 +305,7 @@ export class Venue {
       Promise.all([this.#threads.warm(), this.#outlets.connect(genesis.shard)]),
     );
     this.#tellWarm(warm);
+    await this.#makeReady();
     return { warm, link };
   }
 
@@ -318,28 +325,32 @@ export class Venue {
   }
 
   /** The third step: serves. */
-  async takeOver(opened: JournalOpened): Promise<void> {
-    await this.#serve(opened);
+  async takeOver(opened: JournalOpened, replicasReady: () => void): Promise<void> {
+    await this.#serve(opened, replicasReady);
     void this.#snapshots.clean().catch((error: unknown) => {
       this.#notice({ level: 'warn', text: 'snapshots were not cleaned', fields: { why: asError(error).message } });
     });
   }
 
-  async #serve(opened: JournalOpened): Promise<void> {
-    this.#opened = opened;
-    const ready = await this.#unlessFailed(this.#threads.begin(opened));
-    this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
-    const port = new CommandPort(this.#memory, 0, this.#options.ackPolicy ?? 'disk');
-    this.#port = port;
-    port.listen((words, mask, from, count) => this.#directory.take(words, mask, from, count), [EventType.instrument]);
-    this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
+  /** What can be done before it is known where the journal ends. */
+  async #makeReady(): Promise<void> {
     const measures = await this.#unlessFailed(this.#host.begin());
     for (const { measure, state, ...fields } of measures)
       this.#notice({ level: state === 'refused' ? 'warn' : 'info', text: `${measure}: ${state}`, fields });
+  }
+
+  async #serve(opened: JournalOpened, replicasReady?: () => void): Promise<void> {
+    this.#opened = opened;
+    const ready = await this.#unlessFailed(this.#threads.begin(opened));
+    replicasReady?.();
+    this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
+    const port = this.#port;
+    this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
     await this.#outlets.open({
       shard: opened.genesis.shard,
       epoch: opened.epoch,
       memory: this.#memory,
+      start: { block: opened.block, sequence: opened.sequence, hash: Buffer.from(opened.hash) },
       port,
       sessions: ready[0]?.sessions ?? [],
       ledger: this.#ledger,
@@ -350,9 +361,8 @@ export class Venue {
 
   /** Takes no more commands; resolves when all that were taken are answered, or the venue failed. */
   async drain(): Promise<void> {
-    const port = this.#require(this.#port);
-    port.refuse();
-    await Promise.race([port.drained(), this.failed]);
+    this.#port.refuse();
+    await Promise.race([this.#port.drained(), this.failed]);
   }
 
   /**
@@ -390,7 +400,7 @@ export class Venue {
   /** Ends all threads at once. What was not durable is not; the journal is left as a closed one. */
   async abandon(): Promise<void> {
     this.#closing = true;
-    this.#port?.stop();
+    this.#port.stop();
     await this.#running;
     await this.#threads.end();
     await this.#outlets.close();
@@ -420,7 +430,7 @@ export class Venue {
     Atomics.compareExchange(new Int32Array(this.#memory.status), STATUS.failed, 0, 3);
     for (const bell of new Bells(this.#memory).all()) bell.ring();
     // Clients that wait are told; what comes later is for the server that has taken over, if one has.
-    this.#port?.fail(error.message);
+    this.#port.fail(error.message);
     this.#outlets.gateway?.unsubscribe();
     this.#notice({ level: 'error', text: error.message, fields: {} });
     this.#announceFailure(error);

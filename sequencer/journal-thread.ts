@@ -53,6 +53,8 @@ export type JournalThreadReport =
       readonly sequence: number;
       readonly block: number;
       readonly time: { readonly low: number; readonly high: number };
+      /** Chain hash of the last block. */
+      readonly hash: Uint8Array<ArrayBuffer>;
     }
   /** A standby begins to take over. `atNs` is a reading of process.hrtime.bigint(). */
   | {
@@ -184,7 +186,8 @@ async function run(writer: JournalWriter): Promise<void> {
     holding = held;
     const { last, genesis, epoch } = writer;
     const time = { low: last.timeLow, high: last.timeHigh };
-    report({ kind: 'opened', genesis, epoch, sequence: last.sequence, block: last.block, time });
+    const hash = new Uint8Array(last.hash);
+    report({ kind: 'opened', genesis, epoch, sequence: last.sequence, block: last.block, time, hash });
     const begun = told('begin');
     let waiting = true;
     void begun.then(() => {
