@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Random } from '../simulate/random.ts';
 import type { AckTimeline } from './ack-timeline.ts';
-import type { Chance } from './chance.ts';
 import { type DrillCluster, type Member, type Opening, waitUntil } from './drill-cluster.ts';
 import type { DrillLoad } from './drill-load.ts';
 import type { Ending } from './veritape-process.ts';
@@ -24,7 +24,7 @@ export class DrillRound {
   readonly cluster: DrillCluster;
   readonly load: DrillLoad;
   readonly timeline: AckTimeline;
-  readonly chance: Chance;
+  readonly chance: Random;
   /** What {@link Scenario.prepare} made. */
   readonly means: unknown;
   /** How long service may stay away before that breaks the promise. */

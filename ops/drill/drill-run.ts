@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Interruption } from '../cli/interruption.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
 import { JournalAudit } from '../journal-audit.ts';
+import { Random } from '../simulate/random.ts';
 import { AckTimeline } from './ack-timeline.ts';
-import type { Chance } from './chance.ts';
 import { DrillCluster, waitUntil } from './drill-cluster.ts';
 import { DrillLoad } from './drill-load.ts';
 import { DrillRound } from './drill-round.ts';
@@ -16,7 +16,8 @@ export interface DrillOptions {
   /** Of all scenarios; each has a folder of its own in it. */
   readonly folder: string;
   readonly rounds: number;
-  readonly chance: Chance;
+  /** Of all that is left to chance. */
+  readonly seed: number;
   readonly clients: number;
   readonly commandsPerSecond: number;
   readonly leaseMs: number;
@@ -128,12 +129,14 @@ class Drill {
   }
 
   async #round(cluster: DrillCluster, load: DrillLoad, number: number): Promise<void> {
-    const { chance, rounds, patienceMs, onProgress } = this.#options;
+    const { seed, rounds, patienceMs, onProgress } = this.#options;
+    // Of its name and number, so that a round makes the same choices alone as among all others.
+    const chance = new Random(seed, `${this.#scenario.name} ${number}`);
     const told = (what: string): void => onProgress(rounds === 1 ? what : `round ${number} of ${rounds}: ${what}`);
     const timeline = new AckTimeline();
     this.#timeline = timeline;
     const { means } = this.#preparation;
-    const round = new DrillRound({ cluster, load, timeline, chance: chance.fork(number), means, patienceMs });
+    const round = new DrillRound({ cluster, load, timeline, chance, means, patienceMs });
     try {
       load.start(timeline);
       told('under load');

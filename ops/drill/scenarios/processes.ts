@@ -167,7 +167,7 @@ export const processScenarios: readonly Scenario[] = [
       const clocks = round.means as ShiftedClocks;
       const openings = round.cluster.openings.length;
       const jump = (member: Member): void => {
-        const hours = Math.round(round.chance.between(-JUMP_HOURS_MAX, JUMP_HOURS_MAX));
+        const hours = round.chance.between(-JUMP_HOURS_MAX, JUMP_HOURS_MAX);
         clocks.set(member.name, hours);
         round.timeline.mark('fault', `the clock of ${member.name} is ${hours} hours off`);
       };
