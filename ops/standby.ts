@@ -98,8 +98,12 @@ export class Standby {
     const openedMs = milliseconds(since);
     this.#serving = true;
     let replicasMs = openedMs;
-    await this.#venue.takeOver(opened, () => {
-      replicasMs = milliseconds(since);
+    const complete = this.#takingOver?.why === 'steppedDown' && this.#holdTimer !== undefined;
+    await this.#venue.takeOver(opened, {
+      complete,
+      replicasReady: () => {
+        replicasMs = milliseconds(since);
+      },
     });
     const takeOverMs = milliseconds(since);
     const why = this.#takingOver?.why ?? 'gone';
@@ -161,6 +165,7 @@ export class Standby {
     await link.connection.flush();
     clearTimeout(this.#holdTimer);
     this.#holdTimer = setTimeout(() => {
+      this.#holdTimer = undefined;
       if (this.#takingOver === undefined) link.requests.drop();
     }, HOLD_MS_MAX);
   }
