@@ -1,6 +1,6 @@
-import { type BlockBuffer, BlockView, checkBlock, checkHeader, HASH_AT } from './block.ts';
+import { type BlockBuffer, BlockView, blockPages, checkBlock, checkHeader, HASH_AT, PAGE_BYTES } from './block.ts';
 import { HASH_BYTES } from './chain.ts';
-import { JournalError } from './findings.ts';
+import { asJournalError, JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
 import { SegmentFolder } from './segment-folder.ts';
 import type { Claim, SegmentEntries, SegmentStore, Spare, WritableSegment } from './segment-store.ts';
@@ -8,6 +8,7 @@ import { blockScratch, pointOf, type SegmentState } from './segmentfile.ts';
 import {
   BLOCK_KEY_BYTES,
   type ChainPoint,
+  damagedSegment,
   decodeNumber,
   encodeNumber,
   encodePoint,
@@ -40,7 +41,6 @@ export interface WriterOptions {
 
 /** Blocks at the end of the journal that are checked whole before anything is appended behind them. */
 const TAIL_BLOCKS_CHECKED = 16;
-const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /**
  * The writer of a journal. Synchronous, for a thread of its own: an append returns when the block is on disk.
@@ -116,7 +116,7 @@ export class JournalWriter {
     } catch (error) {
       void writer?.close();
       claim?.release();
-      throw toJournalError(error, 'opening the journal');
+      throw asJournalError(error, 'opening the journal');
     }
   }
 
@@ -197,7 +197,7 @@ export class JournalWriter {
     if (header.block !== this.#block + 1 || !header.previousHash.equals(this.#hash)) {
       throw new RangeError(`block: ${header.block} must be block ${this.#block + 1}, which was sealed before it`);
     }
-    this.#put(header, this.#putBlock);
+    this.#put(header);
   }
 
   /**
@@ -206,22 +206,84 @@ export class JournalWriter {
    * later epoch than its journal.
    */
   appendCopy(block: BlockView): void {
+    this.appendCopies([block]);
+  }
+
+  /**
+   * Appends blocks that follow each other like {@link appendCopy}, with one flush for all that fit the segment in use. If one
+   * of them is 'damaged', none is appended.
+   */
+  appendCopies(blocks: readonly BlockView[]): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#sealedBlock !== this.#block) {
-      throw new RangeError(`block: ${block.block} can not be copied while block ${this.#sealedBlock} is sealed`);
+      throw new RangeError(`block: ${blocks[0]?.block} can not be copied while block ${this.#sealedBlock} is sealed`);
     }
-    const checked = checkBlock(block.bytes, {
-      block: this.#block + 1,
-      firstSequence: this.#sequence + 1,
-      previousHash: this.#hash,
-      epochMin: this.#lastEpoch,
-      shard: this.genesis.shard,
+    const checked = this.#checkCopies(blocks);
+    for (let from = 0; from < checked.length; ) {
+      const together = this.#fitting(checked, from);
+      this.#putCopies(together);
+      from += together.length;
+    }
+  }
+
+  /** The blocks, checked against themselves, each other and the end of the journal. */
+  #checkCopies(blocks: readonly BlockView[]): BlockView[] {
+    let last: Pick<ChainPoint, 'block' | 'sequence' | 'epoch' | 'hash'> = {
+      block: this.#block,
+      sequence: this.#sequence,
+      epoch: this.#lastEpoch,
+      hash: this.#hash,
+    };
+    return blocks.map((block) => {
+      const checked = checkBlock(block.bytes, {
+        block: last.block + 1,
+        firstSequence: last.sequence + 1,
+        previousHash: last.hash,
+        epochMin: last.epoch,
+        shard: this.genesis.shard,
+      });
+      if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
+      // LMDB reads the value by its address, which goes wrong with shared memory.
+      if (checked.bytes.buffer instanceof SharedArrayBuffer)
+        throw new RangeError('block: must not be in shared memory');
+      last = pointOf(checked);
+      return checked;
     });
-    if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
-    // LMDB reads the value by its address, which goes wrong with shared memory.
-    if (checked.bytes.buffer instanceof SharedArrayBuffer) throw new RangeError('block: must not be in shared memory');
-    this.#put(checked, checked.epoch > this.#epoch ? this.#putRaising(checked.epoch) : this.#putBlock);
-    this.#epoch = Math.max(this.#epoch, checked.epoch);
+  }
+
+  /** Those from place `from` on that fit the segment in use, or the first one, which may need the next segment. */
+  #fitting(blocks: readonly BlockView[], from: number): readonly BlockView[] {
+    let to = from;
+    for (let bytes = 0; to < blocks.length; to++) {
+      bytes += bytesInSegment(blocks[to] as BlockView);
+      if (to > from && this.#isTooMuch(bytes)) break;
+    }
+    return blocks.slice(from, to);
+  }
+
+  #isTooMuch(bytes: number): boolean {
+    return this.#current().usedBytes + bytes + SEGMENT_SLACK_BYTES > this.#segmentBytesMax;
+  }
+
+  #putCopies(blocks: readonly BlockView[]): void {
+    const epoch = Math.max(this.#epoch, ...blocks.map((block) => block.epoch));
+    const bytes = blocks.reduce((sum, block) => sum + bytesInSegment(block), 0);
+    try {
+      if (this.#isTooMuch(bytes)) this.#roll();
+      this.#current().transact(bytes, (entries) => {
+        this.#checkEpoch(entries, this.#epoch);
+        for (const block of blocks) {
+          const key = Buffer.alloc(BLOCK_KEY_BYTES);
+          writeBlockKey(key, block.block);
+          entries.put(key, block.bytes, true);
+        }
+        if (epoch > this.#epoch) entries.put(KEY.epoch, encodeNumber(epoch));
+      });
+    } catch (error) {
+      throw this.#fail(asJournalError(error, `appending block ${blocks[0]?.block}`));
+    }
+    for (const block of blocks) this.#advance(block);
+    this.#epoch = epoch;
     this.#sealedBlock = this.#block;
     this.#sealedSequence = this.#sequence;
     this.#sealedHash.set(this.#hash);
@@ -240,28 +302,32 @@ export class JournalWriter {
         entries.put(KEY.epoch, value);
       });
     } catch (error) {
-      throw this.#fail(toJournalError(error, `raising the epoch to ${epoch}`));
+      throw this.#fail(asJournalError(error, `raising the epoch to ${epoch}`));
     }
     this.#epoch = epoch;
   }
 
-  #put(block: BlockView, action: (entries: SegmentEntries) => void): void {
+  #put(block: BlockView): void {
     const { bytes } = block;
     try {
-      const used = this.#current().usedBytes;
-      if (used + bytes.length + SEGMENT_SLACK_BYTES > this.#segmentBytesMax) this.#roll();
+      if (this.#isTooMuch(bytes.length)) this.#roll();
       writeBlockKey(this.#key, block.block);
       this.#value = bytes;
-      this.#current().transact(bytes.length, action);
+      this.#current().transact(bytes.length, this.#putBlock);
     } catch (error) {
-      throw this.#fail(toJournalError(error, `appending block ${block.block}`));
+      throw this.#fail(asJournalError(error, `appending block ${block.block}`));
     }
+    this.#advance(block);
+  }
+
+  /** The block is stored. */
+  #advance(block: BlockView): void {
     this.#block++;
     this.#sequence += block.count;
     this.#lastEpoch = block.epoch;
     this.#timeLow = block.timeLow;
     this.#timeHigh = block.timeHigh;
-    bytes.copy(this.#hash, 0, HASH_AT, HASH_AT + HASH_BYTES);
+    block.bytes.copy(this.#hash, 0, HASH_AT, HASH_AT + HASH_BYTES);
   }
 
   /**
@@ -325,13 +391,6 @@ export class JournalWriter {
     entries.put(this.#key, this.#value, true);
   };
 
-  #putRaising(epoch: number): (entries: SegmentEntries) => void {
-    return (entries) => {
-      this.#putBlock(entries);
-      entries.put(KEY.epoch, encodeNumber(epoch));
-    };
-  }
-
   /** Raises the epoch at the end of the journal and reads where the chain stands. */
   #begin(segments: readonly number[]): void {
     let before: ChainPoint = {
@@ -348,7 +407,11 @@ export class JournalWriter {
       // If the last but one does not name the last, its roll was not finished; begin there to fence whoever is at it.
       const previous = this.#inspect(segment - 1);
       if (previous.next === undefined) segment--;
-      else if (previous.sealed !== undefined) before = previous.sealed;
+      else {
+        if (previous.sealed !== undefined) before = previous.sealed;
+        // Whoever put it there may have ended before it was on disk, and nobody writes to that segment again.
+        this.#store.flush(segment - 1);
+      }
     }
     this.#enter(segment, before, 'raise');
     for (;;) {
@@ -374,7 +437,9 @@ export class JournalWriter {
     this.#segment = undefined;
     try {
       const next = old.segment + 1;
-      if (!this.#store.has(next)) this.#makeSegment(next);
+      // Whoever made it may have ended before its name was on disk.
+      if (this.#store.has(next)) this.#store.flush(next);
+      else this.#makeSegment(next);
       this.#enter(next, sealed, mode);
       const value = encodeNumber(next);
       old.transact(value.length, (entries) => {
@@ -511,8 +576,9 @@ export class JournalWriter {
   }
 }
 
-function damagedSegment(segment: number, text: string): JournalError {
-  return JournalError.damaged(segmentFinding(segment, 'segment', text));
+/** What a block takes of a segment, in whole pages. */
+function bytesInSegment(block: BlockView): number {
+  return blockPages(block.count) * PAGE_BYTES;
 }
 
 function given(genesis: Genesis | undefined, root: string): Genesis {
@@ -531,12 +597,4 @@ function storedGenesis(store: SegmentStore, segments: readonly number[]): Buffer
     }
   }
   return undefined;
-}
-
-function toJournalError(error: unknown, doing: string): JournalError {
-  if (error instanceof JournalError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const full = DISK_FULL_CODES.has(code) || /no space left/i.test(message);
-  return new JournalError(full ? 'disk-full' : 'write-failed', `${doing}: ${message}`, { cause: error });
 }

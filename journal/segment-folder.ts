@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, openSync, readSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isAlive, lockHolder, WriterLock } from './lock.ts';
 import type { Claim, SegmentStore } from './segment-store.ts';
@@ -30,8 +30,20 @@ export class SegmentFolder implements SegmentStore {
   }
 
   open(segment: number, flushedOnly: boolean): SegmentFile {
-    if (!flushedOnly || this.#unflushed) return new SegmentFile(this.root, segment);
+    // A segment that has a successor was flushed before that was made, except for the name of the successor, which nothing
+    // depends on: a writer that ended in that flush may have no other one in this segment after it.
+    if (!flushedOnly || this.#unflushed || this.has(segment + 1)) return new SegmentFile(this.root, segment);
     return new SegmentFile(this.root, segment, (newest) => flushedTransaction(this.root, segment, newest));
+  }
+
+  flush(segment: number): void {
+    const fd = openSync(dataPath(this.root, segment), 'r');
+    try {
+      fdatasyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    syncFolder(this.root);
   }
 
   claim(takeOver: boolean): Claim {

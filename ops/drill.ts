@@ -34,6 +34,8 @@ const RATE_MAX = 1_000_000;
 const LEASE_MS_DEFAULT = 500;
 const LEASE_MS_MIN = 50;
 const LEASE_MS_MAX = 60_000;
+/** Long beside any take-over. */
+const PATIENCE_MS = 30_000;
 
 export function registerDrill(program: Command): void {
   const command = program
@@ -122,6 +124,7 @@ async function drill(options: DrillCommandOptions): Promise<void> {
       clients: options.clients,
       commandsPerSecond: options.rate,
       leaseMs: options.leaseMs,
+      patienceMs: PATIENCE_MS,
       keep: options.keep === true,
       interruption,
       onProgress: (text) => progress.update(() => `${place}: ${text}`),

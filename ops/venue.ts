@@ -25,7 +25,7 @@ import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { StateLedger } from '../sequencer/venue-state.ts';
 import { DigestComparison } from './digest-comparison.ts';
 import { InProcessSession } from './in-process-session.ts';
-import { InstrumentDirectory } from './instrument-directory.ts';
+import { InstrumentDirectory, placed } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { type HostOptions, VenueHost, type VenuePlacement } from './venue-host.ts';
 import { type VenueNats, VenueOutlets } from './venue-outlets.ts';
@@ -262,7 +262,7 @@ export class Venue {
       sequence: this.durableSequence,
       ackPolicy: this.#options.ackPolicy ?? 'disk',
       limits: genesis.limits,
-      instruments: this.#directory.all,
+      instruments: this.#directory.all.map((instrument) => placed(instrument, genesis.shard)),
       host: this.placement,
       statistics: this.statistics(),
     };

@@ -4,8 +4,6 @@ import type { Chance } from './chance.ts';
 import { type DrillCluster, type Member, type Opening, waitUntil } from './drill-cluster.ts';
 import type { DrillLoad } from './drill-load.ts';
 
-const TAKE_OVER_MS_MAX = 30_000;
-const RESUME_MS_MAX = 30_000;
 const END_MS_MAX = 30_000;
 /** Commands of each client that must be acknowledged before the service counts as running. */
 const RUNNING_COMMANDS = 50;
@@ -28,18 +26,21 @@ export class DrillRound {
   readonly chance: Chance;
   /** What {@link Scenario.prepare} made. */
   readonly means: unknown;
+  /** How long service may stay away before that breaks the promise. */
+  readonly patienceMs: number;
   readonly takeOvers: TakeOver[] = [];
   /** Figures of its own that a scenario gives. */
   readonly figures: Record<string, number> = {};
   #openingsBefore = 0;
   #injectedAt = 0;
 
-  constructor(parts: Pick<DrillRound, 'cluster' | 'load' | 'timeline' | 'chance' | 'means'>) {
+  constructor(parts: Pick<DrillRound, 'cluster' | 'load' | 'timeline' | 'chance' | 'means' | 'patienceMs'>) {
     this.cluster = parts.cluster;
     this.load = parts.load;
     this.timeline = parts.timeline;
     this.chance = parts.chance;
     this.means = parts.means;
+    this.patienceMs = parts.patienceMs;
   }
 
   /** Does the damage. The time of a take-over counts from here. */
@@ -64,7 +65,7 @@ export class DrillRound {
   }
 
   /** Resolves when a process that began to serve after the failure has acknowledged something new. */
-  async takenOver(waitMsMax = TAKE_OVER_MS_MAX): Promise<Opening> {
+  async takenOver(waitMsMax = this.patienceMs): Promise<Opening> {
     const since = (): Opening | undefined => this.cluster.openings[this.#openingsBefore];
     await waitUntil(
       () => since() !== undefined && this.#acknowledgedBy(since()) !== undefined,
@@ -86,7 +87,7 @@ export class DrillRound {
   }
 
   /** Resolves when every client is answered again. */
-  async resumed(waitMsMax = RESUME_MS_MAX): Promise<void> {
+  async resumed(waitMsMax = this.patienceMs): Promise<void> {
     await this.load.acknowledgedMore(RUNNING_COMMANDS, waitMsMax);
   }
 

@@ -20,6 +20,8 @@ export interface DrillOptions {
   readonly clients: number;
   readonly commandsPerSecond: number;
   readonly leaseMs: number;
+  /** How long service may stay away before that breaks the promise. */
+  readonly patienceMs: number;
   /** Journals stay also if nothing was wrong. */
   readonly keep: boolean;
   readonly interruption: Interruption;
@@ -31,7 +33,6 @@ const COMMANDS_BEFORE = 200;
 const BEFORE_MS_MAX = 30_000;
 /** How long the load goes on once service is back, so that a picture shows it. */
 const AFTERWARDS_MS = 300;
-const ANSWERED_MS_MAX = 60_000;
 const SAME_END_MS_MAX = 30_000;
 
 /** Runs a scenario on a venue of its own, and says what came of it. Throws only what the caller has to know. */
@@ -104,9 +105,13 @@ class Drill {
       },
     });
     try {
-      const load = await DrillLoad.open({ nats: cluster.clientUrl, clients, commandsPerSecond });
+      const { before } = this.#preparation;
+      const load = await DrillLoad.open({ nats: cluster.clientUrl, clients, commandsPerSecond, told: before?.told });
       this.#load = load;
-      this.#checkers = cluster.directories.map((directory) => new JournalChecker(directory, load.told));
+      // Also of clients that do not come back.
+      const absent = before?.told.filter((told) => !load.told.includes(told)) ?? [];
+      this.#checkers = cluster.directories.map((directory) => new JournalChecker(directory, [...load.told, ...absent]));
+      if (before !== undefined) for (const checker of this.#checkers) checker.report(before.state);
       for (let round = 1; round <= this.#options.rounds && !interruption.requested; round++) {
         await this.#round(cluster, load, round);
       }
@@ -123,18 +128,18 @@ class Drill {
   }
 
   async #round(cluster: DrillCluster, load: DrillLoad, number: number): Promise<void> {
-    const { chance, rounds, onProgress } = this.#options;
+    const { chance, rounds, patienceMs, onProgress } = this.#options;
     const told = (what: string): void => onProgress(rounds === 1 ? what : `round ${number} of ${rounds}: ${what}`);
     const timeline = new AckTimeline();
     this.#timeline = timeline;
     const { means } = this.#preparation;
-    const round = new DrillRound({ cluster, load, timeline, chance: chance.fork(number), means });
+    const round = new DrillRound({ cluster, load, timeline, chance: chance.fork(number), means, patienceMs });
     try {
       load.start(timeline);
       told('under load');
       await Promise.race([this.#underLoad(round), this.#stopped]);
       told('waits for the last answers');
-      await Promise.race([load.stop(ANSWERED_MS_MAX), this.#stopped]);
+      await Promise.race([load.stop(patienceMs), this.#stopped]);
     } finally {
       this.#report.takeRound(round);
     }

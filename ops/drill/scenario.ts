@@ -1,3 +1,4 @@
+import type { Acknowledged } from './acknowledged.ts';
 import type { Placement } from './drill-cluster.ts';
 import type { DrillRound } from './drill-round.ts';
 import type { ProcessOptions } from './veritape-process.ts';
@@ -30,5 +31,10 @@ export interface Preparation {
   readonly folder?: string;
   /** Handed to the rounds. */
   readonly means?: unknown;
+  /** What clients know, and what the venue was, before the drill. */
+  readonly before?: {
+    readonly told: readonly Acknowledged[];
+    readonly state: { readonly sequence: number; readonly stateHash: string; readonly by: string };
+  };
   readonly undo?: () => void;
 }
