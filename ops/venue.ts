@@ -79,6 +79,14 @@ export interface StandbyEvents {
   readonly passedOver?: (why: string) => void;
 }
 
+/** The last step of a take-over. */
+export interface TakeOverStep {
+  /** Told when the replicas have applied all of the journal. */
+  readonly replicasReady: () => void;
+  /** No request that the server before has not answered is missing: clients need not ask again. */
+  readonly complete: boolean;
+}
+
 /** What a venue says when it is closed. */
 export interface VenueClosing {
   readonly sequence: number;
@@ -325,8 +333,8 @@ export class Venue {
   }
 
   /** The third step: serves. */
-  async takeOver(opened: JournalOpened, replicasReady: () => void): Promise<void> {
-    await this.#serve(opened, replicasReady);
+  async takeOver(opened: JournalOpened, step: TakeOverStep): Promise<void> {
+    await this.#serve(opened, step);
     void this.#snapshots.clean().catch((error: unknown) => {
       this.#notice({ level: 'warn', text: 'snapshots were not cleaned', fields: { why: asError(error).message } });
     });
@@ -339,10 +347,10 @@ export class Venue {
       this.#notice({ level: state === 'refused' ? 'warn' : 'info', text: `${measure}: ${state}`, fields });
   }
 
-  async #serve(opened: JournalOpened, replicasReady?: () => void): Promise<void> {
+  async #serve(opened: JournalOpened, step?: TakeOverStep): Promise<void> {
     this.#opened = opened;
     const ready = await this.#unlessFailed(this.#threads.begin(opened));
-    replicasReady?.();
+    step?.replicasReady();
     this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
     const port = this.#port;
     this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
@@ -356,7 +364,8 @@ export class Venue {
       ledger: this.#ledger,
       info: () => this.info(),
     });
-    this.#outlets.gateway?.announce({ sequence: opened.sequence, pid: process.pid });
+    const place = { sequence: opened.sequence, pid: process.pid, complete: step?.complete === true };
+    this.#outlets.gateway?.announce(place);
   }
 
   /** Takes no more commands; resolves when all that were taken are answered, or the venue failed. */
