@@ -73,6 +73,7 @@ test('a follower has the venue’s chain and state, compares digests and states,
   // Opened again, it is behind, and ends when it is not.
   const again = await follow({ copy, exitWhenCaughtUp: true }, copy.directory);
   expect(await again.ended).toEqual({ why: 'caughtUp', disagreement: undefined });
+  const other = await follow();
   const closing = await market.closeVenue();
   const { block, hash } = JournalReader.open(market.directory).last;
   expect(JournalReader.open(copy.directory).last).toMatchObject({ block, hash });
@@ -80,6 +81,14 @@ test('a follower has the venue’s chain and state, compares digests and states,
     closing.sequence,
     closing.stateHashes[0],
   ]);
+
+  // When the venue's host is lost for good, a copy can be served in its place, and is followed on.
+  await market.openVenue({ directory: copy.directory });
+  await other.reached(await tradeWindows(market, 1, 3));
+  const last = await market.closeVenue();
+  expect(last.sequence).toBeGreaterThan(closing.sequence);
+  await other.reached(last.sequence);
+  expect(other.follower.copy.stateHash()).toBe(last.stateHashes[0]);
 });
 
 test('what a follower publishes are the venue’s trades, and its bests wherever both tell one', async () => {
@@ -253,6 +262,14 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   expect(String(alone)).toMatch(
     /block 1 is not kept any more; the first one is \d+.*copy of the folders journal and snapshots/,
   );
+  // What it says to do.
+  await market.closeVenue();
+  const directory = copied(market.directory);
+  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  const begun = await follow({ exitWhenCaughtUp: true }, directory);
+  await tradeWindows(market, 1, 3);
+  expect(await begun.ended).toMatchObject({ why: 'caughtUp' });
+  expect(begun.follower.copy.restoredFrom).toBeGreaterThan(0);
 });
 
 test('blocks that come as datagrams are followed, and what is lost is asked for', async () => {
