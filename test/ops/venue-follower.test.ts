@@ -235,6 +235,8 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
   const first = await follow();
   await first.reached(await tradeWindows(market, 4));
+  const early = await follow({ until: 100 });
+  await early.ended;
   await market.closeVenue();
   const root = journalPath(market.directory);
   const [oldest, ...others] = readdirSync(root)
@@ -245,11 +247,12 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
   const sequence = await tradeWindows(market, 1, 2);
 
+  const given = first.follower.peers.given;
   const second = await follow({ exitWhenCaughtUp: true });
   expect(await second.ended).toMatchObject({ why: 'caughtUp' });
   expect(second.follower.repairs.taken).toBeGreaterThan(0);
   expect(second.follower.copy.last.sequence).toBe(sequence);
-  expect(first.follower.peers.given).toBe(second.follower.repairs.taken);
+  expect(first.follower.peers.given - given).toBe(second.follower.repairs.taken);
 
   await market.closeVenue();
   const third = await follow({ until: sequence });
@@ -257,8 +260,15 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   expect(third.follower.copy.stateHash()).toBe(second.follower.copy.stateHash());
   await expect(follow({ giveUpMs: 500 }).then(({ ended }) => ended)).resolves.toThrow(/nothing was heard of shard 3/);
 
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  // One that finds nobody goes on as soon as somebody comes.
   await first.stop();
+  const lonely = await follow({ until: sequence }, early.directory);
+  await lonely.until(() => lonely.follower.reader.counts.retries > 3);
+  const peer = await follow({}, second.directory);
+  expect(await lonely.ended).toMatchObject({ why: 'until' });
+  await peer.stop();
+
+  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
   const alone = await (await follow()).ended;
   expect(String(alone)).toMatch(
     /block 1 is not kept any more; the first one is \d+.*copy of the folders journal and snapshots/,
