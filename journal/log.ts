@@ -9,6 +9,7 @@ import { blockScratch, pointOf, type SegmentState } from './segmentfile.ts';
 import {
   BLOCK_KEY_BYTES,
   type ChainPoint,
+  damagedSegment,
   decodeNumber,
   encodeNumber,
   encodePoint,
@@ -549,10 +550,6 @@ export class JournalWriter {
     this.#segment = undefined;
     return error;
   }
-}
-
-function damagedSegment(segment: number, text: string): JournalError {
-  return JournalError.damaged(segmentFinding(segment, 'segment', text));
 }
 
 function given(genesis: Genesis | undefined, root: string): Genesis {
