@@ -1,4 +1,5 @@
-import { type BlockBuffer, BlockView, blockPages, checkBlock, checkHeader, HASH_AT, PAGE_BYTES } from './block.ts';
+import { type BlockBuffer, BlockView, checkHeader, HASH_AT } from './block.ts';
+import { bytesInSegment, checkRun } from './block-run.ts';
 import { HASH_BYTES } from './chain.ts';
 import { asJournalError, JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
@@ -217,37 +218,12 @@ export class JournalWriter {
     if (this.#sealedBlock !== this.#block) {
       throw new RangeError(`block: ${blocks[0]?.block} can not be copied while block ${this.#sealedBlock} is sealed`);
     }
-    const checked = this.#checkCopies(blocks);
+    const checked = checkRun(blocks, this.last, this.genesis.shard);
     for (let from = 0; from < checked.length; ) {
       const together = this.#fitting(checked, from);
       this.#putCopies(together);
       from += together.length;
     }
-  }
-
-  /** The blocks, checked against themselves, each other and the end of the journal. */
-  #checkCopies(blocks: readonly BlockView[]): BlockView[] {
-    let last: Pick<ChainPoint, 'block' | 'sequence' | 'epoch' | 'hash'> = {
-      block: this.#block,
-      sequence: this.#sequence,
-      epoch: this.#lastEpoch,
-      hash: this.#hash,
-    };
-    return blocks.map((block) => {
-      const checked = checkBlock(block.bytes, {
-        block: last.block + 1,
-        firstSequence: last.sequence + 1,
-        previousHash: last.hash,
-        epochMin: last.epoch,
-        shard: this.genesis.shard,
-      });
-      if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
-      // LMDB reads the value by its address, which goes wrong with shared memory.
-      if (checked.bytes.buffer instanceof SharedArrayBuffer)
-        throw new RangeError('block: must not be in shared memory');
-      last = pointOf(checked);
-      return checked;
-    });
   }
 
   /** Those from place `from` on that fit the segment in use, or the first one, which may need the next segment. */
@@ -573,11 +549,6 @@ export class JournalWriter {
     this.#segment = undefined;
     return error;
   }
-}
-
-/** What a block takes of a segment, in whole pages. */
-function bytesInSegment(block: BlockView): number {
-  return blockPages(block.count) * PAGE_BYTES;
 }
 
 function given(genesis: Genesis | undefined, root: string): Genesis {
