@@ -8,6 +8,7 @@ import { blockScratch, pointOf, type SegmentState } from './segmentfile.ts';
 import {
   BLOCK_KEY_BYTES,
   type ChainPoint,
+  damagedSegment,
   decodeNumber,
   encodeNumber,
   encodePoint,
@@ -578,10 +579,6 @@ export class JournalWriter {
 /** What a block takes of a segment, in whole pages. */
 function bytesInSegment(block: BlockView): number {
   return blockPages(block.count) * PAGE_BYTES;
-}
-
-function damagedSegment(segment: number, text: string): JournalError {
-  return JournalError.damaged(segmentFinding(segment, 'segment', text));
 }
 
 function given(genesis: Genesis | undefined, root: string): Genesis {
