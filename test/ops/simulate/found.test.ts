@@ -19,8 +19,8 @@ class Place {
   readonly kernel = new Kernel();
   readonly host = new Host('host');
   readonly disk = new Disk(
-    // Two blocks fill a segment.
-    { flushMicros: [FLUSH_MICROS, FLUSH_MICROS], entryOverheadBytes: 2 ** 20 },
+    // Some ten blocks fill a segment.
+    { flushMicros: [FLUSH_MICROS, FLUSH_MICROS], entryOverheadBytes: 2 ** 18 },
     { committed: () => undefined, flushed: () => undefined, lost: () => undefined },
   );
   readonly #faults = new Faults(1, {});
