@@ -20,7 +20,7 @@ class Place {
   readonly host = new Host('host');
   readonly disk = new Disk(
     // Some ten blocks fill a segment.
-    { flushMicros: [FLUSH_MICROS, FLUSH_MICROS], entryOverheadBytes: 2 ** 18 },
+    { flushMicros: [FLUSH_MICROS, FLUSH_MICROS], entryOverheadBytes: 2 ** 16 },
     { committed: () => undefined, flushed: () => undefined, lost: () => undefined },
   );
   readonly #faults = new Faults(1, {});
