@@ -1,18 +1,18 @@
 import { connect, headers, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
-import type { InstrumentInfo } from '../replicas/instrument-table.ts';
 import {
   type Answer,
   decodeAnswers,
   encodeRequest,
   MESSAGE_COMMANDS_MAX,
   type Refusal,
-  readReply,
 } from '../sequencer/messages.ts';
 import { infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
+import type { PlacedInstrument } from './instrument-directory.ts';
+import { PrimaryEpoch } from './primary-epoch.ts';
 import { ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
@@ -22,7 +22,7 @@ export interface VenueInfo {
   readonly epoch: number;
   readonly ackPolicy: string;
   readonly limits: { readonly answersPerSessionMax: number };
-  readonly instruments: readonly InstrumentInfo[];
+  readonly instruments: readonly PlacedInstrument[];
   readonly statistics: PipelineStatistics;
 }
 
@@ -62,6 +62,7 @@ const BACK_OFF_MS_MAX = 500;
 interface SharedConnection {
   readonly connection: NatsConnection;
   readonly inbox: ReplyInbox;
+  readonly primary: PrimaryEpoch;
   sessions: number;
 }
 
@@ -101,18 +102,18 @@ export class VenueClient {
   static async openSeveral(options: VenueClientOptions, count: number): Promise<VenueClient[]> {
     if (!Number.isInteger(count) || count < 1 || count > SESSIONS_TOGETHER_MAX)
       throw new RangeError(`sessions: ${count} must be a whole number from 1 to ${SESSIONS_TOGETHER_MAX}`);
-    const connection = await persist(options, 'NATS', () =>
-      connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
-    );
+    const connection = await join(options);
     try {
       const inbox = new ReplyInbox(connection);
+      const primary = new PrimaryEpoch();
+      primary.follow(connection, options.shard, inbox);
       const info = await readInfo(inbox, options);
-      const shared = { connection, inbox, sessions: count };
+      const shared = { connection, inbox, primary, sessions: count };
       const clients: VenueClient[] = [];
       for (let index = 0; index < count; index++) {
         const apart = BigInt((count - 1) * SESSIONS_TOGETHER_MAX + index) * USER_KEYS;
         const key = count === 1 ? options.key : BigInt(options.key) + apart;
-        clients.push(new VenueClient(options, shared, info, await openSession(inbox, { ...options, key })));
+        clients.push(new VenueClient(options, shared, info, await openSession(shared, { ...options, key })));
       }
       return clients;
     } catch (error) {
@@ -209,7 +210,7 @@ export class VenueClient {
   async #ask(batch: Batch): Promise<void> {
     let problem: string | undefined;
     try {
-      const reply = await ask(this.#shared.inbox, this.#options, batch.bytes);
+      const reply = await ask(this.#shared, this.#options, batch.bytes);
       const meaning = meaningOf(reply);
       if (meaning.kind === 'again') problem = meaning.why;
       else if (meaning.kind === 'final') {
@@ -259,14 +260,39 @@ export class VenueClient {
   }
 }
 
-async function ask(inbox: ReplyInbox, options: VenueClientOptions, bytes: Uint8Array): Promise<Uint32Array | Refusal> {
+/** What a venue tells, without a session. Rejects with {@link ClientError}. */
+export async function readVenueInfo(options: Omit<VenueClientOptions, 'account' | 'key'>): Promise<VenueInfo> {
+  const connection = await join(options);
+  try {
+    return await readInfo(new ReplyInbox(connection), options);
+  } finally {
+    await connection.close();
+  }
+}
+
+function join(options: Patience & Pick<VenueClientOptions, 'connection'>): Promise<NatsConnection> {
+  return persist(options, 'NATS', () =>
+    connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
+  );
+}
+
+type Patience = Pick<VenueClientOptions, 'giveUpMs' | 'onRetry'>;
+
+async function ask(
+  { inbox, primary }: SharedConnection,
+  options: VenueClientOptions,
+  bytes: Uint8Array,
+): Promise<Uint32Array | Refusal> {
   const carried = options.token === undefined ? undefined : headers();
   if (options.token !== undefined) carried?.set(TOKEN_HEADER, options.token);
   const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
-  return readReply(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
+  return primary.read(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
 }
 
-function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<VenueInfo> {
+function readInfo(
+  inbox: ReplyInbox,
+  options: Patience & Pick<VenueClientOptions, 'shard' | 'answerMsMax'>,
+): Promise<VenueInfo> {
   return persist(options, 'info', async () => {
     const timeout = options.answerMsMax ?? ANSWER_MS_MAX;
     const reply = await inbox.ask(infoSubject(options.shard), new Uint8Array(), timeout);
@@ -275,14 +301,14 @@ function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<Venue
 }
 
 async function openSession(
-  inbox: ReplyInbox,
+  shared: SharedConnection,
   options: VenueClientOptions,
 ): Promise<{ number: number; handled: number }> {
   const words = new Uint32Array(COMMAND_WORDS);
   encodeCommand(words, 0, { op: 'sessionOpen', account: options.account, id: options.key });
   const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
   return persist(options, 'session', async () => {
-    const reply = await ask(inbox, options, request);
+    const reply = await ask(shared, options, request);
     if (!(reply instanceof Uint32Array)) {
       const meaning = meaningOf(reply);
       if (meaning.kind === 'again') throw new Error(meaning.why);
@@ -296,7 +322,7 @@ async function openSession(
 }
 
 /** Tries until it works, the refusal is final, or the time to give up has come. */
-async function persist<T>(options: VenueClientOptions, what: string, attempt: () => Promise<T>): Promise<T> {
+async function persist<T>(options: Patience, what: string, attempt: () => Promise<T>): Promise<T> {
   const started = performance.now();
   for (let backOffMs = BACK_OFF_MS_MIN; ; backOffMs = Math.min(backOffMs * 2, BACK_OFF_MS_MAX)) {
     try {
