@@ -390,9 +390,10 @@ export class JournalWriter {
     }
     this.#enter(segment, before, 'raise');
     for (;;) {
-      const state = this.#current().file.state();
+      const state = this.#ownState();
       if (state.sealed === undefined) {
         if (this.#store.has(segment + 1)) {
+          this.#ownState();
           throw this.#broken('not sealed, but there is a next segment');
         }
         this.#readTail(state);
@@ -403,6 +404,13 @@ export class JournalWriter {
       else this.#enter(state.next, state.sealed, 'raise');
       segment++;
     }
+  }
+
+  /** The state of the segment in use, unless another writer has taken that over since. */
+  #ownState(): SegmentState {
+    const state = this.#current().file.state();
+    if (state.epoch !== this.#epoch) throw this.#lost(state.epoch);
+    return state;
   }
 
   /** Steps 2 and 3 of giving up the segment in use, which is sealed. */
