@@ -45,9 +45,9 @@ export interface EpochRecord {
   readonly end: ChainPoint;
 }
 
-export const EPOCH_RECORD_BYTES = 192;
+const EPOCH_RECORD_BYTES = 192;
 export const NONCE_BYTES = 16;
-export const NODE_NAME_BYTES_MAX = 32;
+const NODE_NAME_BYTES_MAX = 32;
 const RECORD_MAGIC = 0x5245_5456;
 const BEAT_MAGIC = 0x424c_5456;
 const VERSION = 1;
@@ -143,7 +143,7 @@ export interface Heartbeat {
   readonly node: string;
 }
 
-export const HEARTBEAT_BYTES = 72;
+const HEARTBEAT_BYTES = 72;
 const BEAT_CRC_AT = 68;
 
 export function encodeHeartbeat(beat: Heartbeat): Buffer {

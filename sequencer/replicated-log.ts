@@ -54,3 +54,25 @@ export type PublishOutcome =
   | { readonly kind: 'refused'; readonly text: string }
   /** Nobody knows whether it was stored, or will be. */
   | { readonly kind: 'unknown'; readonly text: string };
+
+export type ReplicatedLogErrorCode =
+  | 'no-jetstream'
+  /** Fewer servers than copies were asked for. */
+  | 'too-few-servers'
+  /** There is a stream, and it promises something else. */
+  | 'other-settings'
+  /** The server takes no messages as large as a block. */
+  | 'payload-limit'
+  /** It can not be reached, or says something else. */
+  | 'unavailable';
+
+/** The replicated log can not be used as it is. */
+export class ReplicatedLogError extends Error {
+  override readonly name = 'ReplicatedLogError';
+  readonly code: ReplicatedLogErrorCode;
+
+  constructor(code: ReplicatedLogErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
