@@ -7,9 +7,9 @@ import { GENESIS_BYTES } from '../../journal/genesis.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { dataPath, journalPath, SEGMENT_BYTES_MIN, segmentPath } from '../../journal/segments.ts';
 import { SNAPSHOT_HEADER_BYTES } from '../../journal/snapshots.ts';
+import { closingOf, type Ending, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 import { writeJournal } from '../ops/journal-fixture.ts';
-import { closingOf, type Ending, endAllProcesses, VeritapeProcess } from './server-process.ts';
 
 const CYCLES = 16;
 const SIZES = [1, 30, 700, 1021];

@@ -9,7 +9,7 @@ import { pointOf } from '../../journal/segmentfile.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { BLOCKS_AHEAD_MAX, BlockReader, BlockReaderError } from '../../sequencer/block-reader.ts';
 import { blockSubject, repairSubject } from '../../sequencer/nats-gateway.ts';
-import { CuttableLink } from './cuttable-link.ts';
+import { TcpLink } from '../../ops/drill/tcp-link.ts';
 import { expectSameEnd, RemoteReplica, trade, until } from './remote-replica.ts';
 import { Market, SHARD } from './venue-on-nats.ts';
 
@@ -19,7 +19,7 @@ const QUIET_MS = 300;
 let market: Market;
 const readers: BlockReader[] = [];
 const connections: NatsConnection[] = [];
-const links: CuttableLink[] = [];
+const links: TcpLink[] = [];
 beforeEach(async () => {
   market = await Market.open();
 });
@@ -45,8 +45,8 @@ async function replica(): Promise<RemoteReplica> {
 }
 
 /** A replica behind a link that can be cut. */
-async function replicaFarAway(): Promise<{ far: RemoteReplica; link: CuttableLink }> {
-  const link = await CuttableLink.to(market.nats.port);
+async function replicaFarAway(): Promise<{ far: RemoteReplica; link: TcpLink }> {
+  const link = await TcpLink.to(market.nats.port);
   links.push(link);
   const connection = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
   connections.push(connection);

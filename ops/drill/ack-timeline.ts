@@ -1,0 +1,107 @@
+/** What a bar of the picture stands for. */
+export const BIN_MS = 10;
+/** Replies whose moment is kept; later ones are counted in their bin alone. */
+const REPLIES_MAX = 2 ** 20;
+/** A timeline is of one round, which takes seconds; after so long, acknowledgements fall into the last bin. */
+const BINS_MAX = 360_000;
+
+/** `fault` is what a drill did, `recovery` what the venue did about it, `note` the rest. */
+export type TimelineEventKind = 'fault' | 'recovery' | 'note';
+
+export interface TimelineEvent {
+  /** Since the begin of the timeline. */
+  readonly atMs: number;
+  readonly kind: TimelineEventKind;
+  readonly text: string;
+}
+
+/** A time without acknowledgements. */
+export interface Gap {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** When commands were acknowledged, and what happened meanwhile. Times are milliseconds since it began. */
+export class AckTimeline {
+  readonly events: TimelineEvent[] = [];
+  readonly #startedAt = performance.now();
+  readonly #times: number[] = [];
+  /** Highest sequence that each of the replies told. */
+  readonly #sequences: number[] = [];
+  #bins = new Uint32Array(1024);
+  #binsUsed = 0;
+  #count = 0;
+  #lastMs = 0;
+  #longest: Gap = { fromMs: 0, toMs: 0 };
+
+  /** Milliseconds since the timeline began. */
+  get nowMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** When the last acknowledgement came; 0 before the first. */
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
+  /** The longest time without an acknowledgement, from the begin to the last of them. */
+  get longestGap(): Gap {
+    return this.#longest;
+  }
+
+  /** A reply came that acknowledges `count` commands, the last of them at `sequence`. */
+  acknowledged(count: number, sequence: number): void {
+    const nowMs = this.nowMs;
+    this.#count += count;
+    if (this.#times.length < REPLIES_MAX) {
+      this.#times.push(nowMs);
+      this.#sequences.push(sequence);
+    }
+    if (nowMs - this.#lastMs > this.#longest.toMs - this.#longest.fromMs)
+      this.#longest = { fromMs: this.#lastMs, toMs: nowMs };
+    this.#lastMs = nowMs;
+    const bin = Math.min(BINS_MAX - 1, Math.floor(nowMs / BIN_MS));
+    if (bin >= this.#bins.length) {
+      const grown = new Uint32Array(Math.max(bin + 1, this.#bins.length * 2));
+      grown.set(this.#bins);
+      this.#bins = grown;
+    }
+    this.#bins[bin] = (this.#bins[bin] as number) + count;
+    this.#binsUsed = Math.max(this.#binsUsed, bin + 1);
+  }
+
+  /** Notes what happened; gives when. */
+  mark(kind: TimelineEventKind, text: string): number {
+    const atMs = this.nowMs;
+    this.events.push({ atMs, kind, text });
+    return atMs;
+  }
+
+  /** When the first acknowledgement of a command after `sequence` came, not before `fromMs`; undefined if none has yet. */
+  firstAfter(sequence: number, fromMs: number): number | undefined {
+    for (let index = firstNotBefore(this.#times, fromMs); index < this.#times.length; index++)
+      if ((this.#sequences[index] as number) > sequence) return this.#times[index];
+    return undefined;
+  }
+
+  /** Commands acknowledged in each {@link BIN_MS}. */
+  bins(): Uint32Array {
+    return this.#bins.slice(0, this.#binsUsed);
+  }
+}
+
+/** Index of the first of sorted times that is not before a moment. */
+function firstNotBefore(times: readonly number[], momentMs: number): number {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((times[middle] as number) < momentMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
