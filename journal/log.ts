@@ -1,35 +1,26 @@
-import { existsSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { type BlockBuffer, BlockView, checkBlock, checkHeader, HASH_AT } from './block.ts';
 import { HASH_BYTES } from './chain.ts';
 import { JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
-import { WriterLock } from './lock.ts';
-import { blockScratch, pointOf, SegmentFile, type SegmentState } from './segmentfile.ts';
+import { SegmentFolder } from './segment-folder.ts';
+import type { Claim, SegmentEntries, SegmentStore, Spare, WritableSegment } from './segment-store.ts';
+import { blockScratch, pointOf, type SegmentState } from './segmentfile.ts';
 import {
   BLOCK_KEY_BYTES,
   type ChainPoint,
-  dataPath,
   decodeNumber,
-  type Environment,
   encodeNumber,
   encodePoint,
   journalPath,
   KEY,
-  listSegments,
-  listSpares,
-  makeFolder,
   missingSegment,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
   SEGMENT_SLACK_BYTES,
   samePoint,
   segmentFinding,
-  syncFolder,
   writeBlockKey,
 } from './segments.ts';
-import { put, SegmentWriter } from './segmentwriter.ts';
-import { SpareSegment } from './spare.ts';
 
 export interface WriterOptions {
   /** Needed to create a journal; ignored if there is one. */
@@ -67,16 +58,16 @@ const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBI
 export class JournalWriter {
   readonly genesis: Genesis;
   readonly #genesisBytes: Buffer;
-  readonly #root: string;
+  readonly #store: SegmentStore;
   readonly #segmentBytesMax: number;
   readonly #preallocate: boolean;
-  readonly #lock: WriterLock;
+  readonly #claim: Claim;
   readonly #key = Buffer.alloc(BLOCK_KEY_BYTES);
   readonly #hash = Buffer.alloc(HASH_BYTES);
   #value: Buffer = Buffer.alloc(0);
   #epoch = 0;
-  #segment: SegmentWriter | undefined;
-  #spare: SpareSegment | undefined;
+  #segment: WritableSegment | undefined;
+  #spare: Spare | undefined;
   #spareFailed = false;
   #block = 0;
   #sequence = 0;
@@ -91,45 +82,48 @@ export class JournalWriter {
   #closing: Promise<void> = Promise.resolve();
 
   static open(dir: string, options: WriterOptions = {}): JournalWriter {
+    return JournalWriter.over(new SegmentFolder(journalPath(dir)), options);
+  }
+
+  /** Like {@link open}, for a journal that is kept elsewhere than in a folder. */
+  static over(store: SegmentStore, options: WriterOptions = {}): JournalWriter {
     const bytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX;
     if (!Number.isSafeInteger(bytesMax) || bytesMax < SEGMENT_BYTES_MIN) {
       throw new RangeError(
         `segmentBytesMax: ${bytesMax} must be a whole number of at least ${SEGMENT_BYTES_MIN} bytes`,
       );
     }
-    const root = journalPath(dir);
-    const segments = listSegments(root);
+    const segments = store.list();
     if (segments.length === 0 && options.genesis === undefined) {
-      throw new JournalError('not-a-journal', `${root} holds no journal, and there is no genesis to create one with`);
+      const text = `${store.root} holds no journal, and there is no genesis to create one with`;
+      throw new JournalError('not-a-journal', text);
     }
-    makeFolder(root);
-    syncFolder(dirname(root));
-    const lock = WriterLock.acquire(root, options.takeOver === true);
+    const claim = store.claim(options.takeOver === true);
     let writer: JournalWriter | undefined;
     try {
-      for (const spare of listSpares(root)) rmSync(spare, { recursive: true, force: true });
-      writer = new JournalWriter(root, segments, lock, bytesMax, options);
-      writer.#begin(listSegments(root));
+      store.clearSpares();
+      writer = new JournalWriter(store, segments, claim, bytesMax, options);
+      writer.#begin(store.list());
       return writer;
     } catch (error) {
       void writer?.close();
-      lock.release();
+      claim.release();
       throw toJournalError(error, 'opening the journal');
     }
   }
 
   private constructor(
-    root: string,
+    store: SegmentStore,
     segments: readonly number[],
-    lock: WriterLock,
+    claim: Claim,
     bytesMax: number,
     options: WriterOptions,
   ) {
-    this.#root = root;
-    this.#lock = lock;
+    this.#store = store;
+    this.#claim = claim;
     this.#segmentBytesMax = bytesMax;
     this.#preallocate = options.preallocate !== false;
-    this.#genesisBytes = storedGenesis(root, segments) ?? encodeGenesis(given(options.genesis, root));
+    this.#genesisBytes = storedGenesis(store, segments) ?? encodeGenesis(given(options.genesis, store.root));
     this.genesis = decodeGenesis(this.#genesisBytes);
   }
 
@@ -201,7 +195,7 @@ export class JournalWriter {
     if (header.block !== this.#block + 1 || !header.previousHash.equals(this.#hash)) {
       throw new RangeError(`block: ${header.block} must be block ${this.#block + 1}, which was sealed before it`);
     }
-    this.#store(header, this.#putBlock);
+    this.#put(header, this.#putBlock);
   }
 
   /**
@@ -224,7 +218,7 @@ export class JournalWriter {
     if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
     // LMDB reads the value by its address, which goes wrong with shared memory.
     if (checked.bytes.buffer instanceof SharedArrayBuffer) throw new RangeError('block: must not be in shared memory');
-    this.#store(checked, checked.epoch > this.#epoch ? this.#putRaising(checked.epoch) : this.#putBlock);
+    this.#put(checked, checked.epoch > this.#epoch ? this.#putRaising(checked.epoch) : this.#putBlock);
     this.#epoch = Math.max(this.#epoch, checked.epoch);
     this.#sealedBlock = this.#block;
     this.#sealedSequence = this.#sequence;
@@ -239,9 +233,9 @@ export class JournalWriter {
     }
     const value = encodeNumber(epoch);
     try {
-      this.#current().transact(value.length, (environment) => {
-        this.#checkEpoch(environment, this.#epoch);
-        put(environment, KEY.epoch, value);
+      this.#current().transact(value.length, (entries) => {
+        this.#checkEpoch(entries, this.#epoch);
+        entries.put(KEY.epoch, value);
       });
     } catch (error) {
       throw this.#fail(toJournalError(error, `raising the epoch to ${epoch}`));
@@ -249,7 +243,7 @@ export class JournalWriter {
     this.#epoch = epoch;
   }
 
-  #store(block: BlockView, action: (environment: Environment) => void): void {
+  #put(block: BlockView, action: (entries: SegmentEntries) => void): void {
     const { bytes } = block;
     try {
       const used = this.#current().usedBytes;
@@ -298,7 +292,7 @@ export class JournalWriter {
   #growSpare(): boolean {
     if (!this.#preallocate || this.#failure !== undefined || this.#spareFailed) return false;
     try {
-      this.#spare ??= new SpareSegment(this.#root, this.#segmentBytesMax);
+      this.#spare ??= this.#store.makeSpare(this.#segmentBytesMax);
       this.#spare.grow();
       return true;
     } catch {
@@ -310,19 +304,19 @@ export class JournalWriter {
   /** Nothing has to be waited for but the release of LMDB's memory. */
   async close(): Promise<void> {
     if (this.#failure === undefined) this.#fail(new JournalError('closed', 'the journal was closed'));
-    this.#lock.release();
+    this.#claim.release();
     await this.#closing;
   }
 
-  readonly #putBlock = (environment: Environment): void => {
-    this.#checkEpoch(environment, this.#epoch);
-    put(environment, this.#key, this.#value, true);
+  readonly #putBlock = (entries: SegmentEntries): void => {
+    this.#checkEpoch(entries, this.#epoch);
+    entries.put(this.#key, this.#value, true);
   };
 
-  #putRaising(epoch: number): (environment: Environment) => void {
-    return (environment) => {
-      this.#putBlock(environment);
-      put(environment, KEY.epoch, encodeNumber(epoch));
+  #putRaising(epoch: number): (entries: SegmentEntries) => void {
+    return (entries) => {
+      this.#putBlock(entries);
+      entries.put(KEY.epoch, encodeNumber(epoch));
     };
   }
 
@@ -348,14 +342,14 @@ export class JournalWriter {
     for (;;) {
       const state = this.#current().file.state();
       if (state.sealed === undefined) {
-        if (existsSync(dataPath(this.#root, segment + 1))) {
+        if (this.#store.has(segment + 1)) {
           throw this.#broken('not sealed, but there is a next segment');
         }
         this.#readTail(state);
         return;
       }
       if (state.next === undefined) this.#follow(state.sealed, 'raise');
-      else if (!existsSync(dataPath(this.#root, state.next))) throw missingSegment(this.#root, state.next);
+      else if (!this.#store.has(state.next)) throw missingSegment(this.#store.root, state.next);
       else this.#enter(state.next, state.sealed, 'raise');
       segment++;
     }
@@ -368,12 +362,12 @@ export class JournalWriter {
     this.#segment = undefined;
     try {
       const next = old.segment + 1;
-      if (!existsSync(dataPath(this.#root, next))) this.#makeSegment(next);
+      if (!this.#store.has(next)) this.#makeSegment(next);
       this.#enter(next, sealed, mode);
       const value = encodeNumber(next);
-      old.transact(value.length, (environment) => {
-        this.#checkEpoch(environment, epoch);
-        put(environment, KEY.next, value);
+      old.transact(value.length, (entries) => {
+        this.#checkEpoch(entries, epoch);
+        entries.put(KEY.next, value);
       });
     } finally {
       void old.close();
@@ -383,9 +377,9 @@ export class JournalWriter {
   #roll(): void {
     const sealed = this.last;
     const value = encodePoint(sealed);
-    this.#current().transact(value.length, (environment) => {
-      this.#checkEpoch(environment, this.#epoch);
-      put(environment, KEY.sealed, value);
+    this.#current().transact(value.length, (entries) => {
+      this.#checkEpoch(entries, this.#epoch);
+      entries.put(KEY.sealed, value);
     });
     this.#follow(sealed, 'keep');
   }
@@ -397,7 +391,7 @@ export class JournalWriter {
   #enter(segment: number, before: ChainPoint, mode: 'raise' | 'keep'): void {
     void this.#segment?.close();
     this.#segment = undefined;
-    this.#segment = new SegmentWriter(this.#root, segment, this.#segmentBytesMax, (state) => {
+    this.#segment = this.#store.write(segment, this.#segmentBytesMax, (state) => {
       const broken = (text: string): JournalError => damagedSegment(segment, text);
       if (!state.begun) return;
       if (!state.genesis.equals(this.#genesisBytes)) throw broken('created with another genesis');
@@ -406,8 +400,8 @@ export class JournalWriter {
       }
     });
     const start = encodePoint(before);
-    this.#segment.transact(start.length, (environment) => {
-      const bytes = environment.getBinary(KEY.epoch);
+    this.#segment.transact(start.length, (entries) => {
+      const bytes = entries.get(KEY.epoch);
       const stored = bytes === undefined ? undefined : decodeNumber(bytes);
       if (bytes !== undefined && stored === undefined) throw this.#broken('the epoch is damaged');
       if (stored !== undefined && mode === 'keep') {
@@ -415,10 +409,10 @@ export class JournalWriter {
         return;
       }
       this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
-      put(environment, KEY.epoch, encodeNumber(this.#epoch));
+      entries.put(KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;
-      put(environment, KEY.genesis, this.#genesisBytes);
-      put(environment, KEY.start, start);
+      entries.put(KEY.genesis, this.#genesisBytes);
+      entries.put(KEY.start, start);
     });
   }
 
@@ -455,16 +449,16 @@ export class JournalWriter {
     const ready = this.#spare;
     this.#spare = undefined;
     this.#spareFailed = false;
-    const spare = ready ?? new SpareSegment(this.#root, this.#segmentBytesMax);
+    const spare = ready ?? this.#store.makeSpare(this.#segmentBytesMax);
     // The first segment is written out before it is used; later there is no time for that.
     if (this.#preallocate && segment === 1) spare.fill();
     spare.become(segment);
     // A take-over clears away spares, and may have met ours.
-    if (!existsSync(dataPath(this.#root, segment))) new SpareSegment(this.#root, this.#segmentBytesMax).become(segment);
+    if (!this.#store.has(segment)) this.#store.makeSpare(this.#segmentBytesMax).become(segment);
   }
 
   #inspect(segment: number): SegmentState {
-    const file = new SegmentFile(this.#root, segment);
+    const file = this.#store.open(segment, false);
     try {
       return file.state();
     } finally {
@@ -472,13 +466,13 @@ export class JournalWriter {
     }
   }
 
-  #current(): SegmentWriter {
+  #current(): WritableSegment {
     if (this.#segment === undefined) throw new JournalError('closed', 'the journal is closed');
     return this.#segment;
   }
 
-  #checkEpoch(environment: Environment, epoch: number): void {
-    const bytes = environment.getBinaryFast(KEY.epoch);
+  #checkEpoch(entries: SegmentEntries, epoch: number): void {
+    const bytes = entries.get(KEY.epoch);
     const stored = bytes === undefined ? undefined : bytes.readUInt32LE(4) * 2 ** 32 + bytes.readUInt32LE(0);
     if (stored !== epoch) throw this.#lost(stored);
   }
@@ -511,9 +505,9 @@ function given(genesis: Genesis | undefined, root: string): Genesis {
   return genesis;
 }
 
-function storedGenesis(root: string, segments: readonly number[]): Buffer | undefined {
+function storedGenesis(store: SegmentStore, segments: readonly number[]): Buffer | undefined {
   for (const segment of segments.toReversed()) {
-    const file = new SegmentFile(root, segment);
+    const file = store.open(segment, false);
     try {
       const state = file.state();
       if (state.begun) return state.genesis;

@@ -11,6 +11,7 @@ import { type Finding, JournalError } from './findings.ts';
 import { GENESIS_BYTES } from './genesis.ts';
 import { PageDamage, PageFile, type PageNode, type Snapshot } from './pages.ts';
 import { checkPages, findNode, lastLeaf, leafOf } from './pagetree.ts';
+import type { StoredSegment } from './segment-store.ts';
 import {
   blockKey,
   blockOfKey,
@@ -20,7 +21,6 @@ import {
   decodePoint,
   KEY,
   segmentFinding,
-  segmentPath,
 } from './segments.ts';
 
 /** Where a block of a segment is. */
@@ -61,16 +61,13 @@ export function pointOf(block: BlockView): ChainPoint {
 }
 
 /** One segment, read without LMDB. Errors name the segment. */
-export class SegmentFile {
+export class SegmentFile implements StoredSegment {
   readonly segment: number;
-  /** The folder the segment is in. */
-  readonly folder: string;
   readonly #pages: PageFile;
   readonly #flushedMax: ((newest: number) => number) | undefined;
 
   constructor(root: string, segment: number, flushedMax?: (newest: number) => number) {
     this.segment = segment;
-    this.folder = segmentPath(root, segment);
     this.#pages = new PageFile(dataPath(root, segment));
     this.#flushedMax = flushedMax;
   }

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { JournalError } from './findings.ts';
+import type { SegmentEntries, WritableSegment } from './segment-store.ts';
 import { SegmentFile, type SegmentState } from './segmentfile.ts';
 import {
   dataPath,
@@ -27,7 +28,7 @@ const OVERWRITE = {};
  * writing zeros behind the end of the file. These are appended, never written at a place: a writer that was fenced while
  * it did so can only lengthen the file.
  */
-export class SegmentWriter {
+export class SegmentWriter implements WritableSegment, SegmentEntries {
   readonly segment: number;
   readonly file: SegmentFile;
   readonly #environment: Environment;
@@ -64,10 +65,22 @@ export class SegmentWriter {
   }
 
   /** Runs `action` in a transaction that adds up to `bytes`. When this returns, its changes are on disk. */
-  transact(bytes: number, action: (environment: Environment) => void): void {
+  transact(bytes: number, action: (entries: SegmentEntries) => void): void {
     this.#reserve(bytes);
-    this.#environment.transactionSync(() => action(this.#environment));
+    this.#environment.transactionSync(() => action(this));
     this.#usedBytes = this.file.usedBytes();
+  }
+
+  /** In a transaction. */
+  get(key: Buffer): Buffer | undefined {
+    return this.#environment.getBinaryFast(key);
+  }
+
+  /** In a transaction. */
+  put(key: Buffer, value: Buffer, append = false): void {
+    // Declared without a result; in a transaction it tells whether the entry was stored.
+    const stored: unknown = this.#environment.putSync(key, value, append ? APPEND : OVERWRITE);
+    if (stored === false) throw new JournalError('write-failed', 'LMDB has an entry where a new one belongs');
   }
 
   async close(): Promise<void> {
@@ -89,13 +102,6 @@ export class SegmentWriter {
       if (this.#fileBytes < needed) throw error;
     }
   }
-}
-
-/** Stores an entry, in a transaction. Appending demands that it is the last one and new. */
-export function put(environment: Environment, key: Buffer, value: Buffer, append = false): void {
-  // Declared without a result; in a transaction it tells whether the entry was stored.
-  const stored: unknown = environment.putSync(key, value, append ? APPEND : OVERWRITE);
-  if (stored === false) throw new JournalError('write-failed', 'LMDB has an entry where a new one belongs');
 }
 
 /**

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Logger } from 'pino';
 import { SEGMENT_BYTES_MIN } from '../journal/segments.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
@@ -10,16 +9,16 @@ import { ACK_POLICIES, type AckPolicy } from '../sequencer/command-port.ts';
 import {
   BYTES_PER_SECOND_DEFAULT,
   BYTES_PER_SECOND_MIN,
-  checkMulticast,
   type MulticastOptions,
   TTL_DEFAULT,
   TTL_MAX,
 } from '../sequencer/datagram-sender.ts';
 import { IDLE_STRATEGIES, type IdleStrategy } from '../sequencer/doorbell.ts';
-import { tokenDigest } from '../sequencer/nats-gateway.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
+import { tokenDigest } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
+import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { printResult } from './cli/result.ts';
 import { UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
@@ -155,24 +154,6 @@ export function registerServe(program: Command): void {
     .option('--json', 'print the closing report as one JSON object')
     .action((options: ServeOptions) => serve(options));
   withExamples(command, 'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME');
-}
-
-/** Reads ADDRESS:PORT. */
-function multicastPlace(text: string): Pick<MulticastOptions, 'address' | 'port'> {
-  const [, address = '', port = ''] = /^([^:]+):(\d{1,5})$/.exec(text) ?? [];
-  try {
-    checkMulticast({ address, port: Number(port) });
-  } catch {
-    throw new InvalidArgumentError(
-      'It must be the IPv4 address of a multicast group or of one host, a colon, and a port from 1 to 65535.',
-    );
-  }
-  return { address, port: Number(port) };
-}
-
-function interfaceAddress(text: string): string {
-  if (isIPv4(text)) return text;
-  throw new InvalidArgumentError('It must be the IPv4 address of an interface of this host.');
 }
 
 function multicastOptions(options: ServeOptions): MulticastOptions | undefined {

@@ -15,6 +15,12 @@ export interface SnapshotTaken {
   readonly stateHash: string;
 }
 
+/** Who is told of it. */
+export interface SnapshotListener {
+  readonly tell: (notice: Notice) => void;
+  readonly written: (snapshot: SnapshotTaken) => void;
+}
+
 const DURABLE_POLL_MS = 5;
 
 /**
@@ -27,16 +33,16 @@ export class SnapshotKeeper {
   readonly #memory: PipelineMemory;
   readonly #shard: number;
   readonly #status: Int32Array;
-  readonly #tell: (notice: Notice) => void;
+  readonly #listener: SnapshotListener;
   #waiting: EncodedSnapshot | undefined;
   #working: Promise<void> | undefined;
 
-  constructor(directory: string, shard: number, memory: PipelineMemory, kept: number, tell: (notice: Notice) => void) {
+  constructor(directory: string, shard: number, memory: PipelineMemory, kept: number, listener: SnapshotListener) {
     this.#store = new SnapshotStore(directory, kept);
     this.#shard = shard;
     this.#memory = memory;
     this.#status = new Int32Array(memory.status);
-    this.#tell = tell;
+    this.#listener = listener;
   }
 
   /** Removes what a server that died left behind. */
@@ -64,7 +70,11 @@ export class SnapshotKeeper {
         await this.#write(snapshot);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        this.#tell({ level: 'warn', text: 'snapshot was not written', fields: { sequence: snapshot.sequence, why } });
+        this.#listener.tell({
+          level: 'warn',
+          text: 'snapshot was not written',
+          fields: { sequence: snapshot.sequence, why },
+        });
       }
     }
   }
@@ -100,7 +110,8 @@ export class SnapshotKeeper {
       stateHash: header.stateHash.toString('hex'),
     };
     this.taken.push(taken);
-    this.#tell({
+    this.#listener.written(taken);
+    this.#listener.tell({
       level: 'info',
       text: 'snapshot written',
       fields: { ...taken, encodeMs: Math.round(snapshot.encodeMs) },

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { BlockLookup } from '../journal/block-lookup.ts';
 import { EventType } from '../journal/events.ts';
 import { JournalError } from '../journal/findings.ts';
-import { checkLimits, DEFAULT_LIMITS, type Genesis, type VenueLimits } from '../journal/genesis.ts';
+import { checkLimits, DEFAULT_LIMITS, encodeGenesis, type Genesis, type VenueLimits } from '../journal/genesis.ts';
 import { JournalReader } from '../journal/reader.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
 import { DIGEST_EVERY } from '../replicas/event-digest.ts';
@@ -25,6 +25,8 @@ import type { SequencerStopped, SequencerThreadData } from '../sequencer/sequenc
 import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { threadEntry } from '../sequencer/thread-entry.ts';
+import { StateLedger } from '../sequencer/venue-state.ts';
+import { DurablePlace } from './durable-place.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import { InProcessSession } from './in-process-session.ts';
 import { InstrumentDirectory } from './instrument-directory.ts';
@@ -119,6 +121,7 @@ export class Venue {
   readonly #names = new Map<string, Worker>();
   readonly #stopped: (ReplicaReport & { kind: 'stopped' })[] = [];
   readonly #digests = new Map<number, number>();
+  readonly #ledger = new StateLedger();
   #digestsCompared = 0;
   #memory: PipelineMemory | undefined;
   #bells: Bells | undefined;
@@ -247,9 +250,10 @@ export class Venue {
     this.#host.rings(memory);
     this.#bells = new Bells(memory);
     const kept = options.snapshotsKept ?? SNAPSHOTS_KEPT;
-    this.#snapshots = new SnapshotKeeper(options.directory, opened.genesis.shard, memory, kept, (notice) =>
-      this.#notice(notice),
-    );
+    this.#snapshots = new SnapshotKeeper(options.directory, opened.genesis.shard, memory, kept, {
+      tell: (notice) => this.#notice(notice),
+      written: ({ sequence, stateHash }) => this.#ledger.state(sequence, stateHash),
+    });
     await this.#snapshots.clean();
     const ready = await Promise.all(
       Array.from({ length: this.#replicas }, (_, replica) =>
@@ -383,6 +387,7 @@ export class Venue {
   ): Promise<void> {
     const reader = JournalReader.open(this.#options.directory);
     const lookup = new BlockLookup(reader);
+    const place = new DurablePlace(this.#require(this.#memory), reader.last);
     const fault = (error: Error): Error =>
       new EnvironmentFault(`NATS at ${nats.connection.servers ?? '127.0.0.1:4222'}: ${error.message}`);
     this.#gateway = await NatsGateway.connect({
@@ -392,6 +397,15 @@ export class Venue {
       tokens: nats.tokens,
       sessions,
       info: () => this.info(),
+      genesis: encodeGenesis(this.genesis),
+      state: (after) => ({
+        shard: this.genesis.shard,
+        genesisHash: reader.genesisHash.toString('hex'),
+        epoch: this.epoch,
+        ...place.read(),
+        digestEvery: DIGEST_EVERY,
+        ...this.#ledger.after(after),
+      }),
       firstBlock: () => reader.firstBlock,
       readBlock: (block) => {
         // In this process the reader sees a block before it is on disk.
@@ -496,6 +510,7 @@ export class Venue {
   }
 
   #compareDigest(report: ReplicaReport & { kind: 'digest' }): void {
+    if (report.replica === 0) this.#ledger.digest(report.sequence, report.value);
     const other = this.#digests.get(report.sequence);
     if (other === undefined) {
       this.#digests.set(report.sequence, report.value);

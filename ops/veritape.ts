@@ -18,6 +18,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'run a venue, reached over NATS',
     load: async () => (await import('./serve.ts')).registerServe,
   },
+  follow: {
+    summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
+    load: async () => (await import('./follow.ts')).registerFollow,
+  },
   submit: {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,

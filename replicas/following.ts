@@ -1,13 +1,6 @@
 import { readWide } from '../journal/amounts.ts';
 import { BLOCK_HEADER_WORDS, BLOCK_ORDERS_MAX, type BlockView } from '../journal/block.ts';
-import {
-  appliedWord,
-  Bells,
-  BLOCK_SLOT_WORD,
-  BLOCK_SLOTS,
-  type PipelineMemory,
-  STATUS,
-} from '../sequencer/pipeline.ts';
+import { appliedWord, Bells, BLOCK_SLOT_WORD, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
 import { cellsOf, countersOf, REPLICA_COUNTS } from '../sequencer/pipeline-counters.ts';
 import { RingFollower, SLOT_SHIFT, SLOT_WORDS } from '../sequencer/rings.ts';
 import { untilDigest } from './event-digest.ts';
@@ -79,7 +72,7 @@ export class Follower {
   /** False if the rings do not hold the block any more. */
   #takeBlock(ahead: number): boolean {
     const descriptor = this.#descriptor;
-    if (ahead > BLOCK_SLOTS || !this.#blocks.copy((this.#block + 1) | 0, 1, descriptor, 0)) return false;
+    if (ahead > this.#blocks.slots || !this.#blocks.copy((this.#block + 1) | 0, 1, descriptor, 0)) return false;
     const first = this.matcher.sequence() + 1;
     const commandCount = descriptor[BLOCK_SLOT_WORD.count] as number;
     if (readWide(descriptor, BLOCK_SLOT_WORD.firstSequence) !== first)

@@ -145,7 +145,10 @@ async function follow(): Promise<Matcher> {
   });
   const scratch = new StateScratch();
   let snapshotTaken = matcher.sequence();
-  let snapshotAt = snapshotTaken + data.snapshotEvery;
+  // At multiples, so that copies of the journal elsewhere take theirs after the same blocks, and state hashes can be compared.
+  const nextMultiple = (sequence: number): number =>
+    (Math.floor(sequence / data.snapshotEvery) + 1) * data.snapshotEvery;
+  let snapshotAt = nextMultiple(snapshotTaken);
 
   const snapshot = (): void => {
     const started = performance.now();
@@ -160,7 +163,7 @@ async function follow(): Promise<Matcher> {
     if (follower.step() > 0) {
       idle.reset();
       if (data.snapshotEvery === 0 || matcher.sequence() < snapshotAt) continue;
-      snapshotAt = matcher.sequence() + data.snapshotEvery;
+      snapshotAt = nextMultiple(matcher.sequence());
       snapshot();
     } else if (Atomics.load(status, STATUS.stop) >= 2) {
       // A last snapshot, so that the next start has nothing to replay.

@@ -1,24 +1,14 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Msg, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { BLOCK_BYTES_MAX } from '../journal/block.ts';
-import { COMMAND_WORD, COMMAND_WORDS, Op } from '../journal/commands.ts';
+import { answerRepair, type KeptBlocks } from './block-answers.ts';
 import type { CommandPort } from './command-port.ts';
-import {
-  type AnswerSink,
-  checkRequest,
-  encodeRefusal,
-  encodeReply,
-  isRefusal,
-  MESSAGE_COMMANDS_MAX,
-  MESSAGE_HEADER_BYTES,
-  type Refusal,
-  type RequestHeader,
-  replyBytes,
-} from './messages.ts';
+import { type AnswerSink, encodeRefusal, encodeReply, type Refusal, replyBytes } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
 import { PublishMemory } from './publish-memory.ts';
 import { ReportFanOut } from './reports.ts';
+import { type IntakeCounts, RequestIntake, TOKEN_HEADER } from './request-intake.ts';
+import type { VenueState } from './venue-state.ts';
 
 /**
  * The venue on NATS. Per shard S:
@@ -31,10 +21,12 @@ import { ReportFanOut } from './reports.ts';
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
+ * | veritape.S.genesis | reader, request/reply | the journal's genesis record, which the hash of block 1 binds |
+ * | veritape.S.state | reader, request/reply | JSON: chain hash, digests of events, state hashes (venue-state.ts) |
  *
  * Published subjects are at most once, as core NATS is; what a reader missed is in the journal.
  */
-export interface NatsGatewayOptions {
+export interface NatsGatewayOptions extends KeptBlocks {
   readonly connection: NodeConnectionOptions;
   readonly shard: number;
   readonly port: CommandPort;
@@ -43,43 +35,19 @@ export interface NatsGatewayOptions {
   /** The sessions that are open now. */
   readonly sessions: readonly OpenSession[];
   readonly info: () => object;
-  /** The bytes of a durable block, or undefined if it is not in the journal. */
-  readonly readBlock: (block: number) => Uint8Array | undefined;
-  /** The first block that the journal still has. */
-  readonly firstBlock: () => number;
+  /** The journal's genesis record. */
+  readonly genesis: Uint8Array;
+  /** What replicas elsewhere can compare, after a sequence. */
+  readonly state: (after: number) => VenueState;
   readonly onStatus?: ((status: string) => void) | undefined;
   /** Told when the connection has ended for good, for instance because the server takes its user no more. */
   readonly onLost: (error: Error) => void;
 }
 
-/** Carries a client's token in a request. */
-export const TOKEN_HEADER = 'Veritape-Token';
-/** The refusal to repair a block that is not kept any more names this field, and the first block that is. */
-export const FIRST_BLOCK_FIELD = 'firstBlock';
-/** The administrator's account; its token may act for every account. */
-const ADMINISTRATOR = 0;
 /** How long leaving may take, for instance while the server can not be reached. */
 const LEAVE_MS_MAX = 2_000;
 /** The client library's own is two seconds, in which every client waits. */
 const RECONNECT_MS = 200;
-
-/** One bit for each kind of command that is passed on. */
-const OPS_TAKEN = [
-  Op.new,
-  Op.cancel,
-  Op.reduce,
-  Op.replace,
-  Op.massCancel,
-  Op.instrumentCreate,
-  Op.instrumentUpdate,
-  Op.sessionOpen,
-  Op.sessionClose,
-].reduce((bits, op) => bits | (1 << op), 0);
-
-/** Tokens are compared by digest, so that nothing is learnt from how long a comparison takes. */
-export function tokenDigest(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
-}
 
 export function submitSubject(shard: number): string {
   return `veritape.${shard}.submit`;
@@ -93,15 +61,22 @@ export function blockSubject(shard: number): string {
 export function repairSubject(shard: number): string {
   return `veritape.${shard}.repair`;
 }
+export function genesisSubject(shard: number): string {
+  return `veritape.${shard}.genesis`;
+}
+export function stateSubject(shard: number): string {
+  return `veritape.${shard}.state`;
+}
 
 export class NatsGateway {
   /** Messages taken, commands in them, messages refused, answered `busy`, and those that something went wrong with. */
-  readonly counts = { requests: 0, commands: 0, refused: 0, busy: 0, failed: 0 };
+  get counts(): IntakeCounts & { readonly failed: number } {
+    return { ...this.#intake.counts, failed: this.#failed };
+  }
+  #failed = 0;
   readonly #options: NatsGatewayOptions;
   readonly #connection: NatsConnection;
-  readonly #scratch = new Uint32Array(MESSAGE_COMMANDS_MAX * COMMAND_WORDS);
-  readonly #scratchBytes = new Uint8Array(this.#scratch.buffer);
-  readonly #sessions: OpenSessions;
+  readonly #intake: RequestIntake;
   readonly #memory = new PublishMemory();
   #leaving = false;
 
@@ -130,17 +105,21 @@ export class NatsGateway {
   private constructor(options: NatsGatewayOptions, connection: NatsConnection) {
     this.#options = options;
     this.#connection = connection;
-    this.#sessions = new OpenSessions(options.sessions);
+    this.#intake = new RequestIntake(options.port, new OpenSessions(options.sessions), options.tokens);
     const reports = new ReportFanOut(options.shard, this.#memory, (subject, records) =>
       this.#publish(subject, records),
     );
     options.port.listen((words, mask, from, count) => {
-      this.#sessions.take(words, mask, from, count);
+      this.#intake.take(words, mask, from, count);
       reports.take(words, mask, from, count);
     });
     this.#serve(submitSubject(options.shard), (message) => this.#submit(message));
     this.#serve(infoSubject(options.shard), (message) => message.respond(JSON.stringify(options.info())));
-    this.#serve(repairSubject(options.shard), (message) => this.#repair(message));
+    this.#serve(repairSubject(options.shard), (message) => message.respond(answerRepair(options, message.string())));
+    this.#serve(genesisSubject(options.shard), (message) => message.respond(options.genesis));
+    this.#serve(stateSubject(options.shard), (message) =>
+      message.respond(JSON.stringify(options.state(Number(message.string())))),
+    );
     void this.#watch();
   }
 
@@ -166,7 +145,7 @@ export class NatsGateway {
     try {
       this.#connection.publish(subject, bytes);
     } catch {
-      this.counts.failed++;
+      this.#failed++;
     }
   }
 
@@ -174,7 +153,7 @@ export class NatsGateway {
     try {
       message.respond(reply);
     } catch {
-      this.counts.failed++;
+      this.#failed++;
     }
   };
 
@@ -186,7 +165,7 @@ export class NatsGateway {
           handle(message);
         } catch {
           // The client library stops reading from the server when a callback throws.
-          this.counts.failed++;
+          this.#failed++;
         }
       },
     });
@@ -203,130 +182,9 @@ export class NatsGateway {
   }
 
   #submit(message: Msg): void {
-    const refusal = this.#pass(message);
-    if (refusal === undefined) return;
-    if (refusal.error === 'busy') this.counts.busy++;
-    else this.counts.refused++;
-    message.respond(encodeRefusal(refusal));
-  }
-
-  /** Passes a request on to the sequencer, or says why not. */
-  #pass(message: Msg): Refusal | undefined {
-    const bytes = message.data;
-    const header = checkRequest(bytes);
-    if (isRefusal(header)) return header;
-    const { refusal: why } = this.#options.port;
-    if (why !== undefined) return { error: 'unavailable', field: 'venue', value: 'refuses', rule: why };
-    this.#scratchBytes.set(bytes.subarray(MESSAGE_HEADER_BYTES));
-    const refusal = this.#checkRecords(header) ?? this.#authorize(message, header) ?? this.#checkOrder(header);
-    if (refusal !== undefined) return refusal;
-    const { count, session, firstRequest } = header;
-    const outcome = this.#options.port.submit(
-      this.#scratch,
-      0,
-      count,
-      session,
-      firstRequest,
-      new ReplyWriter(message, this.#memory, this.#respond),
-    );
-    if (outcome === 'busy')
-      return { error: 'busy', field: 'count', value: count, rule: 'the input ring is full; send the message again' };
-    this.counts.requests++;
-    this.counts.commands += count;
-    if (session !== 0) this.#sessions.pass(session, firstRequest + count);
-    return undefined;
-  }
-
-  #checkRecords(header: RequestHeader): Refusal | undefined {
-    for (let index = 0; index < header.count; index++) {
-      const op = (this.#scratch[index * COMMAND_WORDS] as number) & 255;
-      if (op > 31 || (OPS_TAKEN & (1 << op)) === 0)
-        return {
-          error: 'malformed',
-          field: `commands[${index}].op`,
-          value: op,
-          rule: 'a kind of command that this version takes',
-        };
-      if ((op === Op.sessionOpen) !== (header.session === 0)) {
-        return {
-          error: 'malformed',
-          field: 'session',
-          value: header.session,
-          rule: 'sessions are opened without a session, and every other command needs one',
-        };
-      }
-    }
-    return undefined;
-  }
-
-  #authorize(message: Msg, header: RequestHeader): Refusal | undefined {
-    const { tokens } = this.#options;
-    if (tokens === undefined) return undefined;
-    const token = message.headers?.get(TOKEN_HEADER) ?? '';
-    const accounts = tokens.get(tokenDigest(token));
-    if (accounts === undefined) {
-      return {
-        error: 'unauthorized',
-        field: TOKEN_HEADER,
-        value: token === '' ? 'missing' : 'unknown',
-        rule: 'a token that the venue knows',
-      };
-    }
-    if (accounts.has(ADMINISTRATOR)) return undefined;
-    // Whoever may use a session of the administrator's may act for every account.
-    const owner = this.#sessions.accountOf(header.session);
-    if (header.session !== 0 && (owner === undefined || !accounts.has(owner))) {
-      return {
-        error: 'unauthorized',
-        field: 'session',
-        value: header.session,
-        rule: 'an open session of an account that the token may act for',
-      };
-    }
-    for (let index = 0; index < header.count; index++) {
-      const account = this.#scratch[index * COMMAND_WORDS + COMMAND_WORD.account] as number;
-      if (!accounts.has(account)) {
-        return {
-          error: 'unauthorized',
-          field: `commands[${index}].account`,
-          value: account,
-          rule: 'an account that the token may act for',
-        };
-      }
-    }
-    return undefined;
-  }
-
-  /** Refuses what would leave a gap, so that a client whose message was answered `busy` can send the rest again in order. */
-  #checkOrder(header: RequestHeader): Refusal | undefined {
-    const next = this.#sessions.nextOf(header.session);
-    if (next === undefined || header.firstRequest <= next) return undefined;
-    return {
-      error: 'requestGap',
-      field: 'firstRequest',
-      value: header.firstRequest,
-      rule: `at most ${next}, the next of its session`,
-    };
-  }
-
-  #repair(message: Msg): void {
-    const text = message.string();
-    const block = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    const bytes = Number.isNaN(block) ? undefined : this.#options.readBlock(block);
-    if (bytes !== undefined) message.respond(bytes);
-    else message.respond(encodeRefusal(this.#missing(block, text)));
-  }
-
-  #missing(block: number, text: string): Refusal {
-    const first = this.#options.firstBlock();
-    if (block < first)
-      return { error: 'malformed', field: FIRST_BLOCK_FIELD, value: first, rule: 'the first block kept' };
-    return {
-      error: 'malformed',
-      field: 'block',
-      value: text.slice(0, 32),
-      rule: 'the decimal number of a durable block',
-    };
+    const sink = new ReplyWriter(message, this.#memory, this.#respond);
+    const refusal = this.#intake.pass(message.data, message.headers?.get(TOKEN_HEADER), sink);
+    if (refusal !== undefined) message.respond(encodeRefusal(refusal));
   }
 }
 

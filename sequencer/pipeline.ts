@@ -12,14 +12,24 @@ import { allocateRing, type RingMemory } from './rings.ts';
  * joins late or was lapped knows its place in both without asking.
  */
 
-/** Slots of a gateway's input ring: commands accepted by the gateway and not sequenced yet. */
-const INPUT_SLOTS = 1 << 14;
 /** Commands sequenced and not yet both durable and applied by the leader. */
 const COMMAND_SLOTS = 1 << 16;
 /** Blocks closed and not yet durable, and those whose hash is still at hand. */
 export const BLOCK_SLOTS = 1 << 10;
-/** Events written and not yet let out. */
-const EVENT_SLOTS = 1 << 17;
+
+/** Slots of the rings: powers of two. */
+export interface RingSizes {
+  /** Of a gateway's input ring: commands accepted by the gateway and not sequenced yet. */
+  readonly input: number;
+  /** At most {@link COMMAND_SLOTS}. */
+  readonly commands: number;
+  /** At most {@link BLOCK_SLOTS}. */
+  readonly blocks: number;
+  /** Events written and not yet let out. */
+  readonly events: number;
+}
+
+const RING_SIZES: RingSizes = { input: 1 << 14, commands: COMMAND_SLOTS, blocks: BLOCK_SLOTS, events: 1 << 17 };
 
 /** Consumers of the command ring that hold the sequencer back. */
 export const COMMAND_CONSUMER = { journal: 0, leader: 1 } as const;
@@ -71,12 +81,20 @@ export interface PipelineMemory {
 }
 
 /** `sequence` and `block` are the last ones in the journal. */
-export function allocatePipeline(gateways: number, replicas: number, sequence: number, block: number): PipelineMemory {
+export function allocatePipeline(
+  gateways: number,
+  replicas: number,
+  sequence: number,
+  block: number,
+  sizes: RingSizes = RING_SIZES,
+): PipelineMemory {
+  if (sizes.commands > COMMAND_SLOTS || sizes.blocks > BLOCK_SLOTS)
+    throw new RangeError(`sizes: at most ${COMMAND_SLOTS} slots for commands and ${BLOCK_SLOTS} for blocks`);
   const memory = {
-    inputs: Array.from({ length: gateways }, () => allocateRing(INPUT_SLOTS, 1)),
-    commands: allocateRing(COMMAND_SLOTS, 2, (sequence + 1) | 0),
-    blocks: allocateRing(BLOCK_SLOTS, 1, (block + 1) | 0),
-    events: allocateRing(EVENT_SLOTS, 1),
+    inputs: Array.from({ length: gateways }, () => allocateRing(sizes.input, 1)),
+    commands: allocateRing(sizes.commands, 2, (sequence + 1) | 0),
+    blocks: allocateRing(sizes.blocks, 1, (block + 1) | 0),
+    events: allocateRing(sizes.events, 1),
     status: new SharedArrayBuffer((STATUS.applied + REPLICAS_MAX * STATUS_STRIDE) * 4),
     bells: new SharedArrayBuffer((3 + REPLICAS_MAX) * DOORBELL_INTS * 4),
     blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
