@@ -26,12 +26,15 @@ export class InstrumentDirectory {
       const at = ((from + index) & mask) << SLOT_SHIFT;
       if (eventType(words, at) !== EventType.instrument) continue;
       const symbol = words[at + EVENT_WORD.symbol] as number;
+      const flags = eventFlags(words, at);
       this.#bySymbol.set(symbol, {
         symbol,
         name: decodeName(words, at + EVENT_WORD.price),
-        closed: (eventFlags(words, at) & EventFlag.closed) !== 0,
+        closed: (flags & EventFlag.closed) !== 0,
         quantityMax: readWide(words, at + EVENT_WORD.id),
         priceMax: readWide(words, at + EVENT_WORD.open),
+        elsewhere: (flags & EventFlag.elsewhere) === 0 ? undefined : (words[at + EVENT_WORD.slot] as number),
+        assignments: words[at + EVENT_WORD.generation] as number,
       });
     }
   }

@@ -6,13 +6,7 @@ import type { Genesis } from '../journal/genesis.ts';
 import { pointOf } from '../journal/segmentfile.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { loadSnapshot, type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
-import {
-  encodeState,
-  restoreState,
-  STATE_CODEC_VERSION,
-  StateError,
-  StateScratch,
-} from '../replicas/canonical-state.ts';
+import { encodeState, restoreState, StateError, StateScratch, whyNotReadable } from '../replicas/canonical-state.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { listInstruments } from '../replicas/instrument-table.ts';
 import { createMatcher, type Matcher } from '../replicas/matcher.ts';
@@ -300,7 +294,8 @@ function whyNotOf(
   last: ChainPoint | undefined,
 ): string | undefined {
   if (header.shard !== genesis.shard) return `of shard ${header.shard}, the journal is of shard ${genesis.shard}`;
-  if (header.codec !== STATE_CODEC_VERSION) return `state format ${header.codec} is not ${STATE_CODEC_VERSION}`;
+  const unreadable = whyNotReadable(header.codec);
+  if (unreadable !== undefined) return unreadable;
   if (last !== undefined && header.block > last.block) {
     return `taken after block ${header.block}, the journal ends with block ${last.block}`;
   }

@@ -1,5 +1,5 @@
 import { SnapshotStore } from '../journal/snapshots.ts';
-import { STATE_CODEC_VERSION } from '../replicas/canonical-state.ts';
+import { stateCodec } from '../replicas/canonical-state.ts';
 import type { ReplicaReport } from '../replicas/replica-thread.ts';
 import { BLOCK_SLOTS, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
 import type { Notice } from './venue.ts';
@@ -98,7 +98,7 @@ export class SnapshotKeeper {
         block: snapshot.block,
         time: (BigInt(snapshot.timeHigh) << 32n) | BigInt(snapshot.timeLow),
         chainHash,
-        codec: STATE_CODEC_VERSION,
+        codec: stateCodec(snapshot.state),
       },
       snapshot.state,
     );

@@ -6,7 +6,7 @@ import { type Genesis, genesisHash } from '../journal/genesis.ts';
 import { JournalWriter } from '../journal/log.ts';
 import { type ChainPoint, SEGMENT_BYTES_MAX } from '../journal/segments.ts';
 import { SNAPSHOTS_KEPT, SnapshotStore } from '../journal/snapshots.ts';
-import { encodeState, STATE_CODEC_VERSION, StateScratch } from './canonical-state.ts';
+import { encodeState, StateScratch, stateCodec } from './canonical-state.ts';
 import { EventBuffer } from './event-buffer.ts';
 import { EventDigest, untilDigest } from './event-digest.ts';
 import { createMatcher, type Matcher } from './matcher.ts';
@@ -263,7 +263,7 @@ class CopySnapshots {
         const { sequence, block, hash, timeHigh, timeLow } = place;
         const time = (BigInt(timeHigh) << 32n) | BigInt(timeLow);
         const { stateHash, storedBytes } = await this.#store.write(
-          { shard: this.#shard, sequence, block, time, chainHash: hash, codec: STATE_CODEC_VERSION },
+          { shard: this.#shard, sequence, block, time, chainHash: hash, codec: stateCodec(state) },
           state,
         );
         this.#options.onSnapshot?.({ sequence, block, stateHash: stateHash.toString('hex'), storedBytes });

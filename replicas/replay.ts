@@ -3,13 +3,13 @@ import { COMMAND_WORDS } from '../journal/commands.ts';
 import { JournalError } from '../journal/findings.ts';
 import { JournalReader } from '../journal/reader.ts';
 import { type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
-import { restoreState, STATE_CODEC_VERSION } from './canonical-state.ts';
+import { restoreState, whyNotReadable } from './canonical-state.ts';
 import type { Matcher } from './matcher.ts';
 
 /** Why a snapshot does not fit a journal, or undefined if it does. */
 function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHeader): string | undefined {
-  if (header.codec !== STATE_CODEC_VERSION)
-    return `its state has format ${header.codec}; this release reads ${STATE_CODEC_VERSION}`;
+  const unreadable = whyNotReadable(header.codec);
+  if (unreadable !== undefined) return unreadable;
   if (header.shard !== reader.genesis.shard)
     return `it is of shard ${header.shard}, the journal of shard ${reader.genesis.shard}`;
   try {

@@ -19,6 +19,7 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
+ * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
  * | veritape.S.genesis | reader, request/reply | the journal's genesis record, which the hash of block 1 binds |

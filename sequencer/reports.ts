@@ -4,7 +4,7 @@ import { SLOT_SHIFT } from './rings.ts';
 
 /**
  * Sorts events by who may want them, so that one message carries many: execution reports by account and instrument, public
- * trades and top of book by instrument. Messages hold 64-byte event records (journal/events.ts), oldest first. Public
+ * trades, top of book and mass statuses by instrument. Messages hold 64-byte event records (journal/events.ts), oldest first. Public
  * records name nobody: id, account, handle and request are zero.
  */
 const REPORT_EVENTS_MAX = 256;
@@ -23,6 +23,11 @@ export function tradeSubject(shard: number, symbol: number, prefix = VENUE_PREFI
 }
 export function topSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
   return `${prefix}.${shard}.top.${symbol}`;
+}
+
+/** The orders that a mass status tells of, for the administrator who asked. */
+export function statusSubject(shard: number, symbol: number): string {
+  return `veritape.${shard}.status.${symbol}`;
 }
 
 interface Batch {
@@ -61,6 +66,7 @@ export class ReportFanOut {
   readonly #places: (Batch | undefined)[] = new Array<Batch | undefined>(PLACES).fill(undefined);
   readonly #trades = new Map<number, Batch>();
   readonly #tops = new Map<number, Batch>();
+  readonly #statuses = new Map<number, Batch>();
   #filled: Batch[] = [];
 
   /** `publish` must be done with the records, or have them copied, as {@link PublishMemory} tells. */
@@ -79,6 +85,7 @@ export class ReportFanOut {
       const type = eventType(words, at);
       const symbol = words[at + EVENT_WORD.symbol] as number;
       if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
+      else if (type === EventType.status) this.#add(this.#statusBatch(symbol), words, at);
       else if (type !== EventType.answer && type !== EventType.instrument && type !== EventType.session) {
         if (this.#executions) this.#addExecution(words, at, symbol);
         if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
@@ -138,6 +145,15 @@ export class ReportFanOut {
     if (batch === undefined) {
       batch = emptyBatch(0, symbol, topSubject(this.#shard, symbol, this.#prefix));
       this.#tops.set(symbol, batch);
+    }
+    return batch;
+  }
+
+  #statusBatch(symbol: number): Batch {
+    let batch = this.#statuses.get(symbol);
+    if (batch === undefined) {
+      batch = emptyBatch(0, symbol, statusSubject(this.#shard, symbol));
+      this.#statuses.set(symbol, batch);
     }
     return batch;
   }

@@ -24,8 +24,12 @@ const OPS_TAKEN = [
   Op.reduce,
   Op.replace,
   Op.massCancel,
+  Op.massStatus,
+  Op.moveIn,
+  Op.moveOut,
   Op.instrumentCreate,
   Op.instrumentUpdate,
+  Op.instrumentAssign,
   Op.sessionOpen,
   Op.sessionClose,
 ].reduce((bits, op) => bits | (1 << op), 0);

@@ -6,7 +6,6 @@ import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { dataPath, journalPath, segmentPath } from '../../journal/segments.ts';
 import { SnapshotStore, snapshotName } from '../../journal/snapshots.ts';
-import { STATE_CODEC_VERSION } from '../../replicas/canonical-state.ts';
 import { writeJournal } from './journal-fixture.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
 
@@ -286,7 +285,7 @@ describe('a snapshot', () => {
     const view = JournalReader.open(good).cursor(7).next();
     const chainHash = Buffer.from(view?.hash ?? '');
     rmSync(join(folder, 'snapshots', FILE));
-    const place = { shard: 7, sequence: SNAPSHOTS[7], block: 7, time: 7n, chainHash, codec: STATE_CODEC_VERSION };
+    const place = { shard: 7, sequence: SNAPSHOTS[7], block: 7, time: 7n, chainHash, codec: 1 };
     await new SnapshotStore(folder, 100).write({ ...place, ...change }, change.state ?? Buffer.from('no state'));
   }
 
