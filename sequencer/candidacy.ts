@@ -21,6 +21,8 @@ export interface CandidacyView {
   readonly isReady: boolean;
 }
 
+/** A node looks at least so often in a lease whether it is time. */
+export const LOOKS_PER_LEASE_MIN = 4;
 /** A record without an answer or a place in the log after this many leases is given up for another. */
 const ANSWER_LEASES_MAX = 4;
 /** A node that knows of another one with more blocks lets that one come first, for this many leases. */
@@ -36,8 +38,9 @@ const PRECEDENCE_LEASES = 2;
 export class Candidacy {
   readonly #options: CandidacyOptions;
   #state: 'following' | 'candidate' | 'won' = 'following';
-  /** When the primary was last heard of, or might have been. */
-  #heardMs: number;
+  /** For how long nothing was heard of the primary, as far as this node was there to hear it. */
+  #silentMs = 0;
+  #lookedMs: number;
   #delayMs: number;
   #leader: string | undefined;
   /** The highest epoch that anybody spoke of. */
@@ -49,7 +52,7 @@ export class Candidacy {
 
   constructor(options: CandidacyOptions, nowMs: number) {
     this.#options = options;
-    this.#heardMs = nowMs;
+    this.#lookedMs = nowMs;
     this.#delayMs = options.delayMs();
   }
 
@@ -62,9 +65,14 @@ export class Candidacy {
     return this.#leader;
   }
 
-  /** Milliseconds since the primary was last heard of. */
-  silentMs(nowMs: number): number {
-    return nowMs - this.#heardMs;
+  /** For how long nothing was heard of a primary. */
+  get silentMs(): number {
+    return this.#silentMs;
+  }
+
+  /** This node was cut off: what the primary said meanwhile it could not hear. */
+  restart(): void {
+    this.#renew();
   }
 
   /** Takes a heartbeat of any node. */
@@ -74,17 +82,17 @@ export class Candidacy {
     if (beat.state !== 'leading') {
       this.#others.set(beat.node, { block: beat.block, atMs: nowMs });
       // It leads no more, and says so: there is nothing to wait for.
-      if (beat.node === this.#leader) this.#forget(nowMs);
+      if (beat.node === this.#leader) this.#forget();
       return;
     }
     // One that was passed and does not know it keeps nobody waiting.
     if (beat.epoch < epochInForce) return;
     this.#leader = beat.node;
-    this.#renew(nowMs);
+    this.#renew();
   }
 
   /** Takes what the node's reader of the log made of a message. */
-  fed(fed: Fed, nowMs: number): void {
+  fed(fed: Fed): void {
     if (fed.kind !== 'epoch') return;
     const { record } = fed;
     if (record.epoch > this.#epochSeen) this.#epochSeen = record.epoch;
@@ -97,21 +105,24 @@ export class Candidacy {
     this.#leader = record.node;
     this.#state = 'following';
     this.#record = undefined;
-    this.#renew(nowMs);
+    this.#renew();
   }
 
   /** The epoch to come forward with now; undefined if this is not the time. Then {@link published} is to be called. */
   step(view: CandidacyView, nowMs: number): number | undefined {
     const { leaseMs } = this.#options;
+    // A node that was itself stopped has not heard what the primary said meanwhile, so it counts a part of that only.
+    this.#silentMs += Math.min(nowMs - this.#lookedMs, leaseMs / LOOKS_PER_LEASE_MIN);
+    this.#lookedMs = nowMs;
     if (this.#state === 'won') return undefined;
     if (this.#state === 'candidate') {
       if (nowMs - this.#sinceMs < ANSWER_LEASES_MAX * leaseMs) return undefined;
-      this.gaveUp(nowMs);
+      this.gaveUp();
       return undefined;
     }
     if (!view.isReady) return undefined;
     const patienceMs = leaseMs + this.#delayMs + (this.#isBehind(view.block, nowMs) ? PRECEDENCE_LEASES * leaseMs : 0);
-    if (nowMs - this.#heardMs < patienceMs) return undefined;
+    if (this.#silentMs < patienceMs) return undefined;
     return Math.max(this.#epochSeen, view.epoch, view.journalEpoch) + 1;
   }
 
@@ -124,23 +135,23 @@ export class Candidacy {
   }
 
   /** The record was not stored, or it is not worth waiting for it any longer. */
-  gaveUp(nowMs: number): void {
+  gaveUp(): void {
     if (this.#state === 'won') return;
     this.#state = 'following';
     this.#record = undefined;
     // Not a whole lease again: nobody leads.
     this.#delayMs = this.#options.delayMs();
-    this.#heardMs = nowMs - this.#options.leaseMs;
+    this.#silentMs = this.#options.leaseMs;
   }
 
-  #renew(nowMs: number): void {
-    this.#heardMs = nowMs;
+  #renew(): void {
+    this.#silentMs = 0;
     this.#delayMs = this.#options.delayMs();
   }
 
-  #forget(nowMs: number): void {
+  #forget(): void {
     this.#leader = undefined;
-    this.#heardMs = Math.min(this.#heardMs, nowMs - this.#options.leaseMs);
+    this.#silentMs = Math.max(this.#silentMs, this.#options.leaseMs);
   }
 
   /** Whether another node, which was heard of within two leases, has blocks that this one could not lead from. */

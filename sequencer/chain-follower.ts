@@ -44,7 +44,14 @@ export type DropReason =
 export type Fed =
   | { readonly kind: 'epoch'; readonly slot: number; readonly record: EpochRecord }
   | { readonly kind: 'block'; readonly slot: number; readonly block: BlockView }
-  | { readonly kind: 'dropped'; readonly slot: number; readonly why: DropReason; readonly text: string };
+  | {
+      readonly kind: 'dropped';
+      readonly slot: number;
+      readonly why: DropReason;
+      readonly text: string;
+      /** Of one that is early: how many blocks before it are missing. */
+      readonly ahead?: number;
+    };
 
 /**
  * The rule by which every reader of the log finds the same chain in it, whatever primaries that did not know of each other
@@ -102,7 +109,7 @@ export class ChainFollower {
   }
 
   feed(slot: number, message: LogMessage): Fed {
-    const dropped = (why: DropReason, text: string): Fed => ({
+    const dropped = (why: DropReason, text: string): Fed & { kind: 'dropped' } => ({
       kind: 'dropped',
       slot,
       why,
@@ -133,8 +140,9 @@ export class ChainFollower {
     const block = checkBlock(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     if (!(block instanceof BlockView)) return dropped('damaged', block.text);
     if (block.block <= last.block) return dropped('known', `block ${block.block} again, after block ${last.block}`);
-    if (block.block > last.block + 1)
-      return dropped('early', `block ${block.block}, where block ${last.block + 1} is the next`);
+    const ahead = block.block - last.block - 1;
+    if (ahead > 0)
+      return { ...dropped('early', `block ${block.block}, where block ${last.block + 1} is the next`), ahead };
     if (
       block.firstSequence !== last.sequence + 1 ||
       !block.previousHash.equals(last.hash) ||

@@ -49,7 +49,9 @@ const DECIMAL = /^[1-9]\d{0,15}$/;
 const HEADERS_BYTES_MAX = 1024;
 /** A publish without an answer for so long is given up, and looked up. */
 export const PUBLISH_MS_MAX = 1_000;
-const REQUEST_MS_MAX = 2_000;
+/** The stream is made, or found, within this time. */
+const OPEN_MS_MAX = 15_000;
+const REQUEST_MS_MAX = 1_000;
 /** Messages asked for ahead of their being read. */
 const READ_AHEAD_MESSAGES = 128;
 /** A follower that hears nothing for so long begins anew where it was. */
@@ -136,12 +138,16 @@ export class JetStreamLog implements ReplicatedLog {
       const text = `the NATS server's max_payload is ${payloadMax} and must be at least ${BLOCK_BYTES_MAX + HEADERS_BYTES_MAX} bytes`;
       throw new ReplicatedLogError('payload-limit', text);
     }
-    try {
-      const manager = await jetstreamManager(connection, { timeout: REQUEST_MS_MAX });
-      await ensureStream(manager, settingsOf(options));
-      return new JetStreamLog(connection, manager, options.shard);
-    } catch (error) {
-      throw logError(error, streamName(options.shard), options.replicas);
+    // Servers that have just been started elect who leads first, and answer nothing meanwhile.
+    for (const until = performance.now() + OPEN_MS_MAX; ; ) {
+      try {
+        const manager = await jetstreamManager(connection, { timeout: REQUEST_MS_MAX });
+        await ensureStream(manager, settingsOf(options));
+        return new JetStreamLog(connection, manager, options.shard);
+      } catch (cause) {
+        const error = logError(cause, streamName(options.shard), options.replicas);
+        if (error.code !== 'unavailable' || connection.isClosed() || performance.now() > until) throw error;
+      }
     }
   }
 
@@ -177,7 +183,7 @@ export class JetStreamLog implements ReplicatedLog {
   }
 
   async extent(): Promise<LogExtent> {
-    const { state } = await this.#manager.streams.info(this.#stream);
+    const { state } = await this.#answered(this.#manager.streams.info(this.#stream));
     const first = state.messages === 0 ? state.last_seq + 1 : state.first_seq;
     return { first, last: state.last_seq, trimmed: state.last_seq !== state.messages, bytes: state.bytes };
   }
@@ -199,17 +205,23 @@ export class JetStreamLog implements ReplicatedLog {
   }
 
   async trim(slot: number): Promise<void> {
-    await this.#manager.streams.purge(this.#stream, { filter: this.#blockSubject, seq: slot });
+    await this.#answered(this.#manager.streams.purge(this.#stream, { filter: this.#blockSubject, seq: slot }));
   }
 
   async #message(query: { seq: number; next_by_subj?: string }): Promise<StoredMsg | undefined> {
     if (query.seq < 1) return undefined;
-    try {
-      return (await this.#manager.streams.getMessage(this.#stream, query)) ?? undefined;
-    } catch (error) {
-      if (error instanceof JetStreamApiError && NOTHING_FOUND.includes(error.code)) return undefined;
+    const asked = this.#manager.streams.getMessage(this.#stream, query).catch((error: unknown) => {
+      if (error instanceof JetStreamApiError && NOTHING_FOUND.includes(error.code)) return null;
       throw error;
-    }
+    });
+    return (await this.#answered(asked)) ?? undefined;
+  }
+
+  /** Whatever goes wrong with a request is told in one way. */
+  #answered<T>(request: Promise<T>): Promise<T> {
+    return request.catch((error: unknown) => {
+      throw unavailable(error, this.#stream);
+    });
   }
 
   #stored(message: StoredMsg | undefined): StoredMessage | undefined {
@@ -271,16 +283,20 @@ class StreamFollowing implements LogFollowing {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<StoredMessage, void, undefined> {
-    const consumer = await this.#client.consumers.get(this.#stream, {
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: Math.max(1, this.#slot),
-    });
-    if (this.#closed) return;
-    const messages = await consumer.consume({ max_messages: READ_AHEAD_MESSAGES, expires: FOLLOW_EXPIRES_MS });
-    this.#closing = () => messages.close();
-    if (this.#closed) await messages.close();
-    for await (const message of messages)
-      yield { slot: message.seq, message: this.#decode(message.subject, message.headers, message.data) };
+    try {
+      const consumer = await this.#client.consumers.get(this.#stream, {
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: Math.max(1, this.#slot),
+      });
+      if (this.#closed) return;
+      const messages = await consumer.consume({ max_messages: READ_AHEAD_MESSAGES, expires: FOLLOW_EXPIRES_MS });
+      this.#closing = () => messages.close();
+      if (this.#closed) await messages.close();
+      for await (const message of messages)
+        yield { slot: message.seq, message: this.#decode(message.subject, message.headers, message.data) };
+    } catch (error) {
+      throw unavailable(error, this.#stream);
+    }
   }
 
   async close(): Promise<void> {
@@ -316,5 +332,10 @@ function logError(error: unknown, stream: string, replicas: number): ReplicatedL
     const rule = `the cluster has fewer than ${replicas} servers with JetStream that answer`;
     return new ReplicatedLogError('too-few-servers', `stream ${stream}: ${rule}: ${text}`);
   }
-  return new ReplicatedLogError('unavailable', `stream ${stream}: ${text}`);
+  return unavailable(error, stream);
+}
+
+function unavailable(error: unknown, stream: string): ReplicatedLogError {
+  if (error instanceof ReplicatedLogError) return error;
+  return new ReplicatedLogError('unavailable', `stream ${stream}: ${error instanceof Error ? error.message : error}`);
 }

@@ -7,9 +7,9 @@ import { COMMAND_WORDS } from '../../journal/commands.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { pointOf } from '../../journal/segmentfile.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
+import { TcpLink } from '../../ops/drill/tcp-link.ts';
 import { BLOCKS_AHEAD_MAX, BlockReader, BlockReaderError } from '../../sequencer/block-reader.ts';
 import { blockSubject, repairSubject } from '../../sequencer/nats-gateway.ts';
-import { TcpLink } from '../../ops/drill/tcp-link.ts';
 import { expectSameEnd, RemoteReplica, trade, until } from './remote-replica.ts';
 import { Market, SHARD } from './venue-on-nats.ts';
 

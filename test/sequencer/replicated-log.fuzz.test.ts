@@ -141,7 +141,7 @@ class Node {
     const [next] = this.#world.log.from(this.#follower.slot + 1);
     if (next === undefined) return;
     const fed = this.#follower.feed(next.slot, next.message);
-    this.#candidacy.fed(fed, this.#world.nowMs);
+    this.#candidacy.fed(fed);
     if (this.#candidacy.state === 'won' && fed.kind === 'epoch') this.#lead(fed.record.epoch, next.slot);
   }
 
