@@ -1,4 +1,4 @@
-import { type BlockBuffer, BlockView, checkBlock, checkHeader, HASH_AT } from './block.ts';
+import { type BlockBuffer, BlockView, blockPages, checkBlock, checkHeader, HASH_AT, PAGE_BYTES } from './block.ts';
 import { HASH_BYTES } from './chain.ts';
 import { JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
@@ -29,6 +29,8 @@ export interface WriterOptions {
   readonly segmentBytesMax?: number | undefined;
   /** Take the journal from a process that may be alive. That one can append nothing any more. */
   readonly takeOver?: boolean | undefined;
+  /** Take it over only from a writer of this epoch or an earlier one: throws 'epoch-lost' if somebody has raised it since. */
+  readonly takeOverFrom?: number | undefined;
   /**
    * Write the first segment to its full length when the journal is created, and later ones in {@link prepare}: appends
    * are faster, and up to two segments of disk space are taken at once. On unless set to false.
@@ -52,8 +54,8 @@ const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBI
  * 2. The next segment is made, with the epoch of the first writer to come.
  * 3. `next` is put into the old segment. Only then the next segment gets blocks, so that its loss would be noticed.
  *
- * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it:
- * kill that process.
+ * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it
+ * until that process ends (ops/standby.ts kills it). The lock is a robust mutex, which comes free with its holder.
  */
 export class JournalWriter {
   readonly genesis: Genesis;
@@ -61,7 +63,8 @@ export class JournalWriter {
   readonly #store: SegmentStore;
   readonly #segmentBytesMax: number;
   readonly #preallocate: boolean;
-  readonly #claim: Claim;
+  readonly #takeOverFrom: number;
+  #claim: Claim | undefined;
   readonly #key = Buffer.alloc(BLOCK_KEY_BYTES);
   readonly #hash = Buffer.alloc(HASH_BYTES);
   #value: Buffer = Buffer.alloc(0);
@@ -69,6 +72,7 @@ export class JournalWriter {
   #segment: WritableSegment | undefined;
   #spare: Spare | undefined;
   #spareFailed = false;
+  #sparesAreOld = false;
   #block = 0;
   #sequence = 0;
   #lastEpoch = 0;
@@ -98,29 +102,27 @@ export class JournalWriter {
       const text = `${store.root} holds no journal, and there is no genesis to create one with`;
       throw new JournalError('not-a-journal', text);
     }
-    const claim = store.claim(options.takeOver === true);
+    const takeOver = options.takeOver === true;
+    const claim = takeOver ? undefined : store.claim(false);
     let writer: JournalWriter | undefined;
     try {
-      store.clearSpares();
-      writer = new JournalWriter(store, segments, claim, bytesMax, options);
+      if (!takeOver) store.clearSpares();
+      writer = new JournalWriter(store, segments, bytesMax, options);
       writer.#begin(store.list());
+      // To take over is to raise the epoch: of several that try, only the one that did it may say that it writes here.
+      writer.#claim = claim ?? store.claim(true);
+      writer.#sparesAreOld = takeOver;
       return writer;
     } catch (error) {
       void writer?.close();
-      claim.release();
+      claim?.release();
       throw toJournalError(error, 'opening the journal');
     }
   }
 
-  private constructor(
-    store: SegmentStore,
-    segments: readonly number[],
-    claim: Claim,
-    bytesMax: number,
-    options: WriterOptions,
-  ) {
+  private constructor(store: SegmentStore, segments: readonly number[], bytesMax: number, options: WriterOptions) {
     this.#store = store;
-    this.#claim = claim;
+    this.#takeOverFrom = options.takeOverFrom ?? Number.MAX_SAFE_INTEGER;
     this.#segmentBytesMax = bytesMax;
     this.#preallocate = options.preallocate !== false;
     this.#genesisBytes = storedGenesis(store, segments) ?? encodeGenesis(given(options.genesis, store.root));
@@ -195,7 +197,7 @@ export class JournalWriter {
     if (header.block !== this.#block + 1 || !header.previousHash.equals(this.#hash)) {
       throw new RangeError(`block: ${header.block} must be block ${this.#block + 1}, which was sealed before it`);
     }
-    this.#put(header, this.#putBlock);
+    this.#put(header);
   }
 
   /**
@@ -204,22 +206,84 @@ export class JournalWriter {
    * later epoch than its journal.
    */
   appendCopy(block: BlockView): void {
+    this.appendCopies([block]);
+  }
+
+  /**
+   * Appends blocks that follow each other like {@link appendCopy}, with one flush for all that fit the segment in use. If one
+   * of them is 'damaged', none is appended.
+   */
+  appendCopies(blocks: readonly BlockView[]): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#sealedBlock !== this.#block) {
-      throw new RangeError(`block: ${block.block} can not be copied while block ${this.#sealedBlock} is sealed`);
+      throw new RangeError(`block: ${blocks[0]?.block} can not be copied while block ${this.#sealedBlock} is sealed`);
     }
-    const checked = checkBlock(block.bytes, {
-      block: this.#block + 1,
-      firstSequence: this.#sequence + 1,
-      previousHash: this.#hash,
-      epochMin: this.#lastEpoch,
-      shard: this.genesis.shard,
+    const checked = this.#checkCopies(blocks);
+    for (let from = 0; from < checked.length; ) {
+      const together = this.#fitting(checked, from);
+      this.#putCopies(together);
+      from += together.length;
+    }
+  }
+
+  /** The blocks, checked against themselves, each other and the end of the journal. */
+  #checkCopies(blocks: readonly BlockView[]): BlockView[] {
+    let last: Pick<ChainPoint, 'block' | 'sequence' | 'epoch' | 'hash'> = {
+      block: this.#block,
+      sequence: this.#sequence,
+      epoch: this.#lastEpoch,
+      hash: this.#hash,
+    };
+    return blocks.map((block) => {
+      const checked = checkBlock(block.bytes, {
+        block: last.block + 1,
+        firstSequence: last.sequence + 1,
+        previousHash: last.hash,
+        epochMin: last.epoch,
+        shard: this.genesis.shard,
+      });
+      if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
+      // LMDB reads the value by its address, which goes wrong with shared memory.
+      if (checked.bytes.buffer instanceof SharedArrayBuffer)
+        throw new RangeError('block: must not be in shared memory');
+      last = pointOf(checked);
+      return checked;
     });
-    if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
-    // LMDB reads the value by its address, which goes wrong with shared memory.
-    if (checked.bytes.buffer instanceof SharedArrayBuffer) throw new RangeError('block: must not be in shared memory');
-    this.#put(checked, checked.epoch > this.#epoch ? this.#putRaising(checked.epoch) : this.#putBlock);
-    this.#epoch = Math.max(this.#epoch, checked.epoch);
+  }
+
+  /** Those from place `from` on that fit the segment in use, or the first one, which may need the next segment. */
+  #fitting(blocks: readonly BlockView[], from: number): readonly BlockView[] {
+    let to = from;
+    for (let bytes = 0; to < blocks.length; to++) {
+      bytes += bytesInSegment(blocks[to] as BlockView);
+      if (to > from && this.#isTooMuch(bytes)) break;
+    }
+    return blocks.slice(from, to);
+  }
+
+  #isTooMuch(bytes: number): boolean {
+    return this.#current().usedBytes + bytes + SEGMENT_SLACK_BYTES > this.#segmentBytesMax;
+  }
+
+  #putCopies(blocks: readonly BlockView[]): void {
+    const epoch = Math.max(this.#epoch, ...blocks.map((block) => block.epoch));
+    const bytes = blocks.reduce((sum, block) => sum + bytesInSegment(block), 0);
+    try {
+      if (this.#isTooMuch(bytes)) this.#roll();
+      this.#current().transact(bytes, (entries) => {
+        this.#checkEpoch(entries, this.#epoch);
+        for (const block of blocks) {
+          const key = Buffer.alloc(BLOCK_KEY_BYTES);
+          writeBlockKey(key, block.block);
+          entries.put(key, block.bytes, true);
+        }
+        if (epoch > this.#epoch) entries.put(KEY.epoch, encodeNumber(epoch));
+      });
+    } catch (error) {
+      throw this.#fail(toJournalError(error, `appending block ${blocks[0]?.block}`));
+    }
+    for (const block of blocks) this.#advance(block);
+    this.#epoch = epoch;
     this.#sealedBlock = this.#block;
     this.#sealedSequence = this.#sequence;
     this.#sealedHash.set(this.#hash);
@@ -243,23 +307,27 @@ export class JournalWriter {
     this.#epoch = epoch;
   }
 
-  #put(block: BlockView, action: (entries: SegmentEntries) => void): void {
+  #put(block: BlockView): void {
     const { bytes } = block;
     try {
-      const used = this.#current().usedBytes;
-      if (used + bytes.length + SEGMENT_SLACK_BYTES > this.#segmentBytesMax) this.#roll();
+      if (this.#isTooMuch(bytes.length)) this.#roll();
       writeBlockKey(this.#key, block.block);
       this.#value = bytes;
-      this.#current().transact(bytes.length, action);
+      this.#current().transact(bytes.length, this.#putBlock);
     } catch (error) {
       throw this.#fail(toJournalError(error, `appending block ${block.block}`));
     }
+    this.#advance(block);
+  }
+
+  /** The block is stored. */
+  #advance(block: BlockView): void {
     this.#block++;
     this.#sequence += block.count;
     this.#lastEpoch = block.epoch;
     this.#timeLow = block.timeLow;
     this.#timeHigh = block.timeHigh;
-    bytes.copy(this.#hash, 0, HASH_AT, HASH_AT + HASH_BYTES);
+    block.bytes.copy(this.#hash, 0, HASH_AT, HASH_AT + HASH_BYTES);
   }
 
   /**
@@ -292,6 +360,9 @@ export class JournalWriter {
   #growSpare(): boolean {
     if (!this.#preallocate || this.#failure !== undefined || this.#spareFailed) return false;
     try {
+      // Of a journal that was taken over they are cleared away only now: there was no time when it was opened.
+      if (this.#sparesAreOld) this.#store.clearSpares();
+      this.#sparesAreOld = false;
       this.#spare ??= this.#store.makeSpare(this.#segmentBytesMax);
       this.#spare.grow();
       return true;
@@ -304,21 +375,21 @@ export class JournalWriter {
   /** Nothing has to be waited for but the release of LMDB's memory. */
   async close(): Promise<void> {
     if (this.#failure === undefined) this.#fail(new JournalError('closed', 'the journal was closed'));
-    this.#claim.release();
+    this.#claim?.release();
     await this.#closing;
+  }
+
+  /** Finds out whether somebody has taken the journal over without appending anything. Throws what an append would throw. */
+  checkEpoch(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const stored = this.#current().file.state().epoch;
+    if (stored !== this.#epoch) throw this.#fail(this.#lost(stored));
   }
 
   readonly #putBlock = (entries: SegmentEntries): void => {
     this.#checkEpoch(entries, this.#epoch);
     entries.put(this.#key, this.#value, true);
   };
-
-  #putRaising(epoch: number): (entries: SegmentEntries) => void {
-    return (entries) => {
-      this.#putBlock(entries);
-      entries.put(KEY.epoch, encodeNumber(epoch));
-    };
-  }
 
   /** Raises the epoch at the end of the journal and reads where the chain stands. */
   #begin(segments: readonly number[]): void {
@@ -408,6 +479,9 @@ export class JournalWriter {
         if (stored !== this.#epoch) throw this.#lost(stored);
         return;
       }
+      if (stored !== undefined && stored > this.#takeOverFrom) {
+        throw new JournalError('epoch-lost', `another writer took the journal over with epoch ${stored}, just before`);
+      }
       this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
       entries.put(KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;
@@ -494,6 +568,11 @@ export class JournalWriter {
     this.#segment = undefined;
     return error;
   }
+}
+
+/** What a block takes of a segment, in whole pages. */
+function bytesInSegment(block: BlockView): number {
+  return blockPages(block.count) * PAGE_BYTES;
 }
 
 function damagedSegment(segment: number, text: string): JournalError {

@@ -6,6 +6,14 @@ import type { SegmentStore, StoredSegment } from './segment-store.ts';
 import { type BlockRef, blockScratch, pointOf, type SegmentState } from './segmentfile.ts';
 import { type ChainPoint, journalPath, missingSegment, samePoint, segmentFinding } from './segments.ts';
 
+export interface ReaderOptions {
+  /**
+   * Show also what the writer has not flushed yet. For replicas that let nothing out before it is: of a writer's own process
+   * and of a standby, which must not look into LMDB's lock file either (journal/segment-folder.ts).
+   */
+  readonly unflushed?: boolean | undefined;
+}
+
 /**
  * Reads a journal, also while another thread or process writes it. It goes through file reads, never through LMDB: so
  * damage can not crash it, it needs no lock, and it may be opened by any number of threads and processes. Everything is
@@ -18,8 +26,8 @@ export class JournalReader {
   #segments: number[];
 
   /** Throws 'not-a-journal', 'missing-segment', 'newer-version' or 'damaged'. Blocks are checked as they are read. */
-  static open(dir: string): JournalReader {
-    return JournalReader.over(new SegmentFolder(journalPath(dir)));
+  static open(dir: string, options: ReaderOptions = {}): JournalReader {
+    return JournalReader.over(new SegmentFolder(journalPath(dir), options.unflushed));
   }
 
   /** Like {@link open}, for a journal that is kept elsewhere than in a folder. */
@@ -52,7 +60,7 @@ export class JournalReader {
 
   /** The last block, checked whole; block 0 with the genesis hash for a journal without blocks. */
   get last(): ChainPoint {
-    const segment = this.#lastSegment();
+    const segment = this.lastSegment;
     const file = this.openSegment(segment);
     try {
       const state = file.state();
@@ -144,7 +152,7 @@ export class JournalReader {
   }
 
   /** The last segment that was begun. */
-  #lastSegment(): number {
+  get lastSegment(): number {
     for (;;) {
       const last = this.segments.at(-1) ?? this.#firstSegment();
       const state = this.state(last);
@@ -159,7 +167,7 @@ export class JournalReader {
   #segmentOf(isBefore: (start: ChainPoint) => boolean): number | undefined {
     const first = this.#firstSegment();
     let low = first;
-    let high = this.#lastSegment();
+    let high = this.lastSegment;
     while (low < high) {
       const middle = high - Math.floor((high - low) / 2);
       if (isBefore(this.state(middle).start)) low = middle;

@@ -13,9 +13,12 @@ const LMDB_MAGIC = 0xbeef_c0de;
 /** Segments as LMDB environments in a folder: journal/segments.ts has the layout. */
 export class SegmentFolder implements SegmentStore {
   readonly root: string;
+  readonly #unflushed: boolean;
 
-  constructor(root: string) {
+  /** @param unflushed let readers see what is not flushed yet, too: without a look at LMDB's lock file */
+  constructor(root: string, unflushed = false) {
     this.root = root;
+    this.#unflushed = unflushed;
   }
 
   list(): number[] {
@@ -27,14 +30,15 @@ export class SegmentFolder implements SegmentStore {
   }
 
   open(segment: number, flushedOnly: boolean): SegmentFile {
-    if (!flushedOnly) return new SegmentFile(this.root, segment);
+    if (!flushedOnly || this.#unflushed) return new SegmentFile(this.root, segment);
     return new SegmentFile(this.root, segment, (newest) => flushedTransaction(this.root, segment, newest));
   }
 
   claim(takeOver: boolean): Claim {
     makeFolder(this.root);
     syncFolder(dirname(this.root));
-    return WriterLock.acquire(this.root, takeOver);
+    if (!takeOver) WriterLock.refuseIfHeld(this.root);
+    return WriterLock.take(this.root);
   }
 
   clearSpares(): void {
@@ -55,9 +59,9 @@ export class SegmentFolder implements SegmentStore {
  * lock file (u32 magic, u32 format, u64 transaction). If that is one behind and the writer is alive, the flush is under
  * way. The lock file of a writer that died says nothing.
  *
- * The writer's own process must not look: closing a file gives up every lock that the process has on it (fcntl, POSIX),
+ * A process that has the segment open in LMDB, the writer's or a standby's, must not look: closing a file gives up every lock that the process has on it (fcntl, POSIX),
  * and without LMDB's the next process to open the segment takes itself for the only one and makes the mutex anew, or
- * destroys it when it leaves. Readers in that process are the replicas, which run ahead of the disk anyway.
+ * destroys it when it leaves. Readers in such a process are the replicas, which run ahead of the disk anyway.
  */
 function flushedTransaction(root: string, segment: number, newest: number): number {
   const holder = lockHolder(root);

@@ -10,7 +10,7 @@ import {
 import { type Finding, JournalError } from './findings.ts';
 import { GENESIS_BYTES } from './genesis.ts';
 import { PageDamage, PageFile, type PageNode, type Snapshot } from './pages.ts';
-import { checkPages, findNode, lastLeaf, leafOf } from './pagetree.ts';
+import { checkNewPages, checkPages, findNode, lastLeaf, leafOf } from './pagetree.ts';
 import type { StoredSegment } from './segment-store.ts';
 import {
   blockKey,
@@ -100,6 +100,17 @@ export class SegmentFile implements StoredSegment {
         if (last !== undefined && block !== last + 1) throw new PageDamage(node.page, `block ${block} after ${last}`);
         last = block;
       });
+      return this.#state(snapshot);
+    }, true);
+  }
+
+  /**
+   * The same for what was written after `transaction`, up to which the file was checked before: pages that are not newer
+   * have not changed, because LMDB writes a changed page to another place.
+   */
+  checkSince(transaction: number): SegmentState {
+    return this.#steady((snapshot) => {
+      checkNewPages(this.#pages, snapshot, transaction);
       return this.#state(snapshot);
     }, true);
   }

@@ -32,7 +32,10 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
   readonly segment: number;
   readonly file: SegmentFile;
   readonly #environment: Environment;
+  readonly #mapBytes: number;
   readonly #fd: number;
+  /** Transaction up to which all pages were checked. */
+  #checked: number;
   #fileBytes: number;
   #usedBytes: number;
 
@@ -41,7 +44,9 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
     this.segment = segment;
     this.file = new SegmentFile(root, segment);
     try {
-      checked(this.file.check());
+      const state = this.file.check();
+      checked(state);
+      this.#checked = state.transaction;
       this.#usedBytes = this.file.usedBytes();
       this.#fd = openSync(dataPath(root, segment), 'a');
     } catch (error) {
@@ -51,8 +56,9 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
     try {
       const path = segmentPath(root, segment);
       makeLockFile(path);
-      this.#environment = openEnvironment(path, mapBytesOf(Math.max(segmentBytesMax, this.#usedBytes)));
       this.#fileBytes = fstatSync(this.#fd).size;
+      this.#mapBytes = mapBytesOf(Math.max(segmentBytesMax, this.#usedBytes, this.#fileBytes));
+      this.#environment = openEnvironment(path, this.#mapBytes);
     } catch (error) {
       closeSync(this.#fd);
       this.file.close();
@@ -62,6 +68,20 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
 
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /**
+   * For a segment that another writer goes on with: checks what that one has added since it was checked here.
+   */
+  refresh(checked: (state: SegmentState) => void = () => undefined): void {
+    const state = this.file.checkSince(this.#checked);
+    checked(state);
+    this.#checked = state.transaction;
+    this.#usedBytes = this.file.usedBytes();
+    this.#fileBytes = fstatSync(this.#fd).size;
+    if (mapBytesOf(this.#usedBytes) <= this.#mapBytes) return;
+    const text = `segment ${this.segment} has grown to ${this.#usedBytes} bytes, more than was reckoned with when it was opened`;
+    throw new JournalError('write-failed', `${text}: give the same length of segments to all who write this journal`);
   }
 
   /** Runs `action` in a transaction that adds up to `bytes`. When this returns, its changes are on disk. */

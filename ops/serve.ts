@@ -14,6 +14,7 @@ import {
   TTL_MAX,
 } from '../sequencer/datagram-sender.ts';
 import { IDLE_STRATEGIES, type IdleStrategy } from '../sequencer/doorbell.ts';
+import { LEASE_MS_DEFAULT, LEASE_MS_MAX, LEASE_MS_MIN } from '../sequencer/lease.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
 import { tokenDigest } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
@@ -23,7 +24,16 @@ import { printResult } from './cli/result.ts';
 import { UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
-import { type Notice, openVenue, SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT, type Venue } from './venue.ts';
+import { Standby, type TakeOver } from './standby.ts';
+import { type StepDown, stepDownOnRequest } from './step-down.ts';
+import {
+  type Notice,
+  openVenue,
+  SEGMENT_BYTES_DEFAULT,
+  SNAPSHOT_EVERY_DEFAULT,
+  type Venue,
+  type VenueOptions,
+} from './venue.ts';
 
 interface ServeOptions extends ServeHostOptions {
   readonly dir: string;
@@ -40,6 +50,8 @@ interface ServeOptions extends ServeHostOptions {
   readonly snapshotsKept: number;
   readonly segmentBytes: number;
   readonly takeOver?: boolean;
+  readonly standby?: boolean;
+  readonly leaseMs: number;
   readonly tokens?: string;
   readonly instrument: string[];
   readonly ordersMax?: number;
@@ -144,7 +156,23 @@ export function registerServe(program: Command): void {
         'JSON object of client tokens, each with the accounts it may act for; 0 stands for all',
       ).env('VERITAPE_TOKENS'),
     )
-    .addOption(new Option('--take-over', 'take the journal from a server that may be alive; that one is fenced'))
+    .addOption(
+      new Option('--take-over', 'take the journal from a server that may be alive; that one is fenced').conflicts(
+        'standby',
+      ),
+    )
+    .option(
+      '--standby',
+      'follow the journal of a server of this host, and take over when that one is gone or steps down',
+    )
+    .addOption(
+      new Option(
+        '--lease-ms <milliseconds>',
+        'standbys take over from a server that has not shown itself for this long',
+      )
+        .default(LEASE_MS_DEFAULT)
+        .argParser(wholeNumber(LEASE_MS_MIN, LEASE_MS_MAX)),
+    )
     .addOption(
       new Option('--idle <strategy>', 'what threads do while there is no work')
         .choices([...IDLE_STRATEGIES])
@@ -153,7 +181,11 @@ export function registerServe(program: Command): void {
   addHostOptions(command)
     .option('--json', 'print the closing report as one JSON object')
     .action((options: ServeOptions) => serve(options));
-  withExamples(command, 'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME');
+  withExamples(
+    command,
+    'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME',
+    'veritape serve --dir venue --nats nats://127.0.0.1:4222 --standby',
+  );
 }
 
 function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
@@ -181,52 +213,64 @@ function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
 async function serve(options: ServeOptions): Promise<void> {
   const { pino, destination } = await import('pino');
   const log = pino({ name: 'veritape' }, destination(2));
-  const multicast = multicastOptions(options);
+  const venueOptions = venueOptionsOf(options, log);
   using interruption = new Interruption();
-  const venue = await openVenue({
-    directory: options.dir,
-    shard: options.shard,
-    replicas: options.replicas,
-    ackPolicy: options.ack,
-    snapshotEvery: options.snapshotEvery,
-    snapshotsKept: options.snapshotsKept,
-    segmentBytesMax: options.segmentBytes,
-    takeOver: options.takeOver,
-    idle: options.idle,
-    pin: options.pin,
-    lockMemory: options.lockMemory,
-    hugePages: options.hugePages,
-    ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
-    ...(options.nats === undefined
-      ? {}
-      : {
-          nats: {
-            connection: natsConnectionOptions(options.nats),
-            tokens: options.tokens === undefined ? undefined : readTokens(options.tokens),
-          },
-        }),
-    multicast,
-    onNotice: (notice) => tell(log, notice),
-  }).catch(pinningAsUsage);
   if (options.nats === undefined) log.warn('no --nats: nothing outside this process can reach the venue');
+  for (let standby = options.standby === true; ; standby = true) {
+    const serving = standby
+      ? await standBy(venueOptions, interruption)
+      : { venue: await openVenue(venueOptions).catch(pinningAsUsage), takeOver: undefined };
+    if (serving === undefined) {
+      log.info('closed');
+      return printResult({ standby: true }, options.json === true, () => 'closed while standing by');
+    }
+    const steppedDown = await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
+    if (steppedDown?.stay !== true || interruption.requested) return;
+  }
+}
+
+/** Resolves with undefined if it was interrupted before it took over. */
+async function standBy(
+  options: VenueOptions,
+  interruption: Interruption,
+): Promise<{ readonly venue: Venue; readonly takeOver: TakeOver } | undefined> {
+  const { signal } = interruption;
+  const standby = await Standby.prepare(options, signal).catch(pinningAsUsage);
+  try {
+    const serving = await Promise.race([standby?.takeOver(), aborted(signal)]);
+    if (serving === undefined) await standby?.close();
+    return serving ?? undefined;
+  } catch (error) {
+    await standby?.close();
+    throw error;
+  }
+}
+
+/** Serves until it is interrupted, fails, or hands over to a standby; says how it closed. */
+async function serveUntilEnd(
+  venue: Venue,
+  takeOver: TakeOver | undefined,
+  options: ServeOptions,
+  { signal }: Interruption,
+  log: Logger,
+): Promise<StepDown | undefined> {
+  let steppedDown: StepDown | undefined;
   const tellStatistics = (): void =>
     log.info({ statistics: venue.statistics(), gateway: venue.gatewayCounts }, 'counted');
   process.on('SIGUSR2', tellStatistics);
   try {
     await createInstruments(venue, options.instrument);
-    log.info({ pid: process.pid }, 'ready');
-    const profiled = profileAsAsked(options, interruption.signal, log);
-    await Promise.race([
-      venue.failed,
-      new Promise<void>((resolve) => {
-        if (interruption.requested) resolve();
-        else interruption.signal.addEventListener('abort', () => resolve(), { once: true });
-      }),
-    ]);
+    const { gateway } = venue;
+    const asked = gateway === undefined ? undefined : stepDownOnRequest(venue, gateway, venue.genesis.shard);
+    log.info({ pid: process.pid, epoch: venue.epoch, ...takeOver }, 'ready');
+    const profiled = profileAsAsked(options, signal, log);
+    const ends = [venue.failed, aborted(signal), ...(asked === undefined ? [] : [asked])];
+    const end = await Promise.race(ends);
+    if (end !== undefined && 'heir' in end) steppedDown = end;
     await profiled;
   } finally {
     process.off('SIGUSR2', tellStatistics);
-    const closing = await venue.close();
+    const closing = await venue.close(steppedDown?.heir);
     const statistics = venue.statistics();
     log.info({ ...closing, gateway: venue.gatewayCounts, multicast: venue.multicastCounts, statistics }, 'closed');
     await printResult(
@@ -235,6 +279,37 @@ async function serve(options: ServeOptions): Promise<void> {
       () => `closed at sequence ${closing.sequence}, state hash ${closing.stateHashes[0]}`,
     );
   }
+  return steppedDown;
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}
+
+function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
+  const tokens = options.tokens === undefined ? undefined : readTokens(options.tokens);
+  return {
+    directory: options.dir,
+    shard: options.shard,
+    replicas: options.replicas,
+    ackPolicy: options.ack,
+    snapshotEvery: options.snapshotEvery,
+    snapshotsKept: options.snapshotsKept,
+    segmentBytesMax: options.segmentBytes,
+    takeOver: options.takeOver,
+    leaseMs: options.leaseMs,
+    idle: options.idle,
+    pin: options.pin,
+    lockMemory: options.lockMemory,
+    hugePages: options.hugePages,
+    ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
+    ...(options.nats === undefined ? {} : { nats: { connection: natsConnectionOptions(options.nats), tokens } }),
+    multicast: multicastOptions(options),
+    onNotice: (notice) => tell(log, notice),
+  };
 }
 
 /** Creates those of the named instruments that do not exist, at the next free symbol ids. */

@@ -31,13 +31,21 @@ export class SnapshotKeeper {
   readonly taken: SnapshotTaken[] = [];
   readonly #store: SnapshotStore;
   readonly #memory: PipelineMemory;
-  readonly #shard: number;
+  readonly #shard: () => number;
   readonly #status: Int32Array;
   readonly #listener: SnapshotListener;
   #waiting: EncodedSnapshot | undefined;
   #working: Promise<void> | undefined;
+  /** Cleaning takes away every file that is being written. */
+  #cleaned: Promise<void> = Promise.resolve();
 
-  constructor(directory: string, shard: number, memory: PipelineMemory, kept: number, listener: SnapshotListener) {
+  constructor(
+    directory: string,
+    shard: () => number,
+    memory: PipelineMemory,
+    kept: number,
+    listener: SnapshotListener,
+  ) {
     this.#store = new SnapshotStore(directory, kept);
     this.#shard = shard;
     this.#memory = memory;
@@ -47,7 +55,8 @@ export class SnapshotKeeper {
 
   /** Removes what a server that died left behind. */
   clean(): Promise<void> {
-    return this.#store.clean();
+    this.#cleaned = this.#store.clean();
+    return this.#cleaned;
   }
 
   take(snapshot: EncodedSnapshot): void {
@@ -63,6 +72,7 @@ export class SnapshotKeeper {
   }
 
   async #work(): Promise<void> {
+    await this.#cleaned;
     while (this.#waiting !== undefined) {
       const snapshot = this.#waiting;
       this.#waiting = undefined;
@@ -93,7 +103,7 @@ export class SnapshotKeeper {
       .subarray(0, 32);
     const header = await this.#store.write(
       {
-        shard: this.#shard,
+        shard: this.#shard(),
         sequence: snapshot.sequence,
         block: snapshot.block,
         time: (BigInt(snapshot.timeHigh) << 32n) | BigInt(snapshot.timeLow),

@@ -67,7 +67,7 @@ export class StateAgreement {
   }
 
   /** Takes a block that came. */
-  block({ block, hash }: ChainPoint): string | undefined {
+  block(block: number, hash: Buffer): string | undefined {
     const hex = hash.toString('hex');
     this.#hashes.set(block, hex);
     this.#hashes.delete(block - HASHES_MAX);

@@ -8,11 +8,11 @@ import {
   encodeRequest,
   MESSAGE_COMMANDS_MAX,
   type Refusal,
-  readReply,
 } from '../sequencer/messages.ts';
 import { infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
+import { PrimaryEpoch } from './primary-epoch.ts';
 import { ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
@@ -62,6 +62,7 @@ const BACK_OFF_MS_MAX = 500;
 interface SharedConnection {
   readonly connection: NatsConnection;
   readonly inbox: ReplyInbox;
+  readonly primary: PrimaryEpoch;
   sessions: number;
 }
 
@@ -106,13 +107,15 @@ export class VenueClient {
     );
     try {
       const inbox = new ReplyInbox(connection);
+      const primary = new PrimaryEpoch();
+      primary.follow(connection, options.shard, inbox);
       const info = await readInfo(inbox, options);
-      const shared = { connection, inbox, sessions: count };
+      const shared = { connection, inbox, primary, sessions: count };
       const clients: VenueClient[] = [];
       for (let index = 0; index < count; index++) {
         const apart = BigInt((count - 1) * SESSIONS_TOGETHER_MAX + index) * USER_KEYS;
         const key = count === 1 ? options.key : BigInt(options.key) + apart;
-        clients.push(new VenueClient(options, shared, info, await openSession(inbox, { ...options, key })));
+        clients.push(new VenueClient(options, shared, info, await openSession(shared, { ...options, key })));
       }
       return clients;
     } catch (error) {
@@ -209,7 +212,7 @@ export class VenueClient {
   async #ask(batch: Batch): Promise<void> {
     let problem: string | undefined;
     try {
-      const reply = await ask(this.#shared.inbox, this.#options, batch.bytes);
+      const reply = await ask(this.#shared, this.#options, batch.bytes);
       const meaning = meaningOf(reply);
       if (meaning.kind === 'again') problem = meaning.why;
       else if (meaning.kind === 'final') {
@@ -259,11 +262,15 @@ export class VenueClient {
   }
 }
 
-async function ask(inbox: ReplyInbox, options: VenueClientOptions, bytes: Uint8Array): Promise<Uint32Array | Refusal> {
+async function ask(
+  { inbox, primary }: SharedConnection,
+  options: VenueClientOptions,
+  bytes: Uint8Array,
+): Promise<Uint32Array | Refusal> {
   const carried = options.token === undefined ? undefined : headers();
   if (options.token !== undefined) carried?.set(TOKEN_HEADER, options.token);
   const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
-  return readReply(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
+  return primary.read(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
 }
 
 function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<VenueInfo> {
@@ -275,14 +282,14 @@ function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<Venue
 }
 
 async function openSession(
-  inbox: ReplyInbox,
+  shared: SharedConnection,
   options: VenueClientOptions,
 ): Promise<{ number: number; handled: number }> {
   const words = new Uint32Array(COMMAND_WORDS);
   encodeCommand(words, 0, { op: 'sessionOpen', account: options.account, id: options.key });
   const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
   return persist(options, 'session', async () => {
-    const reply = await ask(inbox, options, request);
+    const reply = await ask(shared, options, request);
     if (!(reply instanceof Uint32Array)) {
       const meaning = meaningOf(reply);
       if (meaning.kind === 'again') throw new Error(meaning.why);

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { BlockView } from '../journal/block.ts';
 import { BlockLookup } from '../journal/block-lookup.ts';
 import { JournalError } from '../journal/findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from '../journal/genesis.ts';
@@ -69,6 +70,9 @@ const ASK_MS = 500;
 const ANSWER_MS_MAX = 2_000;
 /** Not answering for so long is told. */
 const SILENCE_MS = 5_000;
+/** Blocks that are flushed together, and bytes of them above which no more is added. */
+const BLOCKS_TOGETHER_MAX = 64;
+const BYTES_TOGETHER_MAX = 2 ** 22;
 /** The loop lets others have their turn this often while blocks wait. */
 const TURN_MS = 10;
 /** Refused blocks that are told one by one; the others are counted. */
@@ -169,7 +173,7 @@ export class VenueFollower {
       id,
       genesis: encodeGenesis(copy.genesis),
       firstBlock: () => journal.firstBlock,
-      lastBlock: () => copy.last.block,
+      last: () => copy.last,
       readBlock: (block) => {
         const view = block > copy.last.block ? undefined : repairs.read(block);
         return view === undefined ? undefined : new Uint8Array(view.bytes);
@@ -257,15 +261,31 @@ export class VenueFollower {
     let turnAt = performance.now();
     for await (const block of this.reader) {
       if (this.#end !== undefined) return;
-      this.copy.take(block);
+      const blocks = this.#withThoseAtHand(block);
+      this.copy.takeAll(blocks);
       this.#heardAt = performance.now();
-      this.#lagMs = Number(BigInt(Date.now()) - block.time / NS_PER_MS);
-      this.judge(this.#agreement.block(this.copy.last));
+      const newest = blocks.at(-1) ?? block;
+      this.#lagMs = Number(BigInt(Date.now()) - newest.time / NS_PER_MS);
+      for (const each of blocks) this.judge(this.#agreement.block(each.block, each.hash));
       this.#noteProgress();
       if (performance.now() - turnAt < TURN_MS) continue;
       await nextTurn();
       turnAt = performance.now();
     }
+  }
+
+  /** Under load more than one waits, and all of them are flushed together. */
+  #withThoseAtHand(first: BlockView): BlockView[] {
+    const blocks = [first];
+    const until = this.#options.until ?? Number.MAX_SAFE_INTEGER;
+    let last = first;
+    for (let bytes = first.bytes.length; last.lastSequence < until; bytes += last.bytes.length) {
+      const next = blocks.length < BLOCKS_TOGETHER_MAX && bytes < BYTES_TOGETHER_MAX ? this.reader.poll() : undefined;
+      if (next === undefined) break;
+      blocks.push(next);
+      last = next;
+    }
+    return blocks;
   }
 
   /** What depends on how far the copy is. */

@@ -22,6 +22,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
     load: async () => (await import('./follow.ts')).registerFollow,
   },
+  handover: {
+    summary: 'have the server of a venue hand over to a standby',
+    load: async () => (await import('./handover.ts')).registerHandover,
+  },
   submit: {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
@@ -49,6 +53,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   verify: {
     summary: 'check proofs of matching, without the journal',
     load: async () => (await import('./verify.ts')).registerVerify,
+  },
+  drill: {
+    summary: 'failover drills on a venue of its own: what is lost when something fails',
+    load: async () => (await import('./drill.ts')).registerDrill,
   },
   bench: {
     summary: 'the benchmarks, beside their peers; for a checkout of the sources',

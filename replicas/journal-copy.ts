@@ -4,6 +4,7 @@ import { COMMAND_WORDS } from '../journal/commands.ts';
 import { JournalError } from '../journal/findings.ts';
 import { type Genesis, genesisHash } from '../journal/genesis.ts';
 import { JournalWriter } from '../journal/log.ts';
+import { pointOf } from '../journal/segmentfile.ts';
 import { type ChainPoint, SEGMENT_BYTES_MAX } from '../journal/segments.ts';
 import { SNAPSHOTS_KEPT, SnapshotStore } from '../journal/snapshots.ts';
 import { encodeState, StateScratch, stateCodec } from './canonical-state.ts';
@@ -153,15 +154,23 @@ export class JournalCopy {
   }
 
   /**
-   * Appends a block as it is and applies it; on return it is on disk. It must be the one after {@link last}. Throws a
-   * RangeError if it is not, and a {@link JournalError} if the disk refuses it; after that every further call throws.
+   * Appends a block as it is and applies it; on return it is on disk. It must be the one after {@link last}: a
+   * {@link JournalError} 'damaged' says why it is not, and the copy stays as it was. If the disk refuses it, every further
+   * call throws the same.
    */
   take(view: BlockView): void {
+    this.takeAll([view]);
+  }
+
+  /** Like {@link take} with blocks that follow each other: for those that wait one flush is enough. */
+  takeAll(views: readonly BlockView[]): void {
     if (this.#closed) throw new JournalError('closed', 'the copy was closed');
-    this.#writer.appendCopy(view);
-    this.#last = this.#writer.last;
-    this.#apply(view);
-    this.#snapshots?.after(view, this.#last);
+    this.#writer.appendCopies(views);
+    for (const view of views) {
+      this.#last = pointOf(view);
+      this.#apply(view);
+      this.#snapshots?.after(view, this.#last);
+    }
     this.#writer.keepPace();
   }
 

@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { hashOf } from '../journal/chain.ts';
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
+import { JournalReader } from '../journal/reader.ts';
 import { Stopwatch } from '../sequencer/clock.ts';
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
 import { Idle } from '../sequencer/doorbell.ts';
 import { reportMeasures, reportTables, type ThreadMeasures } from '../sequencer/host-measures.ts';
-import { Bells, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
+import { appliedWord, Bells, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
 import { countersOf } from '../sequencer/pipeline-counters.ts';
 import { encodeState, StateScratch } from './canonical-state.ts';
 import { DigestSink, RingSink, SinkClosed } from './event-sinks.ts';
@@ -21,8 +22,10 @@ import { warmUp } from './warm-up.ts';
 
 /**
  * A replica: the state transition, following the multicast. The leader reads commands as they are sequenced and its events
- * go out; a follower reads closed blocks, never holds anybody back, and takes the snapshots. Both begin from the newest
+ * go out; a follower reads closed blocks, never holds anybody back, and takes the snapshots. Both start from the newest
  * good snapshot and the journal after it, and a follower that was lapped catches up from the journal again.
+ *
+ * Until the pipeline begins, a replica stays at the end of the journal, whoever writes that: a standby's is warm.
  */
 export interface ReplicaThreadData {
   readonly memory: PipelineMemory;
@@ -38,16 +41,28 @@ export interface ReplicaThreadData {
   readonly host: ThreadMeasures;
 }
 
+/** Posted to the thread, and its bell rung, when it is known where the journal ends. */
+export interface ReplicaThreadBegin {
+  readonly sequence: number;
+}
+
 export type ReplicaReport =
+  /** It has reached the end of the journal for the first time. */
   | {
-      readonly kind: 'ready';
+      readonly kind: 'warm';
       readonly replica: number;
       readonly sequence: number;
       readonly replayed: number;
       readonly snapshot: number;
+      readonly findings: readonly string[];
+    }
+  /** It works on the pipeline. */
+  | {
+      readonly kind: 'ready';
+      readonly replica: number;
+      readonly sequence: number;
       readonly instruments: readonly InstrumentInfo[];
       readonly sessions: readonly SessionInfo[];
-      readonly findings: readonly string[];
     }
   | { readonly kind: 'digest'; readonly replica: number; readonly sequence: number; readonly value: number }
   | {
@@ -90,27 +105,48 @@ function report(message: ReplicaReport, transfer: ArrayBuffer[] = []): void {
 
 const onDigest = (sequence: number, value: number): void => report({ kind: 'digest', replica, sequence, value });
 
-/** Brings a fresh matcher to the end of the journal; returns the last block. */
-async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<number> {
+/** The end of a journal that another process writes is looked for this often. */
+const TAIL_SLEEP_MS = 2;
+/** Whoever writes the journal, nothing of it leaves this process before it is on disk. */
+const UNFLUSHED = { unflushed: true };
+
+/**
+ * Brings a fresh matcher to the end of the journal and keeps it there until the pipeline begins; returns the last block, or
+ * undefined if the venue ends before that.
+ */
+async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<number | undefined> {
   reportTables(data.host, matcher.state.memory);
-  const from = await restoreNewest(data.directory, matcher);
-  let { block } = from;
-  for (const view of replayJournal(data.directory, from.sequence + 1)) {
-    applyBlock(matcher, view, () => sink.discard());
-    block = view.block;
+  const {
+    sequence: snapshot,
+    block: from,
+    findings,
+  } = await restoreNewest(data.directory, matcher, undefined, UNFLUSHED);
+  const cursor = JournalReader.open(data.directory, UNFLUSHED).cursor(from + 1);
+  let block = from;
+  let begin: ReplicaThreadBegin | undefined;
+  let warm = false;
+  for (;;) {
+    const seen = bell.count();
+    if (parentPort !== null) begin ??= receiveMessageOnPort(parentPort)?.message as ReplicaThreadBegin | undefined;
+    const view = cursor.next();
+    if (view !== undefined) {
+      applyBlock(matcher, view, () => sink.discard());
+      block = view.block;
+      Atomics.store(status, appliedWord(replica), matcher.sequence() | 0);
+      continue;
+    }
+    const sequence = matcher.sequence();
+    if (!warm) report({ kind: 'warm', replica, sequence, replayed: sequence - snapshot, snapshot, findings });
+    warm = true;
+    if (begin !== undefined) break;
+    if (Atomics.load(status, STATUS.stop) >= 2) return undefined;
+    bell.sleep(seen, TAIL_SLEEP_MS);
   }
-  const sequence = matcher.sequence();
-  sink.begin(sequence);
-  report({
-    kind: 'ready',
-    replica,
-    sequence,
-    replayed: sequence - from.sequence,
-    snapshot: from.sequence,
-    instruments: listInstruments(matcher.state.instruments),
-    sessions: listSessions(matcher.state.sessions),
-    findings: from.findings,
-  });
+  cursor.close();
+  sink.begin(matcher.sequence());
+  const { instruments, sessions } = matcher.state;
+  const lists = { instruments: listInstruments(instruments), sessions: listSessions(sessions) };
+  report({ kind: 'ready', replica, sequence: matcher.sequence(), ...lists });
   return block;
 }
 
@@ -118,7 +154,7 @@ async function lead(): Promise<Matcher> {
   warmUp();
   const sink = new RingSink(memory, replica);
   const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
-  await recover(matcher, sink);
+  if ((await recover(matcher, sink)) === undefined) return matcher;
   const stopwatch = new Stopwatch(memory.startedNs);
   const leader = new Leader({ memory, replica, matcher, sink, nowNs: () => stopwatch.ns(), onDigest });
   for (;;) {
@@ -133,13 +169,15 @@ async function follow(): Promise<Matcher> {
   warmUp();
   const sink = new DigestSink();
   const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
+  const block = await recover(matcher, sink);
+  if (block === undefined) return matcher;
   const follower = new Follower({
     memory,
     replica,
     matcher,
-    block: await recover(matcher, sink),
+    block,
     sink,
-    replay: (sequence) => replayJournal(data.directory, sequence),
+    replay: (sequence) => replayJournal(data.directory, sequence, UNFLUSHED),
     onDigest,
     onCaughtUp: (from, to) => report({ kind: 'caught-up', replica, from, to }),
   });

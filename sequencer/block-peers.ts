@@ -1,4 +1,6 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { BlockView, checkHeader } from '../journal/block.ts';
+import type { ChainPoint } from '../journal/segments.ts';
 import { answerRepair, type KeptBlocks } from './block-answers.ts';
 import { type BlockRepair, NatsRepair, type RepairAnswer } from './block-transport.ts';
 
@@ -11,13 +13,16 @@ import { type BlockRepair, NatsRepair, type RepairAnswer } from './block-transpo
  * | veritape.S.peers | reader, request with many replies | JSON of {@link PeerInfo} from each who keeps a copy |
  * | veritape.S.peers.ID.repair | reader, request/reply | a block of one copy by its number, as veritape.S.repair |
  *
- * What a peer gives is believed no more than what is published: a block that does not fit is asked of the venue.
+ * A peer may have followed another chain. So it is asked only for blocks up to one whose hash the venue confirmed, and, while
+ * the venue is away, for all that it has; a block that does not fit is asked of the venue.
  */
 export interface PeerInfo {
   /** Tells peers apart, and is a part of a subject: letters, digits, `-` and `_`, at most 64. */
   readonly id: string;
   readonly firstBlock: number;
   readonly lastBlock: number;
+  /** Of the last block, in hex. */
+  readonly chainHash: string;
   /** The journal's genesis record, in base64. */
   readonly genesis: string;
 }
@@ -26,7 +31,8 @@ export interface PeerServiceOptions extends KeptBlocks {
   readonly connection: NatsConnection;
   readonly shard: number;
   readonly id: string;
-  readonly lastBlock: () => number;
+  /** The end of the copy. */
+  readonly last: () => Pick<ChainPoint, 'block' | 'hash'>;
   readonly genesis: Uint8Array;
   /** Told beside, for people who look who follows. */
   readonly status?: (() => object) | undefined;
@@ -59,13 +65,11 @@ export class PeerService {
     const { connection, shard, id } = options;
     if (!PEER_ID.test(id)) throw new RangeError(`id: ${id} must be 1 to 64 letters, digits, - and _`);
     const genesis = Buffer.from(options.genesis).toString('base64');
-    const info = (): PeerInfo => ({
-      ...options.status?.(),
-      id,
-      firstBlock: options.firstBlock(),
-      lastBlock: options.lastBlock(),
-      genesis,
-    });
+    const info = (): PeerInfo => {
+      const { block, hash } = options.last();
+      const chainHash = hash.toString('hex');
+      return { ...options.status?.(), id, firstBlock: options.firstBlock(), lastBlock: block, chainHash, genesis };
+    };
     const readBlock = (block: number): Uint8Array | undefined => {
       const bytes = options.readBlock(block);
       if (bytes !== undefined) this.given++;
@@ -129,10 +133,11 @@ export async function discoverPeers(connection: NatsConnection, shard: number, s
 
 function peerInfo(bytes: Uint8Array): PeerInfo | undefined {
   try {
-    const { id, firstBlock, lastBlock, genesis } = JSON.parse(new TextDecoder().decode(bytes)) as PeerInfo;
+    const { id, firstBlock, lastBlock, chainHash, genesis } = JSON.parse(new TextDecoder().decode(bytes)) as PeerInfo;
     if (typeof id !== 'string' || !PEER_ID.test(id) || typeof genesis !== 'string') return undefined;
+    if (typeof chainHash !== 'string') return undefined;
     if (!Number.isSafeInteger(firstBlock) || !Number.isSafeInteger(lastBlock)) return undefined;
-    return { id, firstBlock, lastBlock, genesis };
+    return { id, firstBlock, lastBlock, chainHash, genesis };
   } catch {
     return undefined;
   }
@@ -193,11 +198,25 @@ export class PeerRepair implements BlockRepair {
   /** Resolves at once if what is known is new enough. */
   #look(): Promise<void> {
     if (performance.now() - this.#knownAt < STALE_MS) return Promise.resolve();
-    this.#looking ??= discoverPeers(this.#connection, this.#shard, this.#self).then((peers) => {
-      this.#peers = peers;
+    this.#looking ??= this.#discover().finally(() => {
       this.#knownAt = performance.now();
       this.#looking = undefined;
     });
     return this.#looking;
+  }
+
+  async #discover(): Promise<void> {
+    const found = await discoverPeers(this.#connection, this.#shard, this.#self);
+    const confirmed = await Promise.all(found.map((peer) => this.#confirm(peer)));
+    this.#peers = found.filter((_, index) => confirmed[index]);
+  }
+
+  /** Whether the venue has the peer's last block, or is away. */
+  async #confirm({ lastBlock, chainHash }: PeerInfo): Promise<boolean> {
+    if (lastBlock === 0) return false;
+    const answer = await this.#venue.ask(lastBlock);
+    if (answer?.kind !== 'block') return answer === undefined;
+    const header = checkHeader(Buffer.from(answer.bytes), lastBlock);
+    return header instanceof BlockView && header.hash.toString('hex') === chainHash;
   }
 }

@@ -134,16 +134,21 @@ export class BlockReader implements AsyncIterable<BlockView> {
     return this.#last;
   }
 
+  /** The next block if it is at hand. */
+  poll(): BlockView | undefined {
+    const block = this.#ready.shift();
+    if (block === undefined) return undefined;
+    this.#readyBytes -= block.bytes.length;
+    // There is room for one more.
+    this.#repair();
+    return block;
+  }
+
   /** The next block; undefined when the reader is closed. Throws a {@link BlockReaderError}. For one caller at a time. */
   async next(): Promise<BlockView | undefined> {
     for (;;) {
-      const block = this.#ready.shift();
-      if (block !== undefined) {
-        this.#readyBytes -= block.bytes.length;
-        // There is room for one more.
-        this.#repair();
-        return block;
-      }
+      const block = this.poll();
+      if (block !== undefined) return block;
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#closed) return undefined;
       await new Promise<void>((resolve) => {
@@ -331,6 +336,8 @@ export class BlockReader implements AsyncIterable<BlockView> {
       if (answer.kind === 'gone')
         this.#fail('gone', `block ${number} is not kept any more; the first one is ${answer.firstBlock}`);
       this.#searching = false;
+      // It may have been published since it was asked for.
+      if (this.#isThere(number)) return true;
       this.#newest = Math.min(this.#newest, number - 1);
       this.#overdue = Math.min(this.#overdue, number - 1);
       return true;

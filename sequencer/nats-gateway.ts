@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, type Msg, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import {
+  connect,
+  createInbox,
+  type Msg,
+  type NatsConnection,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node';
 import { BLOCK_BYTES_MAX } from '../journal/block.ts';
 import { answerRepair, type KeptBlocks } from './block-answers.ts';
 import type { CommandPort } from './command-port.ts';
@@ -8,6 +14,7 @@ import { type OpenSession, OpenSessions } from './open-sessions.ts';
 import { PublishMemory } from './publish-memory.ts';
 import { ReportFanOut } from './reports.ts';
 import { type IntakeCounts, RequestIntake, TOKEN_HEADER } from './request-intake.ts';
+import { RequestSubscription } from './request-subscription.ts';
 import type { VenueState } from './venue-state.ts';
 
 /**
@@ -24,12 +31,16 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
  * | veritape.S.genesis | reader, request/reply | the journal's genesis record, which the hash of block 1 binds |
  * | veritape.S.state | reader, request/reply | JSON: chain hash, digests of events, state hashes (venue-state.ts) |
+ * | veritape.S.handover | operator, request/reply | JSON: hand over to a standby (ops/handover.ts) |
+ * | veritape.S.standby | primary, request/reply | JSON: every standby says where it is (ops/standby.ts) |
+ * | veritape.S.primary | venue | JSON: epoch and sequence, when a server begins to serve |
  *
  * Published subjects are at most once, as core NATS is; what a reader missed is in the journal.
  */
 export interface NatsGatewayOptions extends KeptBlocks {
-  readonly connection: NodeConnectionOptions;
   readonly shard: number;
+  /** Replies and announcements name it, so that a client can tell a server that was fenced from the one after it. */
+  readonly epoch: number;
   readonly port: CommandPort;
   /** Accounts that each token may act for, by {@link tokenDigest}; without it every client may act for every account. */
   readonly tokens?: ReadonlyMap<string, ReadonlySet<number>> | undefined;
@@ -69,6 +80,38 @@ export function stateSubject(shard: number): string {
   return `veritape.${shard}.state`;
 }
 
+/** Where a server says that it serves from now on. */
+export function primarySubject(shard: number): string {
+  return `veritape.${shard}.primary`;
+}
+
+export function handoverSubject(shard: number): string {
+  return `veritape.${shard}.handover`;
+}
+export function standbySubject(shard: number): string {
+  return `veritape.${shard}.standby`;
+}
+
+/** A connection to NATS, which a gateway can be opened on; a standby has it before it serves. */
+export interface NatsLink {
+  readonly connection: NatsConnection;
+  readonly requests: RequestSubscription;
+}
+
+export async function connectNats(options: NodeConnectionOptions, shard: number): Promise<NatsLink> {
+  const connection = await connect({
+    name: `veritape shard ${shard}`,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_MS,
+    ...options,
+  });
+  const payloadMax = connection.info?.max_payload ?? 0;
+  if (payloadMax >= BLOCK_BYTES_MAX)
+    return { connection, requests: new RequestSubscription(connection, submitSubject(shard)) };
+  await connection.close();
+  throw new Error(`the NATS server's max_payload is ${payloadMax} and must be at least ${BLOCK_BYTES_MAX} bytes`);
+}
+
 export class NatsGateway {
   /** Messages taken, commands in them, messages refused, answered `busy`, and those that something went wrong with. */
   get counts(): IntakeCounts & { readonly failed: number } {
@@ -77,35 +120,22 @@ export class NatsGateway {
   #failed = 0;
   readonly #options: NatsGatewayOptions;
   readonly #connection: NatsConnection;
+  readonly #requests: RequestSubscription;
   readonly #intake: RequestIntake;
   readonly #memory = new PublishMemory();
   #leaving = false;
 
   /** Resolves when the server passes requests on to the gateway. */
-  static async connect(options: NatsGatewayOptions): Promise<NatsGateway> {
-    const connection = await connect({
-      name: `veritape shard ${options.shard}`,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: RECONNECT_MS,
-      ...options.connection,
-    });
-    try {
-      const payloadMax = connection.info?.max_payload ?? 0;
-      if (payloadMax < BLOCK_BYTES_MAX) {
-        throw new Error(`the NATS server's max_payload is ${payloadMax} and must be at least ${BLOCK_BYTES_MAX} bytes`);
-      }
-      const gateway = new NatsGateway(options, connection);
-      await connection.flush();
-      return gateway;
-    } catch (error) {
-      await connection.close();
-      throw error;
-    }
+  static async open(options: NatsGatewayOptions, link: NatsLink): Promise<NatsGateway> {
+    const gateway = new NatsGateway(options, link);
+    await link.connection.flush();
+    return gateway;
   }
 
-  private constructor(options: NatsGatewayOptions, connection: NatsConnection) {
+  private constructor(options: NatsGatewayOptions, { connection, requests }: NatsLink) {
     this.#options = options;
     this.#connection = connection;
+    this.#requests = requests;
     this.#intake = new RequestIntake(options.port, new OpenSessions(options.sessions), options.tokens);
     const reports = new ReportFanOut(options.shard, this.#memory, (subject, records) =>
       this.#publish(subject, records),
@@ -114,7 +144,7 @@ export class NatsGateway {
       this.#intake.take(words, mask, from, count);
       reports.take(words, mask, from, count);
     });
-    this.#serve(submitSubject(options.shard), (message) => this.#submit(message));
+    requests.take((message) => this.#submit(message));
     this.#serve(infoSubject(options.shard), (message) => message.respond(JSON.stringify(options.info())));
     this.#serve(repairSubject(options.shard), (message) => message.respond(answerRepair(options, message.string())));
     this.#serve(genesisSubject(options.shard), (message) => message.respond(options.genesis));
@@ -122,6 +152,54 @@ export class NatsGateway {
       message.respond(JSON.stringify(options.state(Number(message.string())))),
     );
     void this.#watch();
+  }
+
+  /** Says to whoever listens that this server serves from now on. */
+  announce(place: object): void {
+    const { shard, epoch } = this.#options;
+    this.#publish(primarySubject(shard), new TextEncoder().encode(JSON.stringify({ epoch, ...place })));
+  }
+
+  /** Answers requests on a subject of its own: bytes in, and what `respond` is called with out. */
+  answer(subject: string, handle: (bytes: Uint8Array, respond: (reply: object) => void) => void): void {
+    this.#serve(subject, (message) => {
+      const respond = (reply: object): void => this.#respond(message, new TextEncoder().encode(JSON.stringify(reply)));
+      handle(message.data, respond);
+    });
+  }
+
+  /** Asks everybody who listens on a subject; resolves with their replies after `waitMs`, or as soon as there are `wanted`. */
+  async askAll(
+    subject: string,
+    request: object,
+    waitMs: number,
+    wanted = Number.MAX_SAFE_INTEGER,
+  ): Promise<Uint8Array[]> {
+    const replies: Uint8Array[] = [];
+    const patience = new AbortController();
+    const reply = createInbox();
+    const subscription = this.#connection.subscribe(reply, {
+      callback: (error, message) => {
+        // Without data it is the server, which says that nobody listens.
+        if (error !== null || message.data.length === 0) return patience.abort();
+        replies.push(new Uint8Array(message.data));
+        if (replies.length >= wanted) patience.abort();
+      },
+    });
+    this.#connection.publish(subject, JSON.stringify(request), { reply });
+    await delay(waitMs, undefined, { signal: patience.signal }).catch(() => undefined);
+    subscription.unsubscribe();
+    return replies;
+  }
+
+  /** Leaves requests to the server after this one, which holds them already: nothing more is taken, and nothing refused. */
+  leaveRequests(): void {
+    this.#requests.leave();
+  }
+
+  /** Takes no requests any more: what comes from here on is another server's, or nobody's. */
+  unsubscribe(): void {
+    this.#requests.drop();
   }
 
   /** Sends a durable block to readers on other hosts. */
@@ -183,9 +261,10 @@ export class NatsGateway {
   }
 
   #submit(message: Msg): void {
-    const sink = new ReplyWriter(message, this.#memory, this.#respond);
+    const { epoch } = this.#options;
+    const sink = new ReplyWriter(message, this.#memory, epoch, this.#respond);
     const refusal = this.#intake.pass(message.data, message.headers?.get(TOKEN_HEADER), sink);
-    if (refusal !== undefined) message.respond(encodeRefusal(refusal));
+    if (refusal !== undefined) message.respond(encodeRefusal(refusal, epoch));
   }
 }
 
@@ -193,22 +272,24 @@ export class NatsGateway {
 class ReplyWriter implements AnswerSink {
   readonly #message: Msg;
   readonly #memory: PublishMemory;
+  readonly #epoch: number;
   readonly #respond: (message: Msg, reply: Uint8Array) => void;
 
-  constructor(message: Msg, memory: PublishMemory, respond: (message: Msg, reply: Uint8Array) => void) {
+  constructor(message: Msg, memory: PublishMemory, epoch: number, respond: (message: Msg, reply: Uint8Array) => void) {
     this.#message = message;
     this.#memory = memory;
+    this.#epoch = epoch;
     this.#respond = respond;
   }
 
   done(answers: Uint32Array, at: number, count: number): void {
     const reply = this.#memory.take(replyBytes(count));
-    encodeReply(answers, at, count, reply);
+    encodeReply(answers, at, count, reply, this.#epoch);
     this.#respond(this.#message, reply);
   }
 
   fail(why: string): void {
     const refusal: Refusal = { error: 'unavailable', field: 'venue', value: 'failed', rule: why };
-    this.#respond(this.#message, encodeRefusal(refusal));
+    this.#respond(this.#message, encodeRefusal(refusal, this.#epoch));
   }
 }

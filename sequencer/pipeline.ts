@@ -1,6 +1,6 @@
 import { DOORBELL_INTS, Doorbell } from './doorbell.ts';
 import { allocateCounters, STAMP_EVERY } from './pipeline-counters.ts';
-import { allocateRing, type RingMemory } from './rings.ts';
+import { allocateRing, placeRing, type RingMemory } from './rings.ts';
 
 /**
  * The shared memory that the threads of one venue work on, and the names of its words.
@@ -55,8 +55,10 @@ export const STATUS = {
   ackByReplicas: 6 * STATUS_STRIDE,
   /** Low 32 bits of the last block that the replicated log holds, where there is one. */
   replicatedBlock: 7 * STATUS_STRIDE,
+  /** Which standby is to take over when the journal is closed, as a lease names it. */
+  heir: 8 * STATUS_STRIDE,
   /** Low 32 bits of the last sequence each replica has applied. */
-  applied: 8 * STATUS_STRIDE,
+  applied: 9 * STATUS_STRIDE,
 } as const;
 
 export const REPLICAS_MAX = 8;
@@ -80,20 +82,20 @@ export interface PipelineMemory {
   readonly replicas: number;
 }
 
-/** `sequence` and `block` are the last ones in the journal. */
+/** Memory for a pipeline that begins after `sequence` and `block`, the last ones in the journal. */
 export function allocatePipeline(
   gateways: number,
   replicas: number,
-  sequence: number,
-  block: number,
+  sequence = 0,
+  block = 0,
   sizes: RingSizes = RING_SIZES,
 ): PipelineMemory {
   if (sizes.commands > COMMAND_SLOTS || sizes.blocks > BLOCK_SLOTS)
     throw new RangeError(`sizes: at most ${COMMAND_SLOTS} slots for commands and ${BLOCK_SLOTS} for blocks`);
   const memory = {
     inputs: Array.from({ length: gateways }, () => allocateRing(sizes.input, 1)),
-    commands: allocateRing(sizes.commands, 2, (sequence + 1) | 0),
-    blocks: allocateRing(sizes.blocks, 1, (block + 1) | 0),
+    commands: allocateRing(sizes.commands, 2),
+    blocks: allocateRing(sizes.blocks, 1),
     events: allocateRing(sizes.events, 1),
     status: new SharedArrayBuffer((STATUS.applied + REPLICAS_MAX * STATUS_STRIDE) * 4),
     bells: new SharedArrayBuffer((3 + REPLICAS_MAX) * DOORBELL_INTS * 4),
@@ -103,12 +105,22 @@ export function allocatePipeline(
     startedNs: process.hrtime.bigint(),
     replicas,
   };
+  placePipeline(memory, sequence, block);
+  return memory;
+}
+
+/**
+ * Says after which sequence and block the pipeline begins, before any thread has begun to work on it: memory can be had, and
+ * threads started, before that is known.
+ */
+export function placePipeline(memory: PipelineMemory, sequence: number, block: number): void {
+  placeRing(memory.commands, (sequence + 1) | 0);
+  placeRing(memory.blocks, (block + 1) | 0);
   const status = new Int32Array(memory.status);
   status[STATUS.durableSequence] = sequence | 0;
   status[STATUS.durableBlock] = block | 0;
   status[STATUS.replicatedBlock] = block | 0;
-  for (let replica = 0; replica < replicas; replica++) status[appliedWord(replica)] = sequence | 0;
-  return memory;
+  for (let replica = 0; replica < memory.replicas; replica++) status[appliedWord(replica)] = sequence | 0;
 }
 
 export function appliedWord(replica: number): number {

@@ -30,11 +30,16 @@ export function allocateRing(slots: number, consumers: number, cursor = 0): Ring
     slots: new SharedArrayBuffer(slots * SLOT_WORDS * 4),
     consumers,
   };
+  placeRing(memory, cursor);
+  return memory;
+}
+
+/** Lets an empty ring that nobody uses yet start at another cursor. */
+export function placeRing(memory: RingMemory, cursor: number): void {
   const words = new Int32Array(memory.cursors);
   words[PUBLISHED] = cursor;
   words[CLAIMED] = cursor;
-  for (let consumer = 0; consumer < consumers; consumer++) words[CONSUMERS + consumer * CURSOR_INTS] = cursor;
-  return memory;
+  for (let consumer = 0; consumer < memory.consumers; consumer++) words[CONSUMERS + consumer * CURSOR_INTS] = cursor;
 }
 
 export class RingProducer {

@@ -21,7 +21,7 @@ export interface Gap {
   readonly toMs: number;
 }
 
-/** When commands were acknowledged, and what happened meanwhile. Times are milliseconds since it began. */
+/** When commands were acknowledged, and what happened meanwhile. What it gives are milliseconds since it began. */
 export class AckTimeline {
   readonly events: TimelineEvent[] = [];
   readonly #startedAt = performance.now();
@@ -74,17 +74,25 @@ export class AckTimeline {
     this.#binsUsed = Math.max(this.#binsUsed, bin + 1);
   }
 
-  /** Notes what happened; gives when. */
-  mark(kind: TimelineEventKind, text: string): number {
-    const atMs = this.nowMs;
-    this.events.push({ atMs, kind, text });
-    return atMs;
+  /** Notes what happens now. */
+  mark(kind: TimelineEventKind, text: string): void {
+    this.markAt(performance.now(), kind, text);
   }
 
-  /** When the first acknowledgement of a command after `sequence` came, not before `fromMs`; undefined if none has yet. */
-  firstAfter(sequence: number, fromMs: number): number | undefined {
-    for (let index = firstNotBefore(this.#times, fromMs); index < this.#times.length; index++)
-      if ((this.#sequences[index] as number) > sequence) return this.#times[index];
+  /** Notes what happened at a moment of performance.now(). */
+  markAt(moment: number, kind: TimelineEventKind, text: string): void {
+    const event = { atMs: moment - this.#startedAt, kind, text };
+    const later = this.events.findLastIndex(({ atMs }) => atMs <= event.atMs);
+    this.events.splice(later + 1, 0, event);
+  }
+
+  /**
+   * When the first acknowledgement of a command after `sequence` came, not before a moment; undefined if none has yet. Both
+   * are moments of performance.now().
+   */
+  firstAfter(sequence: number, moment: number): number | undefined {
+    for (let index = firstNotBefore(this.#times, moment - this.#startedAt); index < this.#times.length; index++)
+      if ((this.#sequences[index] as number) > sequence) return (this.#times[index] as number) + this.#startedAt;
     return undefined;
   }
 

@@ -3,6 +3,15 @@ import type { Answer } from '../../sequencer/messages.ts';
 /** Requests that stay in the log when it is cut: a venue keeps fewer answers for a session, so none older is repeated. */
 const REPEATABLE_REQUESTS_MAX = 4096;
 
+type ToldAnswer = Pick<Answer, 'sequence' | 'open' | 'traded' | 'reason'>;
+
+/** What a client was told, as numbers: of each request from 1 on sequence, open, traded and reason. */
+export interface ToldAnswers {
+  readonly account: number;
+  readonly session: number;
+  readonly answers: readonly (readonly [sequence: number, open: number, traded: number, reason: number])[];
+}
+
 /**
  * What a client was told about its commands, by request number: its own record, against which the journal is checked. What
  * was checked may be {@link forget forgotten}, so that the memory of a long drill is that of what came since.
@@ -28,13 +37,32 @@ export class Acknowledged {
     this.account = account;
   }
 
+  static from({ account, session, answers }: ToldAnswers): Acknowledged {
+    const told = new Acknowledged(account);
+    told.session = session;
+    const whole = answers.map(([sequence, open, traded, reason]) => ({ sequence, open, traded, reason }));
+    told.take(1, whole);
+    return told;
+  }
+
+  /** All that it knows. Nothing may be missing or forgotten. */
+  export(): ToldAnswers {
+    const { account, session, highest } = this;
+    if (this.firstMissing() !== highest + 1 || this.#base !== 1) throw new Error(`client ${account} does not know all`);
+    const answers = Array.from({ length: highest }, (_, at) => {
+      const [sequence = 0, open = 0, traded = 0] = [this.#sequences[at], this.#opens[at], this.#traded[at]];
+      return [sequence, open, traded, this.#reasons[at] ?? 0] as const;
+    });
+    return { account, session, answers };
+  }
+
   /** The first request that was not forgotten. */
   get firstKnown(): number {
     return this.#base;
   }
 
   /** Gives the number of commands that were not answered before. */
-  take(firstRequest: number, answers: readonly Answer[]): number {
+  take(firstRequest: number, answers: readonly ToldAnswer[]): number {
     this.#reserve(firstRequest + answers.length);
     const before = this.count;
     for (const [index, answer] of answers.entries()) {
@@ -62,7 +90,7 @@ export class Acknowledged {
   }
 
   /** Whether an outcome is the one that the client was told. */
-  agrees(request: number, outcome: Pick<Answer, 'sequence' | 'open' | 'traded' | 'reason'>): boolean {
+  agrees(request: number, outcome: ToldAnswer): boolean {
     const at = request - this.#base;
     return (
       this.#sequences[at] === outcome.sequence &&

@@ -13,6 +13,8 @@ export interface LoadOptions {
   readonly clients: number;
   /** Of all clients together. */
   readonly commandsPerSecond: number;
+  /** What the clients with the first accounts know from before. */
+  readonly told?: readonly Acknowledged[] | undefined;
 }
 
 /** What clients were answered instead of an outcome, in messages. */
@@ -32,13 +34,16 @@ export class DrillLoad {
   readonly #place: { timeline: AckTimeline | undefined };
 
   /** Waits for the venue if it is not there yet. */
-  static async open({ nats, clients, commandsPerSecond }: LoadOptions): Promise<DrillLoad> {
+  static async open({ nats, clients, commandsPerSecond, told = [] }: LoadOptions): Promise<DrillLoad> {
     const place: { timeline: AckTimeline | undefined } = { timeline: undefined };
     const onAcknowledged = (count: number, sequence: number): void => place.timeline?.acknowledged(count, sequence);
     const options = { commandsPerSecond: commandsPerSecond / clients, answerMsMax: ANSWER_MS_MAX, onAcknowledged };
     const accounts = Array.from({ length: clients }, (_, index) => index + 1);
-    const opened = await Promise.all(accounts.map((account) => LoadedClient.open(nats, account, options)));
-    const insistent = await InsistentClient.open(nats, clients + 1, onAcknowledged);
+    const known = (account: number): Acknowledged | undefined => told.find((one) => one.account === account);
+    const opened = await Promise.all(
+      accounts.map((account) => LoadedClient.open(nats, account, { ...options, told: known(account) })),
+    );
+    const insistent = await InsistentClient.open(nats, clients + 1, onAcknowledged, known(clients + 1));
     return new DrillLoad(opened, insistent, place);
   }
 

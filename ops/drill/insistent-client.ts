@@ -28,7 +28,7 @@ export class InsistentClient {
   readonly #inbox: ReplyInbox;
   readonly #onAcknowledged: (count: number, sequence: number) => void;
   #timer: NodeJS.Timeout | undefined;
-  #request = 1;
+  #request: number;
   #bytes: Uint8Array = new Uint8Array();
   #stopping = false;
   #idle: () => void = () => undefined;
@@ -37,25 +37,27 @@ export class InsistentClient {
     nats: string,
     account: number,
     onAcknowledged: (count: number, sequence: number) => void,
+    told = new Acknowledged(account),
   ): Promise<InsistentClient> {
     const connection = natsConnectionOptions(nats);
     const opening = await VenueClient.open({ connection, shard: 0, account, key: account, giveUpMs: GIVE_UP_MS });
     await opening.close();
     const own = await connect({ maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS, ...connection });
-    return new InsistentClient(own, account, opening.session, onAcknowledged);
+    told.session = opening.session;
+    return new InsistentClient(own, told, opening.nextRequest, onAcknowledged);
   }
 
   private constructor(
     connection: NatsConnection,
-    account: number,
-    session: number,
+    told: Acknowledged,
+    request: number,
     onAcknowledged: (count: number, sequence: number) => void,
   ) {
     this.#connection = connection;
     this.#inbox = new ReplyInbox(connection);
     this.#onAcknowledged = onAcknowledged;
-    this.told = new Acknowledged(account);
-    this.told.session = session;
+    this.told = told;
+    this.#request = request;
     this.#encode();
   }
 

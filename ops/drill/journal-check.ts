@@ -1,7 +1,7 @@
 import { readWide } from '../../journal/amounts.ts';
 import type { BlockView } from '../../journal/block.ts';
 import { hashOf } from '../../journal/chain.ts';
-import { COMMAND_WORD, COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
+import { COMMAND_WORD, COMMAND_WORDS, encodeCommand, Op } from '../../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType, eventFlags, eventReason, eventType } from '../../journal/events.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { pointOf } from '../../journal/segmentfile.ts';
@@ -179,7 +179,11 @@ export class JournalChecker {
     const at = block.wordOf(index);
     matcher.apply(block.words, at);
     const of = this.#bySession.get(block.words[at + COMMAND_WORD.session] as number);
-    if (of === undefined) return this.#events.clear();
+    if (of === undefined) {
+      this.#events.clear();
+      this.#lookAtStranger(block, index);
+      return;
+    }
     const { told } = of;
     const sequence = block.firstSequence + index;
     const request = block.words[at + COMMAND_WORD.request] as number;
@@ -219,6 +223,19 @@ export class JournalChecker {
     else if (request !== of.lastRequest + 1)
       this.#find('reordered', `${name}: handled at sequence ${sequence}, after request ${of.lastRequest}`);
     of.lastRequest = Math.max(of.lastRequest, request);
+  }
+
+  /** A client sends in one session, so a command of its account outside of that was handled besides those it knows of. */
+  #lookAtStranger(block: BlockView, index: number): void {
+    const at = block.wordOf(index);
+    const opcode = (block.words[at] as number) & 255;
+    const account = block.words[at + COMMAND_WORD.account] as number;
+    if (opcode === Op.sessionOpen || opcode === Op.sessionClose) return;
+    if (this.#clients.some((told) => told.account === account)) {
+      const session = block.words[at + COMMAND_WORD.session];
+      const sequence = block.firstSequence + index;
+      this.#find('duplicated', `account ${account}: a command in session ${session}, at sequence ${sequence}`);
+    }
   }
 
   /** Whether the record is what the client sent, but for what the venue fills in. */

@@ -13,6 +13,8 @@ const GIVE_UP_MS = 120_000;
 const PACE_MS = 1;
 
 export interface LoadedClientOptions {
+  /** What the client knows from before, if it has been here before. */
+  readonly told?: Acknowledged | undefined;
   /** As many as the venue takes unless given. */
   readonly commandsPerSecond?: number | undefined;
   readonly answerMsMax?: number | undefined;
@@ -56,7 +58,7 @@ export class LoadedClient {
     this.#client = client;
     this.#options = options;
     this.retried = retried;
-    this.told = new Acknowledged(account);
+    this.told = options.told ?? new Acknowledged(account);
     this.told.session = client.session;
   }
 

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EnvironmentFault } from '../exit-codes.ts';
-import { freePort, type OwnNatsServer, runNatsServer } from '../nats-server.ts';
+import { freePort, type NatsServerStart, type OwnNatsServer, runNatsServer } from '../nats-server.ts';
 import { TcpLink } from './tcp-link.ts';
 
 const FORMED_MS_MAX = 30_000;
@@ -97,19 +97,8 @@ export class NatsCluster {
   /** Starts a server that was ended; resolves when it listens, which is before it has caught up. */
   async startAgain(index: number): Promise<void> {
     const member = this.#member(index);
-    for (let tries = 1; ; tries++) {
-      try {
-        member.server = await runNatsServer({
-          port: member.port,
-          args: ['--config', member.config],
-          logFile: member.logFile,
-        });
-        return;
-      } catch (error) {
-        if (tries === START_TRIES_MAX) throw error;
-        await pause(TRY_AGAIN_MS);
-      }
-    }
+    const { port, config, logFile } = member;
+    member.server = await startNatsPatiently({ port, args: ['--config', config], logFile });
   }
 
   /** Parts a server from all others: what it and they send to each other is held, both ways. */
@@ -163,6 +152,18 @@ export class NatsCluster {
     const member = this.#members[index];
     if (member === undefined) throw new RangeError(`server: ${index} must be 0 to ${this.#members.length - 1}`);
     return member;
+  }
+}
+
+/** Starts a NATS server on a port that it had before, which somebody else may have for a moment. */
+export async function startNatsPatiently(start: NatsServerStart): Promise<OwnNatsServer> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await runNatsServer(start);
+    } catch (error) {
+      if (tries === START_TRIES_MAX) throw error;
+      await pause(TRY_AGAIN_MS);
+    }
   }
 }
 

@@ -105,6 +105,11 @@ export class VeritapeProcess {
     return this.#over;
   }
 
+  /** What it has said on stderr outside its log so far. */
+  get said(): string {
+    return this.#said;
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }

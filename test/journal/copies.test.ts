@@ -55,6 +55,26 @@ test('a copy made block by block is the same chain, whatever the epochs, and can
   expect(JournalReader.open(copy).last).toEqual(JournalReader.open(original).last);
 });
 
+test('blocks that are copied together are all stored, over segments and epochs; with a wrong one among them none is', async () => {
+  const blocks = blocksOf(await journalOfEpochs(6));
+  const copy = temporaryFolder();
+  const writer = JournalWriter.open(copy, SMALL);
+  const wrong = blocksOf(await createJournal([7]))[0] as BlockView;
+  expect(() => writer.appendCopies([...blocks.slice(0, 3), wrong])).toThrow(
+    expect.objectContaining({ code: 'damaged' }),
+  );
+  expect(writer.last.block).toBe(0);
+  for (let from = 0, count = 1; from < blocks.length; from += count, count = (count * 3) % 17) {
+    writer.appendCopies(blocks.slice(from, from + count));
+    expect(writer.last.hash).toEqual(blocks[Math.min(from + count, blocks.length) - 1]?.hash);
+  }
+  expect(writer.segment).toBeGreaterThan(1);
+  expect(writer.epoch).toBeGreaterThanOrEqual(6);
+  await writer.close();
+  expect(hashes(copy)).toEqual(blocks.map((block) => block.hash.toString('hex')));
+  expect(JournalReader.open(copy).last.block).toBe(blocks.length);
+});
+
 test('a block that does not follow is no part of a copy, and the copy goes on with the one that does', async () => {
   const blocks = blocksOf(await journalOfEpochs(2));
   const other = blocksOf(await createJournal([5, ...COUNTS]));

@@ -1,4 +1,13 @@
-import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { hashOf } from '../../journal/chain.ts';
@@ -104,6 +113,12 @@ test('a journal that is in use', () => {
   } finally {
     void writer.close();
   }
+});
+
+test('a snapshot that is dropped after it was listed is none', () => {
+  const folder = copy();
+  symlinkSync('dropped', join(folder, 'snapshots', snapshotName(SNAPSHOTS[7] + 1)));
+  expect(audit(folder)).toMatchObject({ code: 0, findings: [], snapshots: { found: 4, compared: 4 } });
 });
 
 test('a folder without a journal exits with 2', () => {
@@ -275,6 +290,14 @@ describe('retention', () => {
 });
 
 describe('a snapshot', () => {
+  test('that its writer dropped after the folder was listed is passed over', () => {
+    const directory = copy();
+    // Listed, and not there when it is opened.
+    symlinkSync(join(directory, 'nowhere'), join(directory, 'snapshots', snapshotName(LAST_SEQUENCE - 1)));
+    const snapshots = { found: 4, compared: 4 };
+    expect(audit(directory)).toMatchObject({ code: 0, good: true, findingCount: 0, snapshots });
+  });
+
   const FILE = snapshotName(SNAPSHOTS[7]);
 
   /** Writes the snapshot of block 7 anew, changed. */
