@@ -10,7 +10,7 @@ import { ChainFollower, type Fed, genesisPoint } from './chain-follower.ts';
 import { decodeHeartbeat, type EpochRecord, encodeHeartbeat, NONCE_BYTES, type NodeState } from './log-messages.ts';
 import { type ChainCopy, findPlace, LOG_IN_FLIGHT_BLOCKS_MAX } from './log-place.ts';
 import { LogPublisher, type LogPublisherOptions } from './log-publisher.ts';
-import { type ReplicatedLog, ReplicatedLogError, type StoredMessage } from './replicated-log.ts';
+import { ForkedJournalError, type ReplicatedLog, ReplicatedLogError, type StoredMessage } from './replicated-log.ts';
 
 /** The journal of a node that follows: it gets the blocks of the log's chain, in order, and nothing else. */
 export interface NodeJournal extends ChainCopy {
@@ -58,11 +58,6 @@ export interface Leadership {
   readonly silentMs: number;
   /** When it came forward, by performance.now(). */
   readonly sinceMs: number;
-}
-
-/** A node's journal is no part of the log's chain. The node must not serve, and its journal is left as it is. */
-export class ForkedJournalError extends Error {
-  override readonly name = 'ForkedJournalError';
 }
 
 /** A primary says so often in a lease that it is there. */
@@ -223,6 +218,7 @@ export class ClusterNode {
 
   async #followOnce(): Promise<Leadership | undefined> {
     const { log, journal } = this.#options;
+    await journal.settled();
     const place = await findPlace(log, journal);
     if (place.kind === 'forked') throw new ForkedJournalError(place.text);
     if (place.kind === 'behind') {
@@ -265,17 +261,21 @@ export class ClusterNode {
       this.#candidacy.fed(fed);
       this.#heardOfPrimary ||= record.node !== node;
     }
+    const hasWon = this.#candidacy.state === 'won';
+    if (hasWon) {
+      // At once: whatever is to be done before it serves, the others must not wait for it in silence.
+      this.#state = 'leading';
+      this.#beat();
+    }
     if (journal.genesis === undefined) await journal.begin(record.genesis);
     else if (!journal.genesis.equals(record.genesis))
       throw new ForkedJournalError(
         'the journal was begun with another genesis record than the log: it is of another venue',
       );
-    if (this.#candidacy.state !== 'won') {
+    if (!hasWon) {
       this.#notice('info', 'epoch', { epoch: record.epoch, node: record.node, slot: fed.slot });
       return undefined;
     }
-    this.#state = 'leading';
-    this.#beat();
     const last = follower.last ?? genesisPoint(record.genesis);
     await this.#appendThrough(last);
     await journal.settled();

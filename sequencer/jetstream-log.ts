@@ -43,6 +43,14 @@ export interface JetStreamLogOptions {
   readonly bytesMax: number;
 }
 
+/** What the stream takes unless told otherwise. */
+export const LOG_BYTES_DEFAULT = 2 ** 30;
+/** It must hold the blocks that are never trimmed, and as many again. */
+export const LOG_BYTES_MIN = 2 ** 29;
+/** How many servers may hold a copy. */
+export const LOG_REPLICAS = [1, 3, 5] as const;
+export const LOG_REPLICAS_DEFAULT = 3;
+
 const EPOCH_HEADER = 'Veritape-Epoch';
 const DECIMAL = /^[1-9]\d{0,15}$/;
 /** Room in a message besides the block: the headers. */

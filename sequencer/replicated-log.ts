@@ -76,3 +76,8 @@ export class ReplicatedLogError extends Error {
     this.code = code;
   }
 }
+
+/** A node's journal is no part of the log's chain. The node must not serve, and its journal is left as it is. */
+export class ForkedJournalError extends Error {
+  override readonly name = 'ForkedJournalError';
+}

@@ -7,6 +7,7 @@ import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import type { ChainPoint } from '../../journal/segments.ts';
 import { PeerRepair, PeerService } from '../../sequencer/block-peers.ts';
+import { genesisPoint } from '../../sequencer/chain-follower.ts';
 import { ClusterNode, type Leadership, type NodeJournal } from '../../sequencer/cluster-node.ts';
 import { JetStreamLog } from '../../sequencer/jetstream-log.ts';
 import type { LogPublisher } from '../../sequencer/log-publisher.ts';
@@ -143,7 +144,7 @@ export class TestNode {
           id: name,
           genesis: journal.genesis ?? GENESIS,
           firstBlock: () => journal.firstBlock,
-          lastBlock: () => journal.lastBlock,
+          last: () => journal.end ?? genesisPoint(GENESIS),
           readBlock: (block) => {
             const view = block <= journal.lastBlock ? journal.read(block) : undefined;
             return view === undefined ? undefined : new Uint8Array(view.bytes);
