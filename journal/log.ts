@@ -25,6 +25,7 @@ import {
   SEGMENT_SLACK_BYTES,
   samePoint,
   segmentFinding,
+  syncFile,
   syncFolder,
   writeBlockKey,
 } from './segments.ts';
@@ -58,8 +59,11 @@ const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBI
  * stop at any place in between:
  *
  * 1. `sealed` is put into the old segment; nothing is appended to it any more.
- * 2. The next segment is made, with the epoch of the first writer to come.
+ * 2. The next segment is made and gets the writer's epoch, unless a higher one is there already.
  * 3. `next` is put into the old segment. Only then the next segment gets blocks, so that its loss would be noticed.
+ *
+ * What a writer found it flushes before it builds on it: whoever wrote that may have died before its own flush.
+ * docs/protocol.md has the rules, test/model/one-host.pml checks them.
  *
  * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it:
  * kill that process.
@@ -244,6 +248,7 @@ export class JournalWriter {
 
   /** Raises the epoch at the end of the journal and reads where the chain stands. */
   #begin(segments: readonly number[]): void {
+    syncFolder(this.#root);
     let before: ChainPoint = {
       block: 0,
       sequence: 0,
@@ -258,37 +263,43 @@ export class JournalWriter {
       // If the last but one does not name the last, its roll was not finished; begin there to fence whoever is at it.
       const previous = this.#inspect(segment - 1);
       if (previous.next === undefined) segment--;
-      else if (previous.sealed !== undefined) before = previous.sealed;
+      else {
+        syncFile(dataPath(this.#root, segment - 1));
+        before = previous.sealed ?? before;
+      }
     }
     this.#enter(segment, before, 'raise');
     for (;;) {
       const state = this.#current().file.state();
       if (state.sealed === undefined) {
         if (existsSync(dataPath(this.#root, segment + 1))) {
-          throw this.#broken('not sealed, but there is a next segment');
+          throw this.#passed() ?? this.#broken('not sealed, but there is a next segment');
         }
         this.#readTail(state);
         return;
       }
-      if (state.next === undefined) this.#follow(state.sealed, 'raise');
+      if (state.next === undefined) this.#follow(state.sealed);
       else if (!existsSync(dataPath(this.#root, state.next))) throw missingSegment(this.#root, state.next);
-      else this.#enter(state.next, state.sealed, 'raise');
+      else {
+        syncFile(dataPath(this.#root, segment));
+        this.#enter(state.next, state.sealed, 'raise');
+      }
       segment++;
     }
   }
 
   /** Steps 2 and 3 of giving up the segment in use, which is sealed. */
-  #follow(sealed: ChainPoint, mode: 'raise' | 'keep'): void {
+  #follow(sealed: ChainPoint): void {
     const old = this.#current();
-    const epoch = this.#epoch;
     this.#segment = undefined;
     try {
       const next = old.segment + 1;
-      if (!existsSync(dataPath(this.#root, next))) this.#makeSegment(next);
-      this.#enter(next, sealed, mode);
+      if (existsSync(dataPath(this.#root, next))) syncFolder(this.#root);
+      else this.#makeSegment(next);
+      this.#enter(next, sealed, 'keep');
       const value = encodeNumber(next);
       old.transact(value.length, (environment) => {
-        this.#checkEpoch(environment, epoch);
+        this.#checkEpoch(environment, this.#epoch);
         put(environment, KEY.next, value);
       });
     } finally {
@@ -303,12 +314,13 @@ export class JournalWriter {
       this.#checkEpoch(environment, this.#epoch);
       put(environment, KEY.sealed, value);
     });
-    this.#follow(sealed, 'keep');
+    this.#follow(sealed);
   }
 
   /**
-   * Opens a segment for appending. 'raise' takes it with a higher epoch; 'keep' takes it only if nobody else did.
-   * `before` is the block in front of it, which it must begin with.
+   * Opens a segment for appending. 'raise' takes it with a higher epoch than it has; 'keep' with the writer's own, if that
+   * is higher: a lower one there is of a writer that was passed and does not know it yet. `before` is the block in front
+   * of it, which it must begin with.
    */
   #enter(segment: number, before: ChainPoint, mode: 'raise' | 'keep'): void {
     void this.#segment?.close();
@@ -326,11 +338,8 @@ export class JournalWriter {
       const bytes = environment.getBinary(KEY.epoch);
       const stored = bytes === undefined ? undefined : decodeNumber(bytes);
       if (bytes !== undefined && stored === undefined) throw this.#broken('the epoch is damaged');
-      if (stored !== undefined && mode === 'keep') {
-        if (stored !== this.#epoch) throw this.#lost(stored);
-        return;
-      }
-      this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
+      if (mode === 'raise') this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
+      else if (stored !== undefined && stored >= this.#epoch) throw this.#lost(stored);
       put(environment, KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;
       put(environment, KEY.genesis, this.#genesisBytes);
@@ -354,8 +363,9 @@ export class JournalWriter {
         block++;
       }
     }
-    if (last.epoch >= this.#epoch)
-      throw this.#broken(`holds epoch ${last.epoch}, but its writer had ${this.#epoch - 1}`);
+    if (last.epoch >= this.#epoch) {
+      throw this.#passed() ?? this.#broken(`holds epoch ${last.epoch}, but its writer had ${this.#epoch - 1}`);
+    }
     this.#block = last.block;
     this.#sequence = last.sequence;
     this.#lastEpoch = last.epoch;
@@ -394,6 +404,12 @@ export class JournalWriter {
     const bytes = environment.getBinaryFast(KEY.epoch);
     const stored = bytes === undefined ? undefined : bytes.readUInt32LE(4) * 2 ** 32 + bytes.readUInt32LE(0);
     if (stored !== epoch) throw this.#lost(stored);
+  }
+
+  /** The tail is read after the epoch was raised: another writer may have raised it again and appended meanwhile. */
+  #passed(): JournalError | undefined {
+    const { epoch } = this.#current().file.state();
+    return epoch > this.#epoch ? this.#lost(epoch) : undefined;
   }
 
   #lost(stored: number | undefined): JournalError {

@@ -222,6 +222,11 @@ export function mapBytesOf(segmentBytesMax: number): number {
 
 /** Makes a folder's list of files durable. */
 export function syncFolder(path: string): void {
+  syncFile(path);
+}
+
+/** Makes durable what any process wrote to a file. */
+export function syncFile(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);
