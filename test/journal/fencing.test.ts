@@ -1,18 +1,29 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from '@jest/globals';
 import { JournalError } from '../../journal/findings.ts';
+import { encodeGenesis } from '../../journal/genesis.ts';
 import { inspectJournal } from '../../journal/inspect.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
-import { listSegments } from '../../journal/segments.ts';
+import {
+  encodeNumber,
+  encodePoint,
+  KEY,
+  listSegments,
+  mapBytesOf,
+  openEnvironment,
+  SEGMENT_BYTES_MIN,
+  segmentPath,
+} from '../../journal/segments.ts';
 import {
   appendBlock,
   appendBlocks,
   createJournal,
+  GENESIS,
   removeTemporaryFolders,
   SMALL,
   temporaryFolder,
@@ -146,6 +157,70 @@ test.each(['sealed', 'made', 'begun'])(
     expectAllKept(dir, other.acknowledged);
   },
 );
+
+test('a take-over that another one passes in the middle of a roll does not fence it', async () => {
+  const dir = temporaryFolder();
+  const first = new OtherWriter('pausing-appender.ts', dir, 'sealed');
+  await first.until((lines) => lines.includes('paused'));
+  await first.end('SIGKILL');
+  // Epoch 2 is about to make the next segment when epoch 3 does, and finds it there when it wakes.
+  const second = new OtherWriter('pausing-appender.ts', dir, 'sealed');
+  await second.until((lines) => lines.includes('paused'));
+  const third = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+  expect([third.segment, third.epoch]).toEqual([2, 3]);
+  appendBlock(third, 10);
+  writeFileSync(join(dir, 'resume'), '');
+  expect(await second.end()).toEqual(['paused', 'failed epoch-lost']);
+  appendBlock(third, 10);
+  await third.close();
+  expectAllKept(dir, first.acknowledged);
+});
+
+test('a writer rolls over the epoch that one it had passed left in the next segment', async () => {
+  const dir = await createJournal([5]);
+  // Blocks follow from their numbers and the epoch, so a copy tells where the segment will end.
+  const copy = temporaryFolder();
+  cpSync(dir, copy, { recursive: true });
+  const ahead = JournalWriter.open(copy, SMALL);
+  let blocks = 0;
+  let end = ahead.last;
+  for (; ahead.segment === 1; blocks++) {
+    end = ahead.last;
+    appendBlock(ahead, 2000);
+  }
+  await ahead.close();
+
+  const writer = JournalWriter.open(dir, SMALL);
+  appendBlocks(writer, Array(blocks - 1).fill(2000));
+  expect(writer.last).toEqual(end);
+  const root = join(dir, 'journal');
+  const next = openEnvironment(segmentPath(root, 2), mapBytesOf(SEGMENT_BYTES_MIN));
+  next.transactionSync(() => {
+    next.putSync(KEY.epoch, encodeNumber(writer.epoch - 1));
+    next.putSync(KEY.genesis, encodeGenesis(GENESIS));
+    next.putSync(KEY.start, encodePoint(end));
+  });
+  await next.close();
+  appendBlock(writer, 2000);
+  expect(writer.segment).toBe(2);
+  await writer.close();
+  expect(inspectJournal(dir).findings).toEqual([]);
+  expect(hashesOf(dir).size).toBe(1 + blocks);
+});
+
+test('a take-over that another one passes before it read the end is fenced, not told of damage', async () => {
+  const dir = await createJournal([5, 5]);
+  const slow = new OtherWriter('pausing-appender.ts', dir, 'raised');
+  await slow.until((lines) => lines.includes('paused'));
+  const writer = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+  expect(writer.epoch).toBe(3);
+  appendBlock(writer, 10);
+  writeFileSync(join(dir, 'resume'), '');
+  expect(await slow.end()).toEqual(['paused', 'failed epoch-lost']);
+  appendBlock(writer, 10);
+  await writer.close();
+  expect(inspectJournal(dir).findings).toEqual([]);
+});
 
 test('of many that take over one after the other, the last one wins', async () => {
   const dir = temporaryFolder();

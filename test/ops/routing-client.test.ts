@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command } from '../../journal/commands.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
+import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type MoveStep, moveInstrument } from '../../ops/move-instrument.ts';
 import { RoutingClient } from '../../ops/routing-client.ts';
 import { ShardTable } from '../../ops/shard-table.ts';
 import { VenueClient } from '../../ops/venue-client.ts';
-import { endAllProcesses, VeritapeProcess } from '../faults/server-process.ts';
 import { removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
 import { playJournal, queueOf, recordsOf, send, TwoShards } from './two-shards.ts';
 
