@@ -18,7 +18,7 @@ import {
   KEY,
   listSegments,
   listSpares,
-  makeFolder,
+  makeDurableFolder,
   missingSegment,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
@@ -102,7 +102,7 @@ export class JournalWriter {
     if (segments.length === 0 && options.genesis === undefined) {
       throw new JournalError('not-a-journal', `${root} holds no journal, and there is no genesis to create one with`);
     }
-    makeFolder(root);
+    makeDurableFolder(root);
     syncFolder(dirname(root));
     const lock = WriterLock.acquire(root, options.takeOver === true);
     let writer: JournalWriter | undefined;

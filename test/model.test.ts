@@ -67,7 +67,9 @@ async function search(model: string, defines: string): Promise<Search> {
     states: number(/(\d+) states, stored/),
     violated: /^pan:1: (.*) \(at depth/m.exec(said)?.[1],
     complete: !/Search not completed|max search depth too small|out of memory/.test(said),
-    unreached: [...said.matchAll(/^\t\S+:(\d+), state \d+, "(?!-end-)(.*)"$/gm)].map((match) => `${match[1]}: ${match[2]}`),
+    unreached: [...said.matchAll(/^\t\S+:(\d+), state \d+, "(?!-end-)(.*)"$/gm)].map(
+      (match) => `${match[1]}: ${match[2]}`,
+    ),
   };
 }
 
