@@ -40,7 +40,7 @@ beforeAll(async () => {
 });
 afterAll(removeTemporaryFolders);
 
-/** Records a writer that is killed in the middle of a roll, and the one that goes on after it. */
+/** Records a writer killed when it made the journal, one killed in the middle of a roll, and one that ends by itself. */
 async function record(environment: Record<string, string> = {}): Promise<DiskRecord> {
   const folder = temporaryFolder();
   const dir = join(folder, 'venue');
@@ -49,12 +49,12 @@ async function record(environment: Record<string, string> = {}): Promise<DiskRec
   writeFileSync(bootId, '11111111-2222-3333-4444-555555555555\n');
   const file = join(folder, 'record');
   const recorded = { LD_PRELOAD: recorder, DISK_FOLDER: dir, DISK_RECORD: file, DISK_BOOT_ID: bootId };
-  for (const end of ['killed', 'closed']) {
+  for (const last of ['1', '3', '']) {
     const writer = join(programs, 'power-writer.ts');
-    const run = promisify(execFile)(process.execPath, [writer, dir, String(BLOCKS), end], {
+    const run = promisify(execFile)(process.execPath, [writer, dir, String(BLOCKS), last], {
       env: { ...recorded, ...environment },
     });
-    if (end === 'killed') await expect(run).rejects.toMatchObject({ signal: 'SIGKILL' });
+    if (last !== '') await expect(run).rejects.toMatchObject({ signal: 'SIGKILL' });
     else await run;
   }
   return new DiskRecord(file, dir);

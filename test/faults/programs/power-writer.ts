@@ -4,14 +4,14 @@ import type { WriterOptions } from '../../../journal/log.ts';
 
 /**
  * Writes a journal of small segments, takes it over from itself in the middle, and takes snapshots. Prints a line for
- * what is on disk: "ack", block, hash; "snapshot", sequence. With "killed" it dies when it has given the third segment its
- * name, before it flushed the folder.
+ * what is on disk: "ack", block, hash; "snapshot", sequence. With the number of a segment it kills itself when it has
+ * given that segment its name, before it flushed the folder.
  */
-const [dir = '', blocks = '0', end = ''] = process.argv.slice(2);
+const [dir = '', blocks = '0', last = ''] = process.argv.slice(2);
 const { renameSync } = fs;
 fs.renameSync = (from, to) => {
   renameSync(from, to);
-  if (end === 'killed' && String(to).endsWith('segment-00000003')) process.kill(process.pid, 'SIGKILL');
+  if (last !== '' && String(to).endsWith(`segment-${last.padStart(8, '0')}`)) process.kill(process.pid, 'SIGKILL');
 };
 syncBuiltinESMExports();
 
