@@ -5,7 +5,7 @@ import { HASH_BYTES, hashOf } from '../journal/chain.ts';
 import { COMMAND_WORDS } from '../journal/commands.ts';
 import { DEFAULT_LIMITS } from '../journal/genesis.ts';
 import { SnapshotStore } from '../journal/snapshots.ts';
-import { encodeState, STATE_CODEC_VERSION, StateScratch } from '../replicas/canonical-state.ts';
+import { encodeState, StateScratch, stateCodec } from '../replicas/canonical-state.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { listInstruments } from '../replicas/instrument-table.ts';
 import { createMatcher, type Matcher } from '../replicas/matcher.ts';
@@ -36,7 +36,7 @@ export async function run({ directory, quick, yardstick }: BenchmarkOptions): Pr
   const compressMs = Array.from({ length: count }, () => timed(() => zstdCompressSync(raw, options)));
   const packed = await compress(raw, options);
   const store = new SnapshotStore(directory);
-  const place = { shard: 0, block: 1, time: 0n, chainHash: Buffer.alloc(HASH_BYTES), codec: STATE_CODEC_VERSION };
+  const place = { shard: 0, block: 1, time: 0n, chainHash: Buffer.alloc(HASH_BYTES), codec: stateCodec(raw) };
   const writeMs: number[] = [];
   let storedBytes = 0;
   for (let index = 0; index < count; index++) {

@@ -35,7 +35,7 @@ const BODY_CRC_WORD = 14;
 const HEADER_CRC_WORD = 15;
 const HEADER_CRC_AT = 60;
 const PREVIOUS_HASH_AT = 64;
-const HASH_AT = 96;
+export const HASH_AT = 96;
 
 /** LMDB keeps a large value in whole pages, of which the first begins with a header of this size. */
 export const PAGE_BYTES = 4096;

@@ -18,14 +18,16 @@ import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
  * | 16 |  4 | u64 | id       | client order id, unique among the account's live orders (FIX 11) |
  * | 24 |  6 | u64 | price    | ticks, 48 bits; zero in market orders |
  * | 32 |  8 | u64 | quantity | lots, 48 bits; of a reduce: lots taken off; of a replace: the open quantity wanted |
- * | 40 | 10 | u64 | extra    | kept for stop price, expiry or display quantity, by order type; zero in this version |
+ * | 40 | 10 | u64 | extra    | kept for stop price, expiry or display quantity, by order type; zero in this version. Of an instrument: below |
  * | 48 | 12 | u32 | session  | client session, 0 for none |
  * | 52 | 13 | u32 | request  | place of the command in its session, counting from 1; 0 when there is no session |
  * | 56 | 14 | u64 | time     | nanoseconds since the Unix epoch, stamped by the sequencer |
  *
  * Instrument create carries a name of up to 16 ASCII characters, zero-padded, in bytes 16-31, the largest order quantity
  * in `quantity` and the highest price in `extra` (0: no limit of its own). Instrument update carries the same two limits
- * and the {@link Flag.closed} bit. Session open carries a client-chosen number in `id`, which makes opening idempotent.
+ * and the {@link Flag.closed} bit. With {@link Flag.elsewhere}, instrument create and assign carry in `extra` the shard on
+ * which the instrument trades. Session open carries a client-chosen number in `id`, which makes opening idempotent. Mass
+ * status carries in `quantity` how many orders to tell of at most, and in `id` the slot of the order to go on behind, or 0.
  */
 export const COMMAND_BYTES = 64;
 export const COMMAND_WORDS = 16;
@@ -39,6 +41,12 @@ export const Op = {
   massCancel: 5,
   /** Kept: terms that do not fit one record (display, minimum quantity), for the new order that follows. */
   terms: 6,
+  /** Tells of the orders of one side of a book, in the order in which they would trade (FIX AF). */
+  massStatus: 7,
+  /** Enters an order that rests on another shard, into an instrument that does not trade here. */
+  moveIn: 8,
+  /** Takes every order off an instrument that does not trade here. */
+  moveOut: 9,
   instrumentCreate: 16,
   instrumentUpdate: 17,
   /** Kept. */
@@ -49,6 +57,8 @@ export const Op = {
   openAuction: 20,
   /** Kept. */
   uncross: 21,
+  /** Says on which shard an instrument trades. */
+  instrumentAssign: 22,
   sessionOpen: 24,
   sessionClose: 25,
 } as const;
@@ -80,6 +90,11 @@ export const Flag = {
   bySymbol: 16,
   /** Instrument update: new orders are refused with `instrumentClosed`; cancels still work. */
   closed: 32,
+  /**
+   * Instrument create, assign: it trades on another shard, or will trade here once its orders have come. Instrument update:
+   * such an instrument is meant.
+   */
+  elsewhere: 64,
 } as const;
 
 const SYMBOL_NAME_BYTES = 16;
@@ -120,6 +135,10 @@ export interface Command {
   readonly name?: string | undefined;
   /** Instrument create and update: highest price allowed, 0 for none. */
   readonly priceMax?: number | undefined;
+  /** Instrument create and assign: the shard on which it trades; undefined means here. */
+  readonly shard?: number | undefined;
+  /** Instrument update: an instrument that does not trade here is meant. */
+  readonly elsewhere?: boolean | undefined;
   readonly session?: number | undefined;
   readonly request?: number | undefined;
   /** Nanoseconds since the Unix epoch. */
@@ -136,6 +155,7 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
   let flags = 0;
   if (command.postOnly === true) flags |= Flag.postOnly;
   if (command.closed === true) flags |= Flag.closed;
+  if (command.shard !== undefined || command.elsewhere === true) flags |= Flag.elsewhere;
   if (command.op === 'replace' && command.price !== undefined) flags |= Flag.hasPrice;
   if (command.op === 'replace' && command.quantity !== undefined) flags |= Flag.hasQuantity;
   if (mass && command.account !== undefined) flags |= Flag.byAccount;
@@ -149,7 +169,7 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
     writeWide(words, at + COMMAND_WORD.price, command.price ?? 0);
   }
   writeWide(words, at + COMMAND_WORD.quantity, command.quantity ?? 0);
-  writeWide(words, at + COMMAND_WORD.extra, command.priceMax ?? 0);
+  writeWide(words, at + COMMAND_WORD.extra, command.shard ?? command.priceMax ?? 0);
   words[at + COMMAND_WORD.session] = command.session ?? 0;
   words[at + COMMAND_WORD.request] = command.request ?? 0;
   writeU64(words, at + COMMAND_WORD.time, command.time ?? 0n);
@@ -173,8 +193,10 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
   const price = readWide(words, at + COMMAND_WORD.price);
   const quantity = readWide(words, at + COMMAND_WORD.quantity);
   const priceMax = readWide(words, at + COMMAND_WORD.extra);
+  const elsewhere = (flags & Flag.elsewhere) !== 0;
   switch (op) {
     case 'new':
+    case 'moveIn':
       return {
         ...common,
         symbol,
@@ -208,9 +230,28 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
         side: nameOf(Side, (head >>> 8) & 255),
       };
     case 'instrumentCreate':
-      return { ...common, symbol, name: decodeName(words, at + COMMAND_WORD.id), quantity, priceMax };
+      return {
+        ...common,
+        symbol,
+        name: decodeName(words, at + COMMAND_WORD.id),
+        quantity,
+        ...(elsewhere ? { shard: priceMax } : { priceMax }),
+      };
     case 'instrumentUpdate':
-      return { ...common, symbol, quantity, priceMax, closed: (flags & Flag.closed) !== 0 };
+      return {
+        ...common,
+        symbol,
+        quantity,
+        priceMax,
+        closed: (flags & Flag.closed) !== 0,
+        ...(elsewhere ? { elsewhere } : {}),
+      };
+    case 'instrumentAssign':
+      return { ...common, symbol, ...(elsewhere ? { shard: priceMax } : {}) };
+    case 'massStatus':
+      return { ...common, symbol, id, side: nameOf(Side, (head >>> 8) & 255), quantity };
+    case 'moveOut':
+      return { ...common, symbol };
     default:
       return { ...common, id };
   }

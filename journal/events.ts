@@ -41,7 +41,10 @@ export const EventType = {
   triggered: 7,
   /** Kept: an iceberg showed its next tranche. */
   refreshed: 8,
-  /** An instrument was created or changed: name in bytes 16-31, largest order quantity in `id`, highest price in `open`. */
+  /**
+   * An instrument was created or changed: name in bytes 16-31, largest order quantity in `id`, highest price in `open`, the
+   * shard on which it trades in `slot` (with {@link EventFlag.elsewhere}), how often it was assigned in `generation`.
+   */
   instrument: 9,
   /** A session was opened (`open` = session number, `id` = the number the client chose, `quantity` = last request) or closed. */
   session: 10,
@@ -52,6 +55,8 @@ export const EventType = {
    * zeros for an empty side. Derived from the state, so not part of what replicas compare.
    */
   top: 12,
+  /** A resting order that a mass status asked for; `quantity` = `open`. */
+  status: 13,
 } as const;
 export type EventTypeName = keyof typeof EventType;
 
@@ -64,6 +69,10 @@ export const EventFlag = {
   closed: 4,
   /** Canceled, traded: nothing of the order is left. */
   done: 8,
+  /** Status: the order is post-only. */
+  postOnly: 16,
+  /** Instrument: it trades on another shard, or will trade here once its orders have come. */
+  elsewhere: 32,
 } as const;
 
 export const EVENT_WORD = {

@@ -25,15 +25,18 @@ export class WriterLock {
     this.#line = line;
   }
 
-  /** Throws 'in-use' if a process that is alive holds the lock, unless it is to be taken over. */
-  static acquire(root: string, takeOver: boolean): WriterLock {
+  /** Throws 'in-use' if a process that is alive holds the lock. */
+  static refuseIfHeld(root: string): void {
+    const holder = lockHolder(root);
+    if (holder === undefined || !isAlive(holder)) return;
+    const text = `the journal in ${root} is written by process ${holder.pid}; stop it, or take over`;
+    throw new JournalError('in-use', text);
+  }
+
+  /** Puts this process's name in the place of whoever had the lock. */
+  static take(root: string): WriterLock {
     const path = join(root, LOCK_FILE);
     const line = lockLine(process.pid);
-    const holder = lockHolder(root);
-    if (holder !== undefined && !takeOver && isAlive(holder)) {
-      const text = `the journal in ${root} is written by process ${holder.pid}; stop it, or take over`;
-      throw new JournalError('in-use', text);
-    }
     // Renamed into place, so that a reader never sees half a line.
     const temporary = `${path}.${process.pid}`;
     writeFileSync(temporary, line);
@@ -49,8 +52,7 @@ export class WriterLock {
 /** Who the lock names, alive or not. */
 export function lockHolder(root: string): LockHolder | undefined {
   const line = readLine(join(root, LOCK_FILE));
-  const pid = Number(line?.split(' ')[0]);
-  return line !== undefined && Number.isSafeInteger(pid) && pid > 0 ? { pid, line } : undefined;
+  return line === undefined ? undefined : holderOf(line);
 }
 
 export function isAlive(holder: LockHolder): boolean {
@@ -59,18 +61,36 @@ export function isAlive(holder: LockHolder): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return lockLine(holder.pid) === holder.line;
+  const { state, startTicks } = processStat(holder.pid);
+  // A process that ended stays listed until its parent has asked how.
+  return !ENDED_STATES.includes(state) && lineOf(holder.pid, startTicks) === holder.line;
+}
+
+/** Reads one line of a lock, wherever it is kept; undefined if it names no process. */
+export function holderOf(line: string): LockHolder | undefined {
+  const pid = Number(line.split(' ')[0]);
+  return Number.isSafeInteger(pid) && pid > 0 ? { pid, line } : undefined;
 }
 
 /** What the lock holds when the process `pid` has it. */
 export function lockLine(pid: number): string {
-  return `${pid} ${startTicks(pid) ?? '-'} ${readLine('/proc/sys/kernel/random/boot_id')?.trim() ?? '-'}\n`;
+  return lineOf(pid, processStat(pid).startTicks);
 }
 
-/** Field 22 of /proc/PID/stat. The name in field 2 may hold spaces, so counting begins behind its bracket. */
-function startTicks(pid: number): string | undefined {
+function lineOf(pid: number, startTicks: string): string {
+  bootId ??= readLine('/proc/sys/kernel/random/boot_id')?.trim() ?? '-';
+  return `${pid} ${startTicks} ${bootId}\n`;
+}
+
+/** Zombie, dead. */
+const ENDED_STATES = ['Z', 'X', 'x'];
+let bootId: string | undefined;
+
+/** Fields 3 and 22 of /proc/PID/stat. The name in field 2 may hold spaces, so counting begins behind its bracket. */
+function processStat(pid: number): { readonly state: string; readonly startTicks: string } {
   const stat = readLine(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return { state: fields[0] ?? '-', startTicks: fields[19] ?? '-' };
 }
 
 function readLine(path: string): string | undefined {

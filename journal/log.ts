@@ -1,36 +1,27 @@
-import { existsSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { type BlockBuffer, BlockView } from './block.ts';
+import { type BlockBuffer, BlockView, checkHeader, HASH_AT } from './block.ts';
+import { bytesInSegment, checkRun } from './block-run.ts';
 import { HASH_BYTES } from './chain.ts';
-import { JournalError } from './findings.ts';
+import { asJournalError, JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
-import { WriterLock } from './lock.ts';
-import { blockScratch, pointOf, SegmentFile, type SegmentState } from './segmentfile.ts';
+import { SegmentFolder } from './segment-folder.ts';
+import type { Claim, SegmentEntries, SegmentStore, Spare, WritableSegment } from './segment-store.ts';
+import { blockScratch, pointOf, type SegmentState } from './segmentfile.ts';
 import {
   BLOCK_KEY_BYTES,
   type ChainPoint,
-  dataPath,
+  damagedSegment,
   decodeNumber,
-  type Environment,
   encodeNumber,
   encodePoint,
   journalPath,
   KEY,
-  listSegments,
-  listSpares,
-  makeDurableFolder,
   missingSegment,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
   SEGMENT_SLACK_BYTES,
   samePoint,
-  segmentFinding,
-  syncFile,
-  syncFolder,
   writeBlockKey,
 } from './segments.ts';
-import { put, SegmentWriter } from './segmentwriter.ts';
-import { SpareSegment } from './spare.ts';
 
 export interface WriterOptions {
   /** Needed to create a journal; ignored if there is one. */
@@ -39,6 +30,8 @@ export interface WriterOptions {
   readonly segmentBytesMax?: number | undefined;
   /** Take the journal from a process that may be alive. That one can append nothing any more. */
   readonly takeOver?: boolean | undefined;
+  /** Take it over only from a writer of this epoch or an earlier one: throws 'epoch-lost' if somebody has raised it since. */
+  readonly takeOverFrom?: number | undefined;
   /**
    * Write the first segment to its full length when the journal is created, and later ones in {@link prepare}: appends
    * are faster, and up to two segments of disk space are taken at once. On unless set to false.
@@ -48,7 +41,6 @@ export interface WriterOptions {
 
 /** Blocks at the end of the journal that are checked whole before anything is appended behind them. */
 const TAIL_BLOCKS_CHECKED = 16;
-const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /**
  * The writer of a journal. Synchronous, for a thread of its own: an append returns when the block is on disk.
@@ -65,71 +57,78 @@ const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBI
  * What a writer found it flushes before it builds on it: whoever wrote that may have died before its own flush.
  * docs/protocol.md has the rules, test/model/one-host.pml checks them.
  *
- * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it:
- * kill that process.
+ * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it
+ * until that process ends (ops/standby.ts kills it). The lock is a robust mutex, which comes free with its holder.
  */
 export class JournalWriter {
   readonly genesis: Genesis;
   readonly #genesisBytes: Buffer;
-  readonly #root: string;
+  readonly #store: SegmentStore;
   readonly #segmentBytesMax: number;
   readonly #preallocate: boolean;
-  readonly #lock: WriterLock;
+  readonly #takeOverFrom: number;
+  #claim: Claim | undefined;
   readonly #key = Buffer.alloc(BLOCK_KEY_BYTES);
   readonly #hash = Buffer.alloc(HASH_BYTES);
   #value: Buffer = Buffer.alloc(0);
   #epoch = 0;
-  #segment: SegmentWriter | undefined;
-  #spare: SpareSegment | undefined;
+  #segment: WritableSegment | undefined;
+  #spare: Spare | undefined;
   #spareFailed = false;
+  #sparesAreOld = false;
   #block = 0;
   #sequence = 0;
   #lastEpoch = 0;
   #timeLow = 0;
   #timeHigh = 0;
+  /** The last block that was sealed, which may be ahead of the last one on disk. */
+  #sealedBlock = 0;
+  #sealedSequence = 0;
+  readonly #sealedHash = Buffer.alloc(HASH_BYTES);
   #failure: JournalError | undefined;
   #closing: Promise<void> = Promise.resolve();
 
   static open(dir: string, options: WriterOptions = {}): JournalWriter {
+    return JournalWriter.over(new SegmentFolder(journalPath(dir)), options);
+  }
+
+  /** Like {@link open}, for a journal that is kept elsewhere than in a folder. */
+  static over(store: SegmentStore, options: WriterOptions = {}): JournalWriter {
     const bytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX;
     if (!Number.isSafeInteger(bytesMax) || bytesMax < SEGMENT_BYTES_MIN) {
       throw new RangeError(
         `segmentBytesMax: ${bytesMax} must be a whole number of at least ${SEGMENT_BYTES_MIN} bytes`,
       );
     }
-    const root = journalPath(dir);
-    const segments = listSegments(root);
+    const segments = store.list();
     if (segments.length === 0 && options.genesis === undefined) {
-      throw new JournalError('not-a-journal', `${root} holds no journal, and there is no genesis to create one with`);
+      const text = `${store.root} holds no journal, and there is no genesis to create one with`;
+      throw new JournalError('not-a-journal', text);
     }
-    makeDurableFolder(root);
-    syncFolder(dirname(root));
-    const lock = WriterLock.acquire(root, options.takeOver === true);
+    const takeOver = options.takeOver === true;
+    const claim = takeOver ? undefined : store.claim(false);
     let writer: JournalWriter | undefined;
     try {
-      for (const spare of listSpares(root)) rmSync(spare, { recursive: true, force: true });
-      writer = new JournalWriter(root, segments, lock, bytesMax, options);
-      writer.#begin(listSegments(root));
+      if (!takeOver) store.clearSpares();
+      writer = new JournalWriter(store, segments, bytesMax, options);
+      writer.#begin(store.list());
+      // To take over is to raise the epoch: of several that try, only the one that did it may say that it writes here.
+      writer.#claim = claim ?? store.claim(true);
+      writer.#sparesAreOld = takeOver;
       return writer;
     } catch (error) {
       void writer?.close();
-      lock.release();
-      throw toJournalError(error, 'opening the journal');
+      claim?.release();
+      throw asJournalError(error, 'opening the journal');
     }
   }
 
-  private constructor(
-    root: string,
-    segments: readonly number[],
-    lock: WriterLock,
-    bytesMax: number,
-    options: WriterOptions,
-  ) {
-    this.#root = root;
-    this.#lock = lock;
+  private constructor(store: SegmentStore, segments: readonly number[], bytesMax: number, options: WriterOptions) {
+    this.#store = store;
+    this.#takeOverFrom = options.takeOverFrom ?? Number.MAX_SAFE_INTEGER;
     this.#segmentBytesMax = bytesMax;
     this.#preallocate = options.preallocate !== false;
-    this.#genesisBytes = storedGenesis(root, segments) ?? encodeGenesis(given(options.genesis, root));
+    this.#genesisBytes = storedGenesis(store, segments) ?? encodeGenesis(given(options.genesis, store.root));
     this.genesis = decodeGenesis(this.#genesisBytes);
   }
 
@@ -164,35 +163,149 @@ export class JournalWriter {
    * throws the same error; open the journal again to find out what is stored.
    */
   append(block: BlockBuffer, count: number, firstSequence: number, timeLow: number, timeHigh: number): void {
+    this.appendSealed(this.seal(block, count, firstSequence, timeLow, timeHigh));
+  }
+
+  /**
+   * Gives the first `count` commands of `block` their place in the chain, behind the last block that was sealed, and stores
+   * nothing. For a journal of which other copies are to exist before its own: the bytes, a view of `block`, are handed to
+   * {@link appendSealed} later, in the same order.
+   */
+  seal(block: BlockBuffer, count: number, firstSequence: number, timeLow: number, timeHigh: number): Buffer {
     if (this.#failure !== undefined) throw this.#failure;
-    if (firstSequence !== this.#sequence + 1) {
-      throw new RangeError(`firstSequence: ${firstSequence} must be ${this.#sequence + 1}, the next one`);
+    if (firstSequence !== this.#sealedSequence + 1) {
+      throw new RangeError(`firstSequence: ${firstSequence} must be ${this.#sealedSequence + 1}, the next one`);
     }
     const bytes = block.seal({
       epoch: this.#epoch,
-      block: this.#block + 1,
+      block: this.#sealedBlock + 1,
       firstSequence,
       count,
       timeLow,
       timeHigh,
       shard: this.genesis.shard,
-      previousHash: this.#hash,
+      previousHash: this.#sealedHash,
     });
+    this.#sealedBlock++;
+    this.#sealedSequence += count;
+    bytes.copy(this.#sealedHash, 0, HASH_AT, HASH_AT + HASH_BYTES);
+    return bytes;
+  }
+
+  /** Appends the oldest block that was sealed and not appended. When it returns, the block is on disk. */
+  appendSealed(bytes: Buffer): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const header = checkHeader(bytes, this.#block + 1);
+    if (!(header instanceof BlockView)) throw new RangeError(header.text);
+    if (header.block !== this.#block + 1 || !header.previousHash.equals(this.#hash)) {
+      throw new RangeError(`block: ${header.block} must be block ${this.#block + 1}, which was sealed before it`);
+    }
+    this.#put(header);
+  }
+
+  /**
+   * Appends a block that another writer has sealed, as it is, to a copy of its journal. It must follow the last block: a
+   * {@link JournalError} 'damaged' says why it does not. The copy's epoch is raised to the block's, so that no block is of a
+   * later epoch than its journal.
+   */
+  appendCopy(block: BlockView): void {
+    this.appendCopies([block]);
+  }
+
+  /**
+   * Appends blocks that follow each other like {@link appendCopy}, with one flush for all that fit the segment in use. If one
+   * of them is 'damaged', none is appended.
+   */
+  appendCopies(blocks: readonly BlockView[]): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#sealedBlock !== this.#block) {
+      throw new RangeError(`block: ${blocks[0]?.block} can not be copied while block ${this.#sealedBlock} is sealed`);
+    }
+    const checked = checkRun(blocks, this.last, this.genesis.shard);
+    for (let from = 0; from < checked.length; ) {
+      const together = this.#fitting(checked, from);
+      this.#putCopies(together);
+      from += together.length;
+    }
+  }
+
+  /** Those from place `from` on that fit the segment in use, or the first one, which may need the next segment. */
+  #fitting(blocks: readonly BlockView[], from: number): readonly BlockView[] {
+    let to = from;
+    for (let bytes = 0; to < blocks.length; to++) {
+      bytes += bytesInSegment(blocks[to] as BlockView);
+      if (to > from && this.#isTooMuch(bytes)) break;
+    }
+    return blocks.slice(from, to);
+  }
+
+  #isTooMuch(bytes: number): boolean {
+    return this.#current().usedBytes + bytes + SEGMENT_SLACK_BYTES > this.#segmentBytesMax;
+  }
+
+  #putCopies(blocks: readonly BlockView[]): void {
+    const epoch = Math.max(this.#epoch, ...blocks.map((block) => block.epoch));
+    const bytes = blocks.reduce((sum, block) => sum + bytesInSegment(block), 0);
     try {
-      const used = this.#current().usedBytes;
-      if (used + bytes.length + SEGMENT_SLACK_BYTES > this.#segmentBytesMax) this.#roll();
-      writeBlockKey(this.#key, this.#block + 1);
+      if (this.#isTooMuch(bytes)) this.#roll();
+      this.#current().transact(bytes, (entries) => {
+        this.#checkEpoch(entries, this.#epoch);
+        for (const block of blocks) {
+          const key = Buffer.alloc(BLOCK_KEY_BYTES);
+          writeBlockKey(key, block.block);
+          entries.put(key, block.bytes, true);
+        }
+        if (epoch > this.#epoch) entries.put(KEY.epoch, encodeNumber(epoch));
+      });
+    } catch (error) {
+      throw this.#fail(asJournalError(error, `appending block ${blocks[0]?.block}`));
+    }
+    for (const block of blocks) this.#advance(block);
+    this.#epoch = epoch;
+    this.#sealedBlock = this.#block;
+    this.#sealedSequence = this.#sequence;
+    this.#sealedHash.set(this.#hash);
+  }
+
+  /** Raises the epoch, under which blocks are sealed from here on, to the one that a replicated log has given. */
+  raiseEpoch(epoch: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!Number.isSafeInteger(epoch) || epoch <= this.#epoch) {
+      throw new RangeError(`epoch: ${epoch} must be above ${this.#epoch}, the journal's`);
+    }
+    const value = encodeNumber(epoch);
+    try {
+      this.#current().transact(value.length, (entries) => {
+        this.#checkEpoch(entries, this.#epoch);
+        entries.put(KEY.epoch, value);
+      });
+    } catch (error) {
+      throw this.#fail(asJournalError(error, `raising the epoch to ${epoch}`));
+    }
+    this.#epoch = epoch;
+  }
+
+  #put(block: BlockView): void {
+    const { bytes } = block;
+    try {
+      if (this.#isTooMuch(bytes.length)) this.#roll();
+      writeBlockKey(this.#key, block.block);
       this.#value = bytes;
       this.#current().transact(bytes.length, this.#putBlock);
     } catch (error) {
-      throw this.#fail(toJournalError(error, `appending block ${this.#block + 1}`));
+      throw this.#fail(asJournalError(error, `appending block ${block.block}`));
     }
+    this.#advance(block);
+  }
+
+  /** The block is stored. */
+  #advance(block: BlockView): void {
     this.#block++;
-    this.#sequence += count;
-    this.#lastEpoch = this.#epoch;
-    this.#timeLow = timeLow;
-    this.#timeHigh = timeHigh;
-    bytes.copy(this.#hash, 0, 96, 96 + HASH_BYTES);
+    this.#sequence += block.count;
+    this.#lastEpoch = block.epoch;
+    this.#timeLow = block.timeLow;
+    this.#timeHigh = block.timeHigh;
+    block.bytes.copy(this.#hash, 0, HASH_AT, HASH_AT + HASH_BYTES);
   }
 
   /**
@@ -225,7 +338,10 @@ export class JournalWriter {
   #growSpare(): boolean {
     if (!this.#preallocate || this.#failure !== undefined || this.#spareFailed) return false;
     try {
-      this.#spare ??= new SpareSegment(this.#root, this.#segmentBytesMax);
+      // Of a journal that was taken over they are cleared away only now: there was no time when it was opened.
+      if (this.#sparesAreOld) this.#store.clearSpares();
+      this.#sparesAreOld = false;
+      this.#spare ??= this.#store.makeSpare(this.#segmentBytesMax);
       this.#spare.grow();
       return true;
     } catch {
@@ -237,18 +353,24 @@ export class JournalWriter {
   /** Nothing has to be waited for but the release of LMDB's memory. */
   async close(): Promise<void> {
     if (this.#failure === undefined) this.#fail(new JournalError('closed', 'the journal was closed'));
-    this.#lock.release();
+    this.#claim?.release();
     await this.#closing;
   }
 
-  readonly #putBlock = (environment: Environment): void => {
-    this.#checkEpoch(environment, this.#epoch);
-    put(environment, this.#key, this.#value, true);
+  /** Finds out whether somebody has taken the journal over without appending anything. Throws what an append would throw. */
+  checkEpoch(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const stored = this.#current().file.state().epoch;
+    if (stored !== this.#epoch) throw this.#fail(this.#lost(stored));
+  }
+
+  readonly #putBlock = (entries: SegmentEntries): void => {
+    this.#checkEpoch(entries, this.#epoch);
+    entries.put(this.#key, this.#value, true);
   };
 
   /** Raises the epoch at the end of the journal and reads where the chain stands. */
   #begin(segments: readonly number[]): void {
-    syncFolder(this.#root);
     let before: ChainPoint = {
       block: 0,
       sequence: 0,
@@ -264,28 +386,37 @@ export class JournalWriter {
       const previous = this.#inspect(segment - 1);
       if (previous.next === undefined) segment--;
       else {
-        syncFile(dataPath(this.#root, segment - 1));
-        before = previous.sealed ?? before;
+        if (previous.sealed !== undefined) before = previous.sealed;
+        // Whoever put it there may have ended before it was on disk, and nobody writes to that segment again.
+        this.#store.flush(segment - 1);
       }
     }
     this.#enter(segment, before, 'raise');
     for (;;) {
-      const state = this.#current().file.state();
+      const state = this.#ownState();
       if (state.sealed === undefined) {
-        if (existsSync(dataPath(this.#root, segment + 1))) {
-          throw this.#passed() ?? this.#broken('not sealed, but there is a next segment');
+        if (this.#store.has(segment + 1)) {
+          this.#ownState();
+          throw this.#broken('not sealed, but there is a next segment');
         }
         this.#readTail(state);
         return;
       }
       if (state.next === undefined) this.#follow(state.sealed);
-      else if (!existsSync(dataPath(this.#root, state.next))) throw missingSegment(this.#root, state.next);
+      else if (!this.#store.has(state.next)) throw missingSegment(this.#store.root, state.next);
       else {
-        syncFile(dataPath(this.#root, segment));
+        this.#store.flush(segment);
         this.#enter(state.next, state.sealed, 'raise');
       }
       segment++;
     }
+  }
+
+  /** The state of the segment in use. Another writer may have raised the epoch again, and appended, since this one did. */
+  #ownState(): SegmentState {
+    const state = this.#current().file.state();
+    if (state.epoch !== this.#epoch) throw this.#lost(state.epoch);
+    return state;
   }
 
   /** Steps 2 and 3 of giving up the segment in use, which is sealed. */
@@ -294,13 +425,14 @@ export class JournalWriter {
     this.#segment = undefined;
     try {
       const next = old.segment + 1;
-      if (existsSync(dataPath(this.#root, next))) syncFolder(this.#root);
+      // Whoever made it may have ended before its name was on disk.
+      if (this.#store.has(next)) this.#store.flush(next);
       else this.#makeSegment(next);
       this.#enter(next, sealed, 'keep');
       const value = encodeNumber(next);
-      old.transact(value.length, (environment) => {
-        this.#checkEpoch(environment, this.#epoch);
-        put(environment, KEY.next, value);
+      old.transact(value.length, (entries) => {
+        this.#checkEpoch(entries, this.#epoch);
+        entries.put(KEY.next, value);
       });
     } finally {
       void old.close();
@@ -310,9 +442,9 @@ export class JournalWriter {
   #roll(): void {
     const sealed = this.last;
     const value = encodePoint(sealed);
-    this.#current().transact(value.length, (environment) => {
-      this.#checkEpoch(environment, this.#epoch);
-      put(environment, KEY.sealed, value);
+    this.#current().transact(value.length, (entries) => {
+      this.#checkEpoch(entries, this.#epoch);
+      entries.put(KEY.sealed, value);
     });
     this.#follow(sealed);
   }
@@ -325,7 +457,7 @@ export class JournalWriter {
   #enter(segment: number, before: ChainPoint, mode: 'raise' | 'keep'): void {
     void this.#segment?.close();
     this.#segment = undefined;
-    this.#segment = new SegmentWriter(this.#root, segment, this.#segmentBytesMax, (state) => {
+    this.#segment = this.#store.write(segment, this.#segmentBytesMax, (state) => {
       const broken = (text: string): JournalError => damagedSegment(segment, text);
       if (!state.begun) return;
       if (!state.genesis.equals(this.#genesisBytes)) throw broken('created with another genesis');
@@ -334,16 +466,25 @@ export class JournalWriter {
       }
     });
     const start = encodePoint(before);
-    this.#segment.transact(start.length, (environment) => {
-      const bytes = environment.getBinary(KEY.epoch);
+    this.#segment.transact(start.length, (entries) => {
+      const bytes = entries.get(KEY.epoch);
       const stored = bytes === undefined ? undefined : decodeNumber(bytes);
       if (bytes !== undefined && stored === undefined) throw this.#broken('the epoch is damaged');
-      if (mode === 'raise') this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
-      else if (stored !== undefined && stored >= this.#epoch) throw this.#lost(stored);
-      put(environment, KEY.epoch, encodeNumber(this.#epoch));
+      if (mode === 'keep') {
+        if (stored !== undefined && stored >= this.#epoch) throw this.#lost(stored);
+      } else {
+        if (stored !== undefined && stored > this.#takeOverFrom) {
+          throw new JournalError(
+            'epoch-lost',
+            `another writer took the journal over with epoch ${stored}, just before`,
+          );
+        }
+        this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
+      }
+      entries.put(KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;
-      put(environment, KEY.genesis, this.#genesisBytes);
-      put(environment, KEY.start, start);
+      entries.put(KEY.genesis, this.#genesisBytes);
+      entries.put(KEY.start, start);
     });
   }
 
@@ -364,7 +505,8 @@ export class JournalWriter {
       }
     }
     if (last.epoch >= this.#epoch) {
-      throw this.#passed() ?? this.#broken(`holds epoch ${last.epoch}, but its writer had ${this.#epoch - 1}`);
+      this.#ownState();
+      throw this.#broken(`holds epoch ${last.epoch}, but its writer had ${this.#epoch - 1}`);
     }
     this.#block = last.block;
     this.#sequence = last.sequence;
@@ -372,22 +514,25 @@ export class JournalWriter {
     this.#hash.set(last.hash);
     this.#timeLow = last.timeLow;
     this.#timeHigh = last.timeHigh;
+    this.#sealedBlock = last.block;
+    this.#sealedSequence = last.sequence;
+    this.#sealedHash.set(last.hash);
   }
 
   #makeSegment(segment: number): void {
     const ready = this.#spare;
     this.#spare = undefined;
     this.#spareFailed = false;
-    const spare = ready ?? new SpareSegment(this.#root, this.#segmentBytesMax);
+    const spare = ready ?? this.#store.makeSpare(this.#segmentBytesMax);
     // The first segment is written out before it is used; later there is no time for that.
     if (this.#preallocate && segment === 1) spare.fill();
     spare.become(segment);
     // A take-over clears away spares, and may have met ours.
-    if (!existsSync(dataPath(this.#root, segment))) new SpareSegment(this.#root, this.#segmentBytesMax).become(segment);
+    if (!this.#store.has(segment)) this.#store.makeSpare(this.#segmentBytesMax).become(segment);
   }
 
   #inspect(segment: number): SegmentState {
-    const file = new SegmentFile(this.#root, segment);
+    const file = this.#store.open(segment, false);
     try {
       return file.state();
     } finally {
@@ -395,21 +540,15 @@ export class JournalWriter {
     }
   }
 
-  #current(): SegmentWriter {
+  #current(): WritableSegment {
     if (this.#segment === undefined) throw new JournalError('closed', 'the journal is closed');
     return this.#segment;
   }
 
-  #checkEpoch(environment: Environment, epoch: number): void {
-    const bytes = environment.getBinaryFast(KEY.epoch);
+  #checkEpoch(entries: SegmentEntries, epoch: number): void {
+    const bytes = entries.get(KEY.epoch);
     const stored = bytes === undefined ? undefined : bytes.readUInt32LE(4) * 2 ** 32 + bytes.readUInt32LE(0);
     if (stored !== epoch) throw this.#lost(stored);
-  }
-
-  /** The tail is read after the epoch was raised: another writer may have raised it again and appended meanwhile. */
-  #passed(): JournalError | undefined {
-    const { epoch } = this.#current().file.state();
-    return epoch > this.#epoch ? this.#lost(epoch) : undefined;
   }
 
   #lost(stored: number | undefined): JournalError {
@@ -431,18 +570,14 @@ export class JournalWriter {
   }
 }
 
-function damagedSegment(segment: number, text: string): JournalError {
-  return JournalError.damaged(segmentFinding(segment, 'segment', text));
-}
-
 function given(genesis: Genesis | undefined, root: string): Genesis {
   if (genesis === undefined) throw new JournalError('not-a-journal', `${root} holds a journal that was never begun`);
   return genesis;
 }
 
-function storedGenesis(root: string, segments: readonly number[]): Buffer | undefined {
+function storedGenesis(store: SegmentStore, segments: readonly number[]): Buffer | undefined {
   for (const segment of segments.toReversed()) {
-    const file = new SegmentFile(root, segment);
+    const file = store.open(segment, false);
     try {
       const state = file.state();
       if (state.begun) return state.genesis;
@@ -451,12 +586,4 @@ function storedGenesis(root: string, segments: readonly number[]): Buffer | unde
     }
   }
   return undefined;
-}
-
-function toJournalError(error: unknown, doing: string): JournalError {
-  if (error instanceof JournalError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const full = DISK_FULL_CODES.has(code) || /no space left/i.test(message);
-  return new JournalError(full ? 'disk-full' : 'write-failed', `${doing}: ${message}`, { cause: error });
 }

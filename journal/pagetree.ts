@@ -68,6 +68,21 @@ export function checkPages(file: PageFile, snapshot: Snapshot, onNode: (node: Pa
   new TreeCheck(file, snapshot, snapshot.data, Buffer.compare, claim, onNode).run('data');
 }
 
+/** Checks the free lists, and those pages of the data tree that are newer than `since`, as {@link checkPages} does. */
+export function checkNewPages(file: PageFile, snapshot: Snapshot, since: number): void {
+  const claimed = new Set<number>();
+  const claim = (first: number, pages: number, by: number): void => {
+    for (let page = first; page < first + pages; page++) {
+      if (claimed.has(page)) throw new PageDamage(page, `used twice, the second time by page ${by}`);
+      claimed.add(page);
+    }
+  };
+  const freeLists: PageNode[] = [];
+  new TreeCheck(file, snapshot, snapshot.free, compareWholeKeys, claim, (node) => freeLists.push(node)).run('free');
+  for (const list of freeLists) checkFreeList(file, snapshot, list, claim);
+  new TreeCheck(file, snapshot, snapshot.data, Buffer.compare, claim, () => undefined, since).run('data');
+}
+
 class TreeCheck {
   readonly #file: PageFile;
   readonly #snapshot: Snapshot;
@@ -75,6 +90,8 @@ class TreeCheck {
   readonly #compare: CompareKeys;
   readonly #claim: (first: number, pages: number, by: number) => void;
   readonly #onNode: (node: PageNode) => void;
+  /** Pages of this transaction and those before are passed over. */
+  readonly #since: number;
   #branchPages = 0;
   #leafPages = 0;
   #overflowPages = 0;
@@ -88,7 +105,9 @@ class TreeCheck {
     compare: CompareKeys,
     claim: (first: number, pages: number, by: number) => void,
     onNode: (node: PageNode) => void,
+    since = -1,
   ) {
+    this.#since = since;
     this.#file = file;
     this.#snapshot = snapshot;
     this.#tree = tree;
@@ -101,6 +120,7 @@ class TreeCheck {
     const { root, depth, branchPages, leafPages, entries } = this.#tree;
     if (root === undefined) return;
     this.#visit(root, depth, undefined, root);
+    if (this.#since >= 0) return;
     const found = [this.#branchPages, this.#leafPages, this.#overflowPages, this.#entries];
     const expected = [branchPages, leafPages, this.#tree.overflowPages, entries];
     if (found.join() === expected.join()) return;
@@ -113,6 +133,7 @@ class TreeCheck {
   #visit(page: number, level: number, below: Buffer | undefined, parent: number): void {
     const bytes = this.#file.nodePage(this.#snapshot, page, level === 1);
     this.#claim(page, 1, parent);
+    if (u64(bytes, 8) <= this.#since) return;
     const nodes = pageNodes(bytes, this.#snapshot);
     if (level === 1) {
       this.#leafPages++;

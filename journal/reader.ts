@@ -1,22 +1,18 @@
-import { closeSync, openSync, readSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { BlockView, type ExpectedBlock } from './block.ts';
 import { type Finding, JournalError } from './findings.ts';
 import { decodeGenesis, type Genesis, genesisHash } from './genesis.ts';
-import { isAlive, lockHolder } from './lock.ts';
-import { type BlockRef, blockScratch, pointOf, SegmentFile, type SegmentState } from './segmentfile.ts';
-import {
-  type ChainPoint,
-  dataPath,
-  journalPath,
-  listSegments,
-  missingSegment,
-  samePoint,
-  segmentFinding,
-} from './segments.ts';
+import { SegmentFolder } from './segment-folder.ts';
+import type { SegmentStore, StoredSegment } from './segment-store.ts';
+import { type BlockRef, blockScratch, pointOf, type SegmentState } from './segmentfile.ts';
+import { type ChainPoint, journalPath, missingSegment, samePoint, segmentFinding } from './segments.ts';
 
-const LMDB_LOCK_FILE = 'lock.mdb';
-const LMDB_MAGIC = 0xbeef_c0de;
+export interface ReaderOptions {
+  /**
+   * Show also what the writer has not flushed yet. For replicas that let nothing out before it is: of a writer's own process
+   * and of a standby, which must not look into LMDB's lock file either (journal/segment-folder.ts).
+   */
+  readonly unflushed?: boolean | undefined;
+}
 
 /**
  * Reads a journal, also while another thread or process writes it. It goes through file reads, never through LMDB: so
@@ -26,22 +22,26 @@ const LMDB_MAGIC = 0xbeef_c0de;
 export class JournalReader {
   readonly genesis: Genesis;
   readonly genesisHash: Buffer;
-  readonly #root: string;
+  readonly #store: SegmentStore;
   #segments: number[];
 
   /** Throws 'not-a-journal', 'missing-segment', 'newer-version' or 'damaged'. Blocks are checked as they are read. */
-  static open(dir: string): JournalReader {
-    const root = journalPath(dir);
-    const segments = listSegments(root);
-    for (const segment of segments) {
-      const state = inspect(root, segment);
-      if (state.begun) return new JournalReader(root, segments, decodeGenesis(state.genesis));
-    }
-    throw new JournalError('not-a-journal', `${root} holds no journal`);
+  static open(dir: string, options: ReaderOptions = {}): JournalReader {
+    return JournalReader.over(new SegmentFolder(journalPath(dir), options.unflushed));
   }
 
-  private constructor(root: string, segments: number[], genesis: Genesis) {
-    this.#root = root;
+  /** Like {@link open}, for a journal that is kept elsewhere than in a folder. */
+  static over(store: SegmentStore): JournalReader {
+    const segments = store.list();
+    for (const segment of segments) {
+      const state = inspect(store, segment);
+      if (state.begun) return new JournalReader(store, segments, decodeGenesis(state.genesis));
+    }
+    throw new JournalError('not-a-journal', `${store.root} holds no journal`);
+  }
+
+  private constructor(store: SegmentStore, segments: number[], genesis: Genesis) {
+    this.#store = store;
     this.#segments = segments;
     this.genesis = genesis;
     this.genesisHash = genesisHash(genesis);
@@ -49,7 +49,7 @@ export class JournalReader {
 
   /** Segments there are now, oldest first. */
   get segments(): readonly number[] {
-    this.#segments = listSegments(this.#root);
+    this.#segments = this.#store.list();
     return this.#segments;
   }
 
@@ -60,7 +60,7 @@ export class JournalReader {
 
   /** The last block, checked whole; block 0 with the genesis hash for a journal without blocks. */
   get last(): ChainPoint {
-    const segment = this.#lastSegment();
+    const segment = this.lastSegment;
     const file = this.openSegment(segment);
     try {
       const state = file.state();
@@ -88,7 +88,15 @@ export class JournalReader {
 
   /** Blocks from the one that holds `sequence`. */
   *blocksFromSequence(sequence: number): Generator<BlockView, void, undefined> {
-    yield* this.blocks(this.blockOf(sequence));
+    let searched = true;
+    for (const block of this.blocks(this.blockOf(sequence))) {
+      if (searched && (sequence < block.firstSequence || sequence > block.lastSequence)) {
+        const text = `sequence ${sequence} belongs to it, but it holds ${block.firstSequence} to ${block.lastSequence}`;
+        throw JournalError.damaged({ kind: 'sequence', text: `block ${block.block}: ${text}`, block: block.block });
+      }
+      searched = false;
+      yield block;
+    }
   }
 
   /**
@@ -128,34 +136,38 @@ export class JournalReader {
     throw this.#beforeFirst(`block ${block}: blocks are counted from 1`);
   }
 
-  openSegment(segment: number): SegmentFile {
-    return new SegmentFile(this.#root, segment, (newest) => flushedTransaction(this.#root, segment, newest));
+  openSegment(segment: number): StoredSegment {
+    return this.#store.open(segment, true);
+  }
+
+  missing(segment: number): JournalError {
+    return missingSegment(this.#store.root, segment);
   }
 
   state(segment: number): SegmentState {
-    return inspect(this.#root, segment);
+    return inspect(this.#store, segment);
   }
 
   #beforeFirst(text: string): JournalError {
     const first = this.#firstSegment();
-    return first > 1 ? missingSegment(this.#root, first - 1) : noSuch(text);
+    return first > 1 ? this.missing(first - 1) : noSuch(text);
   }
 
   #firstSegment(): number {
     const first = this.segments[0];
-    if (first === undefined) throw new JournalError('not-a-journal', `${this.#root} holds no journal any more`);
+    if (first === undefined) throw new JournalError('not-a-journal', `${this.#store.root} holds no journal any more`);
     return first;
   }
 
   /** The last segment that was begun. */
-  #lastSegment(): number {
+  get lastSegment(): number {
     for (;;) {
       const last = this.segments.at(-1) ?? this.#firstSegment();
       const state = this.state(last);
       if (!state.begun) return last - 1;
       if (state.next === undefined) return last;
       // Made since the folder was listed, or gone.
-      if (!this.segments.includes(state.next)) throw missingSegment(this.#root, state.next);
+      if (!this.segments.includes(state.next)) throw this.missing(state.next);
     }
   }
 
@@ -163,7 +175,7 @@ export class JournalReader {
   #segmentOf(isBefore: (start: ChainPoint) => boolean): number | undefined {
     const first = this.#firstSegment();
     let low = first;
-    let high = this.#lastSegment();
+    let high = this.lastSegment;
     while (low < high) {
       const middle = high - Math.floor((high - low) / 2);
       if (isBefore(this.state(middle).start)) low = middle;
@@ -200,7 +212,7 @@ export class JournalCursor {
   #last: ChainPoint;
   #block: number;
   #segment: number;
-  #file: SegmentFile;
+  #file: StoredSegment;
   #refs: BlockRef[] = [];
   #nextRef = 0;
   #seenTransaction = -1;
@@ -284,7 +296,7 @@ export class JournalCursor {
   }
 
   #enter(segment: number, genesis: Buffer): void {
-    if (!this.#reader.segments.includes(segment)) throw missingSegment(dirname(this.#file.folder), segment);
+    if (!this.#reader.segments.includes(segment)) throw this.#reader.missing(segment);
     const file = this.#reader.openSegment(segment);
     this.#file.close();
     this.#file = file;
@@ -305,7 +317,7 @@ export class JournalCursor {
   }
 }
 
-function oneRef(file: SegmentFile, block: number): BlockRef {
+function oneRef(file: StoredSegment, block: number): BlockRef {
   const ref = file.refs(block)[0];
   if (ref !== undefined) return ref;
   throw JournalError.damaged(segmentFinding(file.segment, 'segment', `block ${block} is missing`, { block }));
@@ -314,50 +326,19 @@ function oneRef(file: SegmentFile, block: number): BlockRef {
 /** For blocks of which only the chain point is taken, at once. */
 const passing = blockScratch();
 
-function readOne(file: SegmentFile, block: number, expected: ExpectedBlock): BlockView {
+function readOne(file: StoredSegment, block: number, expected: ExpectedBlock): BlockView {
   const view = file.read(oneRef(file, block), expected, passing);
   if (view instanceof BlockView) return view;
   throw JournalError.damaged(view);
 }
 
-function inspect(root: string, segment: number): SegmentState {
-  const file = new SegmentFile(root, segment, (newest) => flushedTransaction(root, segment, newest));
+function inspect(store: SegmentStore, segment: number): SegmentState {
+  const file = store.open(segment, true);
   try {
     return file.state();
   } finally {
     file.close();
   }
-}
-
-/**
- * The newest transaction that is on disk. LMDB writes the meta page, waits for the flush, then notes the number in its
- * lock file (u32 magic, u32 format, u64 transaction). If that is one behind and the writer is alive, the flush is under
- * way. The lock file of a writer that died says nothing.
- *
- * The writer's own process must not look: closing a file gives up every lock that the process has on it (fcntl, POSIX),
- * and without LMDB's the next process to open the segment takes itself for the only one and makes the mutex anew, or
- * destroys it when it leaves. Readers in that process are the replicas, which run ahead of the disk anyway.
- */
-function flushedTransaction(root: string, segment: number, newest: number): number {
-  const holder = lockHolder(root);
-  if (holder === undefined || holder.pid === process.pid) return newest;
-  const noted = notedTransaction(join(dirname(dataPath(root, segment)), LMDB_LOCK_FILE));
-  return noted === newest - 1 && isAlive(holder) ? noted : newest;
-}
-
-function notedTransaction(path: string): number | undefined {
-  const bytes = Buffer.alloc(16);
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      if (readSync(fd, bytes, 0, 16, 0) !== 16 || bytes.readUInt32LE(0) !== LMDB_MAGIC) return undefined;
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return undefined;
-  }
-  return Number(bytes.readBigUInt64LE(8));
 }
 
 function epochFinding(segment: number, epoch: number, stored: number): Finding {

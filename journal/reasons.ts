@@ -27,6 +27,9 @@ export const Reason = {
   symbolExists: 20,
   nameExists: 21,
   name: 22,
+  otherShard: 23,
+  tradesHere: 24,
+  shard: 25,
   // Sessions.
   sessionUnknown: 32,
   sessionsFull: 33,
@@ -39,6 +42,7 @@ export const Reason = {
   ioc: 66,
   fok: 67,
   massCancel: 68,
+  moved: 69,
 } as const;
 export type ReasonName = keyof typeof Reason;
 
@@ -66,6 +70,9 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   symbolExists: 'the symbol id is taken',
   nameExists: 'another instrument has this name',
   name: 'a name must be 1 to 16 printable ASCII characters without spaces',
+  otherShard: 'the instrument trades on another shard, or is being moved',
+  tradesHere: 'the instrument trades on this shard, so no orders are moved in or out',
+  shard: 'a shard must be a number below 2^32',
   sessionUnknown: 'the session was never opened, was closed, or gave way to newer sessions',
   sessionsFull: 'every session is in use and none is idle enough to give way',
   sessionAccount: 'the session belongs to another account',
@@ -76,6 +83,7 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   ioc: 'immediate-or-cancel or market: the remainder was canceled',
   fok: 'fill-or-kill: it could not be filled at once',
   massCancel: 'canceled by a mass cancel',
+  moved: 'the order rests on another shard now',
 };
 
 const NAMES: readonly (ReasonName | undefined)[] = (() => {

@@ -222,11 +222,6 @@ export function mapBytesOf(segmentBytesMax: number): number {
 
 /** Makes a folder's list of files durable. */
 export function syncFolder(path: string): void {
-  syncFile(path);
-}
-
-/** Makes durable what any process wrote to a file. */
-export function syncFile(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);
@@ -249,4 +244,8 @@ export function makeDurableFolder(path: string): void {
 
 export function segmentFinding(segment: number, kind: string, text: string, more: Partial<Finding> = {}): Finding {
   return { kind, text: `segment ${segment}, ${text}`, segment, ...more };
+}
+
+export function damagedSegment(segment: number, text: string): JournalError {
+  return JournalError.damaged(segmentFinding(segment, 'segment', text));
 }

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { JournalError } from './findings.ts';
+import type { SegmentEntries, WritableSegment } from './segment-store.ts';
 import { SegmentFile, type SegmentState } from './segmentfile.ts';
 import {
   dataPath,
@@ -27,11 +28,14 @@ const OVERWRITE = {};
  * writing zeros behind the end of the file. These are appended, never written at a place: a writer that was fenced while
  * it did so can only lengthen the file.
  */
-export class SegmentWriter {
+export class SegmentWriter implements WritableSegment, SegmentEntries {
   readonly segment: number;
   readonly file: SegmentFile;
   readonly #environment: Environment;
+  readonly #mapBytes: number;
   readonly #fd: number;
+  /** Transaction up to which all pages were checked. */
+  #checked: number;
   #fileBytes: number;
   #usedBytes: number;
 
@@ -40,7 +44,9 @@ export class SegmentWriter {
     this.segment = segment;
     this.file = new SegmentFile(root, segment);
     try {
-      checked(this.file.check());
+      const state = this.file.check();
+      checked(state);
+      this.#checked = state.transaction;
       this.#usedBytes = this.file.usedBytes();
       this.#fd = openSync(dataPath(root, segment), 'a');
     } catch (error) {
@@ -50,8 +56,9 @@ export class SegmentWriter {
     try {
       const path = segmentPath(root, segment);
       makeLockFile(path);
-      this.#environment = openEnvironment(path, mapBytesOf(Math.max(segmentBytesMax, this.#usedBytes)));
       this.#fileBytes = fstatSync(this.#fd).size;
+      this.#mapBytes = mapBytesOf(Math.max(segmentBytesMax, this.#usedBytes, this.#fileBytes));
+      this.#environment = openEnvironment(path, this.#mapBytes);
     } catch (error) {
       closeSync(this.#fd);
       this.file.close();
@@ -63,11 +70,37 @@ export class SegmentWriter {
     return this.#usedBytes;
   }
 
-  /** Runs `action` in a transaction that adds up to `bytes`. When this returns, its changes are on disk. */
-  transact(bytes: number, action: (environment: Environment) => void): void {
-    this.#reserve(bytes);
-    this.#environment.transactionSync(() => action(this.#environment));
+  /**
+   * For a segment that another writer goes on with: checks what that one has added since it was checked here.
+   */
+  refresh(checked: (state: SegmentState) => void = () => undefined): void {
+    const state = this.file.checkSince(this.#checked);
+    checked(state);
+    this.#checked = state.transaction;
     this.#usedBytes = this.file.usedBytes();
+    this.#fileBytes = fstatSync(this.#fd).size;
+    if (mapBytesOf(this.#usedBytes) <= this.#mapBytes) return;
+    const text = `segment ${this.segment} has grown to ${this.#usedBytes} bytes, more than was reckoned with when it was opened`;
+    throw new JournalError('write-failed', `${text}: give the same length of segments to all who write this journal`);
+  }
+
+  /** Runs `action` in a transaction that adds up to `bytes`. When this returns, its changes are on disk. */
+  transact(bytes: number, action: (entries: SegmentEntries) => void): void {
+    this.#reserve(bytes);
+    this.#environment.transactionSync(() => action(this));
+    this.#usedBytes = this.file.usedBytes();
+  }
+
+  /** In a transaction. */
+  get(key: Buffer): Buffer | undefined {
+    return this.#environment.getBinaryFast(key);
+  }
+
+  /** In a transaction. */
+  put(key: Buffer, value: Buffer, append = false): void {
+    // Declared without a result; in a transaction it tells whether the entry was stored.
+    const stored: unknown = this.#environment.putSync(key, value, append ? APPEND : OVERWRITE);
+    if (stored === false) throw new JournalError('write-failed', 'LMDB has an entry where a new one belongs');
   }
 
   async close(): Promise<void> {
@@ -89,13 +122,6 @@ export class SegmentWriter {
       if (this.#fileBytes < needed) throw error;
     }
   }
-}
-
-/** Stores an entry, in a transaction. Appending demands that it is the last one and new. */
-export function put(environment: Environment, key: Buffer, value: Buffer, append = false): void {
-  // Declared without a result; in a transaction it tells whether the entry was stored.
-  const stored: unknown = environment.putSync(key, value, append ? APPEND : OVERWRITE);
-  if (stored === false) throw new JournalError('write-failed', 'LMDB has an entry where a new one belongs');
 }
 
 /**

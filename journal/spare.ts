@@ -10,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { Spare } from './segment-store.ts';
 import { DATA_FILE, makeFolder, mapBytesOf, openEnvironment, segmentPath, sparePath, syncFolder } from './segments.ts';
 import { makeLockFile } from './segmentwriter.ts';
 
@@ -25,7 +26,7 @@ const ZEROS = Buffer.alloc(ZERO_BYTES);
 /** How much is left to the system's cache at most, so that the last flush is short. */
 const UNFLUSHED_BYTES_MAX = 32 * ZERO_BYTES;
 
-export class SpareSegment {
+export class SpareSegment implements Spare {
   readonly #root: string;
   readonly #path: string;
   readonly #bytesMax: number;

@@ -6,20 +6,14 @@ import type { Genesis } from '../journal/genesis.ts';
 import { pointOf } from '../journal/segmentfile.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { loadSnapshot, type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
-import {
-  encodeState,
-  restoreState,
-  STATE_CODEC_VERSION,
-  StateError,
-  StateScratch,
-} from '../replicas/canonical-state.ts';
+import { encodeState, restoreState, StateError, StateScratch, whyNotReadable } from '../replicas/canonical-state.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { listInstruments } from '../replicas/instrument-table.ts';
 import { createMatcher, type Matcher } from '../replicas/matcher.ts';
 import { applyBlock } from '../replicas/replay.ts';
 import type { Interruption } from './cli/interruption.ts';
 import type { TextOutput } from './cli/text-output.ts';
-import { UsageError } from './exit-codes.ts';
+import { systemCode, UsageError } from './exit-codes.ts';
 import {
   beginOf,
   checkPages,
@@ -152,7 +146,9 @@ export class JournalAudit {
       if (why !== undefined) this.#find({ kind: 'snapshot', text: `${file}: ${why}`, file, block: header.block });
       else if (point !== undefined) this.#snapshots.set(header.block, { file, header });
     } catch (error) {
-      this.#find(findingOf(error, file));
+      // Its writer, which may be at work, has dropped it since the folder was listed.
+      if (systemCode(error) === 'ENOENT') this.snapshotsFound--;
+      else this.#find(findingOf(error, file));
     }
   }
 
@@ -236,7 +232,8 @@ export class JournalAudit {
         const { state } = await loadSnapshot(snapshot.file);
         restoreState(matcher.state, state);
       } catch (error) {
-        if (!(error instanceof StateError)) this.#find(findingOf(error, snapshot.file));
+        if (systemCode(error) === 'ENOENT') this.#startLater(block);
+        else if (!(error instanceof StateError)) this.#find(findingOf(error, snapshot.file));
         else this.#find({ kind: 'state', text: `${snapshot.file}: ${error.message}`, file: snapshot.file });
         return;
       }
@@ -246,6 +243,17 @@ export class JournalAudit {
     this.#events = events;
     this.#replayFrom = matcher.sequence() + 1;
     this.startedFrom ??= matcher.sequence();
+  }
+
+  /** The snapshot of `block` was dropped by its writer: another one must do. */
+  #startLater(block: number): void {
+    this.snapshotsFound--;
+    this.#snapshots.delete(block);
+    for (const later of this.#snapshots.keys()) {
+      if (later <= block) continue;
+      this.#startBlock = later;
+      return;
+    }
   }
 
   #endReplay(): void {
@@ -300,7 +308,8 @@ function whyNotOf(
   last: ChainPoint | undefined,
 ): string | undefined {
   if (header.shard !== genesis.shard) return `of shard ${header.shard}, the journal is of shard ${genesis.shard}`;
-  if (header.codec !== STATE_CODEC_VERSION) return `state format ${header.codec} is not ${STATE_CODEC_VERSION}`;
+  const unreadable = whyNotReadable(header.codec);
+  if (unreadable !== undefined) return unreadable;
   if (last !== undefined && header.block > last.block) {
     return `taken after block ${header.block}, the journal ends with block ${last.block}`;
   }

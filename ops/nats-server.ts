@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, createWriteStream } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
@@ -28,31 +28,48 @@ export function findNatsServer(): string | undefined {
 export interface OwnNatsServer {
   readonly url: string;
   readonly port: number;
+  signal(signal: NodeJS.Signals): void;
   /** Ends it, by SIGTERM unless another signal is given. */
   stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** What a server is started with, besides where it listens. */
+export interface NatsServerStart {
+  /** A free one unless given. */
+  readonly port?: number | undefined;
+  /** Further arguments of nats-server. */
+  readonly args?: readonly string[] | undefined;
+  /** Its log is appended to this file; nobody keeps it unless given. */
+  readonly logFile?: string | undefined;
 }
 
 /**
  * Starts nats-server on a free port, or the given one; resolves when it listens. With JetStream if it has a folder for its
  * streams. Throws an {@link EnvironmentFault}.
  */
-export async function startNatsServer(port?: number, streams?: string): Promise<OwnNatsServer> {
+export function startNatsServer(port?: number, streams?: string): Promise<OwnNatsServer> {
+  return runNatsServer({ port, args: streams === undefined ? [] : ['--jetstream', '--store_dir', streams] });
+}
+
+/** Like {@link startNatsServer}, with any arguments. */
+export async function runNatsServer(start: NatsServerStart): Promise<OwnNatsServer> {
   const program = findNatsServer();
   if (program === undefined)
     throw new EnvironmentFault('nats-server is not installed: on Debian, apt-get install nats-server');
-  const chosen = port ?? (await freePort());
-  const jetStream = streams === undefined ? [] : ['--jetstream', '--store_dir', streams];
-  const server = spawn(program, ['--addr', '127.0.0.1', '--port', String(chosen), ...jetStream], {
+  const port = start.port ?? (await freePort());
+  const server = spawn(program, ['--addr', '127.0.0.1', '--port', String(port), ...(start.args ?? [])], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  await listening(server, chosen);
+  if (start.logFile !== undefined) server.stderr?.pipe(createWriteStream(start.logFile, { flags: 'a' }));
+  await listening(server, port, start.logFile !== undefined);
   const killWithUs = (): void => {
     server.kill('SIGKILL');
   };
   process.once('exit', killWithUs);
   return {
-    url: `nats://127.0.0.1:${chosen}`,
-    port: chosen,
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    signal: (signal) => server.kill(signal),
     stop: async (signal = 'SIGTERM') => {
       process.off('exit', killWithUs);
       if (server.exitCode !== null || server.signalCode !== null) return;
@@ -65,9 +82,18 @@ export async function startNatsServer(port?: number, streams?: string): Promise<
   };
 }
 
-function listening(server: ChildProcess, port: number): Promise<void> {
+function listening(server: ChildProcess, port: number, isKept: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     let said = '';
+    const hear = (text: Buffer): void => {
+      said = (said + text).slice(-4096);
+      if (!said.includes('Server is ready')) return;
+      clearTimeout(timer);
+      server.removeAllListeners('exit');
+      server.stderr?.off('data', hear);
+      if (!isKept) server.stderr?.resume();
+      resolve();
+    };
     const timer = setTimeout(() => fail('it did not listen in time'), START_MS_MAX);
     const fail = (why: string): void => {
       clearTimeout(timer);
@@ -76,14 +102,7 @@ function listening(server: ChildProcess, port: number): Promise<void> {
     };
     server.once('error', (error) => fail(error.message));
     server.once('exit', () => fail('it ended'));
-    server.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4096);
-      if (!said.includes('Server is ready')) return;
-      clearTimeout(timer);
-      server.removeAllListeners('exit');
-      server.stderr?.removeAllListeners('data').resume();
-      resolve();
-    });
+    server.stderr?.on('data', hear);
   });
 }
 
@@ -100,11 +119,16 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Connection options from a NATS URL, whose user and password, if any, are used and not shown. */
-export function natsConnectionOptions(url: string): NodeConnectionOptions {
-  const parsed = new URL(url.includes('://') ? url : `nats://${url}`);
-  const servers = `${parsed.hostname}:${parsed.port === '' ? 4222 : parsed.port}`;
-  if (parsed.username === '') return { servers };
-  if (parsed.password === '') return { servers, token: decodeURIComponent(parsed.username) };
-  return { servers, user: decodeURIComponent(parsed.username), pass: decodeURIComponent(parsed.password) };
+/**
+ * Connection options from the URLs of one or more NATS servers, with commas between. User and password, if any, are used and
+ * not shown; those of the first URL are for all.
+ */
+export function natsConnectionOptions(urls: string): NodeConnectionOptions {
+  const parsed = urls.split(',').map((url) => new URL(url.includes('://') ? url.trim() : `nats://${url.trim()}`));
+  const all = parsed.map(({ hostname, port }) => `${hostname}:${port === '' ? 4222 : port}`);
+  const servers = all.length === 1 ? (all[0] as string) : all;
+  const { username = '', password = '' } = parsed[0] ?? {};
+  if (username === '') return { servers };
+  if (password === '') return { servers, token: decodeURIComponent(username) };
+  return { servers, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
 }

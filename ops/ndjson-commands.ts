@@ -43,6 +43,8 @@ const Field = {
   maxQty: 65_536,
   maxPrice: 131_072,
   closed: 262_144,
+  shard: 524_288,
+  after: 1_048_576,
 } as const;
 type FieldName = keyof typeof Field;
 const FIELD_BITS = new Map<string, number>(Object.entries(Field));
@@ -67,6 +69,16 @@ const OPS = {
   instrument: {
     allowed: EVERY | Field.maxQty | Field.maxPrice | Field.closed,
     required: Field.op | Field.symbol,
+  },
+  assign: { allowed: EVERY | Field.shard, required: Field.op | Field.symbol },
+  moveIn: {
+    allowed: ORDER | Field.side | Field.price | Field.qty | Field.postOnly,
+    required: NAMED | Field.side | Field.price | Field.qty,
+  },
+  moveOut: MARKET,
+  massStatus: {
+    allowed: EVERY | Field.side | Field.qty | Field.after,
+    required: Field.op | Field.symbol | Field.side | Field.qty,
   },
   halt: MARKET,
   resume: MARKET,
@@ -131,6 +143,27 @@ function commandOf(fields: Line, op: OpWord, line: number): Draft {
         quantity: fields.maxQty === undefined ? 0 : amount(fields.maxQty, 'maxQty', line),
         priceMax: fields.maxPrice === undefined ? 0 : amount(fields.maxPrice, 'maxPrice', line),
         closed: fields.closed === undefined ? false : yesOrNo(fields.closed, 'closed', line),
+      };
+    case 'assign':
+      return {
+        op: 'instrumentAssign',
+        shard: fields.shard === undefined ? undefined : whole(fields.shard, 'shard', U32_MAX, line),
+      };
+    case 'moveIn':
+      return {
+        op: 'moveIn',
+        id: wide(fields.id, 'id', line),
+        side: word<SideName>(fields.side, 'side', Side, line),
+        postOnly: fields.postOnly === undefined ? false : yesOrNo(fields.postOnly, 'postOnly', line),
+        price: amount(fields.price, 'price', line),
+        quantity: amount(fields.qty, 'qty', line),
+      };
+    case 'massStatus':
+      return {
+        op: 'massStatus',
+        id: fields.after === undefined ? 0 : whole(fields.after, 'after', U32_MAX, line),
+        side: word<SideName>(fields.side, 'side', Side, line),
+        quantity: amount(fields.qty, 'qty', line),
       };
     default:
       return { op };

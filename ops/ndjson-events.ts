@@ -1,7 +1,7 @@
 import { readU64, readWide } from '../journal/amounts.ts';
 import { decodeName } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../journal/events.ts';
-import { reasonName, reasonText } from '../journal/reasons.ts';
+import { Reason, reasonName, reasonText } from '../journal/reasons.ts';
 import type { BookLevel } from '../replicas/matcher.ts';
 import { AsciiText, ascii } from './ascii-text.ts';
 
@@ -51,6 +51,7 @@ const EV = {
   canceled: ascii(',"ev":"canceled"'),
   replaced: ascii(',"ev":"replaced"'),
   state: ascii(',"ev":"state"'),
+  status: ascii(',"ev":"status"'),
 };
 const FIELD = {
   seq: ascii('{"seq":'),
@@ -70,9 +71,12 @@ const FIELD = {
   makerOpen: ascii(',"makerOpen":'),
   maxQty: ascii(',"maxQty":'),
   maxPrice: ascii(',"maxPrice":'),
+  shard: ascii(',"shard":'),
 };
 const KEPT = ascii(',"kept":true');
 const NOT_KEPT = ascii(',"kept":false');
+const POST_ONLY = ascii(',"postOnly":true');
+const NOT_POST_ONLY = ascii(',"postOnly":false');
 const STATE_OPEN = ascii(',"state":"open"');
 const STATE_CLOSED = ascii(',"state":"closed"');
 const END = ascii('}\n');
@@ -143,6 +147,7 @@ export class EventLines {
         case EventType.rejected:
           this.#begin(seq, EV.rejected, words, at);
           text.put(this.#rejections[(head >>> 16) & 255] as Uint8Array);
+          if (((head >>> 16) & 255) === Reason.otherShard) this.#wide(FIELD.shard, words, at + EVENT_WORD.open);
           break;
         case EventType.instrument:
           this.learn(words.subarray(at), 1);
@@ -151,6 +156,16 @@ export class EventLines {
           text.put(((head >>> 24) & EventFlag.closed) === 0 ? STATE_OPEN : STATE_CLOSED);
           this.#wide(FIELD.maxQty, words, at + EVENT_WORD.id);
           this.#wide(FIELD.maxPrice, words, at + EVENT_WORD.open);
+          if (((head >>> 24) & EventFlag.elsewhere) === 0) break;
+          text.put(FIELD.shard);
+          text.whole(words[at + EVENT_WORD.slot] as number);
+          break;
+        case EventType.status:
+          this.#begin(seq, EV.status, words, at);
+          text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
+          this.#wide(FIELD.price, words, at + EVENT_WORD.price);
+          this.#wide(FIELD.open, words, at + EVENT_WORD.open);
+          text.put(((head >>> 24) & EventFlag.postOnly) === 0 ? NOT_POST_ONLY : POST_ONLY);
           break;
         default:
           continue;

@@ -6,7 +6,8 @@ export function describeRecord(seq: number, words: Uint32Array, at: number): obj
   const bytes = Buffer.from(words.buffer, words.byteOffset + at * 4, COMMAND_BYTES);
   const record = whole ? {} : { record: bytes.toString('hex') };
   if (command === undefined) return { seq, op: bytes[0], ...record };
-  const { op, account, symbol, name, id, side, type, tif, postOnly, price, quantity, priceMax, closed } = command;
+  const { op, account, symbol, name, id, side, type, tif, postOnly, price, quantity, priceMax, closed, shard } =
+    command;
   const limits = op === 'instrumentCreate' || op === 'instrumentUpdate';
   return {
     seq,
@@ -20,7 +21,9 @@ export function describeRecord(seq: number, words: Uint32Array, at: number): obj
     ...(tif === undefined ? {} : { tif }),
     ...(price === undefined ? {} : { price }),
     ...(quantity === undefined ? {} : limits ? { maxQty: quantity } : { qty: quantity }),
-    ...(limits ? { maxPrice: priceMax } : {}),
+    ...(limits && priceMax !== undefined ? { maxPrice: priceMax } : {}),
+    ...(shard === undefined ? {} : { shard }),
+    ...(command.elsewhere === undefined ? {} : { elsewhere: command.elsewhere }),
     ...(postOnly === true ? { postOnly } : {}),
     ...(closed === undefined ? {} : { closed }),
     ...(command.session === undefined ? {} : { session: command.session, request: command.request }),

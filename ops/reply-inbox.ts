@@ -54,6 +54,20 @@ export class ReplyInbox {
     });
   }
 
+  /** How many requests were made. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  /** Rejects those of the first `before` requests that have no answer yet. */
+  giveUp(before: number, why: string): void {
+    for (const [token, { reject }] of this.#waiting) {
+      if (Number(token) >= before) continue;
+      this.#waiting.delete(token);
+      reject(new Error(why));
+    }
+  }
+
   #expire(now: number): void {
     for (const [token, { reject, until }] of this.#waiting) {
       if (until > now) continue;

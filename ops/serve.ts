@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
@@ -10,21 +9,34 @@ import { ACK_POLICIES, type AckPolicy } from '../sequencer/command-port.ts';
 import {
   BYTES_PER_SECOND_DEFAULT,
   BYTES_PER_SECOND_MIN,
-  checkMulticast,
   type MulticastOptions,
   TTL_DEFAULT,
   TTL_MAX,
 } from '../sequencer/datagram-sender.ts';
 import { IDLE_STRATEGIES, type IdleStrategy } from '../sequencer/doorbell.ts';
-import { tokenDigest } from '../sequencer/nats-gateway.ts';
+import { LOG_BYTES_DEFAULT, LOG_BYTES_MIN, LOG_REPLICAS, LOG_REPLICAS_DEFAULT } from '../sequencer/jetstream-log.ts';
+import { LEASE_MS_DEFAULT, LEASE_MS_MAX, LEASE_MS_MIN } from '../sequencer/lease.ts';
+import { checkNodeName } from '../sequencer/log-messages.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
+import { tokenDigest } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
+import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { printResult } from './cli/result.ts';
+import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
-import { type Notice, openVenue, SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT, type Venue } from './venue.ts';
+import { Standby, type TakeOver } from './standby.ts';
+import { type StepDown, stepDownOnRequest } from './step-down.ts';
+import {
+  type Notice,
+  openVenue,
+  SEGMENT_BYTES_DEFAULT,
+  SNAPSHOT_EVERY_DEFAULT,
+  type Venue,
+  type VenueOptions,
+} from './venue.ts';
 
 interface ServeOptions extends ServeHostOptions {
   readonly dir: string;
@@ -36,11 +48,17 @@ interface ServeOptions extends ServeHostOptions {
   readonly multicastRate?: number;
   readonly shard?: number;
   readonly replicas: number;
-  readonly ack: AckPolicy;
+  readonly ack?: AckPolicy;
   readonly snapshotEvery: number;
   readonly snapshotsKept: number;
   readonly segmentBytes: number;
   readonly takeOver?: boolean;
+  readonly standby?: boolean;
+  readonly cluster?: boolean;
+  readonly node?: string;
+  readonly logReplicas?: number;
+  readonly logBytes?: number;
+  readonly leaseMs: number;
   readonly tokens?: string;
   readonly instrument: string[];
   readonly ordersMax?: number;
@@ -62,7 +80,7 @@ export function registerServe(program: Command): void {
     .addOption(
       new Option(
         '--nats <url>',
-        'NATS server to join; without it nothing outside this process can reach the venue',
+        'NATS server to join, or several with commas between; without it nothing outside this process can reach the venue',
       ).env('VERITAPE_NATS'),
     )
     .addOption(
@@ -110,9 +128,10 @@ export function registerServe(program: Command): void {
         .argParser(wholeNumber(1, REPLICAS_MAX)),
     )
     .addOption(
-      new Option('--ack <policy>', 'which copies exist when a command is acknowledged')
-        .choices([...ACK_POLICIES])
-        .default('disk'),
+      new Option(
+        '--ack <policy>',
+        'which copies exist when a command is acknowledged (default: disk; disk+replica with --cluster, which has no other)',
+      ).choices([...ACK_POLICIES]),
     )
     .addOption(
       new Option('--snapshot-every <commands>', 'commands between snapshots, 0 for none')
@@ -145,7 +164,44 @@ export function registerServe(program: Command): void {
         'JSON object of client tokens, each with the accounts it may act for; 0 stands for all',
       ).env('VERITAPE_TOKENS'),
     )
-    .addOption(new Option('--take-over', 'take the journal from a server that may be alive; that one is fenced'))
+    .addOption(
+      new Option('--take-over', 'take the journal from a server that may be alive; that one is fenced').conflicts(
+        'standby',
+      ),
+    )
+    .option(
+      '--standby',
+      'follow the journal of a server of this host, and take over when that one is gone or steps down',
+    )
+    .addOption(
+      new Option(
+        '--cluster',
+        'be one node of a venue on several hosts, whose log is in NATS JetStream: follow, and take over when the primary is gone',
+      ).conflicts(['standby', 'takeOver']),
+    )
+    .addOption(
+      new Option('--node <name>', 'name of this node of the cluster, which no other node has').env('VERITAPE_NODE'),
+    )
+    .addOption(
+      new Option(
+        '--log-replicas <count>',
+        `servers that hold a copy of the log each: ${LOG_REPLICAS.join(', ')} (default: ${LOG_REPLICAS_DEFAULT})`,
+      ).argParser(logReplicas),
+    )
+    .addOption(
+      new Option(
+        '--log-bytes <bytes>',
+        `what a new log takes at most; it is trimmed before (default: ${LOG_BYTES_DEFAULT})`,
+      ).argParser(wholeNumber(LOG_BYTES_MIN, 2 ** 40)),
+    )
+    .addOption(
+      new Option(
+        '--lease-ms <milliseconds>',
+        'standbys and nodes take over from a server that has not shown itself for this long',
+      )
+        .default(LEASE_MS_DEFAULT)
+        .argParser(wholeNumber(LEASE_MS_MIN, LEASE_MS_MAX)),
+    )
     .addOption(
       new Option('--idle <strategy>', 'what threads do while there is no work')
         .choices([...IDLE_STRATEGIES])
@@ -154,25 +210,18 @@ export function registerServe(program: Command): void {
   addHostOptions(command)
     .option('--json', 'print the closing report as one JSON object')
     .action((options: ServeOptions) => serve(options));
-  withExamples(command, 'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME');
+  withExamples(
+    command,
+    'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME',
+    'veritape serve --dir venue --nats nats://127.0.0.1:4222 --standby',
+    'veritape serve --dir venue --nats nats://a:4222,nats://b:4222,nats://c:4222 --cluster --node a --instrument ACME',
+  );
 }
 
-/** Reads ADDRESS:PORT. */
-function multicastPlace(text: string): Pick<MulticastOptions, 'address' | 'port'> {
-  const [, address = '', port = ''] = /^([^:]+):(\d{1,5})$/.exec(text) ?? [];
-  try {
-    checkMulticast({ address, port: Number(port) });
-  } catch {
-    throw new InvalidArgumentError(
-      'It must be the IPv4 address of a multicast group or of one host, a colon, and a port from 1 to 65535.',
-    );
-  }
-  return { address, port: Number(port) };
-}
-
-function interfaceAddress(text: string): string {
-  if (isIPv4(text)) return text;
-  throw new InvalidArgumentError('It must be the IPv4 address of an interface of this host.');
+function logReplicas(text: string): number {
+  const count = LOG_REPLICAS.find((one) => String(one) === text);
+  if (count !== undefined) return count;
+  throw new InvalidArgumentError(`It must be one of ${LOG_REPLICAS.join(', ')}.`);
 }
 
 function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
@@ -200,52 +249,89 @@ function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
 async function serve(options: ServeOptions): Promise<void> {
   const { pino, destination } = await import('pino');
   const log = pino({ name: 'veritape' }, destination(2));
-  const multicast = multicastOptions(options);
+  const cluster = clusterOptionsOf(options);
+  const venueOptions = venueOptionsOf(options, log);
   using interruption = new Interruption();
-  const venue = await openVenue({
-    directory: options.dir,
-    shard: options.shard,
-    replicas: options.replicas,
-    ackPolicy: options.ack,
-    snapshotEvery: options.snapshotEvery,
-    snapshotsKept: options.snapshotsKept,
-    segmentBytesMax: options.segmentBytes,
-    takeOver: options.takeOver,
-    idle: options.idle,
-    pin: options.pin,
-    lockMemory: options.lockMemory,
-    hugePages: options.hugePages,
-    ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
-    ...(options.nats === undefined
-      ? {}
-      : {
-          nats: {
-            connection: natsConnectionOptions(options.nats),
-            tokens: options.tokens === undefined ? undefined : readTokens(options.tokens),
-          },
-        }),
-    multicast,
-    onNotice: (notice) => tell(log, notice),
-  }).catch(pinningAsUsage);
   if (options.nats === undefined) log.warn('no --nats: nothing outside this process can reach the venue');
+  if (cluster !== undefined) return await serveInCluster(venueOptions, cluster, options, interruption, log);
+  for (let standby = options.standby === true; ; standby = true) {
+    const serving = standby
+      ? await standBy(venueOptions, interruption)
+      : { venue: await openVenue(venueOptions).catch(pinningAsUsage), takeOver: undefined };
+    if (serving === undefined) {
+      log.info('closed');
+      return printResult({ standby: true }, options.json === true, () => 'closed while standing by');
+    }
+    const steppedDown = await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
+    if (steppedDown?.stay !== true || interruption.requested) return;
+  }
+}
+
+/** Follows the log, then leads, until it is interrupted or fails. */
+async function serveInCluster(
+  venueOptions: VenueOptions,
+  cluster: ClusterOptions,
+  options: ServeOptions,
+  interruption: Interruption,
+  log: Logger,
+): Promise<void> {
+  mkdirSync(options.dir, { recursive: true });
+  const member = await ClusterMember.join(venueOptions, cluster).catch(pinningAsUsage);
+  try {
+    const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
+    if (serving !== undefined) {
+      await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
+      return;
+    }
+  } finally {
+    await member.close();
+  }
+  log.info('closed');
+  await printResult({ following: true }, options.json === true, () => 'closed while following');
+}
+
+/** Resolves with undefined if it was interrupted before it took over. */
+async function standBy(
+  options: VenueOptions,
+  interruption: Interruption,
+): Promise<{ readonly venue: Venue; readonly takeOver: TakeOver } | undefined> {
+  const { signal } = interruption;
+  const standby = await Standby.prepare(options, signal).catch(pinningAsUsage);
+  try {
+    const serving = await Promise.race([standby?.takeOver(), aborted(signal)]);
+    if (serving === undefined) await standby?.close();
+    return serving ?? undefined;
+  } catch (error) {
+    await standby?.close();
+    throw error;
+  }
+}
+
+/** Serves until it is interrupted, fails, or hands over to a standby; says how it closed. */
+async function serveUntilEnd(
+  venue: Venue,
+  takeOver: TakeOver | ClusterTakeOver | undefined,
+  options: ServeOptions,
+  { signal }: Interruption,
+  log: Logger,
+): Promise<StepDown | undefined> {
+  let steppedDown: StepDown | undefined;
   const tellStatistics = (): void =>
     log.info({ statistics: venue.statistics(), gateway: venue.gatewayCounts }, 'counted');
   process.on('SIGUSR2', tellStatistics);
   try {
     await createInstruments(venue, options.instrument);
-    log.info({ pid: process.pid }, 'ready');
-    const profiled = profileAsAsked(options, interruption.signal, log);
-    await Promise.race([
-      venue.failed,
-      new Promise<void>((resolve) => {
-        if (interruption.requested) resolve();
-        else interruption.signal.addEventListener('abort', () => resolve(), { once: true });
-      }),
-    ]);
+    const { gateway } = venue;
+    const asked = gateway === undefined ? undefined : stepDownOnRequest(venue, gateway, venue.genesis.shard);
+    log.info({ pid: process.pid, epoch: venue.epoch, ...takeOver }, 'ready');
+    const profiled = profileAsAsked(options, signal, log);
+    const ends = [venue.failed, aborted(signal), ...(asked === undefined ? [] : [asked])];
+    const end = await Promise.race(ends);
+    if (end !== undefined && 'heir' in end) steppedDown = end;
     await profiled;
   } finally {
     process.off('SIGUSR2', tellStatistics);
-    const closing = await venue.close();
+    const closing = await venue.close(steppedDown?.heir);
     const statistics = venue.statistics();
     log.info({ ...closing, gateway: venue.gatewayCounts, multicast: venue.multicastCounts, statistics }, 'closed');
     await printResult(
@@ -254,6 +340,57 @@ async function serve(options: ServeOptions): Promise<void> {
       () => `closed at sequence ${closing.sequence}, state hash ${closing.stateHashes[0]}`,
     );
   }
+  return steppedDown;
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}
+
+function clusterOptionsOf(options: ServeOptions): ClusterOptions | undefined {
+  const { node, logReplicas, logBytes, cluster, ack, nats } = options;
+  if (cluster !== true) {
+    for (const [field, value] of Object.entries({ node, 'log-replicas': logReplicas, 'log-bytes': logBytes }))
+      if (value !== undefined) throw new UsageError(field, value, 'is of use only with --cluster');
+    if (ack === 'disk+replica') throw new UsageError('ack', ack, 'needs a replicated log: --cluster');
+    return undefined;
+  }
+  if (ack !== undefined && ack !== 'disk+replica')
+    throw new UsageError('ack', ack, 'a cluster acknowledges what its log holds: disk+replica');
+  if (nats === undefined) throw new UsageError('nats', nats, 'a cluster is joined over NATS');
+  if (node === undefined) throw new UsageError('node', node, 'a node of a cluster needs a name');
+  try {
+    checkNodeName(node);
+  } catch (error) {
+    throw new UsageError('node', node, error instanceof Error ? error.message : String(error));
+  }
+  return { node, logReplicas, logBytesMax: logBytes };
+}
+
+function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
+  const tokens = options.tokens === undefined ? undefined : readTokens(options.tokens);
+  return {
+    directory: options.dir,
+    shard: options.shard,
+    replicas: options.replicas,
+    ackPolicy: options.ack,
+    snapshotEvery: options.snapshotEvery,
+    snapshotsKept: options.snapshotsKept,
+    segmentBytesMax: options.segmentBytes,
+    takeOver: options.takeOver,
+    leaseMs: options.leaseMs,
+    idle: options.idle,
+    pin: options.pin,
+    lockMemory: options.lockMemory,
+    hugePages: options.hugePages,
+    ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
+    ...(options.nats === undefined ? {} : { nats: { connection: natsConnectionOptions(options.nats), tokens } }),
+    multicast: multicastOptions(options),
+    onNotice: (notice) => tell(log, notice),
+  };
 }
 
 /** Creates those of the named instruments that do not exist, at the next free symbol ids. */

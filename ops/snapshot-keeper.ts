@@ -1,5 +1,5 @@
 import { SnapshotStore } from '../journal/snapshots.ts';
-import { STATE_CODEC_VERSION } from '../replicas/canonical-state.ts';
+import { stateCodec } from '../replicas/canonical-state.ts';
 import type { ReplicaReport } from '../replicas/replica-thread.ts';
 import { BLOCK_SLOTS, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
 import type { Notice } from './venue.ts';
@@ -15,6 +15,12 @@ export interface SnapshotTaken {
   readonly stateHash: string;
 }
 
+/** Who is told of it. */
+export interface SnapshotListener {
+  readonly tell: (notice: Notice) => void;
+  readonly written: (snapshot: SnapshotTaken) => void;
+}
+
 const DURABLE_POLL_MS = 5;
 
 /**
@@ -25,23 +31,32 @@ export class SnapshotKeeper {
   readonly taken: SnapshotTaken[] = [];
   readonly #store: SnapshotStore;
   readonly #memory: PipelineMemory;
-  readonly #shard: number;
+  readonly #shard: () => number;
   readonly #status: Int32Array;
-  readonly #tell: (notice: Notice) => void;
+  readonly #listener: SnapshotListener;
   #waiting: EncodedSnapshot | undefined;
   #working: Promise<void> | undefined;
+  /** Cleaning takes away every file that is being written. */
+  #cleaned: Promise<void> = Promise.resolve();
 
-  constructor(directory: string, shard: number, memory: PipelineMemory, kept: number, tell: (notice: Notice) => void) {
+  constructor(
+    directory: string,
+    shard: () => number,
+    memory: PipelineMemory,
+    kept: number,
+    listener: SnapshotListener,
+  ) {
     this.#store = new SnapshotStore(directory, kept);
     this.#shard = shard;
     this.#memory = memory;
     this.#status = new Int32Array(memory.status);
-    this.#tell = tell;
+    this.#listener = listener;
   }
 
   /** Removes what a server that died left behind. */
   clean(): Promise<void> {
-    return this.#store.clean();
+    this.#cleaned = this.#store.clean();
+    return this.#cleaned;
   }
 
   take(snapshot: EncodedSnapshot): void {
@@ -57,6 +72,7 @@ export class SnapshotKeeper {
   }
 
   async #work(): Promise<void> {
+    await this.#cleaned;
     while (this.#waiting !== undefined) {
       const snapshot = this.#waiting;
       this.#waiting = undefined;
@@ -64,7 +80,11 @@ export class SnapshotKeeper {
         await this.#write(snapshot);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        this.#tell({ level: 'warn', text: 'snapshot was not written', fields: { sequence: snapshot.sequence, why } });
+        this.#listener.tell({
+          level: 'warn',
+          text: 'snapshot was not written',
+          fields: { sequence: snapshot.sequence, why },
+        });
       }
     }
   }
@@ -83,12 +103,12 @@ export class SnapshotKeeper {
       .subarray(0, 32);
     const header = await this.#store.write(
       {
-        shard: this.#shard,
+        shard: this.#shard(),
         sequence: snapshot.sequence,
         block: snapshot.block,
         time: (BigInt(snapshot.timeHigh) << 32n) | BigInt(snapshot.timeLow),
         chainHash,
-        codec: STATE_CODEC_VERSION,
+        codec: stateCodec(snapshot.state),
       },
       snapshot.state,
     );
@@ -100,7 +120,8 @@ export class SnapshotKeeper {
       stateHash: header.stateHash.toString('hex'),
     };
     this.taken.push(taken);
-    this.#tell({
+    this.#listener.written(taken);
+    this.#listener.tell({
       level: 'info',
       text: 'snapshot written',
       fields: { ...taken, encodeMs: Math.round(snapshot.encodeMs) },

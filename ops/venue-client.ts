@@ -1,20 +1,20 @@
 import { connect, headers, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
-import type { InstrumentInfo } from '../replicas/instrument-table.ts';
 import {
-  ANSWER_WORD,
-  ANSWER_WORDS,
   type Answer,
   decodeAnswers,
   encodeRequest,
   MESSAGE_COMMANDS_MAX,
   type Refusal,
-  readReply,
 } from '../sequencer/messages.ts';
-import { infoSubject, submitSubject, TOKEN_HEADER } from '../sequencer/nats-gateway.ts';
+import { infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
+import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
+import type { PlacedInstrument } from './instrument-directory.ts';
+import { PrimaryEpoch } from './primary-epoch.ts';
 import { ReplyInbox } from './reply-inbox.ts';
+import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
 /** What a venue's `info` subject tells. */
 export interface VenueInfo {
@@ -22,7 +22,7 @@ export interface VenueInfo {
   readonly epoch: number;
   readonly ackPolicy: string;
   readonly limits: { readonly answersPerSessionMax: number };
-  readonly instruments: readonly InstrumentInfo[];
+  readonly instruments: readonly PlacedInstrument[];
   readonly statistics: PipelineStatistics;
 }
 
@@ -46,18 +46,13 @@ export class ClientError extends Error {
 }
 
 /** A batch that is not answered yet. */
-interface Batch {
-  readonly first: number;
-  readonly count: number;
+interface Batch extends RequestBatch {
   readonly bytes: Uint8Array;
   /** Gets the answers as words: messages.ts. */
   readonly resolve: (answers: Uint32Array) => void;
   readonly reject: (error: Error) => void;
-  sent: boolean;
 }
 
-/** Reasons that concern the session, not the command. */
-const SESSION_REASONS = new Set<number>([Reason.requestGap, Reason.requestTooOld, Reason.sessionUnknown]);
 const ANSWER_MS_MAX = 5_000;
 const GIVE_UP_MS = 60_000;
 const BACK_OFF_MS_MIN = 5;
@@ -67,6 +62,7 @@ const BACK_OFF_MS_MAX = 500;
 interface SharedConnection {
   readonly connection: NatsConnection;
   readonly inbox: ReplyInbox;
+  readonly primary: PrimaryEpoch;
   sessions: number;
 }
 
@@ -84,19 +80,9 @@ export class VenueClient {
   /** The last request that the venue had handled when the session was opened; 0 in a new one. */
   readonly handled: number;
   readonly info: VenueInfo;
-  /** Batches that were sent more than once. */
-  retries = 0;
   readonly #options: VenueClientOptions;
   readonly #shared: SharedConnection;
-  /** Requests from the oldest unanswered one on; no more than the venue keeps answers for, or a repeat had none. */
-  readonly #windowCommands: number;
-  readonly #queue: Batch[] = [];
-  #inFlight = 0;
-  /** Of those, the ones that must be sent again. */
-  #unsettled = 0;
-  /** Set when something was refused: nothing more goes out until all in flight is settled. */
-  #holding = false;
-  #backOffMs = BACK_OFF_MS_MIN;
+  readonly #window: RequestWindow<Batch>;
   #lastAnswerAt = performance.now();
   #next: number;
   #room: (() => void)[] = [];
@@ -116,18 +102,18 @@ export class VenueClient {
   static async openSeveral(options: VenueClientOptions, count: number): Promise<VenueClient[]> {
     if (!Number.isInteger(count) || count < 1 || count > SESSIONS_TOGETHER_MAX)
       throw new RangeError(`sessions: ${count} must be a whole number from 1 to ${SESSIONS_TOGETHER_MAX}`);
-    const connection = await persist(options, 'NATS', () =>
-      connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
-    );
+    const connection = await join(options);
     try {
       const inbox = new ReplyInbox(connection);
+      const primary = new PrimaryEpoch();
+      primary.follow(connection, options.shard, inbox);
       const info = await readInfo(inbox, options);
-      const shared = { connection, inbox, sessions: count };
+      const shared = { connection, inbox, primary, sessions: count };
       const clients: VenueClient[] = [];
       for (let index = 0; index < count; index++) {
         const apart = BigInt((count - 1) * SESSIONS_TOGETHER_MAX + index) * USER_KEYS;
         const key = count === 1 ? options.key : BigInt(options.key) + apart;
-        clients.push(new VenueClient(options, shared, info, await openSession(inbox, { ...options, key })));
+        clients.push(new VenueClient(options, shared, info, await openSession(shared, { ...options, key })));
       }
       return clients;
     } catch (error) {
@@ -148,7 +134,12 @@ export class VenueClient {
     this.session = session.number;
     this.handled = session.handled;
     this.#next = session.handled + 1;
-    this.#windowCommands = Math.max(info.limits.answersPerSessionMax, 1);
+    this.#window = new RequestWindow(info.limits.answersPerSessionMax);
+  }
+
+  /** Batches that were sent more than once. */
+  get retries(): number {
+    return this.#window.retries;
   }
 
   /** Request number of the next command. */
@@ -163,7 +154,7 @@ export class VenueClient {
 
   /** Most commands that fit one batch. */
   get batchMax(): number {
-    return Math.min(MESSAGE_COMMANDS_MAX, this.#windowCommands);
+    return Math.min(MESSAGE_COMMANDS_MAX, this.#window.windowCommands);
   }
 
   /**
@@ -184,7 +175,7 @@ export class VenueClient {
     this.#next += count;
     return new Promise((resolve, reject) => {
       const bytes = encodeRequest(this.session, first, records);
-      this.#queue.push({ first, count, bytes, resolve, reject, sent: false });
+      this.#window.add({ first, count, bytes, resolve, reject });
       this.#pump();
     });
   }
@@ -196,7 +187,7 @@ export class VenueClient {
 
   /** Resolves when another batch of `count` would go out at once. */
   async room(count: number): Promise<void> {
-    while (this.#queue.length > this.#inFlight || !this.#fits(this.#next + count)) {
+    while (!this.#window.hasRoom(this.#next + count)) {
       if (this.#closed) return;
       await new Promise<void>((resolve) => this.#room.push(resolve));
     }
@@ -206,59 +197,41 @@ export class VenueClient {
     if (this.#left) return;
     this.#left = true;
     this.#closed = true;
-    for (const batch of this.#queue.splice(0)) batch.reject(new ClientError('the client was closed'));
+    for (const batch of this.#window.abandon()) batch.reject(new ClientError('the client was closed'));
     this.#wake();
     if (--this.#shared.sessions === 0) await this.#shared.connection.close();
   }
 
-  #fits(end: number): boolean {
-    const oldest = this.#queue[0];
-    return oldest === undefined || end - oldest.first <= this.#windowCommands;
-  }
-
   #pump(): void {
-    if (this.#holding || this.#closed) return;
-    for (let index = this.#inFlight; index < this.#queue.length; index++) {
-      const batch = this.#queue[index] as Batch;
-      if (!this.#fits(batch.first + batch.count)) return;
-      this.#inFlight++;
-      if (batch.sent) this.retries++;
-      batch.sent = true;
-      void this.#ask(batch);
-    }
+    if (this.#closed) return;
+    for (let batch = this.#window.next(); batch !== undefined; batch = this.#window.next()) void this.#ask(batch);
   }
 
   async #ask(batch: Batch): Promise<void> {
     let problem: string | undefined;
     try {
-      const reply = await ask(this.#shared.inbox, this.#options, batch.bytes);
-      if (reply instanceof Uint32Array) {
-        const lost = sessionReason(reply);
-        if (lost === Reason.none) this.#settle(batch, reply);
-        else if (lost === Reason.requestGap) problem = 'an earlier request is missing';
-        else return this.#giveUp(new ClientError(`session ${this.session}: ${reasonText(lost)}`));
-      } else if (isPassing(reply)) problem = `${reply.error}: ${reply.rule}`;
-      else return this.#giveUp(refused(reply));
+      const reply = await ask(this.#shared, this.#options, batch.bytes);
+      const meaning = meaningOf(reply);
+      if (meaning.kind === 'again') problem = meaning.why;
+      else if (meaning.kind === 'final') {
+        const of = reply instanceof Uint32Array ? `session ${this.session}: ` : '';
+        return this.#giveUp(new ClientError(of + meaning.why));
+      } else if (reply instanceof Uint32Array) this.#settle(batch, reply);
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);
     }
     if (this.#closed) return;
     if (problem !== undefined) {
-      this.#holding = true;
+      this.#window.fail();
       this.#options.onRetry?.(problem);
-      this.#unsettled++;
     }
-    if (this.#holding && this.#unsettled === this.#inFlight) await this.#begin(problem ?? 'refused');
+    if (this.#window.isStalled) await this.#begin(problem ?? 'refused');
     else this.#pump();
   }
 
   #settle(batch: Batch, answers: Uint32Array): void {
-    const index = this.#queue.indexOf(batch);
-    if (index < 0) return;
-    this.#queue.splice(index, 1);
-    this.#inFlight--;
+    if (!this.#window.settle(batch)) return;
     this.#lastAnswerAt = performance.now();
-    this.#backOffMs = BACK_OFF_MS_MIN;
     batch.resolve(answers);
     this.#wake();
   }
@@ -271,17 +244,14 @@ export class VenueClient {
       );
       return;
     }
-    await pause(this.#backOffMs);
-    this.#backOffMs = Math.min(this.#backOffMs * 2, BACK_OFF_MS_MAX);
-    this.#inFlight = 0;
-    this.#unsettled = 0;
-    this.#holding = false;
+    await pause(this.#window.rest());
+    this.#window.resume();
     this.#pump();
   }
 
   #giveUp(error: Error): void {
     this.#closed = true;
-    for (const batch of this.#queue.splice(0)) batch.reject(error);
+    for (const batch of this.#window.abandon()) batch.reject(error);
     this.#wake();
   }
 
@@ -290,14 +260,39 @@ export class VenueClient {
   }
 }
 
-async function ask(inbox: ReplyInbox, options: VenueClientOptions, bytes: Uint8Array): Promise<Uint32Array | Refusal> {
+/** What a venue tells, without a session. Rejects with {@link ClientError}. */
+export async function readVenueInfo(options: Omit<VenueClientOptions, 'account' | 'key'>): Promise<VenueInfo> {
+  const connection = await join(options);
+  try {
+    return await readInfo(new ReplyInbox(connection), options);
+  } finally {
+    await connection.close();
+  }
+}
+
+function join(options: Patience & Pick<VenueClientOptions, 'connection'>): Promise<NatsConnection> {
+  return persist(options, 'NATS', () =>
+    connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
+  );
+}
+
+type Patience = Pick<VenueClientOptions, 'giveUpMs' | 'onRetry'>;
+
+async function ask(
+  { inbox, primary }: SharedConnection,
+  options: VenueClientOptions,
+  bytes: Uint8Array,
+): Promise<Uint32Array | Refusal> {
   const carried = options.token === undefined ? undefined : headers();
   if (options.token !== undefined) carried?.set(TOKEN_HEADER, options.token);
   const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
-  return readReply(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
+  return primary.read(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
 }
 
-function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<VenueInfo> {
+function readInfo(
+  inbox: ReplyInbox,
+  options: Patience & Pick<VenueClientOptions, 'shard' | 'answerMsMax'>,
+): Promise<VenueInfo> {
   return persist(options, 'info', async () => {
     const timeout = options.answerMsMax ?? ANSWER_MS_MAX;
     const reply = await inbox.ask(infoSubject(options.shard), new Uint8Array(), timeout);
@@ -306,16 +301,19 @@ function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<Venue
 }
 
 async function openSession(
-  inbox: ReplyInbox,
+  shared: SharedConnection,
   options: VenueClientOptions,
 ): Promise<{ number: number; handled: number }> {
   const words = new Uint32Array(COMMAND_WORDS);
   encodeCommand(words, 0, { op: 'sessionOpen', account: options.account, id: options.key });
   const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
   return persist(options, 'session', async () => {
-    const reply = await ask(inbox, options, request);
-    if (!(reply instanceof Uint32Array))
-      throw isPassing(reply) ? new Error(`${reply.error}: ${reply.rule}`) : refused(reply);
+    const reply = await ask(shared, options, request);
+    if (!(reply instanceof Uint32Array)) {
+      const meaning = meaningOf(reply);
+      if (meaning.kind === 'again') throw new Error(meaning.why);
+      throw new ClientError(meaning.kind === 'final' ? meaning.why : 'session: no answer');
+    }
     const [answer] = decodeAnswers(reply, 0, 1);
     if (answer === undefined || answer.reason !== Reason.none)
       throw new ClientError(`session: ${reasonText(answer?.reason ?? Reason.none)}`);
@@ -323,26 +321,8 @@ async function openSession(
   });
 }
 
-/** The first reason among answers that concerns the session, or none. */
-function sessionReason(answers: Uint32Array): number {
-  for (let at = ANSWER_WORD.tail; at < answers.length; at += ANSWER_WORDS) {
-    const reason = (answers[at] as number) & 255;
-    if (reason !== Reason.none && SESSION_REASONS.has(reason)) return reason;
-  }
-  return Reason.none;
-}
-
-/** Whether sending the same again may succeed. */
-function isPassing(refusal: Refusal): boolean {
-  return refusal.error === 'busy' || refusal.error === 'requestGap' || refusal.error === 'unavailable';
-}
-
-function refused(refusal: Refusal): ClientError {
-  return new ClientError(`${refusal.error}: ${refusal.field} is ${refusal.value}; the rule is: ${refusal.rule}`);
-}
-
 /** Tries until it works, the refusal is final, or the time to give up has come. */
-async function persist<T>(options: VenueClientOptions, what: string, attempt: () => Promise<T>): Promise<T> {
+async function persist<T>(options: Patience, what: string, attempt: () => Promise<T>): Promise<T> {
   const started = performance.now();
   for (let backOffMs = BACK_OFF_MS_MIN; ; backOffMs = Math.min(backOffMs * 2, BACK_OFF_MS_MAX)) {
     try {

@@ -1,35 +1,41 @@
 import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { BlockLookup } from '../journal/block-lookup.ts';
 import { EventType } from '../journal/events.ts';
-import { JournalError } from '../journal/findings.ts';
 import { checkLimits, DEFAULT_LIMITS, type Genesis, type VenueLimits } from '../journal/genesis.ts';
-import { JournalReader } from '../journal/reader.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
-import { DIGEST_EVERY } from '../replicas/event-digest.ts';
-import type { ReplicaReport, ReplicaThreadData } from '../replicas/replica-thread.ts';
 import { checkTables } from '../replicas/transition.ts';
-import { BlockMulticast, type MulticastCounts } from '../sequencer/block-multicast.ts';
+import type { MulticastCounts } from '../sequencer/block-multicast.ts';
 import { type AckPolicy, CommandPort, type EventListener } from '../sequencer/command-port.ts';
 import { checkMulticast, type MulticastOptions } from '../sequencer/datagram-sender.ts';
 import type { IdleStrategy } from '../sequencer/doorbell.ts';
-import type { JournalThreadBegin, JournalThreadData, JournalThreadReport } from '../sequencer/journal-thread.ts';
-import { NatsGateway, type NatsGatewayOptions } from '../sequencer/nats-gateway.ts';
-import type { OpenSession } from '../sequencer/open-sessions.ts';
-import { allocatePipeline, Bells, type PipelineMemory, REPLICAS_MAX, STATUS } from '../sequencer/pipeline.ts';
+import { checkLeaseMs, LEASE_MS_DEFAULT } from '../sequencer/lease.ts';
+import type { NatsGateway, NatsLink } from '../sequencer/nats-gateway.ts';
+import {
+  allocatePipeline,
+  appliedWord,
+  Bells,
+  type PipelineMemory,
+  REPLICAS_MAX,
+  STATUS,
+} from '../sequencer/pipeline.ts';
 import { type PipelineStatistics, readStatistics } from '../sequencer/pipeline-counters.ts';
-import type { SequencerStopped, SequencerThreadData } from '../sequencer/sequencer-thread.ts';
 import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
-import { threadEntry } from '../sequencer/thread-entry.ts';
-import { EnvironmentFault } from './exit-codes.ts';
+import { StateLedger } from '../sequencer/venue-state.ts';
+import { DigestComparison } from './digest-comparison.ts';
 import { InProcessSession } from './in-process-session.ts';
-import { InstrumentDirectory } from './instrument-directory.ts';
+import { InstrumentDirectory, placed } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { type HostOptions, VenueHost, type VenuePlacement } from './venue-host.ts';
+import { type VenueNats, VenueOutlets } from './venue-outlets.ts';
+import {
+  type JournalCopying,
+  type JournalOpened,
+  type ReplicaWarm,
+  type TakingOver,
+  VenueThreads,
+} from './venue-threads.ts';
 
 /** How a venue is set up. Everything but the directory has a default. */
 export interface VenueOptions extends HostOptions {
@@ -53,10 +59,14 @@ export interface VenueOptions extends HostOptions {
   readonly idle?: IdleStrategy | undefined;
   /** Take the journal from a server that may be alive; it can then append nothing any more. */
   readonly takeOver?: boolean | undefined;
+  /** A server that does not renew its lease for this long is taken for gone by standbys. */
+  readonly leaseMs?: number | undefined;
   /** Join a NATS server. */
-  readonly nats?: Pick<NatsGatewayOptions, 'connection' | 'tokens' | 'onStatus'> | undefined;
+  readonly nats?: VenueNats | undefined;
   /** Send durable blocks as UDP datagrams, too, to a multicast group or one host. */
   readonly multicast?: MulticastOptions | undefined;
+  /** More to tell on the `info` subject. */
+  readonly describe?: (() => object) | undefined;
   /** Told of what happens, in words. */
   readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
@@ -70,12 +80,27 @@ export interface Notice {
 /** Written out in full before it is used, and the next one while it is; so not LMDB's largest. */
 export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20;
 export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
-/** How long a journal thread that was told to end may take for it. */
-const JOURNAL_END_MS_MAX = 5_000;
-/** How long a thread's end waits for a better reason. */
-const REASON_MS_MAX = 200;
-/** Digests waiting for the other replicas' ones; more than this means that a replica stands still. */
-const DIGESTS_WAITING_MAX = 1024;
+
+/** Blocks under way to the replicated log, at most: a round trip takes longer than a flush. */
+export const REPLICATED_IN_FLIGHT_BLOCKS = 16;
+
+/** What a standby's journal thread tells before the journal is its own, and a cluster node's at all times. */
+export interface StandbyEvents {
+  readonly takingOver?: (report: TakingOver) => void;
+  readonly passedOver?: (why: string) => void;
+  /** A block of the replicated log is in the journal. */
+  readonly copied?: (block: number, epoch: number) => void;
+  /** A block is to be replicated. */
+  readonly sealed?: (block: number, bytes: Uint8Array<ArrayBuffer>) => void;
+}
+
+/** The last step of a take-over. */
+export interface TakeOverStep {
+  /** Told when the replicas have applied all of the journal. */
+  readonly replicasReady: () => void;
+  /** No request that the server before has not answered is missing: clients need not ask again. */
+  readonly complete: boolean;
+}
 
 /** What a venue says when it is closed. */
 export interface VenueClosing {
@@ -87,17 +112,7 @@ export interface VenueClosing {
 
 /** Starts a venue in this process: journal, sequencer, replicas and, if asked for, a NATS gateway, each on its thread. */
 export async function openVenue(options: VenueOptions): Promise<Venue> {
-  const replicas = options.replicas ?? 2;
-  if (!Number.isInteger(replicas) || replicas < 1 || replicas > REPLICAS_MAX) {
-    throw new RangeError(`replicas: ${replicas} must be a whole number from 1 to ${REPLICAS_MAX}`);
-  }
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  checkLimits(limits);
-  checkTables(limits);
-  const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds };
-  checkBlockBounds(bounds);
-  if (options.multicast !== undefined) checkMulticast(options.multicast);
-  const venue = new Venue(options, replicas, limits, bounds);
+  const venue = new Venue(options);
   mkdirSync(options.directory, { recursive: true });
   try {
     await venue.start();
@@ -108,31 +123,24 @@ export async function openVenue(options: VenueOptions): Promise<Venue> {
   return venue;
 }
 
-/** A running venue. Made by {@link openVenue}. */
+/** A running venue. Made by {@link openVenue}, or by a standby, which starts it in two steps. */
 export class Venue {
   readonly #options: VenueOptions;
-  readonly #replicas: number;
-  readonly #limits: VenueLimits;
-  readonly #bounds: BlockBounds;
   readonly #host: VenueHost;
-  readonly #workers: Worker[] = [];
-  readonly #names = new Map<string, Worker>();
-  readonly #stopped: (ReplicaReport & { kind: 'stopped' })[] = [];
-  readonly #digests = new Map<number, number>();
-  #digestsCompared = 0;
-  #memory: PipelineMemory | undefined;
-  #bells: Bells | undefined;
-  #port: CommandPort | undefined;
+  readonly #memory: PipelineMemory;
+  readonly #threads: VenueThreads;
+  readonly #outlets: VenueOutlets;
+  readonly #snapshots: SnapshotKeeper;
+  readonly #ledger = new StateLedger();
+  readonly #digests = new DigestComparison();
+  /** Names this process where one of several standbys is meant. */
+  readonly id = randomInt(1, 2 ** 31);
+  readonly #port: CommandPort;
   #running: Promise<void> = Promise.resolve();
-  #gateway: NatsGateway | undefined;
-  #multicast: BlockMulticast | undefined;
-  #snapshots: SnapshotKeeper | undefined;
   #directory = new InstrumentDirectory([]);
-  #opened: (JournalThreadReport & { kind: 'opened' }) | undefined;
+  #opened: JournalOpened | undefined;
+  #taken: Promise<JournalOpened> | undefined;
   #closing = false;
-  #journalBegun = false;
-  /** Resolves when the journal thread has given the journal up, or never had it. */
-  #journalEnded: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
   #announceFailure: (error: Error) => void = () => {};
   /** Resolves with the reason if the venue can not go on; then {@link close} still frees everything. */
@@ -140,12 +148,76 @@ export class Venue {
     this.#announceFailure = resolve;
   });
 
-  constructor(options: VenueOptions, replicas: number, limits: VenueLimits, bounds: BlockBounds) {
+  /** Throws a RangeError that names the option that is wrong. */
+  constructor(options: VenueOptions, events: StandbyEvents = {}) {
+    const replicas = options.replicas ?? 2;
+    if (!Number.isInteger(replicas) || replicas < 1 || replicas > REPLICAS_MAX) {
+      throw new RangeError(`replicas: ${replicas} must be a whole number from 1 to ${REPLICAS_MAX}`);
+    }
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    checkLimits(limits);
+    checkTables(limits);
+    const isReplicated = options.ackPolicy === 'disk+replica';
+    const inFlight = isReplicated ? { inFlightMax: REPLICATED_IN_FLIGHT_BLOCKS } : {};
+    const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...inFlight, ...options.blockBounds };
+    checkBlockBounds(bounds);
+    if (options.multicast !== undefined) checkMulticast(options.multicast);
+    const leaseMs = options.leaseMs ?? LEASE_MS_DEFAULT;
+    checkLeaseMs(leaseMs);
     this.#options = options;
-    this.#replicas = replicas;
-    this.#limits = limits;
-    this.#bounds = bounds;
     this.#host = new VenueHost(options, replicas);
+    this.#memory = allocatePipeline(1, replicas);
+    this.#port = new CommandPort(this.#memory, 0, options.ackPolicy ?? 'disk');
+    this.#port.listen(
+      (words, mask, from, count) => this.#directory.take(words, mask, from, count),
+      [EventType.instrument],
+    );
+    this.#threads = new VenueThreads(
+      {
+        directory: options.directory,
+        memory: this.#memory,
+        genesis: { shard: options.shard ?? 0, createdAt: BigInt(Date.now()) * 1_000_000n, limits },
+        bounds,
+        segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT,
+        snapshotEvery: options.snapshotEvery ?? SNAPSHOT_EVERY_DEFAULT,
+        leaseMs,
+        id: this.id,
+        forwardBlocks: options.nats !== undefined || options.multicast !== undefined,
+        replicatedInFlightMax: isReplicated ? bounds.inFlightMax : undefined,
+        idle: options.idle ?? 'adaptive',
+      },
+      this.#host,
+      {
+        failed: (error) => this.#fail(error),
+        block: (bytes) => this.#outlets.publishBlock(bytes),
+        digest: ({ replica, sequence, value }) => {
+          if (replica === 0) this.#ledger.digest(sequence, value);
+          const wrong = this.#digests.take(sequence, value);
+          if (wrong !== undefined) this.#fail(new Error(wrong));
+        },
+        snapshot: (report) => this.#snapshots.take(report),
+        caughtUp: (report) => {
+          const text = 'replica was lapped and caught up from the journal';
+          this.#notice({ level: 'warn', text, fields: { ...report } });
+        },
+        takingOver: (report) => events.takingOver?.(report),
+        passedOver: (why) => events.passedOver?.(why),
+        copied: ({ block, epoch }) => events.copied?.(block, epoch),
+        sealed: (block, bytes) => events.sealed?.(block, bytes),
+      },
+    );
+    this.#outlets = new VenueOutlets({
+      directory: options.directory,
+      nats: options.nats,
+      multicast: options.multicast,
+      notice: (notice) => this.#notice(notice),
+      failed: (error) => this.#fail(error),
+    });
+    const kept = options.snapshotsKept ?? SNAPSHOTS_KEPT;
+    this.#snapshots = new SnapshotKeeper(options.directory, () => this.genesis.shard, this.#memory, kept, {
+      tell: (notice) => this.#notice(notice),
+      written: ({ sequence, stateHash }) => this.#ledger.state(sequence, stateHash),
+    });
   }
 
   get genesis(): Genesis {
@@ -160,17 +232,21 @@ export class Venue {
     return this.#directory;
   }
 
+  get gateway(): NatsGateway | undefined {
+    return this.#outlets.gateway;
+  }
+
   get gatewayCounts(): NatsGateway['counts'] | undefined {
-    return this.#gateway?.counts;
+    return this.#outlets.gateway?.counts;
   }
 
   /** What was sent as datagrams, and what was not. */
   get multicastCounts(): MulticastCounts | undefined {
-    return this.#multicast?.counts;
+    return this.#outlets.multicastCounts;
   }
 
   get snapshotsTaken(): SnapshotKeeper['taken'] {
-    return this.#require(this.#snapshots).taken;
+    return this.#snapshots.taken;
   }
 
   /** Which thread is on which core, and what the host granted. */
@@ -189,24 +265,25 @@ export class Venue {
 
   /** Sees every event that may be let out, in order, on this thread. See journal/events.ts for the records. */
   listen(listener: EventListener): void {
-    this.#require(this.#port).listen(listener);
+    this.#port.listen(listener);
   }
 
   /** Opens a client session in this process; `key` names it, so that opening it again gives the same one. */
   async openSession(account: number, key: number | bigint): Promise<InProcessSession> {
-    return InProcessSession.open(this.#require(this.#port), account, key);
+    return InProcessSession.open(this.#port, account, key);
   }
 
   /** What the `info` subject tells. */
   info(): object {
     const { genesis, epoch } = this.#require(this.#opened);
     return {
+      ...this.#options.describe?.(),
       shard: genesis.shard,
       epoch,
-      sequence: this.#durableSequence(),
+      sequence: this.durableSequence,
       ackPolicy: this.#options.ackPolicy ?? 'disk',
       limits: genesis.limits,
-      instruments: this.#directory.all,
+      instruments: this.#directory.all.map((instrument) => placed(instrument, genesis.shard)),
       host: this.placement,
       statistics: this.statistics(),
     };
@@ -214,339 +291,215 @@ export class Venue {
 
   /** What the threads have counted, and how long each stage took, since the venue was opened. */
   statistics(): PipelineStatistics {
-    const { counters, replicas } = this.#require(this.#memory);
+    const { counters, replicas } = this.#memory;
     return readStatistics(counters, replicas);
   }
 
   /** The last sequence on disk. */
-  #durableSequence(): number {
+  get durableSequence(): number {
     const { sequence } = this.#require(this.#opened);
-    const status = new Int32Array(this.#require(this.#memory).status);
+    const status = new Int32Array(this.#memory.status);
     return sequence + ((Atomics.load(status, STATUS.durableSequence) - sequence) | 0);
   }
 
   async start(): Promise<void> {
-    const options = this.#options;
-    const threads = this.#replicas + 3;
-    const idle = { idle: options.idle ?? 'adaptive', cores: availableParallelism(), busyThreads: threads } as const;
-    const journal = this.#thread(threadEntry(import.meta.url, '../sequencer/journal-thread'), 'journal', {
-      directory: options.directory,
-      genesis: { shard: options.shard ?? 0, createdAt: BigInt(Date.now()) * 1_000_000n, limits: this.#limits },
-      segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT,
-      takeOver: options.takeOver === true,
-      forwardBlocks: options.nats !== undefined || options.multicast !== undefined,
-      ...idle,
-      host: this.#host.threadMeasures('journal'),
-    } satisfies JournalThreadData);
-    const opened = await this.#journalOpened(journal);
-    this.#opened = opened;
+    const opened = await this.#threads.startJournal(this.#options.takeOver === true ? 'takeOver' : 'open');
     this.#checkAsked(opened.genesis);
-
-    const memory = allocatePipeline(1, this.#replicas, opened.sequence, opened.block);
-    this.#memory = memory;
-    this.#host.rings(memory);
-    this.#bells = new Bells(memory);
-    const kept = options.snapshotsKept ?? SNAPSHOTS_KEPT;
-    this.#snapshots = new SnapshotKeeper(options.directory, opened.genesis.shard, memory, kept, (notice) =>
-      this.#notice(notice),
-    );
     await this.#snapshots.clean();
-    const ready = await Promise.all(
-      Array.from({ length: this.#replicas }, (_, replica) =>
-        this.#replicaReady(replica, {
-          memory,
-          directory: options.directory,
-          genesis: opened.genesis,
-          replica,
-          role: replica === 0 ? 'leader' : 'follower',
-          snapshotEvery: replica === 1 ? (options.snapshotEvery ?? SNAPSHOT_EVERY_DEFAULT) : 0,
-          hashSeed: randomInt(2 ** 31),
-          idle: idle.idle,
-          busyThreads: threads,
-          host: this.#host.threadMeasures(`replica${replica}`),
-        }),
-      ),
-    );
-    for (const report of ready) {
-      if (report.sequence !== opened.sequence) {
-        throw new Error(
-          `replica ${report.replica} ends at sequence ${report.sequence}, the journal at ${opened.sequence}`,
-        );
-      }
-    }
-    this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
+    this.#host.rings(this.#memory);
+    this.#threads.startReplicas(opened.genesis);
+    this.#threads.startSequencer();
+    const warm = await this.#unlessFailed(this.#threads.warm());
+    this.#tellWarm(warm);
+    await this.#makeReady();
+    await this.#serve(opened);
+    const replayed = warm[0]?.replayed ?? 0;
+    const { epoch, sequence } = opened;
+    const fields = { epoch, sequence, replicas: this.#memory.replicas, replayed };
+    this.#notice({ level: 'info', text: 'venue is open', fields });
+  }
 
-    journal.postMessage({ memory } satisfies JournalThreadBegin);
-    this.#journalBegun = true;
-    this.#thread(threadEntry(import.meta.url, '../sequencer/sequencer-thread'), 'sequencer', {
-      memory,
-      start: { sequence: opened.sequence, block: opened.block },
-      bounds: this.#bounds,
-      notBefore: opened.time,
-      ...idle,
-      host: this.#host.threadMeasures('sequencer'),
-    } satisfies SequencerThreadData);
-    const port = new CommandPort(memory, 0, options.ackPolicy ?? 'disk');
-    this.#port = port;
-    port.listen((words, mask, from, count) => this.#directory.take(words, mask, from, count), [EventType.instrument]);
-    this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
-    const measures = await Promise.race([this.#host.begin(), this.failed]);
-    if (measures instanceof Error) throw measures;
+  /**
+   * The first step of a standby: everything is started, replicas follow the journal that another process writes, NATS is
+   * connected. Resolves when all of it is ready to take over, with the connection.
+   */
+  async prepare(genesis: Genesis): Promise<{ readonly warm: ReplicaWarm[]; readonly link: NatsLink | undefined }> {
+    this.#checkAsked(genesis);
+    this.#host.rings(this.#memory);
+    this.#threads.startReplicas(genesis);
+    this.#threads.startSequencer();
+    if (this.#taken === undefined) {
+      this.#taken = this.#threads.startJournal('standBy');
+      this.#taken.catch(() => undefined);
+    }
+    const [warm, link] = await this.#unlessFailed(
+      Promise.all([this.#threads.warm(), this.#outlets.connect(genesis.shard)]),
+    );
+    this.#tellWarm(warm);
+    await this.#makeReady();
+    return { warm, link };
+  }
+
+  /**
+   * Before {@link prepare}, for a node of a cluster: opens the journal, or begins one, to copy blocks of the replicated log
+   * into it. Resolves with its end.
+   */
+  async copyJournal(genesis: Genesis): Promise<JournalCopying> {
+    this.#taken = this.#threads.startJournal('copy', genesis);
+    this.#taken.catch(() => undefined);
+    return this.#unlessFailed(this.#threads.copying());
+  }
+
+  /** Appends the next block, as it is, to the journal. The memory is given away. */
+  copyBlock(bytes: ArrayBuffer): void {
+    this.#threads.copyBlock(bytes);
+  }
+
+  /** From here on the journal gets this node's own blocks, under an epoch; resolves with where it ends. */
+  async leadJournal(epoch: number): Promise<JournalOpened> {
+    this.#threads.leadJournal(epoch);
+    return this.#unlessFailed(this.#require(this.#taken));
+  }
+
+  /** The replicated log holds all blocks up to this one. */
+  replicated(block: number): void {
+    this.#threads.replicated(block);
+  }
+
+  /** Takes no commands for now, and says why; with undefined it takes them again. */
+  hold(why: string | undefined): void {
+    this.#port.hold(why);
+  }
+
+  /** The venue can not go on, for a reason that its threads do not know. */
+  fail(error: Error): void {
+    this.#fail(error);
+  }
+
+  /** The last sequence that all replicas have applied, while they follow a journal. `from` is one they had applied before. */
+  followed(from: number): number {
+    const status = new Int32Array(this.#memory.status);
+    let behind = Number.MAX_SAFE_INTEGER;
+    for (let replica = 0; replica < this.#memory.replicas; replica++)
+      behind = Math.min(behind, (Atomics.load(status, appliedWord(replica)) - from) | 0);
+    return from + behind;
+  }
+
+  /** The second step: waits until the journal is this process's. */
+  async awaitJournal(): Promise<JournalOpened> {
+    this.#threads.watchLease();
+    return this.#unlessFailed(this.#require(this.#taken));
+  }
+
+  /** The third step: serves. */
+  async takeOver(opened: JournalOpened, step: TakeOverStep): Promise<void> {
+    await this.#serve(opened, step);
+    void this.#snapshots.clean().catch((error: unknown) => {
+      this.#notice({ level: 'warn', text: 'snapshots were not cleaned', fields: { why: asError(error).message } });
+    });
+  }
+
+  /** What can be done before it is known where the journal ends. */
+  async #makeReady(): Promise<void> {
+    const measures = await this.#unlessFailed(this.#host.begin());
     for (const { measure, state, ...fields } of measures)
       this.#notice({ level: state === 'refused' ? 'warn' : 'info', text: `${measure}: ${state}`, fields });
-    if (options.multicast !== undefined) await this.#joinMulticast(options.multicast);
-    if (options.nats !== undefined) await this.#joinNats(options.nats, port, ready[0]?.sessions ?? []);
-    this.#notice({
-      level: 'info',
-      text: 'venue is open',
-      fields: {
-        epoch: opened.epoch,
-        sequence: opened.sequence,
-        replicas: this.#replicas,
-        replayed: ready[0]?.replayed ?? 0,
-      },
+  }
+
+  async #serve(opened: JournalOpened, step?: TakeOverStep): Promise<void> {
+    this.#opened = opened;
+    const ready = await this.#unlessFailed(this.#threads.begin(opened));
+    step?.replicasReady();
+    this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
+    const port = this.#port;
+    this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
+    await this.#outlets.open({
+      shard: opened.genesis.shard,
+      epoch: opened.epoch,
+      memory: this.#memory,
+      start: { block: opened.block, sequence: opened.sequence, hash: Buffer.from(opened.hash) },
+      port,
+      sessions: ready[0]?.sessions ?? [],
+      ledger: this.#ledger,
+      info: () => this.info(),
     });
+    const place = { sequence: opened.sequence, pid: process.pid, complete: step?.complete === true };
+    this.#outlets.gateway?.announce(place);
+  }
+
+  /** Takes no more commands; resolves when all that were taken are answered, or the venue failed. */
+  async drain(): Promise<void> {
+    this.#port.refuse();
+    await Promise.race([this.#port.drained(), this.failed]);
   }
 
   /**
    * Ends service in order: no new commands, everything taken is journalled, matched and answered, replicas compare their
    * state hashes, the last snapshot is written. Rejects if the venue failed or the replicas differ.
+   * @param heir the standby that is to take over; any may if there is none
    */
-  async close(): Promise<VenueClosing> {
+  async close(heir = 0): Promise<VenueClosing> {
     if (this.#closing) throw new Error('the venue is closed already');
     this.#closing = true;
-    const { memory, port, bells } = {
-      memory: this.#require(this.#memory),
-      port: this.#require(this.#port),
-      bells: this.#require(this.#bells),
-    };
-    const status = new Int32Array(memory.status);
+    this.#threads.expectEnds();
+    const status = new Int32Array(this.#memory.status);
+    let sequence = 0;
+    if (this.#failure === undefined) await this.drain();
     if (this.#failure === undefined) {
-      port.refuse();
-      await Promise.race([port.drained(), this.failed]);
-    }
-    if (this.#failure === undefined) {
-      const sequencerDone = this.#reported<SequencerStopped>('sequencer', (message) => message.kind === 'stopped');
-      Atomics.store(status, STATUS.stop, 1);
-      for (const bell of bells.all()) bell.ring();
-      await Promise.race([sequencerDone, this.failed]);
-      const journalDone = this.#reported<JournalThreadReport>(
-        'journal',
-        (message) => message.kind === 'closed' || message.kind === 'failed',
-      );
-      Atomics.store(status, STATUS.stop, 2);
-      for (const bell of bells.all()) bell.ring();
-      await Promise.race([journalDone, this.failed]);
+      sequence = await this.#orFailed(this.#threads.stopSequencer(), 0);
+      await this.#orFailed(this.#threads.stopJournal(heir), undefined);
       // Not before: under `memory` the last blocks become durable, and are sent to readers, only now.
-      await Promise.all([this.#gateway?.close(), this.#multicast?.close()]);
-      while (this.#stopped.length < this.#replicas && this.#failure === undefined) await delay(2);
-      await this.#snapshots?.settled();
-      await this.abandon();
-      if (this.#failure !== undefined) throw this.#failure;
-      const { sequence } = await sequencerDone;
-      const stateHashes = this.#stopped.sort((a, b) => a.replica - b.replica).map((report) => report.stateHash);
-      if (new Set(stateHashes).size > 1)
-        throw new Error(`replicas differ at sequence ${sequence}: state hashes ${stateHashes.join(', ')}`);
-      return {
-        sequence,
-        blocks: status[STATUS.durableBlock] as number,
-        stateHashes,
-        digestsCompared: this.#digestsCompared,
-      };
+      await this.#outlets.close();
+      while (this.#threads.stopped.length < this.#memory.replicas && this.#failure === undefined) await delay(2);
+      await this.#snapshots.settled();
     }
-    await this.#gateway?.close();
+    await this.#outlets.close();
     await this.abandon();
-    throw this.#failure;
+    if (this.#failure !== undefined) throw this.#failure;
+    const stateHashes = this.#threads.stopped
+      .toSorted((a, b) => a.replica - b.replica)
+      .map((report) => report.stateHash);
+    if (new Set(stateHashes).size > 1)
+      throw new Error(`replicas differ at sequence ${sequence}: state hashes ${stateHashes.join(', ')}`);
+    const blocks = status[STATUS.durableBlock] as number;
+    return { sequence, blocks, stateHashes, digestsCompared: this.#digests.compared };
   }
 
   /** Ends all threads at once. What was not durable is not; the journal is left as a closed one. */
   async abandon(): Promise<void> {
     this.#closing = true;
-    this.#port?.stop();
+    this.#port.stop();
     await this.#running;
-    if (this.#memory !== undefined && this.#bells !== undefined) {
-      const status = new Int32Array(this.#memory.status);
-      Atomics.store(status, STATUS.stop, 2);
-      for (const bell of this.#bells.all()) bell.ring();
-    }
-    if (!this.#journalBegun) this.#names.get('journal')?.postMessage(undefined);
-    await Promise.race([this.#journalEnded, delay(JOURNAL_END_MS_MAX, undefined, { ref: false })]);
-    await this.#multicast?.close();
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await this.#threads.end();
+    await this.#outlets.close();
     this.#host.end();
   }
 
-  async #joinNats(
-    nats: NonNullable<VenueOptions['nats']>,
-    port: CommandPort,
-    sessions: readonly OpenSession[],
-  ): Promise<void> {
-    const reader = JournalReader.open(this.#options.directory);
-    const lookup = new BlockLookup(reader);
-    const fault = (error: Error): Error =>
-      new EnvironmentFault(`NATS at ${nats.connection.servers ?? '127.0.0.1:4222'}: ${error.message}`);
-    this.#gateway = await NatsGateway.connect({
-      connection: nats.connection,
-      shard: this.genesis.shard,
-      port,
-      tokens: nats.tokens,
-      sessions,
-      info: () => this.info(),
-      firstBlock: () => reader.firstBlock,
-      readBlock: (block) => {
-        // In this process the reader sees a block before it is on disk.
-        if (this.#isAhead(block)) return undefined;
-        try {
-          const view = lookup.read(block);
-          return view === undefined ? undefined : new Uint8Array(view.bytes);
-        } catch (error) {
-          if (!(error instanceof JournalError)) throw error;
-          this.#notice({ level: 'warn', text: 'block can not be read', fields: { block, why: error.message } });
-          return undefined;
-        }
-      },
-      onLost: (error) => this.#fail(fault(error)),
-      onStatus: (status) => {
-        const level = status === 'disconnect' || status === 'error' ? 'warn' : 'info';
-        // An outage is told when it begins and when it ends, not at every attempt in between.
-        if (status !== 'reconnecting' && status !== 'ping') this.#notice({ level, text: 'nats', fields: { status } });
-        nats.onStatus?.(status);
-      },
-    }).catch((error: unknown) => {
-      throw fault(asError(error));
-    });
-  }
-
-  async #joinMulticast(options: MulticastOptions): Promise<void> {
-    const place = `multicast to ${options.address}:${options.port}`;
-    this.#multicast = await BlockMulticast.open(options, (why) =>
-      this.#notice({ level: 'warn', text: 'datagrams are not sent', fields: { to: place, why } }),
-    ).catch((error: unknown) => {
-      throw new EnvironmentFault(`${place}: ${asError(error).message}`);
-    });
-  }
-
-  /** Lets a durable block out to readers on other hosts. */
-  #publishBlock(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#gateway?.publishBlock(bytes);
-    // The NATS client keeps the bytes until it has written them, so with NATS the datagrams are made of a copy.
-    this.#multicast?.send(this.#gateway === undefined ? bytes : new Uint8Array(bytes));
-  }
-
-  #isAhead(block: number): boolean {
-    const durable = Atomics.load(new Int32Array(this.#require(this.#memory).status), STATUS.durableBlock);
-    return ((durable - block) | 0) < 0;
-  }
-
-  #journalOpened(journal: Worker): Promise<JournalThreadReport & { kind: 'opened' }> {
-    let ended = (): void => {};
-    this.#journalEnded = new Promise((resolve) => {
-      ended = resolve;
-    });
-    journal.once('exit', ended);
-    return new Promise((resolve, reject) => {
-      journal.on('message', (report: JournalThreadReport) => {
-        if (report.kind === 'closed' || report.kind === 'failed') ended();
-        if (report.kind === 'opened') resolve(report);
-        else if (report.kind === 'block') this.#publishBlock(report.bytes);
-        else if (report.kind === 'failed') {
-          const error = new JournalError(report.code, report.message);
-          reject(error);
-          this.#fail(error);
-        }
-      });
-      journal.once('error', reject);
-    });
-  }
-
-  #replicaReady(replica: number, data: ReplicaThreadData): Promise<ReplicaReport & { kind: 'ready' }> {
-    const worker = this.#thread(threadEntry(import.meta.url, '../replicas/replica-thread'), `replica ${replica}`, data);
-    return new Promise((resolve, reject) => {
-      worker.on('message', (report: ReplicaReport) => {
-        switch (report.kind) {
-          case 'ready':
-            for (const finding of report.findings)
-              this.#notice({ level: 'warn', text: 'snapshot passed over', fields: { replica, finding } });
-            return resolve(report);
-          case 'digest':
-            return this.#compareDigest(report);
-          case 'snapshot':
-            return this.#snapshots?.take(report);
-          case 'caught-up':
-            return this.#notice({
-              level: 'warn',
-              text: 'replica was lapped and caught up from the journal',
-              fields: { ...report },
-            });
-          case 'stopped':
-            this.#stopped.push(report);
-            return;
-          case 'failed': {
-            const error =
-              report.journal === undefined
-                ? new Error(`replica ${replica} failed: ${report.message}`)
-                : new JournalError(report.journal, report.message);
-            reject(error);
-            return this.#fail(error);
-          }
-        }
-      });
-      worker.once('error', reject);
-    });
-  }
-
-  #compareDigest(report: ReplicaReport & { kind: 'digest' }): void {
-    const other = this.#digests.get(report.sequence);
-    if (other === undefined) {
-      this.#digests.set(report.sequence, report.value);
-      if (this.#digests.size > DIGESTS_WAITING_MAX) {
-        for (const oldest of this.#digests.keys()) {
-          this.#digests.delete(oldest);
-          break;
-        }
-      }
-      return;
-    }
-    this.#digestsCompared++;
-    if (other !== report.value) {
-      this.#fail(
-        new Error(
-          `replicas differ: the events of the ${DIGEST_EVERY} commands up to sequence ${report.sequence} are not the same`,
-        ),
-      );
+  #tellWarm(warm: readonly ReplicaWarm[]): void {
+    for (const { replica, findings } of warm) {
+      for (const finding of findings)
+        this.#notice({ level: 'warn', text: 'snapshot passed over', fields: { replica, finding } });
     }
   }
 
-  /** Starts a worker; if it ends before its time, the venue fails. */
-  #thread(entry: URL, name: string, workerData: object): Worker {
-    const worker = new Worker(entry, { name, workerData });
-    worker.on('error', (error) => this.#fail(asError(error)));
-    worker.on('message', (message) => this.#host.take(message));
-    worker.on('exit', () => {
-      // If it ended because another one failed, the reason may still be on its way from there.
-      const tell = setTimeout(() => {
-        if (!this.#closing) this.#fail(new Error(`the ${name} thread ended`));
-      }, REASON_MS_MAX);
-      tell.unref();
-    });
-    this.#workers.push(worker);
-    this.#names.set(name, worker);
-    return worker;
+  async #unlessFailed<T>(wanted: Promise<T>): Promise<T> {
+    const got = await Promise.race([wanted, this.failed.then((error) => ({ error }))]);
+    if (this.#failure !== undefined) throw this.#failure;
+    return got as T;
   }
-  #reported<T>(name: string, wanted: (message: T) => boolean): Promise<T> {
-    return new Promise((resolve) => {
-      this.#names.get(name)?.on('message', (message: T) => {
-        if (wanted(message)) resolve(message);
-      });
-    });
+
+  #orFailed<T>(wanted: Promise<T>, otherwise: T): Promise<T> {
+    return Promise.race([wanted, this.failed.then(() => otherwise)]);
   }
 
   #fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    if (this.#memory !== undefined) Atomics.compareExchange(new Int32Array(this.#memory.status), STATUS.failed, 0, 3);
-    for (const bell of this.#bells?.all() ?? []) bell.ring();
-    this.#port?.fail(error.message);
+    Atomics.compareExchange(new Int32Array(this.#memory.status), STATUS.failed, 0, 3);
+    for (const bell of new Bells(this.#memory).all()) bell.ring();
+    // Clients that wait are told; what comes later is for the server that has taken over, if one has.
+    this.#port.fail(error.message);
+    this.#outlets.gateway?.unsubscribe();
     this.#notice({ level: 'error', text: error.message, fields: {} });
     this.#announceFailure(error);
   }

@@ -18,9 +18,21 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'run a venue, reached over NATS',
     load: async () => (await import('./serve.ts')).registerServe,
   },
+  follow: {
+    summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
+    load: async () => (await import('./follow.ts')).registerFollow,
+  },
+  handover: {
+    summary: 'have the server of a venue hand over to a standby',
+    load: async () => (await import('./handover.ts')).registerHandover,
+  },
   submit: {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
+  },
+  move: {
+    summary: 'move an instrument to another shard, while both run',
+    load: async () => (await import('./move.ts')).registerMove,
   },
   match: {
     summary: 'the matcher alone: NDJSON commands in, NDJSON events out',
@@ -45,6 +57,14 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   verify: {
     summary: 'check proofs of matching, without the journal',
     load: async () => (await import('./verify.ts')).registerVerify,
+  },
+  drill: {
+    summary: 'failover drills on a venue of its own: what is lost when something fails',
+    load: async () => (await import('./drill.ts')).registerDrill,
+  },
+  simulate: {
+    summary: 'the venue on simulated time, disk and network, with things going wrong; a seed does the same again',
+    load: async () => (await import('./simulate.ts')).registerSimulate,
   },
   bench: {
     summary: 'the benchmarks, beside their peers; for a checkout of the sources',

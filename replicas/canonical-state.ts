@@ -16,12 +16,25 @@ import { ANSWER, SESSION } from './session-table.ts';
  * | part | content |
  * |------|---------|
  * | head | codec version; sequence; ordersMax, levelPagesMax, instrumentsMax, sessionsMax, answersPerSessionMax |
- * | instruments | count; each by symbol: symbol, closed (0/1), name length, name bytes, quantity limit, price limit |
+ * | instruments | count; each by symbol: symbol, closed (0/1), name length, name bytes, quantity limit, price limit; in version 2 also: 0 if it trades here or 1 + the shard on which it trades, how often it was assigned |
  * | sessions | last number given; count; each by number: number, account, key low, key high, last request, last use low, last use high; then the answers kept, oldest first, as columns: sequence difference, reason, open, traded |
  * | slots | slots ever used; column of generations; free slots: count, column of slots, next to be used first |
  * | orders | count; by priority sequence, columns: sequence difference, slot, symbol, side + 2·post-only, account, id low and id high, each as the difference (mod 2^32) to the account's order before, price difference, open quantity |
+ *
+ * Version 2 is written once an instrument was assigned to a shard; before that the bytes are those of version 1.
  */
-export const STATE_CODEC_VERSION = 1;
+const STATE_CODEC_VERSIONS = { unassigned: 1, assigned: 2 } as const;
+
+/** Why a state of this version can not be read, or undefined if it can. */
+export function whyNotReadable(codec: number): string | undefined {
+  const known: readonly number[] = Object.values(STATE_CODEC_VERSIONS);
+  return known.includes(codec) ? undefined : `state format ${codec} is not one that this release reads (1, 2)`;
+}
+
+/** The version of an encoded state. */
+export function stateCodec(bytes: Uint8Array): number {
+  return new VarintReader(bytes).take('version', Number.MAX_SAFE_INTEGER);
+}
 
 export class StateError extends Error {
   override name = 'StateError';
@@ -31,7 +44,8 @@ export class StateError extends Error {
 export function encodeState(state: MarketState, scratch: StateScratch = new StateScratch()): Uint8Array {
   const out = scratch.start();
   const { limits, orders, instruments, sessions, sequence } = state;
-  out.put(STATE_CODEC_VERSION);
+  const version = isAnyAssigned(state) ? STATE_CODEC_VERSIONS.assigned : STATE_CODEC_VERSIONS.unassigned;
+  out.put(version);
   out.put((sequence[1] as number) * TWO_32 + (sequence[0] as number));
   for (const limit of LIMIT_FIELDS) out.put(limits[limit]);
 
@@ -46,6 +60,10 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
     out.putName(instruments.words, at + INSTRUMENT.name);
     out.put(readWide(instruments.words, at + INSTRUMENT.quantityMax));
     out.put(readWide(instruments.words, at + INSTRUMENT.priceMax));
+    if (version === STATE_CODEC_VERSIONS.unassigned) continue;
+    const elsewhere = ((instruments.words[at + INSTRUMENT.flags] as number) & INSTRUMENT_FLAG.elsewhere) !== 0;
+    out.put(elsewhere ? 1 + (instruments.words[at + INSTRUMENT.shard] as number) : 0);
+    out.put(instruments.words[at + INSTRUMENT.assignments] as number);
   }
 
   out.put(sessions.lastNumber());
@@ -138,7 +156,7 @@ export function stateLimits(bytes: Uint8Array): VenueLimits {
 export function restoreState(state: MarketState, bytes: Uint8Array): void {
   const input = new VarintReader(bytes);
   const { limits, orders, instruments, sessions } = state;
-  readVersion(input);
+  const version = readVersion(input);
   const sequence = input.take('sequence', Number.MAX_SAFE_INTEGER);
   state.sequence[0] = sequence % TWO_32;
   state.sequence[1] = Math.floor(sequence / TWO_32);
@@ -151,6 +169,7 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     }
   }
 
+  let elsewhere = 0;
   const instrumentCount = input.take('instruments', limits.instrumentsMax);
   for (let index = 0; index < instrumentCount; index++) {
     const at = instruments.at(input.take('symbol', limits.instrumentsMax - 1));
@@ -159,7 +178,16 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     input.takeName(instruments.words, at + INSTRUMENT.name);
     input.takeWide('quantityMax', instruments.words, at + INSTRUMENT.quantityMax);
     input.takeWide('priceMax', instruments.words, at + INSTRUMENT.priceMax);
+    if (version === STATE_CODEC_VERSIONS.unassigned) continue;
+    const shard = input.take('shard', TWO_32);
+    instruments.words[at + INSTRUMENT.assignments] = input.take('assignments', TWO_32 - 1);
+    if (shard === 0) continue;
+    instruments.words[at + INSTRUMENT.shard] = shard - 1;
+    instruments.words[at + INSTRUMENT.flags] =
+      (instruments.words[at + INSTRUMENT.flags] as number) | INSTRUMENT_FLAG.elsewhere;
+    elsewhere++;
   }
+  instruments.restoreElsewhere(elsewhere);
 
   sessions.restoreLastNumber(input.take('lastSession', TWO_32 - 1));
   const { answers } = sessions;
@@ -251,10 +279,17 @@ const LAST_REQUEST = 3;
 
 const LIMIT_FIELDS = ['ordersMax', 'levelPagesMax', 'instrumentsMax', 'sessionsMax', 'answersPerSessionMax'] as const;
 
-function readVersion(input: VarintReader): void {
+function isAnyAssigned({ limits, instruments }: MarketState): boolean {
+  for (let symbol = 0; symbol < limits.instrumentsMax; symbol++)
+    if ((instruments.words[instruments.at(symbol) + INSTRUMENT.assignments] as number) !== 0) return true;
+  return false;
+}
+
+function readVersion(input: VarintReader): number {
   const version = input.take('version', Number.MAX_SAFE_INTEGER);
-  if (version !== STATE_CODEC_VERSION)
-    throw new StateError(`version: ${version} is not ${STATE_CODEC_VERSION}, the one this release reads`);
+  const why = whyNotReadable(version);
+  if (why !== undefined) throw new StateError(`version: ${why}`);
+  return version;
 }
 
 function readLimits(input: VarintReader): VenueLimits {

@@ -1,15 +1,15 @@
 import { BLOCK_HEADER_WORDS, type BlockView } from '../journal/block.ts';
 import { COMMAND_WORDS } from '../journal/commands.ts';
 import { JournalError } from '../journal/findings.ts';
-import { JournalReader } from '../journal/reader.ts';
+import { JournalReader, type ReaderOptions } from '../journal/reader.ts';
 import { type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
-import { restoreState, STATE_CODEC_VERSION } from './canonical-state.ts';
+import { restoreState, whyNotReadable } from './canonical-state.ts';
 import type { Matcher } from './matcher.ts';
 
 /** Why a snapshot does not fit a journal, or undefined if it does. */
-function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHeader): string | undefined {
-  if (header.codec !== STATE_CODEC_VERSION)
-    return `its state has format ${header.codec}; this release reads ${STATE_CODEC_VERSION}`;
+export function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHeader): string | undefined {
+  const unreadable = whyNotReadable(header.codec);
+  if (unreadable !== undefined) return unreadable;
   if (header.shard !== reader.genesis.shard)
     return `it is of shard ${header.shard}, the journal of shard ${reader.genesis.shard}`;
   try {
@@ -43,8 +43,9 @@ export async function restoreNewest(
   directory: string,
   matcher: Matcher,
   notAfter = Number.MAX_SAFE_INTEGER,
+  options: ReaderOptions = {},
 ): Promise<Restored> {
-  const reader = JournalReader.open(directory);
+  const reader = JournalReader.open(directory, options);
   const { snapshot, findings } = await new SnapshotStore(directory).loadNewest((header) =>
     header.sequence > notAfter ? `it is after sequence ${notAfter}` : whySnapshotDoesNotFit(reader, header),
   );
@@ -56,8 +57,12 @@ export async function restoreNewest(
 }
 
 /** The blocks of a journal from the one that begins with `sequence`; none if that is the next one to be written. */
-export function* replayJournal(directory: string, sequence: number): Generator<BlockView, void, undefined> {
-  yield* JournalReader.open(directory).blocksFromSequence(sequence);
+export function* replayJournal(
+  directory: string,
+  sequence: number,
+  options: ReaderOptions = {},
+): Generator<BlockView, void, undefined> {
+  yield* JournalReader.open(directory, options).blocksFromSequence(sequence);
 }
 
 /** Commands applied before their events are looked at. */

@@ -24,9 +24,12 @@ export class TopOfBook {
   /** Notes which books the command at word `at` may have changed. */
   touch(words: Uint32Array, at: number): void {
     const op = (words[at] as number) & 255;
-    if (op === Op.massCancel && ((words[at + COMMAND_WORD.flags] as number) & Flag.bySymbol) === 0) {
-      for (let symbol = 0; symbol < this.#touched.length; symbol++) this.#touch(symbol);
-    } else this.#touch(words[at + COMMAND_WORD.symbol] as number);
+    if (op === Op.massCancel && ((words[at + COMMAND_WORD.flags] as number) & Flag.bySymbol) === 0) this.touchAll();
+    else this.#touch(words[at + COMMAND_WORD.symbol] as number);
+  }
+
+  touchAll(): void {
+    for (let symbol = 0; symbol < this.#touched.length; symbol++) this.#touch(symbol);
   }
 
   #touch(symbol: number): void {

@@ -39,7 +39,7 @@ export interface TransitionExports {
 }
 
 /** Of replicas/transition/memory.ts: numbers that are state, as words from `countersAt`. */
-export const COUNTER = { sequence: 0, highWater: 2, freeSlot: 3, live: 4, lastSession: 5 } as const;
+export const COUNTER = { sequence: 0, highWater: 2, freeSlot: 3, live: 4, lastSession: 5, elsewhere: 6 } as const;
 /** Commands that the inbox has room for, and events of the outbox. */
 export const INBOX_COMMANDS = 256;
 export const OUTBOX_EVENTS = 1024;

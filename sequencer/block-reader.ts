@@ -20,8 +20,9 @@ import {
  * in order.
  *
  * What is published may come from anybody who can send to the reader; a repair is asked of the venue, or read from a copy
- * of its journal. So a published block that does not fit is dropped and asked for, and one that does not fit although it
- * was asked for ends the reader: then what was given out is not the venue's chain.
+ * of its journal. So a published block that does not fit is dropped and asked for, and one that does not fit although the
+ * venue was asked for it ends the reader: then what was given out is not the venue's chain. What other readers give is
+ * treated like what is published (block-peers.ts).
  */
 export interface BlockReaderOptions {
   /** Carries published blocks and repairs, each unless it is given below. */
@@ -51,9 +52,18 @@ const BACK_OFF_MS_MAX = 1_000;
 /** After this long without a block the reader asks for the next one: it may be the last one that was lost. */
 const PROBE_MS = 500;
 
+/** Why a reader ended: the venue has another chain, does not keep a block any more, or can not be reached for good. */
+export type BlockReaderErrorCode = 'fork' | 'gone' | 'ended';
+
 /** The venue can not give the reader what it needs. */
 export class BlockReaderError extends Error {
   override name = 'BlockReaderError';
+  readonly code: BlockReaderErrorCode;
+
+  constructor(code: BlockReaderErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** Where the chain of a journal begins. */
@@ -91,6 +101,8 @@ export class BlockReader implements AsyncIterable<BlockView> {
   #readyBytes = 0;
   #heldBytes = 0;
   readonly #asked = new Set<number>();
+  /** The next block, if one came that does not fit: only the venue itself can tell which one does. */
+  #doubted = 0;
   /** The highest number known of. */
   #newest: number;
   /** The highest number of which it is known for so long that what is missing up to it is taken for lost. */
@@ -122,16 +134,21 @@ export class BlockReader implements AsyncIterable<BlockView> {
     return this.#last;
   }
 
+  /** The next block if it is at hand. */
+  poll(): BlockView | undefined {
+    const block = this.#ready.shift();
+    if (block === undefined) return undefined;
+    this.#readyBytes -= block.bytes.length;
+    // There is room for one more.
+    this.#repair();
+    return block;
+  }
+
   /** The next block; undefined when the reader is closed. Throws a {@link BlockReaderError}. For one caller at a time. */
   async next(): Promise<BlockView | undefined> {
     for (;;) {
-      const block = this.#ready.shift();
-      if (block !== undefined) {
-        this.#readyBytes -= block.bytes.length;
-        // There is room for one more.
-        this.#repair();
-        return block;
-      }
+      const block = this.poll();
+      if (block !== undefined) return block;
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#closed) return undefined;
       await new Promise<void>((resolve) => {
@@ -155,16 +172,16 @@ export class BlockReader implements AsyncIterable<BlockView> {
     this.#wake();
   }
 
-  #fail(why: string): void {
+  #fail(code: BlockReaderErrorCode, why: string): void {
     if (this.#closed) return;
-    this.#failure = new BlockReaderError(why);
+    this.#failure = new BlockReaderError(code, why);
     this.close();
   }
 
   #search(): void {
     const ended = this.#source.ended ?? this.#repairs.ended;
     if (ended !== undefined) {
-      this.#fail(ended);
+      this.#fail('ended', ended);
       return;
     }
     if (this.#last.block === this.#lastAtProbe) this.#searching = true;
@@ -184,7 +201,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
       this.#overdue = Math.max(this.#overdue, block);
       this.#repair();
     },
-    failed: (why) => this.#fail(why),
+    failed: (why) => this.#fail('ended', why),
   };
 
   #takePublished(data: Uint8Array): void {
@@ -259,7 +276,10 @@ export class BlockReader implements AsyncIterable<BlockView> {
       epochMin: this.#last.epoch,
       shard: this.#options.shard,
     });
-    if (!(block instanceof BlockView)) return this.#refuse(block);
+    if (!(block instanceof BlockView)) {
+      this.#doubted = this.#last.block + 1;
+      return this.#refuse(block);
+    }
     this.#last = pointOf(block);
     this.#newest = Math.max(this.#newest, block.block);
     this.counts.blocks++;
@@ -293,7 +313,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
       if (this.#closed || this.#asked.size >= REPAIRS_IN_FLIGHT_MAX) return;
       if (this.#asked.has(number) || this.#held.has(number)) continue;
       this.#asked.add(number);
-      void this.#ask(number).catch((error: unknown) => this.#fail(`block ${number}: ${String(error)}`));
+      void this.#ask(number).catch((error: unknown) => this.#fail('ended', `block ${number}: ${String(error)}`));
     }
   }
 
@@ -301,7 +321,7 @@ export class BlockReader implements AsyncIterable<BlockView> {
     for (let backOffMs = BACK_OFF_MS_MIN; !this.#closed; backOffMs = Math.min(backOffMs * 2, BACK_OFF_MS_MAX)) {
       // It may have come by itself meanwhile.
       if (this.#isThere(number)) break;
-      const answer = await this.#repairs.ask(number);
+      const answer = await this.#repairs.ask(number, number === this.#doubted);
       if (this.#closed || (answer !== undefined && this.#takeRepaired(number, answer))) break;
       this.counts.retries++;
       await delay(backOffMs);
@@ -314,8 +334,10 @@ export class BlockReader implements AsyncIterable<BlockView> {
   #takeRepaired(number: number, answer: RepairAnswer): boolean {
     if (answer.kind !== 'block') {
       if (answer.kind === 'gone')
-        this.#fail(`block ${number} is not kept any more; the first one is ${answer.firstBlock}`);
+        this.#fail('gone', `block ${number} is not kept any more; the first one is ${answer.firstBlock}`);
       this.#searching = false;
+      // It may have been published since it was asked for.
+      if (this.#isThere(number)) return true;
       this.#newest = Math.min(this.#newest, number - 1);
       this.#overdue = Math.min(this.#overdue, number - 1);
       return true;
@@ -330,8 +352,8 @@ export class BlockReader implements AsyncIterable<BlockView> {
       this.counts.repairs++;
       return true;
     }
-    if (next && FORK_KINDS.has(wrong.kind))
-      this.#fail(`${wrong.text}: the venue has another chain than the one that was followed`);
+    if (next && answer.isCertain !== false && FORK_KINDS.has(wrong.kind))
+      this.#fail('fork', `${wrong.text}: the venue has another chain than the one that was followed`);
     return this.#closed;
   }
 }

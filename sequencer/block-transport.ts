@@ -1,6 +1,7 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import { FIRST_BLOCK_FIELD } from './block-answers.ts';
 import { decodeReply, isReply } from './messages.ts';
-import { blockSubject, FIRST_BLOCK_FIELD, repairSubject } from './nats-gateway.ts';
+import { blockSubject, repairSubject } from './nats-gateway.ts';
 
 /** What takes blocks from a source: a reader. */
 export interface BlockSink {
@@ -25,16 +26,20 @@ export interface BlockSource {
 }
 
 export type RepairAnswer =
-  | { readonly kind: 'block'; readonly bytes: Uint8Array }
+  /** `isCertain` is false if it may be of another journal than the venue's. */
+  | { readonly kind: 'block'; readonly bytes: Uint8Array; readonly isCertain?: false | undefined }
   /** Not durable yet, whatever was published. */
   | { readonly kind: 'notYet' }
   /** Not kept any more. */
   | { readonly kind: 'gone'; readonly firstBlock: number };
 
-/** Whom a reader asks for the blocks that did not come. What it answers must be the venue's journal. */
+/** Whom a reader asks for the blocks that did not come. What it answers must be the venue's journal, but for what it says. */
 export interface BlockRepair {
-  /** Undefined if no answer came in time: ask again. Rejects if asking again is of no use. */
-  ask(block: number): Promise<RepairAnswer | undefined>;
+  /**
+   * Undefined if no answer came in time: ask again. Rejects if asking again is of no use. With `certain`, only what is the
+   * venue's journal will do.
+   */
+  ask(block: number, certain?: boolean): Promise<RepairAnswer | undefined>;
   /** Why nobody can be asked any more; undefined while somebody can. */
   readonly ended: string | undefined;
 }
@@ -82,11 +87,11 @@ const REPAIR_MS_MAX = 2_000;
 /** Asks the venue, which looks into its journal. */
 export class NatsRepair implements BlockRepair {
   readonly #connection: NatsConnection;
-  readonly #shard: number;
+  readonly #subject: string;
 
-  constructor(connection: NatsConnection, shard: number) {
+  constructor(connection: NatsConnection, shard: number, subject = repairSubject(shard)) {
     this.#connection = connection;
-    this.#shard = shard;
+    this.#subject = subject;
   }
 
   get ended(): string | undefined {
@@ -94,7 +99,7 @@ export class NatsRepair implements BlockRepair {
   }
 
   async ask(block: number): Promise<RepairAnswer | undefined> {
-    const request = this.#connection.request(repairSubject(this.#shard), String(block), { timeout: REPAIR_MS_MAX });
+    const request = this.#connection.request(this.#subject, String(block), { timeout: REPAIR_MS_MAX });
     const bytes = await request.then(
       (reply) => reply.data,
       () => undefined,

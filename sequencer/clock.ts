@@ -17,6 +17,12 @@ export class Clock {
   /** Reads the clock into {@link low} and {@link high}; returns microseconds since the epoch. */
   read(): number {
     const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+    this.advance(micros);
+    return micros;
+  }
+
+  /** Takes in what the host's clock shows, in microseconds since the epoch. */
+  advance(micros: number): void {
     const microsHigh = Math.floor(micros / TWO_32);
     const scaledLow = (micros - microsHigh * TWO_32) * 1000;
     const carry = Math.floor(scaledLow / TWO_32);
@@ -26,7 +32,6 @@ export class Clock {
       this.high = high;
       this.low = low;
     }
-    return micros;
   }
 }
 

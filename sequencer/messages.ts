@@ -25,7 +25,7 @@ import { COMMAND_BYTES } from '../journal/commands.ts';
  * |  6 | u16 | count   | answers that follow, or bytes of JSON |
  * |  8 | u16 | status  | {@link ReplyStatus} |
  * | 10 | u16 |         | zero |
- * | 12 | u32 |         | zero |
+ * | 12 | u32 | epoch   | low 32 bits of the epoch of the server that replies; 0 where that has none |
  *
  * | byte of answer | type | field | meaning |
  * |-----:|------|-------|---------|
@@ -163,28 +163,33 @@ export function replyBytes(count: number): number {
 }
 
 /** Writes a reply of `count` answers, copied from word `at`, into {@link replyBytes} that begin at a multiple of 4. */
-export function encodeReply(answers: Uint32Array, at: number, count: number, reply: Uint8Array): void {
-  putReplyHeader(reply, count, ReplyStatus.ok);
+export function encodeReply(answers: Uint32Array, at: number, count: number, reply: Uint8Array, epoch = 0): void {
+  putReplyHeader(reply, count, ReplyStatus.ok, epoch);
   const words = new Uint32Array(reply.buffer, reply.byteOffset + MESSAGE_HEADER_BYTES, count * ANSWER_WORDS);
   words.set(answers.subarray(at, at + count * ANSWER_WORDS));
 }
 
-export function encodeRefusal(refusal: Refusal): Uint8Array {
+export function encodeRefusal(refusal: Refusal, epoch = 0): Uint8Array {
   const text = new TextEncoder().encode(JSON.stringify(refusal));
   const bytes = new Uint8Array(MESSAGE_HEADER_BYTES + text.length);
-  putReplyHeader(bytes, text.length, ReplyStatus[refusal.error]);
+  putReplyHeader(bytes, text.length, ReplyStatus[refusal.error], epoch);
   bytes.set(text, MESSAGE_HEADER_BYTES);
   return bytes;
 }
 
-function putReplyHeader(bytes: Uint8Array, count: number, status: number): void {
+function putReplyHeader(bytes: Uint8Array, count: number, status: number, epoch: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, MESSAGE_HEADER_BYTES);
   view.setUint32(0, REPLY_MAGIC, true);
   view.setUint16(4, MESSAGE_VERSION, true);
   view.setUint16(6, count, true);
   view.setUint16(8, status, true);
   view.setUint16(10, 0, true);
-  view.setUint32(12, 0, true);
+  view.setUint32(12, epoch >>> 0, true);
+}
+
+/** The epoch of the server that made a reply; 0 if it named none. */
+export function replyEpoch(reply: Uint8Array): number {
+  return new DataView(reply.buffer, reply.byteOffset, reply.length).getUint32(12, true);
 }
 
 /** Whether bytes begin like a reply of this version. */

@@ -1,6 +1,6 @@
 import { DOORBELL_INTS, Doorbell } from './doorbell.ts';
 import { allocateCounters, STAMP_EVERY } from './pipeline-counters.ts';
-import { allocateRing, type RingMemory } from './rings.ts';
+import { allocateRing, placeRing, type RingMemory } from './rings.ts';
 
 /**
  * The shared memory that the threads of one venue work on, and the names of its words.
@@ -12,14 +12,24 @@ import { allocateRing, type RingMemory } from './rings.ts';
  * joins late or was lapped knows its place in both without asking.
  */
 
-/** Slots of a gateway's input ring: commands accepted by the gateway and not sequenced yet. */
-const INPUT_SLOTS = 1 << 14;
 /** Commands sequenced and not yet both durable and applied by the leader. */
 const COMMAND_SLOTS = 1 << 16;
 /** Blocks closed and not yet durable, and those whose hash is still at hand. */
 export const BLOCK_SLOTS = 1 << 10;
-/** Events written and not yet let out. */
-const EVENT_SLOTS = 1 << 17;
+
+/** Slots of the rings: powers of two. */
+export interface RingSizes {
+  /** Of a gateway's input ring: commands accepted by the gateway and not sequenced yet. */
+  readonly input: number;
+  /** At most {@link COMMAND_SLOTS}. */
+  readonly commands: number;
+  /** At most {@link BLOCK_SLOTS}. */
+  readonly blocks: number;
+  /** Events written and not yet let out. */
+  readonly events: number;
+}
+
+const RING_SIZES: RingSizes = { input: 1 << 14, commands: COMMAND_SLOTS, blocks: BLOCK_SLOTS, events: 1 << 17 };
 
 /** Consumers of the command ring that hold the sequencer back. */
 export const COMMAND_CONSUMER = { journal: 0, leader: 1 } as const;
@@ -43,8 +53,12 @@ export const STATUS = {
   leaderWaits: 5 * STATUS_STRIDE,
   /** Not 0: the gateway lets out what the replicas have applied, so they ring for it whatever is on disk. */
   ackByReplicas: 6 * STATUS_STRIDE,
+  /** Low 32 bits of the last block that the replicated log holds, where there is one. */
+  replicatedBlock: 7 * STATUS_STRIDE,
+  /** Which standby is to take over when the journal is closed, as a lease names it. */
+  heir: 8 * STATUS_STRIDE,
   /** Low 32 bits of the last sequence each replica has applied. */
-  applied: 7 * STATUS_STRIDE,
+  applied: 9 * STATUS_STRIDE,
 } as const;
 
 export const REPLICAS_MAX = 8;
@@ -68,13 +82,21 @@ export interface PipelineMemory {
   readonly replicas: number;
 }
 
-/** `sequence` and `block` are the last ones in the journal. */
-export function allocatePipeline(gateways: number, replicas: number, sequence: number, block: number): PipelineMemory {
+/** Memory for a pipeline that begins after `sequence` and `block`, the last ones in the journal. */
+export function allocatePipeline(
+  gateways: number,
+  replicas: number,
+  sequence = 0,
+  block = 0,
+  sizes: RingSizes = RING_SIZES,
+): PipelineMemory {
+  if (sizes.commands > COMMAND_SLOTS || sizes.blocks > BLOCK_SLOTS)
+    throw new RangeError(`sizes: at most ${COMMAND_SLOTS} slots for commands and ${BLOCK_SLOTS} for blocks`);
   const memory = {
-    inputs: Array.from({ length: gateways }, () => allocateRing(INPUT_SLOTS, 1)),
-    commands: allocateRing(COMMAND_SLOTS, 2, (sequence + 1) | 0),
-    blocks: allocateRing(BLOCK_SLOTS, 1, (block + 1) | 0),
-    events: allocateRing(EVENT_SLOTS, 1),
+    inputs: Array.from({ length: gateways }, () => allocateRing(sizes.input, 1)),
+    commands: allocateRing(sizes.commands, 2),
+    blocks: allocateRing(sizes.blocks, 1),
+    events: allocateRing(sizes.events, 1),
     status: new SharedArrayBuffer((STATUS.applied + REPLICAS_MAX * STATUS_STRIDE) * 4),
     bells: new SharedArrayBuffer((3 + REPLICAS_MAX) * DOORBELL_INTS * 4),
     blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
@@ -83,11 +105,22 @@ export function allocatePipeline(gateways: number, replicas: number, sequence: n
     startedNs: process.hrtime.bigint(),
     replicas,
   };
+  placePipeline(memory, sequence, block);
+  return memory;
+}
+
+/**
+ * Says after which sequence and block the pipeline begins, before any thread has begun to work on it: memory can be had, and
+ * threads started, before that is known.
+ */
+export function placePipeline(memory: PipelineMemory, sequence: number, block: number): void {
+  placeRing(memory.commands, (sequence + 1) | 0);
+  placeRing(memory.blocks, (block + 1) | 0);
   const status = new Int32Array(memory.status);
   status[STATUS.durableSequence] = sequence | 0;
   status[STATUS.durableBlock] = block | 0;
-  for (let replica = 0; replica < replicas; replica++) status[appliedWord(replica)] = sequence | 0;
-  return memory;
+  status[STATUS.replicatedBlock] = block | 0;
+  for (let replica = 0; replica < memory.replicas; replica++) status[appliedWord(replica)] = sequence | 0;
 }
 
 export function appliedWord(replica: number): number {

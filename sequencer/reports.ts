@@ -4,22 +4,30 @@ import { SLOT_SHIFT } from './rings.ts';
 
 /**
  * Sorts events by who may want them, so that one message carries many: execution reports by account and instrument, public
- * trades and top of book by instrument. Messages hold 64-byte event records (journal/events.ts), oldest first. Public
- * records name nobody: id, account, handle and request are zero.
+ * trades, top of book and mass statuses by instrument. Messages hold 64-byte event records (journal/events.ts), oldest
+ * first. Public records name nobody: id, account, handle and request are zero.
  */
 const REPORT_EVENTS_MAX = 256;
 
 export type Publish = (subject: string, records: Uint8Array) => void;
 
+/** How subjects of a venue begin; those of what is made from a copy of its journal begin otherwise. */
+export const VENUE_PREFIX = 'veritape';
+
 /** Subjects of a shard. `*` and `>` filter as everywhere in NATS. Instruments go by number: names may hold dots. */
-export function execSubject(shard: number, account: number, symbol: number): string {
-  return `veritape.${shard}.exec.${account}.${symbol}`;
+export function execSubject(shard: number, account: number, symbol: number, prefix = VENUE_PREFIX): string {
+  return `${prefix}.${shard}.exec.${account}.${symbol}`;
 }
-export function tradeSubject(shard: number, symbol: number): string {
-  return `veritape.${shard}.trade.${symbol}`;
+export function tradeSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
+  return `${prefix}.${shard}.trade.${symbol}`;
 }
-export function topSubject(shard: number, symbol: number): string {
-  return `veritape.${shard}.top.${symbol}`;
+export function topSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
+  return `${prefix}.${shard}.top.${symbol}`;
+}
+
+/** The orders that a mass status tells of, for the administrator who asked. */
+export function statusSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
+  return `${prefix}.${shard}.status.${symbol}`;
 }
 
 interface Batch {
@@ -40,8 +48,17 @@ const PLACES = 4096;
 /** 2^32 over the golden ratio. */
 const ACCOUNT_MULTIPLIER = 0x9e37_79b1;
 
+export interface ReportOptions {
+  /** {@link VENUE_PREFIX} unless given. */
+  readonly prefix?: string | undefined;
+  /** Whether execution reports, which are not public, are published. On unless set to false. */
+  readonly executions?: boolean | undefined;
+}
+
 export class ReportFanOut {
   readonly #shard: number;
+  readonly #prefix: string;
+  readonly #executions: boolean;
   readonly #publish: Publish;
   readonly #memory: PublishMemory;
   /** By account and instrument. */
@@ -49,11 +66,14 @@ export class ReportFanOut {
   readonly #places: (Batch | undefined)[] = new Array<Batch | undefined>(PLACES).fill(undefined);
   readonly #trades = new Map<number, Batch>();
   readonly #tops = new Map<number, Batch>();
+  readonly #statuses = new Map<number, Batch>();
   #filled: Batch[] = [];
 
   /** `publish` must be done with the records, or have them copied, as {@link PublishMemory} tells. */
-  constructor(shard: number, memory: PublishMemory, publish: Publish) {
+  constructor(shard: number, memory: PublishMemory, publish: Publish, options: ReportOptions = {}) {
     this.#shard = shard;
+    this.#prefix = options.prefix ?? VENUE_PREFIX;
+    this.#executions = options.executions !== false;
     this.#memory = memory;
     this.#publish = publish;
   }
@@ -65,10 +85,10 @@ export class ReportFanOut {
       const type = eventType(words, at);
       const symbol = words[at + EVENT_WORD.symbol] as number;
       if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
-      else if (type !== EventType.answer && type !== EventType.instrument && type !== EventType.session) {
-        const account = words[at + EVENT_WORD.account] as number;
-        if (symbol < SYMBOLS) this.#add(this.#execBatch(account, symbol), words, at);
-        else this.#sendUnknown(account, symbol, words, at);
+      else if (type === EventType.status) {
+        if (this.#executions) this.#add(this.#statusBatch(symbol), words, at);
+      } else if (type !== EventType.answer && type !== EventType.instrument && type !== EventType.session) {
+        if (this.#executions) this.#addExecution(words, at, symbol);
         if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
       }
     }
@@ -83,6 +103,12 @@ export class ReportFanOut {
     this.#places.fill(undefined);
   }
 
+  #addExecution(words: Uint32Array, at: number, symbol: number): void {
+    const account = words[at + EVENT_WORD.account] as number;
+    if (symbol < SYMBOLS) this.#add(this.#execBatch(account, symbol), words, at);
+    else this.#sendUnknown(account, symbol, words, at);
+  }
+
   #add(batch: Batch, words: Uint32Array, at: number, publicWords = EVENT_WORDS): void {
     if (batch.count === 0) this.#filled.push(batch);
     const to = batch.count * EVENT_WORDS;
@@ -95,7 +121,7 @@ export class ReportFanOut {
   #tradeBatch(symbol: number): Batch {
     let batch = this.#trades.get(symbol);
     if (batch === undefined) {
-      batch = emptyBatch(0, symbol, tradeSubject(this.#shard, symbol));
+      batch = emptyBatch(0, symbol, tradeSubject(this.#shard, symbol, this.#prefix));
       this.#trades.set(symbol, batch);
     }
     return batch;
@@ -108,7 +134,7 @@ export class ReportFanOut {
     const key = account * SYMBOLS + symbol;
     let batch = this.#exec.get(key);
     if (batch === undefined) {
-      batch = emptyBatch(account, symbol, execSubject(this.#shard, account, symbol));
+      batch = emptyBatch(account, symbol, execSubject(this.#shard, account, symbol, this.#prefix));
       this.#exec.set(key, batch);
     }
     this.#places[place] = batch;
@@ -118,8 +144,17 @@ export class ReportFanOut {
   #topBatch(symbol: number): Batch {
     let batch = this.#tops.get(symbol);
     if (batch === undefined) {
-      batch = emptyBatch(0, symbol, topSubject(this.#shard, symbol));
+      batch = emptyBatch(0, symbol, topSubject(this.#shard, symbol, this.#prefix));
       this.#tops.set(symbol, batch);
+    }
+    return batch;
+  }
+
+  #statusBatch(symbol: number): Batch {
+    let batch = this.#statuses.get(symbol);
+    if (batch === undefined) {
+      batch = emptyBatch(0, symbol, statusSubject(this.#shard, symbol, this.#prefix));
+      this.#statuses.set(symbol, batch);
     }
     return batch;
   }
@@ -127,7 +162,7 @@ export class ReportFanOut {
   /** The rejection of a command that names no instrument. */
   #sendUnknown(account: number, symbol: number, words: Uint32Array, at: number): void {
     const record = words.slice(at, at + EVENT_WORDS);
-    this.#publish(execSubject(this.#shard, account, symbol), new Uint8Array(record.buffer));
+    this.#publish(execSubject(this.#shard, account, symbol, this.#prefix), new Uint8Array(record.buffer));
   }
 
   #send(batch: Batch): void {

@@ -30,11 +30,16 @@ export function allocateRing(slots: number, consumers: number, cursor = 0): Ring
     slots: new SharedArrayBuffer(slots * SLOT_WORDS * 4),
     consumers,
   };
+  placeRing(memory, cursor);
+  return memory;
+}
+
+/** Lets an empty ring that nobody uses yet start at another cursor. */
+export function placeRing(memory: RingMemory, cursor: number): void {
   const words = new Int32Array(memory.cursors);
   words[PUBLISHED] = cursor;
   words[CLAIMED] = cursor;
-  for (let consumer = 0; consumer < consumers; consumer++) words[CONSUMERS + consumer * CURSOR_INTS] = cursor;
-  return memory;
+  for (let consumer = 0; consumer < memory.consumers; consumer++) words[CONSUMERS + consumer * CURSOR_INTS] = cursor;
 }
 
 export class RingProducer {
@@ -128,10 +133,10 @@ export class RingConsumer {
     return this.#next;
   }
 
-  /** How many slots may be read now; looks at the producer only when none is known of. */
-  available(): number {
+  /** How many slots may be read now; looks at the producer only when no more than `beyond` are known of. */
+  available(beyond = 0): number {
     const known = (this.#published - this.#next) | 0;
-    if (known > 0) return known;
+    if (known > beyond) return known;
     this.#published = Atomics.load(this.#cursors, PUBLISHED);
     return (this.#published - this.#next) | 0;
   }

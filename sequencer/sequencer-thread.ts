@@ -9,14 +9,18 @@ import { type BlockBounds, type SequencerStart, Sequencing } from './sequencing.
 
 export interface SequencerThreadData {
   readonly memory: PipelineMemory;
-  readonly start: SequencerStart;
   readonly bounds: BlockBounds;
-  /** Time of the journal's last block, which no later stamp is before. */
-  readonly notBefore: { readonly low: number; readonly high: number };
   readonly idle: IdleStrategy;
   readonly cores: number;
   readonly busyThreads: number;
   readonly host: ThreadMeasures;
+}
+
+/** Posted to the thread when it is known where the journal ends. */
+export interface SequencerThreadBegin {
+  readonly start: SequencerStart;
+  /** Time of the journal's last block, which no later stamp is before. */
+  readonly notBefore: { readonly low: number; readonly high: number };
 }
 
 /** Posted when the thread has given its last sequence. */
@@ -30,61 +34,65 @@ const OPEN_BLOCK_SLEEP_MS = 1;
 
 const data = workerData as SequencerThreadData;
 reportMeasures(data.host);
-const { memory } = data;
-const bells = new Bells(memory);
-const status = new Int32Array(memory.status);
-const counters = countersOf(memory.counters, 'sequencer');
-const COUNT = cellsOf(SEQUENCER_COUNTS);
-const nowNs = new Float64Array(1);
-const sequencing = new Sequencing(
-  memory.inputs.map((input) => new RingConsumer(input, 0)),
-  new RingProducer(memory.commands),
-  new RingProducer(memory.blocks),
-  data.start,
-  data.bounds,
-  {
-    nowNs,
-    stamps: new Float64Array(memory.stamps),
-    counters,
-    fromGateway: histogramOf(memory.counters, memory.replicas, 'gatewayToSequenced'),
-  },
-);
-const clock = new Clock(data.notBefore);
-const stopwatch = new Stopwatch(memory.startedNs);
-const idle = new Idle(data.idle, data.cores, data.busyThreads, counters);
-const leader = bells.replicas[0];
-const followers = bells.replicas.slice(1);
-let waits = false;
+function run({ start, notBefore }: SequencerThreadBegin): void {
+  const { memory } = data;
+  const bells = new Bells(memory);
+  const status = new Int32Array(memory.status);
+  const counters = countersOf(memory.counters, 'sequencer');
+  const COUNT = cellsOf(SEQUENCER_COUNTS);
+  const nowNs = new Float64Array(1);
+  const sequencing = new Sequencing(
+    memory.inputs.map((input) => new RingConsumer(input, 0)),
+    new RingProducer(memory.commands),
+    new RingProducer(memory.blocks),
+    start,
+    data.bounds,
+    {
+      nowNs,
+      stamps: new Float64Array(memory.stamps),
+      counters,
+      fromGateway: histogramOf(memory.counters, memory.replicas, 'gatewayToSequenced'),
+    },
+  );
+  const clock = new Clock(notBefore);
+  const stopwatch = new Stopwatch(memory.startedNs);
+  const idle = new Idle(data.idle, data.cores, data.busyThreads, counters);
+  const leader = bells.replicas[0];
+  const followers = bells.replicas.slice(1);
+  let waits = false;
 
-for (;;) {
-  const seen = bells.sequencer.count();
-  const micros = clock.read();
-  nowNs[0] = stopwatch.ns();
-  const { sequence, block } = sequencing;
-  const work = sequencing.step(clock.high, clock.low, micros, Atomics.load(status, STATUS.durableBlock));
-  if (work > 0) {
-    // Nobody is woken for what it can do nothing about: only the leader has use for commands before their block closes.
-    if (sequencing.sequence !== sequence) leader?.ring();
-    if (sequencing.block !== block) {
-      bells.journal.ring();
-      for (const follower of followers) follower.ring();
+  for (;;) {
+    const seen = bells.sequencer.count();
+    const micros = clock.read();
+    nowNs[0] = stopwatch.ns();
+    const { sequence, block } = sequencing;
+    const work = sequencing.step(clock.high, clock.low, micros, Atomics.load(status, STATUS.durableBlock));
+    if (work > 0) {
+      // Nobody is woken for what it can do nothing about: only the leader has use for commands before their block closes.
+      if (sequencing.sequence !== sequence) leader?.ring();
+      if (sequencing.block !== block) {
+        bells.journal.ring();
+        for (const follower of followers) follower.ring();
+      }
+      if (waits) Atomics.store(status, STATUS.sequencerWaits, 0);
+      waits = false;
+      idle.reset();
+      continue;
     }
-    if (waits) Atomics.store(status, STATUS.sequencerWaits, 0);
-    waits = false;
-    idle.reset();
-    continue;
+    if (Atomics.load(status, STATUS.failed) !== 0) break;
+    if (Atomics.load(status, STATUS.stop) !== 0 && sequencing.open === 0) break;
+    if (sequencing.lacksRoom && !waits) {
+      counters[COUNT.commandRingFull] = (counters[COUNT.commandRingFull] as number) + 1;
+      // And look once more: room that was made before somebody saw the word is found by that.
+      waits = true;
+      Atomics.store(status, STATUS.sequencerWaits, 1);
+      continue;
+    }
+    if (sequencing.open > 0) idle.park(bells.sequencer, seen, OPEN_BLOCK_SLEEP_MS);
+    else idle.wait(bells.sequencer, seen);
   }
-  if (Atomics.load(status, STATUS.failed) !== 0) break;
-  if (Atomics.load(status, STATUS.stop) !== 0 && sequencing.open === 0) break;
-  if (sequencing.lacksRoom && !waits) {
-    counters[COUNT.commandRingFull] = (counters[COUNT.commandRingFull] as number) + 1;
-    // And look once more: room that was made before somebody saw the word is found by that.
-    waits = true;
-    Atomics.store(status, STATUS.sequencerWaits, 1);
-    continue;
-  }
-  if (sequencing.open > 0) idle.park(bells.sequencer, seen, OPEN_BLOCK_SLEEP_MS);
-  else idle.wait(bells.sequencer, seen);
+  const stopped: SequencerStopped = { kind: 'stopped', sequence: sequencing.sequence };
+  parentPort?.postMessage(stopped);
 }
-const stopped: SequencerStopped = { kind: 'stopped', sequence: sequencing.sequence };
-parentPort?.postMessage(stopped);
+
+parentPort?.once('message', run);

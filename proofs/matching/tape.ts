@@ -28,6 +28,8 @@ export interface TapeCommand {
   readonly price: number;
   readonly quantity: number;
   readonly reason: number;
+  /** Why a mass cancel takes orders off, as its events tell. Not on the tape. */
+  readonly removal: number;
 }
 
 /** A command that the circuit cannot follow. A span can only be proven up to it, and another from behind it. */
@@ -61,11 +63,12 @@ const ASIDE: TapeCommand = {
   price: 0,
   quantity: 0,
   reason: Reason.none,
+  removal: Reason.massCancel,
 };
 
 const aside = (reason: number): TapeCommand => ({ ...ASIDE, reason });
 
-type Instrument = Pick<InstrumentInfo, 'closed' | 'priceMax' | 'quantityMax'>;
+type Instrument = Pick<InstrumentInfo, 'closed' | 'priceMax' | 'quantityMax' | 'elsewhere'>;
 /** What the rules of the market say of instruments, followed from command to command. */
 export type Instruments = Map<number, Instrument>;
 
@@ -93,11 +96,7 @@ export class TapeReader {
       return aside(reason);
     }
     if (type === EventType.rejected && (reason === Reason.ordersFull || reason === Reason.levelsFull)) {
-      const sequence = readWide(events, from + EVENT_WORD.sequence);
-      throw new UnprovableCommandError(
-        sequence,
-        `it was rejected with ${reasonName(reason)}, and capacity is not proven`,
-      );
+      throw unprovable(events, from, 'and capacity is not proven');
     }
     if (words[at + COMMAND_WORD.session] === 0 && words[at + COMMAND_WORD.request] !== 0) return aside(Reason.flags);
     const op = (words[at] as number) & 255;
@@ -110,11 +109,22 @@ export class TapeReader {
       case Op.replace:
         return this.#replace(words, at);
       case Op.massCancel:
+        if (reason === Reason.otherShard && ((words[at + COMMAND_WORD.flags] as number) & Flag.bySymbol) === 0)
+          throw unprovable(events, from, 'and whose orders are being moved is not proven');
         return this.#massCancel(words, at);
+      case Op.moveIn:
+        if (reason === Reason.postOnlyWouldTrade && words[at + COMMAND_WORD.flags] !== Flag.postOnly)
+          throw unprovable(events, from, 'and a moved order that would trade is not proven');
+        return this.#moveIn(words, at);
+      case Op.moveOut:
+        return this.#moveOut(words, at);
       case Op.instrumentCreate:
       case Op.instrumentUpdate:
-        if (type === EventType.instrument) this.#change(words, at, flags);
+      case Op.instrumentAssign:
+        if (type === EventType.instrument) this.#change(events, from);
         return aside(type === EventType.instrument ? Reason.none : reason);
+      case Op.massStatus:
+        return aside(type === EventType.rejected ? reason : Reason.none);
       case Op.sessionOpen:
       case Op.sessionClose:
         return aside(reason);
@@ -163,6 +173,7 @@ export class TapeReader {
     if (readWide(words, at + COMMAND_WORD.extra) !== 0) return Reason.reservedField;
     if (limit ? price < 1 || price > PRICE_MAX : price !== 0) return Reason.price;
     if (quantity < 1 || quantity >= 2 ** 48) return Reason.quantity;
+    if (instrument.elsewhere !== undefined) return Reason.otherShard;
     if (instrument.closed) return Reason.instrumentClosed;
     if (limit && instrument.priceMax !== 0 && price > instrument.priceMax) return Reason.priceMax;
     if (instrument.quantityMax !== 0 && quantity > instrument.quantityMax) return Reason.quantityMax;
@@ -183,6 +194,7 @@ export class TapeReader {
     const instrument = this.#instruments.get(words[at + COMMAND_WORD.symbol] as number);
     // No order is live on an instrument that does not exist.
     if (instrument === undefined) return aside(Reason.unknownOrder);
+    if (instrument.elsewhere !== undefined) return aside(Reason.otherShard);
     const reason = whyNotLive(instrument, hasPrice ? price : 0, hasQuantity ? quantity : 0);
     return {
       ...ASIDE,
@@ -203,7 +215,9 @@ export class TapeReader {
     if (words[at + COMMAND_WORD.flags] !== 0) return aside(Reason.flags);
     if (readWide(words, at + COMMAND_WORD.extra) !== 0) return aside(Reason.reservedField);
     if (op === Op.reduce && (quantity < 1 || quantity >= 2 ** 48)) return aside(Reason.quantity);
-    if (!this.#instruments.has(words[at + COMMAND_WORD.symbol] as number)) return aside(Reason.unknownOrder);
+    const instrument = this.#instruments.get(words[at + COMMAND_WORD.symbol] as number);
+    if (instrument === undefined) return aside(Reason.unknownOrder);
+    if (instrument.elsewhere !== undefined) return aside(Reason.otherShard);
     return op === Op.cancel
       ? { ...ASIDE, ...identity(words, at), kind: 'cancel' }
       : { ...ASIDE, ...identity(words, at), kind: 'reduce', quantity };
@@ -219,6 +233,7 @@ export class TapeReader {
     if (side > SIDE_ANY) return aside(Reason.side);
     if (readWide(words, at + COMMAND_WORD.extra) !== 0) return aside(Reason.reservedField);
     if (bySymbol && !this.#instruments.has(symbol)) return aside(Reason.unknownSymbol);
+    if (bySymbol && this.#isElsewhere(symbol)) return aside(Reason.otherShard);
     return {
       ...ASIDE,
       kind: 'mass cancel',
@@ -231,13 +246,72 @@ export class TapeReader {
     };
   }
 
-  #change(words: Uint32Array, at: number, flags: number): void {
-    this.#instruments.set(words[at + COMMAND_WORD.symbol] as number, {
+  /** An order that comes from another shard is a new one that rests. */
+  #moveIn(words: Uint32Array, at: number): TapeCommand {
+    const reason = this.#whyNotIn(words, at);
+    if (reason !== Reason.none) return aside(reason);
+    return {
+      ...ASIDE,
+      ...identity(words, at),
+      kind: 'new',
+      rests: true,
+      postOnly: words[at + COMMAND_WORD.flags] === Flag.postOnly,
+      side: ((words[at] as number) >>> 8) & 255,
+      price: readWide(words, at + COMMAND_WORD.price),
+      quantity: readWide(words, at + COMMAND_WORD.quantity),
+    };
+  }
+
+  #whyNotIn(words: Uint32Array, at: number): number {
+    const head = words[at] as number;
+    const flags = words[at + COMMAND_WORD.flags] as number;
+    const price = readWide(words, at + COMMAND_WORD.price);
+    const quantity = readWide(words, at + COMMAND_WORD.quantity);
+    const symbol = words[at + COMMAND_WORD.symbol] as number;
+    if (!this.#instruments.has(symbol)) return Reason.unknownSymbol;
+    if (((head >>> 8) & 255) > 1) return Reason.side;
+    if (((head >>> 16) & 255) !== OrderType.limit) return Reason.orderType;
+    if (head >>> 24 !== TimeInForce.gtc) return Reason.timeInForce;
+    if (flags !== 0 && flags !== Flag.postOnly) return Reason.flags;
+    if (readWide(words, at + COMMAND_WORD.extra) !== 0) return Reason.reservedField;
+    if (price < 1 || price > PRICE_MAX) return Reason.price;
+    if (quantity < 1 || quantity >= 2 ** 48) return Reason.quantity;
+    return this.#isElsewhere(symbol) ? Reason.none : Reason.tradesHere;
+  }
+
+  /** To move orders out is a mass cancel of the instrument's. */
+  #moveOut(words: Uint32Array, at: number): TapeCommand {
+    const symbol = words[at + COMMAND_WORD.symbol] as number;
+    if (words[at + COMMAND_WORD.flags] !== 0) return aside(Reason.flags);
+    if (readWide(words, at + COMMAND_WORD.extra) !== 0) return aside(Reason.reservedField);
+    if (!this.#instruments.has(symbol)) return aside(Reason.unknownSymbol);
+    if (!this.#isElsewhere(symbol)) return aside(Reason.tradesHere);
+    return { ...ASIDE, kind: 'mass cancel', bySymbol: true, symbol, removal: Reason.moved };
+  }
+
+  #isElsewhere(symbol: number): boolean {
+    return this.#instruments.get(symbol)?.elsewhere !== undefined;
+  }
+
+  /** Takes in an `instrument` event. */
+  #change(events: Uint32Array, at: number): void {
+    const flags = (events[at] as number) >>> 24;
+    this.#instruments.set(events[at + EVENT_WORD.symbol] as number, {
       closed: (flags & EventFlag.closed) !== 0,
-      quantityMax: readWide(words, at + COMMAND_WORD.quantity),
-      priceMax: readWide(words, at + COMMAND_WORD.extra),
+      quantityMax: readWide(events, at + EVENT_WORD.id),
+      priceMax: readWide(events, at + EVENT_WORD.open),
+      elsewhere: (flags & EventFlag.elsewhere) === 0 ? undefined : (events[at + EVENT_WORD.slot] as number),
     });
   }
+}
+
+/** The command whose rejection stands at word `at`. */
+function unprovable(events: Uint32Array, at: number, why: string): UnprovableCommandError {
+  const reason = reasonName(((events[at] as number) >>> 16) & 255);
+  return new UnprovableCommandError(
+    readWide(events, at + EVENT_WORD.sequence),
+    `it was rejected with ${reason}, ${why}`,
+  );
 }
 
 /** Why a replace is refused although its order is live. */

@@ -133,7 +133,7 @@ export class MarketWitness {
         this.#named(command);
         break;
       case 'mass cancel':
-        for (const target of targets) this.#remove(command, this.#books.cell(target), Reason.massCancel);
+        for (const target of targets) this.#remove(command, this.#books.cell(target), command.removal);
         this.#pass(command);
         break;
       default:

@@ -10,12 +10,16 @@ export class Op {
   static readonly replace: u32 = 4;
   static readonly massCancel: u32 = 5;
   static readonly terms: u32 = 6;
+  static readonly massStatus: u32 = 7;
+  static readonly moveIn: u32 = 8;
+  static readonly moveOut: u32 = 9;
   static readonly instrumentCreate: u32 = 16;
   static readonly instrumentUpdate: u32 = 17;
   static readonly halt: u32 = 18;
   static readonly resume: u32 = 19;
   static readonly openAuction: u32 = 20;
   static readonly uncross: u32 = 21;
+  static readonly instrumentAssign: u32 = 22;
   static readonly sessionOpen: u32 = 24;
   static readonly sessionClose: u32 = 25;
 }
@@ -42,6 +46,7 @@ export class Flag {
   static readonly byAccount: u32 = 8;
   static readonly bySymbol: u32 = 16;
   static readonly closed: u32 = 32;
+  static readonly elsewhere: u32 = 64;
 }
 
 export class EventType {
@@ -57,6 +62,7 @@ export class EventType {
   static readonly session: u32 = 10;
   static readonly answer: u32 = 11;
   static readonly top: u32 = 12;
+  static readonly status: u32 = 13;
 }
 
 export class EventFlag {
@@ -64,6 +70,8 @@ export class EventFlag {
   static readonly repeat: u32 = 2;
   static readonly closed: u32 = 4;
   static readonly done: u32 = 8;
+  static readonly postOnly: u32 = 16;
+  static readonly elsewhere: u32 = 32;
 }
 
 export class Reason {
@@ -90,6 +98,9 @@ export class Reason {
   static readonly symbolExists: u32 = 20;
   static readonly nameExists: u32 = 21;
   static readonly name: u32 = 22;
+  static readonly otherShard: u32 = 23;
+  static readonly tradesHere: u32 = 24;
+  static readonly shard: u32 = 25;
   static readonly sessionUnknown: u32 = 32;
   static readonly sessionsFull: u32 = 33;
   static readonly sessionAccount: u32 = 34;
@@ -100,4 +111,5 @@ export class Reason {
   static readonly ioc: u32 = 66;
   static readonly fok: u32 = 67;
   static readonly massCancel: u32 = 68;
+  static readonly moved: u32 = 69;
 }

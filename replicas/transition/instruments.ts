@@ -1,10 +1,13 @@
-import { instrumentsAt, instrumentsMax } from './memory.ts';
+import { counters, instrumentsAt, instrumentsMax } from './memory.ts';
 import { INSTRUMENT_BYTES, Instrument } from './records.ts';
 
 /** What is known of each instrument, by symbol id. */
 export class InstrumentFlag {
   static readonly exists: u32 = 1;
   static readonly closed: u32 = 2;
+  static readonly elsewhere: u32 = 4;
+  /** New orders are refused. */
+  static readonly shut: u32 = 2 | 4;
 }
 
 export function instrumentAt(symbol: u32): Instrument {
@@ -13,6 +16,15 @@ export function instrumentAt(symbol: u32): Instrument {
 
 export function instrumentExists(symbol: u32): bool {
   return symbol < instrumentsMax && instrumentAt(symbol).flags !== 0;
+}
+
+/**
+ * Whether the instrument exists and trades on another shard, or will trade here once its orders have come. Where there is
+ * no such instrument, orders do not wait for its record.
+ */
+export function isElsewhere(symbol: u32): bool {
+  if (counters().elsewhere === 0) return false;
+  return symbol < instrumentsMax && (instrumentAt(symbol).flags & InstrumentFlag.elsewhere) !== 0;
 }
 
 /** Whether an instrument has this name: ASCII, zero-padded. */

@@ -11,8 +11,9 @@ import {
   TimeInForce,
 } from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
-import { InstrumentFlag, instrumentAt, instrumentExists, isName, isNameTaken } from './instruments.ts';
+import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
+import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
 import {
   answersAt,
   bestAt,
@@ -21,13 +22,13 @@ import {
   hashesAt,
   inboxAt,
   instrumentsAt,
-  instrumentsMax,
   layOut,
   levelsAt,
   ordersAt,
   outboxAt,
   sessionsAt,
 } from './memory.ts';
+import { massStatus, moveIn, moveOut } from './moving.ts';
 import {
   findOrder,
   GENERATION_MAX,
@@ -137,7 +138,7 @@ function applyInSession(command: Command, op: u32): void {
     session.lastUse = command.time;
     const stored = answerOf(place, request);
     stored.sequence = counters().sequence;
-    stored.open = outcome === Reason.none ? open : 0;
+    stored.open = open;
     stored.traded = traded;
     stored.reason = outcome;
     answer(command, stored, 0);
@@ -149,7 +150,8 @@ function applyInSession(command: Command, op: u32): void {
 
 function isAdministration(command: Command, op: u32): bool {
   if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0;
-  return op === Op.instrumentCreate || op === Op.instrumentUpdate;
+  if (op >= Op.instrumentCreate) return op <= Op.instrumentUpdate || op === Op.instrumentAssign;
+  return op >= Op.massStatus && op <= Op.moveOut;
 }
 
 function perform(command: Command, op: u32): void {
@@ -160,6 +162,10 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.massCancel) massCancel(command);
   else if (op === Op.instrumentCreate) createInstrument(command);
   else if (op === Op.instrumentUpdate) updateInstrument(command);
+  else if (op === Op.instrumentAssign) assignInstrument(command);
+  else if (op === Op.moveIn) open = moveIn(command, hash);
+  else if (op === Op.moveOut) open = moveOut(command);
+  else if (op === Op.massStatus) open = massStatus(command);
   else reject(command, Reason.notSupported);
 }
 
@@ -186,7 +192,7 @@ function newOrder(command: Command): void {
   if (limit ? !isPrice(price) : price !== 0) return reject(command, Reason.price);
   if (!isQuantity(quantity)) return reject(command, Reason.quantity);
   const instrument = instrumentAt(symbol);
-  if ((instrument.flags & InstrumentFlag.closed) !== 0) return reject(command, Reason.instrumentClosed);
+  if ((instrument.flags & InstrumentFlag.shut) !== 0) return refuseShut(command);
   if (limit && isAbove(price, instrument.priceMax)) return reject(command, Reason.priceMax);
   if (isAbove(quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
   if (findOrder(hash, command.account, command.id) !== 0) return reject(command, Reason.duplicateOrder);
@@ -223,6 +229,18 @@ function newOrder(command: Command): void {
     rest(slot);
     indexOrder(slot, hash);
   }
+}
+
+/** The instrument trades elsewhere, or is closed. */
+function refuseShut(command: Command): void {
+  if (isElsewhere(command.symbol)) refuseElsewhere(command);
+  else reject(command, Reason.instrumentClosed);
+}
+
+/** Names the shard in place of what is open. */
+export function refuseElsewhere(command: Command): void {
+  open = instrumentAt(command.symbol).shard;
+  reject(command, Reason.otherShard);
 }
 
 /** Trades what is open with the opposite ladder, best price first and first come first served, down to the limit. */
@@ -278,7 +296,7 @@ function trade(command: Command, side: u32, opposite: u32, limitKey: u64, takerS
   }
 }
 
-function wouldTrade(opposite: u32, limitKey: u64): bool {
+export function wouldTrade(opposite: u32, limitKey: u64): bool {
   const best = bestOf(opposite);
   return best !== 0 && levelAt(best).key <= limitKey;
 }
@@ -300,6 +318,7 @@ function canFill(opposite: u32, limitKey: u64): bool {
 function cancelOrder(command: Command): void {
   if (command.flags !== 0) return reject(command, Reason.flags);
   if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const slot = findNamed(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
   remove(command, slot, Reason.requested);
@@ -310,6 +329,7 @@ function reduceOrder(command: Command): void {
   if (command.flags !== 0) return reject(command, Reason.flags);
   if (command.extra !== 0) return reject(command, Reason.reservedField);
   if (!isQuantity(quantity)) return reject(command, Reason.quantity);
+  if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const slot = findNamed(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
   const order = orderAt(slot);
@@ -333,6 +353,7 @@ function replaceOrder(command: Command): void {
   if (command.extra !== 0) return reject(command, Reason.reservedField);
   if (hasPrice && !isPrice(command.price)) return reject(command, Reason.price);
   if (hasQuantity && !isQuantity(command.quantity)) return reject(command, Reason.quantity);
+  if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const slot = findNamed(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
   const order = orderAt(slot);
@@ -376,7 +397,7 @@ function replaceOrder(command: Command): void {
 }
 
 /** Takes a live order off the book and tells why. */
-function remove(command: Command, slot: u32, reason: u32): void {
+export function remove(command: Command, slot: u32, reason: u32): void {
   const order = orderAt(slot);
   const event = claimEvent();
   describe(event, order, slot, EventType.canceled | (reason << 16), EventFlag.done, command.request);
@@ -397,65 +418,36 @@ function massCancel(command: Command): void {
   if (side > SIDE_ANY) return reject(command, Reason.side);
   if (command.extra !== 0) return reject(command, Reason.reservedField);
   if (bySymbol && !instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
+  if (bySymbol && isElsewhere(command.symbol)) return refuseElsewhere(command);
+  const moved = bySymbol || counters().elsewhere === 0 ? 0 : firstElsewhere(command, side, byAccount);
+  if (moved !== 0) {
+    open = instrumentAt(symbolOf(orderAt(moved))).shard;
+    return reject(command, Reason.otherShard);
+  }
   const highWater = counters().highWater;
   for (let slot: u32 = 1; slot <= highWater; slot++) {
-    const order = orderAt(slot);
-    if ((order.terms & OrderFlag.live) === 0) continue;
-    if (byAccount && order.account !== command.account) continue;
-    if (bySymbol && symbolOf(order) !== command.symbol) continue;
-    if (side !== SIDE_ANY && (order.terms & OrderFlag.sell) !== side) continue;
+    if (!isMeant(command, orderAt(slot), side, byAccount, bySymbol)) continue;
     remove(command, slot, Reason.massCancel);
     open++;
   }
 }
 
-// --- Instruments -----------------------------------------------------------------------------------------------------
-
-function createInstrument(command: Command): void {
-  const nameLow = command.id;
-  const nameHigh = command.price;
-  if (command.flags !== 0) return reject(command, Reason.flags);
-  if (command.symbol >= instrumentsMax) return reject(command, Reason.instrumentsFull);
-  if (!isName(nameLow, nameHigh)) return reject(command, Reason.name);
-  if (!areInstrumentLimits(command)) return;
-  if (instrumentExists(command.symbol)) return reject(command, Reason.symbolExists);
-  if (isNameTaken(nameLow, nameHigh)) return reject(command, Reason.nameExists);
-  const instrument = instrumentAt(command.symbol);
-  instrument.nameLow = nameLow;
-  instrument.nameHigh = nameHigh;
-  setInstrument(command, InstrumentFlag.exists);
+/** Whether the mass cancel is about the order in a slot. */
+function isMeant(command: Command, order: Order, side: u32, byAccount: bool, bySymbol: bool): bool {
+  if ((order.terms & OrderFlag.live) === 0) return false;
+  if (byAccount && order.account !== command.account) return false;
+  if (bySymbol && symbolOf(order) !== command.symbol) return false;
+  return side === SIDE_ANY || (order.terms & OrderFlag.sell) === side;
 }
 
-function updateInstrument(command: Command): void {
-  if ((command.flags & ~Flag.closed) !== 0) return reject(command, Reason.flags);
-  if (!instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
-  if (!areInstrumentLimits(command)) return;
-  setInstrument(command, InstrumentFlag.exists | (command.flags === 0 ? 0 : InstrumentFlag.closed));
-}
-
-function areInstrumentLimits(command: Command): bool {
-  if (command.quantity > AMOUNT_MAX) reject(command, Reason.quantity);
-  else if (command.extra !== 0 && !isPrice(command.extra)) reject(command, Reason.price);
-  return outcome === Reason.none;
-}
-
-function setInstrument(command: Command, flags: u32): void {
-  const instrument = instrumentAt(command.symbol);
-  instrument.flags = flags;
-  instrument.quantityMax = command.quantity;
-  instrument.priceMax = command.extra;
-  const closed = (flags & InstrumentFlag.closed) !== 0;
-  const event = claimEvent();
-  event.head = EventType.instrument | (closed ? EventFlag.closed << 24 : 0);
-  event.symbol = command.symbol;
-  event.price = instrument.nameLow;
-  event.quantity = instrument.nameHigh;
-  event.id = command.quantity;
-  event.account = command.account;
-  event.slot = 0;
-  event.generation = 0;
-  event.request = command.request;
-  event.open = command.extra;
+/** The first slot whose order the mass cancel is about and can not take, because its instrument is being moved; or 0. */
+function firstElsewhere(command: Command, side: u32, byAccount: bool): u32 {
+  const highWater = counters().highWater;
+  for (let slot: u32 = 1; slot <= highWater; slot++) {
+    const order = orderAt(slot);
+    if (isMeant(command, order, side, byAccount, false) && isElsewhere(symbolOf(order))) return slot;
+  }
+  return 0;
 }
 
 // --- Sessions --------------------------------------------------------------------------------------------------------
@@ -552,22 +544,22 @@ function subtractVolume(level: Level, quantity: u64): void {
 }
 
 /** The place of a price on its own side: smaller is better. */
-function keyOf(side: u32, price: u64): u64 {
+export function keyOf(side: u32, price: u64): u64 {
   return side === 0 ? AMOUNT_MAX - price : price;
 }
 
 /** The worst key of the opposite ladder that a limit may still trade with. */
-function limitKeyOf(side: u32, price: u64): u64 {
+export function limitKeyOf(side: u32, price: u64): u64 {
   return side === 0 ? price : AMOUNT_MAX - price;
 }
 
 // --- Field rules -----------------------------------------------------------------------------------------------------
 
-function isPrice(value: u64): bool {
+export function isPrice(value: u64): bool {
   return value - 1 < PRICE_MAX;
 }
 
-function isQuantity(value: u64): bool {
+export function isQuantity(value: u64): bool {
   return value - 1 < AMOUNT_MAX;
 }
 
@@ -578,7 +570,8 @@ function isAbove(value: u64, bound: u64): bool {
 
 // --- Events ----------------------------------------------------------------------------------------------------------
 
-function reject(command: Command, reason: u32): void {
+/** What is open is then zero, or the shard that an instrument trades on. */
+export function reject(command: Command, reason: u32): void {
   outcome = reason;
   const op = command.head & 255;
   // These two have a name where others have amounts.
@@ -593,7 +586,7 @@ function reject(command: Command, reason: u32): void {
   event.slot = 0;
   event.generation = 0;
   event.request = command.request;
-  event.open = 0;
+  event.open = open;
 }
 
 /** What could not trade of an order that may not rest. */
@@ -621,7 +614,7 @@ function emitReplaced(command: Command, order: Order, slot: u32, flags: u32): vo
 }
 
 /** Everything of an event about the resting order in `slot` but its amounts. */
-function describe(event: Event, order: Order, slot: u32, head: u32, flags: u32, request: u32): void {
+export function describe(event: Event, order: Order, slot: u32, head: u32, flags: u32, request: u32): void {
   event.head = head | ((order.terms & OrderFlag.sell) << 8) | (flags << 24);
   event.symbol = symbolOf(order);
   event.id = order.id;

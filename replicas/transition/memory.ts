@@ -47,6 +47,8 @@ export class Counters {
   live: u32;
   /** The highest session number given. */
   lastSession: u32;
+  /** Instruments that do not trade here. */
+  elsewhere: u32;
   /** No state: somewhere to put what was read ahead. */
   touched: u32;
 }

@@ -96,13 +96,17 @@ export const PAGE_BYTES: usize = 48;
 @unmanaged
 export class Instrument {
   flags: u32;
-  zero: u32;
+  /** On which it trades, if the flags say that it does not trade here. */
+  shard: u32;
   nameLow: u64;
   nameHigh: u64;
   quantityMax: u64;
   priceMax: u64;
+  /** How often it was assigned to a shard. */
+  assignments: u32;
+  zero: u32;
 }
-export const INSTRUMENT_BYTES: usize = 40;
+export const INSTRUMENT_BYTES: usize = 48;
 
 /** Replicas/session-table.ts has the table of bytes. */
 @unmanaged

@@ -3,12 +3,12 @@ import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { JournalReader } from '../../journal/reader.ts';
+import { checkJournal } from '../../ops/drill/journal-check.ts';
+import { LoadedClient } from '../../ops/drill/loaded-client.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
-import { checkJournal } from './journal-check.ts';
-import { LoadedClient } from './loaded-client.ts';
 import { isAnswered, RawClient, whyUnavailable } from './raw-client.ts';
-import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
 
 const MIB = 2 ** 20;
 const DISK_BYTES = 12 * MIB;

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { JournalReader } from '../../journal/reader.ts';
+import { checkJournal } from '../../ops/drill/journal-check.ts';
+import { LoadedClient } from '../../ops/drill/loaded-client.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
-import { checkJournal } from './journal-check.ts';
-import { LoadedClient } from './loaded-client.ts';
-import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
 
 /** More rounds by VERITAPE_KILL_ROUNDS, which then also prints what came of them. */
 const ROUNDS = Number(process.env['VERITAPE_KILL_ROUNDS'] ?? 12);

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { LoadedClient } from '../../ops/drill/loaded-client.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 import { otherNode } from '../other-node.ts';
-import { LoadedClient } from './loaded-client.ts';
-import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
 
 const INSTALL_MS_MAX = 120_000;
 const COMMANDS = 10_000;

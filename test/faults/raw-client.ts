@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
 import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
+import { Acknowledged } from '../../ops/drill/acknowledged.ts';
+import { commandOf } from '../../ops/drill/order-flow.ts';
 import { natsConnectionOptions } from '../../ops/nats-server.ts';
 import { type Answer, decodeReply, encodeRequest, type Refusal } from '../../sequencer/messages.ts';
 import { submitSubject } from '../../sequencer/nats-gateway.ts';
-import { Acknowledged } from './acknowledged.ts';
-import { commandOf } from './order-flow.ts';
 
 const ANSWER_MS_MAX = 10_000;
 const COMMANDS = 8;

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { checkJournal } from '../../ops/drill/journal-check.ts';
+import { LoadedClient } from '../../ops/drill/loaded-client.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import type { PipelineStatistics } from '../../sequencer/pipeline-counters.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
-import { checkJournal } from './journal-check.ts';
-import { LoadedClient } from './loaded-client.ts';
 import { isAnswered, RawClient, whyUnavailable } from './raw-client.ts';
-import { closingOf, endAllProcesses, VeritapeProcess } from './server-process.ts';
 
 const CLIENTS = 3;
 const LANES = 4;

@@ -256,3 +256,30 @@ test('nothing acknowledged is lost when a writer is killed while it appends', as
   expect(writer.last.block).toBeGreaterThanOrEqual(acknowledged.size);
   await writer.close();
 });
+
+test('of several that take over from the same epoch one wins, and the others leave its lock alone', async () => {
+  const dir = await createJournal([3, 4]);
+  const winner = JournalWriter.open(dir, { ...SMALL, takeOver: true, takeOverFrom: 1 });
+  for (let attempt = 0; attempt < 2; attempt++) {
+    expect(() => JournalWriter.open(dir, { ...SMALL, takeOver: true, takeOverFrom: 1 })).toThrow(
+      'another writer took the journal over with epoch 2, just before',
+    );
+  }
+  appendBlock(winner, 5);
+  expect(() => JournalWriter.open(dir, SMALL)).toThrow(`is written by process ${process.pid}`);
+  await winner.close();
+  const next = JournalWriter.open(dir, { ...SMALL, takeOver: true, takeOverFrom: 2 });
+  expect([next.epoch, next.last.block]).toEqual([3, 3]);
+  await next.close();
+});
+
+test('a writer that has nothing to append finds out that it was fenced when it looks', async () => {
+  const dir = await createJournal([3]);
+  const before = JournalWriter.open(dir, SMALL);
+  before.checkEpoch();
+  const after = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+  after.checkEpoch();
+  expect(() => before.checkEpoch()).toThrow('another writer took the journal over with epoch 3; this one has 2');
+  expect(before.failure?.code).toBe('epoch-lost');
+  await Promise.all([before.close(), after.close()]);
+});

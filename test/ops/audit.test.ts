@@ -1,4 +1,13 @@
-import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { hashOf } from '../../journal/chain.ts';
@@ -6,7 +15,6 @@ import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { dataPath, journalPath, segmentPath } from '../../journal/segments.ts';
 import { SnapshotStore, snapshotName } from '../../journal/snapshots.ts';
-import { STATE_CODEC_VERSION } from '../../replicas/canonical-state.ts';
 import { writeJournal } from './journal-fixture.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
 
@@ -105,6 +113,12 @@ test('a journal that is in use', () => {
   } finally {
     void writer.close();
   }
+});
+
+test('a snapshot that is dropped after it was listed is none', () => {
+  const folder = copy();
+  symlinkSync('dropped', join(folder, 'snapshots', snapshotName(SNAPSHOTS[7] + 1)));
+  expect(audit(folder)).toMatchObject({ code: 0, findings: [], snapshots: { found: 4, compared: 4 } });
 });
 
 test('a folder without a journal exits with 2', () => {
@@ -276,6 +290,14 @@ describe('retention', () => {
 });
 
 describe('a snapshot', () => {
+  test('that its writer dropped after the folder was listed is passed over', () => {
+    const directory = copy();
+    // Listed, and not there when it is opened.
+    symlinkSync(join(directory, 'nowhere'), join(directory, 'snapshots', snapshotName(LAST_SEQUENCE - 1)));
+    const snapshots = { found: 4, compared: 4 };
+    expect(audit(directory)).toMatchObject({ code: 0, good: true, findingCount: 0, snapshots });
+  });
+
   const FILE = snapshotName(SNAPSHOTS[7]);
 
   /** Writes the snapshot of block 7 anew, changed. */
@@ -286,7 +308,7 @@ describe('a snapshot', () => {
     const view = JournalReader.open(good).cursor(7).next();
     const chainHash = Buffer.from(view?.hash ?? '');
     rmSync(join(folder, 'snapshots', FILE));
-    const place = { shard: 7, sequence: SNAPSHOTS[7], block: 7, time: 7n, chainHash, codec: STATE_CODEC_VERSION };
+    const place = { shard: 7, sequence: SNAPSHOTS[7], block: 7, time: 7n, chainHash, codec: 1 };
     await new SnapshotStore(folder, 100).write({ ...place, ...change }, change.state ?? Buffer.from('no state'));
   }
 

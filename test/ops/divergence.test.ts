@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDERS = ['journal', 'sequencer', 'replicas', 'ops', 'bench', 'package.json'];
 const FAULTY_AT = 2000;
-const APPLY = '      matcher.applyMany(from, at + (applied << SLOT_SHIFT), batch);';
+const APPLY = '      matcher.applyMany(words, at + (applied << SLOT_SHIFT), batch);';
 
 /** Opens a venue, sends orders that rest, and prints how it ended. */
 const PROGRAM = `
@@ -40,7 +40,7 @@ console.log(JSON.stringify({ outcome, end }));
 /** One lot more in the command after {@link FAULTY_AT}. */
 const FAULT = `
 const faulty = ${FAULTY_AT} - matcher.sequence();
-if (faulty >= 0 && faulty < batch) from[at + ((applied + faulty) << SLOT_SHIFT) + 8] += 1;`;
+if (faulty >= 0 && faulty < batch) words[at + ((applied + faulty) << SLOT_SHIFT) + 8] += 1;`;
 
 let copy = '';
 beforeAll(() => {
@@ -53,8 +53,8 @@ afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
 /** Puts `fault` before the follower's use of each command. */
 function plant(fault: string): void {
-  const path = join(copy, 'replicas', 'replica-thread.ts');
-  const source = readFileSync(join(ROOT, 'replicas', 'replica-thread.ts'), 'utf8');
+  const path = join(copy, 'replicas', 'following.ts');
+  const source = readFileSync(join(ROOT, 'replicas', 'following.ts'), 'utf8');
   expect(source.split(APPLY)).toHaveLength(2);
   writeFileSync(path, source.replace(APPLY, `${fault}\n${APPLY}`));
 }

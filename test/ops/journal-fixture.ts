@@ -6,7 +6,7 @@ import type { VenueLimits } from '../../journal/genesis.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { SnapshotStore } from '../../journal/snapshots.ts';
-import { encodeState, STATE_CODEC_VERSION } from '../../replicas/canonical-state.ts';
+import { encodeState, stateCodec } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
 
@@ -68,8 +68,9 @@ export async function writeJournal(directory: string, options: FixtureOptions): 
     writer.append(buffer, count, matcher.sequence() - count + 1, block, 0);
     if (!options.snapshotsAfter?.includes(block)) continue;
     const { sequence, hash } = writer.last;
-    const place = { shard: 7, sequence, block, time: BigInt(block), chainHash: hash, codec: STATE_CODEC_VERSION };
-    await store.write(place, encodeState(matcher.state));
+    const state = encodeState(matcher.state);
+    const place = { shard: 7, sequence, block, time: BigInt(block), chainHash: hash, codec: stateCodec(state) };
+    await store.write(place, state);
   }
   const chainHash = writer.last.hash.toString('hex');
   await writer.close();

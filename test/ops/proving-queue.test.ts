@@ -4,9 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { JournalReader } from '../../journal/reader.ts';
+import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { SpanQueue } from '../../ops/span-queue.ts';
-import { endAllProcesses, VeritapeProcess } from '../faults/server-process.ts';
 import { writeJournal } from './journal-fixture.ts';
 import { childrenOf, isAlive, proverAtWork, until } from './prover-processes.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';

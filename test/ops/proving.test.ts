@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
+import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { openVenue } from '../../ops/venue.ts';
 import { temporaryName } from '../../proofs/matching/proof-store.ts';
-import { endAllProcesses, VeritapeProcess } from '../faults/server-process.ts';
 import { writeJournal } from './journal-fixture.ts';
 import { childrenOf, isAlive, proverAtWork, until } from './prover-processes.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';

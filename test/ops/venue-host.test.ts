@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type Notice, openVenue, type Venue, type VenueOptions } from '../../ops/venue.ts';
 import { allowedCores } from '../../sequencer/linux.ts';
-import { VeritapeProcess } from '../faults/server-process.ts';
 
 const LIMITS = { ordersMax: 65_536, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };
 const THREADS = ['gateway', 'journal', 'replica0', 'replica1', 'sequencer'];

@@ -1,9 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { hashOf } from '../../journal/chain.ts';
-import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
-import { decodeEvent, EVENT_BYTES } from '../../journal/events.ts';
-import { encodeState, restoreState, StateError, StateScratch } from '../../replicas/canonical-state.ts';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { decodeEvent, EVENT_BYTES, type VenueEvent } from '../../journal/events.ts';
+import { encodeState, restoreState, StateError, StateScratch, stateCodec } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
+import { listInstruments } from '../../replicas/instrument-table.ts';
 import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
 import { Flow, type FlowKind } from './flows.ts';
 
@@ -81,6 +82,10 @@ test('every difference in state is a difference in the hash', () => {
     [{ op: 'instrumentUpdate', symbol: 0, quantity: 9 }],
     [{ op: 'instrumentUpdate', symbol: 0, priceMax: 900 }],
     [{ op: 'instrumentCreate', symbol: 1, name: 'OTHER' }],
+    [{ op: 'instrumentCreate', symbol: 1, name: 'OTHER', shard: 0 }],
+    [{ op: 'instrumentAssign', symbol: 0, shard: 0 }],
+    [{ op: 'instrumentAssign', symbol: 0, shard: 1 }],
+    [{ op: 'instrumentAssign', symbol: 0 }],
     [{ op: 'sessionOpen', account: 3, id: 9, time: 5n }],
     [{ op: 'sessionOpen', account: 3, id: 9, time: 6n }],
     [{ op: 'sessionOpen', account: 3, id: 10, time: 5n }],
@@ -102,6 +107,38 @@ test('every difference in state is a difference in the hash', () => {
   expect(new Set(hashes).size).toBe(variants.length);
 });
 
+test('a state has its older format as long as no instrument was assigned to a shard', () => {
+  const limits = { ordersMax: 16, levelPagesMax: 8, instrumentsMax: 2, sessionsMax: 2, answersPerSessionMax: 4 };
+  const events = new EventBuffer(64);
+  const matcher = createMatcher(limits, events);
+  const words = new Uint32Array(COMMAND_WORDS);
+  const apply = (command: Command, of = matcher): VenueEvent[] => {
+    encodeCommand(words, 0, command);
+    of.apply(words, 0);
+    const told: VenueEvent[] = [];
+    events.drain((from, at) => told.push(decodeEvent(from, at)));
+    return told;
+  };
+  apply({ op: 'instrumentCreate', symbol: 0, name: 'ACME' });
+  apply({ op: 'instrumentCreate', symbol: 1, name: 'OTHER', quantity: 9 });
+  apply({ op: 'new', account: 1, symbol: 1, id: 5, side: 'buy', price: 100, quantity: 7 });
+  expect(stateCodec(encodeState(matcher.state))).toBe(1);
+  apply({ op: 'instrumentAssign', symbol: 1, shard: 4_294_967_295 });
+  const state = Buffer.from(encodeState(matcher.state));
+  expect(stateCodec(state)).toBe(2);
+
+  // The table of shards comes back with the state, and so does what it decides.
+  const restored = createMatcher(limits, events);
+  restoreState(restored.state, state);
+  expect(listInstruments(restored.state.instruments)).toEqual([
+    { symbol: 0, name: 'ACME', closed: false, quantityMax: 0, priceMax: 0, elsewhere: undefined, assignments: 0 },
+    { symbol: 1, name: 'OTHER', closed: false, quantityMax: 9, priceMax: 0, elsewhere: 4_294_967_295, assignments: 1 },
+  ]);
+  expect(apply({ op: 'massCancel', account: 1 }, restored)).toMatchObject([
+    { type: 'rejected', reason: 'otherShard', open: 4_294_967_295 },
+  ]);
+});
+
 test('a state that is cut off, too long or of other limits is refused', () => {
   const { flow, states } = record('mixed', 9);
   const state = states.get(3_999) as Buffer;
@@ -113,8 +150,8 @@ test('a state that is cut off, too long or of other limits is refused', () => {
   const longer = Buffer.concat([state, Buffer.from([0])]);
   expect(() => restore(longer)).toThrow(/the state is \d+ bytes long, but \d+ were given/);
   const newer = Buffer.from(state);
-  newer[0] = 2;
-  expect(() => restore(newer)).toThrow(/version: 2 is not 1/);
+  newer[0] = 3;
+  expect(() => restore(newer)).toThrow('version: state format 3 is not one that this release reads');
   const other = { ...flow.limits, ordersMax: flow.limits.ordersMax + 1 };
   expect(() => restore(state, other)).toThrow(/ordersMax: the state was made with/);
 });

@@ -93,9 +93,20 @@ export class EventLedger {
         return this.#takeLots(event.slot === 0 ? this.#incoming : this.#live.get(event.slot), event, 'cancel');
       case 'replaced':
         return this.#replace(event);
+      case 'status':
+        return this.#tells(event);
+      case 'instrument':
+        return undefined;
       default:
         return event.slot === 0 && event.generation === 0 ? undefined : 'a handle where there is none';
     }
+  }
+
+  #tells(event: VenueEvent): string | undefined {
+    const entry = this.#live.get(event.slot);
+    if (entry === undefined || entry.generation !== event.generation) return 'no such order';
+    const same = entry.account === event.account && entry.id === event.id && entry.price === event.price;
+    return same && entry.open === event.open && event.quantity === event.open ? undefined : 'another order';
   }
 
   #accept(event: VenueEvent): string | undefined {

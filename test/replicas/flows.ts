@@ -158,7 +158,7 @@ const PAGE_EDGES = [
   2 ** 48 - 3,
 ];
 const WIDE_IDS = [0n, 0n, 2n ** 32n, 2n ** 53n - 4n, 2n ** 63n, 2n ** 64n - 200n];
-const UNKNOWN_OPS = [0, 6, 7, 18, 19, 20, 21, 22, 23, 26, 128, 255];
+const UNKNOWN_OPS = [0, 6, 10, 18, 19, 20, 21, 23, 26, 128, 255];
 const NAMES = ['AB', 'ABCDEFGHIJKLMNOP', '!', '~~~~', 'B-PERP'];
 const MINUTE_NS = 60_000_000_000n;
 const REMEMBERED = 4096;
@@ -174,6 +174,8 @@ export class Flow {
   readonly #closedSessions: number[] = [];
   /** Symbols of the instruments there are, and whether each is closed. */
   readonly #instruments = new Map<number, boolean>();
+  /** Those that do not trade here. */
+  readonly #elsewhere = new Set<number>();
   readonly #middles: number[] = [];
   #sessionUsed = 0;
   #time: bigint;
@@ -206,8 +208,11 @@ export class Flow {
   /** Learns from one event of the command last written. */
   observe(event: VenueEvent): void {
     if (event.type === 'session') this.#observeSession(event);
-    else if (event.type === 'instrument') this.#instruments.set(event.symbol, (event.flags & 4) !== 0);
-    else if (event.reason === 'sessionUnknown') {
+    else if (event.type === 'instrument') {
+      this.#instruments.set(event.symbol, (event.flags & 4) !== 0);
+      if ((event.flags & 32) !== 0) this.#elsewhere.add(event.symbol);
+      else this.#elsewhere.delete(event.symbol);
+    } else if (event.reason === 'sessionUnknown') {
       const at = this.#sessions.findIndex((known) => known.number === this.#sessionUsed);
       if (at >= 0) this.#sessions.splice(at, 1);
     } else if (event.type === 'answer') {
@@ -260,6 +265,7 @@ export class Flow {
     if (dice.chance(0.1) && (lacking || [...this.#instruments.values()].includes(true))) {
       return this.#drawInstrument();
     }
+    if (dice.chance(this.#elsewhere.size > 0 ? 0.25 : 0.002)) return this.#drawMoving();
     if (this.#sessions.length === 0 && dice.chance(0.05)) return this.#drawOpen();
     switch (dice.weighted(this.#profile.ops)) {
       case 0:
@@ -332,9 +338,53 @@ export class Flow {
     const priceMax = dice.chance(0.85) ? 0 : walk ? (this.#middles[symbol] ?? 0) + 30 : this.#price(symbol, 1, false);
     const quantityMax = dice.chance(0.85) ? 0 : walk ? 90 : this.#quantity() * 3;
     const limits = { account: 0, symbol, quantity: mask(quantityMax), extra: priceMax };
-    if (dice.chance(this.#instruments.has(symbol) ? 0.1 : 0.9))
-      return { op: Op.instrumentCreate, ...limits, name: dice.pick(NAMES) };
-    return { op: Op.instrumentUpdate, ...limits, flags: dice.chance(0.2) ? Flag.closed : 0, id: BigInt(dice.word()) };
+    if (dice.chance(this.#instruments.has(symbol) ? 0.1 : 0.9)) {
+      const flags = dice.chance(0.1) ? Flag.elsewhere : 0;
+      return { op: Op.instrumentCreate, ...limits, flags, name: dice.pick(NAMES) };
+    }
+    const isElsewhere = this.#elsewhere.has(symbol) !== dice.chance(0.1);
+    const flags = (dice.chance(0.2) ? Flag.closed : 0) | (isElsewhere ? Flag.elsewhere : 0);
+    return { op: Op.instrumentUpdate, ...limits, flags, id: BigInt(dice.word()) };
+  }
+
+  /** Mostly about an instrument that does not trade here. */
+  #drawMoving(): RawCommand {
+    const dice = this.#dice;
+    const away = [...this.#elsewhere];
+    const symbol = away.length > 0 && dice.chance(0.95) ? dice.pick(away) : this.#symbol();
+    const side = dice.below(2);
+    const at = { account: 0, symbol, side };
+    switch (dice.weighted(away.length === 0 ? [1, 1, 2, 20, 0] : [50, 6, 30, 2, 8])) {
+      case 0: {
+        const flags = dice.chance(0.2) ? Flag.postOnly : 0;
+        const price = this.#price(symbol, side, dice.chance(0.1));
+        return {
+          ...at,
+          op: Op.moveIn,
+          account: this.#account(),
+          id: this.#id(),
+          price,
+          quantity: this.#quantity(),
+          flags,
+        };
+      }
+      case 1:
+        return { ...at, op: Op.moveOut };
+      case 2: {
+        // The slot of an order, or of none.
+        const behind = dice.chance(0.4) ? 0 : dice.from(1, Math.min(this.#orders.length * 2, 40) + 1);
+        return { ...at, op: Op.massStatus, id: BigInt(behind), quantity: dice.pick([1, 2, 7, 1024, 1025]) };
+      }
+      case 3:
+        return {
+          ...at,
+          op: Op.instrumentAssign,
+          flags: Flag.elsewhere,
+          extra: dice.pick([0, 1, 7, 2 ** 32 - 1, 2 ** 32]),
+        };
+      default:
+        return { ...at, op: Op.instrumentAssign, extra: dice.chance(0.1) ? 1 : 0 };
+    }
   }
 
   #drawOpen(): RawCommand {
@@ -429,7 +479,7 @@ export class Flow {
   #writeGarbage(words: Uint32Array, at: number): void {
     const dice = this.#dice;
     for (let word = 0; word < 14; word++) words[at + word] = dice.chance(0.3) ? 0 : dice.word();
-    const op = dice.pick([dice.below(256), 1, 2, 3, 4, 5, 16, 17, 24, 25]);
+    const op = dice.pick([dice.below(256), 1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 22, 24, 25]);
     words[at] = (((words[at] as number) & ~255) | op) & (dice.chance(0.6) ? 0x0101_01ff : -1);
     if (dice.chance(0.7)) words[at + 1] = dice.below(64);
     words[at + 2] = dice.chance(0.5) ? this.#account() : (words[at + 2] as number);

@@ -22,6 +22,9 @@ export interface Instrument {
   priceMax: number;
   quantityMax: number;
   closed: boolean;
+  /** The shard that it trades on, if not this one. */
+  elsewhere: number | undefined;
+  assignments: number;
   readonly buy: ModelOrder[];
   readonly sell: ModelOrder[];
 }

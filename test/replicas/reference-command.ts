@@ -30,13 +30,25 @@ export const OP = {
   reduce: 3,
   replace: 4,
   massCancel: 5,
+  massStatus: 7,
+  moveIn: 8,
+  moveOut: 9,
   instrumentCreate: 16,
   instrumentUpdate: 17,
+  instrumentAssign: 22,
   sessionOpen: 24,
   sessionClose: 25,
 } as const;
 
-export const FLAG = { postOnly: 1, hasPrice: 2, hasQuantity: 4, byAccount: 8, bySymbol: 16, closed: 32 } as const;
+export const FLAG = {
+  postOnly: 1,
+  hasPrice: 2,
+  hasQuantity: 4,
+  byAccount: 8,
+  bySymbol: 16,
+  closed: 32,
+  elsewhere: 64,
+} as const;
 
 export function readMarketCommand(words: Uint32Array, at: number): MarketCommand {
   const bytes = new DataView(words.buffer, words.byteOffset + at * 4, 64);

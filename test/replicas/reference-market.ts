@@ -32,6 +32,16 @@ const PRICE_LIMIT_MAX = 2n ** 48n - 3n;
 const AMOUNT_LIMIT_MAX = 2n ** 48n - 1n;
 const IDLE_NS = 60_000_000_000n;
 const ADMINISTRATOR = 0;
+const STATUS_ORDERS_MAX = 1024n;
+/** Kinds of command that only the administrator may send. */
+const FOR_ADMINISTRATOR: readonly number[] = [
+  OP.instrumentCreate,
+  OP.instrumentUpdate,
+  OP.instrumentAssign,
+  OP.massStatus,
+  OP.moveIn,
+  OP.moveOut,
+];
 const DONE: Outcome = { reason: 'none', open: 0, traded: 0 };
 
 const isPrice = (value: bigint) => value >= 1n && value <= PRICE_LIMIT_MAX;
@@ -186,6 +196,14 @@ export class ReferenceMarket {
         return this.#createInstrument(command);
       case OP.instrumentUpdate:
         return this.#updateInstrument(command);
+      case OP.instrumentAssign:
+        return this.#assignInstrument(command);
+      case OP.massStatus:
+        return this.#massStatus(command);
+      case OP.moveIn:
+        return this.#moveIn(command);
+      case OP.moveOut:
+        return this.#moveOut(command);
       case OP.sessionOpen:
         return this.#openSession(command);
       case OP.sessionClose:
@@ -213,6 +231,7 @@ export class ReferenceMarket {
     const price = Number(command.price);
     const quantity = Number(command.quantity);
     const { account, id, side, symbol } = command;
+    if (instrument.elsewhere !== undefined) return this.#refuseElsewhere(command, instrument.elsewhere);
     if (instrument.closed) return this.#refuse(command, 'instrumentClosed');
     if (instrument.priceMax !== 0 && price > instrument.priceMax) return this.#refuse(command, 'priceMax');
     if (instrument.quantityMax !== 0 && quantity > instrument.quantityMax) return this.#refuse(command, 'quantityMax');
@@ -242,6 +261,8 @@ export class ReferenceMarket {
   #cancel(command: MarketCommand): Outcome {
     if (command.flags !== 0) return this.#refuse(command, 'flags');
     if (command.extra !== 0n) return this.#refuse(command, 'reservedField');
+    const shard = this.#shardOf(command.symbol);
+    if (shard !== undefined) return this.#refuseElsewhere(command, shard);
     const order = this.#named(command);
     if (order === undefined) return this.#refuse(command, 'unknownOrder');
     this.#takeOff(order, order.open, 'requested', command.request);
@@ -253,6 +274,8 @@ export class ReferenceMarket {
     if (command.flags !== 0) return this.#refuse(command, 'flags');
     if (command.extra !== 0n) return this.#refuse(command, 'reservedField');
     if (!isQuantity(command.quantity)) return this.#refuse(command, 'quantity');
+    const shard = this.#shardOf(command.symbol);
+    if (shard !== undefined) return this.#refuseElsewhere(command, shard);
     const order = this.#named(command);
     if (order === undefined) return this.#refuse(command, 'unknownOrder');
     this.#takeOff(order, Math.min(order.open, Number(command.quantity)), 'reduced', command.request);
@@ -269,6 +292,8 @@ export class ReferenceMarket {
     if (command.extra !== 0n) return this.#refuse(command, 'reservedField');
     if (hasPrice && !isPrice(command.price)) return this.#refuse(command, 'price');
     if (hasQuantity && !isQuantity(command.quantity)) return this.#refuse(command, 'quantity');
+    const shard = this.#shardOf(command.symbol);
+    if (shard !== undefined) return this.#refuseElsewhere(command, shard);
     const order = this.#named(command);
     if (order === undefined) return this.#refuse(command, 'unknownOrder');
     const instrument = this.#books.instrumentOf(order);
@@ -315,6 +340,8 @@ export class ReferenceMarket {
           (!bySymbol || order.symbol === command.symbol) &&
           (command.sideCode === 2 || order.side === command.side),
       );
+    const shard = bySymbol ? this.#shardOf(command.symbol) : this.#shardOf(fitting.find(this.#isElsewhere)?.symbol);
+    if (shard !== undefined) return this.#refuseElsewhere(command, shard);
     for (const order of fitting) {
       this.#takeOff(order, order.open, 'massCancel', command.request);
       this.#gone(order);
@@ -324,33 +351,130 @@ export class ReferenceMarket {
 
   #createInstrument(command: MarketCommand): Outcome {
     const { name, symbol } = command;
-    if (command.flags !== 0) return this.#refuse(command, 'flags');
+    const isElsewhere = command.flags === FLAG.elsewhere;
+    if (command.flags !== 0 && !isElsewhere) return this.#refuse(command, 'flags');
     if (symbol >= this.#limits.instrumentsMax) return this.#refuse(command, 'instrumentsFull');
     if (name === undefined) return this.#refuse(command, 'name');
     if (command.quantity !== 0n && !isQuantity(command.quantity)) return this.#refuse(command, 'quantity');
-    if (command.extra !== 0n && !isPrice(command.extra)) return this.#refuse(command, 'price');
+    if (isElsewhere && command.extra >= 2n ** 32n) return this.#refuse(command, 'shard');
+    if (!isElsewhere && command.extra !== 0n && !isPrice(command.extra)) return this.#refuse(command, 'price');
     if (this.#books.instruments.has(symbol)) return this.#refuse(command, 'symbolExists');
     for (const other of this.#books.instruments.values()) {
       if (other.name === name) return this.#refuse(command, 'nameExists');
     }
-    const limits = { priceMax: Number(command.extra), quantityMax: Number(command.quantity) };
-    const instrument: Instrument = { symbol, name, ...limits, closed: false, buy: [], sell: [] };
+    const limits = { priceMax: isElsewhere ? 0 : Number(command.extra), quantityMax: Number(command.quantity) };
+    const place = isElsewhere
+      ? { elsewhere: Number(command.extra), assignments: 1 }
+      : { elsewhere: undefined, assignments: 0 };
+    const instrument: Instrument = { symbol, name, ...limits, ...place, closed: false, buy: [], sell: [] };
     this.#books.instruments.set(symbol, instrument);
     this.#emitInstrument(instrument, command);
     return DONE;
   }
 
   #updateInstrument(command: MarketCommand): Outcome {
-    if ((command.flags & ~FLAG.closed) !== 0) return this.#refuse(command, 'flags');
+    if ((command.flags & ~(FLAG.closed | FLAG.elsewhere)) !== 0) return this.#refuse(command, 'flags');
     const instrument = this.#books.instruments.get(command.symbol);
     if (instrument === undefined) return this.#refuse(command, 'unknownSymbol');
+    const meansElsewhere = (command.flags & FLAG.elsewhere) !== 0;
+    const { elsewhere } = instrument;
+    if (elsewhere !== undefined && !meansElsewhere) return this.#refuseElsewhere(command, elsewhere);
+    if (elsewhere === undefined && meansElsewhere) return this.#refuse(command, 'tradesHere');
     if (command.quantity !== 0n && !isQuantity(command.quantity)) return this.#refuse(command, 'quantity');
     if (command.extra !== 0n && !isPrice(command.extra)) return this.#refuse(command, 'price');
     instrument.priceMax = Number(command.extra);
     instrument.quantityMax = Number(command.quantity);
-    instrument.closed = command.flags === FLAG.closed;
+    instrument.closed = (command.flags & FLAG.closed) !== 0;
     this.#emitInstrument(instrument, command);
     return DONE;
+  }
+
+  #assignInstrument(command: MarketCommand): Outcome {
+    const isElsewhere = command.flags === FLAG.elsewhere;
+    if (command.flags !== 0 && !isElsewhere) return this.#refuse(command, 'flags');
+    if (!isElsewhere && command.extra !== 0n) return this.#refuse(command, 'reservedField');
+    if (command.extra >= 2n ** 32n) return this.#refuse(command, 'shard');
+    const instrument = this.#books.instruments.get(command.symbol);
+    if (instrument === undefined) return this.#refuse(command, 'unknownSymbol');
+    instrument.elsewhere = isElsewhere ? Number(command.extra) : undefined;
+    instrument.assignments += 1;
+    this.#emitInstrument(instrument, command);
+    return DONE;
+  }
+
+  // Moving between shards.
+
+  #moveIn(command: MarketCommand): Outcome {
+    const { account, id, side, symbol, request } = command;
+    const instrument = this.#books.instruments.get(symbol);
+    const postOnly = command.flags === FLAG.postOnly;
+    if (instrument === undefined) return this.#refuse(command, 'unknownSymbol');
+    if (command.sideCode > 1) return this.#refuse(command, 'side');
+    if (command.type !== 0) return this.#refuse(command, 'orderType');
+    if (command.tif !== 0) return this.#refuse(command, 'timeInForce');
+    if (command.flags !== 0 && !postOnly) return this.#refuse(command, 'flags');
+    if (command.extra !== 0n) return this.#refuse(command, 'reservedField');
+    if (!isPrice(command.price)) return this.#refuse(command, 'price');
+    if (!isQuantity(command.quantity)) return this.#refuse(command, 'quantity');
+    const price = Number(command.price);
+    const open = Number(command.quantity);
+    if (instrument.elsewhere === undefined) return this.#refuse(command, 'tradesHere');
+    if (this.#books.find(account, id) !== undefined) return this.#refuse(command, 'duplicateOrder');
+    if (!this.#books.hasSlot) return this.#refuse(command, 'ordersFull');
+    if (!this.#books.hasPage(symbol, side, price)) return this.#refuse(command, 'levelsFull');
+    if (this.#books.tradable(instrument, side, price) > 0n) return this.#refuse(command, 'postOnlyWouldTrade');
+    const slot = this.#books.takeSlot();
+    const generation = this.#books.nextGeneration(slot);
+    const order: ModelOrder = { account, id, symbol, side, postOnly, slot, price, open, generation };
+    this.#emitOrder('accepted', order, { request, price, quantity: open });
+    this.#books.rest(order);
+    return { reason: 'none', open, traded: 0 };
+  }
+
+  #moveOut(command: MarketCommand): Outcome {
+    const instrument = this.#books.instruments.get(command.symbol);
+    if (command.flags !== 0) return this.#refuse(command, 'flags');
+    if (command.extra !== 0n) return this.#refuse(command, 'reservedField');
+    if (instrument === undefined) return this.#refuse(command, 'unknownSymbol');
+    if (instrument.elsewhere === undefined) return this.#refuse(command, 'tradesHere');
+    const orders = [...instrument.buy, ...instrument.sell];
+    for (const order of orders) {
+      this.#takeOff(order, order.open, 'moved', command.request);
+      this.#gone(order);
+    }
+    return { reason: 'none', open: orders.length, traded: 0 };
+  }
+
+  #massStatus(command: MarketCommand): Outcome {
+    const instrument = this.#books.instruments.get(command.symbol);
+    const { id, quantity } = command;
+    if (command.flags !== 0) return this.#refuse(command, 'flags');
+    if (command.sideCode > 1) return this.#refuse(command, 'side');
+    if (command.extra !== 0n) return this.#refuse(command, 'reservedField');
+    if (quantity < 1n || quantity > STATUS_ORDERS_MAX) return this.#refuse(command, 'quantity');
+    if (instrument === undefined) return this.#refuse(command, 'unknownSymbol');
+    const orders = instrument[command.side];
+    const behind = orders.findIndex((order) => BigInt(order.slot) === id);
+    if (id !== 0n && behind === -1) return this.#refuse(command, 'unknownOrder');
+    const told = orders.slice(behind + 1, behind + 1 + Number(quantity));
+    for (const order of told) {
+      const { price, open, postOnly } = order;
+      const flags = postOnly ? EventFlag.postOnly : 0;
+      this.#emitOrder('status', order, { request: command.request, price, quantity: open, flags });
+    }
+    return { reason: 'none', open: told.length, traded: 0 };
+  }
+
+  /** The shard that an instrument trades on, if not this one. */
+  #shardOf(symbol: number | undefined): number | undefined {
+    return symbol === undefined ? undefined : this.#books.instruments.get(symbol)?.elsewhere;
+  }
+
+  readonly #isElsewhere = (order: ModelOrder): boolean => this.#shardOf(order.symbol) !== undefined;
+
+  #refuseElsewhere(command: MarketCommand, shard: number): Outcome {
+    this.#reject(command, 'otherShard', shard);
+    return { reason: 'otherShard', open: shard, traded: 0 };
   }
 
   // Orders, books and slots.
@@ -403,18 +527,21 @@ export class ReferenceMarket {
     return { reason, open: 0, traded: 0 };
   }
 
-  #reject(command: MarketCommand, reason: ReasonName): void {
+  #reject(command: MarketCommand, reason: ReasonName, open = 0): void {
     const { side, symbol, account, request } = command;
     const ofInstrument = command.op === OP.instrumentCreate || command.op === OP.instrumentUpdate;
     const { price, quantity, id } = ofInstrument ? { price: 0n, quantity: 0n, id: 0n } : command;
     const amounts = { price: Number(price), quantity: Number(quantity), id: shownId(id) };
-    this.#emit('rejected', { reason, side, symbol, ...amounts, account, request });
+    this.#emit('rejected', { reason, side, symbol, ...amounts, account, request, open });
   }
 
   #emitInstrument(instrument: Instrument, command: MarketCommand): void {
     const { symbol, name, priceMax: open, quantityMax: id } = instrument;
-    const flags = instrument.closed ? EventFlag.closed : 0;
-    this.#emit('instrument', { symbol, name, open, id, flags, account: command.account, request: command.request });
+    const { account, request } = command;
+    const { closed, elsewhere, assignments: generation } = instrument;
+    const flags = (closed ? EventFlag.closed : 0) + (elsewhere === undefined ? 0 : EventFlag.elsewhere);
+    const place = { slot: elsewhere ?? 0, generation };
+    this.#emit('instrument', { symbol, name, open, id, flags, account, request, ...place });
   }
 
   #emitOrder(type: EventTypeName, order: ModelOrder, rest: Partial<VenueEvent>): void {
@@ -453,5 +580,5 @@ function whyNotInSession(session: Session | undefined, command: MarketCommand): 
 
 function isForAdministrator(command: MarketCommand): boolean {
   if (command.op === OP.massCancel) return (command.flags & FLAG.byAccount) === 0;
-  return command.op === OP.instrumentCreate || command.op === OP.instrumentUpdate;
+  return FOR_ADMINISTRATOR.includes(command.op);
 }

@@ -18,11 +18,11 @@ const QUANTITIES = [1n, 2n, 3n, 5n, 8n, 2n ** 32n + 1n, 2n ** 48n - 1n, 2n ** 48
 
 /** One command over so few accounts, ids, prices and sessions that unrelated draws meet. */
 const commandArbitrary: fc.Arbitrary<RawCommand & { readonly wait: bigint }> = fc.record({
-  op: code([1, 1, 1, 1, 1, 1, 2, 3, 4, 4, 5, 16, 17, 24, 25], [0, 6, 18, 255]),
+  op: code([1, 1, 1, 1, 1, 1, 2, 3, 4, 4, 5, 7, 8, 8, 9, 16, 17, 22, 24, 25], [0, 6, 18, 255]),
   side: code([0, 1], [2, 3, 255]),
   type: code([0, 0, 0, 0, 1], [2, 3, 4]),
   tif: code([0, 0, 0, 1, 2], [3, 4, 5]),
-  flags: code([0, 0, 1, 2, 4, 6, 8, 16, 24, 32], [64, 0x1_0000, 0x8000_0000]),
+  flags: code([0, 0, 1, 2, 4, 6, 8, 16, 24, 32, 64], [128, 0x1_0000, 0x8000_0000]),
   account: fc.constantFrom(0, 1, 2),
   symbol: code([0, 0, 0, 1], [2, 3, 0xffff_ffff]),
   id: wide(1n, 2n, 3n, 4n, 2n ** 53n),
@@ -58,7 +58,9 @@ function consistent(command: RawCommand): RawCommand {
   const out = { ...command };
   if (op === 1 && type === 1) out.price = 0n;
   if (op === 1 && command.flags !== 1) out.flags = (command.flags ?? 0) & ~63;
-  if (op === 2 || op === 3) out.flags = 0;
+  if (op === 2 || op === 3 || op === 7 || op === 9) out.flags = 0;
+  if (op === 8) out.flags = (command.flags ?? 0) & 1;
+  if (op === 22) out.flags = (command.flags ?? 0) & 64;
   if (op === 4) out.flags = (command.flags ?? 0) & ~57;
   if (op === 16) out.name = (command.id ?? 0n) % 2n === 0n ? 'A' : 'B';
   if (op === 24) out.session = 0;

@@ -7,9 +7,10 @@ import { COMMAND_WORDS } from '../../journal/commands.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { pointOf } from '../../journal/segmentfile.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
+import { TcpLink } from '../../ops/drill/tcp-link.ts';
 import { BLOCKS_AHEAD_MAX, BlockReader, BlockReaderError } from '../../sequencer/block-reader.ts';
+import { type BlockRepair, NatsRepair } from '../../sequencer/block-transport.ts';
 import { blockSubject, repairSubject } from '../../sequencer/nats-gateway.ts';
-import { CuttableLink } from './cuttable-link.ts';
 import { expectSameEnd, RemoteReplica, trade, until } from './remote-replica.ts';
 import { Market, SHARD } from './venue-on-nats.ts';
 
@@ -19,7 +20,7 @@ const QUIET_MS = 300;
 let market: Market;
 const readers: BlockReader[] = [];
 const connections: NatsConnection[] = [];
-const links: CuttableLink[] = [];
+const links: TcpLink[] = [];
 beforeEach(async () => {
   market = await Market.open();
 });
@@ -45,8 +46,8 @@ async function replica(): Promise<RemoteReplica> {
 }
 
 /** A replica behind a link that can be cut. */
-async function replicaFarAway(): Promise<{ far: RemoteReplica; link: CuttableLink }> {
-  const link = await CuttableLink.to(market.nats.port);
+async function replicaFarAway(): Promise<{ far: RemoteReplica; link: TcpLink }> {
+  const link = await TcpLink.to(market.nats.port);
   links.push(link);
   const connection = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
   connections.push(connection);
@@ -215,6 +216,33 @@ test('a block that fits, but is not the venue’s, ends the reader as soon as th
   };
   await expect(drain()).rejects.toThrow(BlockReaderError);
   await expect(follower.reader.next()).rejects.toThrow('the venue has another chain than the one that was followed');
+});
+
+test('a block from another reader that does not fit is asked of the venue, and ends nobody', async () => {
+  const sequence = await trade(market, 6);
+  const journal = JournalReader.open(market.directory);
+  const { connection } = await market.client();
+  const venue = new NatsRepair(connection, SHARD);
+  const asked: [block: number, certain: boolean][] = [];
+  const repair: BlockRepair = {
+    ended: undefined,
+    ask: async (block, certain = false) => {
+      asked.push([block, certain]);
+      if (certain || block !== 4) return venue.ask(block);
+      // It is the next one when it comes.
+      await until(() => readers.at(-1)?.last.block === 3);
+      for (const view of journal.blocks(4)) {
+        return { kind: 'block', bytes: forge(view.copy(), { previousHash: Buffer.alloc(32, 1) }), isCertain: false };
+      }
+      return undefined;
+    },
+  };
+  const follower = new RemoteReplica(market, { connection, repair });
+  readers.push(follower.reader);
+  await follower.follow(sequence);
+  expect(follower.refused).toContain('previous-hash');
+  expect(asked).toContainEqual([4, true]);
+  await expectSameEnd(market, follower);
 });
 
 test('reading begins after any block whose place in the chain is known, and with another hash it does not begin', async () => {

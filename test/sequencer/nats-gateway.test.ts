@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { COMMAND_BYTES, type Command } from '../../journal/commands.ts';
 import { Reason, type ReasonName, reasonName } from '../../journal/reasons.ts';
 import { MESSAGE_HEADER_BYTES, REQUEST_BYTES_MAX, type Refusal } from '../../sequencer/messages.ts';
-import { repairSubject, submitSubject, TOKEN_HEADER, tokenDigest } from '../../sequencer/nats-gateway.ts';
+import { repairSubject, submitSubject } from '../../sequencer/nats-gateway.ts';
 import { execSubject, topSubject, tradeSubject } from '../../sequencer/reports.ts';
+import { TOKEN_HEADER, tokenDigest } from '../../sequencer/request-intake.ts';
 import type { RawCommand } from '../replicas/raw-commands.ts';
 import { LIMITS, Market, order, type RawClient, request, SHARD } from './venue-on-nats.ts';
 

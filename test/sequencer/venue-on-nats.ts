@@ -11,7 +11,8 @@ import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../.
 import { openVenue, type Venue, type VenueClosing, type VenueOptions } from '../../ops/venue.ts';
 import type { VenueInfo } from '../../ops/venue-client.ts';
 import { type Answer, decodeReply, encodeRequest, type Refusal } from '../../sequencer/messages.ts';
-import { infoSubject, submitSubject, TOKEN_HEADER } from '../../sequencer/nats-gateway.ts';
+import { infoSubject, submitSubject } from '../../sequencer/nats-gateway.ts';
+import { TOKEN_HEADER } from '../../sequencer/request-intake.ts';
 import { type RawCommand, writeRaw } from '../replicas/raw-commands.ts';
 
 /** A venue on a NATS server of its own, and clients of it that say what they like. */

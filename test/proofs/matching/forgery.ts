@@ -313,6 +313,7 @@ export const NOTHING: TapeCommand = {
   price: 0,
   quantity: 0,
   reason: 0,
+  removal: 0,
 };
 
 /**

@@ -1,17 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { VenueClosing } from '../../ops/venue.ts';
+import { threadEntry } from '../../sequencer/thread-entry.ts';
+import type { VenueClosing } from '../venue.ts';
 
-const COMMAND = fileURLToPath(new URL('../../ops/veritape.ts', import.meta.url));
+const COMMAND = fileURLToPath(threadEntry(import.meta.url, '../veritape'));
 /** As bin/veritape.js sets it; processes that are killed would otherwise strip types again at every start. */
 const COMPILED = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
-/** Length of the segments of a test's journals. */
+/** Small, so that a journal goes from one segment to the next under load, too. */
 const SEGMENT_BYTES = 4 * 2 ** 20;
+/** Lines that are kept; older ones are in the log file, if there is one. */
+const LOG_LINES_MAX = 10_000;
 const READY_MS_MAX = 60_000;
 const END_MS_MAX = 45_000;
 
-/** A line that a server logged. */
+/** A line that a process logged. */
 export interface LogLine {
   readonly msg: string;
   readonly [field: string]: unknown;
@@ -27,6 +31,17 @@ export interface Ending {
   readonly result: unknown;
 }
 
+/** How a process is started and listened to, where that is not the usual way. */
+export interface ProcessOptions {
+  /** Arguments of Node itself. */
+  readonly nodeArgs?: readonly string[] | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** All that it says on stderr is appended to this file. */
+  readonly logFile?: string | undefined;
+  /** Told of each line of its log as it is read. */
+  readonly onLine?: ((line: LogLine) => void) | undefined;
+}
+
 const living = new Set<VeritapeProcess>();
 
 /** The command in a process of its own. Its log and its result are read as they come. */
@@ -34,6 +49,7 @@ export class VeritapeProcess {
   readonly log: LogLine[] = [];
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
+  readonly #onLine: ((line: LogLine) => void) | undefined;
   readonly #startedAt = performance.now();
   #said = '';
   #result = '';
@@ -45,17 +61,24 @@ export class VeritapeProcess {
     return new VeritapeProcess(args);
   }
 
-  /** `veritape serve` on small segments, so that giving up one for the next happens under load, too. */
-  static serve(dir: string, nats: string, ...more: readonly string[]): VeritapeProcess {
-    const fixed = ['--dir', dir, '--nats', nats, '--instrument', 'ACME', '--json'];
-    const size = more.includes('--segment-bytes') ? [] : ['--segment-bytes', String(SEGMENT_BYTES)];
-    return new VeritapeProcess(['serve', ...fixed, ...size, ...more]);
+  static start(args: readonly string[], options: ProcessOptions): VeritapeProcess {
+    return new VeritapeProcess(args, options);
   }
 
-  private constructor(args: readonly string[]) {
-    const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED };
-    this.#child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  /** `veritape serve` on small segments, with an instrument to trade. */
+  static serve(dir: string, nats: string, ...more: readonly string[]): VeritapeProcess {
+    return new VeritapeProcess(serveArguments(dir, nats, more));
+  }
+
+  private constructor(args: readonly string[], options: ProcessOptions = {}) {
+    const env = { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...options.env };
+    this.#onLine = options.onLine;
+    this.#child = spawn(process.execPath, [...(options.nodeArgs ?? []), COMMAND, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+    });
     living.add(this);
+    if (options.logFile !== undefined) this.#child.stderr?.pipe(createWriteStream(options.logFile, { flags: 'a' }));
     let rest = '';
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#result += text;
@@ -72,9 +95,19 @@ export class VeritapeProcess {
         living.delete(this);
         if (rest !== '') this.#hear(rest);
         for (const wake of this.#wake.splice(0)) wake();
-        resolve({ code, signal, said: this.#said, result: this.#result === '' ? undefined : JSON.parse(this.#result) });
+        resolve({ code, signal, said: this.#said, result: resultIn(this.#result) });
       });
     });
+  }
+
+  /** It has ended, and all that it said was read. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** What it has said on stderr outside its log so far. */
+  get said(): string {
+    return this.#said;
   }
 
   get pid(): number {
@@ -121,6 +154,24 @@ export class VeritapeProcess {
     const logged = JSON.parse(line) as LogLine;
     if (logged.msg === 'ready') this.#readyMs = performance.now() - this.#startedAt;
     this.log.push(logged);
+    if (this.log.length > LOG_LINES_MAX) this.log.shift();
+    this.#onLine?.(logged);
+  }
+}
+
+/** Arguments of `veritape serve` on a folder and a NATS server. */
+export function serveArguments(dir: string, nats: string, more: readonly string[]): string[] {
+  const fixed = ['serve', '--dir', dir, '--nats', nats, '--instrument', 'ACME', '--json'];
+  const size = more.includes('--segment-bytes') ? [] : ['--segment-bytes', String(SEGMENT_BYTES)];
+  return [...fixed, ...size, ...more];
+}
+
+/** What a process printed with --json; one that was killed may have printed half of it. */
+function resultIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -130,12 +181,12 @@ export function closingOf(ending: Ending): VenueClosing {
   return ending.result as VenueClosing;
 }
 
-/** Ends whatever a failed test left behind. */
+/** Ends whatever was left behind. */
 export async function endAllProcesses(): Promise<void> {
   await Promise.all([...living].map((server) => server.end('SIGKILL')));
 }
 
-// A test run that is itself ended must not leave servers behind.
+// Nobody else would end them.
 process.on('exit', () => {
   for (const server of living) server.signal('SIGKILL');
 });

@@ -1,0 +1,328 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { OwnNatsServer } from '../nats-server.ts';
+import type { TimelineEventKind } from './ack-timeline.ts';
+import { NatsCluster, startNatsPatiently } from './nats-cluster.ts';
+import { TcpLink } from './tcp-link.ts';
+import { type Ending, type LogLine, type ProcessOptions, serveArguments, VeritapeProcess } from './veritape-process.ts';
+
+/** How the processes of a drill are placed. */
+export type Placement =
+  /** One process on one host; when it has ended, another is started. */
+  | 'alone'
+  /** A primary and standbys on one host, which share the journal. */
+  | 'standby'
+  /** Hosts with a journal and a NATS server each, which form one cluster. */
+  | 'hosts';
+
+export interface ClusterOptions {
+  /** Of journals and streams. */
+  readonly folder: string;
+  readonly logFolder: string;
+  readonly placement: Placement;
+  readonly processes: number;
+  readonly leaseMs: number;
+  /** Further arguments of `veritape serve`. */
+  readonly serve?: readonly string[] | undefined;
+  /** How the process of a member is started, if not as usual. */
+  readonly processOptions?: ((member: string) => ProcessOptions) | undefined;
+  /** Told of what happens, as it does. */
+  readonly onEvent: (kind: TimelineEventKind, text: string) => void;
+  /** Told of each state hash that a process reports. */
+  readonly onState: (state: { sequence: number; stateHash: string; by: string }) => void;
+}
+
+/** `starting` until it says more; `former` after another one took over; `ended` when it has. */
+type Role = 'starting' | 'standby' | 'taking over' | 'primary' | 'former' | 'paused' | 'ended';
+
+/** One process of the venue, through all its restarts. */
+export interface Member {
+  readonly name: string;
+  readonly directory: string;
+  readonly logFile: string;
+  /** To each NATS server, its own first. */
+  readonly links: readonly TcpLink[];
+  process: VeritapeProcess;
+  role: Role;
+  ending: Ending | undefined;
+}
+
+/** A process began to serve. */
+export interface Opening {
+  readonly member: string;
+  readonly epoch: number;
+  /** Moments as performance.now() gives them; undefined for what it did not say. */
+  readonly takingOverAt: number | undefined;
+  readonly readyAt: number;
+}
+
+const ORDERS_MAX = 65_536;
+const SNAPSHOT_EVERY = 50_000;
+const STRENGTH_MS_MAX = 60_000;
+const PRIMARY_MS_MAX = 60_000;
+const LOOK_MS = 5;
+
+/** A venue of real processes, real NATS servers and links between them that can be cut. Logs are kept in the folder. */
+export class DrillCluster {
+  readonly members: Member[] = [];
+  readonly openings: Opening[] = [];
+  readonly #options: ClusterOptions;
+  /** Server of a venue on one host. */
+  #nats: OwnNatsServer | undefined;
+  #natsCluster: NatsCluster | undefined;
+  #clientLink: TcpLink | undefined;
+  #started = 0;
+
+  /** Resolves when a primary serves and every standby is warm. */
+  static async start(options: ClusterOptions): Promise<DrillCluster> {
+    const cluster = new DrillCluster(options);
+    try {
+      await cluster.#start();
+    } catch (error) {
+      await cluster.kill();
+      throw error;
+    }
+    return cluster;
+  }
+
+  private constructor(options: ClusterOptions) {
+    this.#options = options;
+  }
+
+  /** Where clients reach the venue. */
+  get clientUrl(): string {
+    return `nats://127.0.0.1:${this.#clientLink?.port}`;
+  }
+
+  /** Folders with a journal. */
+  get directories(): string[] {
+    return [...new Set(this.members.map(({ directory }) => directory))];
+  }
+
+  /** The NATS servers of a venue on several hosts. */
+  get natsCluster(): NatsCluster {
+    if (this.#natsCluster === undefined) throw new Error('this venue has a single NATS server');
+    return this.#natsCluster;
+  }
+
+  /** The process that serves. Throws if there is none. */
+  get primary(): Member {
+    const member = this.members.find(({ role }) => role === 'primary');
+    if (member === undefined) throw new Error(`nobody serves: ${this.#roles()}`);
+    return member;
+  }
+
+  /** Processes that are warm to take over. */
+  get standbys(): Member[] {
+    return this.members.filter(({ role }) => role === 'standby');
+  }
+
+  /** Ends a process by a signal that it can not catch. */
+  async killMember(member: Member): Promise<Ending> {
+    return member.process.end('SIGKILL');
+  }
+
+  /** Stops a process in its tracks. */
+  pause(member: Member): void {
+    member.process.signal('SIGSTOP');
+    member.role = 'paused';
+  }
+
+  wake(member: Member): void {
+    member.process.signal('SIGCONT');
+    if (member.role === 'paused')
+      member.role = this.members.some(({ role }) => role === 'primary') ? 'former' : 'primary';
+  }
+
+  /** Starts a process that has ended again; as a standby, where there are standbys. */
+  restart(member: Member): void {
+    if (!member.process.over) throw new Error(`${member.name} has not ended`);
+    member.process = this.#startProcess(member);
+    member.role = 'starting';
+    member.ending = undefined;
+  }
+
+  /** Resolves when one process serves, with that process. */
+  async served(waitMsMax = PRIMARY_MS_MAX): Promise<Member> {
+    await this.#until(() => this.members.some(({ role }) => role === 'primary'), waitMsMax, 'nobody serves');
+    return this.primary;
+  }
+
+  /** Resolves when a standby takes over, with that one. */
+  async takingOver(waitMsMax = PRIMARY_MS_MAX): Promise<Member> {
+    const heir = (): Member | undefined =>
+      this.members.find(({ role }) => role === 'taking over' || role === 'primary');
+    await this.#until(() => heir() !== undefined, waitMsMax, 'nobody takes over');
+    return heir() as Member;
+  }
+
+  /** Starts again whatever has ended, and resolves when one process serves and all others are warm. */
+  async full(): Promise<void> {
+    const isFull = (): boolean => {
+      for (const member of this.members) if (member.role === 'ended') this.restart(member);
+      const serving = this.members.filter(({ role }) => role === 'primary').length;
+      return serving === 1 && this.standbys.length === this.members.length - 1;
+    };
+    await this.#until(isFull, STRENGTH_MS_MAX, 'not at full strength');
+  }
+
+  /** Resolves when this is true of the processes; rejects after a time with what is not, and what they are. */
+  #until(isSo: () => boolean, waitMsMax: number, otherwise: string): Promise<void> {
+    return waitUntil(isSo, waitMsMax, () => `${otherwise} after ${waitMsMax} ms: ${this.#roles()}`);
+  }
+
+  /** Ends the single NATS server. */
+  async killNats(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.#nats?.stop(signal);
+  }
+
+  /** Starts it again, on the same port. */
+  async startNats(): Promise<void> {
+    this.#nats = await this.#startNats(this.#nats?.port);
+  }
+
+  /** Leads clients to another NATS server of the cluster, as clients do that know several. */
+  leadClientsTo(server: number): void {
+    if (this.#clientLink === undefined) return;
+    this.#clientLink.cut();
+    this.#clientLink.targetPort = this.natsCluster.ports[server] ?? 0;
+    this.#clientLink.mend();
+  }
+
+  /** Ends everything in good order: standbys first, then the primary. Gives how they ended. */
+  async stop(): Promise<Ending[]> {
+    const endings: Ending[] = [];
+    const serving = this.members.filter(({ role }) => role === 'primary');
+    for (const member of [...this.members.filter((one) => !serving.includes(one)), ...serving])
+      if (!member.process.over) endings.push(await member.process.end('SIGTERM'));
+    await this.kill();
+    return endings;
+  }
+
+  /** Ends everything at once. */
+  async kill(): Promise<void> {
+    await Promise.all(this.members.map(({ process }) => (process.over ? undefined : process.end('SIGKILL'))));
+    const links = this.members.flatMap((member) => member.links);
+    await Promise.all([this.#clientLink, ...links].map((link) => link?.close()));
+    await this.#nats?.stop('SIGKILL');
+    await this.#natsCluster?.stop();
+  }
+
+  async #start(): Promise<void> {
+    const { folder, logFolder, placement, processes } = this.#options;
+    mkdirSync(folder, { recursive: true });
+    const several = placement === 'hosts';
+    if (several) this.#natsCluster = await NatsCluster.start(join(folder, 'nats'), processes);
+    else this.#nats = await this.#startNats();
+    const ports = this.#natsCluster?.ports ?? [this.#nats?.port ?? 0];
+    this.#clientLink = await TcpLink.to(ports.at(-1) ?? 0);
+    for (let index = 0; index < processes; index++) {
+      const name = String.fromCharCode('a'.charCodeAt(0) + index);
+      const ownFirst = [...ports.slice(index), ...ports.slice(0, index)];
+      const links = await Promise.all((several ? ownFirst : ports).map((port) => TcpLink.to(port)));
+      const place = {
+        name,
+        directory: join(folder, several ? `host-${name}` : 'host'),
+        logFile: join(logFolder, `${name}.log`),
+        links,
+      };
+      const process = this.#startProcess(place);
+      const member: Member = { ...place, process, role: 'starting', ending: undefined };
+      this.members.push(member);
+      // On one host the first one makes the journal.
+      if (index === 0 && !several) await this.served();
+    }
+    await this.full();
+  }
+
+  #startNats(port?: number): Promise<OwnNatsServer> {
+    return startNatsPatiently({ port, logFile: join(this.#options.logFolder, 'nats.log') });
+  }
+
+  #startProcess(place: Pick<Member, 'name' | 'directory' | 'logFile' | 'links'>): VeritapeProcess {
+    const { placement, leaseMs, serve = [], processOptions } = this.#options;
+    const isFirst = this.#started++ === 0;
+    const urls = place.links.map((link) => `nats://127.0.0.1:${link.port}`).join(',');
+    const fixed = ['--orders-max', String(ORDERS_MAX), '--snapshot-every', String(SNAPSHOT_EVERY)];
+    const role: string[] = [];
+    if (placement === 'standby') role.push('--lease-ms', String(leaseMs), ...(isFirst ? [] : ['--standby']));
+    if (placement === 'hosts')
+      role.push('--cluster', '--node', place.name, '--log-replicas', '3', '--lease-ms', String(leaseMs));
+    const process = VeritapeProcess.start(serveArguments(place.directory, urls, [...fixed, ...role, ...serve]), {
+      ...processOptions?.(place.name),
+      logFile: place.logFile,
+      onLine: (line) => this.#hear(process, line),
+    });
+    void process.ended.then((ending) => this.#hearEnd(process, ending));
+    return process;
+  }
+
+  readonly #takingOver = new Map<VeritapeProcess, number>();
+
+  #hear(process: VeritapeProcess, line: LogLine): void {
+    const member = this.members.find((one) => one.process === process);
+    const name = member?.name ?? 'a';
+    const now = performance.now();
+    switch (line.msg) {
+      case 'standing by':
+      case 'standing by again':
+        if (member !== undefined) member.role = 'standby';
+        break;
+      case 'taking over':
+        if (member !== undefined) member.role = 'taking over';
+        this.#takingOver.set(process, now);
+        this.#options.onEvent('recovery', `${name} takes over`);
+        break;
+      case 'ready': {
+        for (const other of this.members) if (other.role === 'primary') other.role = 'former';
+        if (member !== undefined) member.role = 'primary';
+        const epoch = Number(line['epoch']);
+        this.openings.push({ member: name, epoch, takingOverAt: this.#takingOver.get(process), readyAt: now });
+        this.#options.onEvent('recovery', `${name} serves, epoch ${epoch}`);
+        break;
+      }
+      case 'snapshot written':
+        this.#report(name, Number(line['sequence']), String(line['stateHash']));
+        break;
+    }
+  }
+
+  #hearEnd(process: VeritapeProcess, ending: Ending): void {
+    const member = this.members.find((one) => one.process === process);
+    if (member === undefined) return;
+    member.role = 'ended';
+    member.ending = ending;
+    const { code, signal, said } = ending;
+    const how = signal === null ? `ended with code ${code}${code === 0 ? '' : `: ${lastLineOf(said)}`}` : `is ended`;
+    this.#options.onEvent('note', `${member.name} ${how}`);
+    const closing = ending.result as { sequence?: unknown; stateHashes?: unknown } | undefined;
+    if (typeof closing?.sequence === 'number' && Array.isArray(closing.stateHashes))
+      for (const hash of closing.stateHashes) this.#report(member.name, closing.sequence, String(hash));
+  }
+
+  #report(name: string, sequence: number, stateHash: string): void {
+    this.#options.onState({ sequence, stateHash, by: name });
+  }
+
+  #roles(): string {
+    return this.members
+      .map(
+        ({ name, role, ending }) => `${name} is ${role}${ending === undefined ? '' : ` (${lastLineOf(ending.said)})`}`,
+      )
+      .join(', ');
+  }
+}
+
+/** Waits until something is so; rejects after a time with what it is instead. */
+export async function waitUntil(isSo: () => boolean, waitMsMax: number, otherwise: () => string): Promise<void> {
+  const until = performance.now() + waitMsMax;
+  while (!isSo()) {
+    if (performance.now() > until) throw new Error(otherwise());
+    await pause(LOOK_MS);
+  }
+}
+
+function lastLineOf(said: string): string {
+  return said.trim().split('\n').at(-1) ?? '';
+}

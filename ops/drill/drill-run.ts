@@ -1,0 +1,218 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Interruption } from '../cli/interruption.ts';
+import { EnvironmentFault } from '../exit-codes.ts';
+import { JournalAudit } from '../journal-audit.ts';
+import { AckTimeline } from './ack-timeline.ts';
+import type { Chance } from './chance.ts';
+import { DrillCluster, waitUntil } from './drill-cluster.ts';
+import { DrillLoad } from './drill-load.ts';
+import { DrillRound } from './drill-round.ts';
+import { JournalChecker } from './journal-check.ts';
+import { type JournalReport, pictureOf, ScenarioReport } from './report.ts';
+import type { Preparation, Scenario } from './scenario.ts';
+
+export interface DrillOptions {
+  /** Of all scenarios; each has a folder of its own in it. */
+  readonly folder: string;
+  readonly rounds: number;
+  readonly chance: Chance;
+  readonly clients: number;
+  readonly commandsPerSecond: number;
+  readonly leaseMs: number;
+  /** How long service may stay away before that breaks the promise. */
+  readonly patienceMs: number;
+  /** Journals stay also if nothing was wrong. */
+  readonly keep: boolean;
+  readonly interruption: Interruption;
+  readonly onProgress: (text: string) => void;
+}
+
+/** Commands of each client that are acknowledged before anything is done to the venue. */
+const COMMANDS_BEFORE = 200;
+const BEFORE_MS_MAX = 30_000;
+/** How long the load goes on once service is back, so that a picture shows it. */
+const AFTERWARDS_MS = 300;
+const SAME_END_MS_MAX = 30_000;
+
+/** Runs a scenario on a venue of its own, and says what came of it. Throws only what the caller has to know. */
+export async function runScenario(scenario: Scenario, options: DrillOptions): Promise<ScenarioReport> {
+  const folder = join(options.folder, scenario.name);
+  mkdirSync(folder, { recursive: true });
+  const report = new ScenarioReport(scenario, folder);
+  const preparation: Preparation = (await scenario.prepare?.(folder)) ?? {};
+  try {
+    if (preparation.lacking !== undefined) report.couldNotRun(preparation.lacking);
+    else await new Drill(scenario, options, preparation, folder, report).run();
+  } catch (error) {
+    if (!(error instanceof EnvironmentFault)) throw error;
+    report.couldNotRun(error.message);
+  } finally {
+    preparation.undo?.();
+  }
+  if (report.outcome === 'held' && !options.keep) rmSync(join(folder, 'venue'), { recursive: true, force: true });
+  await pictureOf(report);
+  return report;
+}
+
+class Drill {
+  readonly #scenario: Scenario;
+  readonly #options: DrillOptions;
+  readonly #preparation: Preparation;
+  readonly #folder: string;
+  readonly #report: ScenarioReport;
+  /** Rejects when somebody wants the drill to end. */
+  readonly #stopped: Promise<never>;
+  #timeline = new AckTimeline();
+  #checkers: JournalChecker[] = [];
+  #load: DrillLoad | undefined;
+
+  constructor(
+    scenario: Scenario,
+    options: DrillOptions,
+    preparation: Preparation,
+    folder: string,
+    report: ScenarioReport,
+  ) {
+    this.#scenario = scenario;
+    this.#options = options;
+    this.#preparation = preparation;
+    this.#folder = folder;
+    this.#report = report;
+    const { signal } = options.interruption;
+    this.#stopped = new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('interrupted')), { once: true });
+    });
+    this.#stopped.catch(() => undefined);
+  }
+
+  async run(): Promise<void> {
+    const { placement, processes, serve = [] } = this.#scenario;
+    const { serve: more = [], processOptions } = this.#preparation;
+    const { clients, commandsPerSecond, leaseMs, interruption, onProgress } = this.#options;
+    onProgress('starts its venue');
+    const cluster = await DrillCluster.start({
+      folder: this.#preparation.folder ?? join(this.#folder, 'venue'),
+      logFolder: this.#folder,
+      placement,
+      processes,
+      leaseMs,
+      serve: [...serve, ...more],
+      processOptions,
+      onEvent: (kind, text) => this.#timeline.mark(kind, text),
+      onState: (state) => {
+        for (const checker of this.#checkers) checker.report(state);
+      },
+    });
+    try {
+      const { before } = this.#preparation;
+      const load = await DrillLoad.open({ nats: cluster.clientUrl, clients, commandsPerSecond, told: before?.told });
+      this.#load = load;
+      // Also of clients that do not come back.
+      const absent = before?.told.filter((told) => !load.told.includes(told)) ?? [];
+      this.#checkers = cluster.directories.map((directory) => new JournalChecker(directory, [...load.told, ...absent]));
+      if (before !== undefined) for (const checker of this.#checkers) checker.report(before.state);
+      for (let round = 1; round <= this.#options.rounds && !interruption.requested; round++) {
+        await this.#round(cluster, load, round);
+      }
+      await this.#end(cluster);
+    } catch (error) {
+      if (error instanceof EnvironmentFault) throw error;
+      if (!interruption.requested) this.#report.broken(error instanceof Error ? error.message : String(error));
+    } finally {
+      await this.#load?.close();
+      await cluster.kill();
+    }
+    if (this.#report.outcome === 'broken') this.#checkWhatIsThere();
+    if (this.#load !== undefined) this.#report.refusals = this.#load.refusals;
+  }
+
+  async #round(cluster: DrillCluster, load: DrillLoad, number: number): Promise<void> {
+    const { chance, rounds, patienceMs, onProgress } = this.#options;
+    const told = (what: string): void => onProgress(rounds === 1 ? what : `round ${number} of ${rounds}: ${what}`);
+    const timeline = new AckTimeline();
+    this.#timeline = timeline;
+    const { means } = this.#preparation;
+    const round = new DrillRound({ cluster, load, timeline, chance: chance.fork(number), means, patienceMs });
+    try {
+      load.start(timeline);
+      told('under load');
+      await Promise.race([this.#underLoad(round), this.#stopped]);
+      told('waits for the last answers');
+      await Promise.race([load.stop(patienceMs), this.#stopped]);
+    } finally {
+      this.#report.takeRound(round);
+    }
+    await cluster.full();
+    told('checks the journals');
+    await this.#check();
+    load.forget();
+  }
+
+  async #underLoad(round: DrillRound): Promise<void> {
+    await round.load.acknowledgedMore(COMMANDS_BEFORE, BEFORE_MS_MAX);
+    await this.#scenario.round(round);
+    await round.resumed();
+    await round.pause(AFTERWARDS_MS);
+  }
+
+  /** Compares what clients were told with every journal, up to the end that all of them have. */
+  async #check(): Promise<void> {
+    const told = this.#load?.sequenceMax ?? 0;
+    await waitUntil(
+      () => {
+        for (const checker of this.#checkers) checker.advance();
+        const [first] = this.#checkers;
+        return this.#checkers.every(({ last }) => (last?.block ?? 0) === (first?.last?.block ?? 0));
+      },
+      SAME_END_MS_MAX,
+      () => {
+        const ends = this.#checkers.map(({ directory, last }) => `${directory} ends with block ${last?.block ?? 0}`);
+        return `the journals do not have the same end after ${SAME_END_MS_MAX} ms: ${ends.join(', ')}`;
+      },
+    );
+    this.#report.takeChecks(this.#checkers);
+    const [one] = this.#checkers;
+    for (const checker of this.#checkers) {
+      if (checker.sequence < told)
+        this.#report.find(`lost: ${checker.directory} ends at sequence ${checker.sequence}, clients were told ${told}`);
+      if (one?.last !== undefined && checker.last?.hash.equals(one.last.hash) === false)
+        this.#report.find(`contradicted: ${checker.directory} is another chain than ${one.directory}`);
+    }
+  }
+
+  /** Ends the venue in good order, and audits what it leaves. */
+  async #end(cluster: DrillCluster): Promise<void> {
+    this.#options.onProgress('ends its venue');
+    const serving = cluster.primary;
+    await cluster.stop();
+    const { code, said } = serving.ending ?? { code: null, said: '' };
+    if (code !== 0) throw new Error(`${serving.name} was told to end, and ended with code ${code}: ${said.trim()}`);
+    await this.#check();
+    this.#options.onProgress('audits the journals');
+    for (const checker of this.#checkers) this.#report.takeJournal(await this.#audit(checker));
+  }
+
+  async #audit(checker: JournalChecker): Promise<JournalReport> {
+    const audit = new JournalAudit(checker.directory);
+    await audit.run(this.#options.interruption);
+    const stateHash = checker.stateHash();
+    for (const { text } of audit.findings) this.#report.find(`contradicted: an audit of ${checker.directory}: ${text}`);
+    if (audit.stateHash !== stateHash && audit.findings.length === 0)
+      this.#report.find(`contradicted: an audit comes to state hash ${audit.stateHash}, the drill to ${stateHash}`);
+    const { sequence, statesCompared, directory } = checker;
+    return { directory, sequence, stateHash, statesCompared, snapshotsCompared: audit.snapshotsCompared };
+  }
+
+  /** After something went wrong: what the journals hold is compared all the same. */
+  #checkWhatIsThere(): void {
+    for (const checker of this.#checkers) {
+      try {
+        checker.advance();
+      } catch (error) {
+        this.#report.find(`${checker.directory}: ${error instanceof Error ? error.message : error}`);
+      }
+    }
+    this.#report.takeChecks(this.#checkers);
+  }
+}

@@ -1,0 +1,200 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BIN_MS, type Gap, type TimelineEvent } from './ack-timeline.ts';
+import type { Refusals } from './drill-load.ts';
+import type { DrillRound, TakeOver } from './drill-round.ts';
+import type { JournalCheck, JournalChecker } from './journal-check.ts';
+import { pngOf } from './png.ts';
+import type { Scenario } from './scenario.ts';
+import { type TimelineData, timelinePicture } from './timeline-picture.ts';
+
+const FINDINGS_MAX = 20;
+
+/** `held`: everything that was promised. `could not run`: this machine lacks something, or refused. */
+export type Outcome = 'held' | 'broken' | 'could not run';
+
+export interface Spread {
+  readonly samples: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface JournalReport {
+  readonly directory: string;
+  readonly sequence: number;
+  /** Of the drill's replay, the audit's, and what the processes said. */
+  readonly stateHash: string;
+  /** State hashes that processes reported and that a replay was compared with. */
+  readonly statesCompared: number;
+  readonly snapshotsCompared: number;
+}
+
+interface RoundReport {
+  readonly acknowledged: number;
+  readonly gap: Gap;
+  readonly takeOvers: readonly TakeOver[];
+  readonly events: readonly TimelineEvent[];
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+/** What came of the rounds of a scenario. Grows as they are played. */
+export class ScenarioReport {
+  readonly scenario: Scenario;
+  readonly folder: string;
+  readonly rounds: RoundReport[] = [];
+  readonly journals: JournalReport[] = [];
+  /** Differences between what was told and what is there, in words. */
+  readonly findings: string[] = [];
+  readonly pictures: string[] = [];
+  outcome: Outcome = 'held';
+  why: string | undefined;
+  refusals: Refusals = { refused: 0, unanswered: 0 };
+  /** Of the round with the longest time without acknowledgements; of the last one if something went wrong in it. */
+  timeline: TimelineData | undefined;
+  #check: JournalCheck = NOTHING;
+
+  constructor(scenario: Scenario, folder: string) {
+    this.scenario = scenario;
+    this.folder = folder;
+  }
+
+  get check(): JournalCheck {
+    return this.#check;
+  }
+
+  couldNotRun(why: string): void {
+    this.outcome = 'could not run';
+    this.why = why;
+  }
+
+  broken(why: string): void {
+    this.outcome = 'broken';
+    this.why ??= why;
+  }
+
+  /** A difference; with it the promise is broken. */
+  find(text: string): void {
+    this.broken(text);
+    if (this.findings.length < FINDINGS_MAX && !this.findings.includes(text)) this.findings.push(text);
+  }
+
+  takeRound({ timeline, takeOvers, figures }: DrillRound): void {
+    const gap = timeline.longestGap;
+    const longestBefore = Math.max(-1, ...this.rounds.map((round) => lengthOf(round.gap)));
+    this.rounds.push({ acknowledged: timeline.count, gap, takeOvers, events: timeline.events, figures });
+    if (lengthOf(gap) > longestBefore) {
+      const title = `${this.scenario.name}, round ${this.rounds.length}`;
+      this.timeline = { title, binMs: BIN_MS, acks: [...timeline.bins()], events: timeline.events, gap };
+    }
+  }
+
+  takeChecks(checkers: readonly JournalChecker[]): void {
+    const checks = checkers.map((checker) => checker.check());
+    const most = (field: keyof JournalCheck): number => Math.max(0, ...checks.map((check) => check[field]));
+    this.#check = {
+      acknowledged: most('acknowledged'),
+      handled: most('handled'),
+      passedOver: most('passedOver'),
+      lost: most('lost'),
+      duplicated: most('duplicated'),
+      reordered: most('reordered'),
+      contradicted: most('contradicted'),
+    };
+    for (const checker of checkers) for (const text of checker.findings) this.find(text);
+    const { lost, duplicated, reordered, contradicted } = this.#check;
+    if (lost + duplicated + reordered + contradicted > 0) this.broken('what clients were told is not what is there');
+  }
+
+  takeJournal(journal: JournalReport): void {
+    this.journals.push(journal);
+  }
+
+  /** The longest time without acknowledgements, in ms. */
+  get longestGapMs(): number {
+    return Math.round(Math.max(0, ...this.rounds.map((round) => lengthOf(round.gap))));
+  }
+
+  /** From the failure to the first acknowledgement by the new primary; undefined if there was no take-over. */
+  get takeOverMs(): Spread | undefined {
+    return spreadOf(this.#takeOvers.map((one) => one.acknowledgedMs));
+  }
+
+  /** Figures that the scenario gives, the largest of all rounds. */
+  get figures(): Record<string, number> {
+    const figures: Record<string, number> = {};
+    for (const round of this.rounds)
+      for (const [name, value] of Object.entries(round.figures)) figures[name] = Math.max(figures[name] ?? 0, value);
+    return figures;
+  }
+
+  get #takeOvers(): TakeOver[] {
+    return this.rounds.flatMap((round) => round.takeOvers);
+  }
+
+  /** For programs. */
+  json(): object {
+    const { name, what, promise, placement, processes } = this.scenario;
+    const detected = this.#takeOvers.flatMap(({ detectedMs }) => (detectedMs === undefined ? [] : [detectedMs]));
+    return {
+      scenario: name,
+      what,
+      promise,
+      placement,
+      processes,
+      outcome: this.outcome,
+      why: this.why ?? null,
+      rounds: this.rounds.length,
+      ...this.#check,
+      ...this.refusals,
+      takeOverMs: this.takeOverMs ?? null,
+      detectedMs: spreadOf(detected) ?? null,
+      readyMs: spreadOf(this.#takeOvers.map((one) => one.readyMs)) ?? null,
+      longestGapMs: this.longestGapMs,
+      figures: this.figures,
+      journals: this.journals,
+      findings: this.findings,
+      folder: this.folder,
+      pictures: this.pictures,
+      eachRound: this.rounds,
+      timeline: this.timeline ?? null,
+    };
+  }
+}
+
+const NOTHING: JournalCheck = {
+  acknowledged: 0,
+  handled: 0,
+  passedOver: 0,
+  lost: 0,
+  duplicated: 0,
+  reordered: 0,
+  contradicted: 0,
+};
+
+/** Writes the timeline of a scenario as pictures and as numbers, beside its logs. */
+export async function pictureOf(report: ScenarioReport): Promise<void> {
+  if (report.timeline === undefined) return;
+  const picture = timelinePicture(report.timeline);
+  for (const [ending, content] of [
+    ['svg', picture.svg()],
+    ['png', pngOf(picture.pixels())],
+    ['json', `${JSON.stringify(report.timeline)}\n`],
+  ] as const) {
+    const path = join(report.folder, `timeline.${ending}`);
+    writeFileSync(path, content);
+    report.pictures.push(path);
+  }
+}
+
+function lengthOf({ fromMs, toMs }: Gap): number {
+  return toMs - fromMs;
+}
+
+/** Percentiles by nearest rank, rounded to milliseconds. */
+export function spreadOf(samples: readonly number[]): Spread | undefined {
+  if (samples.length === 0) return undefined;
+  const sorted = samples.toSorted((a, b) => a - b).map(Math.round);
+  const at = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number;
+  return { samples: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+}

@@ -1,0 +1,50 @@
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { isReply, type Refusal, readReply, replyEpoch } from '../sequencer/messages.ts';
+import { primarySubject } from '../sequencer/nats-gateway.ts';
+import type { ReplyInbox } from './reply-inbox.ts';
+
+/** A server that took over answers what it was sent meanwhile within this time; what has no answer then is asked again. */
+const SETTLE_MS = 100;
+
+/**
+ * Which server a client has heard of last, by its epoch. For a moment two may hear the same request: one that has taken over,
+ * and one that does not know yet that it was fenced. That one can not acknowledge anything, but it may refuse, by a state that
+ * is not the venue's any more. Once the client has heard of the newer one, it takes no refusal of an older one.
+ */
+export class PrimaryEpoch {
+  #highest = 0;
+
+  /** Has the inbox ask again, through its clients, what a server that is gone has left unanswered. */
+  follow(connection: NatsConnection, shard: number, inbox: ReplyInbox): void {
+    connection.subscribe(primarySubject(shard), {
+      callback: (error, message) => {
+        if (error !== null) return;
+        const { epoch, complete } = readAnnouncement(message);
+        if (!(epoch > this.#highest)) return;
+        this.#highest = epoch;
+        if (complete) return;
+        const before = inbox.asked;
+        setTimeout(() => inbox.giveUp(before, 'another server has taken over'), SETTLE_MS).unref();
+      },
+    });
+  }
+
+  /** Reads a reply. Throws what is no reply, or is a refusal of a server that was fenced: ask again. */
+  read(bytes: Uint8Array): Uint32Array | Refusal {
+    const epoch = isReply(bytes) ? replyEpoch(bytes) : 0;
+    const reply = readReply(bytes);
+    if (!(reply instanceof Uint32Array) && epoch !== 0 && epoch < this.#highest)
+      throw new Error(`refused by a server that was fenced: ${reply.error}`);
+    this.#highest = Math.max(this.#highest, epoch);
+    return reply;
+  }
+}
+
+function readAnnouncement(message: Msg): { readonly epoch: number; readonly complete: boolean } {
+  try {
+    const { epoch, complete } = message.json() as { epoch?: unknown; complete?: unknown };
+    return { epoch: Number(epoch), complete: complete === true };
+  } catch {
+    return { epoch: 0, complete: false };
+  }
+}

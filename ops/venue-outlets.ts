@@ -1,0 +1,156 @@
+import { BlockLookup } from '../journal/block-lookup.ts';
+import { JournalError } from '../journal/findings.ts';
+import { encodeGenesis } from '../journal/genesis.ts';
+import { JournalReader } from '../journal/reader.ts';
+import type { ChainPoint } from '../journal/segments.ts';
+import { DIGEST_EVERY } from '../replicas/event-digest.ts';
+import { BlockMulticast, type MulticastCounts } from '../sequencer/block-multicast.ts';
+import type { CommandPort } from '../sequencer/command-port.ts';
+import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
+import { connectNats, NatsGateway, type NatsGatewayOptions, type NatsLink } from '../sequencer/nats-gateway.ts';
+import type { OpenSession } from '../sequencer/open-sessions.ts';
+import type { PipelineMemory } from '../sequencer/pipeline.ts';
+import type { StateLedger } from '../sequencer/venue-state.ts';
+import { DurablePlace } from './durable-place.ts';
+import { EnvironmentFault } from './exit-codes.ts';
+import type { Notice } from './venue.ts';
+
+/** How a venue joins NATS. */
+export interface VenueNats extends Pick<NatsGatewayOptions, 'tokens' | 'onStatus'> {
+  readonly connection: Parameters<typeof connectNats>[0];
+}
+
+export interface OutletsOptions {
+  readonly directory: string;
+  readonly nats: VenueNats | undefined;
+  readonly multicast: MulticastOptions | undefined;
+  readonly notice: (notice: Notice) => void;
+  readonly failed: (error: Error) => void;
+}
+
+/** What the outlets tell of a venue that serves. */
+export interface ServingVenue {
+  readonly shard: number;
+  readonly epoch: number;
+  readonly memory: PipelineMemory;
+  /** Where the journal ended when the venue was opened. */
+  readonly start: Pick<ChainPoint, 'block' | 'sequence' | 'hash'>;
+  readonly port: CommandPort;
+  readonly sessions: readonly OpenSession[];
+  readonly ledger: StateLedger;
+  readonly info: () => object;
+}
+
+/** Where a venue's answers, events and blocks go out: NATS and, if asked for, datagrams. */
+export class VenueOutlets {
+  readonly #options: OutletsOptions;
+  #link: NatsLink | undefined;
+  #reader: JournalReader | undefined;
+  #gateway: NatsGateway | undefined;
+  #multicast: BlockMulticast | undefined;
+
+  constructor(options: OutletsOptions) {
+    this.#options = options;
+  }
+
+  get gateway(): NatsGateway | undefined {
+    return this.#gateway;
+  }
+
+  get multicastCounts(): MulticastCounts | undefined {
+    return this.#multicast?.counts;
+  }
+
+  /** The connection to NATS, made before there is anything to serve. There must be a journal. */
+  async connect(shard: number): Promise<NatsLink | undefined> {
+    const { nats } = this.#options;
+    if (nats === undefined) return undefined;
+    this.#reader ??= JournalReader.open(this.#options.directory, { unflushed: true });
+    this.#link ??= await connectNats(nats.connection, shard).catch((error: unknown) => {
+      throw this.#natsFault(error);
+    });
+    return this.#link;
+  }
+
+  /** Resolves when clients are served. */
+  async open(venue: ServingVenue): Promise<void> {
+    const { multicast } = this.#options;
+    if (multicast !== undefined) this.#multicast = await this.#openMulticast(multicast);
+    const link = await this.connect(venue.shard);
+    const reader = this.#reader;
+    if (link !== undefined && reader !== undefined) this.#gateway = await this.#openGateway(venue, link, reader);
+  }
+
+  /** Lets a durable block out to readers on other hosts. */
+  publishBlock(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#gateway?.publishBlock(bytes);
+    // The NATS client keeps the bytes until it has written them, so with NATS the datagrams are made of a copy.
+    this.#multicast?.send(this.#gateway === undefined ? bytes : new Uint8Array(bytes));
+  }
+
+  /** Sends what is waiting and leaves. */
+  async close(): Promise<void> {
+    await Promise.all([this.#gateway?.close() ?? this.#link?.connection.close(), this.#multicast?.close()]);
+  }
+
+  async #openGateway(venue: ServingVenue, link: NatsLink, reader: JournalReader): Promise<NatsGateway> {
+    const { notice, nats } = this.#options;
+    const lookup = new BlockLookup(reader);
+    const place = new DurablePlace(venue.memory, venue.start);
+    const { shard, epoch, port, sessions, info, ledger } = venue;
+    const options: NatsGatewayOptions = {
+      ...{ shard, epoch, port, sessions, info },
+      tokens: nats?.tokens,
+      genesis: encodeGenesis(reader.genesis),
+      state: (after) => ({
+        shard,
+        genesisHash: reader.genesisHash.toString('hex'),
+        epoch,
+        ...place.read(),
+        digestEvery: DIGEST_EVERY,
+        ...ledger.after(after),
+      }),
+      firstBlock: () => reader.firstBlock,
+      readBlock: (block) => {
+        // In this process the reader sees a block before it is on disk.
+        if (block > place.block) return undefined;
+        try {
+          const view = lookup.read(block);
+          return view === undefined ? undefined : new Uint8Array(view.bytes);
+        } catch (error) {
+          if (!(error instanceof JournalError)) throw error;
+          notice({ level: 'warn', text: 'block can not be read', fields: { block, why: error.message } });
+          return undefined;
+        }
+      },
+      onLost: (error) => this.#options.failed(this.#natsFault(error)),
+      onStatus: (status) => {
+        const level = status === 'disconnect' || status === 'error' ? 'warn' : 'info';
+        // An outage is told when it begins and when it ends, not at every attempt in between.
+        if (status !== 'reconnecting' && status !== 'ping') notice({ level, text: 'nats', fields: { status } });
+        nats?.onStatus?.(status);
+      },
+    };
+    return NatsGateway.open(options, link).catch((error: unknown) => {
+      throw this.#natsFault(error);
+    });
+  }
+
+  #openMulticast(options: MulticastOptions): Promise<BlockMulticast> {
+    const place = `multicast to ${options.address}:${options.port}`;
+    return BlockMulticast.open(options, (why) =>
+      this.#options.notice({ level: 'warn', text: 'datagrams are not sent', fields: { to: place, why } }),
+    ).catch((error: unknown) => {
+      throw new EnvironmentFault(`${place}: ${messageOf(error)}`);
+    });
+  }
+
+  #natsFault(error: unknown): Error {
+    const servers = this.#options.nats?.connection.servers ?? '127.0.0.1:4222';
+    return new EnvironmentFault(`NATS at ${servers}: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto';
+import { COMMAND_WORD, COMMAND_WORDS, Op } from '../journal/commands.ts';
+import type { CommandPort, EventListener } from './command-port.ts';
+import {
+  type AnswerSink,
+  checkRequest,
+  isRefusal,
+  MESSAGE_COMMANDS_MAX,
+  MESSAGE_HEADER_BYTES,
+  type Refusal,
+  type RequestHeader,
+} from './messages.ts';
+import type { OpenSessions } from './open-sessions.ts';
+
+/** Carries a client's token in a request. */
+export const TOKEN_HEADER = 'Veritape-Token';
+/** The administrator's account; its token may act for every account. */
+const ADMINISTRATOR = 0;
+
+/** One bit for each kind of command that is passed on. */
+const OPS_TAKEN = [
+  Op.new,
+  Op.cancel,
+  Op.reduce,
+  Op.replace,
+  Op.massCancel,
+  Op.massStatus,
+  Op.moveIn,
+  Op.moveOut,
+  Op.instrumentCreate,
+  Op.instrumentUpdate,
+  Op.instrumentAssign,
+  Op.sessionOpen,
+  Op.sessionClose,
+].reduce((bits, op) => bits | (1 << op), 0);
+
+/** Tokens are compared by digest, so that nothing is learnt from how long a comparison takes. */
+export function tokenDigest(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}
+
+/** Messages taken, commands in them, messages refused, and those answered `busy`. */
+export interface IntakeCounts {
+  requests: number;
+  commands: number;
+  refused: number;
+  busy: number;
+}
+
+/**
+ * What a gateway does with a request before and while it puts it into the sequence: shape, rights, order. Knows nothing of
+ * networks, and has no clock and no timer: a simulator runs the same code.
+ */
+export class RequestIntake {
+  readonly counts: IntakeCounts = { requests: 0, commands: 0, refused: 0, busy: 0 };
+  readonly #port: CommandPort;
+  readonly #sessions: OpenSessions;
+  readonly #tokens: ReadonlyMap<string, ReadonlySet<number>> | undefined;
+  readonly #scratch = new Uint32Array(MESSAGE_COMMANDS_MAX * COMMAND_WORDS);
+  readonly #scratchBytes = new Uint8Array(this.#scratch.buffer);
+
+  /** @param tokens accounts that each token may act for, by {@link tokenDigest}; without it everybody may for every one */
+  constructor(port: CommandPort, sessions: OpenSessions, tokens?: ReadonlyMap<string, ReadonlySet<number>>) {
+    this.#port = port;
+    this.#sessions = sessions;
+    this.#tokens = tokens;
+  }
+
+  /** To be called with the events that are let out. */
+  readonly take: EventListener = (words, mask, from, count) => this.#sessions.take(words, mask, from, count);
+
+  /** Passes a request on to the sequencer, or says why not. */
+  pass(bytes: Uint8Array, token: string | undefined, sink: AnswerSink): Refusal | undefined {
+    const refusal = this.#pass(bytes, token ?? '', sink);
+    if (refusal?.error === 'busy') this.counts.busy++;
+    else if (refusal !== undefined) this.counts.refused++;
+    return refusal;
+  }
+
+  #pass(bytes: Uint8Array, token: string, sink: AnswerSink): Refusal | undefined {
+    const header = checkRequest(bytes);
+    if (isRefusal(header)) return header;
+    const { refusal: why } = this.#port;
+    if (why !== undefined) return { error: 'unavailable', field: 'venue', value: 'refuses', rule: why };
+    this.#scratchBytes.set(bytes.subarray(MESSAGE_HEADER_BYTES));
+    const refusal = this.#checkRecords(header) ?? this.#authorize(token, header) ?? this.#checkOrder(header);
+    if (refusal !== undefined) return refusal;
+    const { count, session, firstRequest } = header;
+    const outcome = this.#port.submit(this.#scratch, 0, count, session, firstRequest, sink);
+    if (outcome === 'busy')
+      return { error: 'busy', field: 'count', value: count, rule: 'the input ring is full; send the message again' };
+    this.counts.requests++;
+    this.counts.commands += count;
+    if (session !== 0) this.#sessions.pass(session, firstRequest + count);
+    return undefined;
+  }
+
+  #checkRecords(header: RequestHeader): Refusal | undefined {
+    for (let index = 0; index < header.count; index++) {
+      const op = (this.#scratch[index * COMMAND_WORDS] as number) & 255;
+      if (op > 31 || (OPS_TAKEN & (1 << op)) === 0)
+        return {
+          error: 'malformed',
+          field: `commands[${index}].op`,
+          value: op,
+          rule: 'a kind of command that this version takes',
+        };
+      if ((op === Op.sessionOpen) !== (header.session === 0)) {
+        return {
+          error: 'malformed',
+          field: 'session',
+          value: header.session,
+          rule: 'sessions are opened without a session, and every other command needs one',
+        };
+      }
+    }
+    return undefined;
+  }
+
+  #authorize(token: string, header: RequestHeader): Refusal | undefined {
+    if (this.#tokens === undefined) return undefined;
+    const accounts = this.#tokens.get(tokenDigest(token));
+    if (accounts === undefined) {
+      return {
+        error: 'unauthorized',
+        field: TOKEN_HEADER,
+        value: token === '' ? 'missing' : 'unknown',
+        rule: 'a token that the venue knows',
+      };
+    }
+    if (accounts.has(ADMINISTRATOR)) return undefined;
+    // Whoever may use a session of the administrator's may act for every account.
+    const owner = this.#sessions.accountOf(header.session);
+    if (header.session !== 0 && (owner === undefined || !accounts.has(owner))) {
+      return {
+        error: 'unauthorized',
+        field: 'session',
+        value: header.session,
+        rule: 'an open session of an account that the token may act for',
+      };
+    }
+    for (let index = 0; index < header.count; index++) {
+      const account = this.#scratch[index * COMMAND_WORDS + COMMAND_WORD.account] as number;
+      if (!accounts.has(account)) {
+        return {
+          error: 'unauthorized',
+          field: `commands[${index}].account`,
+          value: account,
+          rule: 'an account that the token may act for',
+        };
+      }
+    }
+    return undefined;
+  }
+
+  /** Refuses what would leave a gap, so that a client whose message was answered `busy` can send the rest again in order. */
+  #checkOrder(header: RequestHeader): Refusal | undefined {
+    const next = this.#sessions.nextOf(header.session);
+    if (next === undefined || header.firstRequest <= next) return undefined;
+    return {
+      error: 'requestGap',
+      field: 'firstRequest',
+      value: header.firstRequest,
+      rule: `at most ${next}, the next of its session`,
+    };
+  }
+}

@@ -1,0 +1,82 @@
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { encodeRefusal } from './messages.ts';
+
+/** Requests that a standby keeps while it takes over; of more, each is answered `busy`. */
+const HELD_REQUESTS_MAX = 16_384;
+const HELD_BYTES_MAX = 64 * 2 ** 20;
+
+const BUSY = encodeRefusal({
+  error: 'busy',
+  field: 'requests',
+  value: HELD_REQUESTS_MAX,
+  rule: 'no more wait while the venue is taken over; send the message again',
+});
+
+/**
+ * The requests of clients as they come from NATS. A server that is about to take over holds them until it serves, so that
+ * clients need not send again; one that hands over leaves them to the next, which holds them by then. What both get is handled
+ * once: requests are numbered.
+ */
+export class RequestSubscription {
+  readonly #connection: NatsConnection;
+  readonly #subject: string;
+  readonly #held: Msg[] = [];
+  #heldBytes = 0;
+  #subscription: Subscription | undefined;
+  #handle: ((message: Msg) => void) | undefined;
+  #left = false;
+
+  constructor(connection: NatsConnection, subject: string) {
+    this.#connection = connection;
+    this.#subject = subject;
+  }
+
+  get isHolding(): boolean {
+    return this.#subscription !== undefined && this.#handle === undefined;
+  }
+
+  /** From here on requests are kept. The server has them sent here once the connection is flushed. */
+  hold(): void {
+    this.#subscription ??= this.#connection.subscribe(this.#subject, {
+      callback: (error, message) => {
+        if (error === null) this.#hear(message);
+      },
+    });
+  }
+
+  /** Gives what was kept, and then each request as it comes, to `handle`. */
+  take(handle: (message: Msg) => void): void {
+    this.#handle = handle;
+    this.hold();
+    this.#heldBytes = 0;
+    for (const message of this.#held.splice(0)) this.#hear(message);
+  }
+
+  /** Forgets what was kept, and wants no more. */
+  drop(): void {
+    this.#subscription?.unsubscribe();
+    this.#subscription = undefined;
+    this.#held.length = 0;
+    this.#heldBytes = 0;
+  }
+
+  /** From here on requests are another server's to answer. */
+  leave(): void {
+    this.#left = true;
+  }
+
+  #hear(message: Msg): void {
+    if (this.#left) return;
+    try {
+      if (this.#handle !== undefined) return this.#handle(message);
+      if (this.#held.length === HELD_REQUESTS_MAX || this.#heldBytes + message.data.length > HELD_BYTES_MAX) {
+        message.respond(BUSY);
+        return;
+      }
+      this.#heldBytes += message.data.length;
+      this.#held.push(message);
+    } catch {
+      // The client library stops reading from the server when a callback throws. Whoever asked asks again.
+    }
+  }
+}

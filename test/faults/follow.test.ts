@@ -1,0 +1,182 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { JournalReader } from '../../journal/reader.ts';
+import { checkJournal } from '../../ops/drill/journal-check.ts';
+import { LoadedClient } from '../../ops/drill/loaded-client.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
+import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import type { FollowerStatus } from '../../ops/venue-follower.ts';
+import { peersSubject } from '../../sequencer/block-peers.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+
+const CLIENTS = 2;
+const SNAPSHOT_EVERY = ['--snapshot-every', '10000'];
+const SEGMENTS = ['--segment-bytes', String(4 * 2 ** 20)];
+const TEST_MS_MAX = 120_000;
+
+let nats: OwnNatsServer;
+let connection: NatsConnection;
+const clients: LoadedClient[] = [];
+
+beforeEach(async () => {
+  nats = await startNatsServer();
+  connection = await connect({ ...natsConnectionOptions(nats.url), maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await endAllProcesses();
+  await connection.close();
+  await nats.stop();
+});
+afterAll(removeTemporaryFolders);
+
+function follow(directory: string, ...more: readonly string[]): VeritapeProcess {
+  const fixed = ['--dir', directory, '--nats', nats.url, '--id', 'far', '--json', '--report-every', '1'];
+  return VeritapeProcess.run('follow', ...fixed, ...SEGMENTS, ...SNAPSHOT_EVERY, ...more);
+}
+
+/** What the follower tells of itself; waits until it is as wanted. */
+async function statusOf(
+  follower: VeritapeProcess,
+  isWanted: (status: FollowerStatus) => boolean,
+): Promise<FollowerStatus> {
+  for (;;) {
+    const status = await connection
+      .request(peersSubject(0), '', { timeout: 500 })
+      .then((reply) => reply.json<FollowerStatus>())
+      .catch(() => undefined);
+    if (status !== undefined && isWanted(status)) return status;
+    const ended = await Promise.race([follower.ended, pause(20, undefined)]);
+    if (ended !== undefined) throw new Error(`the follower ended: ${JSON.stringify(ended)}`);
+  }
+}
+
+test(
+  'under load, over its own death, a take-over, the venue’s death and an outage of NATS, a copy misses nothing',
+  async () => {
+    const [dir, copy] = [temporaryFolder(), temporaryFolder()];
+    const serve = (...more: string[]): VeritapeProcess =>
+      VeritapeProcess.serve(dir, nats.url, ...SNAPSHOT_EVERY, ...more);
+    let venue = serve();
+    await venue.ready();
+    for (let account = 1; account <= CLIENTS; account++) clients.push(await LoadedClient.open(nats.url, account));
+    for (const client of clients) client.start();
+    const load = async (count = 300): Promise<void> => {
+      await Promise.all(clients.map((client) => client.acknowledgedMore(count)));
+    };
+
+    let follower = follow(copy);
+    await follower.logged('caught up');
+    await load();
+    expect(await follower.end('SIGKILL')).toMatchObject({ signal: 'SIGKILL', said: '' });
+    await load();
+    follower = follow(copy);
+    await follower.logged('caught up');
+
+    const fenced = venue;
+    venue = serve('--take-over');
+    await venue.ready();
+    await load();
+    expect(await fenced.end()).toMatchObject({ code: 3 });
+    await load();
+    await venue.end('SIGKILL');
+    venue = serve();
+    await venue.ready();
+    await load();
+
+    await nats.stop('SIGKILL');
+    nats = await startNatsServer(nats.port);
+    await load();
+    // While it grows.
+    const audit = await VeritapeProcess.run('audit', copy, '--json').end();
+    expect(audit).toMatchObject({ code: 0, result: { good: true, complete: true } });
+    await load();
+    await Promise.all(clients.map((client) => client.stop()));
+    const sequence = Math.max(...clients.map(({ told }) => told.sequenceMax));
+    await statusOf(follower, (status) => status.sequence >= sequence && status.agreed.block === status.block);
+    const ending = await follower.end('SIGTERM');
+    const closing = closingOf(await venue.end('SIGTERM'));
+
+    const { check, stateHash } = checkJournal(
+      copy,
+      clients.map((client) => client.told),
+    );
+    expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+    const original = JournalReader.open(dir);
+    const { last } = JournalReader.open(copy);
+    expect(last).toEqual(original.last);
+    expect(last.epoch).toBe(3);
+    expect(ending).toMatchObject({
+      code: 0,
+      said: '',
+      result: { why: 'stopped', sequence: closing.sequence, stateHash, chainHash: last.hash.toString('hex') },
+    });
+    expect(closing.stateHashes).toEqual([stateHash, stateHash]);
+    const { agreed, reader } = ending.result as FollowerStatus & { reader: { refused: number } };
+    expect(agreed.digests).toBeGreaterThan(0);
+    expect(reader.refused).toBe(0);
+    const shown = (directory: string): string =>
+      spawnSync(process.execPath, ['ops/veritape.ts', 'inspect', directory, '--json'], { encoding: 'utf8' }).stdout;
+    expect(JSON.parse(shown(copy))).toMatchObject({ blocks: (JSON.parse(shown(dir)) as { blocks: number }).blocks });
+  },
+  TEST_MS_MAX,
+);
+
+test(
+  'a venue that was put back to an earlier journal ends its follower with exit code 1, in words and as JSON',
+  async () => {
+    const [dir, copy] = [temporaryFolder(), temporaryFolder()];
+    let venue = VeritapeProcess.serve(dir, nats.url);
+    await venue.ready();
+    clients.push(await LoadedClient.open(nats.url, 1));
+    await venue.end('SIGTERM');
+    const kept = temporaryFolder();
+    cpSync(dir, kept, { recursive: true });
+    venue = VeritapeProcess.serve(dir, nats.url);
+    for (const client of clients) client.start();
+    await Promise.all(clients.map((client) => client.acknowledgedMore(200)));
+    const caught = await follow(copy, '--exit-when-caught-up').end();
+    expect(caught).toMatchObject({ code: 0, result: { why: 'caughtUp', agreed: { block: expect.any(Number) } } });
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await venue.end('SIGKILL');
+    rmSync(dir, { recursive: true });
+    venue = VeritapeProcess.serve(kept, nats.url);
+    await venue.ready();
+    const refused = await follow(copy).end();
+    expect(refused).toMatchObject({
+      code: 1,
+      said: '',
+      result: { why: 'disagreement', disagreement: expect.stringContaining("the venue's journal ends with block") },
+    });
+  },
+  TEST_MS_MAX,
+);
+
+test('wrong usage, a server that is away, and a venue that nobody hears of end with one line and their code', async () => {
+  const run = (...args: string[]): Promise<{ code: number | null; said: string }> =>
+    VeritapeProcess.run('follow', '--dir', temporaryFolder(), ...args).end();
+  const [mandatory, prefix, alone, away, nobody] = await Promise.all([
+    run(),
+    run('--nats', nats.url, '--publish', 'veritape'),
+    run('--nats', nats.url, '--publish-executions'),
+    run('--nats', 'nats://127.0.0.1:9'),
+    run('--nats', nats.url, '--give-up', '0.5'),
+  ]);
+  expect(mandatory).toMatchObject({ code: 2, said: expect.stringContaining("required option '--nats <url>'") });
+  expect(prefix).toMatchObject({
+    code: 2,
+    said: expect.stringMatching(/^veritape follow: publish: "veritape": the venue's own/),
+  });
+  expect(alone).toMatchObject({
+    code: 2,
+    said: expect.stringMatching(/^veritape follow: publish-executions: true: is of use/),
+  });
+  expect(away).toMatchObject({ code: 3, said: 'veritape follow: NATS at 127.0.0.1:9: connection refused\n' });
+  expect(nobody).toMatchObject({
+    code: 3,
+    said: expect.stringMatching(/^veritape follow: nobody told the genesis record of shard 0 for \d+ s\n$/),
+  });
+});

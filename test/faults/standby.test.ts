@@ -1,0 +1,256 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { JournalReader } from '../../journal/reader.ts';
+import { checkJournal } from '../../ops/drill/journal-check.ts';
+import { LoadedClient } from '../../ops/drill/loaded-client.ts';
+import { closingOf, endAllProcesses, type LogLine, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
+import type { HandoverResult } from '../../ops/handover.ts';
+import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+
+/** More rounds by VERITAPE_STANDBY_ROUNDS, which then also prints how long take-overs took. */
+const ROUNDS = Number(process.env['VERITAPE_STANDBY_ROUNDS'] ?? 3);
+const ROUND_MS_MAX = 20_000;
+const CLIENTS = 3;
+const LEASE_MS = 500;
+const NOTHING_WRONG = { lost: 0, duplicated: 0, reordered: 0, contradicted: 0 };
+
+let nats: OwnNatsServer;
+let dir = '';
+const clients: LoadedClient[] = [];
+
+beforeEach(async () => {
+  nats = await startNatsServer();
+  dir = temporaryFolder();
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await endAllProcesses();
+  await nats.stop();
+});
+afterAll(removeTemporaryFolders);
+
+function serve(...more: string[]): VeritapeProcess {
+  return VeritapeProcess.serve(dir, nats.url, '--lease-ms', String(LEASE_MS), ...more);
+}
+
+async function standBy(): Promise<VeritapeProcess> {
+  const standby = serve('--standby');
+  await standby.logged('standing by');
+  return standby;
+}
+
+async function load(): Promise<void> {
+  for (let account = 1; account <= CLIENTS; account++) clients.push(await LoadedClient.open(nats.url, account));
+  for (const client of clients) client.start();
+  await acknowledged(200);
+}
+
+async function acknowledged(count: number): Promise<void> {
+  await Promise.all(clients.map((client) => client.acknowledgedMore(count)));
+}
+
+/** Ends the load and the last server, and compares what clients were told with the journal. */
+async function expectNothingWrong(server: VeritapeProcess): Promise<void> {
+  await Promise.all(clients.map((client) => client.stop()));
+  const closing = closingOf(await server.end('SIGTERM'));
+  const { check, sequence, stateHash } = checkJournal(
+    dir,
+    clients.map((client) => client.told),
+  );
+  expect(check).toMatchObject(NOTHING_WRONG);
+  expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+}
+
+function fencedBy(epoch: number): string {
+  return `veritape serve: another writer took the journal over with epoch ${epoch}; this one has ${epoch - 1}\n`;
+}
+
+test(
+  `${ROUNDS} times the primary is killed under load and a standby takes over: nothing is lost, and service goes on`,
+  async () => {
+    let primary = serve();
+    await load();
+    const totals: number[] = [];
+    const lines: LogLine[] = [];
+    for (let round = 1; round <= ROUNDS; round++) {
+      const standby = await standBy();
+      await acknowledged(50);
+      await pause(Math.random() * 200);
+      const told = Math.max(...clients.map((client) => client.told.sequenceMax));
+      primary.signal('SIGKILL');
+      const killedAt = performance.now();
+      const ready = await standby.logged('ready');
+      totals.push(performance.now() - killedAt);
+      lines.push(ready);
+      expect(ready).toMatchObject({ why: 'gone', epoch: round + 1 });
+      expect(JournalReader.open(dir).last.sequence).toBeGreaterThanOrEqual(told);
+      expect(await primary.end()).toMatchObject({ signal: 'SIGKILL', said: '' });
+      await acknowledged(1);
+      primary = standby;
+    }
+    await expectNothingWrong(primary);
+    if (process.env['VERITAPE_STANDBY_ROUNDS'] === undefined) return;
+    const of = (field: string): number[] => lines.map((line) => Number(line[field]));
+    const takeOver = of('takeOverMs');
+    const figures = {
+      totalMs: spread(totals),
+      detectionMs: spread(totals.map((total, round) => total - (takeOver[round] as number))),
+      takeOverMs: spread(takeOver),
+      openedMs: spread(of('openedMs')),
+      replicasMs: spread(of('replicasMs')),
+    };
+    process.stderr.write(`${JSON.stringify({ rounds: ROUNDS, ...figures })}\n`);
+  },
+  60_000 + ROUNDS * ROUND_MS_MAX,
+);
+
+test('a primary that is stopped for longer than its lease wakes up fenced, answers nothing, and says so', async () => {
+  const primary = serve();
+  const standby = await standBy();
+  await load();
+  primary.signal('SIGSTOP');
+  expect(await standby.logged('taking over')).toMatchObject({ why: 'lapsed', holder: primary.pid });
+  await standby.logged('ready');
+  await acknowledged(100);
+  expect(primary.over).toBe(false);
+  primary.signal('SIGCONT');
+  expect(await primary.end()).toMatchObject({ code: 3, signal: null, said: fencedBy(2) });
+  await acknowledged(100);
+  await expectNothingWrong(standby);
+});
+
+test('a primary that is stopped inside a transaction is killed, and its lock comes free', async () => {
+  const sign = join(dir, 'stop');
+  const path = join(import.meta.dirname, 'programs', 'stop-in-transaction.ts');
+  const args = ['serve', '--dir', dir, '--nats', nats.url, '--instrument', 'ACME', '--json'];
+  const primary = VeritapeProcess.start([...args, '--segment-bytes', String(2 ** 22)], {
+    nodeArgs: ['--import', path],
+    env: { STOP_WHEN: sign },
+  });
+  await primary.ready();
+  const standby = await standBy();
+  await load();
+  writeFileSync(sign, '');
+  expect(await standby.logged('taking over')).toMatchObject({ why: 'lapsed', holder: primary.pid });
+  const killed = 'the holder of the lapsed lease keeps the journal locked; it is killed';
+  expect(await standby.logged(killed)).toMatchObject({ holder: primary.pid });
+  expect(await primary.end()).toMatchObject({ code: null, signal: 'SIGKILL' });
+  await standby.logged('ready');
+  await acknowledged(100);
+  await expectNothingWrong(standby);
+});
+
+test('of two standbys one takes over, the other goes on standing by and is the next', async () => {
+  const primary = serve();
+  const standbys = await Promise.all([standBy(), standBy()]);
+  await load();
+  primary.signal('SIGKILL');
+  const winner = await Promise.any(standbys.map((standby) => standby.ready().then(() => standby)));
+  const other = standbys.find((standby) => standby !== winner) as VeritapeProcess;
+  await acknowledged(50);
+  // Long enough for a lease of the winner's to lapse if it had none.
+  await pause(LEASE_MS * 2);
+  expect([other.over, other.log.some(({ msg }) => msg === 'ready')]).toEqual([false, false]);
+  winner.signal('SIGKILL');
+  expect(await other.logged('ready')).toMatchObject({ epoch: 3 });
+  await acknowledged(50);
+  await expectNothingWrong(other);
+});
+
+test('a standby that dies in the middle of taking over leaves a journal that the next one takes', async () => {
+  let primary = serve();
+  await load();
+  for (const afterMs of [0, 4, 8]) {
+    const [first, second] = await Promise.all([standBy(), standBy()]);
+    primary.signal('SIGKILL');
+    const dying = await Promise.any([first, second].map((one) => one.logged('taking over').then(() => one)));
+    await pause(afterMs);
+    dying.signal('SIGKILL');
+    primary = dying === first ? second : first;
+    await primary.logged('ready');
+    await acknowledged(20);
+  }
+  await expectNothingWrong(primary);
+});
+
+test('SIGTERM of the primary leaves its place at once; SIGTERM of a standby ends it', async () => {
+  const primary = serve();
+  await primary.ready();
+  const standby = await standBy();
+  closingOf(await primary.end('SIGTERM'));
+  expect(await standby.logged('ready')).toMatchObject({ why: 'steppedDown', epoch: 2 });
+  const next = await standBy();
+  expect(await next.end('SIGTERM')).toMatchObject({ code: 0, result: { standby: true }, said: '' });
+  closingOf(await standby.end('SIGTERM'));
+});
+
+test('a standby waits for a journal, and refuses one of another shard', async () => {
+  const early = serve('--standby');
+  await early.logged('waiting for a journal');
+  const primary = serve();
+  await early.logged('standing by');
+  const wrong = await VeritapeProcess.serve(dir, nats.url, '--standby', '--shard', '7').end();
+  expect(wrong).toMatchObject({ code: 3 });
+  expect(wrong.said).toContain('shard: 7 was asked for, but the journal');
+  closingOf(await primary.end('SIGTERM'));
+  await early.logged('ready');
+});
+
+async function handover(...more: string[]): Promise<HandoverResult> {
+  const ending = await VeritapeProcess.run('handover', '--nats', nats.url, '--json', ...more).end();
+  expect(ending).toMatchObject({ code: 0, said: '' });
+  return ending.result as HandoverResult;
+}
+
+test('a hand-over under load: no request is refused or sent again, and the server before ends well', async () => {
+  const primary = serve();
+  await primary.ready();
+  const standbys = await Promise.all([standBy(), standBy()]);
+  await load();
+  const result = await handover();
+  expect(result).toMatchObject({ fromEpoch: 1, toEpoch: 2 });
+  expect(result.pauseMs).toBeLessThanOrEqual(result.heldMs);
+  closingOf(await primary.end());
+  const heir = await Promise.any(standbys.map((standby) => standby.ready().then(() => standby)));
+  await acknowledged(200);
+  await Promise.all(clients.map((client) => client.stop()));
+  expect(clients.map((client) => [...client.retried])).toEqual(clients.map(() => []));
+  for (const client of clients) client.start();
+
+  // And back, with the server staying: there are two standbys again then.
+  expect(await handover('--stay')).toMatchObject({ fromEpoch: 2, toEpoch: 3 });
+  const last = standbys.find((standby) => standby !== heir) as VeritapeProcess;
+  await last.ready();
+  await acknowledged(50);
+  await heir.logged('closed');
+  while (heir.log.filter(({ msg }) => msg === 'standing by').length < 2) await pause(20);
+  expect(await handover()).toMatchObject({ fromEpoch: 3, toEpoch: 4 });
+  closingOf(await last.end());
+  await acknowledged(50);
+  await expectNothingWrong(heir);
+});
+
+test('a hand-over is refused while nobody stands by, and nobody asked says so', async () => {
+  const alone = await VeritapeProcess.run('handover', '--nats', nats.url).end();
+  expect(alone).toMatchObject({
+    code: 3,
+    said: 'veritape handover: no server of shard 0 listens on veritape.0.handover\n',
+  });
+  const primary = serve();
+  await primary.ready();
+  const refused = await VeritapeProcess.run('handover', '--nats', nats.url).end();
+  const why = 'refused: no standby answers: start one with veritape serve --standby';
+  expect(refused).toMatchObject({ code: 3, said: `veritape handover: ${why}\n` });
+  closingOf(await primary.end('SIGTERM'));
+  expect(readFileSync(join(dir, 'journal', 'lease')).readUInt16LE(6)).toBe(2);
+});
+
+function spread(samples: readonly number[]): object {
+  const sorted = samples.toSorted((a, b) => a - b).map((ms) => Math.round(ms * 10) / 10);
+  const at = (share: number): number | undefined =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  return { samples: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: sorted.at(-1) };
+}
