@@ -20,7 +20,6 @@ import {
   SEGMENT_BYTES_MIN,
   SEGMENT_SLACK_BYTES,
   samePoint,
-  segmentFinding,
   writeBlockKey,
 } from './segments.ts';
 
