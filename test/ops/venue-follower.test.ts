@@ -7,7 +7,7 @@ import { encodeGenesis } from '../../journal/genesis.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { SnapshotStore } from '../../journal/snapshots.ts';
-import type { FollowerOptions } from '../../ops/venue-follower.ts';
+import type { VenueFollowerOptions } from '../../ops/venue-follower.ts';
 import { encodeState, restoreState, stateCodec } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type MarketState } from '../../replicas/matcher.ts';
@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 afterAll(removeTemporaryFolders);
 
-async function follow(options: Partial<FollowerOptions> = {}, directory?: string): Promise<Following> {
+async function follow(options: Partial<VenueFollowerOptions> = {}, directory?: string): Promise<Following> {
   const following = await Following.of(market, options, directory);
   followings.push(following);
   return following;
