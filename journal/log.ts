@@ -51,8 +51,11 @@ const TAIL_BLOCKS_CHECKED = 16;
  * stop at any place in between:
  *
  * 1. `sealed` is put into the old segment; nothing is appended to it any more.
- * 2. The next segment is made, with the epoch of the first writer to come.
+ * 2. The next segment is made and gets the writer's epoch, unless a higher one is there already.
  * 3. `next` is put into the old segment. Only then the next segment gets blocks, so that its loss would be noticed.
+ *
+ * What a writer found it flushes before it builds on it: whoever wrote that may have died before its own flush.
+ * docs/protocol.md has the rules, test/model/one-host.pml checks them.
  *
  * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it
  * until that process ends (ops/standby.ts kills it). The lock is a robust mutex, which comes free with its holder.
@@ -390,35 +393,45 @@ export class JournalWriter {
     }
     this.#enter(segment, before, 'raise');
     for (;;) {
-      const state = this.#current().file.state();
+      const state = this.#ownState();
       if (state.sealed === undefined) {
         if (this.#store.has(segment + 1)) {
+          this.#ownState();
           throw this.#broken('not sealed, but there is a next segment');
         }
         this.#readTail(state);
         return;
       }
-      if (state.next === undefined) this.#follow(state.sealed, 'raise');
+      if (state.next === undefined) this.#follow(state.sealed);
       else if (!this.#store.has(state.next)) throw missingSegment(this.#store.root, state.next);
-      else this.#enter(state.next, state.sealed, 'raise');
+      else {
+        this.#store.flush(segment);
+        this.#enter(state.next, state.sealed, 'raise');
+      }
       segment++;
     }
   }
 
+  /** The state of the segment in use. Another writer may have raised the epoch again, and appended, since this one did. */
+  #ownState(): SegmentState {
+    const state = this.#current().file.state();
+    if (state.epoch !== this.#epoch) throw this.#lost(state.epoch);
+    return state;
+  }
+
   /** Steps 2 and 3 of giving up the segment in use, which is sealed. */
-  #follow(sealed: ChainPoint, mode: 'raise' | 'keep'): void {
+  #follow(sealed: ChainPoint): void {
     const old = this.#current();
-    const epoch = this.#epoch;
     this.#segment = undefined;
     try {
       const next = old.segment + 1;
       // Whoever made it may have ended before its name was on disk.
       if (this.#store.has(next)) this.#store.flush(next);
       else this.#makeSegment(next);
-      this.#enter(next, sealed, mode);
+      this.#enter(next, sealed, 'keep');
       const value = encodeNumber(next);
       old.transact(value.length, (entries) => {
-        this.#checkEpoch(entries, epoch);
+        this.#checkEpoch(entries, this.#epoch);
         entries.put(KEY.next, value);
       });
     } finally {
@@ -433,12 +446,13 @@ export class JournalWriter {
       this.#checkEpoch(entries, this.#epoch);
       entries.put(KEY.sealed, value);
     });
-    this.#follow(sealed, 'keep');
+    this.#follow(sealed);
   }
 
   /**
-   * Opens a segment for appending. 'raise' takes it with a higher epoch; 'keep' takes it only if nobody else did.
-   * `before` is the block in front of it, which it must begin with.
+   * Opens a segment for appending. 'raise' takes it with a higher epoch than it has; 'keep' with the writer's own, if that
+   * is higher: a lower one there is of a writer that was passed and does not know it yet. `before` is the block in front
+   * of it, which it must begin with.
    */
   #enter(segment: number, before: ChainPoint, mode: 'raise' | 'keep'): void {
     void this.#segment?.close();
@@ -456,14 +470,17 @@ export class JournalWriter {
       const bytes = entries.get(KEY.epoch);
       const stored = bytes === undefined ? undefined : decodeNumber(bytes);
       if (bytes !== undefined && stored === undefined) throw this.#broken('the epoch is damaged');
-      if (stored !== undefined && mode === 'keep') {
-        if (stored !== this.#epoch) throw this.#lost(stored);
-        return;
+      if (mode === 'keep') {
+        if (stored !== undefined && stored >= this.#epoch) throw this.#lost(stored);
+      } else {
+        if (stored !== undefined && stored > this.#takeOverFrom) {
+          throw new JournalError(
+            'epoch-lost',
+            `another writer took the journal over with epoch ${stored}, just before`,
+          );
+        }
+        this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
       }
-      if (stored !== undefined && stored > this.#takeOverFrom) {
-        throw new JournalError('epoch-lost', `another writer took the journal over with epoch ${stored}, just before`);
-      }
-      this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
       entries.put(KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;
       entries.put(KEY.genesis, this.#genesisBytes);
@@ -487,8 +504,10 @@ export class JournalWriter {
         block++;
       }
     }
-    if (last.epoch >= this.#epoch)
+    if (last.epoch >= this.#epoch) {
+      this.#ownState();
       throw this.#broken(`holds epoch ${last.epoch}, but its writer had ${this.#epoch - 1}`);
+    }
     this.#block = last.block;
     this.#sequence = last.sequence;
     this.#lastEpoch = last.epoch;

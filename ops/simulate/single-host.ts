@@ -92,7 +92,7 @@ export class SingleHost {
     this.#disk = new Disk(
       {
         flushMicros: [random.between(50, 400), random.between(500, 4_000)],
-        entryOverheadBytes: random.pick([2 ** 15, 2 ** 17, 2 ** 19]),
+        entryOverheadBytes: random.pick([2 ** 13, 2 ** 15, 2 ** 17]),
       },
       this.#invariants,
     );
