@@ -6,6 +6,7 @@ export { DEFAULT_LIMITS, type VenueLimits } from './journal/genesis.ts';
 export { JournalReader } from './journal/reader.ts';
 export { Reason, reasonName, reasonText } from './journal/reasons.ts';
 export { type InProcessSession, NotTaken } from './ops/in-process-session.ts';
+export { type RoutedAnswer, RoutingClient, type RoutingClientOptions } from './ops/routing-client.ts';
 export { type Notice, openVenue, type Venue, type VenueClosing, type VenueOptions } from './ops/venue.ts';
 export { ClientError, VenueClient, type VenueClientOptions } from './ops/venue-client.ts';
 export { BlockReader, BlockReaderError, type BlockReaderOptions, chainStart } from './sequencer/block-reader.ts';

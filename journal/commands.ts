@@ -90,7 +90,10 @@ export const Flag = {
   bySymbol: 16,
   /** Instrument update: new orders are refused with `instrumentClosed`; cancels still work. */
   closed: 32,
-  /** Instrument create, assign: it trades on another shard, or will trade here once its orders have come. */
+  /**
+   * Instrument create, assign: it trades on another shard, or will trade here once its orders have come. Instrument update:
+   * such an instrument is meant.
+   */
   elsewhere: 64,
 } as const;
 
@@ -134,6 +137,8 @@ export interface Command {
   readonly priceMax?: number | undefined;
   /** Instrument create and assign: the shard on which it trades; undefined means here. */
   readonly shard?: number | undefined;
+  /** Instrument update: an instrument that does not trade here is meant. */
+  readonly elsewhere?: boolean | undefined;
   readonly session?: number | undefined;
   readonly request?: number | undefined;
   /** Nanoseconds since the Unix epoch. */
@@ -150,7 +155,7 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
   let flags = 0;
   if (command.postOnly === true) flags |= Flag.postOnly;
   if (command.closed === true) flags |= Flag.closed;
-  if (command.shard !== undefined) flags |= Flag.elsewhere;
+  if (command.shard !== undefined || command.elsewhere === true) flags |= Flag.elsewhere;
   if (command.op === 'replace' && command.price !== undefined) flags |= Flag.hasPrice;
   if (command.op === 'replace' && command.quantity !== undefined) flags |= Flag.hasQuantity;
   if (mass && command.account !== undefined) flags |= Flag.byAccount;
@@ -233,7 +238,14 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
         ...(elsewhere ? { shard: priceMax } : { priceMax }),
       };
     case 'instrumentUpdate':
-      return { ...common, symbol, quantity, priceMax, closed: (flags & Flag.closed) !== 0 };
+      return {
+        ...common,
+        symbol,
+        quantity,
+        priceMax,
+        closed: (flags & Flag.closed) !== 0,
+        ...(elsewhere ? { elsewhere } : {}),
+      };
     case 'instrumentAssign':
       return { ...common, symbol, ...(elsewhere ? { shard: priceMax } : {}) };
     case 'massStatus':

@@ -46,3 +46,15 @@ export class JournalError extends Error {
     return new JournalError(finding.kind === 'newer-version' ? 'newer-version' : 'damaged', finding.text, { finding });
   }
 }
+
+/** What the file system and LMDB say when there is no room: errno values and names. */
+const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** An error of the disk or of LMDB as one of the journal's, saying what was being done. */
+export function asJournalError(error: unknown, doing: string): JournalError {
+  if (error instanceof JournalError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const full = DISK_FULL_CODES.has(code) || /no space left/i.test(message);
+  return new JournalError(full ? 'disk-full' : 'write-failed', `${doing}: ${message}`, { cause: error });
+}

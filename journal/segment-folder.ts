@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, openSync, readSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isAlive, lockHolder, WriterLock } from './lock.ts';
 import type { Claim, SegmentStore } from './segment-store.ts';
@@ -30,13 +30,27 @@ export class SegmentFolder implements SegmentStore {
   }
 
   open(segment: number, flushedOnly: boolean): SegmentFile {
-    if (!flushedOnly || this.#unflushed) return new SegmentFile(this.root, segment);
+    // A segment that has a successor was flushed before that was made, except for the name of the successor, which nothing
+    // depends on: a writer that ended in that flush may have no other one in this segment after it.
+    if (!flushedOnly || this.#unflushed || this.has(segment + 1)) return new SegmentFile(this.root, segment);
     return new SegmentFile(this.root, segment, (newest) => flushedTransaction(this.root, segment, newest));
+  }
+
+  flush(segment: number): void {
+    const fd = openSync(dataPath(this.root, segment), 'r');
+    try {
+      fdatasyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    syncFolder(this.root);
   }
 
   claim(takeOver: boolean): Claim {
     makeFolder(this.root);
     syncFolder(dirname(this.root));
+    // Whoever named a segment may have ended before the name was on disk.
+    syncFolder(this.root);
     if (!takeOver) WriterLock.refuseIfHeld(this.root);
     return WriterLock.take(this.root);
   }
@@ -59,9 +73,10 @@ export class SegmentFolder implements SegmentStore {
  * lock file (u32 magic, u32 format, u64 transaction). If that is one behind and the writer is alive, the flush is under
  * way. The lock file of a writer that died says nothing.
  *
- * A process that has the segment open in LMDB, the writer's or a standby's, must not look: closing a file gives up every lock that the process has on it (fcntl, POSIX),
- * and without LMDB's the next process to open the segment takes itself for the only one and makes the mutex anew, or
- * destroys it when it leaves. Readers in such a process are the replicas, which run ahead of the disk anyway.
+ * A process that has the segment open in LMDB, the writer's or a standby's, must not look: closing a file gives up every
+ * lock that the process has on it (fcntl, POSIX), and without LMDB's the next process to open the segment takes itself for
+ * the only one and makes the mutex anew, or destroys it when it leaves. Readers in such a process are the replicas, which
+ * run ahead of the disk anyway.
  */
 function flushedTransaction(root: string, segment: number, newest: number): number {
   const holder = lockHolder(root);

@@ -14,6 +14,8 @@ export interface SegmentStore {
   has(segment: number): boolean;
   /** Reads a segment. With `flushedOnly`, what a living writer has not flushed yet is not shown. */
   open(segment: number, flushedOnly: boolean): StoredSegment;
+  /** Makes what is committed in a segment durable, and its name: another writer may have ended before it did. */
+  flush(segment: number): void;
   /** Before a writer begins: makes the place durable, and says that this process writes there. Throws 'in-use'. */
   claim(takeOver: boolean): Claim;
   /** Drops segments that were begun to be made ready. */

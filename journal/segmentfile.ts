@@ -142,7 +142,7 @@ export class SegmentFile implements StoredSegment {
   readHeader(ref: BlockRef, scratch: Buffer): BlockView | Finding {
     const bytes = this.#value(ref, scratch, BLOCK_HEADER_BYTES);
     if ('kind' in bytes) return bytes;
-    return this.#located(checkHeader(bytes.subarray(0, BLOCK_HEADER_BYTES), ref.block), ref);
+    return this.#located(checkHeaderOf(ref.block, bytes), ref);
   }
 
   #value(ref: BlockRef, scratch: Buffer, bytes?: number): Buffer | Finding {
@@ -182,47 +182,69 @@ export class SegmentFile implements StoredSegment {
 
   #state(snapshot: Snapshot): SegmentState {
     const { transaction } = snapshot;
-    if (snapshot.data.entries === 0) return { ...NOT_BEGUN, transaction };
-    const value = (key: Buffer): Buffer | undefined => {
-      const node = findNode(this.#pages, snapshot, key);
-      return node === undefined ? undefined : Buffer.from(node.inline ?? []);
-    };
-    const broken = (name: string): PageDamage => new PageDamage(0, `the entry "${name}" is missing or damaged`);
-    const genesis = value(KEY.genesis);
-    const epoch = value(KEY.epoch);
-    const start = value(KEY.start);
-    const sealed = value(KEY.sealed);
-    const next = value(KEY.next);
-    const epochNumber = epoch === undefined ? undefined : decodeNumber(epoch);
-    const startPoint = start === undefined ? undefined : decodePoint(start);
-    const sealedPoint = sealed === undefined ? undefined : decodePoint(sealed);
-    const nextNumber = next === undefined ? undefined : decodeNumber(next);
-    if (genesis?.length !== GENESIS_BYTES) throw broken('genesis');
-    if (epochNumber === undefined) throw broken('epoch');
-    if (startPoint === undefined) throw broken('start');
-    if (sealed !== undefined && sealedPoint === undefined) throw broken('sealed');
-    if (next !== undefined && nextNumber !== this.segment + 1) throw broken('next');
-    const names = 3 + Number(sealed !== undefined) + Number(next !== undefined);
     const lastNode = lastLeaf(this.#pages, snapshot).at(-1);
-    const lastBlock = (lastNode === undefined ? undefined : blockOfKey(lastNode.key)) ?? startPoint.block;
-    const blocks = lastBlock - startPoint.block;
-    if (names + blocks !== snapshot.data.entries) {
-      throw new PageDamage(0, `${snapshot.data.entries} entries where ${names} and ${blocks} blocks belong`);
-    }
-    if (sealedPoint !== undefined && sealedPoint.block !== lastBlock) {
-      throw new PageDamage(0, `sealed after block ${sealedPoint.block}, but its last block is ${lastBlock}`);
-    }
-    return {
-      transaction,
-      begun: true,
-      genesis,
-      epoch: epochNumber,
-      start: startPoint,
-      sealed: sealedPoint,
-      next: nextNumber,
-      lastBlock,
-    };
+    return segmentState(
+      { segment: this.segment, transaction, entries: snapshot.data.entries },
+      (key) => {
+        const node = findNode(this.#pages, snapshot, key);
+        return node === undefined ? undefined : Buffer.from(node.inline ?? []);
+      },
+      lastNode === undefined ? undefined : blockOfKey(lastNode.key),
+    );
   }
+}
+
+/** The header of a block, if it is the one of that number: a search that met another one would go astray. */
+export function checkHeaderOf(block: number, bytes: Buffer): BlockView | Finding {
+  const header = checkHeader(bytes.subarray(0, BLOCK_HEADER_BYTES), block);
+  if ('kind' in header || header.block === block) return header;
+  return { kind: 'block-number', text: `block ${header.block}: found where block ${block} belongs`, block };
+}
+
+/**
+ * What a segment says of itself by the values of its named entries and the number of its last block, if it has any. Throws
+ * {@link PageDamage} if they can not be what a writer wrote.
+ */
+export function segmentState(
+  { segment, transaction, entries }: { segment: number; transaction: number; entries: number },
+  value: (key: Buffer) => Buffer | undefined,
+  last: number | undefined,
+): SegmentState {
+  if (entries === 0) return { ...NOT_BEGUN, transaction };
+  const broken = (name: string): PageDamage => new PageDamage(0, `the entry "${name}" is missing or damaged`);
+  const genesis = value(KEY.genesis);
+  const epoch = value(KEY.epoch);
+  const start = value(KEY.start);
+  const sealed = value(KEY.sealed);
+  const next = value(KEY.next);
+  const epochNumber = epoch === undefined ? undefined : decodeNumber(epoch);
+  const startPoint = start === undefined ? undefined : decodePoint(start);
+  const sealedPoint = sealed === undefined ? undefined : decodePoint(sealed);
+  const nextNumber = next === undefined ? undefined : decodeNumber(next);
+  if (genesis?.length !== GENESIS_BYTES) throw broken('genesis');
+  if (epochNumber === undefined) throw broken('epoch');
+  if (startPoint === undefined) throw broken('start');
+  if (sealed !== undefined && sealedPoint === undefined) throw broken('sealed');
+  if (next !== undefined && nextNumber !== segment + 1) throw broken('next');
+  const names = 3 + Number(sealed !== undefined) + Number(next !== undefined);
+  const lastBlock = last ?? startPoint.block;
+  const blocks = lastBlock - startPoint.block;
+  if (names + blocks !== entries) {
+    throw new PageDamage(0, `${entries} entries where ${names} and ${blocks} blocks belong`);
+  }
+  if (sealedPoint !== undefined && sealedPoint.block !== lastBlock) {
+    throw new PageDamage(0, `sealed after block ${sealedPoint.block}, but its last block is ${lastBlock}`);
+  }
+  return {
+    transaction,
+    begun: true,
+    genesis,
+    epoch: epochNumber,
+    start: startPoint,
+    sealed: sealedPoint,
+    next: nextNumber,
+    lastBlock,
+  };
 }
 
 const NOT_BEGUN: SegmentState = {

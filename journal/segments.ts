@@ -237,3 +237,7 @@ export function makeFolder(path: string): void {
 export function segmentFinding(segment: number, kind: string, text: string, more: Partial<Finding> = {}): Finding {
   return { kind, text: `segment ${segment}, ${text}`, segment, ...more };
 }
+
+export function damagedSegment(segment: number, text: string): JournalError {
+  return JournalError.damaged(segmentFinding(segment, 'segment', text));
+}

@@ -154,7 +154,7 @@ export class ClusterMember {
       this.#notice(level, text, fields),
     );
     const opened = await this.#venue.leadJournal(epoch);
-    await this.#venue.takeOver(opened, () => undefined);
+    await this.#venue.takeOver(opened, { replicasReady: () => undefined, complete: false });
     return { venue: this.#venue, takeOver: { why, node, epoch, silentMs, wonMs, takeOverMs: sinceWhen(sinceMs) } };
   }
 

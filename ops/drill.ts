@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { LEASE_MS_DEFAULT, LEASE_MS_MAX, LEASE_MS_MIN } from '../sequencer/lease.ts';
 import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
@@ -31,9 +32,6 @@ const CLIENTS_MAX = 64;
 const CLIENTS_DEFAULT = 4;
 const RATE_DEFAULT = 10_000;
 const RATE_MAX = 1_000_000;
-const LEASE_MS_DEFAULT = 500;
-const LEASE_MS_MIN = 50;
-const LEASE_MS_MAX = 60_000;
 /** Long beside any take-over. */
 const PATIENCE_MS = 30_000;
 
@@ -174,7 +172,9 @@ function tableOf(reports: readonly ScenarioReport[], seed: number, folder: strin
   return [
     line(COLUMNS),
     ...reports.map((report, index) => {
-      const outcome = report.why === undefined ? report.outcome : `${report.outcome}: ${report.why}`;
+      const figures = Object.entries(report.figures).map(([name, value]) => `${name} ${Math.round(value)}`);
+      const more = report.why === undefined ? figures.join(', ') : report.why;
+      const outcome = more === '' ? report.outcome : `${report.outcome}: ${more}`;
       return `${line(rows[index] ?? [])}  ${outcome}`;
     }),
     ...reports.flatMap((report) => report.findings.map((finding) => `  ${report.scenario.name}: ${finding}`)),

@@ -4,6 +4,20 @@ import { EVENT_WORD, EventFlag, EventType, eventFlags, eventType } from '../jour
 import type { InstrumentInfo } from '../replicas/instrument-table.ts';
 import { SLOT_SHIFT } from '../sequencer/rings.ts';
 
+/** An instrument as the `info` subject of a shard tells of it. */
+export interface PlacedInstrument extends InstrumentInfo {
+  /** On which shard it trades, or will trade once its orders have come there. */
+  readonly shard: number;
+  /** Whether it trades on the shard that tells of it. */
+  readonly here: boolean;
+}
+
+/** Adds what shard `own` knows of the place where an instrument trades. */
+export function placed(instrument: InstrumentInfo, own: number): PlacedInstrument {
+  const { elsewhere } = instrument;
+  return { ...instrument, shard: elsewhere ?? own, here: elsewhere === undefined };
+}
+
 /** The instruments of a running venue, kept up from the events that are let out. */
 export class InstrumentDirectory {
   readonly #bySymbol = new Map<number, InstrumentInfo>();

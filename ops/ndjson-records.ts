@@ -23,6 +23,7 @@ export function describeRecord(seq: number, words: Uint32Array, at: number): obj
     ...(quantity === undefined ? {} : limits ? { maxQty: quantity } : { qty: quantity }),
     ...(limits && priceMax !== undefined ? { maxPrice: priceMax } : {}),
     ...(shard === undefined ? {} : { shard }),
+    ...(command.elsewhere === undefined ? {} : { elsewhere: command.elsewhere }),
     ...(postOnly === true ? { postOnly } : {}),
     ...(closed === undefined ? {} : { closed }),
     ...(command.session === undefined ? {} : { session: command.session, request: command.request }),

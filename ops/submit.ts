@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { COMMAND_WORDS, encodeCommand, type Command as VenueCommand } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
-import type { LatencyHistogram } from '../sequencer/latency-histogram.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
+import { type AckTimes, ackTimes, describeAckTimes } from './ack-times.ts';
 import { grouped, rateOf, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
@@ -18,12 +18,15 @@ import {
 } from './flow-source.ts';
 import type { FlowSummary } from './marketdata/flow-recorder.ts';
 import { natsConnectionOptions } from './nats-server.ts';
+import { describeRouted, submitRouted } from './routed-submit.ts';
+import { SHARDS_MAX } from './routing-client.ts';
 import { SpreadFlow } from './spread-flow.ts';
-import { ClientError, SESSIONS_TOGETHER_MAX, VenueClient } from './venue-client.ts';
+import { ClientError, SESSIONS_TOGETHER_MAX, VenueClient, type VenueClientOptions } from './venue-client.ts';
 
 interface SubmitOptions {
   readonly nats: string;
   readonly shard: number;
+  readonly shards?: readonly number[];
   readonly account: number;
   readonly sessionKey?: number;
   readonly sessions: number;
@@ -50,7 +53,7 @@ export interface SubmitResult {
   readonly lastSequence: number;
   readonly seconds: number;
   readonly commandsPerSecond: number;
-  readonly ackMs: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number };
+  readonly ackMs: AckTimes;
   readonly sentAgain: number;
   readonly sessions: number;
   /** What the venue had counted since it was opened when the last acknowledgement had come. */
@@ -72,6 +75,12 @@ export function registerSubmit(program: Command): void {
         .env('VERITAPE_SHARD')
         .default(0)
         .argParser(wholeNumber(0, U32_MAX)),
+    )
+    .addOption(
+      new Option(
+        '--shards <numbers>',
+        'shards of the venue, such as 0,1, instead of one: each command goes to the shard of its instrument',
+      ).argParser(shardNumbers),
     )
     .addOption(
       new Option('--account <number>', 'owner of the session; 0, the administrator, may send for every account')
@@ -111,11 +120,40 @@ export function registerSubmit(program: Command): void {
     command,
     'veritape submit orders.ndjson --nats nats://127.0.0.1:4222 --create',
     'veritape submit workload.bin --create --sessions 16 --json',
+    'veritape submit orders.ndjson --shards 0,1 --create',
     'veritape submit AMZN_message.csv --symbol AMZN --tick 0.01 --create --json',
   );
 }
 
+/** Reads 0,1,2. */
+function shardNumbers(text: string): number[] {
+  const shards = text.split(',').map(wholeNumber(0, U32_MAX));
+  if (new Set(shards).size === shards.length && shards.length <= SHARDS_MAX) return shards;
+  throw new InvalidArgumentError(`It must be up to ${SHARDS_MAX} different numbers of shards with commas between.`);
+}
+
+async function runRouted(file: string, options: SubmitOptions, shards: readonly number[]): Promise<void> {
+  const { sessionKey, sessions, format, symbol, tick, accounts, batch, create, json } = options;
+  if (sessionKey !== undefined)
+    throw new UsageError('session-key', sessionKey, 'goes with one shard only: which had what depends on the table');
+  if (sessions !== 1) throw new UsageError('sessions', sessions, 'with --shards there is one on each');
+  using interruption = new Interruption();
+  using progress = await Progress.start('submit');
+  try {
+    const client = { ...openingOf(options, (why) => progress.update(() => `sending again: ${why}`)), shards };
+    const source = { format, symbol, tick, accounts };
+    const result = await submitRouted(file, { client, source, create: create === true, batch }, interruption, progress);
+    await printResult(result, json === true, () => describeRouted(result));
+    if (interruption.requested)
+      throw interruption.error(`stopped after ${grouped(result.commands)} commands, all of them acknowledged`);
+  } catch (error) {
+    if (error instanceof ClientError) throw new EnvironmentFault(`${options.nats}: ${error.message}`);
+    throw error;
+  }
+}
+
 async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
+  if (options.shards !== undefined) return runRouted(file, options, options.shards);
   using interruption = new Interruption();
   using progress = await Progress.start('submit');
   const clients = await openClients(options, (why) => progress.update(() => `sending again: ${why}`));
@@ -143,18 +181,21 @@ async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
   }
 }
 
+function openingOf(options: SubmitOptions, onRetry: (why: string) => void): VenueClientOptions {
+  return {
+    connection: natsConnectionOptions(options.nats),
+    shard: options.shard,
+    account: options.account,
+    key: options.sessionKey ?? BigInt(Date.now()) * 4096n + BigInt(process.pid % 4096),
+    token: options.token,
+    giveUpMs: 15_000,
+    onRetry,
+  };
+}
+
 async function openClients(options: SubmitOptions, onRetry: (why: string) => void): Promise<VenueClient[]> {
   try {
-    const opening = {
-      connection: natsConnectionOptions(options.nats),
-      shard: options.shard,
-      account: options.account,
-      key: options.sessionKey ?? BigInt(Date.now()) * 4096n + BigInt(process.pid % 4096),
-      token: options.token,
-      giveUpMs: 15_000,
-      onRetry,
-    };
-    return await VenueClient.openSeveral(opening, options.sessions);
+    return await VenueClient.openSeveral(openingOf(options, onRetry), options.sessions);
   } catch (error) {
     throw new EnvironmentFault(
       `${options.nats}, shard ${options.shard}: ${error instanceof Error ? error.message : error}`,
@@ -216,7 +257,7 @@ async function submitFlow(
     lastSequence: spread.lastSequence,
     seconds: elapsedMs / 1000,
     commandsPerSecond: rateOf(spread.acknowledged, elapsedMs),
-    ackMs: percentiles(spread.latencies),
+    ackMs: ackTimes(spread.latencies),
     sentAgain: clients.reduce((sum, client) => sum + client.retries, 0),
     sessions: clients.length,
     venue: info.statistics,
@@ -224,17 +265,10 @@ async function submitFlow(
   };
 }
 
-/** Percentiles over commands; the commands of a message share its latency. */
-function percentiles(latencies: LatencyHistogram): SubmitResult['ackMs'] {
-  const at = (share: number): number => Math.round(latencies.percentile(share) / 1000) / 1000;
-  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
-}
-
 function describe(result: SubmitResult): string {
-  const { ackMs } = result;
   const lines = [
     `${grouped(result.commands)} commands (${grouped(result.newOrders)} new orders) acknowledged in ${result.seconds.toFixed(2)} s, ${grouped(result.commandsPerSecond)}/s`,
-    `acknowledgement: p50 ${ackMs.p50} ms, p99 ${ackMs.p99} ms, p99.9 ${ackMs.p999} ms, worst ${ackMs.max} ms`,
+    describeAckTimes(result.ackMs),
     `sequences ${result.firstSequence} to ${result.lastSequence}, ${grouped(result.traded)} lots traded on arrival`,
   ];
   for (const [reason, count] of Object.entries(result.rejected)) lines.push(`rejected, ${reason}: ${grouped(count)}`);

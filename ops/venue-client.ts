@@ -1,7 +1,6 @@
 import { connect, headers, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
-import type { InstrumentInfo } from '../replicas/instrument-table.ts';
 import {
   type Answer,
   decodeAnswers,
@@ -12,6 +11,7 @@ import {
 import { infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
+import type { PlacedInstrument } from './instrument-directory.ts';
 import { PrimaryEpoch } from './primary-epoch.ts';
 import { ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
@@ -22,7 +22,7 @@ export interface VenueInfo {
   readonly epoch: number;
   readonly ackPolicy: string;
   readonly limits: { readonly answersPerSessionMax: number };
-  readonly instruments: readonly InstrumentInfo[];
+  readonly instruments: readonly PlacedInstrument[];
   readonly statistics: PipelineStatistics;
 }
 
@@ -102,9 +102,7 @@ export class VenueClient {
   static async openSeveral(options: VenueClientOptions, count: number): Promise<VenueClient[]> {
     if (!Number.isInteger(count) || count < 1 || count > SESSIONS_TOGETHER_MAX)
       throw new RangeError(`sessions: ${count} must be a whole number from 1 to ${SESSIONS_TOGETHER_MAX}`);
-    const connection = await persist(options, 'NATS', () =>
-      connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
-    );
+    const connection = await join(options);
     try {
       const inbox = new ReplyInbox(connection);
       const primary = new PrimaryEpoch();
@@ -262,6 +260,24 @@ export class VenueClient {
   }
 }
 
+/** What a venue tells, without a session. Rejects with {@link ClientError}. */
+export async function readVenueInfo(options: Omit<VenueClientOptions, 'account' | 'key'>): Promise<VenueInfo> {
+  const connection = await join(options);
+  try {
+    return await readInfo(new ReplyInbox(connection), options);
+  } finally {
+    await connection.close();
+  }
+}
+
+function join(options: Patience & Pick<VenueClientOptions, 'connection'>): Promise<NatsConnection> {
+  return persist(options, 'NATS', () =>
+    connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
+  );
+}
+
+type Patience = Pick<VenueClientOptions, 'giveUpMs' | 'onRetry'>;
+
 async function ask(
   { inbox, primary }: SharedConnection,
   options: VenueClientOptions,
@@ -273,7 +289,10 @@ async function ask(
   return primary.read(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
 }
 
-function readInfo(inbox: ReplyInbox, options: VenueClientOptions): Promise<VenueInfo> {
+function readInfo(
+  inbox: ReplyInbox,
+  options: Patience & Pick<VenueClientOptions, 'shard' | 'answerMsMax'>,
+): Promise<VenueInfo> {
   return persist(options, 'info', async () => {
     const timeout = options.answerMsMax ?? ANSWER_MS_MAX;
     const reply = await inbox.ask(infoSubject(options.shard), new Uint8Array(), timeout);
@@ -303,7 +322,7 @@ async function openSession(
 }
 
 /** Tries until it works, the refusal is final, or the time to give up has come. */
-async function persist<T>(options: VenueClientOptions, what: string, attempt: () => Promise<T>): Promise<T> {
+async function persist<T>(options: Patience, what: string, attempt: () => Promise<T>): Promise<T> {
   const started = performance.now();
   for (let backOffMs = BACK_OFF_MS_MIN; ; backOffMs = Math.min(backOffMs * 2, BACK_OFF_MS_MAX)) {
     try {

@@ -25,7 +25,7 @@ import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { StateLedger } from '../sequencer/venue-state.ts';
 import { DigestComparison } from './digest-comparison.ts';
 import { InProcessSession } from './in-process-session.ts';
-import { InstrumentDirectory } from './instrument-directory.ts';
+import { InstrumentDirectory, placed } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { type HostOptions, VenueHost, type VenuePlacement } from './venue-host.ts';
 import { type VenueNats, VenueOutlets } from './venue-outlets.ts';
@@ -92,6 +92,14 @@ export interface StandbyEvents {
   readonly copied?: (block: number, epoch: number) => void;
   /** A block is to be replicated. */
   readonly sealed?: (block: number, bytes: Uint8Array<ArrayBuffer>) => void;
+}
+
+/** The last step of a take-over. */
+export interface TakeOverStep {
+  /** Told when the replicas have applied all of the journal. */
+  readonly replicasReady: () => void;
+  /** No request that the server before has not answered is missing: clients need not ask again. */
+  readonly complete: boolean;
 }
 
 /** What a venue says when it is closed. */
@@ -275,7 +283,7 @@ export class Venue {
       sequence: this.durableSequence,
       ackPolicy: this.#options.ackPolicy ?? 'disk',
       limits: genesis.limits,
-      instruments: this.#directory.all,
+      instruments: this.#directory.all.map((instrument) => placed(instrument, genesis.shard)),
       host: this.placement,
       statistics: this.statistics(),
     };
@@ -384,8 +392,8 @@ export class Venue {
   }
 
   /** The third step: serves. */
-  async takeOver(opened: JournalOpened, replicasReady: () => void): Promise<void> {
-    await this.#serve(opened, replicasReady);
+  async takeOver(opened: JournalOpened, step: TakeOverStep): Promise<void> {
+    await this.#serve(opened, step);
     void this.#snapshots.clean().catch((error: unknown) => {
       this.#notice({ level: 'warn', text: 'snapshots were not cleaned', fields: { why: asError(error).message } });
     });
@@ -398,10 +406,10 @@ export class Venue {
       this.#notice({ level: state === 'refused' ? 'warn' : 'info', text: `${measure}: ${state}`, fields });
   }
 
-  async #serve(opened: JournalOpened, replicasReady?: () => void): Promise<void> {
+  async #serve(opened: JournalOpened, step?: TakeOverStep): Promise<void> {
     this.#opened = opened;
     const ready = await this.#unlessFailed(this.#threads.begin(opened));
-    replicasReady?.();
+    step?.replicasReady();
     this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
     const port = this.#port;
     this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
@@ -415,7 +423,8 @@ export class Venue {
       ledger: this.#ledger,
       info: () => this.info(),
     });
-    this.#outlets.gateway?.announce({ sequence: opened.sequence, pid: process.pid });
+    const place = { sequence: opened.sequence, pid: process.pid, complete: step?.complete === true };
+    this.#outlets.gateway?.announce(place);
   }
 
   /** Takes no more commands; resolves when all that were taken are answered, or the venue failed. */

@@ -30,6 +30,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
   },
+  move: {
+    summary: 'move an instrument to another shard, while both run',
+    load: async () => (await import('./move.ts')).registerMove,
+  },
   match: {
     summary: 'the matcher alone: NDJSON commands in, NDJSON events out',
     load: async () => (await import('./match.ts')).registerMatch,
@@ -57,6 +61,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   drill: {
     summary: 'failover drills on a venue of its own: what is lost when something fails',
     load: async () => (await import('./drill.ts')).registerDrill,
+  },
+  simulate: {
+    summary: 'the venue on simulated time, disk and network, with things going wrong; a seed does the same again',
+    load: async () => (await import('./simulate.ts')).registerSimulate,
   },
   bench: {
     summary: 'the benchmarks, beside their peers; for a checkout of the sources',

@@ -7,7 +7,7 @@ import { restoreState, whyNotReadable } from './canonical-state.ts';
 import type { Matcher } from './matcher.ts';
 
 /** Why a snapshot does not fit a journal, or undefined if it does. */
-function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHeader): string | undefined {
+export function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHeader): string | undefined {
   const unreadable = whyNotReadable(header.codec);
   if (unreadable !== undefined) return unreadable;
   if (header.shard !== reader.genesis.shard)

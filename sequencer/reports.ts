@@ -4,8 +4,8 @@ import { SLOT_SHIFT } from './rings.ts';
 
 /**
  * Sorts events by who may want them, so that one message carries many: execution reports by account and instrument, public
- * trades, top of book and mass statuses by instrument. Messages hold 64-byte event records (journal/events.ts), oldest first. Public
- * records name nobody: id, account, handle and request are zero.
+ * trades, top of book and mass statuses by instrument. Messages hold 64-byte event records (journal/events.ts), oldest
+ * first. Public records name nobody: id, account, handle and request are zero.
  */
 const REPORT_EVENTS_MAX = 256;
 
@@ -26,8 +26,8 @@ export function topSubject(shard: number, symbol: number, prefix = VENUE_PREFIX)
 }
 
 /** The orders that a mass status tells of, for the administrator who asked. */
-export function statusSubject(shard: number, symbol: number): string {
-  return `veritape.${shard}.status.${symbol}`;
+export function statusSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
+  return `${prefix}.${shard}.status.${symbol}`;
 }
 
 interface Batch {
@@ -85,8 +85,9 @@ export class ReportFanOut {
       const type = eventType(words, at);
       const symbol = words[at + EVENT_WORD.symbol] as number;
       if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
-      else if (type === EventType.status) this.#add(this.#statusBatch(symbol), words, at);
-      else if (type !== EventType.answer && type !== EventType.instrument && type !== EventType.session) {
+      else if (type === EventType.status) {
+        if (this.#executions) this.#add(this.#statusBatch(symbol), words, at);
+      } else if (type !== EventType.answer && type !== EventType.instrument && type !== EventType.session) {
         if (this.#executions) this.#addExecution(words, at, symbol);
         if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
       }
@@ -152,7 +153,7 @@ export class ReportFanOut {
   #statusBatch(symbol: number): Batch {
     let batch = this.#statuses.get(symbol);
     if (batch === undefined) {
-      batch = emptyBatch(0, symbol, statusSubject(this.#shard, symbol));
+      batch = emptyBatch(0, symbol, statusSubject(this.#shard, symbol, this.#prefix));
       this.#statuses.set(symbol, batch);
     }
     return batch;

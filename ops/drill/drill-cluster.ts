@@ -51,8 +51,6 @@ export interface Member {
 /** A process began to serve. */
 export interface Opening {
   readonly member: string;
-  /** Of the last command before it. */
-  readonly sequence: number;
   readonly epoch: number;
   /** Moments as performance.now() gives them; undefined for what it did not say. */
   readonly takingOverAt: number | undefined;
@@ -149,6 +147,14 @@ export class DrillCluster {
   async served(waitMsMax = PRIMARY_MS_MAX): Promise<Member> {
     await this.#until(() => this.members.some(({ role }) => role === 'primary'), waitMsMax, 'nobody serves');
     return this.primary;
+  }
+
+  /** Resolves when a standby takes over, with that one. */
+  async takingOver(waitMsMax = PRIMARY_MS_MAX): Promise<Member> {
+    const heir = (): Member | undefined =>
+      this.members.find(({ role }) => role === 'taking over' || role === 'primary');
+    await this.#until(() => heir() !== undefined, waitMsMax, 'nobody takes over');
+    return heir() as Member;
   }
 
   /** Starts again whatever has ended, and resolves when one process serves and all others are warm. */
@@ -253,7 +259,6 @@ export class DrillCluster {
   }
 
   readonly #takingOver = new Map<VeritapeProcess, number>();
-  readonly #opened = new Map<VeritapeProcess, { sequence: number; epoch: number }>();
 
   #hear(process: VeritapeProcess, line: LogLine): void {
     const member = this.members.find((one) => one.process === process);
@@ -261,6 +266,7 @@ export class DrillCluster {
     const now = performance.now();
     switch (line.msg) {
       case 'standing by':
+      case 'standing by again':
         if (member !== undefined) member.role = 'standby';
         break;
       case 'taking over':
@@ -268,20 +274,11 @@ export class DrillCluster {
         this.#takingOver.set(process, now);
         this.#options.onEvent('recovery', `${name} takes over`);
         break;
-      case 'venue is open':
-        this.#opened.set(process, { sequence: Number(line['sequence']), epoch: Number(line['epoch']) });
-        break;
       case 'ready': {
         for (const other of this.members) if (other.role === 'primary') other.role = 'former';
         if (member !== undefined) member.role = 'primary';
-        const { sequence, epoch } = this.#opened.get(process) ?? { sequence: 0, epoch: 0 };
-        this.openings.push({
-          member: name,
-          sequence,
-          epoch,
-          takingOverAt: this.#takingOver.get(process),
-          readyAt: now,
-        });
+        const epoch = Number(line['epoch']);
+        this.openings.push({ member: name, epoch, takingOverAt: this.#takingOver.get(process), readyAt: now });
         this.#options.onEvent('recovery', `${name} serves, epoch ${epoch}`);
         break;
       }

@@ -1,4 +1,4 @@
-import { instrumentsAt, instrumentsMax } from './memory.ts';
+import { counters, instrumentsAt, instrumentsMax } from './memory.ts';
 import { INSTRUMENT_BYTES, Instrument } from './records.ts';
 
 /** What is known of each instrument, by symbol id. */
@@ -18,8 +18,12 @@ export function instrumentExists(symbol: u32): bool {
   return symbol < instrumentsMax && instrumentAt(symbol).flags !== 0;
 }
 
-/** Whether the instrument exists and trades on another shard, or will trade here once its orders have come. */
+/**
+ * Whether the instrument exists and trades on another shard, or will trade here once its orders have come. Where there is
+ * no such instrument, orders do not wait for its record.
+ */
 export function isElsewhere(symbol: u32): bool {
+  if (counters().elsewhere === 0) return false;
   return symbol < instrumentsMax && (instrumentAt(symbol).flags & InstrumentFlag.elsewhere) !== 0;
 }
 

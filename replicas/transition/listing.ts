@@ -1,7 +1,7 @@
 import { AMOUNT_MAX, EventFlag, EventType, Flag, Reason } from './codes.ts';
 import { claimEvent } from './events.ts';
-import { InstrumentFlag, instrumentAt, instrumentExists, isName, isNameTaken } from './instruments.ts';
-import { isPrice, reject } from './market.ts';
+import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere, isName, isNameTaken } from './instruments.ts';
+import { isPrice, refuseElsewhere, reject } from './market.ts';
 import { counters, instrumentsMax } from './memory.ts';
 import { Command, Instrument } from './records.ts';
 
@@ -31,13 +31,17 @@ export function createInstrument(command: Command): void {
 }
 
 export function updateInstrument(command: Command): void {
-  if ((command.flags & ~Flag.closed) !== 0) return reject(command, Reason.flags);
+  if ((command.flags & ~(Flag.closed | Flag.elsewhere)) !== 0) return reject(command, Reason.flags);
   if (!instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
+  const meansElsewhere = (command.flags & Flag.elsewhere) !== 0;
+  if (isElsewhere(command.symbol) !== meansElsewhere) {
+    return meansElsewhere ? reject(command, Reason.tradesHere) : refuseElsewhere(command);
+  }
   if (command.quantity > AMOUNT_MAX) return reject(command, Reason.quantity);
   if (!isPriceLimit(command.extra)) return reject(command, Reason.price);
   const instrument = instrumentAt(command.symbol);
   const others = instrument.flags & ~InstrumentFlag.closed;
-  instrument.flags = others | (command.flags === 0 ? 0 : InstrumentFlag.closed);
+  instrument.flags = others | ((command.flags & Flag.closed) === 0 ? 0 : InstrumentFlag.closed);
   instrument.quantityMax = command.quantity;
   instrument.priceMax = command.extra;
   emitInstrument(command, instrument);
@@ -56,12 +60,12 @@ export function assignInstrument(command: Command): void {
 function assign(instrument: Instrument, command: Command): void {
   const wasElsewhere = (instrument.flags & InstrumentFlag.elsewhere) !== 0;
   const others = instrument.flags & ~InstrumentFlag.elsewhere;
-  const isElsewhere = command.flags !== 0;
-  instrument.flags = others | (isElsewhere ? InstrumentFlag.elsewhere : 0);
+  const goes = command.flags !== 0;
+  instrument.flags = others | (goes ? InstrumentFlag.elsewhere : 0);
   instrument.shard = command.extra as u32;
   instrument.assignments++;
   if (wasElsewhere) counters().elsewhere--;
-  if (isElsewhere) counters().elsewhere++;
+  if (goes) counters().elsewhere++;
 }
 
 /** Zero: no limit of its own. */

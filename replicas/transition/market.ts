@@ -238,7 +238,7 @@ function refuseShut(command: Command): void {
 }
 
 /** Names the shard in place of what is open. */
-function refuseElsewhere(command: Command): void {
+export function refuseElsewhere(command: Command): void {
   open = instrumentAt(command.symbol).shard;
   reject(command, Reason.otherShard);
 }

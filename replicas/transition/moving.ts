@@ -1,5 +1,5 @@
 import { EventFlag, EventType, Flag, OrderType, Reason, TimeInForce } from './codes.ts';
-import { claimEvent, emitCommand } from './events.ts';
+import { claimEvent } from './events.ts';
 import { instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, hasRoom, levelAt, nextLevel } from './ladders.ts';
 import { describe, isPrice, isQuantity, keyOf, limitKeyOf, reject, remove, rest, wouldTrade } from './market.ts';
@@ -32,13 +32,13 @@ export function moveIn(command: Command, hash: u32): u64 {
   else {
     const slot = takeSlot();
     const order = orderAt(slot);
-    emitCommand(command, EventType.accepted | (side << 8), slot, order.generation);
     order.terms = (symbol << SYMBOL_SHIFT) | side | (command.flags === 0 ? 0 : OrderFlag.postOnly) | OrderFlag.live;
     order.id = command.id;
     order.account = command.account;
     order.open = command.quantity;
     order.price = price;
     order.sequence = counters().sequence;
+    emitResting(command, order, slot, EventType.accepted, 0);
     rest(slot);
     indexOrder(slot, hash);
     return command.quantity;
@@ -106,7 +106,8 @@ export function massStatus(command: Command): u64 {
   let count: u64 = 0;
   while (slot !== 0 && count < command.quantity) {
     const order = orderAt(slot);
-    emitStatus(command, order, slot);
+    const flags = (order.terms & OrderFlag.postOnly) === 0 ? 0 : EventFlag.postOnly;
+    emitResting(command, order, slot, EventType.status, flags);
     count++;
     slot = order.next;
     if (slot !== 0) continue;
@@ -129,10 +130,10 @@ function whyNoStatus(command: Command, side: u32): u32 {
   return (order.terms & OrderFlag.sell) === side ? Reason.none : Reason.unknownOrder;
 }
 
-function emitStatus(command: Command, order: Order, slot: u32): void {
+/** Tells of an order with all that is open of it. */
+function emitResting(command: Command, order: Order, slot: u32, type: u32, flags: u32): void {
   const event = claimEvent();
-  const flags = (order.terms & OrderFlag.postOnly) === 0 ? 0 : EventFlag.postOnly;
-  describe(event, order, slot, EventType.status, flags, command.request);
+  describe(event, order, slot, type, flags, command.request);
   event.price = order.price;
   event.quantity = order.open;
   event.open = order.open;

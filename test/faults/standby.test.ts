@@ -207,6 +207,7 @@ async function handover(...more: string[]): Promise<HandoverResult> {
 
 test('a hand-over under load: no request is refused or sent again, and the server before ends well', async () => {
   const primary = serve();
+  await primary.ready();
   const standbys = await Promise.all([standBy(), standBy()]);
   await load();
   const result = await handover();

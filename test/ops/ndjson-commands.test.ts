@@ -75,6 +75,27 @@ describe('commands', () => {
       { op: 'instrument', symbol: 'A', maxQty: 9, closed: true },
       { op: 'instrumentUpdate', symbol: 3, quantity: 9, priceMax: 0, closed: true, time: 7n },
     ],
+    [
+      'an assignment to another shard',
+      { op: 'assign', symbol: 'A', shard: 0 },
+      { op: 'instrumentAssign', symbol: 3, shard: 0, time: 7n },
+    ],
+    [
+      'an assignment to this shard',
+      { op: 'assign', symbol: 'A' },
+      { op: 'instrumentAssign', symbol: 3, shard: undefined, time: 7n },
+    ],
+    [
+      'an order from another shard',
+      { op: 'moveIn', symbol: 'A', account: 1, id: 2, side: 'sell', price: 3, qty: 4, postOnly: true },
+      { op: 'moveIn', symbol: 3, account: 1, id: 2, side: 'sell', price: 3, quantity: 4, postOnly: true, time: 7n },
+    ],
+    ['orders that leave for another shard', { op: 'moveOut', symbol: 'A' }, { op: 'moveOut', symbol: 3, time: 7n }],
+    [
+      'a mass status',
+      { op: 'massStatus', symbol: 'A', side: 'buy', qty: 5, after: 6 },
+      { op: 'massStatus', symbol: 3, side: 'buy', quantity: 5, id: 6, time: 7n },
+    ],
     ['a halt', { op: 'halt', symbol: 'A' }, { op: 'halt', symbol: 3, time: 7n }],
   ])('%s', (_, fields, command) => {
     expect(parse(fields)).toEqual(command);

@@ -73,6 +73,7 @@ test('a follower has the venue’s chain and state, compares digests and states,
   // Opened again, it is behind, and ends when it is not.
   const again = await follow({ copy, exitWhenCaughtUp: true }, copy.directory);
   expect(await again.ended).toEqual({ why: 'caughtUp', disagreement: undefined });
+  const other = await follow();
   const closing = await market.closeVenue();
   const { block, hash } = JournalReader.open(market.directory).last;
   expect(JournalReader.open(copy.directory).last).toMatchObject({ block, hash });
@@ -80,6 +81,14 @@ test('a follower has the venue’s chain and state, compares digests and states,
     closing.sequence,
     closing.stateHashes[0],
   ]);
+
+  // When the venue's host is lost for good, a copy can be served in its place, and is followed on.
+  await market.openVenue({ directory: copy.directory });
+  await other.reached(await tradeWindows(market, 1, 3));
+  const last = await market.closeVenue();
+  expect(last.sequence).toBeGreaterThan(closing.sequence);
+  await other.reached(last.sequence);
+  expect(other.follower.copy.stateHash()).toBe(last.stateHashes[0]);
 });
 
 test('what a follower publishes are the venue’s trades, and its bests wherever both tell one', async () => {
@@ -210,7 +219,8 @@ test.each([
   expect(await following.ended).toMatchObject({ why: 'caughtUp' });
   await falsify(copy.directory, (state) => oneLotMore(state, what === 'events' ? 1 : 2));
 
-  const snapshotEvery = what === 'events' ? 0 : 2_000;
+  // Of the wrong one, a snapshot would be taken at its end.
+  const snapshotEvery = what === 'events' ? 1_000_000 : 2_000;
   const wrong = await follow({ copy: { ...copy, snapshotEvery } }, copy.directory);
   const snapshots = readdirSync(join(copy.directory, 'snapshots'));
   await tradeWindows(market, 2, 2);
@@ -225,6 +235,8 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
   const first = await follow();
   await first.reached(await tradeWindows(market, 4));
+  const early = await follow({ until: 100 });
+  await early.ended;
   await market.closeVenue();
   const root = journalPath(market.directory);
   const [oldest, ...others] = readdirSync(root)
@@ -235,11 +247,12 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
   const sequence = await tradeWindows(market, 1, 2);
 
+  const given = first.follower.peers.given;
   const second = await follow({ exitWhenCaughtUp: true });
   expect(await second.ended).toMatchObject({ why: 'caughtUp' });
   expect(second.follower.repairs.taken).toBeGreaterThan(0);
   expect(second.follower.copy.last.sequence).toBe(sequence);
-  expect(first.follower.peers.given).toBe(second.follower.repairs.taken);
+  expect(first.follower.peers.given - given).toBe(second.follower.repairs.taken);
 
   await market.closeVenue();
   const third = await follow({ until: sequence });
@@ -247,12 +260,27 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   expect(third.follower.copy.stateHash()).toBe(second.follower.copy.stateHash());
   await expect(follow({ giveUpMs: 500 }).then(({ ended }) => ended)).resolves.toThrow(/nothing was heard of shard 3/);
 
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  // One that finds nobody goes on as soon as somebody comes.
   await first.stop();
+  const lonely = await follow({ until: sequence }, early.directory);
+  await lonely.until(() => lonely.follower.reader.counts.retries > 3);
+  const peer = await follow({}, second.directory);
+  expect(await lonely.ended).toMatchObject({ why: 'until' });
+  await peer.stop();
+
+  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
   const alone = await (await follow()).ended;
   expect(String(alone)).toMatch(
     /block 1 is not kept any more; the first one is \d+.*copy of the folders journal and snapshots/,
   );
+  // What it says to do.
+  await market.closeVenue();
+  const directory = copied(market.directory);
+  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  const begun = await follow({ exitWhenCaughtUp: true }, directory);
+  await tradeWindows(market, 1, 3);
+  expect(await begun.ended).toMatchObject({ why: 'caughtUp' });
+  expect(begun.follower.copy.restoredFrom).toBeGreaterThan(0);
 });
 
 test('blocks that come as datagrams are followed, and what is lost is asked for', async () => {

@@ -342,7 +342,9 @@ export class Flow {
       const flags = dice.chance(0.1) ? Flag.elsewhere : 0;
       return { op: Op.instrumentCreate, ...limits, flags, name: dice.pick(NAMES) };
     }
-    return { op: Op.instrumentUpdate, ...limits, flags: dice.chance(0.2) ? Flag.closed : 0, id: BigInt(dice.word()) };
+    const isElsewhere = this.#elsewhere.has(symbol) !== dice.chance(0.1);
+    const flags = (dice.chance(0.2) ? Flag.closed : 0) | (isElsewhere ? Flag.elsewhere : 0);
+    return { op: Op.instrumentUpdate, ...limits, flags, id: BigInt(dice.word()) };
   }
 
   /** Mostly about an instrument that does not trade here. */

@@ -8,6 +8,8 @@ const KEPT = 1;
 const REPEAT = 2;
 const CLOSED = 4;
 const DONE = 8;
+const POST_ONLY = 16;
+const ELSEWHERE = 32;
 const LIMITS = { ordersMax: 8, levelPagesMax: 8, instrumentsMax: 2, sessionsMax: 2, answersPerSessionMax: 2 };
 
 /** Fields that are not named are zero. */
@@ -476,5 +478,123 @@ test('the session used longest ago gives way after a minute', () => {
   ]);
   expect(give(7, { op: 2, account: 2, id: 9n, session: 2, request: 1 }, minute + 2n)).toEqual([
     event('rejected', { sequence: 7, reason: 'sessionUnknown', id: 9, account: 2, request: 1 }),
+  ]);
+});
+
+/** Flags of commands. */
+const TO_OTHER = 64;
+const STATUS = { op: 7 };
+const MOVE_IN = { op: 8 };
+const MOVE_OUT = { op: 9 };
+const ASSIGN = { op: 22 };
+
+test('an instrument elsewhere keeps its orders and refuses everything with the shard', () => {
+  const { give } = createVenue();
+  give(2, { ...BUY, account: 1, id: 1n, price: 10, quantity: 2 });
+  expect(give(3, { ...ASSIGN, flags: TO_OTHER, extra: 4_294_967_295 })).toEqual([
+    event('instrument', { sequence: 3, name: 'A', flags: ELSEWHERE, slot: 4_294_967_295, generation: 1 }),
+  ]);
+  const refused = { reason: 'otherShard', open: 4_294_967_295, account: 1, id: 1 } as const;
+  expect(give(4, { ...SELL, account: 1, id: 1n, price: 10, quantity: 2 })).toEqual([
+    event('rejected', { ...refused, sequence: 4, side: 'sell', price: 10, quantity: 2 }),
+  ]);
+  expect(give(5, { op: 2, account: 1, id: 1n })).toEqual([event('rejected', { ...refused, sequence: 5 })]);
+  expect(give(6, { op: 3, account: 1, id: 1n, quantity: 1 })).toEqual([
+    event('rejected', { ...refused, sequence: 6, quantity: 1 }),
+  ]);
+  expect(give(7, { op: 4, account: 1, id: 1n, quantity: 1, flags: 4 })).toEqual([
+    event('rejected', { ...refused, sequence: 7, quantity: 1 }),
+  ]);
+  // A mass cancel that would take the order is refused; one that would not is none of the instrument's business.
+  expect(give(8, { op: 5, side: 2, flags: 8, account: 1 })).toEqual([
+    event('rejected', { ...refused, sequence: 8, id: 0 }),
+  ]);
+  expect(give(9, { op: 5, side: 2, flags: 8, account: 2 })).toEqual([]);
+  expect(give(10, { op: 5, side: 1, flags: 8, account: 1 })).toEqual([]);
+  expect(give(11, { op: 17, quantity: 5 })).toEqual([
+    event('rejected', { reason: 'otherShard', open: 4_294_967_295, sequence: 11 }),
+  ]);
+  expect(give(12, { op: 17, quantity: 5, flags: TO_OTHER + 32 })).toEqual([
+    event('instrument', {
+      ...{ sequence: 12, name: 'A', flags: ELSEWHERE + CLOSED, id: 5, slot: 4_294_967_295, generation: 1 },
+    }),
+  ]);
+  expect(give(13, ASSIGN)).toEqual([
+    event('instrument', { sequence: 13, name: 'A', flags: CLOSED, id: 5, generation: 2 }),
+  ]);
+  expect(give(14, { op: 2, account: 1, id: 1n })[0]).toMatchObject({ type: 'canceled', reason: 'requested' });
+});
+
+test('orders are told of page by page, moved out in that order, and moved in behind each other', () => {
+  const { give, market } = createVenue();
+  give(2, { ...BUY, account: 1, id: 1n, price: 10, quantity: 2 });
+  give(3, { ...BUY, account: 2, id: 1n, price: 11, quantity: 3, flags: 1 });
+  give(4, { ...BUY, account: 3, id: 1n, price: 11, quantity: 4 });
+  give(5, { ...SELL, account: 4, id: 1n, price: 12, quantity: 5 });
+  const orders = [
+    { price: 11, quantity: 3, open: 3, id: 1, account: 2, ...handle(2) },
+    { price: 11, quantity: 4, open: 4, id: 1, account: 3, ...handle(3) },
+    { price: 10, quantity: 2, open: 2, id: 1, account: 1, ...handle(1) },
+  ];
+  const [best, second, last] = orders;
+  expect(give(6, { ...STATUS, quantity: 2 })).toEqual([
+    event('status', { ...best, sequence: 6, flags: POST_ONLY }),
+    event('status', { ...second, sequence: 6 }),
+  ]);
+  expect(give(7, { ...STATUS, quantity: 1024, id: 3n })).toEqual([event('status', { ...last, sequence: 7 })]);
+  expect(give(8, { ...STATUS, quantity: 1025 })).toMatchObject([{ type: 'rejected', reason: 'quantity' }]);
+  // Slot 4 is an ask, and slot 5 was never used.
+  expect(give(9, { ...STATUS, quantity: 1, id: 4n })).toMatchObject([{ reason: 'unknownOrder' }]);
+  expect(give(10, { ...STATUS, quantity: 1, id: 5n })).toMatchObject([{ reason: 'unknownOrder' }]);
+  expect(give(11, MOVE_OUT)).toMatchObject([{ type: 'rejected', reason: 'tradesHere' }]);
+  expect(give(12, { ...MOVE_IN, account: 9, id: 1n, price: 9, quantity: 1 })).toMatchObject([{ reason: 'tradesHere' }]);
+  give(13, { ...ASSIGN, flags: TO_OTHER });
+  const gone = { reason: 'moved', flags: DONE, open: 0, sequence: 14 } as const;
+  expect(give(14, MOVE_OUT)).toEqual([
+    ...orders.map((order) => event('canceled', { ...order, ...gone })),
+    event('canceled', { ...gone, side: 'sell', price: 12, quantity: 5, id: 1, account: 4, ...handle(4) }),
+  ]);
+  // The slot freed last is used first. Neither a limit nor that the instrument is closed matters to orders that come.
+  give(15, { op: 17, flags: TO_OTHER + 32, quantity: 1, extra: 1 });
+  expect(give(16, { ...MOVE_IN, flags: 1, account: 2, id: 1n, price: 11, quantity: 3 })).toEqual([
+    event('accepted', { ...best, sequence: 16, ...handle(4, 2) }),
+  ]);
+  give(17, { ...MOVE_IN, account: 3, id: 1n, price: 11, quantity: 4 });
+  expect(give(18, { ...MOVE_IN, account: 3, id: 1n, price: 10, quantity: 4 })).toMatchObject([
+    { reason: 'duplicateOrder' },
+  ]);
+  expect(give(19, { ...MOVE_IN, side: 1, account: 4, id: 1n, price: 11, quantity: 5 })).toMatchObject([
+    { reason: 'postOnlyWouldTrade' },
+  ]);
+  give(20, ASSIGN);
+  give(21, { op: 17 });
+  expect(market.resting(0, 'buy').map(({ account, open, postOnly }) => [account, open, postOnly])).toEqual([
+    [2, 3, true],
+    [3, 4, false],
+  ]);
+});
+
+test('an instrument may be created elsewhere, and only the administrator says where it trades', () => {
+  const { give } = createVenue();
+  expect(give(2, { op: 16, symbol: 1, name: 'B', flags: TO_OTHER, quantity: 7, extra: 2 ** 32 })).toMatchObject([
+    { reason: 'shard' },
+  ]);
+  expect(give(3, { op: 16, symbol: 1, name: 'B', flags: TO_OTHER, quantity: 7, extra: 3 })).toEqual([
+    event('instrument', { sequence: 3, symbol: 1, name: 'B', flags: ELSEWHERE, id: 7, slot: 3, generation: 1 }),
+  ]);
+  expect(give(4, { ...ASSIGN, symbol: 1, extra: 3 })).toMatchObject([{ reason: 'reservedField' }]);
+  expect(give(5, { ...ASSIGN, symbol: 1, flags: TO_OTHER, extra: 2 ** 32 })).toMatchObject([{ reason: 'shard' }]);
+  give(6, { op: 24, account: 5, id: 1n });
+  const request = { account: 5, session: 1, symbol: 1 };
+  for (const [index, op] of [7, 8, 9, 22].entries())
+    expect(give(7 + index, { ...request, op, request: 1 + index })[0]).toMatchObject({ reason: 'sessionAccount' });
+  // The shard stands in the answer, too.
+  const refused = give(11, { ...BUY, ...request, request: 5, id: 2n, price: 10, quantity: 2 });
+  expect(refused.map(({ type, reason, open }) => [type, reason, open])).toEqual([
+    ['rejected', 'otherShard', 3],
+    ['answer', 'otherShard', 3],
+  ]);
+  expect(give(12, { ...BUY, ...request, request: 5, id: 2n, price: 10, quantity: 2 })).toMatchObject([
+    { type: 'answer', flags: REPEAT, reason: 'otherShard', open: 3 },
   ]);
 });

@@ -373,14 +373,18 @@ export class ReferenceMarket {
   }
 
   #updateInstrument(command: MarketCommand): Outcome {
-    if ((command.flags & ~FLAG.closed) !== 0) return this.#refuse(command, 'flags');
+    if ((command.flags & ~(FLAG.closed | FLAG.elsewhere)) !== 0) return this.#refuse(command, 'flags');
     const instrument = this.#books.instruments.get(command.symbol);
     if (instrument === undefined) return this.#refuse(command, 'unknownSymbol');
+    const meansElsewhere = (command.flags & FLAG.elsewhere) !== 0;
+    const { elsewhere } = instrument;
+    if (elsewhere !== undefined && !meansElsewhere) return this.#refuseElsewhere(command, elsewhere);
+    if (elsewhere === undefined && meansElsewhere) return this.#refuse(command, 'tradesHere');
     if (command.quantity !== 0n && !isQuantity(command.quantity)) return this.#refuse(command, 'quantity');
     if (command.extra !== 0n && !isPrice(command.extra)) return this.#refuse(command, 'price');
     instrument.priceMax = Number(command.extra);
     instrument.quantityMax = Number(command.quantity);
-    instrument.closed = command.flags === FLAG.closed;
+    instrument.closed = (command.flags & FLAG.closed) !== 0;
     this.#emitInstrument(instrument, command);
     return DONE;
   }

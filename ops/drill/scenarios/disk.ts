@@ -36,10 +36,10 @@ function smallDisk(folder: string): Preparation {
 export const diskScenarios: readonly Scenario[] = [
   {
     name: 'slow-disk',
-    what: 'every flush of the primary takes some tens of milliseconds longer for a while, then some take seconds',
-    promise: 'acknowledgements wait for the disk; whoever serves afterwards has all of them',
-    placement: 'alone',
-    processes: 1,
+    what: 'every flush takes some tens of milliseconds longer for a while, and then longer than a lease',
+    promise: 'acknowledgements wait for the disk; whoever serves afterwards has all that was acknowledged',
+    placement: 'standby',
+    processes: 2,
     prepare: (folder) => SlowFlush.prepare(folder, () => true),
     round: async (round) => {
       const flush = round.means as SlowFlush;

@@ -1,0 +1,275 @@
+import type { Command } from '../journal/commands.ts';
+import { Reason, reasonText } from '../journal/reasons.ts';
+import { UsageError } from './exit-codes.ts';
+import type { PlacedInstrument } from './instrument-directory.ts';
+import { type MovedOrder, MoverSession, type MoverSessionOptions } from './mover-session.ts';
+import { readVenueInfo } from './venue-client.ts';
+
+/**
+ * Moves an instrument with its resting orders from one shard to another while both run. docs/sharding.md tells what happens
+ * in each step, and what if the mover ends there.
+ *
+ * All that a mover needs to know is in the state of the two shards, so one that was killed is simply run again.
+ */
+
+/** In this order. Those from `enter` to `open` are the time in which the instrument does not trade. */
+export const MOVE_STEPS = ['fence', 'prepare', 'freeze', 'enter', 'verify', 'release', 'open', 'finish'] as const;
+/** `undo` takes the place of what is left when the target refuses an order, or when moving back is asked for. */
+export type MoveStep = (typeof MOVE_STEPS)[number] | 'undo';
+
+export interface MoveOptions extends MoverSessionOptions {
+  /** Name of the instrument. */
+  readonly symbol: string;
+  readonly from: number;
+  readonly to: number;
+  /** Ends a move that is under way by undoing it. */
+  readonly back?: boolean | undefined;
+  /** Called before each step. While it is awaited, nothing happens. */
+  readonly onStep?: ((step: MoveStep) => Promise<void> | void) | undefined;
+  readonly onProgress?: ((text: string) => void) | undefined;
+  /** Once aborted, a move that has not taken the instrument off its shard is given up; a later one goes on to its end. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface MoveReport {
+  /**
+   * `moved`: it trades on the target now. `already moved`: it did before. `moved back`: it trades on its shard as before.
+   * `stopped`: given up before anything was changed there.
+   */
+  readonly outcome: 'moved' | 'already moved' | 'moved back' | 'stopped';
+  readonly symbol: string;
+  readonly from: number;
+  readonly to: number;
+  /** Why the target refused, if it did. */
+  readonly refusal?: string | undefined;
+  /** Orders that rest on the shard where the instrument trades now because of this run. */
+  readonly orders: number;
+  /** The move was begun by an earlier run. */
+  readonly resumed: boolean;
+  /** Milliseconds in this run in which the instrument did not trade. */
+  readonly pauseMs: number;
+  /** Sequences on `from` of the freeze and the release, and on `to` of the opening; 0 if this run did not do that. */
+  readonly frozenAt: number;
+  readonly releasedAt: number;
+  readonly openedAt: number;
+}
+
+/** Rejects with UsageError if there is nothing to move or it is elsewhere, ClientError if a shard can not be reached. */
+export async function moveInstrument(options: MoveOptions): Promise<MoveReport> {
+  const { from, to, symbol } = options;
+  if (from === to) throw new UsageError('to', to, 'must be another shard than the one moved from');
+  const number = await findSymbol(options, symbol);
+  await options.onStep?.('fence');
+  const source = await MoverSession.open(options, from, number);
+  try {
+    const target = await MoverSession.open(options, to, number);
+    try {
+      return await new Move(options, source, target, number).run();
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** The number of the instrument, which must be the same, or free, on the target. */
+async function findSymbol(options: MoveOptions, name: string): Promise<number> {
+  const infos = [options.from, options.to].map((shard) => readVenueInfo({ ...options, shard }));
+  const [here = [], there = []] = (await Promise.all(infos)).map(({ instruments }) => instruments);
+  const instrument = here.find((one) => one.name === name);
+  if (instrument === undefined) throw new UsageError('symbol', name, `shard ${options.from} has no such instrument`);
+  const { symbol } = instrument;
+  const namesake = there.find((one) => one.name === name);
+  if (namesake !== undefined && namesake.symbol !== symbol) {
+    const rule = `is number ${symbol} on shard ${options.from} and ${namesake.symbol} on shard ${options.to}; numbers are the venue's`;
+    throw new UsageError('symbol', name, rule);
+  }
+  const other = there.find((one) => one.symbol === symbol);
+  if (other !== undefined && other.name !== name) {
+    const rule = `its number ${symbol} is ${other.name} on shard ${options.to}; numbers are the venue's`;
+    throw new UsageError('symbol', name, rule);
+  }
+  return symbol;
+}
+
+class Move {
+  readonly #options: MoveOptions;
+  readonly #source: MoverSession;
+  readonly #target: MoverSession;
+  readonly #symbol: number;
+  #stoppedAt = 0;
+  #frozenAt = 0;
+  #releasedAt = 0;
+  #openedAt = 0;
+
+  constructor(options: MoveOptions, source: MoverSession, target: MoverSession, symbol: number) {
+    this.#options = options;
+    this.#source = source;
+    this.#target = target;
+    this.#symbol = symbol;
+  }
+
+  async run(): Promise<MoveReport> {
+    const { from, to, back } = this.#options;
+    const here = await this.#source.instrument();
+    const there = await this.#target.instrument();
+    const begun = whereIs(this.#options, here, there);
+    if (back === true) return this.#moveBack(begun);
+    if (begun === 'over') return this.#report('already moved', 0, true);
+    if (here === undefined) throw new Error(`shard ${from} does not know the instrument any more`);
+    if (begun === 'not begun' && this.#isAborted()) return this.#report('stopped', 0, false);
+    await this.#options.onStep?.('prepare');
+    await this.#prepare(here, there, begun);
+    if (begun === 'not begun') {
+      if (this.#isAborted()) return this.#report('stopped', 0, false);
+      await this.#options.onStep?.('freeze');
+      this.#frozenAt = await this.#change(this.#source, { op: 'instrumentAssign', shard: to });
+    }
+    this.#stoppedAt = performance.now();
+
+    await this.#options.onStep?.('enter');
+    const orders = await this.#list(this.#source);
+    const entered = await this.#list(this.#target);
+    const isReleased = orders.length === 0 && entered.length > 0;
+    if (!isReleased) {
+      const refusal = await this.#enter(orders, entered);
+      if (refusal !== undefined) return this.#undo(orders.length, begun, refusal);
+      await this.#options.onStep?.('verify');
+      const copies = await this.#list(this.#target);
+      const other = firstDifference(orders, copies);
+      if (other !== undefined) return this.#undo(orders.length, begun, `the orders there are not the same: ${other}`);
+      await this.#options.onStep?.('release');
+      this.#releasedAt = await this.#change(this.#source, { op: 'moveOut' });
+    }
+    await this.#options.onStep?.('open');
+    this.#openedAt = await this.#change(this.#target, { op: 'instrumentAssign' });
+    return this.#report('moved', isReleased ? entered.length : orders.length, begun === 'under way');
+  }
+
+  /** The target knows the instrument, waits for its orders, and has none that an earlier move left. */
+  async #prepare(here: PlacedInstrument, there: PlacedInstrument | undefined, begun: Begun): Promise<void> {
+    const { to } = this.#options;
+    const { name, quantityMax, priceMax, closed } = here;
+    if (there === undefined) await this.#change(this.#target, { op: 'instrumentCreate', name, shard: to });
+    else if (there.elsewhere !== to) await this.#change(this.#target, { op: 'instrumentAssign', shard: to });
+    const limits = { quantity: quantityMax, priceMax, closed, elsewhere: true };
+    await this.#change(this.#target, { op: 'instrumentUpdate', ...limits });
+    if (begun === 'not begun') await this.#change(this.#target, { op: 'moveOut' });
+  }
+
+  /** Enters what is not there yet; why the target did not take it all, if it did not. */
+  async #enter(orders: readonly MovedOrder[], entered: readonly MovedOrder[]): Promise<string | undefined> {
+    let from = entered.length;
+    if (firstDifference(orders.slice(0, from), entered) !== undefined) {
+      await this.#change(this.#target, { op: 'moveOut' });
+      from = 0;
+    }
+    for (; from < orders.length; from += this.#target.batchMax) {
+      const batch = orders.slice(from, from + this.#target.batchMax);
+      const answers = await this.#target.send(batch.map((order) => this.#entryOf(order)));
+      for (const [index, { reason }] of answers.entries()) {
+        if (reason === Reason.none) continue;
+        const { account, id } = batch[index] as MovedOrder;
+        return `order ${id} of account ${account}: ${reasonText(reason)}`;
+      }
+      this.#options.onProgress?.(`${from + batch.length} of ${orders.length} orders entered`);
+    }
+    return undefined;
+  }
+
+  #entryOf({ side, account, id, price, open, postOnly }: MovedOrder): Command {
+    return { op: 'moveIn', symbol: this.#symbol, side, account, id, price, quantity: open, postOnly };
+  }
+
+  async #undo(orders: number, begun: Begun, refusal?: string): Promise<MoveReport> {
+    const { from } = this.#options;
+    await this.#options.onStep?.('undo');
+    // The copies go before the orders trade again, and the target waits for them until they do.
+    await this.#change(this.#target, { op: 'moveOut' });
+    if (begun === 'under way' || this.#frozenAt > 0) await this.#change(this.#source, { op: 'instrumentAssign' });
+    await this.#change(this.#target, { op: 'instrumentAssign', shard: from });
+    return { ...(await this.#report('moved back', orders, begun === 'under way')), refusal };
+  }
+
+  async #moveBack(begun: Begun): Promise<MoveReport> {
+    const { from, to, symbol } = this.#options;
+    if (begun === 'over') {
+      throw new UsageError('back', symbol, `the move has ended: to move it back, move it from shard ${to} to ${from}`);
+    }
+    const there = await this.#target.instrument();
+    if (begun === 'not begun' && (there === undefined || there.elsewhere !== to))
+      return this.#report('moved back', 0, false);
+    this.#stoppedAt = performance.now();
+    const orders = begun === 'under way' ? await this.#list(this.#source) : [];
+    if (begun === 'under way' && orders.length === 0 && (await this.#list(this.#target)).length > 0) {
+      const rule = `the orders are on shard ${to} already: end the move without --back, then move it from shard ${to} to ${from}`;
+      throw new UsageError('back', symbol, rule);
+    }
+    return this.#undo(orders.length, begun);
+  }
+
+  async #list(of: MoverSession): Promise<MovedOrder[]> {
+    return of.orders((count) => this.#options.onProgress?.(`${count} orders read from shard ${of.shard}`));
+  }
+
+  /** Carries out a command about the instrument that nothing may refuse; its sequence. */
+  async #change(of: MoverSession, command: Omit<Command, 'symbol' | 'account'>): Promise<number> {
+    const [answer] = await of.send([{ ...command, account: 0, symbol: this.#symbol }]);
+    if (answer?.reason === Reason.none) return answer.sequence;
+    throw new UsageError(
+      'symbol',
+      this.#options.symbol,
+      `shard ${of.shard} refuses ${command.op}: ${reasonText(answer?.reason ?? 0)}`,
+    );
+  }
+
+  #isAborted(): boolean {
+    return this.#options.signal?.aborted === true;
+  }
+
+  async #report(outcome: MoveReport['outcome'], orders: number, resumed: boolean): Promise<MoveReport> {
+    const pauseMs = this.#stoppedAt === 0 ? 0 : Math.round((performance.now() - this.#stoppedAt) * 10) / 10;
+    await this.#options.onStep?.('finish');
+    await this.#source.finish();
+    await this.#target.finish();
+    const { symbol, from, to } = this.#options;
+    const sequences = { frozenAt: this.#frozenAt, releasedAt: this.#releasedAt, openedAt: this.#openedAt };
+    return { outcome, symbol, from, to, orders, resumed, pauseMs, ...sequences };
+  }
+}
+
+/** How far a move is. */
+type Begun = 'not begun' | 'under way' | 'over';
+
+/** Throws a UsageError if the instrument is not where it should be moved from. */
+function whereIs(
+  { symbol, from, to }: MoveOptions,
+  here: PlacedInstrument | undefined,
+  there: PlacedInstrument | undefined,
+): Begun {
+  const isThere = there?.here === true;
+  if (here === undefined) throw new UsageError('symbol', symbol, `shard ${from} has no such instrument`);
+  if (here.here) {
+    if (!isThere) return 'not begun';
+    throw new UsageError('symbol', symbol, `it trades on shard ${from} and on shard ${to}: assign it to one of them`);
+  }
+  if (here.shard === from)
+    throw new UsageError('from', from, 'the instrument is on its way there: end that move first');
+  if (here.shard !== to) throw new UsageError('from', from, `the instrument trades on shard ${here.shard}`);
+  if (isThere) return 'over';
+  if (there === undefined || there.shard === to) return 'under way';
+  throw new UsageError('from', from, `the instrument has gone on from shard ${to} to ${there.shard}`);
+}
+
+/** What differs first between two lists of orders, or undefined. */
+function firstDifference(orders: readonly MovedOrder[], others: readonly MovedOrder[]): string | undefined {
+  if (orders.length !== others.length) return `${others.length} of ${orders.length}`;
+  for (const [index, order] of orders.entries()) {
+    const other = others[index] as MovedOrder;
+    for (const field of ['side', 'account', 'id', 'price', 'open', 'postOnly'] as const) {
+      if (order[field] !== other[field]) return `order ${order.id} of account ${order.account} has another ${field}`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,263 @@
+import { BlockView } from '../../journal/block.ts';
+import { COMMAND_WORD, COMMAND_WORDS } from '../../journal/commands.ts';
+import { JournalError, type JournalErrorCode } from '../../journal/findings.ts';
+import type { SegmentEntries, SegmentStore } from '../../journal/segment-store.ts';
+import { KEY } from '../../journal/segments.ts';
+import type { Matcher } from '../../replicas/matcher.ts';
+import type { BlockWriter } from '../../sequencer/journaling.ts';
+import { Bells, type PipelineMemory, STATUS } from '../../sequencer/pipeline.ts';
+import { type DiskStore, isCrash } from './disk.ts';
+import { type Parts, PRODUCT } from './parts.ts';
+import type { ProfileName } from './profiles.ts';
+
+/** A fault planted at a seam of the product, to show that the simulator finds it. */
+export interface Mutant {
+  readonly summary: string;
+  /** Where it is looked for. */
+  readonly profile: ProfileName;
+  /** It is found within so many seeds, from 1 on. */
+  readonly seedsMax: number;
+  readonly parts: Partial<Parts>;
+}
+
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  'no-epoch-check': {
+    summary: 'a writer appends without looking at the epoch',
+    profile: 'writers-at-odds',
+    seedsMax: 10,
+    parts: { writerStore: ownEpoch },
+  },
+  'epoch-not-raised': {
+    summary: 'a take-over leaves the epoch as it is',
+    profile: 'writers-at-odds',
+    seedsMax: 10,
+    parts: { writerStore: sameEpoch },
+  },
+  'trust-the-lease': {
+    summary: 'a primary whose epoch was passed goes on, for as long as it thinks that its lease is good',
+    profile: 'writers-at-odds',
+    seedsMax: 10,
+    parts: { writer: (writer) => heedless(writer, 'epoch-lost') },
+  },
+  'ignore-write-errors': {
+    summary: 'a block whose write failed counts as written',
+    profile: 'one-host',
+    seedsMax: 20,
+    parts: { writer: (writer) => heedless(writer, 'write-failed') },
+  },
+  'acknowledge-before-flush': {
+    summary: 'a block counts as durable when it is sealed',
+    profile: 'one-host',
+    seedsMax: 5,
+    parts: { writer: hasty },
+  },
+  'acknowledge-when-applied': {
+    summary: 'the gateway waits for the replicas and not for the disk',
+    profile: 'one-host',
+    seedsMax: 5,
+    parts: { ackPolicy: 'memory' },
+  },
+  'skip-gap-repair': {
+    summary: 'a follower that was lapped goes on behind the gap',
+    profile: 'one-host',
+    seedsMax: 20,
+    parts: { repair: skipFirst },
+  },
+  'replay-in-part': {
+    summary: 'a replica that starts leaves one block out',
+    profile: 'one-host',
+    seedsMax: 5,
+    parts: { replay: skipFirst },
+  },
+  'replica-reads-a-clock': {
+    summary: 'a follower puts a time of its own into what it applies',
+    profile: 'one-host',
+    seedsMax: 10,
+    parts: {
+      matcher: (matcher, replica) =>
+        replica === 0 ? matcher : withWords(matcher, COMMAND_WORD.time, (time) => time ^ 1),
+    },
+  },
+  'hasty-snapshots': {
+    summary: 'snapshots neither wait for their block nor are compared with the chain',
+    profile: 'writers-at-odds',
+    seedsMax: 60,
+    parts: { snapshotsWait: false, snapshotFits: () => undefined },
+  },
+  'half-flushed-link': {
+    summary: 'a take-over leaves the link to the newest segment as unflushed as it finds it',
+    profile: 'writers-at-odds',
+    seedsMax: 60,
+    parts: { writerStore: (store) => storeWith(store, { flush: () => undefined }) },
+  },
+  'clock-goes-back': {
+    summary: "a sequencer's clock begins at what the host shows, whatever the journal's last time is",
+    profile: 'one-host',
+    seedsMax: 20,
+    parts: { notBefore: () => ({ low: 0, high: 0 }) },
+  },
+  'forgotten-requests': {
+    summary: 'replicas take every request for a new one',
+    profile: 'bad-network',
+    seedsMax: 5,
+    parts: { matcher: (matcher) => withWords(matcher, COMMAND_WORD.session, () => 0) },
+  },
+  'mistaken-replies': {
+    summary: 'a client takes every reply for that of the batch which waits for longest',
+    profile: 'bad-network',
+    seedsMax: 10,
+    parts: { repliesMatched: false },
+  },
+  'window-too-wide': {
+    summary: 'a client has more requests under way than the venue keeps answers for',
+    profile: 'bad-network',
+    seedsMax: 20,
+    parts: { windowTimes: 4 },
+  },
+  'unchecked-read': {
+    summary: 'readers take blocks as they find them',
+    profile: 'bad-disk',
+    seedsMax: 10,
+    parts: { readerStore: withoutChecks },
+  },
+};
+
+export function mutantParts(mutant: Mutant): Parts {
+  return { ...PRODUCT, ...mutant.parts };
+}
+
+/** A store of which some parts are other ones. */
+function storeWith(store: DiskStore, other: Partial<SegmentStore>): SegmentStore {
+  return {
+    root: store.root,
+    list: () => store.list(),
+    has: (segment) => store.has(segment),
+    open: (segment, flushedOnly) => store.open(segment, flushedOnly),
+    flush: (segment) => store.flush(segment),
+    claim: (takeOver) => store.claim(takeOver),
+    clearSpares: () => store.clearSpares(),
+    write: (segment, bytesMax, checked) => store.write(segment, bytesMax, checked),
+    makeSpare: (bytesMax) => store.makeSpare(bytesMax),
+    ...other,
+  };
+}
+
+/** A store whose transactions see its entries through something. */
+function watchEntries(store: DiskStore, watch: (entries: SegmentEntries) => SegmentEntries): SegmentStore {
+  return storeWith(store, {
+    write: (segment, bytesMax, checked) => {
+      const writable = store.write(segment, bytesMax, checked);
+      return {
+        segment,
+        file: writable.file,
+        get usedBytes(): number {
+          return writable.usedBytes;
+        },
+        transact: (bytes, action) => writable.transact(bytes, (entries) => action(watch(entries))),
+        close: () => writable.close(),
+      };
+    },
+  });
+}
+
+/** Tells a writer that the epoch is the one that it put there itself. */
+function ownEpoch(store: DiskStore): SegmentStore {
+  let own: Buffer | undefined;
+  return watchEntries(store, (entries) => ({
+    get: (key) => (key.equals(KEY.epoch) ? (own ?? entries.get(key)) : entries.get(key)),
+    put: (key, value, append) => {
+      if (key.equals(KEY.epoch)) own = Buffer.from(value);
+      entries.put(key, value, append);
+    },
+  }));
+}
+
+function sameEpoch(store: DiskStore): SegmentStore {
+  return watchEntries(store, (entries) => ({
+    get: (key) => entries.get(key),
+    put: (key, value, append) => {
+      if (!key.equals(KEY.epoch) || entries.get(key) === undefined) entries.put(key, value, append);
+    },
+  }));
+}
+
+/** A writer in whose way one kind of error does not stand. */
+function heedless(writer: BlockWriter, code: JournalErrorCode): BlockWriter {
+  const heed = <T>(action: () => T, otherwise: T): T => {
+    try {
+      return action();
+    } catch (error) {
+      if (error instanceof JournalError && error.code === code && !isCrash(error)) return otherwise;
+      throw error;
+    }
+  };
+  return {
+    get last() {
+      return writer.last;
+    },
+    seal: (block, ...rest) => heed(() => writer.seal(block, ...rest), block.bytes),
+    appendSealed: (bytes) => heed(() => writer.appendSealed(bytes), undefined),
+    keepPace: () => writer.keepPace(),
+  };
+}
+
+/** A writer whose blocks count as durable as soon as they are sealed. */
+function hasty(writer: BlockWriter, memory: PipelineMemory): BlockWriter {
+  const status = new Int32Array(memory.status);
+  const bells = new Bells(memory);
+  return {
+    get last() {
+      return writer.last;
+    },
+    seal: (block, count, firstSequence, timeLow, timeHigh) => {
+      const bytes = writer.seal(block, count, firstSequence, timeLow, timeHigh);
+      Atomics.store(status, STATUS.durableSequence, (firstSequence + count - 1) | 0);
+      bells.gateway.ring();
+      return bytes;
+    },
+    appendSealed: (bytes) => writer.appendSealed(bytes),
+    keepPace: () => writer.keepPace(),
+  };
+}
+
+function* skipFirst(blocks: Iterable<BlockView>): Generator<BlockView> {
+  let first = true;
+  for (const block of blocks) {
+    if (!first) yield block;
+    first = false;
+  }
+}
+
+/** A replica that changes a word of every command before it applies it. */
+function withWords(matcher: Matcher, word: number, change: (value: number) => number): Matcher {
+  return {
+    ...matcher,
+    applyMany: (words, at, count) => {
+      const own = words.slice(at, at + count * COMMAND_WORDS);
+      for (let each = word; each < own.length; each += COMMAND_WORDS) own[each] = change(own[each] as number);
+      matcher.applyMany(own, 0, count);
+    },
+  };
+}
+
+/** Gives out blocks as they are, if their header is one. */
+function withoutChecks(store: DiskStore): SegmentStore {
+  return storeWith(store, {
+    open: (segment, flushedOnly) => {
+      const file = store.open(segment, flushedOnly);
+      return {
+        segment,
+        close: () => file.close(),
+        newest: () => file.newest(),
+        usedBytes: () => file.usedBytes(),
+        state: () => file.state(),
+        refs: (block) => file.refs(block),
+        readHeader: (ref, scratch) => file.readHeader(ref, scratch),
+        read: (ref, expected, scratch) => {
+          const found = file.read(ref, expected, scratch);
+          return found instanceof BlockView ? found : file.readHeader(ref, scratch);
+        },
+      };
+    },
+  });
+}

@@ -1,0 +1,161 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BLOCK_HEADER_WORDS } from '../../journal/block.ts';
+import { COMMAND_WORD, COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
+import type { VenueLimits } from '../../journal/genesis.ts';
+import { JournalReader } from '../../journal/reader.ts';
+import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { type RoutedAnswer, RoutingClient } from '../../ops/routing-client.ts';
+import { openVenue, type Venue, type VenueClosing, type VenueOptions } from '../../ops/venue.ts';
+import { EventBuffer } from '../../replicas/event-buffer.ts';
+import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
+import { listOrders } from '../../replicas/order-table.ts';
+
+/** A venue of two shards on one NATS server, and what their journals say afterwards. */
+
+const LIMITS: VenueLimits = {
+  ordersMax: 4096,
+  levelPagesMax: 256,
+  instrumentsMax: 8,
+  sessionsMax: 32,
+  answersPerSessionMax: 16,
+};
+const SEGMENT_BYTES = 4 * 2 ** 20;
+
+export class TwoShards {
+  readonly nats: OwnNatsServer;
+  readonly directories: readonly string[];
+  readonly #venues: (Venue | undefined)[] = [];
+  readonly #clients: RoutingClient[] = [];
+
+  /** `limits` are those of shard 1. */
+  static async open(limits: Partial<VenueLimits> = {}): Promise<TwoShards> {
+    const shards = new TwoShards(await startNatsServer());
+    await shards.openShard(0);
+    await shards.openShard(1, { limits: { ...LIMITS, ...limits } });
+    return shards;
+  }
+
+  private constructor(nats: OwnNatsServer) {
+    this.nats = nats;
+    this.directories = [0, 1].map((shard) => mkdtempSync(join(tmpdir(), `veritape-shard-${shard}-`)));
+  }
+
+  get connection(): ReturnType<typeof natsConnectionOptions> {
+    return natsConnectionOptions(this.nats.url);
+  }
+
+  async openShard(shard: number, options: Partial<VenueOptions> = {}): Promise<Venue> {
+    const venue = await openVenue({
+      directory: this.directories[shard] as string,
+      shard,
+      limits: LIMITS,
+      segmentBytesMax: SEGMENT_BYTES,
+      snapshotEvery: 0,
+      nats: { connection: this.connection },
+      ...options,
+    });
+    this.#venues[shard] = venue;
+    return venue;
+  }
+
+  async closeShard(shard: number): Promise<VenueClosing> {
+    const venue = this.venue(shard);
+    this.#venues[shard] = undefined;
+    return venue.close();
+  }
+
+  venue(shard: number): Venue {
+    const venue = this.#venues[shard];
+    if (venue === undefined) throw new Error(`shard ${shard} is closed`);
+    return venue;
+  }
+
+  /** Carries out commands of the administrator's on one shard. */
+  async administer(shard: number, commands: readonly Command[]): Promise<void> {
+    const session = await this.venue(shard).openSession(0, BigInt(Date.now()) * 1000n + BigInt(this.#sessions++));
+    const answers = await session.send([
+      ...commands.map((command) => ({ account: 0, ...command })),
+      { op: 'sessionClose' },
+    ]);
+    const refused = answers.findIndex(({ reason }) => reason !== 0);
+    if (refused >= 0) throw new Error(`refused: ${JSON.stringify(commands[refused])}`);
+  }
+  #sessions = 0;
+
+  async client(account: number, giveUpMs?: number): Promise<RoutingClient> {
+    const key = BigInt(Date.now()) * 1000n + BigInt(this.#sessions++);
+    const client = await RoutingClient.open({ connection: this.connection, shards: [0, 1], account, key, giveUpMs });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Ends clients and venues; the journals stay until {@link close}. */
+  async end(): Promise<void> {
+    for (const client of this.#clients.splice(0)) await client.close();
+    for (const venue of this.#venues.splice(0)) await venue?.close();
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.end();
+    } finally {
+      await this.nats.stop();
+      for (const directory of this.directories) rmSync(directory, { recursive: true, force: true });
+    }
+  }
+}
+
+export function send(client: RoutingClient, ...commands: readonly Command[]): Promise<RoutedAnswer[]> {
+  return client.send(recordsOf(commands), commands.length);
+}
+
+export function recordsOf(commands: readonly Command[]): Uint32Array {
+  const words = new Uint32Array(commands.length * COMMAND_WORDS);
+  for (const [index, command] of commands.entries()) encodeCommand(words, index * COMMAND_WORDS, command);
+  return words;
+}
+
+/** A command of a journal, and what came of it. */
+export interface Played {
+  readonly sequence: number;
+  readonly words: Uint32Array;
+  readonly events: readonly VenueEvent[];
+}
+
+/** Plays a journal from its begin. */
+export function playJournal(directory: string): { played: Played[]; matcher: Matcher } {
+  const reader = JournalReader.open(directory);
+  const events = new EventBuffer(1 << 12);
+  const matcher = createMatcher(reader.genesis.limits, events);
+  const played: Played[] = [];
+  for (const block of reader.blocksFromSequence(1)) {
+    for (let index = 0; index < block.count; index++) {
+      const at = BLOCK_HEADER_WORDS + index * COMMAND_WORDS;
+      matcher.apply(block.words, at);
+      const told: VenueEvent[] = [];
+      events.drain((words, from) => told.push(decodeEvent(words, from)));
+      const words = block.words.slice(at, at + COMMAND_WORDS);
+      played.push({ sequence: block.firstSequence + index, words, events: told });
+    }
+  }
+  return { played, matcher };
+}
+
+/** The orders of an instrument, as text: bids and then asks, the next to trade first. */
+export function queueOf(matcher: Matcher, symbol: number): string[] {
+  const worse = (order: { side: string; price: number }): number => (order.side === 'buy' ? -order.price : order.price);
+  return listOrders(matcher.state.orders)
+    .filter((order) => order.symbol === symbol)
+    .sort((a, b) => a.side.localeCompare(b.side) || worse(a) - worse(b) || a.sequence - b.sequence)
+    .map(({ side, account, id, price, open, postOnly }) => `${side} ${account}/${id} ${open}@${price} ${postOnly}`);
+}
+
+/** Whether a record is a client's and was carried out or refused for good on the shard of this journal. */
+export function isClients({ words, events }: Played): boolean {
+  const account = words[COMMAND_WORD.account] as number;
+  const isOrder = ((words[0] as number) & 255) <= 5;
+  return account !== 0 && isOrder && !events.some(({ reason }) => reason === 'otherShard');
+}
