@@ -61,13 +61,13 @@ export interface Leadership {
 }
 
 /** A primary says so often in a lease that it is there. */
-export const BEATS_PER_LEASE = 4;
+const BEATS_PER_LEASE = 4;
 /** The log or a peer that gave no answer is asked again after so long. */
 const AGAIN_MS = 200;
 /** A node that waits for blocks which nobody has says so this often. */
 const TELL_MS = 10_000;
 
-export function leaseSubject(shard: number): string {
+function leaseSubject(shard: number): string {
   return `veritape.${shard}.lease`;
 }
 
