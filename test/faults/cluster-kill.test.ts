@@ -9,7 +9,7 @@ import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/ver
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 
 /** More rounds by VERITAPE_CLUSTER_ROUNDS, which then also prints what came of them. */
-const ROUNDS = Number(process.env['VERITAPE_CLUSTER_ROUNDS'] ?? 2);
+const ROUNDS = Number(process.env['VERITAPE_CLUSTER_ROUNDS'] ?? 1);
 const ROUND_MS_MAX = 30_000;
 const LOADED_MS_MAX = 500;
 const CLIENTS = 2;
@@ -124,4 +124,43 @@ test('a primary that stood still is fenced when it goes on, and a node whose jou
     code: 1,
     said: expect.stringMatching(/^veritape serve: block \d+ of the journal has hash/m),
   });
+}, 120_000);
+
+test('without a majority of the log nothing is acknowledged and clients are told; with it, everything goes on', async () => {
+  const folder = temporaryFolder();
+  const own = await NatsCluster.start(join(folder, 'nats'));
+  try {
+    const dir = join(folder, 'a');
+    const serving = VeritapeProcess.serve(dir, own.urls.join(), '--cluster', '--node', 'a', '--orders-max', '65536');
+    await serving.ready();
+    const client = await LoadedClient.open(own.urls.join(), 1);
+    clients.push(client);
+    client.start();
+    await client.acknowledgedMore(500);
+    await own.kill(1);
+    await own.kill(2);
+    expect(await serving.logged('nothing is acknowledged')).toMatchObject({
+      why: expect.stringContaining('the replicated log takes no blocks'),
+    });
+    const told = client.told.count;
+    await pause(300);
+    expect(client.told.count).toBe(told);
+    await own.startAgain(1);
+    await serving.logged('the replicated log takes blocks again');
+    await client.acknowledgedMore(500);
+    expect(client.retried.get('unavailable')).toBeGreaterThan(0);
+    // A primary that is to end does not wait for ever for a log that takes nothing.
+    await own.kill(1);
+    await pause(200);
+    expect(await serving.end('SIGTERM')).toMatchObject({
+      code: 3,
+      said: expect.stringContaining('does not take the last blocks'),
+    });
+    await client.close();
+    const { check } = checkJournal(dir, [client.told]);
+    expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+  } finally {
+    await endAllProcesses();
+    await own.stop();
+  }
 }, 120_000);

@@ -119,20 +119,20 @@ test('a node that was away while the log was trimmed gets the missing blocks fro
   await first.write(10);
   await until(() => behind.journal.lastBlock === 10);
   await vanish(behind);
-  await first.write(700);
+  await first.write(LOG_BLOCKS_KEPT_MIN + 80);
   const { last } = await first.log.extent();
   await first.log.trim(last - LOG_BLOCKS_KEPT_MIN);
   const back = await start(join(folder, 'b'), 'b');
-  await until(() => back.journal.lastBlock === 710);
+  await until(() => back.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 90);
   expect(hashesIn(join(folder, 'b'))).toEqual(hashesIn(join(folder, 'a')));
   // And one that was never there.
   const fresh = await start(join(folder, 'c'), 'c');
-  await until(() => fresh.journal.lastBlock === 710);
+  await until(() => fresh.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 90);
   // Near the end no other node is needed.
   await vanish(back);
   await first.write(20);
   const again = await start(join(folder, 'b'), 'b');
-  await until(() => again.journal.lastBlock === 730);
+  await until(() => again.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 110);
   expect(again.notices.join()).not.toContain('neither in the log');
 }, 90_000);
 

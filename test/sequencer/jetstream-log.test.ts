@@ -194,7 +194,7 @@ test('while a server stands still, publishes without an answer are looked up, an
 }, 60_000);
 
 test('a full log takes nothing, says so, and goes on when it was trimmed', async () => {
-  const log = await open(2 ** 20);
+  const log = await open(2 ** 18);
   await log.publishRecord(recordOf(1, 'a', BEGIN));
   const stalls: (string | undefined)[] = [];
   const publisher = new LogPublisher({
@@ -206,7 +206,7 @@ test('a full log takes nothing, says so, and goes on when it was trimmed', async
     },
     onStalled: (why) => stalls.push(why),
   });
-  const all = blocks(4000, 1, 1);
+  const all = blocks(1500, 1, 1);
   for (const block of all) publisher.offer(block.block, block.bytes);
   while (stalls.length === 0) await delay(20);
   expect(stalls).toEqual([expect.stringContaining('maximum bytes exceeded')]);
