@@ -76,6 +76,8 @@ export class DrillCluster {
   #clientLink: TcpLink | undefined;
   #started = 0;
   #primaryEpoch = 0;
+  /** When processes said that they take over. */
+  readonly #takingOver = new WeakMap<VeritapeProcess, number>();
 
   /** Resolves when a primary serves and every standby is warm. */
   static async start(options: ClusterOptions): Promise<DrillCluster> {
@@ -308,8 +310,6 @@ export class DrillCluster {
     return process;
   }
 
-  readonly #takingOver = new Map<VeritapeProcess, number>();
-
   #hear(process: VeritapeProcess, line: LogLine): void {
     const member = this.members.find((one) => one.process === process);
     const name = member?.name ?? 'a';
@@ -353,7 +353,7 @@ export class DrillCluster {
     member.role = 'ended';
     member.ending = ending;
     const { code, signal, said } = ending;
-    const how = signal === null ? `ended with code ${code}${code === 0 ? '' : `: ${lastLineOf(said)}`}` : `is ended`;
+    const how = signal === null ? `ended with code ${code}${code === 0 ? '' : `: ${lastLineOf(said)}`}` : 'is ended';
     this.#options.onEvent('note', `${member.name} ${how}`);
     const closing = ending.result as { sequence?: unknown; stateHashes?: unknown } | undefined;
     if (typeof closing?.sequence === 'number' && Array.isArray(closing.stateHashes))
