@@ -280,6 +280,7 @@ async function serveInCluster(
   try {
     const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
     if (serving !== undefined) {
+      void aborted(interruption.signal).then(() => member.expectClose());
       await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
       return;
     }

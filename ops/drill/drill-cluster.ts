@@ -182,22 +182,41 @@ export class DrillCluster {
     this.#nats = await this.#startNats(this.#nats?.port);
   }
 
-  /** Leads clients to another NATS server of the cluster, as clients do that know several. */
-  leadClientsTo(server: number): void {
-    if (this.#clientLink === undefined) return;
-    this.#clientLink.cut();
-    this.#clientLink.targetPort = this.natsCluster.ports[server] ?? 0;
-    this.#clientLink.mend();
+  /** Which host a member is on: the number of its NATS server. */
+  hostOf(member: Member): number {
+    return this.members.indexOf(member);
   }
 
-  /** Ends everything in good order: standbys first, then the primary. Gives how they ended. */
-  async stop(): Promise<Ending[]> {
-    const endings: Ending[] = [];
-    const serving = this.members.filter(({ role }) => role === 'primary');
-    for (const member of [...this.members.filter((one) => !serving.includes(one)), ...serving])
-      if (!member.process.over) endings.push(await member.process.end('SIGTERM'));
+  /** Clients that know several NATS servers leave these for another one, if they are there. */
+  leadClientsAway(servers: readonly number[]): void {
+    const { ports } = this.natsCluster;
+    const link = this.#clientLink;
+    if (link === undefined || !servers.some((server) => ports[server] === link.targetPort)) return;
+    link.cut();
+    link.targetPort = ports.find((_, server) => !servers.includes(server)) ?? 0;
+    link.mend();
+  }
+
+  /** Kills NATS servers of the cluster. */
+  async killServers(servers: readonly number[]): Promise<void> {
+    await Promise.all(servers.map((server) => this.natsCluster.kill(server)));
+    this.leadClientsAway(servers);
+  }
+
+  /** Starts them again; resolves when all are healthy. */
+  async startServers(servers: readonly number[]): Promise<void> {
+    await Promise.all(servers.map((server) => this.natsCluster.startAgain(server)));
+    await this.natsCluster.formed();
+  }
+
+  /** Ends everything in good order: standbys first, then the one that serves, which is given. */
+  async stop(): Promise<Member> {
+    for (const member of this.members)
+      if (member.role !== 'primary' && !member.process.over) await member.process.end('SIGTERM');
+    const serving = await this.served();
+    await serving.process.end('SIGTERM');
     await this.kill();
-    return endings;
+    return serving;
   }
 
   /** Ends everything at once. */

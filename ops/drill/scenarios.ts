@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.ts';
 import { damageScenarios } from './scenarios/damage.ts';
 import { diskScenarios } from './scenarios/disk.ts';
+import { hostScenarios } from './scenarios/hosts.ts';
 import { networkScenarios } from './scenarios/network.ts';
 import { processScenarios } from './scenarios/processes.ts';
 import { upgradeScenarios } from './scenarios/upgrade.ts';
@@ -12,4 +13,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...diskScenarios,
   ...damageScenarios,
   ...upgradeScenarios,
+  ...hostScenarios,
 ];

@@ -54,7 +54,9 @@ const order = (
 /** A client that sends all sorts of commands for three instruments, a few at a time, until it is told to stop. */
 class Trader {
   readonly account: number;
-  readonly log: { readonly words: Uint32Array; readonly answer: RoutedAnswer }[] = [];
+  /** With the place of the command among all that the client was given. */
+  readonly log: { readonly place: number; readonly words: Uint32Array; readonly answer: RoutedAnswer }[] = [];
+  #given = 0;
   readonly #client: RoutingClient;
   readonly #dice: Dice;
   #id = 0;
@@ -81,9 +83,13 @@ class Trader {
     while (!this.#stopped) {
       const commands = Array.from({ length: this.#dice.from(1, 6) }, () => this.#draw());
       const words = recordsOf(commands);
+      const first = this.#given;
+      this.#given += commands.length;
       const sent = this.#client.send(words, commands.length).then((answers) => {
-        for (const [index, answer] of answers.entries())
-          this.log.push({ words: words.slice(index * COMMAND_WORDS, (index + 1) * COMMAND_WORDS), answer });
+        for (const [index, answer] of answers.entries()) {
+          const record = words.slice(index * COMMAND_WORDS, (index + 1) * COMMAND_WORDS);
+          this.log.push({ place: first + index, words: record, answer });
+        }
         under.delete(sent);
       });
       under.add(sent);
@@ -185,6 +191,18 @@ test(
     const unmoved = createMatcher(JSON.parse(JSON.stringify(journals[0]?.matcher.state.limits)), events);
     unmoved.apply(recordsOf([{ op: 'instrumentCreate', symbol: ACME, name: 'ACME' }]), 0);
     events.clear();
+    // Commands of one client and instrument are carried out in the order in which they were given.
+    const turnOf = ({ shard, sequence }: RoutedAnswer): number =>
+      spans.findIndex((span) => span.shard === shard && sequence > span.from && sequence < span.until) * 2 ** 40 +
+      sequence;
+    for (const { log } of traders) {
+      const given = log.filter(
+        ({ words, answer }) => words[COMMAND_WORD.symbol] === ACME && answer.shard !== undefined,
+      );
+      const turns = given.toSorted((a, b) => a.place - b.place).map(({ answer }) => turnOf(answer));
+      expect(turns).toEqual(turns.toSorted((a, b) => a - b));
+    }
+
     const expected: string[] = [];
     for (const { words } of inOrder) {
       const alone = words.slice();
@@ -292,6 +310,10 @@ test(
       refusal: expect.stringContaining('the venue holds as many orders as it was configured for'),
       orders: BOOK.length,
     });
+    // Nothing is left on the target: an id that a copy had is free there.
+    const [first] = BOOK as [Command];
+    expect(await send(client, { ...first, symbol: 2 })).toMatchObject([{ shard: 1, reason: Reason.none }]);
+    await send(client, { op: 'cancel', symbol: 2, account: first.account, id: first.id });
     // Killed while it undoes the same, it undoes it when it is run again, also by whoever asks for nothing else.
     await killedAt(of, 'undo');
     expect(await move(of, 0, 1, { back: true })).toMatchObject({ outcome: 'moved back', resumed: true });

@@ -105,6 +105,41 @@ test(
 );
 
 test(
+  'a mass cancel that passes an instrument on its way is sent again',
+  async () => {
+    const of = await openShards();
+    const client = await of.client(0);
+    await send(client, order(1, 1, ACME), order(2, 1, ACME));
+    // Shard 1 carries it out before the orders come there, and shard 0 when they are gone.
+    const { send: unheld } = VenueClient.prototype;
+    let answeredThere = (): void => {};
+    const there = new Promise<void>((resolve) => {
+      answeredThere = resolve;
+    });
+    let rounds = 0;
+    VenueClient.prototype.send = async function (words, count) {
+      const isMassCancel = ((words[0] as number) & 255) === 5;
+      if (isMassCancel && this.info.shard === 0 && rounds++ === 0) {
+        await there;
+        await moveInstrument({ connection: of.connection, symbol: 'ACME', from: 0, to: 1 });
+      }
+      const answers = await unheld.call(this, words, count);
+      if (isMassCancel && this.info.shard === 1) answeredThere();
+      return answers;
+    };
+    try {
+      expect(await send(client, { op: 'massCancel', account: 1 })).toMatchObject([{ reason: Reason.none, open: 1 }]);
+    } finally {
+      VenueClient.prototype.send = unheld;
+    }
+    expect(rounds).toBe(2);
+    await of.end();
+    expect(queueOf(playJournal(of.directories[1] as string).matcher, ACME)).toEqual(['buy 2/1 5@50 false']);
+  },
+  TEST_MS_MAX,
+);
+
+test(
   'a shard refuses everything for an instrument elsewhere and names the shard; the client passes that on if it must',
   async () => {
     const of = await openShards();
