@@ -3,6 +3,7 @@ import { damageScenarios } from './scenarios/damage.ts';
 import { diskScenarios } from './scenarios/disk.ts';
 import { networkScenarios } from './scenarios/network.ts';
 import { processScenarios } from './scenarios/processes.ts';
+import { shardScenarios } from './scenarios/shards.ts';
 
 /** All that can be drilled, in the order in which they are run. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -10,4 +11,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...networkScenarios,
   ...diskScenarios,
   ...damageScenarios,
+  ...shardScenarios,
 ];
