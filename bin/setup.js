@@ -17,7 +17,7 @@ import { isMatcherBuilt } from './matcher.js';
 import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtime.js';
 
 /*
- * node bin/setup.js [--nats] [--chromium] [command [argument...]]
+ * node bin/setup.js [--nats] [--chromium] [--spin] [--gcc] [command [argument...]]
  *
  * Makes a fresh clone ready, then runs the command with the pinned Node first on the PATH. What npm scripts call, so it
  * uses nothing but Node 18. Messages go to stderr. Interrupted, it starts over the next time.
@@ -27,7 +27,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const modules = join(root, 'node_modules');
 const RETRY_HOURS = 24;
 
-/** Programs that tests need and npm does not have, by the flag that asks for them. Debian's package has the first name. */
+/**
+ * Programs that tests need and npm does not have, by the flag that asks for them. Debian's package has the first name, if
+ * no others are given.
+ */
 const PROGRAMS = {
   '--nats': {
     names: ['nats-server'],
@@ -39,6 +42,18 @@ const PROGRAMS = {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
     folders: ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'],
     advice: 'Install it or Chrome and put it on the PATH.',
+  },
+  '--spin': {
+    names: ['spin'],
+    folders: ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'],
+    advice: 'Get it from https://spinroot.com and put it on the PATH.',
+  },
+  '--gcc': {
+    names: ['gcc'],
+    folders: ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'],
+    // Debian's compiler only recommends the headers of the C library.
+    packages: ['gcc', 'libc6-dev'],
+    advice: 'Install a C compiler and put it on the PATH as gcc.',
   },
 };
 
@@ -140,6 +155,7 @@ function folderOf({ names, folders }) {
 
 async function install(program) {
   const [name] = program.names;
+  const packages = program.packages ?? [name];
   const tried = join(root, '.cache', `${name}-not-installed`);
   if (existsSync(tried) && Date.now() - statSync(tried).mtimeMs < RETRY_HOURS * 3_600_000) {
     return sayNone(program, 'apt-get could not install it earlier today');
@@ -148,10 +164,10 @@ async function install(program) {
   const isRoot = process.getuid?.() === 0;
   if (!isRoot && !works('sudo', ['-n', 'true'])) return sayNone(program, 'apt-get needs root');
   const apt = isRoot ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
-  say(`apt-get install ${name}${isRoot ? '' : ' (with sudo)'}, because no ${name} was found`);
+  say(`apt-get install ${packages.join(' ')}${isRoot ? '' : ' (with sudo)'}, because no ${name} was found`);
   const wait = ['-qq', '-o', 'DPkg::Lock::Timeout=60'];
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const step of [['update'], ['install', '-y', '--no-install-recommends', name]]) {
+  for (const step of [['update'], ['install', '-y', '--no-install-recommends', ...packages]]) {
     await run(apt[0], [...apt.slice(1), ...wait, ...step], env);
   }
   const folder = folderOf(program);

@@ -1,4 +1,5 @@
-import { type BlockBuffer, BlockView, blockPages, checkBlock, checkHeader, HASH_AT, PAGE_BYTES } from './block.ts';
+import { type BlockBuffer, BlockView, checkHeader, HASH_AT } from './block.ts';
+import { bytesInSegment, checkRun } from './block-run.ts';
 import { HASH_BYTES } from './chain.ts';
 import { asJournalError, JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
@@ -19,7 +20,6 @@ import {
   SEGMENT_BYTES_MIN,
   SEGMENT_SLACK_BYTES,
   samePoint,
-  segmentFinding,
   writeBlockKey,
 } from './segments.ts';
 
@@ -51,8 +51,11 @@ const TAIL_BLOCKS_CHECKED = 16;
  * stop at any place in between:
  *
  * 1. `sealed` is put into the old segment; nothing is appended to it any more.
- * 2. The next segment is made, with the epoch of the first writer to come.
+ * 2. The next segment is made and gets the writer's epoch, unless a higher one is there already.
  * 3. `next` is put into the old segment. Only then the next segment gets blocks, so that its loss would be noticed.
+ *
+ * What a writer found it flushes before it builds on it: whoever wrote that may have died before its own flush.
+ * docs/protocol.md has the rules, test/model/one-host.pml checks them.
  *
  * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it
  * until that process ends (ops/standby.ts kills it). The lock is a robust mutex, which comes free with its holder.
@@ -218,37 +221,12 @@ export class JournalWriter {
     if (this.#sealedBlock !== this.#block) {
       throw new RangeError(`block: ${blocks[0]?.block} can not be copied while block ${this.#sealedBlock} is sealed`);
     }
-    const checked = this.#checkCopies(blocks);
+    const checked = checkRun(blocks, this.last, this.genesis.shard);
     for (let from = 0; from < checked.length; ) {
       const together = this.#fitting(checked, from);
       this.#putCopies(together);
       from += together.length;
     }
-  }
-
-  /** The blocks, checked against themselves, each other and the end of the journal. */
-  #checkCopies(blocks: readonly BlockView[]): BlockView[] {
-    let last: Pick<ChainPoint, 'block' | 'sequence' | 'epoch' | 'hash'> = {
-      block: this.#block,
-      sequence: this.#sequence,
-      epoch: this.#lastEpoch,
-      hash: this.#hash,
-    };
-    return blocks.map((block) => {
-      const checked = checkBlock(block.bytes, {
-        block: last.block + 1,
-        firstSequence: last.sequence + 1,
-        previousHash: last.hash,
-        epochMin: last.epoch,
-        shard: this.genesis.shard,
-      });
-      if (!(checked instanceof BlockView)) throw JournalError.damaged(checked);
-      // LMDB reads the value by its address, which goes wrong with shared memory.
-      if (checked.bytes.buffer instanceof SharedArrayBuffer)
-        throw new RangeError('block: must not be in shared memory');
-      last = pointOf(checked);
-      return checked;
-    });
   }
 
   /** Those from place `from` on that fit the segment in use, or the first one, which may need the next segment. */
@@ -415,35 +393,45 @@ export class JournalWriter {
     }
     this.#enter(segment, before, 'raise');
     for (;;) {
-      const state = this.#current().file.state();
+      const state = this.#ownState();
       if (state.sealed === undefined) {
         if (this.#store.has(segment + 1)) {
+          this.#ownState();
           throw this.#broken('not sealed, but there is a next segment');
         }
         this.#readTail(state);
         return;
       }
-      if (state.next === undefined) this.#follow(state.sealed, 'raise');
+      if (state.next === undefined) this.#follow(state.sealed);
       else if (!this.#store.has(state.next)) throw missingSegment(this.#store.root, state.next);
-      else this.#enter(state.next, state.sealed, 'raise');
+      else {
+        this.#store.flush(segment);
+        this.#enter(state.next, state.sealed, 'raise');
+      }
       segment++;
     }
   }
 
+  /** The state of the segment in use. Another writer may have raised the epoch again, and appended, since this one did. */
+  #ownState(): SegmentState {
+    const state = this.#current().file.state();
+    if (state.epoch !== this.#epoch) throw this.#lost(state.epoch);
+    return state;
+  }
+
   /** Steps 2 and 3 of giving up the segment in use, which is sealed. */
-  #follow(sealed: ChainPoint, mode: 'raise' | 'keep'): void {
+  #follow(sealed: ChainPoint): void {
     const old = this.#current();
-    const epoch = this.#epoch;
     this.#segment = undefined;
     try {
       const next = old.segment + 1;
       // Whoever made it may have ended before its name was on disk.
       if (this.#store.has(next)) this.#store.flush(next);
       else this.#makeSegment(next);
-      this.#enter(next, sealed, mode);
+      this.#enter(next, sealed, 'keep');
       const value = encodeNumber(next);
       old.transact(value.length, (entries) => {
-        this.#checkEpoch(entries, epoch);
+        this.#checkEpoch(entries, this.#epoch);
         entries.put(KEY.next, value);
       });
     } finally {
@@ -458,12 +446,13 @@ export class JournalWriter {
       this.#checkEpoch(entries, this.#epoch);
       entries.put(KEY.sealed, value);
     });
-    this.#follow(sealed, 'keep');
+    this.#follow(sealed);
   }
 
   /**
-   * Opens a segment for appending. 'raise' takes it with a higher epoch; 'keep' takes it only if nobody else did.
-   * `before` is the block in front of it, which it must begin with.
+   * Opens a segment for appending. 'raise' takes it with a higher epoch than it has; 'keep' with the writer's own, if that
+   * is higher: a lower one there is of a writer that was passed and does not know it yet. `before` is the block in front
+   * of it, which it must begin with.
    */
   #enter(segment: number, before: ChainPoint, mode: 'raise' | 'keep'): void {
     void this.#segment?.close();
@@ -481,14 +470,17 @@ export class JournalWriter {
       const bytes = entries.get(KEY.epoch);
       const stored = bytes === undefined ? undefined : decodeNumber(bytes);
       if (bytes !== undefined && stored === undefined) throw this.#broken('the epoch is damaged');
-      if (stored !== undefined && mode === 'keep') {
-        if (stored !== this.#epoch) throw this.#lost(stored);
-        return;
+      if (mode === 'keep') {
+        if (stored !== undefined && stored >= this.#epoch) throw this.#lost(stored);
+      } else {
+        if (stored !== undefined && stored > this.#takeOverFrom) {
+          throw new JournalError(
+            'epoch-lost',
+            `another writer took the journal over with epoch ${stored}, just before`,
+          );
+        }
+        this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
       }
-      if (stored !== undefined && stored > this.#takeOverFrom) {
-        throw new JournalError('epoch-lost', `another writer took the journal over with epoch ${stored}, just before`);
-      }
-      this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
       entries.put(KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;
       entries.put(KEY.genesis, this.#genesisBytes);
@@ -512,8 +504,10 @@ export class JournalWriter {
         block++;
       }
     }
-    if (last.epoch >= this.#epoch)
+    if (last.epoch >= this.#epoch) {
+      this.#ownState();
       throw this.#broken(`holds epoch ${last.epoch}, but its writer had ${this.#epoch - 1}`);
+    }
     this.#block = last.block;
     this.#sequence = last.sequence;
     this.#lastEpoch = last.epoch;
@@ -574,11 +568,6 @@ export class JournalWriter {
     this.#segment = undefined;
     return error;
   }
-}
-
-/** What a block takes of a segment, in whole pages. */
-function bytesInSegment(block: BlockView): number {
-  return blockPages(block.count) * PAGE_BYTES;
 }
 
 function given(genesis: Genesis | undefined, root: string): Genesis {

@@ -88,7 +88,15 @@ export class JournalReader {
 
   /** Blocks from the one that holds `sequence`. */
   *blocksFromSequence(sequence: number): Generator<BlockView, void, undefined> {
-    yield* this.blocks(this.blockOf(sequence));
+    let searched = true;
+    for (const block of this.blocks(this.blockOf(sequence))) {
+      if (searched && (sequence < block.firstSequence || sequence > block.lastSequence)) {
+        const text = `sequence ${sequence} belongs to it, but it holds ${block.firstSequence} to ${block.lastSequence}`;
+        throw JournalError.damaged({ kind: 'sequence', text: `block ${block.block}: ${text}`, block: block.block });
+      }
+      searched = false;
+      yield block;
+    }
   }
 
   /**

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { isAlive, lockHolder, WriterLock } from './lock.ts';
 import type { Claim, SegmentStore } from './segment-store.ts';
 import { SegmentFile, type SegmentState } from './segmentfile.ts';
-import { dataPath, listSegments, listSpares, makeFolder, syncFolder } from './segments.ts';
+import { dataPath, listSegments, listSpares, makeDurableFolder, syncFolder } from './segments.ts';
 import { SegmentWriter } from './segmentwriter.ts';
 import { SpareSegment } from './spare.ts';
 
@@ -47,8 +47,10 @@ export class SegmentFolder implements SegmentStore {
   }
 
   claim(takeOver: boolean): Claim {
-    makeFolder(this.root);
+    makeDurableFolder(this.root);
     syncFolder(dirname(this.root));
+    // Whoever named a segment may have ended before the name was on disk.
+    syncFolder(this.root);
     if (!takeOver) WriterLock.refuseIfHeld(this.root);
     return WriterLock.take(this.root);
   }
@@ -71,9 +73,10 @@ export class SegmentFolder implements SegmentStore {
  * lock file (u32 magic, u32 format, u64 transaction). If that is one behind and the writer is alive, the flush is under
  * way. The lock file of a writer that died says nothing.
  *
- * A process that has the segment open in LMDB, the writer's or a standby's, must not look: closing a file gives up every lock that the process has on it (fcntl, POSIX),
- * and without LMDB's the next process to open the segment takes itself for the only one and makes the mutex anew, or
- * destroys it when it leaves. Readers in such a process are the replicas, which run ahead of the disk anyway.
+ * A process that has the segment open in LMDB, the writer's or a standby's, must not look: closing a file gives up every
+ * lock that the process has on it (fcntl, POSIX), and without LMDB's the next process to open the segment takes itself for
+ * the only one and makes the mutex anew, or destroys it when it leaves. Readers in such a process are the replicas, which
+ * run ahead of the disk anyway.
  */
 function flushedTransaction(root: string, segment: number, newest: number): number {
   const holder = lockHolder(root);

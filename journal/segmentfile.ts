@@ -142,7 +142,7 @@ export class SegmentFile implements StoredSegment {
   readHeader(ref: BlockRef, scratch: Buffer): BlockView | Finding {
     const bytes = this.#value(ref, scratch, BLOCK_HEADER_BYTES);
     if ('kind' in bytes) return bytes;
-    return this.#located(checkHeader(bytes.subarray(0, BLOCK_HEADER_BYTES), ref.block), ref);
+    return this.#located(checkHeaderOf(ref.block, bytes), ref);
   }
 
   #value(ref: BlockRef, scratch: Buffer, bytes?: number): Buffer | Finding {
@@ -192,6 +192,13 @@ export class SegmentFile implements StoredSegment {
       lastNode === undefined ? undefined : blockOfKey(lastNode.key),
     );
   }
+}
+
+/** The header of a block, if it is the one of that number: a search that met another one would go astray. */
+export function checkHeaderOf(block: number, bytes: Buffer): BlockView | Finding {
+  const header = checkHeader(bytes.subarray(0, BLOCK_HEADER_BYTES), block);
+  if ('kind' in header || header.block === block) return header;
+  return { kind: 'block-number', text: `block ${header.block}: found where block ${block} belongs`, block };
 }
 
 /**

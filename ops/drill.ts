@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { LEASE_MS_DEFAULT, LEASE_MS_MAX, LEASE_MS_MIN } from '../sequencer/lease.ts';
 import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
-import { Chance } from './drill/chance.ts';
 import { runScenario } from './drill/drill-run.ts';
 import type { ScenarioReport } from './drill/report.ts';
 import type { Scenario } from './drill/scenario.ts';
@@ -31,9 +31,6 @@ const CLIENTS_MAX = 64;
 const CLIENTS_DEFAULT = 4;
 const RATE_DEFAULT = 10_000;
 const RATE_MAX = 1_000_000;
-const LEASE_MS_DEFAULT = 500;
-const LEASE_MS_MIN = 50;
-const LEASE_MS_MAX = 60_000;
 /** Long beside any take-over. */
 const PATIENCE_MS = 30_000;
 
@@ -119,8 +116,7 @@ async function drill(options: DrillCommandOptions): Promise<void> {
     const report = await runScenario(scenario, {
       folder,
       rounds: options.rounds,
-      // Of its name, so that a drill makes the same choices alone as among all others.
-      chance: new Chance(seed).fork(partOf(scenario.name)),
+      seed,
       clients: options.clients,
       commandsPerSecond: options.rate,
       leaseMs: options.leaseMs,
@@ -142,10 +138,6 @@ async function drill(options: DrillCommandOptions): Promise<void> {
   if (interruption.requested) throw interruption.error(`stopped after ${reports.length} of ${scenarios.length} drills`);
   if (reports.some((report) => report.outcome === 'broken')) process.exitCode = ExitCode.false;
   else if (reports.some((report) => report.outcome === 'could not run')) process.exitCode = ExitCode.environment;
-}
-
-function partOf(name: string): number {
-  return [...name].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) | 0, 0);
 }
 
 function listOf(scenarios: readonly Scenario[]): string {
@@ -174,7 +166,9 @@ function tableOf(reports: readonly ScenarioReport[], seed: number, folder: strin
   return [
     line(COLUMNS),
     ...reports.map((report, index) => {
-      const outcome = report.why === undefined ? report.outcome : `${report.outcome}: ${report.why}`;
+      const figures = Object.entries(report.figures).map(([name, value]) => `${name} ${Math.round(value)}`);
+      const more = report.why === undefined ? figures.join(', ') : report.why;
+      const outcome = more === '' ? report.outcome : `${report.outcome}: ${more}`;
       return `${line(rows[index] ?? [])}  ${outcome}`;
     }),
     ...reports.flatMap((report) => report.findings.map((finding) => `  ${report.scenario.name}: ${finding}`)),

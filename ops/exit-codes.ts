@@ -1,4 +1,5 @@
 import { JournalError } from '../journal/findings.ts';
+import { ForkedJournalError, ReplicatedLogError } from '../sequencer/replicated-log.ts';
 
 /** What every command ends with. 128 and more follow the shell's rule for signals. */
 export const ExitCode = {
@@ -57,6 +58,7 @@ const BAD_JOURNAL = ['damaged', 'missing-segment'];
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.usage;
+  if (error instanceof ForkedJournalError) return ExitCode.false;
   if (error instanceof Interrupted) return error.signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
   if (error instanceof JournalError) {
     if (BAD_JOURNAL.includes(error.code)) return ExitCode.false;
@@ -67,7 +69,9 @@ export function exitCodeOf(error: unknown): number {
 
 /** Whether the message says it all: other errors are faults of this program and want their stack shown. */
 export function isExpected(error: unknown): boolean {
-  const known = [UsageError, EnvironmentFault, Interrupted, JournalError].some((kind) => error instanceof kind);
+  const known = [UsageError, EnvironmentFault, Interrupted, JournalError, ForkedJournalError, ReplicatedLogError].some(
+    (kind) => error instanceof kind,
+  );
   return known || systemCode(error) !== undefined;
 }
 

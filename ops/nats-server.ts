@@ -119,11 +119,16 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Connection options from a NATS URL, whose user and password, if any, are used and not shown. */
-export function natsConnectionOptions(url: string): NodeConnectionOptions {
-  const parsed = new URL(url.includes('://') ? url : `nats://${url}`);
-  const servers = `${parsed.hostname}:${parsed.port === '' ? 4222 : parsed.port}`;
-  if (parsed.username === '') return { servers };
-  if (parsed.password === '') return { servers, token: decodeURIComponent(parsed.username) };
-  return { servers, user: decodeURIComponent(parsed.username), pass: decodeURIComponent(parsed.password) };
+/**
+ * Connection options from the URLs of one or more NATS servers, with commas between. User and password, if any, are used and
+ * not shown; those of the first URL are for all.
+ */
+export function natsConnectionOptions(urls: string): NodeConnectionOptions {
+  const parsed = urls.split(',').map((url) => new URL(url.includes('://') ? url.trim() : `nats://${url.trim()}`));
+  const all = parsed.map(({ hostname, port }) => `${hostname}:${port === '' ? 4222 : port}`);
+  const servers = all.length === 1 ? (all[0] as string) : all;
+  const { username = '', password = '' } = parsed[0] ?? {};
+  if (username === '') return { servers };
+  if (password === '') return { servers, token: decodeURIComponent(username) };
+  return { servers, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
 }

@@ -1,9 +1,9 @@
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { isReply, type Refusal, readReply, replyEpoch } from '../sequencer/messages.ts';
 import { primarySubject } from '../sequencer/nats-gateway.ts';
 import type { ReplyInbox } from './reply-inbox.ts';
 
-/** A server that took over answers what it was sent before it served within this time; what is open then is asked again. */
+/** A server that took over answers what it was sent meanwhile within this time; what has no answer then is asked again. */
 const SETTLE_MS = 100;
 
 /**
@@ -19,14 +19,10 @@ export class PrimaryEpoch {
     connection.subscribe(primarySubject(shard), {
       callback: (error, message) => {
         if (error !== null) return;
-        let epoch = 0;
-        try {
-          epoch = Number((message.json() as { epoch?: unknown }).epoch);
-        } catch {
-          return;
-        }
+        const { epoch, complete } = readAnnouncement(message);
         if (!(epoch > this.#highest)) return;
         this.#highest = epoch;
+        if (complete) return;
         const before = inbox.asked;
         setTimeout(() => inbox.giveUp(before, 'another server has taken over'), SETTLE_MS).unref();
       },
@@ -41,5 +37,14 @@ export class PrimaryEpoch {
       throw new Error(`refused by a server that was fenced: ${reply.error}`);
     this.#highest = Math.max(this.#highest, epoch);
     return reply;
+  }
+}
+
+function readAnnouncement(message: Msg): { readonly epoch: number; readonly complete: boolean } {
+  try {
+    const { epoch, complete } = message.json() as { epoch?: unknown; complete?: unknown };
+    return { epoch: Number(epoch), complete: complete === true };
+  } catch {
+    return { epoch: 0, complete: false };
   }
 }

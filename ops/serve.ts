@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
 import { SEGMENT_BYTES_MIN } from '../journal/segments.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
@@ -14,13 +14,16 @@ import {
   TTL_MAX,
 } from '../sequencer/datagram-sender.ts';
 import { IDLE_STRATEGIES, type IdleStrategy } from '../sequencer/doorbell.ts';
+import { LOG_BYTES_DEFAULT, LOG_BYTES_MIN, LOG_REPLICAS, LOG_REPLICAS_DEFAULT } from '../sequencer/jetstream-log.ts';
 import { LEASE_MS_DEFAULT, LEASE_MS_MAX, LEASE_MS_MIN } from '../sequencer/lease.ts';
+import { checkNodeName } from '../sequencer/log-messages.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
 import { tokenDigest } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { printResult } from './cli/result.ts';
+import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
@@ -45,12 +48,16 @@ interface ServeOptions extends ServeHostOptions {
   readonly multicastRate?: number;
   readonly shard?: number;
   readonly replicas: number;
-  readonly ack: AckPolicy;
+  readonly ack?: AckPolicy;
   readonly snapshotEvery: number;
   readonly snapshotsKept: number;
   readonly segmentBytes: number;
   readonly takeOver?: boolean;
   readonly standby?: boolean;
+  readonly cluster?: boolean;
+  readonly node?: string;
+  readonly logReplicas?: number;
+  readonly logBytes?: number;
   readonly leaseMs: number;
   readonly tokens?: string;
   readonly instrument: string[];
@@ -73,7 +80,7 @@ export function registerServe(program: Command): void {
     .addOption(
       new Option(
         '--nats <url>',
-        'NATS server to join; without it nothing outside this process can reach the venue',
+        'NATS server to join, or several with commas between; without it nothing outside this process can reach the venue',
       ).env('VERITAPE_NATS'),
     )
     .addOption(
@@ -121,9 +128,10 @@ export function registerServe(program: Command): void {
         .argParser(wholeNumber(1, REPLICAS_MAX)),
     )
     .addOption(
-      new Option('--ack <policy>', 'which copies exist when a command is acknowledged')
-        .choices([...ACK_POLICIES])
-        .default('disk'),
+      new Option(
+        '--ack <policy>',
+        'which copies exist when a command is acknowledged (default: disk; disk+replica with --cluster, which has no other)',
+      ).choices([...ACK_POLICIES]),
     )
     .addOption(
       new Option('--snapshot-every <commands>', 'commands between snapshots, 0 for none')
@@ -167,8 +175,29 @@ export function registerServe(program: Command): void {
     )
     .addOption(
       new Option(
+        '--cluster',
+        'be one node of a venue on several hosts, whose log is in NATS JetStream: follow, and take over when the primary is gone',
+      ).conflicts(['standby', 'takeOver']),
+    )
+    .addOption(
+      new Option('--node <name>', 'name of this node of the cluster, which no other node has').env('VERITAPE_NODE'),
+    )
+    .addOption(
+      new Option(
+        '--log-replicas <count>',
+        `servers that hold a copy of the log each: ${LOG_REPLICAS.join(', ')} (default: ${LOG_REPLICAS_DEFAULT})`,
+      ).argParser(logReplicas),
+    )
+    .addOption(
+      new Option(
+        '--log-bytes <bytes>',
+        `what a new log takes at most; it is trimmed before (default: ${LOG_BYTES_DEFAULT})`,
+      ).argParser(wholeNumber(LOG_BYTES_MIN, 2 ** 40)),
+    )
+    .addOption(
+      new Option(
         '--lease-ms <milliseconds>',
-        'standbys take over from a server that has not shown itself for this long',
+        'standbys and nodes take over from a server that has not shown itself for this long',
       )
         .default(LEASE_MS_DEFAULT)
         .argParser(wholeNumber(LEASE_MS_MIN, LEASE_MS_MAX)),
@@ -185,7 +214,14 @@ export function registerServe(program: Command): void {
     command,
     'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME',
     'veritape serve --dir venue --nats nats://127.0.0.1:4222 --standby',
+    'veritape serve --dir venue --nats nats://a:4222,nats://b:4222,nats://c:4222 --cluster --node a --instrument ACME',
   );
+}
+
+function logReplicas(text: string): number {
+  const count = LOG_REPLICAS.find((one) => String(one) === text);
+  if (count !== undefined) return count;
+  throw new InvalidArgumentError(`It must be one of ${LOG_REPLICAS.join(', ')}.`);
 }
 
 function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
@@ -213,9 +249,11 @@ function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
 async function serve(options: ServeOptions): Promise<void> {
   const { pino, destination } = await import('pino');
   const log = pino({ name: 'veritape' }, destination(2));
+  const cluster = clusterOptionsOf(options);
   const venueOptions = venueOptionsOf(options, log);
   using interruption = new Interruption();
   if (options.nats === undefined) log.warn('no --nats: nothing outside this process can reach the venue');
+  if (cluster !== undefined) return await serveInCluster(venueOptions, cluster, options, interruption, log);
   for (let standby = options.standby === true; ; standby = true) {
     const serving = standby
       ? await standBy(venueOptions, interruption)
@@ -227,6 +265,30 @@ async function serve(options: ServeOptions): Promise<void> {
     const steppedDown = await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
     if (steppedDown?.stay !== true || interruption.requested) return;
   }
+}
+
+/** Follows the log, then leads, until it is interrupted or fails. */
+async function serveInCluster(
+  venueOptions: VenueOptions,
+  cluster: ClusterOptions,
+  options: ServeOptions,
+  interruption: Interruption,
+  log: Logger,
+): Promise<void> {
+  mkdirSync(options.dir, { recursive: true });
+  const member = await ClusterMember.join(venueOptions, cluster).catch(pinningAsUsage);
+  try {
+    const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
+    if (serving !== undefined) {
+      void aborted(interruption.signal).then(() => member.expectClose());
+      await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
+      return;
+    }
+  } finally {
+    await member.close();
+  }
+  log.info('closed');
+  await printResult({ following: true }, options.json === true, () => 'closed while following');
 }
 
 /** Resolves with undefined if it was interrupted before it took over. */
@@ -249,7 +311,7 @@ async function standBy(
 /** Serves until it is interrupted, fails, or hands over to a standby; says how it closed. */
 async function serveUntilEnd(
   venue: Venue,
-  takeOver: TakeOver | undefined,
+  takeOver: TakeOver | ClusterTakeOver | undefined,
   options: ServeOptions,
   { signal }: Interruption,
   log: Logger,
@@ -287,6 +349,26 @@ function aborted(signal: AbortSignal): Promise<undefined> {
     if (signal.aborted) resolve(undefined);
     else signal.addEventListener('abort', () => resolve(undefined), { once: true });
   });
+}
+
+function clusterOptionsOf(options: ServeOptions): ClusterOptions | undefined {
+  const { node, logReplicas, logBytes, cluster, ack, nats } = options;
+  if (cluster !== true) {
+    for (const [field, value] of Object.entries({ node, 'log-replicas': logReplicas, 'log-bytes': logBytes }))
+      if (value !== undefined) throw new UsageError(field, value, 'is of use only with --cluster');
+    if (ack === 'disk+replica') throw new UsageError('ack', ack, 'needs a replicated log: --cluster');
+    return undefined;
+  }
+  if (ack !== undefined && ack !== 'disk+replica')
+    throw new UsageError('ack', ack, 'a cluster acknowledges what its log holds: disk+replica');
+  if (nats === undefined) throw new UsageError('nats', nats, 'a cluster is joined over NATS');
+  if (node === undefined) throw new UsageError('node', node, 'a node of a cluster needs a name');
+  try {
+    checkNodeName(node);
+  } catch (error) {
+    throw new UsageError('node', node, error instanceof Error ? error.message : String(error));
+  }
+  return { node, logReplicas, logBytesMax: logBytes };
 }
 
 function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {

@@ -98,8 +98,12 @@ export class Standby {
     const openedMs = milliseconds(since);
     this.#serving = true;
     let replicasMs = openedMs;
-    await this.#venue.takeOver(opened, () => {
-      replicasMs = milliseconds(since);
+    const complete = this.#takingOver?.why === 'steppedDown' && this.#holdTimer !== undefined;
+    await this.#venue.takeOver(opened, {
+      complete,
+      replicasReady: () => {
+        replicasMs = milliseconds(since);
+      },
     });
     const takeOverMs = milliseconds(since);
     const why = this.#takingOver?.why ?? 'gone';
@@ -161,6 +165,7 @@ export class Standby {
     await link.connection.flush();
     clearTimeout(this.#holdTimer);
     this.#holdTimer = setTimeout(() => {
+      this.#holdTimer = undefined;
       if (this.#takingOver === undefined) link.requests.drop();
     }, HOLD_MS_MAX);
   }
@@ -171,7 +176,7 @@ export class Standby {
     this.#link?.requests.hold();
     const { why, epoch, holder } = report;
     this.#notice('warn', 'taking over', { why, epoch, holder: holder?.pid ?? 0, ...this.#numbers() });
-    if (holder !== undefined && why === 'lapsed') this.#endHolderIn(holder);
+    this.#lockTimer = setTimeout(() => this.#endWait(why === 'lapsed' ? holder : undefined), LOCK_WAIT_MS_MAX);
   }
 
   #giveUp(why: string): void {
@@ -185,18 +190,19 @@ export class Standby {
    * A holder that was stopped inside a transaction would keep LMDB's write lock for as long as it likes. Its lease has lapsed
    * and this server is about to fence it, so it is killed; the kernel then gives the lock to the one who waits for it.
    */
-  #endHolderIn(holder: LockHolder): void {
-    this.#lockTimer = setTimeout(() => {
-      if (!isAlive(holder)) return;
-      const text = 'the holder of the lapsed lease keeps the journal locked; it is killed';
-      this.#notice('warn', text, { holder: holder.pid, waitedMs: LOCK_WAIT_MS_MAX });
-      try {
-        process.kill(holder.pid, 'SIGKILL');
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        this.#notice('error', 'the holder of the lapsed lease can not be killed', { holder: holder.pid, why });
-      }
-    }, LOCK_WAIT_MS_MAX);
+  #endWait(holder: LockHolder | undefined): void {
+    if (holder === undefined || !isAlive(holder)) {
+      this.#notice('warn', 'opening the journal takes long: is another process stopped that has it locked?', {});
+      return;
+    }
+    const text = 'the holder of the lapsed lease keeps the journal locked; it is killed';
+    this.#notice('warn', text, { holder: holder.pid, waitedMs: LOCK_WAIT_MS_MAX });
+    try {
+      process.kill(holder.pid, 'SIGKILL');
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#notice('error', 'the holder of the lapsed lease can not be killed', { holder: holder.pid, why });
+    }
   }
 
   #notice(level: 'info' | 'warn' | 'error', text: string, fields: Record<string, string | number>): void {

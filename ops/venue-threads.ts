@@ -19,6 +19,7 @@ import { threadEntry } from '../sequencer/thread-entry.ts';
 import type { VenueHost } from './venue-host.ts';
 
 export type JournalOpened = JournalThreadReport & { readonly kind: 'opened' };
+export type JournalCopying = JournalThreadReport & { readonly kind: 'copying' };
 export type TakingOver = JournalThreadReport & { readonly kind: 'takingOver' };
 type Of<K extends ReplicaReport['kind']> = ReplicaReport & { readonly kind: K };
 export type ReplicaWarm = Of<'warm'>;
@@ -37,6 +38,8 @@ export interface VenueThreadsOptions {
   /** This process, as a lease names its heir. */
   readonly id: number;
   readonly forwardBlocks: boolean;
+  /** Blocks waiting for the replicated log, at most, where there is one. */
+  readonly replicatedInFlightMax: number | undefined;
   readonly idle: IdleStrategy;
 }
 
@@ -49,6 +52,8 @@ export interface ThreadsListener {
   readonly caughtUp: (report: Of<'caught-up'>) => void;
   readonly takingOver: (report: TakingOver) => void;
   readonly passedOver: (why: string) => void;
+  readonly copied: (report: JournalThreadReport & { readonly kind: 'copied' }) => void;
+  readonly sealed: (block: number, bytes: Uint8Array<ArrayBuffer>) => void;
 }
 
 /** How long a journal thread that was told to end may take for it. */
@@ -91,11 +96,12 @@ export class VenueThreads {
     return this.#stopped;
   }
 
-  /** Resolves when the journal is this process's. */
-  startJournal(start: JournalStart): Promise<JournalOpened> {
-    const { directory, memory, genesis, segmentBytesMax, leaseMs, id, forwardBlocks } = this.#options;
+  /** Resolves when the journal is this process's to write, and with a node of a cluster, to lead from. */
+  startJournal(start: JournalStart, genesis = this.#options.genesis): Promise<JournalOpened> {
+    const { directory, memory, segmentBytesMax, leaseMs, id, forwardBlocks, replicatedInFlightMax } = this.#options;
     const journal = this.#start('../sequencer/journal-thread', 'journal', {
       ...{ directory, memory, genesis, segmentBytesMax, start, leaseMs, id, forwardBlocks },
+      replicatedInFlightMax,
       ...this.#idle(),
       host: this.#host.threadMeasures('journal'),
     } satisfies JournalThreadData);
@@ -112,6 +118,8 @@ export class VenueThreads {
         else if (report.kind === 'block') this.#listener.block(report.bytes);
         else if (report.kind === 'takingOver') this.#listener.takingOver(report);
         else if (report.kind === 'passedOver') this.#listener.passedOver(report.message);
+        else if (report.kind === 'copied') this.#listener.copied(report);
+        else if (report.kind === 'sealed') this.#listener.sealed(report.block, report.bytes);
         else if (report.kind === 'failed') {
           const error = new JournalError(report.code, report.message);
           reject(error);
@@ -125,6 +133,27 @@ export class VenueThreads {
   /** A standby's journal thread takes over from now on, when there is reason to. */
   watchLease(): void {
     this.#journal?.postMessage({ kind: 'watch' } satisfies JournalThreadOrder);
+  }
+
+  /** Resolves when the journal thread, started with 'copy', takes blocks. */
+  copying(): Promise<JournalCopying> {
+    return this.#journal === undefined ? new Promise(() => {}) : reported<JournalCopying>(this.#journal, 'copying');
+  }
+
+  /** Appends the next block to the journal. The memory is given away. */
+  copyBlock(bytes: ArrayBuffer): void {
+    this.#journal?.postMessage({ kind: 'copy', bytes } satisfies JournalThreadOrder, [bytes]);
+  }
+
+  /** From here on the journal's blocks are this node's own, under an epoch. */
+  leadJournal(epoch: number): void {
+    this.#journal?.postMessage({ kind: 'lead', epoch } satisfies JournalThreadOrder);
+  }
+
+  /** The replicated log holds all blocks up to this one. */
+  replicated(block: number): void {
+    Atomics.store(this.#status, STATUS.replicatedBlock, block | 0);
+    this.#bells.journal.ring();
   }
 
   /** Starts the replicas, which go to the end of the journal and stay there. */

@@ -29,7 +29,13 @@ import { InstrumentDirectory, placed } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { type HostOptions, VenueHost, type VenuePlacement } from './venue-host.ts';
 import { type VenueNats, VenueOutlets } from './venue-outlets.ts';
-import { type JournalOpened, type ReplicaWarm, type TakingOver, VenueThreads } from './venue-threads.ts';
+import {
+  type JournalCopying,
+  type JournalOpened,
+  type ReplicaWarm,
+  type TakingOver,
+  VenueThreads,
+} from './venue-threads.ts';
 
 /** How a venue is set up. Everything but the directory has a default. */
 export interface VenueOptions extends HostOptions {
@@ -59,6 +65,8 @@ export interface VenueOptions extends HostOptions {
   readonly nats?: VenueNats | undefined;
   /** Send durable blocks as UDP datagrams, too, to a multicast group or one host. */
   readonly multicast?: MulticastOptions | undefined;
+  /** More to tell on the `info` subject. */
+  readonly describe?: (() => object) | undefined;
   /** Told of what happens, in words. */
   readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
@@ -73,10 +81,25 @@ export interface Notice {
 export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20;
 export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
 
-/** What a standby's journal thread tells before the journal is its own. */
+/** Blocks under way to the replicated log, at most: a round trip takes longer than a flush. */
+export const REPLICATED_IN_FLIGHT_BLOCKS = 16;
+
+/** What a standby's journal thread tells before the journal is its own, and a cluster node's at all times. */
 export interface StandbyEvents {
   readonly takingOver?: (report: TakingOver) => void;
   readonly passedOver?: (why: string) => void;
+  /** A block of the replicated log is in the journal. */
+  readonly copied?: (block: number, epoch: number) => void;
+  /** A block is to be replicated. */
+  readonly sealed?: (block: number, bytes: Uint8Array<ArrayBuffer>) => void;
+}
+
+/** The last step of a take-over. */
+export interface TakeOverStep {
+  /** Told when the replicas have applied all of the journal. */
+  readonly replicasReady: () => void;
+  /** No request that the server before has not answered is missing: clients need not ask again. */
+  readonly complete: boolean;
 }
 
 /** What a venue says when it is closed. */
@@ -134,7 +157,9 @@ export class Venue {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     checkLimits(limits);
     checkTables(limits);
-    const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...options.blockBounds };
+    const isReplicated = options.ackPolicy === 'disk+replica';
+    const inFlight = isReplicated ? { inFlightMax: REPLICATED_IN_FLIGHT_BLOCKS } : {};
+    const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...inFlight, ...options.blockBounds };
     checkBlockBounds(bounds);
     if (options.multicast !== undefined) checkMulticast(options.multicast);
     const leaseMs = options.leaseMs ?? LEASE_MS_DEFAULT;
@@ -158,6 +183,7 @@ export class Venue {
         leaseMs,
         id: this.id,
         forwardBlocks: options.nats !== undefined || options.multicast !== undefined,
+        replicatedInFlightMax: isReplicated ? bounds.inFlightMax : undefined,
         idle: options.idle ?? 'adaptive',
       },
       this.#host,
@@ -176,6 +202,8 @@ export class Venue {
         },
         takingOver: (report) => events.takingOver?.(report),
         passedOver: (why) => events.passedOver?.(why),
+        copied: ({ block, epoch }) => events.copied?.(block, epoch),
+        sealed: (block, bytes) => events.sealed?.(block, bytes),
       },
     );
     this.#outlets = new VenueOutlets({
@@ -249,6 +277,7 @@ export class Venue {
   info(): object {
     const { genesis, epoch } = this.#require(this.#opened);
     return {
+      ...this.#options.describe?.(),
       shard: genesis.shard,
       epoch,
       sequence: this.durableSequence,
@@ -299,14 +328,52 @@ export class Venue {
     this.#host.rings(this.#memory);
     this.#threads.startReplicas(genesis);
     this.#threads.startSequencer();
-    this.#taken = this.#threads.startJournal('standBy');
-    this.#taken.catch(() => undefined);
+    if (this.#taken === undefined) {
+      this.#taken = this.#threads.startJournal('standBy');
+      this.#taken.catch(() => undefined);
+    }
     const [warm, link] = await this.#unlessFailed(
       Promise.all([this.#threads.warm(), this.#outlets.connect(genesis.shard)]),
     );
     this.#tellWarm(warm);
     await this.#makeReady();
     return { warm, link };
+  }
+
+  /**
+   * Before {@link prepare}, for a node of a cluster: opens the journal, or begins one, to copy blocks of the replicated log
+   * into it. Resolves with its end.
+   */
+  async copyJournal(genesis: Genesis): Promise<JournalCopying> {
+    this.#taken = this.#threads.startJournal('copy', genesis);
+    this.#taken.catch(() => undefined);
+    return this.#unlessFailed(this.#threads.copying());
+  }
+
+  /** Appends the next block, as it is, to the journal. The memory is given away. */
+  copyBlock(bytes: ArrayBuffer): void {
+    this.#threads.copyBlock(bytes);
+  }
+
+  /** From here on the journal gets this node's own blocks, under an epoch; resolves with where it ends. */
+  async leadJournal(epoch: number): Promise<JournalOpened> {
+    this.#threads.leadJournal(epoch);
+    return this.#unlessFailed(this.#require(this.#taken));
+  }
+
+  /** The replicated log holds all blocks up to this one. */
+  replicated(block: number): void {
+    this.#threads.replicated(block);
+  }
+
+  /** Takes no commands for now, and says why; with undefined it takes them again. */
+  hold(why: string | undefined): void {
+    this.#port.hold(why);
+  }
+
+  /** The venue can not go on, for a reason that its threads do not know. */
+  fail(error: Error): void {
+    this.#fail(error);
   }
 
   /** The last sequence that all replicas have applied, while they follow a journal. `from` is one they had applied before. */
@@ -325,8 +392,8 @@ export class Venue {
   }
 
   /** The third step: serves. */
-  async takeOver(opened: JournalOpened, replicasReady: () => void): Promise<void> {
-    await this.#serve(opened, replicasReady);
+  async takeOver(opened: JournalOpened, step: TakeOverStep): Promise<void> {
+    await this.#serve(opened, step);
     void this.#snapshots.clean().catch((error: unknown) => {
       this.#notice({ level: 'warn', text: 'snapshots were not cleaned', fields: { why: asError(error).message } });
     });
@@ -339,10 +406,10 @@ export class Venue {
       this.#notice({ level: state === 'refused' ? 'warn' : 'info', text: `${measure}: ${state}`, fields });
   }
 
-  async #serve(opened: JournalOpened, replicasReady?: () => void): Promise<void> {
+  async #serve(opened: JournalOpened, step?: TakeOverStep): Promise<void> {
     this.#opened = opened;
     const ready = await this.#unlessFailed(this.#threads.begin(opened));
-    replicasReady?.();
+    step?.replicasReady();
     this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
     const port = this.#port;
     this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
@@ -356,7 +423,8 @@ export class Venue {
       ledger: this.#ledger,
       info: () => this.info(),
     });
-    this.#outlets.gateway?.announce({ sequence: opened.sequence, pid: process.pid });
+    const place = { sequence: opened.sequence, pid: process.pid, complete: step?.complete === true };
+    this.#outlets.gateway?.announce(place);
   }
 
   /** Takes no more commands; resolves when all that were taken are answered, or the venue failed. */

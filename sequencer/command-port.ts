@@ -17,7 +17,7 @@ import { copyToRing, RingConsumer, RingProducer, SLOT_SHIFT } from './rings.ts';
  */
 
 /** Which copies exist when an acknowledgement leaves. */
-export const ACK_POLICIES = ['memory', 'disk'] as const;
+export const ACK_POLICIES = ['memory', 'disk', 'disk+replica'] as const;
 export type AckPolicy = (typeof ACK_POLICIES)[number];
 
 /** Events given to a listener at once. */
@@ -72,6 +72,7 @@ export class CommandPort {
   #reaped: number;
   #running = true;
   #refusing = false;
+  #held: string | undefined;
   #failure: string | undefined;
   #idle: (() => void) | undefined;
 
@@ -97,7 +98,7 @@ export class CommandPort {
   /** Why nothing is taken any more; undefined as long as commands are. */
   get refusal(): string | undefined {
     if (this.#failure !== undefined) return this.#failure;
-    return this.#refusing || !this.#running ? 'the venue is closing' : undefined;
+    return this.#refusing || !this.#running ? 'the venue is closing' : this.#held;
   }
 
   /** Commands taken and not acknowledged. */
@@ -190,6 +191,11 @@ export class CommandPort {
     this.#refusing = true;
   }
 
+  /** Takes no more commands for now, and says why; with undefined it takes them again. Those taken wait for their answers. */
+  hold(why: string | undefined): void {
+    this.#held = why;
+  }
+
   stop(): void {
     this.#running = false;
     this.#bells.gateway.ring();
@@ -230,7 +236,8 @@ export class CommandPort {
    * with more events than the ring has slots.
    */
   #gate(available: number, applied: number): number {
-    if (this.#policy === 'disk') return Atomics.load(this.#status, STATUS.durableSequence);
+    // What waits for the replicated log is appended to the journal after that, so what is durable is replicated.
+    if (this.#policy !== 'memory') return Atomics.load(this.#status, STATUS.durableSequence);
     let lowest = applied;
     if (available > 0) lowest = this.#events.words[this.#events.wordAt(available - 1) + EVENT_WORD.sequence] as number;
     for (let replica = 1; replica < this.#memory.replicas; replica++) {

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { BlockView, checkBlock } from '../journal/block.ts';
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import { holderOf, isAlive, type LockHolder, lockLine } from '../journal/lock.ts';
 import { JournalWriter, type WriterOptions } from '../journal/log.ts';
-import { journalPath } from '../journal/segments.ts';
+import { type ChainPoint, journalPath } from '../journal/segments.ts';
 import { StandbyJournal } from '../journal/standby-journal.ts';
 import { Stopwatch } from './clock.ts';
 import { Idle, type IdleStrategy } from './doorbell.ts';
@@ -20,7 +21,8 @@ import { cellsOf, countersOf, JOURNAL_COUNTS } from './pipeline-counters.ts';
  * then it takes one closed block after another from the block ring, appends it, and publishes what is durable. It holds the
  * lease while it does so: a journal thread that stands still, for whatever reason, lets it lapse.
  *
- * A standby's watches the lease of the process that has the journal, and opens it when that one is gone.
+ * A standby's watches the lease of the process that has the journal, and opens it when that one is gone. That of a node of
+ * a cluster copies blocks of the replicated log into its journal until it leads; then it appends only what the log holds.
  */
 export interface JournalThreadData {
   readonly memory: PipelineMemory;
@@ -34,16 +36,26 @@ export interface JournalThreadData {
   readonly id: number;
   /** Post a copy of each block when it is durable, for readers on other hosts. */
   readonly forwardBlocks: boolean;
+  /** Blocks that are sealed and that the replicated log does not hold yet, at most; without it there is no such log. */
+  readonly replicatedInFlightMax?: number | undefined;
   readonly idle: IdleStrategy;
   readonly cores: number;
   readonly busyThreads: number;
   readonly host: ThreadMeasures;
 }
 
-export type JournalStart = 'open' | 'takeOver' | 'standBy';
+export type JournalStart = 'open' | 'takeOver' | 'standBy' | 'copy';
 
-/** Posted to the thread: a standby is to take over from now on when it can; the pipeline is laid out; it is to end. */
-export type JournalThreadOrder = { readonly kind: 'watch' } | { readonly kind: 'begin' } | { readonly kind: 'end' };
+/**
+ * Posted to the thread: a standby is to take over from now on when it can; the pipeline is laid out; it is to end. To one
+ * that copies: the bytes of the next block; lead from here on under an epoch.
+ */
+export type JournalThreadOrder =
+  | { readonly kind: 'watch' }
+  | { readonly kind: 'begin' }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'copy'; readonly bytes: ArrayBuffer }
+  | { readonly kind: 'lead'; readonly epoch: number };
 
 export type JournalThreadReport =
   | {
@@ -66,6 +78,11 @@ export type JournalThreadReport =
     }
   /** Another standby was faster; this one goes on standing by. */
   | { readonly kind: 'passedOver'; readonly message: string }
+  /** It is ready to copy blocks behind this one; then what it has copied. */
+  | { readonly kind: 'copying'; readonly genesis: Genesis; readonly epoch: number; readonly end: ChainPoint }
+  | { readonly kind: 'copied'; readonly block: number; readonly epoch: number }
+  /** A block is sealed and to be replicated. */
+  | { readonly kind: 'sealed'; readonly block: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'block'; readonly block: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'failed'; readonly code: JournalErrorCode; readonly message: string }
   | { readonly kind: 'closed' };
@@ -93,7 +110,14 @@ function fail(error: unknown): void {
 }
 
 const orders = new Set<JournalThreadOrder['kind']>();
-parentPort?.on('message', ({ kind }: JournalThreadOrder) => orders.add(kind));
+/** Blocks to be copied, oldest first. */
+const copies: ArrayBuffer[] = [];
+let epochToLead = 0;
+parentPort?.on('message', (order: JournalThreadOrder) => {
+  orders.add(order.kind);
+  if (order.kind === 'copy') copies.push(order.bytes);
+  else if (order.kind === 'lead') epochToLead = order.epoch;
+});
 
 /** Resolves when the thread was told so, or is to end. */
 async function told(kind: JournalThreadOrder['kind']): Promise<void> {
@@ -144,6 +168,32 @@ async function untilLeft(journal: StandbyJournal): Promise<Vacancy | undefined> 
   return undefined;
 }
 
+/** Resolves when this node is to lead, with everything before that in the journal; with undefined if it is to end. */
+async function copy(): Promise<JournalWriter | undefined> {
+  const writer = JournalWriter.open(data.directory, writerOptions);
+  try {
+    report({ kind: 'copying', genesis: writer.genesis, epoch: writer.epoch, end: writer.last });
+    while (!orders.has('end')) {
+      const bytes = copies.shift();
+      if (bytes !== undefined) {
+        const block = checkBlock(Buffer.from(bytes));
+        if (!(block instanceof BlockView)) throw JournalError.damaged(block);
+        writer.appendCopy(block);
+        report({ kind: 'copied', block: block.block, epoch: writer.epoch });
+        writer.keepPace();
+      } else if (orders.has('lead')) {
+        writer.raiseEpoch(epochToLead);
+        return writer;
+      } else if (parentPort !== null) await once(parentPort, 'message');
+    }
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
+  await writer.close();
+  return undefined;
+}
+
 function write(writer: JournalWriter, holding: LeaseHolding): void {
   const bells = new Bells(memory);
   const counters = countersOf(memory.counters, 'journal');
@@ -153,16 +203,29 @@ function write(writer: JournalWriter, holding: LeaseHolding): void {
     memory,
     writer,
     nowNs: () => stopwatch.ns(),
+    ...(data.replicatedInFlightMax === undefined
+      ? {}
+      : { replication: { inFlightMax: data.replicatedInFlightMax, replicate } }),
     ...(data.forwardBlocks ? { onDurable: forward } : {}),
   });
   for (;;) {
     const seen = bells.journal.count();
     renewIfDue(writer, holding);
     if (journaling.step() > 0) idle.reset();
-    else if (Atomics.load(status, STATUS.stop) >= 2 && journaling.underWay === 0) return;
+    else if (Atomics.load(status, STATUS.stop) >= 2 && (journaling.underWay === 0 || hasFailed())) return;
     else if (writer.prepare()) counters[COUNT.sparePieces] = (counters[COUNT.sparePieces] as number) + 1;
     else idle.wait(bells.journal, seen);
   }
+}
+
+/** Then blocks that wait for the replicated log are given up: nobody was told of them. */
+function hasFailed(): boolean {
+  return Atomics.load(status, STATUS.failed) !== 0;
+}
+
+function replicate(block: number, sealed: Buffer): void {
+  const bytes = new Uint8Array(sealed);
+  report({ kind: 'sealed', block, bytes }, [bytes.buffer]);
 }
 
 function forward(block: number, sealed: Buffer): void {
@@ -217,7 +280,9 @@ try {
   const writer =
     start === 'standBy'
       ? await standBy()
-      : JournalWriter.open(directory, { ...writerOptions, takeOver: start === 'takeOver' });
+      : start === 'copy'
+        ? await copy()
+        : JournalWriter.open(directory, { ...writerOptions, takeOver: start === 'takeOver' });
   if (writer !== undefined) await run(writer);
   else report({ kind: 'closed' });
 } catch (error) {

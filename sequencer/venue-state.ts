@@ -24,7 +24,7 @@ export interface VenueState {
 /** Digests that a venue remembers: of four million commands. */
 export const DIGESTS_TOLD_MAX = 1_024;
 /** State hashes that a venue remembers. */
-export const STATES_TOLD_MAX = 16;
+const STATES_TOLD_MAX = 16;
 
 /** Remembers what a venue's replicas computed since it was opened; the oldest give way. */
 export class StateLedger {

@@ -26,12 +26,13 @@ export class AckTimeline {
   readonly events: TimelineEvent[] = [];
   readonly #startedAt = performance.now();
   readonly #times: number[] = [];
-  /** Highest sequence that each of the replies told. */
-  readonly #sequences: number[] = [];
+  /** Epoch of the server that sent each of the replies; 0 if nobody looked. */
+  readonly #epochs: number[] = [];
   #bins = new Uint32Array(1024);
   #binsUsed = 0;
   #count = 0;
   #lastMs = 0;
+  #loadEnded = false;
   #longest: Gap = { fromMs: 0, toMs: 0 };
 
   /** Milliseconds since the timeline began. */
@@ -48,21 +49,26 @@ export class AckTimeline {
     return this.#lastMs;
   }
 
-  /** The longest time without an acknowledgement, from the begin to the last of them. */
+  /** The longest time without an acknowledgement, from the first of them until the load ended. */
   get longestGap(): Gap {
     return this.#longest;
   }
 
-  /** A reply came that acknowledges `count` commands, the last of them at `sequence`. */
-  acknowledged(count: number, sequence: number): void {
+  /** No more commands are sent: a time without acknowledgements from now on is no gap. */
+  endLoad(): void {
+    this.#closeGap(this.nowMs);
+    this.#loadEnded = true;
+  }
+
+  /** A reply came that acknowledges `count` commands, of a server whose epoch it names, or 0. */
+  acknowledged(count: number, epoch: number): void {
     const nowMs = this.nowMs;
     this.#count += count;
     if (this.#times.length < REPLIES_MAX) {
       this.#times.push(nowMs);
-      this.#sequences.push(sequence);
+      this.#epochs.push(epoch);
     }
-    if (nowMs - this.#lastMs > this.#longest.toMs - this.#longest.fromMs)
-      this.#longest = { fromMs: this.#lastMs, toMs: nowMs };
+    this.#closeGap(nowMs);
     this.#lastMs = nowMs;
     const bin = Math.min(BINS_MAX - 1, Math.floor(nowMs / BIN_MS));
     if (bin >= this.#bins.length) {
@@ -87,18 +93,23 @@ export class AckTimeline {
   }
 
   /**
-   * When the first acknowledgement of a command after `sequence` came, not before a moment; undefined if none has yet. Both
-   * are moments of performance.now().
+   * When the first acknowledgement by a server of this epoch, or a later one, came, not before a moment; undefined if none
+   * has yet. Both are moments of performance.now().
    */
-  firstAfter(sequence: number, moment: number): number | undefined {
+  firstOfEpoch(epoch: number, moment: number): number | undefined {
     for (let index = firstNotBefore(this.#times, moment - this.#startedAt); index < this.#times.length; index++)
-      if ((this.#sequences[index] as number) > sequence) return (this.#times[index] as number) + this.#startedAt;
+      if ((this.#epochs[index] as number) >= epoch) return (this.#times[index] as number) + this.#startedAt;
     return undefined;
   }
 
   /** Commands acknowledged in each {@link BIN_MS}. */
   bins(): Uint32Array {
     return this.#bins.slice(0, this.#binsUsed);
+  }
+
+  #closeGap(nowMs: number): void {
+    const isLongest = nowMs - this.#lastMs > this.#longest.toMs - this.#longest.fromMs;
+    if (isLongest && this.#lastMs > 0 && !this.#loadEnded) this.#longest = { fromMs: this.#lastMs, toMs: nowMs };
   }
 }
 

@@ -51,8 +51,6 @@ export interface Member {
 /** A process began to serve. */
 export interface Opening {
   readonly member: string;
-  /** Of the last command before it. */
-  readonly sequence: number;
   readonly epoch: number;
   /** Moments as performance.now() gives them; undefined for what it did not say. */
   readonly takingOverAt: number | undefined;
@@ -151,6 +149,14 @@ export class DrillCluster {
     return this.primary;
   }
 
+  /** Resolves when a standby takes over, with that one. */
+  async takingOver(waitMsMax = PRIMARY_MS_MAX): Promise<Member> {
+    const heir = (): Member | undefined =>
+      this.members.find(({ role }) => role === 'taking over' || role === 'primary');
+    await this.#until(() => heir() !== undefined, waitMsMax, 'nobody takes over');
+    return heir() as Member;
+  }
+
   /** Starts again whatever has ended, and resolves when one process serves and all others are warm. */
   async full(): Promise<void> {
     const isFull = (): boolean => {
@@ -176,22 +182,41 @@ export class DrillCluster {
     this.#nats = await this.#startNats(this.#nats?.port);
   }
 
-  /** Leads clients to another NATS server of the cluster, as clients do that know several. */
-  leadClientsTo(server: number): void {
-    if (this.#clientLink === undefined) return;
-    this.#clientLink.cut();
-    this.#clientLink.targetPort = this.natsCluster.ports[server] ?? 0;
-    this.#clientLink.mend();
+  /** Which host a member is on: the number of its NATS server. */
+  hostOf(member: Member): number {
+    return this.members.indexOf(member);
   }
 
-  /** Ends everything in good order: standbys first, then the primary. Gives how they ended. */
-  async stop(): Promise<Ending[]> {
-    const endings: Ending[] = [];
-    const serving = this.members.filter(({ role }) => role === 'primary');
-    for (const member of [...this.members.filter((one) => !serving.includes(one)), ...serving])
-      if (!member.process.over) endings.push(await member.process.end('SIGTERM'));
+  /** Clients that know several NATS servers leave these for another one, if they are there. */
+  leadClientsAway(servers: readonly number[]): void {
+    const { ports } = this.natsCluster;
+    const link = this.#clientLink;
+    if (link === undefined || !servers.some((server) => ports[server] === link.targetPort)) return;
+    link.cut();
+    link.targetPort = ports.find((_, server) => !servers.includes(server)) ?? 0;
+    link.mend();
+  }
+
+  /** Kills NATS servers of the cluster. */
+  async killServers(servers: readonly number[]): Promise<void> {
+    await Promise.all(servers.map((server) => this.natsCluster.kill(server)));
+    this.leadClientsAway(servers);
+  }
+
+  /** Starts them again; resolves when all are healthy. */
+  async startServers(servers: readonly number[]): Promise<void> {
+    await Promise.all(servers.map((server) => this.natsCluster.startAgain(server)));
+    await this.natsCluster.formed();
+  }
+
+  /** Ends everything in good order: standbys first, then the one that serves, which is given. */
+  async stop(): Promise<Member> {
+    for (const member of this.members)
+      if (member.role !== 'primary' && !member.process.over) await member.process.end('SIGTERM');
+    const serving = await this.served();
+    await serving.process.end('SIGTERM');
     await this.kill();
-    return endings;
+    return serving;
   }
 
   /** Ends everything at once. */
@@ -253,7 +278,6 @@ export class DrillCluster {
   }
 
   readonly #takingOver = new Map<VeritapeProcess, number>();
-  readonly #opened = new Map<VeritapeProcess, { sequence: number; epoch: number }>();
 
   #hear(process: VeritapeProcess, line: LogLine): void {
     const member = this.members.find((one) => one.process === process);
@@ -261,6 +285,7 @@ export class DrillCluster {
     const now = performance.now();
     switch (line.msg) {
       case 'standing by':
+      case 'standing by again':
         if (member !== undefined) member.role = 'standby';
         break;
       case 'taking over':
@@ -268,20 +293,11 @@ export class DrillCluster {
         this.#takingOver.set(process, now);
         this.#options.onEvent('recovery', `${name} takes over`);
         break;
-      case 'venue is open':
-        this.#opened.set(process, { sequence: Number(line['sequence']), epoch: Number(line['epoch']) });
-        break;
       case 'ready': {
         for (const other of this.members) if (other.role === 'primary') other.role = 'former';
         if (member !== undefined) member.role = 'primary';
-        const { sequence, epoch } = this.#opened.get(process) ?? { sequence: 0, epoch: 0 };
-        this.openings.push({
-          member: name,
-          sequence,
-          epoch,
-          takingOverAt: this.#takingOver.get(process),
-          readyAt: now,
-        });
+        const epoch = Number(line['epoch']);
+        this.openings.push({ member: name, epoch, takingOverAt: this.#takingOver.get(process), readyAt: now });
         this.#options.onEvent('recovery', `${name} serves, epoch ${epoch}`);
         break;
       }

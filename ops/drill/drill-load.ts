@@ -36,7 +36,7 @@ export class DrillLoad {
   /** Waits for the venue if it is not there yet. */
   static async open({ nats, clients, commandsPerSecond, told = [] }: LoadOptions): Promise<DrillLoad> {
     const place: { timeline: AckTimeline | undefined } = { timeline: undefined };
-    const onAcknowledged = (count: number, sequence: number): void => place.timeline?.acknowledged(count, sequence);
+    const onAcknowledged = (count: number, epoch = 0): void => place.timeline?.acknowledged(count, epoch);
     const options = { commandsPerSecond: commandsPerSecond / clients, answerMsMax: ANSWER_MS_MAX, onAcknowledged };
     const accounts = Array.from({ length: clients }, (_, index) => index + 1);
     const known = (account: number): Acknowledged | undefined => told.find((one) => one.account === account);
@@ -88,6 +88,7 @@ export class DrillLoad {
 
   /** Stops sending, and resolves when everything sent is answered. Rejects if that takes longer. */
   async stop(waitMsMax: number): Promise<void> {
+    this.#place.timeline?.endLoad();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`commands were not answered in ${waitMsMax} ms`)), waitMsMax);

@@ -1,9 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { ExitCode } from '../exit-codes.ts';
+import type { Random } from '../simulate/random.ts';
 import type { AckTimeline } from './ack-timeline.ts';
-import type { Chance } from './chance.ts';
 import { type DrillCluster, type Member, type Opening, waitUntil } from './drill-cluster.ts';
 import type { DrillLoad } from './drill-load.ts';
+import type { Ending } from './veritape-process.ts';
 
+const FENCED = /(another writer took the journal over|fenced: .* leads) with epoch \d+/;
 const END_MS_MAX = 30_000;
 /** Commands of each client that must be acknowledged before the service counts as running. */
 const RUNNING_COMMANDS = 50;
@@ -14,7 +17,7 @@ export interface TakeOver {
   readonly detectedMs: number | undefined;
   /** When it said that it serves. */
   readonly readyMs: number;
-  /** When a client was first told of a command that the new primary sequenced. */
+  /** When a client first had an answer of the new primary; one that asks every few milliseconds takes the time. */
   readonly acknowledgedMs: number;
 }
 
@@ -23,7 +26,7 @@ export class DrillRound {
   readonly cluster: DrillCluster;
   readonly load: DrillLoad;
   readonly timeline: AckTimeline;
-  readonly chance: Chance;
+  readonly chance: Random;
   /** What {@link Scenario.prepare} made. */
   readonly means: unknown;
   /** How long service may stay away before that breaks the promise. */
@@ -64,8 +67,37 @@ export class DrillRound {
     return pause(ms);
   }
 
-  /** Resolves when a process that began to serve after the failure has acknowledged something new. */
-  async takenOver(waitMsMax = this.patienceMs): Promise<Opening> {
+  /** Resolves when a process that began to serve after the failure has acknowledged something. Its time is reported. */
+  async takenOver(): Promise<Opening> {
+    const { opening, acknowledgedAt } = await this.#servedAnew();
+    this.takeOvers.push({
+      detectedMs: opening.takingOverAt === undefined ? undefined : opening.takingOverAt - this.#injectedAt,
+      readyMs: opening.readyAt - this.#injectedAt,
+      acknowledgedMs: acknowledgedAt - this.#injectedAt,
+    });
+    return opening;
+  }
+
+  /** Like {@link takenOver}, after something that was no failure, so that the time means nothing. */
+  async handedOver(): Promise<Opening> {
+    return (await this.#servedAnew()).opening;
+  }
+
+  /** Resolves when a standby has taken the place of a process. */
+  async replaced(member: Member, opening = this.takenOver()): Promise<void> {
+    if ((await opening).member === member.name)
+      throw new Error(`${member.name} serves again, and no standby took over`);
+  }
+
+  /** Resolves when a primary that was passed has said so and ended; or the one who waited for its lock has ended it. */
+  async fenced(member: Member): Promise<void> {
+    const { code, signal, said } = await this.ended(member);
+    if (signal === 'SIGKILL' || (code === ExitCode.environment && FENCED.test(said))) return;
+    throw new Error(`${member.name} was passed and ended with ${JSON.stringify({ code, signal, said: said.trim() })}`);
+  }
+
+  async #servedAnew(): Promise<{ opening: Opening; acknowledgedAt: number }> {
+    const waitMsMax = this.patienceMs;
     const since = (): Opening | undefined => this.cluster.openings[this.#openingsBefore];
     await waitUntil(
       () => since() !== undefined && this.#acknowledgedBy(since()) !== undefined,
@@ -77,13 +109,8 @@ export class DrillRound {
     );
     const opening = since() as Opening;
     const acknowledgedAt = this.#acknowledgedBy(opening) ?? 0;
-    this.takeOvers.push({
-      detectedMs: opening.takingOverAt === undefined ? undefined : opening.takingOverAt - this.#injectedAt,
-      readyMs: opening.readyAt - this.#injectedAt,
-      acknowledgedMs: acknowledgedAt - this.#injectedAt,
-    });
     this.timeline.markAt(acknowledgedAt, 'recovery', `first acknowledgement of ${opening.member}`);
-    return opening;
+    return { opening, acknowledgedAt };
   }
 
   /** Resolves when every client is answered again. */
@@ -91,15 +118,29 @@ export class DrillRound {
     await this.load.acknowledgedMore(RUNNING_COMMANDS, waitMsMax);
   }
 
+  /** Resolves when a process has ended by itself, with how it did. */
+  ended(member: Member): Promise<Ending> {
+    return member.process.end(undefined, END_MS_MAX);
+  }
+
   /** Resolves when a process has ended by itself with this exit code; rejects if it ends otherwise, or does not. */
   async endsWith(member: Member, code: number, said: RegExp): Promise<void> {
-    const ending = await member.process.end(undefined, END_MS_MAX);
+    const ending = await this.ended(member);
     if (ending.code === code && said.test(ending.said)) return;
     const how = JSON.stringify({ code: ending.code, signal: ending.signal, said: ending.said.trim() });
     throw new Error(`${member.name} ended with ${how}, and not with code ${code} and ${said}`);
   }
 
+  /**
+   * Counts take-overs since a number of them that nobody needed. They break no promise, as on a machine that is so busy that
+   * the lease of a living primary lapses; elsewhere there are none.
+   */
+  countNeedless(since: number): void {
+    const needless = this.cluster.openings.length - since;
+    if (needless > 0) this.figures['needlessTakeOvers'] = (this.figures['needlessTakeOvers'] ?? 0) + needless;
+  }
+
   #acknowledgedBy(opening: Opening | undefined): number | undefined {
-    return opening === undefined ? undefined : this.timeline.firstAfter(opening.sequence, this.#injectedAt);
+    return opening === undefined ? undefined : this.timeline.firstOfEpoch(opening.epoch, this.#injectedAt);
   }
 }

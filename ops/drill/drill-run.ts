@@ -1,11 +1,12 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Interruption } from '../cli/interruption.ts';
-import { EnvironmentFault } from '../exit-codes.ts';
+import { EnvironmentFault, ExitCode } from '../exit-codes.ts';
 import { JournalAudit } from '../journal-audit.ts';
+import { Random } from '../simulate/random.ts';
 import { AckTimeline } from './ack-timeline.ts';
-import type { Chance } from './chance.ts';
-import { DrillCluster, waitUntil } from './drill-cluster.ts';
+import { DrillCluster } from './drill-cluster.ts';
 import { DrillLoad } from './drill-load.ts';
 import { DrillRound } from './drill-round.ts';
 import { JournalChecker } from './journal-check.ts';
@@ -16,7 +17,8 @@ export interface DrillOptions {
   /** Of all scenarios; each has a folder of its own in it. */
   readonly folder: string;
   readonly rounds: number;
-  readonly chance: Chance;
+  /** Of all that is left to chance. */
+  readonly seed: number;
   readonly clients: number;
   readonly commandsPerSecond: number;
   readonly leaseMs: number;
@@ -34,6 +36,7 @@ const BEFORE_MS_MAX = 30_000;
 /** How long the load goes on once service is back, so that a picture shows it. */
 const AFTERWARDS_MS = 300;
 const SAME_END_MS_MAX = 30_000;
+const LOOK_MS = 20;
 
 /** Runs a scenario on a venue of its own, and says what came of it. Throws only what the caller has to know. */
 export async function runScenario(scenario: Scenario, options: DrillOptions): Promise<ScenarioReport> {
@@ -128,12 +131,14 @@ class Drill {
   }
 
   async #round(cluster: DrillCluster, load: DrillLoad, number: number): Promise<void> {
-    const { chance, rounds, patienceMs, onProgress } = this.#options;
+    const { seed, rounds, patienceMs, onProgress } = this.#options;
+    // Of its name and number, so that a round makes the same choices alone as among all others.
+    const chance = new Random(seed, `${this.#scenario.name} ${number}`);
     const told = (what: string): void => onProgress(rounds === 1 ? what : `round ${number} of ${rounds}: ${what}`);
     const timeline = new AckTimeline();
     this.#timeline = timeline;
     const { means } = this.#preparation;
-    const round = new DrillRound({ cluster, load, timeline, chance: chance.fork(number), means, patienceMs });
+    const round = new DrillRound({ cluster, load, timeline, chance, means, patienceMs });
     try {
       load.start(timeline);
       told('under load');
@@ -159,18 +164,7 @@ class Drill {
   /** Compares what clients were told with every journal, up to the end that all of them have. */
   async #check(): Promise<void> {
     const told = this.#load?.sequenceMax ?? 0;
-    await waitUntil(
-      () => {
-        for (const checker of this.#checkers) checker.advance();
-        const [first] = this.#checkers;
-        return this.#checkers.every(({ last }) => (last?.block ?? 0) === (first?.last?.block ?? 0));
-      },
-      SAME_END_MS_MAX,
-      () => {
-        const ends = this.#checkers.map(({ directory, last }) => `${directory} ends with block ${last?.block ?? 0}`);
-        return `the journals do not have the same end after ${SAME_END_MS_MAX} ms: ${ends.join(', ')}`;
-      },
-    );
+    await this.#readToSameEnd();
     this.#report.takeChecks(this.#checkers);
     const [one] = this.#checkers;
     for (const checker of this.#checkers) {
@@ -181,13 +175,27 @@ class Drill {
     }
   }
 
+  /** In turns, because the links between the processes are served by this one. */
+  async #readToSameEnd(): Promise<void> {
+    const until = performance.now() + SAME_END_MS_MAX;
+    for (;;) {
+      for (const checker of this.#checkers) await checker.advanceInTurns(() => this.#options.interruption.turn());
+      const blocks = this.#checkers.map(({ last }) => last?.block ?? 0);
+      if (new Set(blocks).size === 1) return;
+      if (performance.now() > until) {
+        const ends = this.#checkers.map(({ directory }, index) => `${directory} ends with block ${blocks[index]}`);
+        throw new Error(`the journals do not have the same end after ${SAME_END_MS_MAX} ms: ${ends.join(', ')}`);
+      }
+      await pause(LOOK_MS);
+    }
+  }
+
   /** Ends the venue in good order, and audits what it leaves. */
   async #end(cluster: DrillCluster): Promise<void> {
     this.#options.onProgress('ends its venue');
-    const serving = cluster.primary;
-    await cluster.stop();
-    const { code, said } = serving.ending ?? { code: null, said: '' };
-    if (code !== 0) throw new Error(`${serving.name} was told to end, and ended with code ${code}: ${said.trim()}`);
+    const { name, ending } = await cluster.stop();
+    if (ending?.code !== ExitCode.done)
+      throw new Error(`${name} was told to end, and ended with code ${ending?.code}: ${ending?.said.trim()}`);
     await this.#check();
     this.#options.onProgress('audits the journals');
     for (const checker of this.#checkers) this.#report.takeJournal(await this.#audit(checker));

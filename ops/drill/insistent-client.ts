@@ -1,7 +1,7 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import { Reason } from '../../journal/reasons.ts';
-import { type Answer, decodeReply, encodeRequest } from '../../sequencer/messages.ts';
+import { type Answer, decodeReply, encodeRequest, replyEpoch } from '../../sequencer/messages.ts';
 import { submitSubject } from '../../sequencer/nats-gateway.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
 import { ReplyInbox } from '../reply-inbox.ts';
@@ -26,7 +26,7 @@ export class InsistentClient {
   readonly refused = new Map<string, number>();
   readonly #connection: NatsConnection;
   readonly #inbox: ReplyInbox;
-  readonly #onAcknowledged: (count: number, sequence: number) => void;
+  readonly #onAcknowledged: (count: number, epoch: number) => void;
   #timer: NodeJS.Timeout | undefined;
   #request: number;
   #bytes: Uint8Array = new Uint8Array();
@@ -36,7 +36,7 @@ export class InsistentClient {
   static async open(
     nats: string,
     account: number,
-    onAcknowledged: (count: number, sequence: number) => void,
+    onAcknowledged: (count: number, epoch: number) => void,
     told = new Acknowledged(account),
   ): Promise<InsistentClient> {
     const connection = natsConnectionOptions(nats);
@@ -51,7 +51,7 @@ export class InsistentClient {
     connection: NatsConnection,
     told: Acknowledged,
     request: number,
-    onAcknowledged: (count: number, sequence: number) => void,
+    onAcknowledged: (count: number, epoch: number) => void,
   ) {
     this.#connection = connection;
     this.#inbox = new ReplyInbox(connection);
@@ -103,16 +103,16 @@ export class InsistentClient {
         const reply = decodeReply(bytes);
         if (!Array.isArray(reply)) this.#count(reply.error);
         else if (isOfSession(reply[0])) this.#count('requestGap');
-        else this.#take(request, reply);
+        else this.#take(request, reply, replyEpoch(bytes));
       },
       (error: unknown) => this.#count(error instanceof Error ? error.message : String(error)),
     );
   }
 
-  #take(request: number, answers: readonly Answer[]): void {
+  #take(request: number, answers: readonly Answer[], epoch: number): void {
     const fresh = this.told.take(request, answers);
     if (fresh === 0) return;
-    this.#onAcknowledged(fresh, answers.at(-1)?.sequence ?? 0);
+    this.#onAcknowledged(fresh, epoch);
     this.#request = request + 1;
     this.#encode();
     if (this.#stopping) this.#idle();

@@ -120,6 +120,16 @@ export class JournalChecker {
 
   /** Reads and replays what the journal has more than before. Throws what a reader throws at damage. */
   advance(): void {
+    for (const _ of this.#steps());
+  }
+
+  /** Like {@link advance}, letting others have their turn as often as `turn` says. */
+  async advanceInTurns(turn: () => Promise<void> | undefined): Promise<void> {
+    for (const _ of this.#steps()) await turn();
+  }
+
+  /** One step a block. */
+  *#steps(): Generator<void, void, undefined> {
     const reader = JournalReader.open(this.directory);
     this.#matcher ??= createMatcher(reader.genesis.limits, this.#events);
     for (const told of this.#clients) {
@@ -141,6 +151,7 @@ export class JournalChecker {
       this.#last = pointOf(block);
       for (const state of this.#reported.get(block.lastSequence) ?? []) this.#compareState(state);
       this.#reported.delete(block.lastSequence);
+      yield;
     }
   }
 

@@ -18,8 +18,8 @@ export interface LoadedClientOptions {
   /** As many as the venue takes unless given. */
   readonly commandsPerSecond?: number | undefined;
   readonly answerMsMax?: number | undefined;
-  /** Told of each reply: commands that were not answered before, and the highest sequence. */
-  readonly onAcknowledged?: ((count: number, sequence: number) => void) | undefined;
+  /** Told of each reply that answers commands which were not answered before, with their number. */
+  readonly onAcknowledged?: ((count: number) => void) | undefined;
 }
 
 /**
@@ -135,7 +135,7 @@ export class LoadedClient {
 
   #take(first: number, answers: readonly Answer[]): void {
     const fresh = this.told.take(first, answers);
-    if (fresh > 0) this.#options.onAcknowledged?.(fresh, answers.at(-1)?.sequence ?? 0);
+    if (fresh > 0) this.#options.onAcknowledged?.(fresh);
   }
 }
 

@@ -120,6 +120,14 @@ export class ScenarioReport {
     return spreadOf(this.#takeOvers.map((one) => one.acknowledgedMs));
   }
 
+  /** Figures that the scenario gives, the largest of all rounds. */
+  get figures(): Record<string, number> {
+    const figures: Record<string, number> = {};
+    for (const round of this.rounds)
+      for (const [name, value] of Object.entries(round.figures)) figures[name] = Math.max(figures[name] ?? 0, value);
+    return figures;
+  }
+
   get #takeOvers(): TakeOver[] {
     return this.rounds.flatMap((round) => round.takeOvers);
   }
@@ -143,6 +151,7 @@ export class ScenarioReport {
       detectedMs: spreadOf(detected) ?? null,
       readyMs: spreadOf(this.#takeOvers.map((one) => one.readyMs)) ?? null,
       longestGapMs: this.longestGapMs,
+      figures: this.figures,
       journals: this.journals,
       findings: this.findings,
       folder: this.folder,

@@ -1,9 +1,11 @@
 import type { Scenario } from './scenario.ts';
 import { damageScenarios } from './scenarios/damage.ts';
 import { diskScenarios } from './scenarios/disk.ts';
+import { hostScenarios } from './scenarios/hosts.ts';
 import { networkScenarios } from './scenarios/network.ts';
 import { processScenarios } from './scenarios/processes.ts';
 import { shardScenarios } from './scenarios/shards.ts';
+import { upgradeScenarios } from './scenarios/upgrade.ts';
 
 /** All that can be drilled, in the order in which they are run. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -12,4 +14,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...diskScenarios,
   ...damageScenarios,
   ...shardScenarios,
+  ...upgradeScenarios,
+  ...hostScenarios,
 ];

@@ -1,11 +1,4 @@
-import {
-  BLOCK_HEADER_BYTES,
-  BlockView,
-  checkBlock,
-  checkHeader,
-  type ExpectedBlock,
-  PAGE_HEADER_BYTES,
-} from '../../journal/block.ts';
+import { BlockView, checkBlock, type ExpectedBlock, PAGE_HEADER_BYTES } from '../../journal/block.ts';
 import { type Finding, JournalError } from '../../journal/findings.ts';
 import { PageDamage } from '../../journal/pages.ts';
 import type {
@@ -16,7 +9,7 @@ import type {
   StoredSegment,
   WritableSegment,
 } from '../../journal/segment-store.ts';
-import { type BlockRef, type SegmentState, segmentState } from '../../journal/segmentfile.ts';
+import { type BlockRef, checkHeaderOf, type SegmentState, segmentState } from '../../journal/segmentfile.ts';
 import { blockOfKey, missingSegment, segmentFinding } from '../../journal/segments.ts';
 import type { FaultStream } from './faults.ts';
 import { Crashed, type Process } from './process.ts';
@@ -82,6 +75,8 @@ export class Disk {
   readonly snapshots = new Snapshots();
   readonly #damage: (() => void)[] = [];
   holder: Process | undefined;
+  /** The file that tells standbys that its holder is well: sequencer/lease.ts. */
+  lease: Buffer | undefined;
 
   constructor(traits: DiskTraits, watch: DiskWatch) {
     this.traits = traits;
@@ -357,7 +352,7 @@ class SegmentOnDisk implements StoredSegment {
   readHeader(ref: BlockRef, scratch: Buffer): BlockView | Finding {
     const bytes = this.#bytes(ref, scratch);
     if ('kind' in bytes) return bytes;
-    return this.#located(checkHeader(bytes.subarray(0, BLOCK_HEADER_BYTES), ref.block), ref);
+    return this.#located(checkHeaderOf(ref.block, bytes), ref);
   }
 
   #bytes(ref: BlockRef, scratch: Buffer): Buffer | Finding {

@@ -19,8 +19,8 @@ export interface Parts {
   readonly writer: (writer: BlockWriter, memory: PipelineMemory) => BlockWriter;
   /** What gateways wait for. */
   readonly ackPolicy: AckPolicy;
-  /** The blocks that a replica replays when it starts. */
-  readonly replay: (blocks: Iterable<BlockView>) => Iterable<BlockView>;
+  /** A block that replicas leave out when they follow the journal; 0 for none. */
+  readonly replaySkips: number;
   /** The blocks that a follower replays when it was lapped. */
   readonly repair: (blocks: Iterable<BlockView>) => Iterable<BlockView>;
   readonly matcher: (matcher: Matcher, replica: number) => Matcher;
@@ -41,7 +41,7 @@ export const PRODUCT: Parts = {
   readerStore: (store) => store,
   writer: (writer) => writer,
   ackPolicy: 'disk',
-  replay: (blocks) => blocks,
+  replaySkips: 0,
   repair: (blocks) => blocks,
   matcher: (matcher) => matcher,
   snapshotsWait: true,

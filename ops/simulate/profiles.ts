@@ -34,6 +34,14 @@ export const PROFILES = {
     rates: { ...MESSAGES, 'crash-in-write': 5_000, 'slow-flush': 50_000, 'write-error': 1_000 },
     every: { 'needless-take-over': 100_000, pause: 150_000, 'power-loss': 600_000, kill: 1_000_000 },
   },
+  standbys: {
+    summary: 'one host: a primary and two standbys that watch its lease, take over, and are started again to stand by',
+    faultMicros: 6_000_000,
+    clients: 4,
+    processes: 3,
+    rates: { ...MESSAGES, ...WRITES, 'lease-drop': 100_000 },
+    every: { kill: 600_000, pause: 500_000, slow: 1_500_000, partition: 2_000_000, 'power-loss': 3_000_000 },
+  },
   'bad-disk': {
     summary:
       'one venue whose disk changes bits, loses the rest of a block, or puts one in the place of another, at rest',

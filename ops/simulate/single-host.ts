@@ -11,7 +11,7 @@ import { Network } from './network.ts';
 import { type Parts, PRODUCT } from './parts.ts';
 import { Host, Process } from './process.ts';
 import { Random } from './random.ts';
-import { SUBMIT_SUBJECT, VenueProcess, type VenueTraits } from './venue-process.ts';
+import { SUBMIT_SUBJECT, VenueProcess, type VenueRole, type VenueTraits } from './venue-process.ts';
 
 /** What is simulated, and what goes wrong in it. */
 export interface Profile {
@@ -19,6 +19,8 @@ export interface Profile {
   /** Simulated microseconds in which things go wrong. */
   readonly faultMicros: number;
   readonly clients: number;
+  /** Processes of the venue: one serves, the others stand by. 1 unless given. */
+  readonly processes?: number | undefined;
   /** Faults of messages and writes, in a million. */
   readonly rates: FaultRates;
   /** Mean microseconds between faults of hosts and processes. */
@@ -50,6 +52,8 @@ export interface RunResult {
 
 /** When faults have stopped, everything must be answered within this. */
 const RECOVERY_MICROS_MAX = 20_000_000;
+/** Standbys are started so much later. */
+const STANDBY_AFTER_MICROS = 20_000;
 const LOOK_MICROS = 50_000;
 const RESTART_MICROS_MAX = 300_000;
 const CODE_RESTART = 0x500;
@@ -79,7 +83,7 @@ export class SingleHost {
   readonly #traits: VenueTraits;
   #venues: VenueProcess[] = [];
   #starts = 0;
-  #restarting = false;
+  #restarting = 0;
 
   constructor({ seed, profile, parts, only }: RunOptions) {
     this.#seed = seed;
@@ -92,7 +96,7 @@ export class SingleHost {
     this.#disk = new Disk(
       {
         flushMicros: [random.between(50, 400), random.between(500, 4_000)],
-        entryOverheadBytes: random.pick([2 ** 15, 2 ** 17, 2 ** 19]),
+        entryOverheadBytes: random.pick([2 ** 13, 2 ** 15, 2 ** 17]),
       },
       this.#invariants,
     );
@@ -118,6 +122,7 @@ export class SingleHost {
         events: 2 ** 13,
       },
       segmentBytesMax: SEGMENT_BYTES_MIN,
+      leaseMs: random.pick([200, 500]),
       followerMicros: random.pick([30, 30, 5_000, 40_000]),
       snapshotEvery: random.pick([0, 50, 200, 400, 400]),
       hashEvery: 4,
@@ -145,7 +150,9 @@ export class SingleHost {
   }
 
   run(): RunResult {
-    this.#kernel.after(0, undefined, CODE_RESTART, () => this.#startVenue(false));
+    this.#kernel.after(0, undefined, CODE_RESTART, () => this.#startVenue('open'));
+    for (let process = 1; process < (this.#profile.processes ?? 1); process++)
+      this.#kernel.after(process * STANDBY_AFTER_MICROS, undefined, CODE_RESTART, () => this.#restart());
     for (const client of this.#clients) this.#kernel.after(1_000, undefined, CODE_RESTART, () => client.start());
     for (const kind of Object.keys(this.#profile.every) as FaultKind[]) this.#plan(kind);
     this.#kernel.runUntil(this.#profile.faultMicros);
@@ -191,7 +198,7 @@ export class SingleHost {
     this.#kernel.after(LOOK_MICROS, undefined, CODE_LOOK, () => this.#look(until));
   }
 
-  #startVenue(takeOver: boolean): void {
+  #startVenue(role: VenueRole): void {
     const process = new Process(this.#kernel, this.#host, `venue${++this.#starts}`);
     const venue = new VenueProcess({
       process,
@@ -209,7 +216,7 @@ export class SingleHost {
       this.#restart();
     };
     this.#venues.push(venue);
-    venue.start(takeOver);
+    venue.start(role);
   }
 
   /** An operator puts back what was damaged, from a copy. */
@@ -239,15 +246,22 @@ export class SingleHost {
     process.end('done');
   }
 
-  /** A supervisor starts the venue again when none is left. */
+  /** A supervisor starts a process again when one is missing: to stand by, where there are standbys. */
   #restart(): void {
-    if (this.#restarting || this.#venues.length > 0) return;
-    this.#restarting = true;
+    const wanted = Math.max(1, this.#profile.processes ?? 1);
+    if (this.#venues.length + this.#restarting >= wanted) return;
+    this.#restarting++;
     const delay = new Random(this.#seed, `restart ${this.#starts}`).skewed(2_000, RESTART_MICROS_MAX);
     this.#kernel.after(delay, undefined, CODE_RESTART, () => {
-      this.#restarting = false;
-      if (this.#venues.length === 0) this.#startVenue(false);
+      this.#restarting--;
+      if (this.#venues.length >= wanted) return;
+      this.#startVenue(wanted > 1 && this.#isBegun ? 'stand-by' : 'open');
     });
+  }
+
+  /** Whether there is a journal to stand by for. */
+  get #isBegun(): boolean {
+    return [...this.#disk.segments.values()].some((segment) => segment.names.size > 0);
   }
 
   /** Faults of one kind, at times of their own. */
@@ -282,7 +296,7 @@ export class SingleHost {
         this.#host.clockOffset += random.between(-3_600_000_000, 3_600_000_000);
         return;
       case 'needless-take-over':
-        return this.#startVenue(true);
+        return this.#startVenue('take-over');
       case 'bit-flip':
         if (this.#disk.snapshots.count > 0 && random.chance(200_000)) return this.#disk.snapshots.damage(random);
         return this.#disk.damage(kind, random);

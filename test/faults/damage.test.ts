@@ -2,11 +2,11 @@ import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, wr
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { PAGE_BYTES, PAGE_HEADER_BYTES } from '../../journal/block.ts';
 import { GENESIS_BYTES } from '../../journal/genesis.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { dataPath, journalPath, SEGMENT_BYTES_MIN, segmentPath } from '../../journal/segments.ts';
 import { SNAPSHOT_HEADER_BYTES } from '../../journal/snapshots.ts';
+import { flipBit, flipInBlock, placesOfBlock } from '../../ops/drill/journal-damage.ts';
 import { closingOf, type Ending, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 import { writeJournal } from '../ops/journal-fixture.ts';
@@ -59,28 +59,6 @@ async function expectRefused(dir: string, code: number, finding: RegExp): Promis
   expect(ending).toMatchObject({ code, signal: null });
   expect(said).toMatch(finding);
   expect(said.trim().split('\n')).toHaveLength(1);
-}
-
-function flip(path: string, at: number): void {
-  const bytes = readFileSync(path);
-  bytes[at] = (bytes[at] as number) ^ 0x10;
-  writeFileSync(path, bytes);
-}
-
-/** Path of the file that holds a block, and the byte at which the block begins. */
-function placeOf(dir: string, block: number): { readonly path: string; readonly at: number } {
-  const reader = JournalReader.open(dir);
-  const segment = reader.segmentOf(block);
-  const file = reader.openSegment(segment);
-  const node = file.refs(block)[0]?.node;
-  file.close();
-  if (node === undefined || node.inline !== undefined) throw new Error(`block ${block} has no page of its own`);
-  return { path: dataPath(journalPath(dir), segment), at: node.page * PAGE_BYTES + PAGE_HEADER_BYTES };
-}
-
-function flipInBlock(dir: string, block: number, byte: number): void {
-  const { path, at } = placeOf(dir, block);
-  flip(path, at + byte);
 }
 
 function snapshots(dir: string): string[] {
@@ -163,22 +141,24 @@ test.each(refusals)('%s: the server is refused with the finding', async (_, dama
 });
 
 test('a journal that was refused serves again when the damage is mended', async () => {
-  const dir = damaged((copy) => flipInBlock(copy, BLOCKS, 5000));
+  let mend = (): void => undefined;
+  const dir = damaged((copy) => {
+    mend = flipInBlock(copy, BLOCKS, 5000);
+  });
   await expectRefused(dir, 1, /block 64/);
-  const { path, at } = placeOf(dir, BLOCKS);
-  flip(path, at + 5000);
+  mend();
   expect(await expectServed(dir)).toEqual([]);
 });
 
 const passedOver: readonly [name: string, damage: (dir: string) => void, finding: RegExp | undefined][] = [
   [
     'a flipped bit in the newest snapshot',
-    (dir) => flip(snapshots(dir)[1] ?? '', SNAPSHOT_HEADER_BYTES + 50),
+    (dir) => flipBit(snapshots(dir)[1] ?? '', SNAPSHOT_HEADER_BYTES + 50),
     /the state does not match its checksum/,
   ],
   [
     'a flipped bit in the header of the newest snapshot',
-    (dir) => flip(snapshots(dir)[1] ?? '', 70),
+    (dir) => flipBit(snapshots(dir)[1] ?? '', 70),
     /the header does not match its checksum/,
   ],
   ['the newest snapshot cut', (dir) => truncateSync(snapshots(dir)[1] ?? '', 300), /300 bytes where \d+ belong/],
@@ -196,7 +176,7 @@ const passedOver: readonly [name: string, damage: (dir: string) => void, finding
   [
     'every snapshot damaged',
     (dir) => {
-      for (const file of snapshots(dir)) flip(file, SNAPSHOT_HEADER_BYTES + 50);
+      for (const file of snapshots(dir)) flipBit(file, SNAPSHOT_HEADER_BYTES + 50);
     },
     /the state does not match its checksum/,
   ],
@@ -243,7 +223,7 @@ test('bits flipped at random in the pages of a segment: refused with a finding, 
       withoutSnapshots(copy);
       const at = Math.floor(Math.random() * usedBytes(copy, 3));
       what = `bit 4 of byte ${at} of segment 3`;
-      flip(dataFile(copy, 3), at);
+      flipBit(dataFile(copy, 3), at);
     });
     const ending = await serve(dir);
     if (ending.code === 0) expect([what, closingOf(ending).stateHashes[0]]).toEqual([what, pristineHash]);
@@ -268,8 +248,8 @@ test('a journal whose genesis is of a newer version is refused with a clear line
 
 test('a journal that ends with a block of a newer version is refused with a clear line', async () => {
   const dir = damaged((copy) => {
-    const { path, at } = placeOf(copy, BLOCKS);
-    setVersion(path, at, 60);
+    const { path, places } = placesOfBlock(copy, BLOCKS);
+    for (const at of places) setVersion(path, at, 60);
   });
   await expectRefused(dir, 2, /^veritape serve: segment 3, block 64: version 2 is not 1\n$/);
 });

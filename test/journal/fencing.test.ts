@@ -1,18 +1,29 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from '@jest/globals';
 import { JournalError } from '../../journal/findings.ts';
+import { encodeGenesis } from '../../journal/genesis.ts';
 import { inspectJournal } from '../../journal/inspect.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
-import { listSegments } from '../../journal/segments.ts';
+import {
+  encodeNumber,
+  encodePoint,
+  KEY,
+  listSegments,
+  mapBytesOf,
+  openEnvironment,
+  SEGMENT_BYTES_MIN,
+  segmentPath,
+} from '../../journal/segments.ts';
 import {
   appendBlock,
   appendBlocks,
   createJournal,
+  GENESIS,
   removeTemporaryFolders,
   SMALL,
   temporaryFolder,
@@ -147,6 +158,70 @@ test.each(['sealed', 'made', 'begun'])(
   },
 );
 
+test('a take-over that another one passes in the middle of a roll does not fence it', async () => {
+  const dir = temporaryFolder();
+  const first = new OtherWriter('pausing-appender.ts', dir, 'sealed');
+  await first.until((lines) => lines.includes('paused'));
+  await first.end('SIGKILL');
+  // Epoch 2 is about to make the next segment when epoch 3 does, and finds it there when it wakes.
+  const second = new OtherWriter('pausing-appender.ts', dir, 'sealed');
+  await second.until((lines) => lines.includes('paused'));
+  const third = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+  expect([third.segment, third.epoch]).toEqual([2, 3]);
+  appendBlock(third, 10);
+  writeFileSync(join(dir, 'resume'), '');
+  expect(await second.end()).toEqual(['paused', 'failed epoch-lost']);
+  appendBlock(third, 10);
+  await third.close();
+  expectAllKept(dir, first.acknowledged);
+});
+
+test('a writer rolls over the epoch that one it had passed left in the next segment', async () => {
+  const dir = await createJournal([5]);
+  // Blocks follow from their numbers and the epoch, so a copy tells where the segment will end.
+  const copy = temporaryFolder();
+  cpSync(dir, copy, { recursive: true });
+  const ahead = JournalWriter.open(copy, SMALL);
+  let blocks = 0;
+  let end = ahead.last;
+  for (; ahead.segment === 1; blocks++) {
+    end = ahead.last;
+    appendBlock(ahead, 2000);
+  }
+  await ahead.close();
+
+  const writer = JournalWriter.open(dir, SMALL);
+  appendBlocks(writer, Array(blocks - 1).fill(2000));
+  expect(writer.last).toEqual(end);
+  const root = join(dir, 'journal');
+  const next = openEnvironment(segmentPath(root, 2), mapBytesOf(SEGMENT_BYTES_MIN));
+  next.transactionSync(() => {
+    next.putSync(KEY.epoch, encodeNumber(writer.epoch - 1));
+    next.putSync(KEY.genesis, encodeGenesis(GENESIS));
+    next.putSync(KEY.start, encodePoint(end));
+  });
+  await next.close();
+  appendBlock(writer, 2000);
+  expect(writer.segment).toBe(2);
+  await writer.close();
+  expect(inspectJournal(dir).findings).toEqual([]);
+  expect(hashesOf(dir).size).toBe(1 + blocks);
+});
+
+test('a take-over that another one passes before it read the end is fenced, not told of damage', async () => {
+  const dir = await createJournal([5, 5]);
+  const slow = new OtherWriter('pausing-appender.ts', dir, 'raised');
+  await slow.until((lines) => lines.includes('paused'));
+  const writer = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+  expect(writer.epoch).toBe(3);
+  appendBlock(writer, 10);
+  writeFileSync(join(dir, 'resume'), '');
+  expect(await slow.end()).toEqual(['paused', 'failed epoch-lost']);
+  appendBlock(writer, 10);
+  await writer.close();
+  expect(inspectJournal(dir).findings).toEqual([]);
+});
+
 test('of many that take over one after the other, the last one wins', async () => {
   const dir = temporaryFolder();
   const writers: JournalWriter[] = [];
@@ -180,4 +255,31 @@ test('nothing acknowledged is lost when a writer is killed while it appends', as
   const writer = JournalWriter.open(dir, SMALL);
   expect(writer.last.block).toBeGreaterThanOrEqual(acknowledged.size);
   await writer.close();
+});
+
+test('of several that take over from the same epoch one wins, and the others leave its lock alone', async () => {
+  const dir = await createJournal([3, 4]);
+  const winner = JournalWriter.open(dir, { ...SMALL, takeOver: true, takeOverFrom: 1 });
+  for (let attempt = 0; attempt < 2; attempt++) {
+    expect(() => JournalWriter.open(dir, { ...SMALL, takeOver: true, takeOverFrom: 1 })).toThrow(
+      'another writer took the journal over with epoch 2, just before',
+    );
+  }
+  appendBlock(winner, 5);
+  expect(() => JournalWriter.open(dir, SMALL)).toThrow(`is written by process ${process.pid}`);
+  await winner.close();
+  const next = JournalWriter.open(dir, { ...SMALL, takeOver: true, takeOverFrom: 2 });
+  expect([next.epoch, next.last.block]).toEqual([3, 3]);
+  await next.close();
+});
+
+test('a writer that has nothing to append finds out that it was fenced when it looks', async () => {
+  const dir = await createJournal([3]);
+  const before = JournalWriter.open(dir, SMALL);
+  before.checkEpoch();
+  const after = JournalWriter.open(dir, { ...SMALL, takeOver: true });
+  after.checkEpoch();
+  expect(() => before.checkEpoch()).toThrow('another writer took the journal over with epoch 3; this one has 2');
+  expect(before.failure?.code).toBe('epoch-lost');
+  await Promise.all([before.close(), after.close()]);
 });

@@ -48,15 +48,13 @@ byte lastSlot;
 #define STOPPED 5
 byte phase[LIVES];
 byte epoch[LIVES]; /* of the record and the envelopes of a life */
-bool recordSent[LIVES], recordStored[LIVES];
+bool recordSent[LIVES];
 byte recordSlot[LIVES];
 #ifdef BREAK_RECORD_CONDITIONAL
 byte seen[LIVES]; /* the last slot when the record was sent */
-#else
-hidden byte seen[LIVES];
 #endif
 byte base[LIVES]; /* number of the block that the life continues from */
-byte baseLife[LIVES]; /* who wrote that one, + 1 */
+byte baseBlock[LIVES]; /* that block */
 byte sent[LIVES], confirmed[LIVES], repeated[LIVES];
 
 /* Of each block of each life: copies under way to the log, the slot in a PubAck under way, a rejection under way. */
@@ -65,11 +63,11 @@ bool rejected[MESSAGES];
 
 byte chainInLog; /* blocks that a reader of all of it accepts */
 byte journal[HOSTS]; /* blocks */
-byte acked[BLOCKS + 1]; /* the life that told clients, + 1 */
+byte acked[BLOCKS + 1]; /* what clients were told of, by number */
 byte acknowledging[LIVES + 1]; /* under an epoch */
 
 /* What a reader makes of the first slots of the log. */
-hidden byte chain[BLOCKS + 1];
+hidden byte chain[SLOTS + 1];
 hidden byte chainLength, inForce, inForceLife, highestBefore;
 hidden byte i, j, who, what;
 
@@ -81,7 +79,7 @@ hidden byte i, j, who, what;
 #ifdef BREAK_CHAIN_IGNORED
 #define isNext true
 #else
-#define isNext (base[who] + what == chainLength + 1 && chain[chainLength] == (what == 1 -> baseLife[who] : who + 1))
+#define isNext (base[who] + what == chainLength + 1 && chain[chainLength] == (what == 1 -> baseBlock[who] : log[i] - 1))
 #endif
 
 /* Rule 7, the reader's. */
@@ -103,7 +101,7 @@ inline read(upTo) {
       if
       :: isOfEpoch && isNext ->
         chainLength++;
-        chain[chainLength] = who + 1
+        chain[chainLength] = log[i]
       :: else
       fi
     fi
@@ -124,7 +122,7 @@ inline checkFenced() {
   if
   :: inForce > 0 && phase[inForceLife] == LEADING ->
     for (j : base[inForceLife] + 1 .. chainLength) {
-      assert(chain[j] == inForceLife + 1)
+      assert(chain[j] == content(inForceLife, j - base[inForceLife]))
     }
     assert(chainLength >= base[inForceLife]);
   :: else
@@ -148,9 +146,9 @@ inline confirm(which) {
   read(lastSlot);
   /* Property 3: a journal is a beginning of the chain. */
   j = base[me] + which;
-  assert(j <= chainLength && chain[j] == me + 1);
+  assert(j <= chainLength && chain[j] == content(me, which));
   journal[me % HOSTS] = j;
-  acked[base[me] + which] = me + 1;
+  acked[j] = content(me, which);
   checkAcknowledged();
   /* Later primaries have it, too. */
   for (j : 0 .. LIVES - 1) {
@@ -204,7 +202,7 @@ end:
       d_step {
         read(lastSlot);
         base[me] = chainLength;
-        baseLife[me] = chain[chainLength]
+        baseBlock[me] = chain[chainLength]
       }
 #endif
 #ifdef BREAK_LEASE_TRUSTED
@@ -212,8 +210,10 @@ end:
       phase[me] = LEADING
 #else
       recordSent[me] = true;
-      phase[me] = CANDIDATE;
-      seen[me] = lastSlot
+      phase[me] = CANDIDATE
+#endif
+#ifdef BREAK_RECORD_CONDITIONAL
+      ; seen[me] = lastSlot
 #endif
     }
   /* Its record's PubAck: it reads the log up to there, and leads if it is the first with its epoch and no higher one was. */
@@ -229,11 +229,11 @@ end:
         phase[me] = LEADING;
 #ifndef BREAK_READ_BEFORE_RECORD
         base[me] = chainLength;
-        baseLife[me] = chain[chainLength];
+        baseBlock[me] = chain[chainLength];
 #endif
         /* Property 1: it has what primaries before it acknowledged. */
         for (j : 1 .. BLOCKS) {
-          assert(acked[j] == 0 || epoch[acked[j] - 1] > epoch[me] || (j <= base[me] && chain[j] == acked[j]))
+          assert(acked[j] == 0 || epoch[(acked[j] - 1) / (LIFE_BLOCKS + 1)] > epoch[me] || (j <= base[me] && chain[j] == acked[j]))
         }
         j = 0;
         journal[me % HOSTS] = chainLength
@@ -258,13 +258,11 @@ end:
 #endif
     }
   /* Rule 6: blocks are confirmed in order, each by the PubAck of the one slot where it belongs. */
-#ifdef BREAK_OUT_OF_ORDER
-  :: atomic {
-      phase[me] == LEADING && confirmed[me] < sent[me];
-      select(k : confirmed[me] + 1 .. sent[me]);
-      pubAck[message(me, k)] != 0;
-#else
   :: d_step {
+#ifdef BREAK_OUT_OF_ORDER
+      phase[me] == LEADING && confirmed[me] < sent[me] && pubAck[message(me, sent[me])] != 0;
+      k = sent[me];
+#else
       phase[me] == LEADING && confirmed[me] < sent[me] && pubAck[message(me, confirmed[me] + 1)] != 0;
       k = confirmed[me] + 1;
 #endif

@@ -1,13 +1,13 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { BlockLookup } from '../../journal/block-lookup.ts';
 import { EVENT_BYTES } from '../../journal/events.ts';
 import { encodeGenesis } from '../../journal/genesis.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { SnapshotStore } from '../../journal/snapshots.ts';
-import type { FollowerOptions } from '../../ops/venue-follower.ts';
+import type { VenueFollowerOptions } from '../../ops/venue-follower.ts';
 import { encodeState, restoreState, stateCodec } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type MarketState } from '../../replicas/matcher.ts';
@@ -20,17 +20,18 @@ import { type Heard, LIMITS, Market, order, SHARD } from '../sequencer/venue-on-
 import { Following, tradeWindows } from './followed-venue.ts';
 
 let market: Market;
+/** Enough for tests in which nobody takes snapshots. */
+const ALONE = { replicas: 1 };
+const SNAPSHOTS = { snapshotEvery: 2_000 };
+const SMALL = { segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 };
 const followings: Following[] = [];
-beforeEach(async () => {
-  market = await Market.open({ snapshotEvery: 2_000 });
-});
 afterEach(async () => {
   await Promise.all(followings.splice(0).map((following) => following.stop()));
   await market.close();
 });
 afterAll(removeTemporaryFolders);
 
-async function follow(options: Partial<FollowerOptions> = {}, directory?: string): Promise<Following> {
+async function follow(options: Partial<VenueFollowerOptions> = {}, directory?: string): Promise<Following> {
   const following = await Following.of(market, options, directory);
   followings.push(following);
   return following;
@@ -46,7 +47,7 @@ function copied(directory: string): string {
 async function keepVenue(): Promise<string> {
   await market.closeVenue();
   const kept = copied(market.directory);
-  await market.openVenue();
+  await market.openVenue(ALONE);
   return kept;
 }
 
@@ -54,10 +55,11 @@ async function putBack(kept: string): Promise<void> {
   await market.closeVenue();
   rmSync(market.directory, { recursive: true });
   cpSync(kept, market.directory, { recursive: true });
-  await market.openVenue();
+  await market.openVenue(ALONE);
 }
 
 test('a follower has the venue’s chain and state, compares digests and states, and ends when asked', async () => {
+  market = await Market.open(SNAPSHOTS);
   const copy = { directory: temporaryFolder(), snapshotEvery: 2_000 };
   const before = await tradeWindows(market, 1, 1);
   const following = await follow({ copy, until: before + 4_200 }, copy.directory);
@@ -73,6 +75,7 @@ test('a follower has the venue’s chain and state, compares digests and states,
   // Opened again, it is behind, and ends when it is not.
   const again = await follow({ copy, exitWhenCaughtUp: true }, copy.directory);
   expect(await again.ended).toEqual({ why: 'caughtUp', disagreement: undefined });
+  const other = await follow();
   const closing = await market.closeVenue();
   const { block, hash } = JournalReader.open(market.directory).last;
   expect(JournalReader.open(copy.directory).last).toMatchObject({ block, hash });
@@ -80,9 +83,18 @@ test('a follower has the venue’s chain and state, compares digests and states,
     closing.sequence,
     closing.stateHashes[0],
   ]);
+
+  // When the venue's host is lost for good, a copy can be served in its place, and is followed on.
+  await market.openVenue({ directory: copy.directory });
+  await other.reached(await tradeWindows(market, 1, 3));
+  const last = await market.closeVenue();
+  expect(last.sequence).toBeGreaterThan(closing.sequence);
+  await other.reached(last.sequence);
+  expect(other.follower.copy.stateHash()).toBe(last.stateHashes[0]);
 });
 
 test('what a follower publishes are the venue’s trades, and its bests wherever both tell one', async () => {
+  market = await Market.open(ALONE);
   const sequence = await tradeWindows(market);
   const listener = await market.client();
   const { connection } = await market.client();
@@ -125,6 +137,7 @@ test('what a follower publishes are the venue’s trades, and its bests wherever
 });
 
 test('a venue that was put back, goes on otherwise, or is another one is refused, with what differs', async () => {
+  market = await Market.open(ALONE);
   await tradeWindows(market);
   const kept = await keepVenue();
   const sequence = await tradeWindows(market, 1, 2);
@@ -169,7 +182,7 @@ test('a venue that was put back, goes on otherwise, or is another one is refused
 
   await market.closeVenue();
   rmSync(market.directory, { recursive: true });
-  await market.openVenue();
+  await market.openVenue(ALONE);
   await expect(follow({}, copied(directory))).rejects.toThrow(/genesis hash .* they are of different venues/);
 });
 
@@ -201,6 +214,7 @@ test.each([
   ],
   ['an order that nobody meets', 'state', /^the state after sequence \d+ has another hash here than at the venue/],
 ] as const)('a replica that has %s one lot too large is found out and stops', async (_, what, expected) => {
+  market = await Market.open(SNAPSHOTS);
   const session = await market.venue.openSession(0, 1);
   await session.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' }]);
   // The first one is the best to meet, the second one far from the market.
@@ -210,7 +224,8 @@ test.each([
   expect(await following.ended).toMatchObject({ why: 'caughtUp' });
   await falsify(copy.directory, (state) => oneLotMore(state, what === 'events' ? 1 : 2));
 
-  const snapshotEvery = what === 'events' ? 0 : 2_000;
+  // Of the wrong one, a snapshot would be taken at its end.
+  const snapshotEvery = what === 'events' ? 1_000_000 : 2_000;
   const wrong = await follow({ copy: { ...copy, snapshotEvery } }, copy.directory);
   const snapshots = readdirSync(join(copy.directory, 'snapshots'));
   await tradeWindows(market, 2, 2);
@@ -220,11 +235,11 @@ test.each([
 });
 
 test('when the venue has dropped its first blocks, or is gone, another follower gives them; without one, it says what to do', async () => {
-  await market.closeVenue();
-  rmSync(market.directory, { recursive: true });
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  market = await Market.open(SMALL);
   const first = await follow();
   await first.reached(await tradeWindows(market, 4));
+  const early = await follow({ until: 100 });
+  await early.ended;
   await market.closeVenue();
   const root = journalPath(market.directory);
   const [oldest, ...others] = readdirSync(root)
@@ -232,14 +247,15 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
     .sort();
   expect(others.length).toBeGreaterThan(0);
   rmSync(join(root, oldest ?? ''), { recursive: true });
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  await market.openVenue(SMALL);
   const sequence = await tradeWindows(market, 1, 2);
 
+  const given = first.follower.peers.given;
   const second = await follow({ exitWhenCaughtUp: true });
   expect(await second.ended).toMatchObject({ why: 'caughtUp' });
   expect(second.follower.repairs.taken).toBeGreaterThan(0);
   expect(second.follower.copy.last.sequence).toBe(sequence);
-  expect(first.follower.peers.given).toBe(second.follower.repairs.taken);
+  expect(first.follower.peers.given - given).toBe(second.follower.repairs.taken);
 
   await market.closeVenue();
   const third = await follow({ until: sequence });
@@ -247,19 +263,33 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   expect(third.follower.copy.stateHash()).toBe(second.follower.copy.stateHash());
   await expect(follow({ giveUpMs: 500 }).then(({ ended }) => ended)).resolves.toThrow(/nothing was heard of shard 3/);
 
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  // One that finds nobody goes on as soon as somebody comes.
   await first.stop();
+  const lonely = await follow({ until: sequence }, early.directory);
+  await lonely.until(() => lonely.follower.reader.counts.retries > 3);
+  const peer = await follow({}, second.directory);
+  expect(await lonely.ended).toMatchObject({ why: 'until' });
+  await peer.stop();
+
+  await market.openVenue(SMALL);
   const alone = await (await follow()).ended;
   expect(String(alone)).toMatch(
     /block 1 is not kept any more; the first one is \d+.*copy of the folders journal and snapshots/,
   );
+  // What it says to do.
+  await market.closeVenue();
+  const directory = copied(market.directory);
+  await market.openVenue(SMALL);
+  const begun = await follow({ exitWhenCaughtUp: true }, directory);
+  await tradeWindows(market, 1, 3);
+  expect(await begun.ended).toMatchObject({ why: 'caughtUp' });
+  expect(begun.follower.copy.restoredFrom).toBeGreaterThan(0);
 });
 
 test('blocks that come as datagrams are followed, and what is lost is asked for', async () => {
-  await market.closeVenue();
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const source = await DatagramBlocks.open({ address: '127.0.0.1', port, shard: SHARD });
-  await market.openVenue({ multicast: { address: '127.0.0.1', port } });
+  market = await Market.open({ ...ALONE, multicast: { address: '127.0.0.1', port } });
   const following = await follow({ source });
   const sequence = await tradeWindows(market, 1);
   await following.reached(sequence);

@@ -229,6 +229,8 @@ test('a block from another reader that does not fit is asked of the venue, and e
     ask: async (block, certain = false) => {
       asked.push([block, certain]);
       if (certain || block !== 4) return venue.ask(block);
+      // It is the next one when it comes.
+      await until(() => readers.at(-1)?.last.block === 3);
       for (const view of journal.blocks(4)) {
         return { kind: 'block', bytes: forge(view.copy(), { previousHash: Buffer.alloc(32, 1) }), isCertain: false };
       }

@@ -36,18 +36,18 @@ function smallDisk(folder: string): Preparation {
 export const diskScenarios: readonly Scenario[] = [
   {
     name: 'slow-disk',
-    what: 'every flush of the primary takes some tens of milliseconds longer for a while, then some take seconds',
-    promise: 'acknowledgements wait for the disk; whoever serves afterwards has all of them',
-    placement: 'alone',
-    processes: 1,
+    what: 'every flush takes some tens of milliseconds longer for a while, and then longer than a lease',
+    promise: 'acknowledgements wait for the disk; whoever serves afterwards has all that was acknowledged',
+    placement: 'standby',
+    processes: 2,
     prepare: (folder) => SlowFlush.prepare(folder, () => true),
     round: async (round) => {
       const flush = round.means as SlowFlush;
       await round.atWork(100, 400);
-      const slowMs = Math.round(round.chance.between(...SLOW_MS));
+      const slowMs = round.chance.between(...SLOW_MS);
       await round.inject(`every flush takes ${slowMs} ms longer`, () => flush.set(slowMs));
       await round.atWork(800, 1_200);
-      const stallMs = Math.round(round.chance.between(...STALL_MS));
+      const stallMs = round.chance.between(...STALL_MS);
       round.timeline.mark('fault', `a flush takes ${stallMs} ms longer`);
       flush.set(stallMs);
       await round.pause(stallMs / 2);

@@ -1,7 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { AckTimeline } from '../../../ops/drill/ack-timeline.ts';
-import { Chance } from '../../../ops/drill/chance.ts';
 import { Picture } from '../../../ops/drill/picture.ts';
 import { pngOf } from '../../../ops/drill/png.ts';
 import { spreadOf } from '../../../ops/drill/report.ts';
@@ -21,27 +20,36 @@ const DATA: TimelineData = {
   gap: { fromMs: 1_010, toMs: 1_800 },
 };
 
-test('a timeline counts acknowledgements by bin, and knows the longest time without any and the first one after', async () => {
+test('a timeline counts acknowledgements by bin, and knows the longest time without any and the first of an epoch', async () => {
   const timeline = new AckTimeline();
+  const wait = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 40));
+  // No gap, as nothing was acknowledged before.
+  for (let waits = 0; waits < 4; waits++) await wait();
   const began = performance.now();
-  timeline.acknowledged(3, 10);
-  timeline.acknowledged(2, 12);
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  timeline.acknowledged(3, 1);
+  timeline.acknowledged(2, 1);
+  await wait();
   const before = performance.now();
-  timeline.acknowledged(5, 11);
-  timeline.acknowledged(4, 16);
-  expect(timeline.count).toBe(14);
-  expect([...timeline.bins()].reduce((sum, count) => sum + count, 0)).toBe(14);
-  expect(timeline.bins().length).toBeGreaterThan(3);
+  timeline.acknowledged(5, 1);
+  timeline.acknowledged(4, 2);
+  timeline.acknowledged(1, 0);
+  expect(timeline.count).toBe(15);
+  expect([...timeline.bins()].reduce((sum, count) => sum + count, 0)).toBe(15);
+  expect(timeline.bins().length).toBeGreaterThan(7);
   expect(timeline.bins().at(-1)).toBeGreaterThan(0);
-  const { fromMs, toMs } = timeline.longestGap;
-  expect(toMs - fromMs).toBeGreaterThan(30);
-  expect(toMs).toBeLessThanOrEqual(timeline.lastMs);
-  // The fifth of sequence 11 came late, but is not after it.
-  expect(timeline.firstAfter(12, before)).toBeGreaterThanOrEqual(before);
-  expect(timeline.firstAfter(11, began)).toBeLessThan(before);
-  expect(timeline.firstAfter(11, before)).toBe(timeline.firstAfter(12, before));
-  expect(timeline.firstAfter(16, began)).toBeUndefined();
+  const gap = timeline.longestGap;
+  expect(gap.fromMs).toBeGreaterThan(100);
+  expect(gap.toMs - gap.fromMs).toBeGreaterThan(30);
+  expect(gap.toMs).toBeLessThanOrEqual(timeline.lastMs);
+  expect(timeline.firstOfEpoch(2, began)).toBeGreaterThanOrEqual(before);
+  expect(timeline.firstOfEpoch(1, began)).toBeLessThan(before);
+  expect(timeline.firstOfEpoch(1, before)).toBeLessThanOrEqual(timeline.firstOfEpoch(2, before) ?? 0);
+  expect(timeline.firstOfEpoch(3, began)).toBeUndefined();
+  timeline.endLoad();
+  await wait();
+  await wait();
+  timeline.acknowledged(1, 2);
+  expect(timeline.longestGap).toEqual(gap);
 });
 
 test('events are in the order in which they happened, also if they are told late', () => {
@@ -112,20 +120,4 @@ test('percentiles by nearest rank', () => {
   expect(spreadOf([7.4])).toEqual({ samples: 1, p50: 7, p99: 7, max: 7 });
   const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
   expect(spreadOf(hundred)).toEqual({ samples: 100, p50: 50, p99: 99, max: 100 });
-});
-
-test('choices follow from the seed, and those of a part from nothing else', () => {
-  const numbers = (chance: Chance): number[] => Array.from({ length: 5 }, () => chance.next());
-  expect(numbers(new Chance(7))).toEqual(numbers(new Chance(7)));
-  expect(numbers(new Chance(7))).not.toEqual(numbers(new Chance(8)));
-  expect(numbers(new Chance(7).fork(1))).not.toEqual(numbers(new Chance(7).fork(2)));
-  const many = Array.from(
-    { length: 1_000 },
-    (
-      (chance) => () =>
-        chance.below(10)
-    )(new Chance(1)),
-  );
-  expect(new Set(many).size).toBe(10);
-  expect(Math.max(...many)).toBe(9);
 });

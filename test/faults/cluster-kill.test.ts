@@ -1,0 +1,166 @@
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { JournalReader } from '../../journal/reader.ts';
+import { checkJournal } from '../../ops/drill/journal-check.ts';
+import { LoadedClient } from '../../ops/drill/loaded-client.ts';
+import { NatsCluster } from '../../ops/drill/nats-cluster.ts';
+import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+
+/** More rounds by VERITAPE_CLUSTER_ROUNDS, which then also prints what came of them. */
+const ROUNDS = Number(process.env['VERITAPE_CLUSTER_ROUNDS'] ?? 1);
+const ROUND_MS_MAX = 30_000;
+const LOADED_MS_MAX = 500;
+const CLIENTS = 2;
+const NAMES = ['a', 'b', 'c'];
+
+let nats: NatsCluster;
+const clients: LoadedClient[] = [];
+
+beforeAll(async () => {
+  nats = await NatsCluster.start(temporaryFolder());
+}, 60_000);
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await endAllProcesses();
+});
+afterAll(async () => {
+  await nats.stop();
+  removeTemporaryFolders();
+});
+
+interface Member {
+  readonly dir: string;
+  readonly process: VeritapeProcess;
+}
+
+function serve(folder: string, node: string, shard: number, ...more: readonly string[]): Member {
+  const dir = join(folder, node);
+  const cluster = ['--cluster', '--node', node, '--shard', String(shard), '--orders-max', '65536'];
+  return { dir, process: VeritapeProcess.serve(dir, nats.urls.join(), ...cluster, ...more) };
+}
+
+function firstReady(members: readonly Member[]): Promise<Member> {
+  return Promise.any(members.map((member) => member.process.ready().then(() => member)));
+}
+
+test(
+  `primaries of a cluster killed ${ROUNDS} times under load: another one takes over, nothing acknowledged is lost`,
+  async () => {
+    const folder = temporaryFolder();
+    const members = new Map(NAMES.map((name) => [name, serve(folder, name, 0)]));
+    const takeOvers: object[] = [];
+    let primary = await firstReady([...members.values()]);
+    const url = nats.urls.join();
+    for (let account = 1; account <= CLIENTS; account++) clients.push(await LoadedClient.open(url, account));
+    for (const client of clients) client.start();
+    for (let round = 0; round < ROUNDS; round++) {
+      const [name = ''] = [...members].find(([, member]) => member === primary) ?? [];
+      const others = [...members.values()].filter((member) => member !== primary);
+      await Promise.all(others.map(({ process }) => process.logged('standing by')));
+      await Promise.all(clients.map((client) => client.acknowledgedMore(200)));
+      await pause(Math.random() * LOADED_MS_MAX);
+      await primary.process.end('SIGKILL');
+      const killedAt = performance.now();
+      const told = Math.max(...clients.map((client) => client.told.sequenceMax));
+      primary = await firstReady(others);
+      await Promise.any(clients.map((client) => client.acknowledgedMore(1)));
+      const { takeOverMs, silentMs } = await primary.process.logged('ready');
+      takeOvers.push({ interruptedMs: Math.round(performance.now() - killedAt), silentMs, takeOverMs });
+      expect(JournalReader.open(primary.dir).last.sequence).toBeGreaterThanOrEqual(told);
+      members.set(name, serve(folder, name, 0));
+    }
+    await Promise.all(clients.map((client) => client.stop()));
+    const followers = [...members.values()].filter((member) => member !== primary);
+    await Promise.all(followers.map(({ process }) => process.logged('standing by')));
+    // Followers first: the primary's end would make one of them lead.
+    for (const { process } of followers) expect(await process.end('SIGTERM')).toMatchObject({ code: 0 });
+    const closing = closingOf(await primary.process.end('SIGTERM'));
+
+    const { check, sequence, stateHash } = checkJournal(
+      primary.dir,
+      clients.map((client) => client.told),
+    );
+    expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+    expect(check.acknowledged).toBeGreaterThan(ROUNDS * 100);
+    expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
+    for (const { dir } of followers) {
+      const copy = JournalReader.open(dir);
+      const { block, hash } = copy.last;
+      const original = JournalReader.open(primary.dir).cursor(block + 1);
+      expect(original.last.hash).toEqual(hash);
+      original.close();
+    }
+    if (process.env['VERITAPE_CLUSTER_ROUNDS'] !== undefined)
+      process.stderr.write(`${JSON.stringify({ rounds: ROUNDS, sequence, ...check, takeOvers })}\n`);
+  },
+  120_000 + ROUNDS * ROUND_MS_MAX,
+);
+
+test('a primary that stood still is fenced when it goes on, and a node whose journal was written by itself is refused', async () => {
+  const folder = temporaryFolder();
+  const first = serve(folder, 'a', 1);
+  await first.process.ready();
+  const second = serve(folder, 'b', 1);
+  await second.process.logged('standing by');
+  first.process.signal('SIGSTOP');
+  const ready = await second.process.logged('ready');
+  expect(ready).toMatchObject({ why: 'silence', node: 'b' });
+  first.process.signal('SIGCONT');
+  expect(await first.process.ended).toMatchObject({
+    code: 3,
+    said: expect.stringMatching(/^veritape serve: fenced: node b leads with epoch \d+; this one had \d+$/m),
+  });
+
+  // A server without the cluster goes on where that one stood.
+  const alone = VeritapeProcess.serve(first.dir, nats.urls.join(), '--instrument', 'OTHER', '--shard', '1');
+  await alone.ready();
+  await alone.end('SIGTERM');
+  await second.process.end('SIGTERM');
+  await serve(folder, 'b', 1, '--instrument', 'THIRD').process.ready();
+  const refused = serve(folder, 'a', 1);
+  expect(await refused.process.ended).toMatchObject({
+    code: 1,
+    said: expect.stringMatching(/^veritape serve: block \d+ of the journal has hash/m),
+  });
+}, 120_000);
+
+test('without a majority of the log nothing is acknowledged and clients are told; with it, everything goes on', async () => {
+  const folder = temporaryFolder();
+  const own = await NatsCluster.start(join(folder, 'nats'));
+  try {
+    const dir = join(folder, 'a');
+    const serving = VeritapeProcess.serve(dir, own.urls.join(), '--cluster', '--node', 'a', '--orders-max', '65536');
+    await serving.ready();
+    const client = await LoadedClient.open(own.urls.join(), 1);
+    clients.push(client);
+    client.start();
+    await client.acknowledgedMore(500);
+    await own.kill(1);
+    await own.kill(2);
+    expect(await serving.logged('nothing is acknowledged')).toMatchObject({
+      why: expect.stringContaining('the replicated log takes no blocks'),
+    });
+    const told = client.told.count;
+    await pause(300);
+    expect(client.told.count).toBe(told);
+    await own.startAgain(1);
+    await serving.logged('the replicated log takes blocks again');
+    await client.acknowledgedMore(500);
+    expect(client.retried.get('unavailable')).toBeGreaterThan(0);
+    // A primary that is to end does not wait for ever for a log that takes nothing.
+    await own.kill(1);
+    await pause(200);
+    expect(await serving.end('SIGTERM')).toMatchObject({
+      code: 3,
+      said: expect.stringContaining('does not take the last blocks'),
+    });
+    await client.close();
+    const { check } = checkJournal(dir, [client.told]);
+    expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+  } finally {
+    await endAllProcesses();
+    await own.stop();
+  }
+}, 120_000);

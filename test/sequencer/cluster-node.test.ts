@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { jetstreamManager, type StoredMsg } from '@nats-io/jetstream';
+import { JournalWriter } from '../../journal/log.ts';
+import { JournalReader } from '../../journal/reader.ts';
+import { NatsCluster } from '../../ops/drill/nats-cluster.ts';
+import { streamName } from '../../sequencer/jetstream-log.ts';
+import { LOG_BLOCKS_KEPT_MIN } from '../../sequencer/log-place.ts';
+import { appendBlock, GENESIS, removeTemporaryFolders, SMALL, temporaryFolder } from '../journal/temporary-journal.ts';
+import { LEASE_MS, TestNode } from './cluster-nodes.ts';
+
+let nats: NatsCluster;
+const nodes: TestNode[] = [];
+let shard = 0;
+
+beforeAll(async () => {
+  nats = await NatsCluster.start(temporaryFolder());
+}, 60_000);
+beforeEach(() => {
+  shard++;
+});
+afterEach(async () => {
+  for (const node of nodes.splice(0)) await node.vanish();
+});
+afterAll(async () => {
+  await nats.stop();
+  removeTemporaryFolders();
+});
+
+async function start(dir: string, name: string, more: Parameters<typeof TestNode.join>[4] = {}): Promise<TestNode> {
+  const node = await TestNode.join(nats.urls, dir, name, shard, more);
+  nodes.push(node);
+  return node;
+}
+
+async function vanish(node: TestNode): Promise<void> {
+  nodes.splice(nodes.indexOf(node), 1);
+  await node.vanish();
+}
+
+/** The first of several nodes to lead. */
+function firstOf(...candidates: readonly TestNode[]): Promise<TestNode> {
+  return Promise.any(candidates.map((node) => node.following.then(() => node)));
+}
+
+function hashesIn(dir: string): Map<number, string> {
+  return new Map(Array.from(JournalReader.open(dir).blocks(), (block) => [block.block, block.hash.toString('hex')]));
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await delay(5);
+}
+
+function expectHeld(journal: ReadonlyMap<number, string>, acknowledged: ReadonlyMap<number, string>): void {
+  for (const [block, hash] of acknowledged) expect([block, journal.get(block)]).toEqual([block, hash]);
+}
+
+test('of several nodes one leads, and the others have its blocks in their journals', async () => {
+  const folder = temporaryFolder();
+  const dirs = ['a', 'b', 'c'].map((name) => join(folder, name));
+  const all = await Promise.all(dirs.map((dir, index) => start(dir, `n${index}`)));
+  const first = await (await firstOf(...all)).leads();
+  await first.write(100);
+  expect(first.acknowledged.size).toBe(100);
+  await until(() => all.every((node) => node.journal.lastBlock === 100));
+  expect(all.filter((node) => node.leadership !== undefined)).toEqual([first]);
+  const others = all.filter((node) => node !== first);
+  await vanish(first);
+
+  const second = await (await firstOf(...others)).leads();
+  expect(second.leadership?.epoch).toBeGreaterThan(first.leadership?.epoch ?? 0);
+  await second.write(50);
+  await until(() => others.every((node) => node.journal.lastBlock === 150));
+  for (const dir of dirs.filter((_, index) => all[index] !== first)) {
+    expectHeld(hashesIn(dir), first.acknowledged);
+    expectHeld(hashesIn(dir), second.acknowledged);
+  }
+  // The first one comes back behind.
+  const dir = dirs[all.indexOf(first)] as string;
+  const back = await start(dir, first.name);
+  await until(() => back.journal.lastBlock === 150);
+  expect(hashesIn(dir)).toEqual(hashesIn(dirs[all.indexOf(second)] as string));
+}, 60_000);
+
+test('a node whose journal is another chain than the log’s refuses to follow, and names the block', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  await first.write(20);
+  await vanish(first);
+  // As a server does that is started on a node's journal without the cluster.
+  const writer = JournalWriter.open(join(folder, 'a'), SMALL);
+  appendBlock(writer, 2);
+  await writer.close();
+  const other = await (await start(join(folder, 'b'), 'b')).leads();
+  await other.write(5);
+  const forked = await start(join(folder, 'a'), 'a');
+  await expect(forked.following).rejects.toThrow(
+    /^block 21 of the journal has hash [0-9a-f]{64}, and [0-9a-f]{64} in the log$/,
+  );
+  expect(JournalReader.open(join(folder, 'a')).last.block).toBe(21);
+}, 60_000);
+
+test('a node with the journal of another venue refuses to follow', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  await first.write(3);
+  const writer = JournalWriter.open(join(folder, 'b'), { ...SMALL, genesis: { ...GENESIS, createdAt: 9n } });
+  appendBlock(writer, 2);
+  await writer.close();
+  const other = await start(join(folder, 'b'), 'b');
+  await expect(other.following).rejects.toThrow('it is of another venue');
+}, 60_000);
+
+test('a node that was away while the log was trimmed gets the missing blocks from another node’s journal', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a', { peers: true })).leads();
+  const behind = await start(join(folder, 'b'), 'b');
+  await first.write(10);
+  await until(() => behind.journal.lastBlock === 10);
+  await vanish(behind);
+  await first.write(LOG_BLOCKS_KEPT_MIN + 80);
+  const { last } = await first.log.extent();
+  await first.log.trim(last - LOG_BLOCKS_KEPT_MIN);
+  const back = await start(join(folder, 'b'), 'b');
+  await until(() => back.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 90);
+  expect(hashesIn(join(folder, 'b'))).toEqual(hashesIn(join(folder, 'a')));
+  // And one that was never there.
+  const fresh = await start(join(folder, 'c'), 'c');
+  await until(() => fresh.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 90);
+  // Near the end no other node is needed.
+  await vanish(back);
+  await first.write(20);
+  const again = await start(join(folder, 'b'), 'b');
+  await until(() => again.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 110);
+  expect(again.notices.join()).not.toContain('neither in the log');
+}, 90_000);
+
+test('blocks that the log has lost and a journal still holds are published again by the node that leads', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  await first.write(30);
+  const behind = await start(join(folder, 'b'), 'b');
+  await until(() => behind.journal.lastBlock === 30);
+  await loseTail(first, 20);
+  await vanish(first);
+  await vanish(behind);
+  const back = await (await start(join(folder, 'a'), 'a')).leads();
+  expect(back.publisher?.replicated).toBe(30);
+  await back.write(5);
+  const fresh = await start(join(folder, 'c'), 'c');
+  await until(() => fresh.journal.lastBlock === 35);
+  expectHeld(hashesIn(join(folder, 'c')), first.acknowledged);
+}, 60_000);
+
+test('nobody takes the place of a primary that is heard, and one that leaves in good order is not waited for', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  const second = await start(join(folder, 'b'), 'b');
+  await until(() => second.notices.includes('caught up'));
+  await delay(3 * LEASE_MS);
+  expect(second.notices.join()).not.toContain('comes forward');
+  nodes.splice(nodes.indexOf(first), 1);
+  await first.leave();
+  const leadership = (await second.leads()).leadership;
+  expect(leadership).toMatchObject({ why: 'handover' });
+}, 60_000);
+
+/** Makes the stream anew with its first messages only, as after a loss of power of all servers at once. */
+async function loseTail(node: TestNode, kept: number): Promise<void> {
+  const manager = await jetstreamManager(node.connection);
+  const { config } = await manager.streams.info(streamName(shard));
+  const messages: StoredMsg[] = [];
+  for (let seq = 1; seq <= kept; seq++) {
+    const message = await manager.streams.getMessage(streamName(shard), { seq });
+    if (message !== null) messages.push(message);
+  }
+  await manager.streams.delete(streamName(shard));
+  await manager.streams.add(config);
+  for (const { subject, data, header } of messages) {
+    for (const name of header.keys()) if (name.startsWith('Nats-')) header.delete(name);
+    await manager.jetstream().publish(subject, data, { headers: header });
+  }
+}
