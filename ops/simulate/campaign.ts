@@ -3,7 +3,8 @@ import type { Violation } from './invariants.ts';
 import { MUTANTS, mutantParts } from './mutants.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from './profiles.ts';
 import { shrink } from './shrink.ts';
-import { type RunResult, SingleHost } from './single-host.ts';
+import { SingleHost } from './single-host.ts';
+import type { RunResult } from './world.ts';
 
 export interface CampaignOptions {
   /** Of the first run; each run after it has the next one. */

@@ -1,4 +1,4 @@
-import type { Profile } from './single-host.ts';
+import type { Profile } from './world.ts';
 
 const MESSAGES = { drop: 5_000, duplicate: 5_000, delay: 5_000, reorder: 5_000 } as const;
 const WRITES = { 'crash-in-write': 500, 'slow-flush': 2_000, 'write-error': 200, 'disk-full': 200 } as const;
