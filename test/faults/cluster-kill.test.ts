@@ -150,12 +150,11 @@ test('without a majority of the log nothing is acknowledged and clients are told
       why: expect.stringContaining('the replicated log takes no blocks'),
     });
     const told = client.told.count;
-    await pause(300);
+    while (![...client.retried.keys()].some((why) => why.includes('unavailable'))) await pause(50);
     expect(client.told.count).toBe(told);
     await own.startAgain(1);
     await serving.logged('the replicated log takes blocks again');
     await client.acknowledgedMore(500);
-    expect(client.retried.get('unavailable')).toBeGreaterThan(0);
     // A primary that is to end does not wait for ever for a log that takes nothing.
     await own.kill(1);
     await pause(200);
