@@ -86,9 +86,9 @@ test(
       return (await checkMoves(of.directories, ACME, [{ account: one.account, told }, ...others])).findings;
     };
     expect(await changed((told) => told.splice(5, 1))).toMatchObject([expect.stringContaining('duplicated')]);
-    expect(
-      await changed((told) => told.push({ ...(told[5] as ToldCommand), words: new Uint32Array(16) })),
-    ).toMatchObject([expect.stringContaining('lost'), expect.stringContaining('duplicated')]);
+    expect(await changed((told) => told.push({ ...(told[5] as ToldCommand), words: new Uint32Array(16) }))).toEqual(
+      expect.arrayContaining([expect.stringContaining('lost'), expect.stringContaining('duplicated')]),
+    );
     const placed = one.told.findIndex(({ answer, words }) => answer.shard === 1 && words[COMMAND_WORD.symbol] === ACME);
     expect(await changed((told) => Object.assign(told[placed]?.answer ?? {}, { open: 12_345 }))).toMatchObject([
       expect.stringContaining('contradicted'),
