@@ -75,6 +75,8 @@ export class Disk {
   readonly snapshots = new Snapshots();
   readonly #damage: (() => void)[] = [];
   holder: Process | undefined;
+  /** The file that tells standbys that its holder is well: sequencer/lease.ts. */
+  lease: Buffer | undefined;
 
   constructor(traits: DiskTraits, watch: DiskWatch) {
     this.traits = traits;

@@ -67,7 +67,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     summary: 'a replica that starts leaves one block out',
     profile: 'one-host',
     seedsMax: 5,
-    parts: { replay: skipFirst },
+    parts: { replaySkips: 3 },
   },
   'replica-reads-a-clock': {
     summary: 'a follower puts a time of its own into what it applies',

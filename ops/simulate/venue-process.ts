@@ -1,18 +1,11 @@
-import { hashOf } from '../../journal/chain.ts';
 import { JournalError, type JournalErrorCode } from '../../journal/findings.ts';
 import type { Genesis } from '../../journal/genesis.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
-import { encodeState, restoreState, StateScratch, stateCodec } from '../../replicas/canonical-state.ts';
-import { DigestSink, RingSink } from '../../replicas/event-sinks.ts';
-import { Follower } from '../../replicas/following.ts';
-import { Leader } from '../../replicas/leading.ts';
-import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
-import { applyBlock, whySnapshotDoesNotFit } from '../../replicas/replay.ts';
-import { listSessions } from '../../replicas/session-table.ts';
 import { Clock } from '../../sequencer/clock.ts';
 import { CommandPort } from '../../sequencer/command-port.ts';
-import { Journaling } from '../../sequencer/journaling.ts';
+import { type BlockReplication, Journaling } from '../../sequencer/journaling.ts';
+import { decodeLease, encodeLease, LeaseWatch, RENEWALS_PER_LEASE } from '../../sequencer/lease.ts';
 import {
   type AnswerSink,
   checkRequest,
@@ -25,8 +18,8 @@ import { OpenSessions } from '../../sequencer/open-sessions.ts';
 import {
   allocatePipeline,
   Bells,
-  BLOCK_SLOTS,
   type PipelineMemory,
+  placePipeline,
   type RingSizes,
   STATUS,
 } from '../../sequencer/pipeline.ts';
@@ -39,8 +32,8 @@ import type { FaultStream } from './faults.ts';
 import type { Invariants } from './invariants.ts';
 import type { Network, ReplyTo } from './network.ts';
 import type { Parts } from './parts.ts';
-import type { Process } from './process.ts';
-import type { StoredSnapshot } from './snapshots.ts';
+import type { Process, Thread } from './process.ts';
+import { SimulatedReplica } from './replica.ts';
 
 export const SUBMIT_SUBJECT = 'submit';
 
@@ -50,6 +43,7 @@ export interface VenueTraits {
   readonly bounds: BlockBounds;
   readonly rings: RingSizes;
   readonly segmentBytesMax: number;
+  readonly leaseMs: number;
   /** What a block takes a follower: one that is slow is lapped. */
   readonly followerMicros: number;
   /** Commands between snapshots; 0 for none. */
@@ -69,108 +63,180 @@ export interface VenueSurroundings {
 }
 
 /** Microseconds that a step takes, on a host of ordinary speed. */
-const STEP_MICROS = { sequencer: 4, journal: 6, leader: 20, gateway: 10 } as const;
+const STEP_MICROS = { sequencer: 4, journal: 6, leader: 20, gateway: 10, tail: 40 } as const;
 const OPEN_BLOCK_MICROS = 1_000;
-const RECOVERY_MICROS = 2_000;
-const SNAPSHOT_MICROS = 3_000;
+const RESTORE_MICROS = 2_000;
+/** A standby looks at the end of the journal, and at the lease, this often: replica-thread.ts, journal-thread.ts. */
+const TAIL_SLEEP_MICROS = 2_000;
+const LOOK_MICROS = 5_000;
+const TAIL_BLOCKS = 16;
 /** From a failure to the process's end: waiting clients are told. */
 const FAREWELL_MICROS = 2_000;
-const CODE_SNAPSHOT = 0x300;
 const CODE_FAREWELL = 0x301;
 /** 2026-01-01, in microseconds since the epoch: what clocks show when a simulation begins. */
 const BEGIN_MICROS = 1_767_225_600_000_000;
-/** The leader waits for this much room in the event ring before it takes a batch: no batch has more events. */
-const EVENTS_OF_A_BATCH = 4_096;
 
-/** What became of a process that could not go on, for whoever starts the next one. */
-export type VenueEnd = JournalErrorCode | 'replicas';
+/** How a process comes to write the journal. */
+export type VenueRole = 'open' | 'take-over' | 'stand-by';
 
 /**
- * A venue in one process, as ops/venue.ts and its threads put it together: the same writer, sequencing, replicas, port and
- * request checks, driven by simulated threads on a simulated disk and network.
+ * A venue in one process, as ops/venue.ts and its threads put it together: the same writer, sequencing, replicas, port,
+ * request checks and lease watch, driven by simulated threads on a simulated disk and network.
  */
 export class VenueProcess {
   readonly process: Process;
   /** Why it gave up, if it did. */
-  ended: VenueEnd | undefined;
+  ended: JournalErrorCode | undefined;
+  /** Whether it takes requests. */
   ready = false;
-  readonly #around: VenueSurroundings;
-  readonly #store: DiskStore;
-  readonly #scratch = new StateScratch();
-  #writer: JournalWriter | undefined;
-  #memory: PipelineMemory | undefined;
-  #status: Int32Array = new Int32Array(1);
-  #bells: Bells | undefined;
-  #port: CommandPort | undefined;
-  #steps = 0;
+  protected readonly around: VenueSurroundings;
+  protected readonly store: DiskStore;
+  protected readonly memory: PipelineMemory;
+  readonly #status: Int32Array;
+  protected readonly bells: Bells;
+  readonly #port: CommandPort;
+  protected readonly replicas: SimulatedReplica[];
+  /** Threads of replicas while they follow the journal. */
+  protected tails: Thread[] = [];
+  protected writer: JournalWriter | undefined;
+  #leaseCounter = 0;
+  #renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(around: VenueSurroundings) {
-    this.#around = around;
+    const { traits } = around;
+    this.around = around;
     this.process = around.process;
-    this.#store = around.disk.store(around.process, around.faults);
-    this.process.onError = (thread, error) => this.#thrown(thread, error);
+    this.store = around.disk.store(around.process, around.faults);
+    this.memory = allocatePipeline(1, traits.replicas, 0, 0, traits.rings);
+    this.#status = new Int32Array(this.memory.status);
+    this.bells = new Bells(this.memory);
+    this.#port = new CommandPort(this.memory, 0, around.parts.ackPolicy);
+    this.replicas = Array.from(
+      { length: traits.replicas },
+      (_, replica) => new SimulatedReplica(around, this.memory, this.store, replica),
+    );
+    this.process.onError = (thread, error) => this.thrown(thread, error);
   }
 
   get epoch(): number {
-    return this.#writer?.epoch ?? 0;
+    return this.writer?.epoch ?? 0;
   }
 
-  /** Commands taken and not acknowledged. */
-  get underWay(): number {
-    return this.#port?.underWay ?? 0;
-  }
-
-  /** Opens the journal, brings replicas to its end and serves. Takes simulated time, in which the process may be killed. */
-  start(takeOver: boolean): void {
+  /** Takes simulated time, in which the process may be killed. */
+  start(role: VenueRole): void {
     try {
-      const { parts, traits } = this.#around;
-      this.#writer = JournalWriter.over(parts.writerStore(this.#store), {
-        genesis: traits.genesis,
-        segmentBytesMax: traits.segmentBytesMax,
-        takeOver,
-      });
-      this.#serve(this.#writer);
+      if (role === 'stand-by') this.#standBy();
+      else {
+        const writer = this.openJournal(role === 'take-over');
+        this.#renew(writer);
+        this.restoreReplicas();
+        this.serve(writer);
+      }
     } catch (error) {
-      if (isCrash(error) || !this.process.alive || this.process.kernel.stopped) return;
-      this.#thrown('start', error);
+      this.thrown('start', error);
     }
   }
 
-  #serve(writer: JournalWriter): void {
-    const { process, traits, parts, invariants, network } = this.#around;
+  protected openJournal(takeOver: boolean, takeOverFrom?: number): JournalWriter {
+    const { parts, traits } = this.around;
+    const { genesis, segmentBytesMax } = traits;
+    const writer = JournalWriter.over(parts.writerStore(this.store), {
+      genesis,
+      segmentBytesMax,
+      takeOver,
+      takeOverFrom,
+    });
+    this.writer = writer;
+    return writer;
+  }
+
+  protected restoreReplicas(): void {
+    this.process.pass(RESTORE_MICROS);
+    for (const replica of this.replicas) replica.restore();
+  }
+
+  #standBy(): void {
+    const { process, traits } = this.around;
+    const reader = JournalReader.over(this.store);
+    this.restoreReplicas();
+    this.startTails();
+    const watch = new LeaseWatch(traits.leaseMs, 1);
+    const thread = process.thread('watch', undefined, STEP_MICROS.journal, () => {
+      const { epoch } = reader.state(reader.lastSegment);
+      const lease = this.around.disk.lease === undefined ? undefined : decodeLease(this.around.disk.lease);
+      const isHolderAlive = [...process.host.processes].some(({ name }) => name === lease?.holder);
+      if (watch.look(process.kernel.now / 1_000, { epoch, lease, isHolderAlive }) === 'held') return -LOOK_MICROS;
+      try {
+        const writer = this.openJournal(true, epoch);
+        this.#renew(writer);
+        thread.end();
+        this.serve(writer);
+        return 1;
+      } catch (error) {
+        // Another standby was faster.
+        if (!(error instanceof JournalError) || error.code !== 'epoch-lost' || isCrash(error)) throw error;
+        return -LOOK_MICROS;
+      }
+    });
+  }
+
+  /** Replicas stay at the end of the journal, whoever writes that. */
+  protected startTails(): void {
+    this.tails = this.replicas.map((replica, index) =>
+      this.process.thread(`tail ${index}`, undefined, STEP_MICROS.tail, () =>
+        replica.tail(TAIL_BLOCKS) > 0 ? 1 : -TAIL_SLEEP_MICROS,
+      ),
+    );
+  }
+
+  /** The journal is this process's from now on. */
+  protected serve(writer: JournalWriter, replication?: BlockReplication): void {
+    const { process, traits, parts, invariants, network } = this.around;
+    for (const tail of this.tails) tail.end();
     const { last } = writer;
-    const memory = allocatePipeline(1, traits.replicas, last.sequence, last.block, traits.rings);
-    this.#memory = memory;
-    this.#status = new Int32Array(memory.status);
-    const bells = new Bells(memory);
-    this.#bells = bells;
-    const sessions = this.#startReplicas(memory, bells, last.sequence);
-    const journaling = new Journaling({ memory, writer: parts.writer(writer, memory), nowNs: () => 0 });
+    for (const replica of this.replicas) {
+      while (replica.tail(TAIL_BLOCKS) > 0) process.pass(STEP_MICROS.tail);
+      this.#checkEnd(replica, last.sequence);
+    }
+    const memory = this.memory;
+    placePipeline(memory, last.sequence, last.block);
+    const bells = this.bells;
+    const sessions = this.replicas[0]?.sessions ?? [];
+    for (const [index, replica] of this.replicas.entries()) {
+      const micros = index === 0 ? STEP_MICROS.leader : traits.followerMicros;
+      process.thread(`replica ${index}`, bells.replicas[index], micros, replica.begin());
+    }
+    const journaling = new Journaling({ memory, writer: parts.writer(writer, memory), nowNs: () => 0, replication });
     process.thread('journal', bells.journal, STEP_MICROS.journal, () => {
+      this.#renewIfDue(writer);
       const work = journaling.step();
       return work === 0 && writer.prepare() ? 1 : work;
     });
-    this.#startSequencer(memory, bells, last);
-
-    const port = new CommandPort(memory, 0, parts.ackPolicy);
-    this.#port = port;
-    const intake = new RequestIntake(port, new OpenSessions(sessions));
-    port.listen((words, mask, from, count) => {
+    this.#startSequencer(last);
+    const intake = new RequestIntake(this.#port, new OpenSessions(sessions));
+    this.#port.listen((words, mask, from, count) => {
       intake.take(words, mask, from, count);
       invariants.events(process, words, mask, from, count);
     });
-    process.thread('gateway', bells.gateway, STEP_MICROS.gateway, () => port.pump());
+    process.thread('gateway', bells.gateway, STEP_MICROS.gateway, () => this.#port.pump());
     network.subscribe(process, SUBMIT_SUBJECT, (bytes, reply) => this.#request(intake, bytes, reply));
     this.ready = true;
   }
 
-  #startSequencer(
-    memory: PipelineMemory,
-    bells: Bells,
-    last: { sequence: number; block: number; timeLow: number; timeHigh: number },
-  ): void {
-    const { process, traits, parts } = this.#around;
+  #checkEnd(replica: SimulatedReplica, sequence: number): void {
+    if (replica.sequence === sequence) return;
+    const text = `a replica ends at sequence ${replica.sequence}, the journal at ${sequence}`;
+    // Whoever has taken the journal over since may have appended to it.
+    if (replica.sequence > sequence && this.around.disk.holder !== this.process)
+      throw new JournalError('epoch-lost', text);
+    throw new Error(text);
+  }
+
+  #startSequencer(last: { sequence: number; block: number; timeLow: number; timeHigh: number }): void {
+    const { process, traits, parts } = this.around;
     const { host, kernel } = process;
+    const memory = this.memory;
+    const bells = this.bells;
     const clock = new Clock(parts.notBefore({ low: last.timeLow, high: last.timeHigh }));
     // Does not jump while a process runs: the product's comes from a monotonic clock, set when the process starts.
     const began = BEGIN_MICROS + host.clockOffset;
@@ -198,7 +264,7 @@ export class VenueProcess {
   }
 
   #checkQueues(sequencing: Sequencing): void {
-    const { traits, invariants } = this.#around;
+    const { traits, invariants } = this.around;
     const inFlight = (sequencing.block - Atomics.load(this.#status, STATUS.durableBlock)) | 0;
     if (inFlight > traits.bounds.inFlightMax)
       invariants.violate('bounded-queues', `${inFlight} closed blocks wait for the disk of ${this.process.name}`);
@@ -206,121 +272,26 @@ export class VenueProcess {
       invariants.violate('bounded-queues', `${sequencing.open} commands in an open block of ${this.process.name}`);
   }
 
-  /** Replica 0 leads, the others follow; the last one takes snapshots. Returns the open sessions. */
-  #startReplicas(memory: PipelineMemory, bells: Bells, sequence: number): ReturnType<typeof listSessions> {
-    const { process, traits, parts } = this.#around;
-    let sessions: ReturnType<typeof listSessions> = [];
-    for (let replica = 0; replica < traits.replicas; replica++) {
-      const sink = replica === 0 ? new RingSink(memory, replica) : new DigestSink();
-      const bare = createMatcher(traits.genesis.limits, sink, replica);
-      const block = this.#recover(bare, sink, replica);
-      if (bare.sequence() !== sequence) {
-        const text = `replica ${replica} ends at sequence ${bare.sequence()}, the journal at ${sequence}`;
-        // Whoever has taken the journal over since may have appended to it.
-        if (bare.sequence() > sequence && this.#around.disk.holder !== process)
-          throw new JournalError('epoch-lost', text);
-        throw new Error(text);
-      }
-      const matcher = parts.matcher(bare, replica);
-      const bell = bells.replicas[replica];
-      if (sink instanceof RingSink) {
-        sessions = listSessions(bare.state.sessions);
-        const leader = new Leader({ memory, replica, matcher, sink, nowNs: () => 0, onDigest: () => undefined });
-        const events = new RingProducer(memory.events);
-        process.thread('leader', bell, STEP_MICROS.leader, () => {
-          if (events.slots - this.#eventsWaiting() < EVENTS_OF_A_BATCH) return 0;
-          return this.#applied(leader.step(), 'leader', matcher);
-        });
-      } else this.#follow(memory, bells, replica, matcher, block, sink);
-    }
-    return sessions;
+  /** journal-thread.ts, with the lease of sequencer/lease.ts in memory. */
+  #renewIfDue(writer: JournalWriter): void {
+    const { process, traits } = this.around;
+    if (process.kernel.now - this.#renewedAt < (traits.leaseMs * 1_000) / RENEWALS_PER_LEASE) return;
+    writer.checkEpoch();
+    this.#renew(writer);
   }
 
-  #eventsWaiting(): number {
-    const memory = this.#memory;
-    return memory === undefined ? 0 : new RingConsumer(memory.events, 0).available();
-  }
-
-  #follow(
-    memory: PipelineMemory,
-    bells: Bells,
-    replica: number,
-    matcher: Matcher,
-    block: number,
-    sink: DigestSink,
-  ): void {
-    const { process, traits, parts } = this.#around;
-    const name = `follower ${replica}`;
-    const follower = new Follower({
-      memory,
-      replica,
-      matcher,
-      block,
-      sink,
-      replay: (from) => parts.repair(this.#reader().blocksFromSequence(from)),
-      onDigest: () => undefined,
-      onCaughtUp: () => undefined,
+  #renew(writer: JournalWriter): void {
+    const { process, traits, disk, faults } = this.around;
+    this.#renewedAt = process.kernel.now;
+    if (faults.happens('lease-drop')) return;
+    disk.lease = encodeLease({
+      steppedDown: false,
+      epoch: writer.epoch,
+      counter: ++this.#leaseCounter,
+      leaseMs: traits.leaseMs,
+      heir: 0,
+      holder: process.name,
     });
-    const takesSnapshots = replica === traits.replicas - 1 && traits.snapshotEvery > 0;
-    let snapshotAt = matcher.sequence() + traits.snapshotEvery;
-    process.thread(name, bells.replicas[replica], traits.followerMicros, () => {
-      const work = this.#applied(follower.step(), name, matcher);
-      if (takesSnapshots && work > 0 && matcher.sequence() >= snapshotAt) {
-        snapshotAt = matcher.sequence() + traits.snapshotEvery;
-        const state = Buffer.from(encodeState(matcher.state, this.#scratch));
-        this.#keepSnapshot(follower.last.block, matcher.sequence(), state);
-      }
-      return work;
-    });
-  }
-
-  #applied(work: number, replica: string, matcher: Matcher): number {
-    if (work > 0 && this.#steps++ % this.#around.traits.hashEvery === 0) {
-      const hash = hashOf(encodeState(matcher.state, this.#scratch)).toString('hex');
-      this.#around.invariants.stateHash(this.process, replica, matcher.sequence(), hash);
-    }
-    return work;
-  }
-
-  /** Written once its block is durable: ops/snapshot-keeper.ts. */
-  #keepSnapshot(block: number, sequence: number, state: Buffer): void {
-    this.process.after(SNAPSHOT_MICROS, CODE_SNAPSHOT, () => {
-      const ahead = (Atomics.load(this.#status, STATUS.durableBlock) - block) | 0;
-      if (ahead < 0 && Atomics.load(this.#status, STATUS.failed) === 0)
-        return this.#keepSnapshot(block, sequence, state);
-      if (ahead < 0 || ahead >= BLOCK_SLOTS / 2 || this.#memory === undefined) return;
-      const at = (block & (BLOCK_SLOTS - 1)) * 32;
-      const chainHash = Buffer.from(new Uint8Array(this.#memory.blockHashes).slice(at, at + 32));
-      const { shard } = this.#around.traits.genesis;
-      this.#around.disk.snapshots.write({ shard, block, sequence, chainHash, codec: stateCodec(state) }, state);
-    });
-  }
-
-  /** Brings a fresh replica to the end of the journal; returns the last block. */
-  #recover(matcher: Matcher, sink: RingSink | DigestSink, replica: number): number {
-    const { process, disk, parts, invariants } = this.#around;
-    process.pass(RECOVERY_MICROS);
-    const reader = this.#reader();
-    const snapshot = disk.snapshots.newest((stored: StoredSnapshot) =>
-      parts.snapshotFits(whySnapshotDoesNotFit(reader, stored.header)),
-    );
-    let block = 0;
-    if (snapshot !== undefined) {
-      restoreState(matcher.state, snapshot.state);
-      ({ block } = snapshot.header);
-    }
-    for (const view of parts.replay(reader.blocksFromSequence(matcher.sequence() + 1))) {
-      applyBlock(matcher, view, () => sink.discard());
-      ({ block } = view);
-    }
-    sink.begin(matcher.sequence());
-    const hash = hashOf(encodeState(matcher.state, this.#scratch)).toString('hex');
-    invariants.recovered(process, `replica ${replica}`, matcher.sequence(), hash);
-    return block;
-  }
-
-  #reader(): JournalReader {
-    return JournalReader.over(this.#around.parts.readerStore(this.#store));
   }
 
   #request(intake: RequestIntake, bytes: Uint8Array, reply: ReplyTo | undefined): void {
@@ -328,7 +299,7 @@ export class VenueProcess {
     const { session, firstRequest } = isRefusal(header) ? { session: 0, firstRequest: 0 } : header;
     const sink: AnswerSink = {
       done: (answers, at, count) => {
-        this.#around.invariants.acknowledged(this.process, this.epoch, session, firstRequest, answers, at, count);
+        this.around.invariants.acknowledged(this.process, this.epoch, session, firstRequest, answers, at, count);
         const bytes = new Uint8Array(replyBytes(count));
         encodeReply(answers, at, count, bytes);
         reply?.(bytes);
@@ -340,16 +311,22 @@ export class VenueProcess {
   }
 
   /** A part of the product threw: the venue fails as ops/venue.ts does, clients are told, the process ends. */
-  #thrown(thread: string, error: unknown): void {
+  protected thrown(thread: string, error: unknown): void {
+    if (isCrash(error) || !this.process.alive || this.process.kernel.stopped) return;
     if (!(error instanceof JournalError)) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      return this.#around.invariants.violate('no-fault-inside', `${thread} of ${this.process.name}: ${text}`);
+      return this.around.invariants.violate('no-fault-inside', `${thread} of ${this.process.name}: ${text}`);
     }
     if (this.ended !== undefined) return;
     this.ended = error.code;
-    if (this.#memory !== undefined) Atomics.compareExchange(this.#status, STATUS.failed, 0, 1);
-    for (const bell of this.#bells?.all() ?? []) bell.ring();
-    this.#port?.fail(error.message);
-    this.process.after(FAREWELL_MICROS, CODE_FAREWELL, () => this.process.end(error.code));
+    this.failed(error.message);
+  }
+
+  /** Clients that wait are told, and the process ends. */
+  protected failed(why: string): void {
+    Atomics.compareExchange(this.#status, STATUS.failed, 0, 1);
+    for (const bell of this.bells.all()) bell.ring();
+    this.#port.fail(why);
+    this.process.after(FAREWELL_MICROS, CODE_FAREWELL, () => this.process.end(why));
   }
 }
