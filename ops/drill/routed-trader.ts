@@ -1,6 +1,6 @@
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import type { RoutedAnswer, RoutingClient } from '../routing-client.ts';
-import type { Chance } from './chance.ts';
+import { Random } from '../simulate/random.ts';
 
 /** A command that a client gave, in which place among all that it gave, and what it was told. */
 export interface ToldCommand {
@@ -24,17 +24,18 @@ export class RoutedTrader {
   readonly told: ToldCommand[] = [];
   readonly #client: RoutingClient;
   readonly #symbols: readonly number[];
-  readonly #chance: Chance;
+  readonly #chance: Random;
   #given = 0;
   #orders = 0;
   #sending = false;
   #done: Promise<void> = Promise.resolve();
 
-  constructor(client: RoutingClient, account: number, symbols: readonly number[], chance: Chance) {
+  /** Clients of another account or seed send something else. */
+  constructor(client: RoutingClient, account: number, symbols: readonly number[], seed: number) {
     this.#client = client;
     this.account = account;
     this.#symbols = symbols;
-    this.#chance = chance;
+    this.#chance = new Random(seed, `account ${account}`);
   }
 
   get rerouted(): number {

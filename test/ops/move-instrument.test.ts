@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { COMMAND_WORD, COMMAND_WORDS, type Command } from '../../journal/commands.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
-import { Chance } from '../../ops/drill/chance.ts';
 import { checkMoves, playJournal, queueOf } from '../../ops/drill/move-check.ts';
 import { RoutedTrader, type ToldCommand } from '../../ops/drill/routed-trader.ts';
 import { MOVE_STEPS, type MoveOptions, type MoveReport, moveInstrument } from '../../ops/move-instrument.ts';
@@ -58,7 +57,7 @@ test(
     const of = await openShards();
     const traders: RoutedTrader[] = [];
     for (const account of [1, 2, 3])
-      traders.push(new RoutedTrader(await of.client(account), account, [ACME, ACME, 1, 2], new Chance(account)));
+      traders.push(new RoutedTrader(await of.client(account), account, [ACME, ACME, 1, 2], 1));
     for (const trader of traders) trader.start();
     const reports: MoveReport[] = [];
     for (let round = 0; round < 5; round++) {
