@@ -4,6 +4,7 @@ import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import { MOVE_STEPS, type MoveReport } from '../move-instrument.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
 import { RoutingClient } from '../routing-client.ts';
+import { Random } from '../simulate/random.ts';
 import { VenueClient } from '../venue-client.ts';
 import type { DrillRound } from './drill-round.ts';
 import { checkMoves, type MoveCheck } from './move-check.ts';
@@ -109,7 +110,13 @@ export class SecondShard {
       ...{ connection, shards: [0, 1], account, key: account, giveUpMs: GIVE_UP_MS },
     });
     this.#clients.push(client);
+<<<<<<< HEAD
     this.#traders.push(new RoutedTrader(client, account, [ACME, ACME, OTHER.symbol], chance.word()));
+=======
+    this.#traders.push(
+      new RoutedTrader(client, account, [ACME, ACME, OTHER.symbol], new Random(chance.word(), `trader ${index}`)),
+    );
+>>>>>>> main
   }
 
   /** Unless a round before has. */
