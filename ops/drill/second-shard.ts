@@ -44,7 +44,7 @@ export class SecondShard {
       await process.ready();
       await shard.#createOther();
       for (let index = 0; index < TRADERS; index++)
-        await shard.#open(FIRST_ACCOUNT + number * ACCOUNTS_PER_ROUND + index, index);
+        await shard.#open(FIRST_ACCOUNT + number * ACCOUNTS_PER_ROUND + index);
     } catch (error) {
       await shard.kill();
       throw error;
@@ -63,7 +63,7 @@ export class SecondShard {
   async move(from: number, to: number): Promise<MoveReport> {
     const { chance, cluster } = this.#round;
     const args = ['move', 'ACME', '--from', String(from), '--to', String(to), '--nats', cluster.clientUrl, '--json'];
-    const step = MOVE_STEPS[chance.below(MOVE_STEPS.length)] as string;
+    const step = chance.pick(MOVE_STEPS);
     const killed = VeritapeProcess.run(...args);
     const until = performance.now() + STEP_MS_MAX;
     while (!killed.over && !killed.said.includes(`move: ${step}\n`)) {
@@ -103,16 +103,20 @@ export class SecondShard {
     if (!this.#process.over) await this.#process.end('SIGKILL');
   }
 
-  async #open(account: number, index: number): Promise<void> {
+  async #open(account: number): Promise<void> {
     const { cluster, chance } = this.#round;
     const connection = natsConnectionOptions(cluster.clientUrl);
     const client = await RoutingClient.open({
       ...{ connection, shards: [0, 1], account, key: account, giveUpMs: GIVE_UP_MS },
     });
     this.#clients.push(client);
+<<<<<<< HEAD
+    this.#traders.push(new RoutedTrader(client, account, [ACME, ACME, OTHER.symbol], chance.word()));
+=======
     this.#traders.push(
       new RoutedTrader(client, account, [ACME, ACME, OTHER.symbol], new Random(chance.word(), `trader ${index}`)),
     );
+>>>>>>> main
   }
 
   /** Unless a round before has. */
