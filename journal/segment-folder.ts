@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { isAlive, lockHolder, WriterLock } from './lock.ts';
 import type { Claim, SegmentStore } from './segment-store.ts';
 import { SegmentFile, type SegmentState } from './segmentfile.ts';
-import { dataPath, listSegments, listSpares, makeFolder, syncFolder } from './segments.ts';
+import { dataPath, listSegments, listSpares, makeDurableFolder, syncFolder } from './segments.ts';
 import { SegmentWriter } from './segmentwriter.ts';
 import { SpareSegment } from './spare.ts';
 
@@ -47,7 +47,7 @@ export class SegmentFolder implements SegmentStore {
   }
 
   claim(takeOver: boolean): Claim {
-    makeFolder(this.root);
+    makeDurableFolder(this.root);
     syncFolder(dirname(this.root));
     // Whoever named a segment may have ended before the name was on disk.
     syncFolder(this.root);

@@ -1,5 +1,5 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { open as openLmdb, type RootDatabase } from 'lmdb';
 import { BLOCK_BYTES_MAX, PAGE_BYTES } from './block.ts';
@@ -232,6 +232,14 @@ export function syncFolder(path: string): void {
 
 export function makeFolder(path: string): void {
   mkdirSync(path, { recursive: true });
+}
+
+/** Makes a folder, and those above it that are missing, and makes their names durable. */
+export function makeDurableFolder(path: string): void {
+  const whole = resolve(path);
+  const first = mkdirSync(whole, { recursive: true });
+  if (first === undefined) return;
+  for (let made = whole; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
 }
 
 export function segmentFinding(segment: number, kind: string, text: string, more: Partial<Finding> = {}): Finding {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,7 +6,7 @@ import { constants, crc32, zstdCompress, zstdDecompress } from 'node:zlib';
 import { HASH_BYTES, hashOf } from './chain.ts';
 import { type Finding, JournalError } from './findings.ts';
 import { u64 } from './pages.ts';
-import { syncFolder } from './segments.ts';
+import { makeDurableFolder, syncFolder } from './segments.ts';
 
 /**
  * A snapshot: the canonical bytes of the venue's state after a block, in DIR/snapshots/snapshot-<sequence>.vts. What the
@@ -115,7 +115,7 @@ export class SnapshotStore {
     const path = join(this.folder, snapshotName(place.sequence));
     const temporary = `${path}.${process.pid}.tmp`;
     try {
-      mkdirSync(this.folder, { recursive: true });
+      makeDurableFolder(this.folder);
       const file = await open(temporary, 'w');
       try {
         await file.writeFile(bytes);

@@ -1,10 +1,12 @@
 import { existsSync, rmSync, unlink } from 'node:fs';
 import { join } from 'node:path';
+import { WriterLock } from './lock.ts';
 import { JournalWriter, type WriterOptions } from './log.ts';
 import { JournalReader } from './reader.ts';
 import { SegmentFolder } from './segment-folder.ts';
+import type { Claim } from './segment-store.ts';
 import type { SegmentState } from './segmentfile.ts';
-import { DATA_FILE, journalPath, listSpares, SEGMENT_BYTES_MAX } from './segments.ts';
+import { DATA_FILE, journalPath, listSpares, SEGMENT_BYTES_MAX, syncFolder } from './segments.ts';
 import type { SegmentWriter } from './segmentwriter.ts';
 
 /** What a standby sees of a journal that another process writes. */
@@ -87,11 +89,20 @@ class StandbyFolder extends SegmentFolder {
 
   override write(segment: number, segmentBytesMax: number, checked: (state: SegmentState) => void): SegmentWriter {
     const { warm } = this;
-    if (warm?.segment !== segment) return super.write(segment, segmentBytesMax, checked);
+    if (warm?.segment !== segment) {
+      // Whoever named the segment may have ended before the name was on disk.
+      syncFolder(this.root);
+      return super.write(segment, segmentBytesMax, checked);
+    }
     this.warm = undefined;
     warm.refresh(checked);
     this.isTaken = true;
     return warm;
+  }
+
+  /** Folders were flushed when their segments were opened: there is a journal, and no time. */
+  override claim(takeOver: boolean): Claim {
+    return takeOver ? WriterLock.take(this.root) : super.claim(takeOver);
   }
 
   /**

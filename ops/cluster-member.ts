@@ -12,6 +12,7 @@ import { JetStreamLog, LOG_BYTES_DEFAULT, LOG_REPLICAS_DEFAULT } from '../sequen
 import { LEASE_MS_DEFAULT } from '../sequencer/lease.ts';
 import type { LogPublisher } from '../sequencer/log-publisher.ts';
 import { LogTrimming } from '../sequencer/log-trimming.ts';
+import type { NatsLink } from '../sequencer/nats-gateway.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import { REPLICATED_IN_FLIGHT_BLOCKS, Venue, type VenueOptions } from './venue.ts';
 
@@ -40,6 +41,10 @@ export interface ClusterTakeOver {
 
 /** Blocks handed to the journal thread and not on disk, at most. */
 const COPIES_WAITING_MAX = 64;
+/** A node that has much to read says this often how far it is. */
+const PROGRESS_MS = 5_000;
+/** A primary that is to end waits so long for a log that takes nothing. */
+const LAST_BLOCKS_MS_MAX = 5_000;
 const RECONNECT_MS = 200;
 const LEAVE_MS_MAX = 2_000;
 
@@ -60,6 +65,7 @@ export class ClusterMember {
   #warm = false;
   #warmAt = 0;
   #closing = false;
+  #link: NatsLink | undefined;
   #peers: PeerService | undefined;
   #publisher: LogPublisher | undefined;
   #trimming: LogTrimming | undefined;
@@ -133,15 +139,23 @@ export class ClusterMember {
     const following = this.#node.follow();
     following.catch(() => undefined);
     // A new venue's first node has no journal before it leads.
-    await this.#orFailed(Promise.race([following, Promise.all([this.#caughtUp, this.#journal.begun])]));
+    const progress = setInterval(() => {
+      this.#notice('info', 'reading the log', { block: this.#journal.lastBlock, ...this.#node.progress });
+    }, PROGRESS_MS);
+    const { replayed } = await this.#orFailed(
+      Promise.race([following, Promise.all([this.#caughtUp, this.#journal.begun])])
+        .then(() => this.#warmUp())
+        .finally(() => clearInterval(progress)),
+    );
     if (this.#closing) return undefined;
-    const { replayed } = await this.#orFailed(this.#warmUp());
     this.#notice('info', 'standing by', { sequence: this.#venue.followed(this.#warmAt), replayed });
     const leadership = await this.#orFailed(following);
     if (leadership === undefined) return undefined;
     const { epoch, why, silentMs, sinceMs } = leadership;
     const { node } = this.#cluster;
     const wonMs = sinceWhen(sinceMs);
+    // What clients send from here on is answered when this node serves, without their sending it again.
+    this.#link?.requests.hold();
     this.#notice('warn', 'taking over', { why, node, epoch, silentMs, slot: leadership.slot });
     this.#publisher = await this.#orFailed(
       this.#node.lead(leadership, REPLICATED_IN_FLIGHT_BLOCKS, {
@@ -158,6 +172,17 @@ export class ClusterMember {
     return { venue: this.#venue, takeOver: { why, node, epoch, silentMs, wonMs, takeOverMs: sinceWhen(sinceMs) } };
   }
 
+  /** The venue is about to be closed: a log that does not take its last blocks must not keep it for ever. */
+  expectClose(): void {
+    const watch = setInterval(() => {
+      if ((this.#publisher?.waiting ?? 0) === 0 || (this.#publisher?.silentMs ?? 0) < LAST_BLOCKS_MS_MAX) return;
+      clearInterval(watch);
+      const text = 'the replicated log does not take the last blocks: what they hold is not acknowledged';
+      this.#venue.fail(new EnvironmentFault(text));
+    }, LAST_BLOCKS_MS_MAX / 10);
+    watch.unref();
+  }
+
   /** Leaves the cluster; the others need not wait for its lease to lapse. A venue that serves is to be closed before. */
   async close(): Promise<void> {
     if (this.#closing) return;
@@ -172,9 +197,11 @@ export class ClusterMember {
   }
 
   async #warmUp(): Promise<{ readonly replayed: number }> {
+    if (this.#closing) return { replayed: 0 };
     const genesis = this.#journal.genesis;
     if (genesis === undefined) throw new Error('there is no journal to warm up from');
-    const { warm } = await this.#venue.prepare(decodeGenesis(genesis));
+    const { warm, link } = await this.#venue.prepare(decodeGenesis(genesis));
+    this.#link = link;
     this.#warmAt = Math.min(...warm.map(({ sequence }) => sequence));
     this.#warm = true;
     return { replayed: warm[0]?.replayed ?? 0 };

@@ -6,7 +6,6 @@ import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
-import { Chance } from './drill/chance.ts';
 import { runScenario } from './drill/drill-run.ts';
 import type { ScenarioReport } from './drill/report.ts';
 import type { Scenario } from './drill/scenario.ts';
@@ -117,8 +116,7 @@ async function drill(options: DrillCommandOptions): Promise<void> {
     const report = await runScenario(scenario, {
       folder,
       rounds: options.rounds,
-      // Of its name, so that a drill makes the same choices alone as among all others.
-      chance: new Chance(seed).fork(partOf(scenario.name)),
+      seed,
       clients: options.clients,
       commandsPerSecond: options.rate,
       leaseMs: options.leaseMs,
@@ -140,10 +138,6 @@ async function drill(options: DrillCommandOptions): Promise<void> {
   if (interruption.requested) throw interruption.error(`stopped after ${reports.length} of ${scenarios.length} drills`);
   if (reports.some((report) => report.outcome === 'broken')) process.exitCode = ExitCode.false;
   else if (reports.some((report) => report.outcome === 'could not run')) process.exitCode = ExitCode.environment;
-}
-
-function partOf(name: string): number {
-  return [...name].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) | 0, 0);
 }
 
 function listOf(scenarios: readonly Scenario[]): string {

@@ -280,6 +280,7 @@ async function serveInCluster(
   try {
     const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
     if (serving !== undefined) {
+      void aborted(interruption.signal).then(() => member.expectClose());
       await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
       return;
     }
@@ -334,11 +335,14 @@ async function serveUntilEnd(
     const closing = await venue.close(steppedDown?.heir);
     const statistics = venue.statistics();
     log.info({ ...closing, gateway: venue.gatewayCounts, multicast: venue.multicastCounts, statistics }, 'closed');
-    await printResult(
-      { ...closing, statistics },
-      options.json === true,
-      () => `closed at sequence ${closing.sequence}, state hash ${closing.stateHashes[0]}`,
-    );
+    // One that stays prints its result when it ends.
+    if (steppedDown?.stay !== true) {
+      await printResult(
+        { ...closing, statistics },
+        options.json === true,
+        () => `closed at sequence ${closing.sequence}, state hash ${closing.stateHashes[0]}`,
+      );
+    }
   }
   return steppedDown;
 }

@@ -98,6 +98,8 @@ export class StateAgreement {
       this.#toldHashes.set(block, chainHash);
       if (this.#toldHashes.size > WAITING_MAX) dropOldest(this.#toldHashes);
     } else {
+      // The venue tells the same block again while it has nothing to do.
+      this.#hashes.set(block, own);
       const differ = this.#compareBlock(block, own, chainHash);
       if (differ !== undefined) return differ;
     }

@@ -17,7 +17,7 @@ import { MarketFeed, type MarketFeedOptions } from './market-feed.ts';
 import { type Agreed, StateAgreement } from './state-agreement.ts';
 import type { Notice } from './venue.ts';
 
-export interface FollowerOptions {
+export interface VenueFollowerOptions {
   /** Of the copy: its folder, its snapshots. */
   readonly copy: Pick<JournalCopyOptions, 'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept'>;
   readonly connection: NatsConnection;
@@ -88,7 +88,7 @@ export class VenueFollower {
   readonly repairs: PeerRepair;
   readonly peers: PeerService;
   readonly feed: MarketFeed | undefined;
-  readonly #options: FollowerOptions;
+  readonly #options: VenueFollowerOptions;
   readonly #agreement: StateAgreement;
   readonly #lookup: BlockLookup;
   #told: VenueState | undefined;
@@ -104,7 +104,7 @@ export class VenueFollower {
    * Opens the copy, or begins one as soon as the venue or another follower tells its genesis record. Rejects with an
    * {@link EnvironmentFault}, a {@link JournalError}, or, if the copy is of another venue, a {@link Disagreement}.
    */
-  static async open(options: FollowerOptions): Promise<VenueFollower> {
+  static async open(options: VenueFollowerOptions): Promise<VenueFollower> {
     const { copy, connection, shard, onNotice } = options;
     const own = genesisOf(copy.directory);
     const genesis = own ?? (await learnGenesis(options));
@@ -123,7 +123,7 @@ export class VenueFollower {
     let follower: VenueFollower | undefined;
     const judged = (differ: string | undefined): void => follower?.judge(differ);
     const agreement = new StateAgreement(genesisHash(genesis), (block) => follower?.hashAt(block));
-    let turnAt = performance.now();
+    const progress = replayProgress(options);
     const opened = await JournalCopy.open({
       ...copy,
       genesis,
@@ -134,19 +134,13 @@ export class VenueFollower {
         judged(agreement.state(snapshot.sequence, snapshot.stateHash));
       },
       onTrouble: (text) => onNotice({ level: 'warn', text, fields: {} }),
-      onReplayed: ({ lastSequence }) => {
-        options.signal.throwIfAborted();
-        if (performance.now() - turnAt < SILENCE_MS) return undefined;
-        turnAt = performance.now();
-        onNotice({ level: 'info', text: 'replaying the copy', fields: { sequence: lastSequence } });
-        return nextTurn();
-      },
+      onReplayed: progress,
     });
     follower = new VenueFollower(options, opened, agreement);
     return follower;
   }
 
-  private constructor(options: FollowerOptions, copy: JournalCopy, agreement: StateAgreement) {
+  private constructor(options: VenueFollowerOptions, copy: JournalCopy, agreement: StateAgreement) {
     const { connection, shard, id, feed, source } = options;
     this.#options = options;
     this.copy = copy;
@@ -381,6 +375,23 @@ export class Disagreement extends Error {
   override name = 'Disagreement';
 }
 
+/** Tells now and then how far the replay is, and lets signals have their turn. */
+function replayProgress({ signal, onNotice }: VenueFollowerOptions): NonNullable<JournalCopyOptions['onReplayed']> {
+  let turnAt = performance.now();
+  let toldAt = turnAt;
+  return ({ lastSequence }) => {
+    signal.throwIfAborted();
+    const now = performance.now();
+    if (now - turnAt < TURN_MS) return undefined;
+    turnAt = now;
+    if (now - toldAt > SILENCE_MS) {
+      toldAt = now;
+      onNotice({ level: 'info', text: 'replaying the copy', fields: { sequence: lastSequence } });
+    }
+    return nextTurn();
+  };
+}
+
 /** Of the copy that is there; undefined if there is none yet. */
 function genesisOf(directory: string): Genesis | undefined {
   try {
@@ -402,7 +413,7 @@ async function askGenesis(connection: NatsConnection, shard: number): Promise<Ge
 }
 
 /** Asks the venue and, if it is away, other followers, until one of them answers. */
-async function learnGenesis(options: FollowerOptions): Promise<Genesis> {
+async function learnGenesis(options: VenueFollowerOptions): Promise<Genesis> {
   const { connection, shard, signal, giveUpMs, onNotice } = options;
   const started = performance.now();
   for (let told = false; ; ) {

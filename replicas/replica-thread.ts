@@ -33,7 +33,7 @@ export interface ReplicaThreadData {
   readonly genesis: Genesis;
   readonly replica: number;
   readonly role: 'leader' | 'follower';
-  /** A follower takes a snapshot after a block when this many commands have passed; 0 for never. */
+  /** A follower takes a snapshot after the block in which a multiple of this many commands is reached; 0 for never. */
   readonly snapshotEvery: number;
   readonly hashSeed: number;
   readonly idle: IdleStrategy;

@@ -61,13 +61,13 @@ export interface Leadership {
 }
 
 /** A primary says so often in a lease that it is there. */
-export const BEATS_PER_LEASE = 4;
+const BEATS_PER_LEASE = 4;
 /** The log or a peer that gave no answer is asked again after so long. */
 const AGAIN_MS = 200;
 /** A node that waits for blocks which nobody has says so this often. */
 const TELL_MS = 10_000;
 
-export function leaseSubject(shard: number): string {
+function leaseSubject(shard: number): string {
   return `veritape.${shard}.lease`;
 }
 
@@ -92,6 +92,7 @@ export class ClusterNode {
   #target: number | undefined;
   #isCaughtUp = false;
   #connected = true;
+  #isOutage = false;
   #counter = 0;
   #cameForward: Pick<Leadership, 'why' | 'silentMs' | 'sinceMs'> | undefined;
   #heardOfPrimary = false;
@@ -116,6 +117,11 @@ export class ClusterNode {
 
   get state(): NodeState {
     return this.#state;
+  }
+
+  /** How far it has read the log, and how far it is to read before it is of use. */
+  get progress(): { readonly slot: number; readonly target: number } {
+    return { slot: this.#follower?.slot ?? 0, target: this.#target ?? 0 };
   }
 
   /** What is known of the log and of the others, for people. */
@@ -145,8 +151,7 @@ export class ClusterNode {
         if (this.#quit.signal.aborted) return undefined;
         if (error instanceof LostPlace)
           this.#notice('warn', 'place in the log is looked for again', { why: error.message });
-        else if (error instanceof ReplicatedLogError)
-          this.#notice('warn', 'the replicated log gives no answer', { why: error.message });
+        else if (error instanceof ReplicatedLogError) this.#tellOutage(error.message);
         else throw error;
       }
       const { ended } = this.#options.log;
@@ -228,6 +233,7 @@ export class ClusterNode {
     this.#target ??= (await log.extent()).last;
     const follower = new ChainFollower(place.from);
     this.#follower = follower;
+    this.#tellOutage(undefined);
     this.#checkCaughtUp(follower);
     const following = log.follow(place.from.slot + 1);
     this.#following = following;
@@ -354,6 +360,14 @@ export class ClusterNode {
     if (fed.why === 'early' && (fed.ahead ?? 0) > LOG_IN_FLIGHT_BLOCKS_MAX) throw new LostPlace(fed.text);
     if (fed.why === 'otherVenue' || fed.why === 'unreadable' || fed.why === 'damaged')
       this.#notice('warn', 'a message of the log is passed over', { why: fed.text });
+  }
+
+  /** An outage is told when it begins and when it ends, not at every attempt in between. */
+  #tellOutage(why: string | undefined): void {
+    if ((why !== undefined) === this.#isOutage) return;
+    this.#isOutage = why !== undefined;
+    if (why === undefined) this.#notice('info', 'the replicated log answers again', {});
+    else this.#notice('warn', 'the replicated log gives no answer', { why });
   }
 
   #checkCaughtUp(follower: ChainFollower): void {

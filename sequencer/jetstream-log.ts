@@ -56,7 +56,7 @@ const DECIMAL = /^[1-9]\d{0,15}$/;
 /** Room in a message besides the block: the headers. */
 const HEADERS_BYTES_MAX = 1024;
 /** A publish without an answer for so long is given up, and looked up. */
-export const PUBLISH_MS_MAX = 1_000;
+const PUBLISH_MS_MAX = 1_000;
 /** The stream is made, or found, within this time. */
 const OPEN_MS_MAX = 15_000;
 const REQUEST_MS_MAX = 1_000;
@@ -78,7 +78,7 @@ const NOT_ENABLED: readonly number[] = [10039, 10076];
 export function streamName(shard: number): string {
   return `VERITAPE_${shard}`;
 }
-export function epochSubject(shard: number): string {
+function epochSubject(shard: number): string {
   return `veritape.${shard}.log.epoch`;
 }
 function blockMessageSubject(shard: number): string {

@@ -53,6 +53,11 @@ export class LogPublisher {
     return this.#primary.slot;
   }
 
+  /** For how long the log has taken nothing of what is waiting. */
+  get silentMs(): number {
+    return this.#primary.waiting === 0 ? 0 : performance.now() - this.#progressMs;
+  }
+
   get waiting(): number {
     return this.#primary.waiting;
   }
@@ -148,7 +153,7 @@ export class LogPublisher {
 
   #look(): void {
     if (this.#primary.waiting === 0) this.#progressMs = performance.now();
-    else if (performance.now() - this.#progressMs > STALLED_MS) this.#tellStalled(true);
+    else if (this.silentMs > STALLED_MS) this.#tellStalled(true);
   }
 
   #tellStalled(stalled: boolean): void {

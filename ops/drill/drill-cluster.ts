@@ -73,6 +73,7 @@ export class DrillCluster {
   #natsCluster: NatsCluster | undefined;
   #clientLink: TcpLink | undefined;
   #started = 0;
+  #primaryEpoch = 0;
 
   /** Resolves when a primary serves and every standby is warm. */
   static async start(options: ClusterOptions): Promise<DrillCluster> {
@@ -182,22 +183,41 @@ export class DrillCluster {
     this.#nats = await this.#startNats(this.#nats?.port);
   }
 
-  /** Leads clients to another NATS server of the cluster, as clients do that know several. */
-  leadClientsTo(server: number): void {
-    if (this.#clientLink === undefined) return;
-    this.#clientLink.cut();
-    this.#clientLink.targetPort = this.natsCluster.ports[server] ?? 0;
-    this.#clientLink.mend();
+  /** Which host a member is on: the number of its NATS server. */
+  hostOf(member: Member): number {
+    return this.members.indexOf(member);
   }
 
-  /** Ends everything in good order: standbys first, then the primary. Gives how they ended. */
-  async stop(): Promise<Ending[]> {
-    const endings: Ending[] = [];
-    const serving = this.members.filter(({ role }) => role === 'primary');
-    for (const member of [...this.members.filter((one) => !serving.includes(one)), ...serving])
-      if (!member.process.over) endings.push(await member.process.end('SIGTERM'));
+  /** Clients that know several NATS servers leave these for another one, if they are there. */
+  leadClientsAway(servers: readonly number[]): void {
+    const { ports } = this.natsCluster;
+    const link = this.#clientLink;
+    if (link === undefined || !servers.some((server) => ports[server] === link.targetPort)) return;
+    link.cut();
+    link.targetPort = ports.find((_, server) => !servers.includes(server)) ?? 0;
+    link.mend();
+  }
+
+  /** Kills NATS servers of the cluster. */
+  async killServers(servers: readonly number[]): Promise<void> {
+    await Promise.all(servers.map((server) => this.natsCluster.kill(server)));
+    this.leadClientsAway(servers);
+  }
+
+  /** Starts them again; resolves when all are healthy. */
+  async startServers(servers: readonly number[]): Promise<void> {
+    await Promise.all(servers.map((server) => this.natsCluster.startAgain(server)));
+    await this.natsCluster.formed();
+  }
+
+  /** Ends everything in good order: standbys first, then the one that serves, which is given. */
+  async stop(): Promise<Member> {
+    for (const member of this.members)
+      if (member.role !== 'primary' && !member.process.over) await member.process.end('SIGTERM');
+    const serving = await this.served();
+    await serving.process.end('SIGTERM');
     await this.kill();
-    return endings;
+    return serving;
   }
 
   /** Ends everything at once. */
@@ -275,9 +295,8 @@ export class DrillCluster {
         this.#options.onEvent('recovery', `${name} takes over`);
         break;
       case 'ready': {
-        for (const other of this.members) if (other.role === 'primary') other.role = 'former';
-        if (member !== undefined) member.role = 'primary';
         const epoch = Number(line['epoch']);
+        this.#setPrimary(member, epoch);
         this.openings.push({ member: name, epoch, takingOverAt: this.#takingOver.get(process), readyAt: now });
         this.#options.onEvent('recovery', `${name} serves, epoch ${epoch}`);
         break;
@@ -286,6 +305,16 @@ export class DrillCluster {
         this.#report(name, Number(line['sequence']), String(line['stateHash']));
         break;
     }
+  }
+
+  /** Lines of two processes may be read in another order than they were written: the highest epoch counts. */
+  #setPrimary(member: Member | undefined, epoch: number): void {
+    const before = this.members.find(({ role }) => role === 'primary');
+    const isPassed = before !== undefined && before !== member && epoch < this.#primaryEpoch;
+    if (member !== undefined) member.role = isPassed ? 'former' : 'primary';
+    if (isPassed) return;
+    this.#primaryEpoch = epoch;
+    if (before !== undefined && before !== member) before.role = 'former';
   }
 
   #hearEnd(process: VeritapeProcess, ending: Ending): void {

@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { ExitCode } from '../exit-codes.ts';
+import type { Random } from '../simulate/random.ts';
 import type { AckTimeline } from './ack-timeline.ts';
-import type { Chance } from './chance.ts';
 import { type DrillCluster, type Member, type Opening, waitUntil } from './drill-cluster.ts';
 import type { DrillLoad } from './drill-load.ts';
 import type { Ending } from './veritape-process.ts';
 
+const FENCED = /(another writer took the journal over|fenced: .* leads) with epoch \d+/;
 const END_MS_MAX = 30_000;
 /** Commands of each client that must be acknowledged before the service counts as running. */
 const RUNNING_COMMANDS = 50;
@@ -24,7 +26,7 @@ export class DrillRound {
   readonly cluster: DrillCluster;
   readonly load: DrillLoad;
   readonly timeline: AckTimeline;
-  readonly chance: Chance;
+  readonly chance: Random;
   /** What {@link Scenario.prepare} made. */
   readonly means: unknown;
   /** How long service may stay away before that breaks the promise. */
@@ -79,6 +81,19 @@ export class DrillRound {
   /** Like {@link takenOver}, after something that was no failure, so that the time means nothing. */
   async handedOver(): Promise<Opening> {
     return (await this.#servedAnew()).opening;
+  }
+
+  /** Resolves when a standby has taken the place of a process. */
+  async replaced(member: Member, opening = this.takenOver()): Promise<void> {
+    if ((await opening).member === member.name)
+      throw new Error(`${member.name} serves again, and no standby took over`);
+  }
+
+  /** Resolves when a primary that was passed has said so and ended; or the one who waited for its lock has ended it. */
+  async fenced(member: Member): Promise<void> {
+    const { code, signal, said } = await this.ended(member);
+    if (signal === 'SIGKILL' || (code === ExitCode.environment && FENCED.test(said))) return;
+    throw new Error(`${member.name} was passed and ended with ${JSON.stringify({ code, signal, said: said.trim() })}`);
   }
 
   async #servedAnew(): Promise<{ opening: Opening; acknowledgedAt: number }> {

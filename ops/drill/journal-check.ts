@@ -120,6 +120,16 @@ export class JournalChecker {
 
   /** Reads and replays what the journal has more than before. Throws what a reader throws at damage. */
   advance(): void {
+    for (const _ of this.#steps());
+  }
+
+  /** Like {@link advance}, letting others have their turn as often as `turn` says. */
+  async advanceInTurns(turn: () => Promise<void> | undefined): Promise<void> {
+    for (const _ of this.#steps()) await turn();
+  }
+
+  /** One step a block. */
+  *#steps(): Generator<void, void, undefined> {
     const reader = JournalReader.open(this.directory);
     this.#matcher ??= createMatcher(reader.genesis.limits, this.#events);
     for (const told of this.#clients) {
@@ -141,6 +151,7 @@ export class JournalChecker {
       this.#last = pointOf(block);
       for (const state of this.#reported.get(block.lastSequence) ?? []) this.#compareState(state);
       this.#reported.delete(block.lastSequence);
+      yield;
     }
   }
 
@@ -230,7 +241,8 @@ export class JournalChecker {
     const at = block.wordOf(index);
     const opcode = (block.words[at] as number) & 255;
     const account = block.words[at + COMMAND_WORD.account] as number;
-    if (opcode === Op.sessionOpen || opcode === Op.sessionClose) return;
+    // An order that comes from another shard keeps its account.
+    if (opcode === Op.sessionOpen || opcode === Op.sessionClose || opcode === Op.moveIn) return;
     if (this.#clients.some((told) => told.account === account)) {
       const session = block.words[at + COMMAND_WORD.session];
       const sequence = block.firstSequence + index;
@@ -305,8 +317,15 @@ export class JournalChecker {
   }
 }
 
-/** Whether the journal still has a block that it had. */
-function isStill(reader: JournalReader, point: ChainPoint): boolean {
+/** The checker of the journal with the most blocks; the first of several. */
+export function longestOf(checkers: readonly JournalChecker[]): JournalChecker {
+  const [longest] = checkers.toSorted((a, b) => b.sequence - a.sequence);
+  if (longest === undefined) throw new Error('there is no journal to check');
+  return longest;
+}
+
+/** Whether a journal has a block that it, or another one, had. */
+export function isStill(reader: JournalReader, point: ChainPoint): boolean {
   if (reader.last.block < point.block) return false;
   const cursor = reader.cursor(point.block + 1);
   const { hash } = cursor.last;

@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { EnvironmentFault } from '../exit-codes.ts';
 import { freePort, type NatsServerStart, type OwnNatsServer, runNatsServer } from '../nats-server.ts';
 import { TcpLink } from './tcp-link.ts';
@@ -99,6 +101,20 @@ export class NatsCluster {
     const member = this.#member(index);
     const { port, config, logFile } = member;
     member.server = await startNatsPatiently({ port, args: ['--config', config], logFile });
+  }
+
+  /** Number of the server that leads a stream; throws if none does. */
+  async leaderOf(stream: string): Promise<number> {
+    const servers = this.#members.filter(({ server }) => server !== undefined).map(({ port }) => `127.0.0.1:${port}`);
+    const connection = await connect({ servers });
+    try {
+      const { cluster } = await (await jetstreamManager(connection)).streams.info(stream);
+      const leader = this.names.indexOf(cluster?.leader ?? '');
+      if (leader < 0) throw new Error(`nobody leads the stream ${stream}`);
+      return leader;
+    } finally {
+      await connection.close();
+    }
   }
 
   /** Parts a server from all others: what it and they send to each other is held, both ways. */

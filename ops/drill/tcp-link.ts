@@ -107,7 +107,9 @@ class Passage {
   }
 
   break(): void {
-    this.#near.resetAndDestroy();
+    // libuv can not reset a connection whose end was sent: the handle would stay, and Node wait for it when it ends.
+    if (this.#near.writableEnded) this.#near.destroy();
+    else this.#near.resetAndDestroy();
     this.#far.destroy();
     this.#onEnd();
   }

@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { threadEntry } from '../../sequencer/thread-entry.ts';
 import type { VenueClosing } from '../venue.ts';
 
 const COMMAND = fileURLToPath(threadEntry(import.meta.url, '../veritape'));
-/** As bin/veritape.js sets it; processes that are killed would otherwise strip types again at every start. */
-const COMPILED = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
+/** As bin/veritape.js sets it in a checkout; processes that are killed would otherwise strip types again at every start. */
+const COMPILED: Record<string, string> = import.meta.url.endsWith('.ts')
+  ? { NODE_COMPILE_CACHE: join(import.meta.dirname, '..', '..', '.cache', 'compiled') }
+  : {};
 /** Small, so that a journal goes from one segment to the next under load, too. */
 const SEGMENT_BYTES = 4 * 2 ** 20;
 /** Lines that are kept; older ones are in the log file, if there is one. */
@@ -71,7 +74,7 @@ export class VeritapeProcess {
   }
 
   private constructor(args: readonly string[], options: ProcessOptions = {}) {
-    const env = { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...options.env };
+    const env = { ...COMPILED, ...process.env, ...options.env };
     this.#onLine = options.onLine;
     this.#child = spawn(process.execPath, [...(options.nodeArgs ?? []), COMMAND, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],

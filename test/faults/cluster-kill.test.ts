@@ -9,7 +9,7 @@ import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/ver
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 
 /** More rounds by VERITAPE_CLUSTER_ROUNDS, which then also prints what came of them. */
-const ROUNDS = Number(process.env['VERITAPE_CLUSTER_ROUNDS'] ?? 2);
+const ROUNDS = Number(process.env['VERITAPE_CLUSTER_ROUNDS'] ?? 1);
 const ROUND_MS_MAX = 30_000;
 const LOADED_MS_MAX = 500;
 const CLIENTS = 2;
@@ -35,10 +35,10 @@ interface Member {
   readonly process: VeritapeProcess;
 }
 
-function serve(folder: string, name: string): Member {
-  const dir = join(folder, name);
-  const process = VeritapeProcess.serve(dir, nats.urls.join(), '--cluster', '--node', name, '--orders-max', '65536');
-  return { dir, process };
+function serve(folder: string, node: string, shard: number, ...more: readonly string[]): Member {
+  const dir = join(folder, node);
+  const cluster = ['--cluster', '--node', node, '--shard', String(shard), '--orders-max', '65536'];
+  return { dir, process: VeritapeProcess.serve(dir, nats.urls.join(), ...cluster, ...more) };
 }
 
 function firstReady(members: readonly Member[]): Promise<Member> {
@@ -49,10 +49,13 @@ test(
   `primaries of a cluster killed ${ROUNDS} times under load: another one takes over, nothing acknowledged is lost`,
   async () => {
     const folder = temporaryFolder();
-    const members = new Map(NAMES.map((name) => [name, serve(folder, name)]));
+    const members = new Map(NAMES.map((name) => [name, serve(folder, name, 0)]));
     const takeOvers: object[] = [];
     let primary = await firstReady([...members.values()]);
     const url = nats.urls.join();
+    // Outside the cluster.
+    const far = temporaryFolder();
+    const follower = VeritapeProcess.run('follow', '--dir', far, '--nats', url, '--id', 'far', '--json');
     for (let account = 1; account <= CLIENTS; account++) clients.push(await LoadedClient.open(url, account));
     for (const client of clients) client.start();
     for (let round = 0; round < ROUNDS; round++) {
@@ -69,9 +72,13 @@ test(
       const { takeOverMs, silentMs } = await primary.process.logged('ready');
       takeOvers.push({ interruptedMs: Math.round(performance.now() - killedAt), silentMs, takeOverMs });
       expect(JournalReader.open(primary.dir).last.sequence).toBeGreaterThanOrEqual(told);
-      members.set(name, serve(folder, name));
+      members.set(name, serve(folder, name, 0));
     }
     await Promise.all(clients.map((client) => client.stop()));
+    // It came through all of it, and needs nothing more than the last blocks.
+    expect(await follower.end('SIGTERM')).toMatchObject({ code: 0, said: '', result: { why: 'stopped' } });
+    const again = VeritapeProcess.run('follow', '--dir', far, '--nats', url, '--exit-when-caught-up', '--json');
+    expect(await again.end()).toMatchObject({ code: 0, said: '', result: { why: 'caughtUp' } });
     const followers = [...members.values()].filter((member) => member !== primary);
     await Promise.all(followers.map(({ process }) => process.logged('standing by')));
     // Followers first: the primary's end would make one of them lead.
@@ -85,7 +92,7 @@ test(
     expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
     expect(check.acknowledged).toBeGreaterThan(ROUNDS * 100);
     expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
-    for (const { dir } of followers) {
+    for (const dir of [...followers.map((member) => member.dir), far]) {
       const copy = JournalReader.open(dir);
       const { block, hash } = copy.last;
       const original = JournalReader.open(primary.dir).cursor(block + 1);
@@ -97,3 +104,69 @@ test(
   },
   120_000 + ROUNDS * ROUND_MS_MAX,
 );
+
+test('a primary that stood still is fenced when it goes on, and a node whose journal was written by itself is refused', async () => {
+  const folder = temporaryFolder();
+  const first = serve(folder, 'a', 1);
+  await first.process.ready();
+  const second = serve(folder, 'b', 1);
+  await second.process.logged('standing by');
+  first.process.signal('SIGSTOP');
+  const ready = await second.process.logged('ready');
+  expect(ready).toMatchObject({ why: 'silence', node: 'b' });
+  first.process.signal('SIGCONT');
+  expect(await first.process.ended).toMatchObject({
+    code: 3,
+    said: expect.stringMatching(/^veritape serve: fenced: node b leads with epoch \d+; this one had \d+$/m),
+  });
+
+  // A server without the cluster goes on where that one stood.
+  const alone = VeritapeProcess.serve(first.dir, nats.urls.join(), '--instrument', 'OTHER', '--shard', '1');
+  await alone.ready();
+  await alone.end('SIGTERM');
+  await second.process.end('SIGTERM');
+  await serve(folder, 'b', 1, '--instrument', 'THIRD').process.ready();
+  const refused = serve(folder, 'a', 1);
+  expect(await refused.process.ended).toMatchObject({
+    code: 1,
+    said: expect.stringMatching(/^veritape serve: block \d+ of the journal has hash/m),
+  });
+}, 120_000);
+
+test('without a majority of the log nothing is acknowledged and clients are told; with it, everything goes on', async () => {
+  const folder = temporaryFolder();
+  const own = await NatsCluster.start(join(folder, 'nats'));
+  try {
+    const dir = join(folder, 'a');
+    const serving = VeritapeProcess.serve(dir, own.urls.join(), '--cluster', '--node', 'a', '--orders-max', '65536');
+    await serving.ready();
+    const client = await LoadedClient.open(own.urls.join(), 1);
+    clients.push(client);
+    client.start();
+    await client.acknowledgedMore(500);
+    await own.kill(1);
+    await own.kill(2);
+    expect(await serving.logged('nothing is acknowledged')).toMatchObject({
+      why: expect.stringContaining('the replicated log takes no blocks'),
+    });
+    const told = client.told.count;
+    while (![...client.retried.keys()].some((why) => why.includes('unavailable'))) await pause(50);
+    expect(client.told.count).toBe(told);
+    await own.startAgain(1);
+    await serving.logged('the replicated log takes blocks again');
+    await client.acknowledgedMore(500);
+    // A primary that is to end does not wait for ever for a log that takes nothing.
+    await own.kill(1);
+    await pause(200);
+    expect(await serving.end('SIGTERM')).toMatchObject({
+      code: 3,
+      said: expect.stringContaining('does not take the last blocks'),
+    });
+    await client.close();
+    const { check } = checkJournal(dir, [client.told]);
+    expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
+  } finally {
+    await endAllProcesses();
+    await own.stop();
+  }
+}, 120_000);

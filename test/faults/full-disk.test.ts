@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { writeReplayJournal } from '../../bench/replay-journal.ts';
+import { COMMAND_BYTES } from '../../journal/commands.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { checkJournal } from '../../ops/drill/journal-check.ts';
 import { LoadedClient } from '../../ops/drill/loaded-client.ts';
@@ -133,3 +135,26 @@ testOnDisk('a snapshot that does not fit is told, and the venue goes on', async 
   expect(check).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, contradicted: 0 });
   expect(closing).toMatchObject({ sequence, stateHashes: [stateHash, stateHash] });
 });
+
+testOnDisk(
+  'a follower whose disk fills up while it flushes many blocks together ends clearly, and goes on when there is room',
+  async () => {
+    const venue = temporaryFolder();
+    await writeReplayJournal(venue, DISK_BYTES / COMMAND_BYTES, false);
+    const server = VeritapeProcess.serve(venue, nats.url, '--snapshot-every', '0');
+    await server.ready();
+    const dir = smallDisk() ?? '';
+    const options = ['--segment-bytes', '2097152', '--snapshot-every', '0', '--exit-when-caught-up', '--json'];
+    const follow = (): VeritapeProcess => VeritapeProcess.run('follow', '--dir', dir, '--nats', nats.url, ...options);
+    const first = await follow().end();
+    expect(first).toMatchObject({ code: 3, signal: null });
+    expect(first.said).toMatch(/^veritape follow: appending block \d+: .*(no space left|ENOSPC).*\n$/i);
+    const { last } = JournalReader.open(dir);
+    expect(last.block).toBeGreaterThan(10);
+
+    execFileSync('mount', ['-o', `remount,size=${ROOM_BYTES}`, dir]);
+    expect(await follow().end()).toMatchObject({ code: 0, result: { why: 'caughtUp' } });
+    closingOf(await server.end('SIGTERM'));
+    expect(JournalReader.open(dir).last).toEqual(JournalReader.open(venue).last);
+  },
+);

@@ -1,6 +1,6 @@
 import type { Command } from '../../journal/commands.ts';
 import type { Notice } from '../../ops/venue.ts';
-import { type FollowerEnd, type FollowerOptions, VenueFollower } from '../../ops/venue-follower.ts';
+import { type FollowerEnd, VenueFollower, type VenueFollowerOptions } from '../../ops/venue-follower.ts';
 import { DIGEST_EVERY } from '../../replicas/event-digest.ts';
 import { temporaryFolder } from '../journal/temporary-journal.ts';
 import { type Market, order, SHARD } from '../sequencer/venue-on-nats.ts';
@@ -19,7 +19,7 @@ export class Following {
 
   static async of(
     market: Market,
-    options: Partial<FollowerOptions> = {},
+    options: Partial<VenueFollowerOptions> = {},
     directory = temporaryFolder(),
   ): Promise<Following> {
     const { connection } = await market.client();

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command } from '../../journal/commands.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
+import { playJournal, queueOf } from '../../ops/drill/move-check.ts';
 import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type MoveStep, moveInstrument } from '../../ops/move-instrument.ts';
 import { RoutingClient } from '../../ops/routing-client.ts';
 import { ShardTable } from '../../ops/shard-table.ts';
 import { VenueClient } from '../../ops/venue-client.ts';
 import { removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
-import { playJournal, queueOf, recordsOf, send, TwoShards } from './two-shards.ts';
+import { recordsOf, send, TwoShards } from './two-shards.ts';
 
 const ACME = 0;
 const THERE = 1;
@@ -96,10 +97,48 @@ test(
       await send(client, { op: 'cancel', symbol: THERE, account: 1, id: 3 }, order(1, 1, ACME), order(1, 2, THERE));
     }
     await of.end();
-    const [first, second] = of.directories.map((directory) => playJournal(directory).matcher);
+    const [first, second] = await Promise.all(
+      of.directories.map(async (folder) => (await playJournal(folder)).matcher),
+    );
     expect(queueOf(first as never, ACME)).toEqual([]);
     expect(queueOf(second as never, ACME)).toEqual(['buy 2/1 5@50 false']);
     expect(queueOf(second as never, THERE)).toEqual(['buy 2/2 5@50 false', 'buy 1/3 5@40 false']);
+  },
+  TEST_MS_MAX,
+);
+
+test(
+  'a mass cancel that passes an instrument on its way is sent again',
+  async () => {
+    const of = await openShards();
+    const client = await of.client(0);
+    await send(client, order(1, 1, ACME), order(2, 1, ACME));
+    // Shard 1 carries it out before the orders come there, and shard 0 when they are gone.
+    const { send: unheld } = VenueClient.prototype;
+    let answeredThere = (): void => {};
+    const there = new Promise<void>((resolve) => {
+      answeredThere = resolve;
+    });
+    let rounds = 0;
+    VenueClient.prototype.send = async function (words, count) {
+      const isMassCancel = ((words[0] as number) & 255) === 5;
+      if (isMassCancel && this.info.shard === 0 && rounds++ === 0) {
+        await there;
+        await moveInstrument({ connection: of.connection, symbol: 'ACME', from: 0, to: 1 });
+      }
+      const answers = await unheld.call(this, words, count);
+      if (isMassCancel && this.info.shard === 1) answeredThere();
+      return answers;
+    };
+    try {
+      expect(await send(client, { op: 'massCancel', account: 1 })).toMatchObject([{ reason: Reason.none, open: 1 }]);
+    } finally {
+      VenueClient.prototype.send = unheld;
+    }
+    expect(rounds).toBe(2);
+    await of.end();
+    const { matcher } = await playJournal(of.directories[1] as string);
+    expect(queueOf(matcher, ACME)).toEqual(['buy 2/1 5@50 false']);
   },
   TEST_MS_MAX,
 );

@@ -1,13 +1,13 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { BlockLookup } from '../../journal/block-lookup.ts';
 import { EVENT_BYTES } from '../../journal/events.ts';
 import { encodeGenesis } from '../../journal/genesis.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { SnapshotStore } from '../../journal/snapshots.ts';
-import type { FollowerOptions } from '../../ops/venue-follower.ts';
+import type { VenueFollowerOptions } from '../../ops/venue-follower.ts';
 import { encodeState, restoreState, stateCodec } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type MarketState } from '../../replicas/matcher.ts';
@@ -20,17 +20,18 @@ import { type Heard, LIMITS, Market, order, SHARD } from '../sequencer/venue-on-
 import { Following, tradeWindows } from './followed-venue.ts';
 
 let market: Market;
+/** Enough for tests in which nobody takes snapshots. */
+const ALONE = { replicas: 1 };
+const SNAPSHOTS = { snapshotEvery: 2_000 };
+const SMALL = { segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 };
 const followings: Following[] = [];
-beforeEach(async () => {
-  market = await Market.open({ snapshotEvery: 2_000 });
-});
 afterEach(async () => {
   await Promise.all(followings.splice(0).map((following) => following.stop()));
   await market.close();
 });
 afterAll(removeTemporaryFolders);
 
-async function follow(options: Partial<FollowerOptions> = {}, directory?: string): Promise<Following> {
+async function follow(options: Partial<VenueFollowerOptions> = {}, directory?: string): Promise<Following> {
   const following = await Following.of(market, options, directory);
   followings.push(following);
   return following;
@@ -46,7 +47,7 @@ function copied(directory: string): string {
 async function keepVenue(): Promise<string> {
   await market.closeVenue();
   const kept = copied(market.directory);
-  await market.openVenue();
+  await market.openVenue(ALONE);
   return kept;
 }
 
@@ -54,10 +55,11 @@ async function putBack(kept: string): Promise<void> {
   await market.closeVenue();
   rmSync(market.directory, { recursive: true });
   cpSync(kept, market.directory, { recursive: true });
-  await market.openVenue();
+  await market.openVenue(ALONE);
 }
 
 test('a follower has the venue’s chain and state, compares digests and states, and ends when asked', async () => {
+  market = await Market.open(SNAPSHOTS);
   const copy = { directory: temporaryFolder(), snapshotEvery: 2_000 };
   const before = await tradeWindows(market, 1, 1);
   const following = await follow({ copy, until: before + 4_200 }, copy.directory);
@@ -92,6 +94,7 @@ test('a follower has the venue’s chain and state, compares digests and states,
 });
 
 test('what a follower publishes are the venue’s trades, and its bests wherever both tell one', async () => {
+  market = await Market.open(ALONE);
   const sequence = await tradeWindows(market);
   const listener = await market.client();
   const { connection } = await market.client();
@@ -134,6 +137,7 @@ test('what a follower publishes are the venue’s trades, and its bests wherever
 });
 
 test('a venue that was put back, goes on otherwise, or is another one is refused, with what differs', async () => {
+  market = await Market.open(ALONE);
   await tradeWindows(market);
   const kept = await keepVenue();
   const sequence = await tradeWindows(market, 1, 2);
@@ -178,7 +182,7 @@ test('a venue that was put back, goes on otherwise, or is another one is refused
 
   await market.closeVenue();
   rmSync(market.directory, { recursive: true });
-  await market.openVenue();
+  await market.openVenue(ALONE);
   await expect(follow({}, copied(directory))).rejects.toThrow(/genesis hash .* they are of different venues/);
 });
 
@@ -210,6 +214,7 @@ test.each([
   ],
   ['an order that nobody meets', 'state', /^the state after sequence \d+ has another hash here than at the venue/],
 ] as const)('a replica that has %s one lot too large is found out and stops', async (_, what, expected) => {
+  market = await Market.open(SNAPSHOTS);
   const session = await market.venue.openSession(0, 1);
   await session.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' }]);
   // The first one is the best to meet, the second one far from the market.
@@ -230,9 +235,7 @@ test.each([
 });
 
 test('when the venue has dropped its first blocks, or is gone, another follower gives them; without one, it says what to do', async () => {
-  await market.closeVenue();
-  rmSync(market.directory, { recursive: true });
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  market = await Market.open(SMALL);
   const first = await follow();
   await first.reached(await tradeWindows(market, 4));
   const early = await follow({ until: 100 });
@@ -244,7 +247,7 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
     .sort();
   expect(others.length).toBeGreaterThan(0);
   rmSync(join(root, oldest ?? ''), { recursive: true });
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  await market.openVenue(SMALL);
   const sequence = await tradeWindows(market, 1, 2);
 
   const given = first.follower.peers.given;
@@ -268,7 +271,7 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   expect(await lonely.ended).toMatchObject({ why: 'until' });
   await peer.stop();
 
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  await market.openVenue(SMALL);
   const alone = await (await follow()).ended;
   expect(String(alone)).toMatch(
     /block 1 is not kept any more; the first one is \d+.*copy of the folders journal and snapshots/,
@@ -276,7 +279,7 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
   // What it says to do.
   await market.closeVenue();
   const directory = copied(market.directory);
-  await market.openVenue({ segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 2_000 });
+  await market.openVenue(SMALL);
   const begun = await follow({ exitWhenCaughtUp: true }, directory);
   await tradeWindows(market, 1, 3);
   expect(await begun.ended).toMatchObject({ why: 'caughtUp' });
@@ -284,10 +287,9 @@ test('when the venue has dropped its first blocks, or is gone, another follower 
 });
 
 test('blocks that come as datagrams are followed, and what is lost is asked for', async () => {
-  await market.closeVenue();
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const source = await DatagramBlocks.open({ address: '127.0.0.1', port, shard: SHARD });
-  await market.openVenue({ multicast: { address: '127.0.0.1', port } });
+  market = await Market.open({ ...ALONE, multicast: { address: '127.0.0.1', port } });
   const following = await follow({ source });
   const sequence = await tradeWindows(market, 1);
   await following.reached(sequence);

@@ -1,10 +1,14 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { jetstreamManager, type StoredMsg } from '@nats-io/jetstream';
+import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { NatsCluster } from '../../ops/drill/nats-cluster.ts';
-import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
-import { TestNode } from './cluster-nodes.ts';
+import { streamName } from '../../sequencer/jetstream-log.ts';
+import { LOG_BLOCKS_KEPT_MIN } from '../../sequencer/log-place.ts';
+import { appendBlock, GENESIS, removeTemporaryFolders, SMALL, temporaryFolder } from '../journal/temporary-journal.ts';
+import { LEASE_MS, TestNode } from './cluster-nodes.ts';
 
 let nats: NatsCluster;
 const nodes: TestNode[] = [];
@@ -78,3 +82,103 @@ test('of several nodes one leads, and the others have its blocks in their journa
   await until(() => back.journal.lastBlock === 150);
   expect(hashesIn(dir)).toEqual(hashesIn(dirs[all.indexOf(second)] as string));
 }, 60_000);
+
+test('a node whose journal is another chain than the log’s refuses to follow, and names the block', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  await first.write(20);
+  await vanish(first);
+  // As a server does that is started on a node's journal without the cluster.
+  const writer = JournalWriter.open(join(folder, 'a'), SMALL);
+  appendBlock(writer, 2);
+  await writer.close();
+  const other = await (await start(join(folder, 'b'), 'b')).leads();
+  await other.write(5);
+  const forked = await start(join(folder, 'a'), 'a');
+  await expect(forked.following).rejects.toThrow(
+    /^block 21 of the journal has hash [0-9a-f]{64}, and [0-9a-f]{64} in the log$/,
+  );
+  expect(JournalReader.open(join(folder, 'a')).last.block).toBe(21);
+}, 60_000);
+
+test('a node with the journal of another venue refuses to follow', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  await first.write(3);
+  const writer = JournalWriter.open(join(folder, 'b'), { ...SMALL, genesis: { ...GENESIS, createdAt: 9n } });
+  appendBlock(writer, 2);
+  await writer.close();
+  const other = await start(join(folder, 'b'), 'b');
+  await expect(other.following).rejects.toThrow('it is of another venue');
+}, 60_000);
+
+test('a node that was away while the log was trimmed gets the missing blocks from another node’s journal', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a', { peers: true })).leads();
+  const behind = await start(join(folder, 'b'), 'b');
+  await first.write(10);
+  await until(() => behind.journal.lastBlock === 10);
+  await vanish(behind);
+  await first.write(LOG_BLOCKS_KEPT_MIN + 80);
+  const { last } = await first.log.extent();
+  await first.log.trim(last - LOG_BLOCKS_KEPT_MIN);
+  const back = await start(join(folder, 'b'), 'b');
+  await until(() => back.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 90);
+  expect(hashesIn(join(folder, 'b'))).toEqual(hashesIn(join(folder, 'a')));
+  // And one that was never there.
+  const fresh = await start(join(folder, 'c'), 'c');
+  await until(() => fresh.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 90);
+  // Near the end no other node is needed.
+  await vanish(back);
+  await first.write(20);
+  const again = await start(join(folder, 'b'), 'b');
+  await until(() => again.journal.lastBlock === LOG_BLOCKS_KEPT_MIN + 110);
+  expect(again.notices.join()).not.toContain('neither in the log');
+}, 90_000);
+
+test('blocks that the log has lost and a journal still holds are published again by the node that leads', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  await first.write(30);
+  const behind = await start(join(folder, 'b'), 'b');
+  await until(() => behind.journal.lastBlock === 30);
+  await loseTail(first, 20);
+  await vanish(first);
+  await vanish(behind);
+  const back = await (await start(join(folder, 'a'), 'a')).leads();
+  expect(back.publisher?.replicated).toBe(30);
+  await back.write(5);
+  const fresh = await start(join(folder, 'c'), 'c');
+  await until(() => fresh.journal.lastBlock === 35);
+  expectHeld(hashesIn(join(folder, 'c')), first.acknowledged);
+}, 60_000);
+
+test('nobody takes the place of a primary that is heard, and one that leaves in good order is not waited for', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  const second = await start(join(folder, 'b'), 'b');
+  await until(() => second.notices.includes('caught up'));
+  await delay(3 * LEASE_MS);
+  expect(second.notices.join()).not.toContain('comes forward');
+  nodes.splice(nodes.indexOf(first), 1);
+  await first.leave();
+  const leadership = (await second.leads()).leadership;
+  expect(leadership).toMatchObject({ why: 'handover' });
+}, 60_000);
+
+/** Makes the stream anew with its first messages only, as after a loss of power of all servers at once. */
+async function loseTail(node: TestNode, kept: number): Promise<void> {
+  const manager = await jetstreamManager(node.connection);
+  const { config } = await manager.streams.info(streamName(shard));
+  const messages: StoredMsg[] = [];
+  for (let seq = 1; seq <= kept; seq++) {
+    const message = await manager.streams.getMessage(streamName(shard), { seq });
+    if (message !== null) messages.push(message);
+  }
+  await manager.streams.delete(streamName(shard));
+  await manager.streams.add(config);
+  for (const { subject, data, header } of messages) {
+    for (const name of header.keys()) if (name.startsWith('Nats-')) header.delete(name);
+    await manager.jetstream().publish(subject, data, { headers: header });
+  }
+}

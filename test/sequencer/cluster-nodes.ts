@@ -214,8 +214,18 @@ export class TestNode {
   }
 
   /** As a process ends that is killed: nobody is told. */
-  async vanish(): Promise<void> {
-    await this.node.close(false);
+  vanish(): Promise<void> {
+    return this.#end(false);
+  }
+
+  /** In good order. */
+  leave(): Promise<void> {
+    return this.#end(true);
+  }
+
+  async #end(resigns: boolean): Promise<void> {
+    await this.node.close(resigns);
+    await this.connection.flush();
     this.#peers?.close();
     await this.connection.close();
     await this.journal.close();

@@ -44,10 +44,10 @@ export const diskScenarios: readonly Scenario[] = [
     round: async (round) => {
       const flush = round.means as SlowFlush;
       await round.atWork(100, 400);
-      const slowMs = Math.round(round.chance.between(...SLOW_MS));
+      const slowMs = round.chance.between(...SLOW_MS);
       await round.inject(`every flush takes ${slowMs} ms longer`, () => flush.set(slowMs));
       await round.atWork(800, 1_200);
-      const stallMs = Math.round(round.chance.between(...STALL_MS));
+      const stallMs = round.chance.between(...STALL_MS);
       round.timeline.mark('fault', `a flush takes ${stallMs} ms longer`);
       flush.set(stallMs);
       await round.pause(stallMs / 2);

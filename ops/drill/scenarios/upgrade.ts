@@ -1,13 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { SnapshotStore } from '../../../journal/snapshots.ts';
 import { unpackKeptJournal } from '../kept-journal.ts';
 import type { Preparation, Scenario } from '../scenario.ts';
 
 /** Of the first version; later ones are added beside it. */
-const KEPT = fileURLToPath(new URL('../journals/release-0.1.0.zst', import.meta.url));
+const KEPT = join(import.meta.dirname, '..', 'journals', 'release-0.1.0.zst');
 /** Where a snapshot's header has the format of its state, and its own checksum: journal/snapshots.ts. */
 const CODEC_AT = 8;
 const HEADER_CRC_AT = 156;

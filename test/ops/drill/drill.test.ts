@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { Interruption } from '../../../ops/cli/interruption.ts';
-import { Chance } from '../../../ops/drill/chance.ts';
 import { runScenario } from '../../../ops/drill/drill-run.ts';
 import type { Scenario } from '../../../ops/drill/scenario.ts';
 import { SCENARIOS } from '../../../ops/drill/scenarios.ts';
@@ -39,7 +38,7 @@ async function drill(scenario: Scenario, rounds: number, patienceMs = PATIENCE_M
   return runScenario(scenario, {
     folder: temporaryFolder(),
     rounds,
-    chance: new Chance(7),
+    seed: 7,
     clients: 3,
     commandsPerSecond: 10_000,
     leaseMs: 500,

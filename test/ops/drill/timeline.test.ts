@@ -1,7 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { AckTimeline } from '../../../ops/drill/ack-timeline.ts';
-import { Chance } from '../../../ops/drill/chance.ts';
 import { Picture } from '../../../ops/drill/picture.ts';
 import { pngOf } from '../../../ops/drill/png.ts';
 import { spreadOf } from '../../../ops/drill/report.ts';
@@ -121,20 +120,4 @@ test('percentiles by nearest rank', () => {
   expect(spreadOf([7.4])).toEqual({ samples: 1, p50: 7, p99: 7, max: 7 });
   const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
   expect(spreadOf(hundred)).toEqual({ samples: 100, p50: 50, p99: 99, max: 100 });
-});
-
-test('choices follow from the seed, and those of a part from nothing else', () => {
-  const numbers = (chance: Chance): number[] => Array.from({ length: 5 }, () => chance.next());
-  expect(numbers(new Chance(7))).toEqual(numbers(new Chance(7)));
-  expect(numbers(new Chance(7))).not.toEqual(numbers(new Chance(8)));
-  expect(numbers(new Chance(7).fork(1))).not.toEqual(numbers(new Chance(7).fork(2)));
-  const many = Array.from(
-    { length: 1_000 },
-    (
-      (chance) => () =>
-        chance.below(10)
-    )(new Chance(1)),
-  );
-  expect(new Set(many).size).toBe(10);
-  expect(Math.max(...many)).toBe(9);
 });
