@@ -23,7 +23,7 @@ export type LogPlace =
   | { readonly kind: 'forked'; readonly block: number; readonly text: string };
 
 /** Blocks that a primary publishes before their acknowledgements, at most, in this version and others. */
-export const LOG_IN_FLIGHT_BLOCKS_MAX = 64;
+export const LOG_IN_FLIGHT_BLOCKS_MAX = 32;
 /**
  * What is out of turn in the log is within the window of publishes of its place. A reader that begins so many blocks before
  * the end of its journal meets nothing out of turn that it would take for a new block.
