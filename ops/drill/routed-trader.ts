@@ -1,10 +1,6 @@
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import type { RoutedAnswer, RoutingClient } from '../routing-client.ts';
-<<<<<<< HEAD
 import { Random } from '../simulate/random.ts';
-=======
-import type { Random } from '../simulate/random.ts';
->>>>>>> main
 
 /** A command that a client gave, in which place among all that it gave, and what it was told. */
 export interface ToldCommand {
@@ -34,12 +30,8 @@ export class RoutedTrader {
   #sending = false;
   #done: Promise<void> = Promise.resolve();
 
-<<<<<<< HEAD
   /** Clients of another account or seed send something else. */
   constructor(client: RoutingClient, account: number, symbols: readonly number[], seed: number) {
-=======
-  constructor(client: RoutingClient, account: number, symbols: readonly number[], chance: Random) {
->>>>>>> main
     this.#client = client;
     this.account = account;
     this.#symbols = symbols;

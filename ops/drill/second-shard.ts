@@ -110,13 +110,7 @@ export class SecondShard {
       ...{ connection, shards: [0, 1], account, key: account, giveUpMs: GIVE_UP_MS },
     });
     this.#clients.push(client);
-<<<<<<< HEAD
     this.#traders.push(new RoutedTrader(client, account, [ACME, ACME, OTHER.symbol], chance.word()));
-=======
-    this.#traders.push(
-      new RoutedTrader(client, account, [ACME, ACME, OTHER.symbol], new Random(chance.word(), `trader ${index}`)),
-    );
->>>>>>> main
   }
 
   /** Unless a round before has. */

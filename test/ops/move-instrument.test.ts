@@ -58,13 +58,7 @@ test(
     const of = await openShards();
     const traders: RoutedTrader[] = [];
     for (const account of [1, 2, 3])
-<<<<<<< HEAD
       traders.push(new RoutedTrader(await of.client(account), account, [ACME, ACME, 1, 2], 1));
-=======
-      traders.push(
-        new RoutedTrader(await of.client(account), account, [ACME, ACME, 1, 2], new Random(account, 'trader')),
-      );
->>>>>>> main
     for (const trader of traders) trader.start();
     const reports: MoveReport[] = [];
     for (let round = 0; round < 5; round++) {
@@ -89,11 +83,7 @@ test(
       change(told);
       return (await checkMoves(of.directories, ACME, [{ account: one.account, told }, ...others])).findings;
     };
-<<<<<<< HEAD
     expect(await changed((told) => told.splice(5, 1))).toContainEqual(expect.stringContaining('duplicated'));
-=======
-    expect(await changed((told) => told.splice(5, 1))).toMatchObject([expect.stringContaining('duplicated')]);
->>>>>>> main
     expect(await changed((told) => told.push({ ...(told[5] as ToldCommand), words: new Uint32Array(16) }))).toEqual(
       expect.arrayContaining([expect.stringContaining('lost'), expect.stringContaining('duplicated')]),
     );
