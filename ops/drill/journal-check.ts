@@ -241,7 +241,8 @@ export class JournalChecker {
     const at = block.wordOf(index);
     const opcode = (block.words[at] as number) & 255;
     const account = block.words[at + COMMAND_WORD.account] as number;
-    if (opcode === Op.sessionOpen || opcode === Op.sessionClose) return;
+    // An order that comes from another shard keeps its account.
+    if (opcode === Op.sessionOpen || opcode === Op.sessionClose || opcode === Op.moveIn) return;
     if (this.#clients.some((told) => told.account === account)) {
       const session = block.words[at + COMMAND_WORD.session];
       const sequence = block.firstSequence + index;
