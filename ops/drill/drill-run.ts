@@ -126,6 +126,7 @@ class Drill {
       await this.#load?.close();
       await cluster.kill();
     }
+    if (interruption.requested) this.#report.interrupted();
     if (this.#report.outcome === 'broken') this.#checkWhatIsThere();
     if (this.#load !== undefined) this.#report.refusals = this.#load.refusals;
   }

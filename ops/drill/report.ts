@@ -12,7 +12,7 @@ import { type TimelineData, timelinePicture } from './timeline-picture.ts';
 const FINDINGS_MAX = 20;
 
 /** `held`: everything that was promised. `could not run`: this machine lacks something, or refused. */
-export type Outcome = 'held' | 'broken' | 'could not run';
+export type Outcome = 'held' | 'broken' | 'could not run' | 'interrupted';
 
 export interface Spread {
   readonly samples: number;
@@ -67,6 +67,11 @@ export class ScenarioReport {
   couldNotRun(why: string): void {
     this.outcome = 'could not run';
     this.why = why;
+  }
+
+  /** Somebody wanted it to end. What was checked until then held. */
+  interrupted(): void {
+    if (this.outcome === 'held') this.outcome = 'interrupted';
   }
 
   broken(why: string): void {
