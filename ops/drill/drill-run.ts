@@ -109,7 +109,13 @@ class Drill {
     });
     try {
       const { before } = this.#preparation;
-      const load = await DrillLoad.open({ nats: cluster.clientUrl, clients, commandsPerSecond, told: before?.told });
+      const load = await DrillLoad.open({
+        nats: cluster.clientUrl,
+        spread: cluster.hostClientUrls,
+        clients,
+        commandsPerSecond,
+        told: before?.told,
+      });
       this.#load = load;
       // Also of clients that do not come back.
       const absent = before?.told.filter((told) => !load.told.includes(told)) ?? [];
