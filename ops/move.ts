@@ -55,7 +55,8 @@ async function runMove(symbol: string, options: MoveCommandOptions): Promise<voi
       token,
       giveUpMs: GIVE_UP_MS,
       signal: interruption.signal,
-      onStep: (step) => progress.phase(step),
+      // Whoever reads the log of a mover that was killed wants to know how far it was.
+      onStep: (step) => (process.stderr.isTTY ? progress.phase(step) : void process.stderr.write(`move: ${step}\n`)),
       onProgress: (text) => progress.update(() => text),
     });
   } catch (error) {

@@ -4,6 +4,7 @@ import { diskScenarios } from './scenarios/disk.ts';
 import { hostScenarios } from './scenarios/hosts.ts';
 import { networkScenarios } from './scenarios/network.ts';
 import { processScenarios } from './scenarios/processes.ts';
+import { shardScenarios } from './scenarios/shards.ts';
 import { upgradeScenarios } from './scenarios/upgrade.ts';
 
 /** All that can be drilled, in the order in which they are run. */
@@ -12,6 +13,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...networkScenarios,
   ...diskScenarios,
   ...damageScenarios,
+  ...shardScenarios,
   ...upgradeScenarios,
   ...hostScenarios,
 ];

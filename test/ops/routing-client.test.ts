@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command } from '../../journal/commands.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
+import { playJournal, queueOf } from '../../ops/drill/move-check.ts';
 import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type MoveStep, moveInstrument } from '../../ops/move-instrument.ts';
 import { RoutingClient } from '../../ops/routing-client.ts';
 import { ShardTable } from '../../ops/shard-table.ts';
 import { VenueClient } from '../../ops/venue-client.ts';
 import { removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
-import { playJournal, queueOf, recordsOf, send, TwoShards } from './two-shards.ts';
+import { recordsOf, send, TwoShards } from './two-shards.ts';
 
 const ACME = 0;
 const THERE = 1;
@@ -96,10 +97,28 @@ test(
       await send(client, { op: 'cancel', symbol: THERE, account: 1, id: 3 }, order(1, 1, ACME), order(1, 2, THERE));
     }
     await of.end();
-    const [first, second] = of.directories.map((directory) => playJournal(directory).matcher);
+    const [first, second] = await Promise.all(
+      of.directories.map(async (folder) => (await playJournal(folder)).matcher),
+    );
     expect(queueOf(first as never, ACME)).toEqual([]);
     expect(queueOf(second as never, ACME)).toEqual(['buy 2/1 5@50 false']);
     expect(queueOf(second as never, THERE)).toEqual(['buy 2/2 5@50 false', 'buy 1/3 5@40 false']);
+  },
+  TEST_MS_MAX,
+);
+
+test(
+  'a mass cancel of all waits for what was given before it',
+  async () => {
+    const of = await openShards();
+    const client = await of.client(0);
+    // Many messages of one instrument go out one after the other.
+    const before = Array.from({ length: 200 }, (_, index) => order(1, index + 1, ACME));
+    const answers = await send(client, ...before, { op: 'massCancel', account: 1 }, order(1, 1, ACME));
+    expect(answers[200]).toMatchObject({ shard: undefined, reason: Reason.none, open: 200 });
+    await of.end();
+    const { matcher } = await playJournal(of.directories[0] as string);
+    expect(queueOf(matcher, ACME)).toEqual(['buy 1/1 5@50 false']);
   },
   TEST_MS_MAX,
 );
@@ -134,7 +153,8 @@ test(
     }
     expect(rounds).toBe(2);
     await of.end();
-    expect(queueOf(playJournal(of.directories[1] as string).matcher, ACME)).toEqual(['buy 2/1 5@50 false']);
+    const { matcher } = await playJournal(of.directories[1] as string);
+    expect(queueOf(matcher, ACME)).toEqual(['buy 2/1 5@50 false']);
   },
   TEST_MS_MAX,
 );

@@ -1,19 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BLOCK_HEADER_WORDS } from '../../journal/block.ts';
-import { COMMAND_WORD, COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
-import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
-import { JournalReader } from '../../journal/reader.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { type RoutedAnswer, RoutingClient } from '../../ops/routing-client.ts';
 import { openVenue, type Venue, type VenueClosing, type VenueOptions } from '../../ops/venue.ts';
-import { EventBuffer } from '../../replicas/event-buffer.ts';
-import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
-import { listOrders } from '../../replicas/order-table.ts';
 
-/** A venue of two shards on one NATS server, and what their journals say afterwards. */
+/** A venue of two shards on one NATS server, in this process. */
 
 const LIMITS: VenueLimits = {
   ordersMax: 4096,
@@ -116,46 +110,4 @@ export function recordsOf(commands: readonly Command[]): Uint32Array {
   const words = new Uint32Array(commands.length * COMMAND_WORDS);
   for (const [index, command] of commands.entries()) encodeCommand(words, index * COMMAND_WORDS, command);
   return words;
-}
-
-/** A command of a journal, and what came of it. */
-export interface Played {
-  readonly sequence: number;
-  readonly words: Uint32Array;
-  readonly events: readonly VenueEvent[];
-}
-
-/** Plays a journal from its begin. */
-export function playJournal(directory: string): { played: Played[]; matcher: Matcher } {
-  const reader = JournalReader.open(directory);
-  const events = new EventBuffer(1 << 12);
-  const matcher = createMatcher(reader.genesis.limits, events);
-  const played: Played[] = [];
-  for (const block of reader.blocksFromSequence(1)) {
-    for (let index = 0; index < block.count; index++) {
-      const at = BLOCK_HEADER_WORDS + index * COMMAND_WORDS;
-      matcher.apply(block.words, at);
-      const told: VenueEvent[] = [];
-      events.drain((words, from) => told.push(decodeEvent(words, from)));
-      const words = block.words.slice(at, at + COMMAND_WORDS);
-      played.push({ sequence: block.firstSequence + index, words, events: told });
-    }
-  }
-  return { played, matcher };
-}
-
-/** The orders of an instrument, as text: bids and then asks, the next to trade first. */
-export function queueOf(matcher: Matcher, symbol: number): string[] {
-  const worse = (order: { side: string; price: number }): number => (order.side === 'buy' ? -order.price : order.price);
-  return listOrders(matcher.state.orders)
-    .filter((order) => order.symbol === symbol)
-    .sort((a, b) => a.side.localeCompare(b.side) || worse(a) - worse(b) || a.sequence - b.sequence)
-    .map(({ side, account, id, price, open, postOnly }) => `${side} ${account}/${id} ${open}@${price} ${postOnly}`);
-}
-
-/** Whether a record is a client's and was carried out or refused for good on the shard of this journal. */
-export function isClients({ words, events }: Played): boolean {
-  const account = words[COMMAND_WORD.account] as number;
-  const isOrder = ((words[0] as number) & 255) <= 5;
-  return account !== 0 && isOrder && !events.some(({ reason }) => reason === 'otherShard');
 }
