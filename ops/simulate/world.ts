@@ -51,7 +51,7 @@ export interface RunResult {
 }
 
 /** When faults have stopped, everything must be answered within this. */
-const RECOVERY_MICROS_MAX = 20_000_000;
+const RECOVERY_MICROS_MAX = 10_000_000;
 const LOOK_MICROS = 50_000;
 const CODE_CHAOS = 0x501;
 const CODE_LOOK = 0x502;
