@@ -6,6 +6,7 @@ import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { ExitCode, UsageError } from './exit-codes.ts';
 import { type CampaignResult, type Failure, findMutant, type MutantFound, runCampaign } from './simulate/campaign.ts';
+import { FAULTS } from './simulate/faults.ts';
 import { INVARIANTS } from './simulate/invariants.ts';
 import { MUTANTS } from './simulate/mutants.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from './simulate/profiles.ts';
@@ -164,7 +165,7 @@ interface Listing {
 
 function listing(): Listing {
   const profiles = Object.fromEntries(PROFILE_NAMES.map((name) => [name, PROFILES[name].summary]));
-  return { profiles, invariants: INVARIANTS };
+  return { profiles, faults: FAULTS, invariants: INVARIANTS };
 }
 
 function mutantListing(): Listing {
