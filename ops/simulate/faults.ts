@@ -21,6 +21,7 @@ export const FAULTS = {
   'lost-write': 'a block at rest is zeros',
   'clock-jump': "a host's clock is set",
   'needless-take-over': 'a process takes the journal over although nothing is wrong',
+  'hand-over': 'a primary steps down in favour of a standby: nothing wrong, but it may meet something',
   'lease-drop': 'a lease is not renewed, or a heartbeat not sent, when it is time',
   'lost-puback': 'the replicated log stores a message and does not say so',
   'late-puback': 'the replicated log says late that it has stored a message',

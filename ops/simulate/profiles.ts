@@ -40,7 +40,14 @@ export const PROFILES = {
     clients: 4,
     processes: 3,
     rates: { ...MESSAGES, ...WRITES, 'lease-drop': 100_000 },
-    every: { kill: 600_000, pause: 500_000, slow: 1_500_000, partition: 2_000_000, 'power-loss': 3_000_000 },
+    every: {
+      kill: 600_000,
+      pause: 500_000,
+      slow: 1_500_000,
+      partition: 2_000_000,
+      'power-loss': 3_000_000,
+      'hand-over': 700_000,
+    },
   },
   cluster: {
     summary: 'three hosts with a journal each and a replicated log; every kind of fault of hosts, links and the log',
