@@ -1,5 +1,6 @@
 import type { Command } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
+import type { Answer } from '../sequencer/messages.ts';
 import { UsageError } from './exit-codes.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
 import { type MovedOrder, MoverSession, type MoverSessionOptions } from './mover-session.ts';
@@ -16,6 +17,9 @@ import { readVenueInfo } from './venue-client.ts';
 export const MOVE_STEPS = ['fence', 'prepare', 'freeze', 'enter', 'verify', 'release', 'open', 'finish'] as const;
 /** `undo` takes the place of what is left when the target refuses an order, or when moving back is asked for. */
 export type MoveStep = (typeof MOVE_STEPS)[number] | 'undo';
+
+/** Messages of orders that are under way to the target at once. */
+const BATCHES_TOGETHER = 4;
 
 export interface MoveOptions extends MoverSessionOptions {
   /** Name of the instrument. */
@@ -165,15 +169,20 @@ class Move {
       await this.#change(this.#target, { op: 'moveOut' });
       from = 0;
     }
-    for (; from < orders.length; from += this.#target.batchMax) {
-      const batch = orders.slice(from, from + this.#target.batchMax);
-      const answers = await this.#target.send(batch.map((order) => this.#entryOf(order)));
-      for (const [index, { reason }] of answers.entries()) {
-        if (reason === Reason.none) continue;
-        const { account, id } = batch[index] as MovedOrder;
-        return `order ${id} of account ${account}: ${reasonText(reason)}`;
+    while (from < orders.length) {
+      const { batchMax } = this.#target;
+      const group = orders.slice(from, from + batchMax * BATCHES_TOGETHER);
+      const asked: Promise<Answer[]>[] = [];
+      for (let first = 0; first < group.length; first += batchMax)
+        asked.push(this.#target.send(group.slice(first, first + batchMax).map((order) => this.#entryOf(order))));
+      const answers = (await Promise.all(asked)).flat();
+      const refused = answers.findIndex(({ reason }) => reason !== Reason.none);
+      if (refused >= 0) {
+        const { account, id } = group[refused] as MovedOrder;
+        return `order ${id} of account ${account}: ${reasonText(answers[refused]?.reason ?? Reason.none)}`;
       }
-      this.#options.onProgress?.(`${from + batch.length} of ${orders.length} orders entered`);
+      from += group.length;
+      this.#options.onProgress?.(`${from} of ${orders.length} orders entered`);
     }
     return undefined;
   }

@@ -1,6 +1,6 @@
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import type { RoutedAnswer, RoutingClient } from '../routing-client.ts';
-import type { Random } from '../simulate/random.ts';
+import { Random } from '../simulate/random.ts';
 
 /** A command that a client gave, in which place among all that it gave, and what it was told. */
 export interface ToldCommand {
@@ -30,11 +30,12 @@ export class RoutedTrader {
   #sending = false;
   #done: Promise<void> = Promise.resolve();
 
-  constructor(client: RoutingClient, account: number, symbols: readonly number[], chance: Random) {
+  /** Clients of another account or seed send something else. */
+  constructor(client: RoutingClient, account: number, symbols: readonly number[], seed: number) {
     this.#client = client;
     this.account = account;
     this.#symbols = symbols;
-    this.#chance = chance;
+    this.#chance = new Random(seed, `account ${account}`);
   }
 
   get rerouted(): number {

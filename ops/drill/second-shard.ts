@@ -4,7 +4,6 @@ import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import { MOVE_STEPS, type MoveReport } from '../move-instrument.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
 import { RoutingClient } from '../routing-client.ts';
-import { Random } from '../simulate/random.ts';
 import { VenueClient } from '../venue-client.ts';
 import type { DrillRound } from './drill-round.ts';
 import { checkMoves, type MoveCheck } from './move-check.ts';
@@ -44,7 +43,7 @@ export class SecondShard {
       await process.ready();
       await shard.#createOther();
       for (let index = 0; index < TRADERS; index++)
-        await shard.#open(FIRST_ACCOUNT + number * ACCOUNTS_PER_ROUND + index, index);
+        await shard.#open(FIRST_ACCOUNT + number * ACCOUNTS_PER_ROUND + index);
     } catch (error) {
       await shard.kill();
       throw error;
@@ -63,7 +62,7 @@ export class SecondShard {
   async move(from: number, to: number): Promise<MoveReport> {
     const { chance, cluster } = this.#round;
     const args = ['move', 'ACME', '--from', String(from), '--to', String(to), '--nats', cluster.clientUrl, '--json'];
-    const step = MOVE_STEPS[chance.below(MOVE_STEPS.length)] as string;
+    const step = chance.pick(MOVE_STEPS);
     const killed = VeritapeProcess.run(...args);
     const until = performance.now() + STEP_MS_MAX;
     while (!killed.over && !killed.said.includes(`move: ${step}\n`)) {
@@ -103,16 +102,14 @@ export class SecondShard {
     if (!this.#process.over) await this.#process.end('SIGKILL');
   }
 
-  async #open(account: number, index: number): Promise<void> {
+  async #open(account: number): Promise<void> {
     const { cluster, chance } = this.#round;
     const connection = natsConnectionOptions(cluster.clientUrl);
     const client = await RoutingClient.open({
       ...{ connection, shards: [0, 1], account, key: account, giveUpMs: GIVE_UP_MS },
     });
     this.#clients.push(client);
-    this.#traders.push(
-      new RoutedTrader(client, account, [ACME, ACME, OTHER.symbol], new Random(chance.word(), `trader ${index}`)),
-    );
+    this.#traders.push(new RoutedTrader(client, account, [ACME, ACME, OTHER.symbol], chance.word()));
   }
 
   /** Unless a round before has. */

@@ -108,6 +108,22 @@ test(
 );
 
 test(
+  'a mass cancel of all waits for what was given before it',
+  async () => {
+    const of = await openShards();
+    const client = await of.client(0);
+    // Many messages of one instrument go out one after the other.
+    const before = Array.from({ length: 200 }, (_, index) => order(1, index + 1, ACME));
+    const answers = await send(client, ...before, { op: 'massCancel', account: 1 }, order(1, 1, ACME));
+    expect(answers[200]).toMatchObject({ shard: undefined, reason: Reason.none, open: 200 });
+    await of.end();
+    const { matcher } = await playJournal(of.directories[0] as string);
+    expect(queueOf(matcher, ACME)).toEqual(['buy 1/1 5@50 false']);
+  },
+  TEST_MS_MAX,
+);
+
+test(
   'a mass cancel that passes an instrument on its way is sent again',
   async () => {
     const of = await openShards();
