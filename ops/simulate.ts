@@ -25,6 +25,7 @@ interface SimulateOptions {
   readonly profile?: ProfileName;
   readonly mutant?: string;
   readonly only?: string;
+  readonly tell?: boolean;
   readonly shrink: boolean;
   readonly list?: boolean;
   readonly listMutants?: boolean;
@@ -51,6 +52,7 @@ export function registerSimulate(program: Command): void {
     .addOption(new Option('--profile <name>', 'what is simulated; all in turn unless given').choices(PROFILE_NAMES))
     .addOption(new Option('--mutant <name>', 'plant a fault, to see that it is found').choices(Object.keys(MUTANTS)))
     .option('--only <decisions>', 'do nothing but this, as a failure names it, with spaces between')
+    .option('--tell', 'say on stderr what hosts and processes do, with simulated times')
     .option('--no-shrink', 'do not look for a smaller failure')
     .option('--list', 'what is simulated, and what must hold')
     .option('--list-mutants', 'the faults that can be planted')
@@ -88,6 +90,7 @@ async function runSimulate(options: SimulateOptions): Promise<void> {
       profile,
       mutant: options.mutant,
       only: options.only === undefined ? undefined : new Set(options.only.split(/\s+/).filter((id) => id !== '')),
+      onTell: options.tell === true ? tellStory : undefined,
       shrinkMillisecondsMax: options.shrink && options.only === undefined ? SHRINK_MS_MAX : 0,
     },
     async (done, faults) => {
@@ -131,6 +134,10 @@ function mutantTable(mutants: readonly MutantFound[]): string {
     '|--------|---------------------|---------|---------------:|--------------:|----|',
     ...rows,
   ].join('\n');
+}
+
+function tellStory(micros: number, text: string): void {
+  process.stderr.write(`${(micros / 1e6).toFixed(6).padStart(10)}  ${text}\n`);
 }
 
 function tell(result: CampaignResult): string {

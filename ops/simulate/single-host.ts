@@ -117,6 +117,7 @@ export class SingleHost extends World {
       this.#restart();
     };
     this.#venues.push(venue);
+    this.kernel.tell(`${process.name} starts: ${role}`);
     venue.start(role);
   }
 

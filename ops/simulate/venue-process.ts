@@ -222,6 +222,7 @@ export class VenueProcess {
     process.thread('gateway', bells.gateway, STEP_MICROS.gateway, () => this.#port.pump());
     network.subscribe(process, SUBMIT_SUBJECT, (bytes, reply) => this.#request(intake, bytes, reply));
     this.ready = true;
+    this.process.kernel.tell(`${process.name} serves with epoch ${writer.epoch} from block ${last.block}`);
   }
 
   /** ops/step-down.ts: takes no more requests, answers those that it took, closes the journal and leaves its place. */
@@ -346,6 +347,7 @@ export class VenueProcess {
 
   /** Clients that wait are told, and the process ends. */
   protected failed(why: string): void {
+    this.process.kernel.tell(`${this.process.name} gives up: ${why}`);
     Atomics.compareExchange(this.#status, STATUS.failed, 0, 1);
     for (const bell of this.bells.all()) bell.ring();
     this.#port.fail(why);
