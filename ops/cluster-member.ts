@@ -12,6 +12,7 @@ import { JetStreamLog, LOG_BYTES_DEFAULT, LOG_REPLICAS_DEFAULT } from '../sequen
 import { LEASE_MS_DEFAULT } from '../sequencer/lease.ts';
 import type { LogPublisher } from '../sequencer/log-publisher.ts';
 import { LogTrimming } from '../sequencer/log-trimming.ts';
+import type { NatsLink } from '../sequencer/nats-gateway.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import { REPLICATED_IN_FLIGHT_BLOCKS, Venue, type VenueOptions } from './venue.ts';
 
@@ -64,6 +65,7 @@ export class ClusterMember {
   #warm = false;
   #warmAt = 0;
   #closing = false;
+  #link: NatsLink | undefined;
   #peers: PeerService | undefined;
   #publisher: LogPublisher | undefined;
   #trimming: LogTrimming | undefined;
@@ -152,6 +154,8 @@ export class ClusterMember {
     const { epoch, why, silentMs, sinceMs } = leadership;
     const { node } = this.#cluster;
     const wonMs = sinceWhen(sinceMs);
+    // What clients send from here on is answered when this node serves, without their sending it again.
+    this.#link?.requests.hold();
     this.#notice('warn', 'taking over', { why, node, epoch, silentMs, slot: leadership.slot });
     this.#publisher = await this.#orFailed(
       this.#node.lead(leadership, REPLICATED_IN_FLIGHT_BLOCKS, {
@@ -196,7 +200,8 @@ export class ClusterMember {
     if (this.#closing) return { replayed: 0 };
     const genesis = this.#journal.genesis;
     if (genesis === undefined) throw new Error('there is no journal to warm up from');
-    const { warm } = await this.#venue.prepare(decodeGenesis(genesis));
+    const { warm, link } = await this.#venue.prepare(decodeGenesis(genesis));
+    this.#link = link;
     this.#warmAt = Math.min(...warm.map(({ sequence }) => sequence));
     this.#warm = true;
     return { replayed: warm[0]?.replayed ?? 0 };

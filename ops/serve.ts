@@ -335,11 +335,14 @@ async function serveUntilEnd(
     const closing = await venue.close(steppedDown?.heir);
     const statistics = venue.statistics();
     log.info({ ...closing, gateway: venue.gatewayCounts, multicast: venue.multicastCounts, statistics }, 'closed');
-    await printResult(
-      { ...closing, statistics },
-      options.json === true,
-      () => `closed at sequence ${closing.sequence}, state hash ${closing.stateHashes[0]}`,
-    );
+    // One that stays prints its result when it ends.
+    if (steppedDown?.stay !== true) {
+      await printResult(
+        { ...closing, statistics },
+        options.json === true,
+        () => `closed at sequence ${closing.sequence}, state hash ${closing.stateHashes[0]}`,
+      );
+    }
   }
   return steppedDown;
 }

@@ -20,6 +20,7 @@ interface SimulateOptions {
   readonly seed?: number;
   readonly runs?: number;
   readonly minutes?: number;
+  readonly seconds?: number;
   readonly profile?: ProfileName;
   readonly mutant?: string;
   readonly only?: string;
@@ -41,10 +42,11 @@ export function registerSimulate(program: Command): void {
     .option('--seed <number>', 'of the first run; a fresh one unless given', wholeNumber(0, SEED_MAX))
     .option(
       '--runs <count>',
-      `runs, each with the next seed (${RUNS_DEFAULT} unless minutes are given)`,
+      `runs, each with the next seed (${RUNS_DEFAULT} unless a time is given)`,
       wholeNumber(1, RUNS_MAX),
     )
     .option('--minutes <count>', 'begin no further run after so many minutes', wholeNumber(1, MINUTES_MAX))
+    .option('--seconds <count>', 'the same in seconds', wholeNumber(1, MINUTES_MAX))
     .addOption(new Option('--profile <name>', 'what is simulated; all in turn unless given').choices(PROFILE_NAMES))
     .addOption(new Option('--mutant <name>', 'plant a fault, to see that it is found').choices(Object.keys(MUTANTS)))
     .option('--only <decisions>', 'do nothing but this, as a failure names it, with spaces between')
@@ -72,14 +74,16 @@ async function runSimulate(options: SimulateOptions): Promise<void> {
   if (options.only !== undefined && options.runs !== 1)
     throw new UsageError('runs', options.runs, 'must be 1 with --only, which names decisions of one run');
   const profile = options.profile ?? (options.mutant === undefined ? undefined : MUTANTS[options.mutant]?.profile);
-  const runs = options.runs ?? (options.minutes === undefined ? RUNS_DEFAULT : RUNS_MAX);
+  const bounded = options.minutes !== undefined || options.seconds !== undefined;
+  const seconds = (options.minutes ?? 0) * 60 + (options.seconds ?? 0);
+  const runs = options.runs ?? (bounded ? RUNS_MAX : RUNS_DEFAULT);
   if (!asJson) process.stderr.write(`simulate: seed ${seed}\n`);
   using progress = await Progress.start('simulate');
   const result = await runCampaign(
     {
       seed,
       runs,
-      millisecondsMax: (options.minutes ?? MINUTES_MAX) * 60_000,
+      millisecondsMax: bounded ? seconds * 1_000 : Number.POSITIVE_INFINITY,
       profile,
       mutant: options.mutant,
       only: options.only === undefined ? undefined : new Set(options.only.split(/\s+/).filter((id) => id !== '')),

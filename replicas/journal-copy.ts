@@ -174,11 +174,6 @@ export class JournalCopy {
     this.#writer.keepPace();
   }
 
-  /** For when no block is waiting: makes a piece of the next segment ready; false if there is nothing left to do. */
-  prepare(): boolean {
-    return !this.#closed && this.#writer.prepare();
-  }
-
   /** Lets go of everything; with a last snapshot unless `snapshot` is false, so that the next opening replays nothing. */
   async close(snapshot = true): Promise<void> {
     if (this.#closed) return;

@@ -73,6 +73,7 @@ export class DrillCluster {
   #natsCluster: NatsCluster | undefined;
   #clientLink: TcpLink | undefined;
   #started = 0;
+  #primaryEpoch = 0;
 
   /** Resolves when a primary serves and every standby is warm. */
   static async start(options: ClusterOptions): Promise<DrillCluster> {
@@ -294,9 +295,8 @@ export class DrillCluster {
         this.#options.onEvent('recovery', `${name} takes over`);
         break;
       case 'ready': {
-        for (const other of this.members) if (other.role === 'primary') other.role = 'former';
-        if (member !== undefined) member.role = 'primary';
         const epoch = Number(line['epoch']);
+        this.#setPrimary(member, epoch);
         this.openings.push({ member: name, epoch, takingOverAt: this.#takingOver.get(process), readyAt: now });
         this.#options.onEvent('recovery', `${name} serves, epoch ${epoch}`);
         break;
@@ -305,6 +305,16 @@ export class DrillCluster {
         this.#report(name, Number(line['sequence']), String(line['stateHash']));
         break;
     }
+  }
+
+  /** Lines of two processes may be read in another order than they were written: the highest epoch counts. */
+  #setPrimary(member: Member | undefined, epoch: number): void {
+    const before = this.members.find(({ role }) => role === 'primary');
+    const isPassed = before !== undefined && before !== member && epoch < this.#primaryEpoch;
+    if (member !== undefined) member.role = isPassed ? 'former' : 'primary';
+    if (isPassed) return;
+    this.#primaryEpoch = epoch;
+    if (before !== undefined && before !== member) before.role = 'former';
   }
 
   #hearEnd(process: VeritapeProcess, ending: Ending): void {

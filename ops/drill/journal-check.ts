@@ -317,8 +317,15 @@ export class JournalChecker {
   }
 }
 
-/** Whether the journal still has a block that it had. */
-function isStill(reader: JournalReader, point: ChainPoint): boolean {
+/** The checker of the journal with the most blocks; the first of several. */
+export function longestOf(checkers: readonly JournalChecker[]): JournalChecker {
+  const [longest] = checkers.toSorted((a, b) => b.sequence - a.sequence);
+  if (longest === undefined) throw new Error('there is no journal to check');
+  return longest;
+}
+
+/** Whether a journal has a block that it, or another one, had. */
+export function isStill(reader: JournalReader, point: ChainPoint): boolean {
   if (reader.last.block < point.block) return false;
   const cursor = reader.cursor(point.block + 1);
   const { hash } = cursor.last;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BIN_MS, type Gap, type TimelineEvent } from './ack-timeline.ts';
 import type { Refusals } from './drill-load.ts';
 import type { DrillRound, TakeOver } from './drill-round.ts';
-import type { JournalCheck, JournalChecker } from './journal-check.ts';
+import { type JournalCheck, type JournalChecker, longestOf } from './journal-check.ts';
 import { pngOf } from './png.ts';
 import type { Scenario } from './scenario.ts';
 import { type TimelineData, timelinePicture } from './timeline-picture.ts';
@@ -90,7 +90,12 @@ export class ScenarioReport {
   }
 
   takeChecks(checkers: readonly JournalChecker[]): void {
-    const checks = checkers.map((checker) => checker.check());
+    const longest = longestOf(checkers);
+    const checks = checkers.map((checker) => {
+      const check = checker.check();
+      // A journal that lags behind has lost nothing of what it holds.
+      return checker.sequence < longest.sequence ? { ...check, lost: 0 } : check;
+    });
     const most = (field: keyof JournalCheck): number => Math.max(0, ...checks.map((check) => check[field]));
     this.#check = {
       acknowledged: most('acknowledged'),
@@ -101,7 +106,8 @@ export class ScenarioReport {
       reordered: most('reordered'),
       contradicted: most('contradicted'),
     };
-    for (const checker of checkers) for (const text of checker.findings) this.find(text);
+    for (const checker of checkers.filter(({ sequence }) => sequence === longest.sequence))
+      for (const text of checker.findings) this.find(text);
     const { lost, duplicated, reordered, contradicted } = this.#check;
     if (lost + duplicated + reordered + contradicted > 0) this.broken('what clients were told is not what is there');
   }

@@ -1,9 +1,11 @@
+import { Cluster } from './cluster.ts';
 import type { DecisionId, FaultKind } from './faults.ts';
 import type { Violation } from './invariants.ts';
 import { MUTANTS, mutantParts } from './mutants.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from './profiles.ts';
 import { shrink } from './shrink.ts';
-import { type RunResult, SingleHost } from './single-host.ts';
+import { SingleHost } from './single-host.ts';
+import type { Profile, RunResult } from './world.ts';
 
 export interface CampaignOptions {
   /** Of the first run; each run after it has the next one. */
@@ -129,12 +131,9 @@ export function simulate(
   only?: ReadonlySet<DecisionId>,
 ): RunResult {
   const planted = mutant === undefined ? undefined : MUTANTS[mutant];
-  return new SingleHost({
-    seed,
-    profile: PROFILES[profile],
-    only,
-    parts: planted === undefined ? undefined : mutantParts(planted),
-  }).run();
+  const parts = planted === undefined ? undefined : mutantParts(planted);
+  const options = { seed, profile: PROFILES[profile] as Profile, only, parts };
+  return (options.profile.hosts === undefined ? new SingleHost(options) : new Cluster(options)).run();
 }
 
 /** How a mutant was found. */

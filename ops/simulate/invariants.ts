@@ -47,6 +47,8 @@ interface HashAt {
   readonly hash: string;
 }
 
+/** The state after each so manieth block is compared with that of replicas that come by later. */
+export const HASH_EVERY_BLOCKS = 8;
 /** Words of a command record that a client decides. */
 const CLIENT_WORDS = COMMAND_WORD.session;
 
@@ -72,6 +74,10 @@ export class Invariants implements DiskWatch {
   readonly #sent = new Map<string, { readonly words: Uint32Array; readonly intent: string }>();
   /** Under which number each of a client's intents was handled. */
   readonly #handled = new Map<string, string>();
+  /** State hashes after some blocks, by the sequence that these end with. */
+  readonly #hashAfter = new Map<number, string>();
+  /** The last block on the own disk of a process, where acknowledgements promise that copy, too. */
+  onDisk: ((process: Process) => number) | undefined;
   /** How far each process has let events out. */
   readonly #out = new Map<Process, { sequence: number; index: number }>();
 
@@ -95,6 +101,11 @@ export class Invariants implements DiskWatch {
   committed(writer: Process, bytes: Buffer): void {
     const view = checkBlock(bytes);
     if (!(view instanceof BlockView)) return this.violate('one-chain', `a damaged block was written: ${view.text}`);
+    this.#own(view.epoch, writer, 'wrote');
+    this.#extend(view, writer);
+  }
+
+  #extend(view: BlockView, writer: Process): void {
     const last = this.#blocks.at(-1)?.view;
     const number = this.#blocks.length + 1;
     const at = `${writer.name} wrote block ${view.block} of epoch ${view.epoch}`;
@@ -107,7 +118,6 @@ export class Invariants implements DiskWatch {
       return this.violate('one-chain', `${at} after a block of epoch ${last?.epoch}`);
     if (last !== undefined && view.time < last.time)
       return this.violate('time-order', `${at} with a time before its last`);
-    this.#own(view.epoch, writer, 'wrote');
     this.#blocks.push({ view, writer });
     this.counts.blocks++;
   }
@@ -121,6 +131,25 @@ export class Invariants implements DiskWatch {
       this.#flushedSequence = stored.view.lastSequence;
       this.#apply(stored);
     }
+  }
+
+  /** The replicated log holds a block, by the rule of all its readers. `envelopeEpoch` is that of its publisher. */
+  accepted(block: BlockView, sender: Process, envelopeEpoch: number): void {
+    const writer = this.#epochs.get(block.epoch) ?? sender;
+    this.#own(envelopeEpoch, sender, 'published');
+    this.#extend(block, writer);
+    this.flushed(block.block);
+  }
+
+  /** A block comes to the journal of a node, which must hold the log's chain and nothing else. */
+  copied(process: Process, bytes: Buffer): void {
+    const view = checkBlock(bytes);
+    if (!(view instanceof BlockView)) return this.violate('one-chain', `a damaged block was written: ${view.text}`);
+    const accepted = this.#blocks[view.block - 1]?.view;
+    if (accepted === undefined)
+      return this.violate('one-chain', `${process.name} has block ${view.block} on disk, which the log does not hold`);
+    if (!accepted.hash.equals(view.hash))
+      this.violate('one-chain', `block ${view.block} on the disk of ${process.name} is not the log's`);
   }
 
   lost(block: number): void {
@@ -165,6 +194,7 @@ export class Invariants implements DiskWatch {
     const what = `${process.name} acknowledged ${session}:${request} at sequence ${answer.sequence}`;
     if (answer.sequence > this.#flushedSequence)
       return this.violate('acknowledged-is-durable', `${what}, but only ${this.#flushedSequence} is on disk`);
+    this.#checkOwnDisk(process, answer.sequence, what);
     this.#own(epoch, process, 'acknowledged');
     // Told by the venue itself, not handled.
     if (answer.reason >= 32 && answer.reason <= 36 && session !== 0) return;
@@ -198,6 +228,7 @@ export class Invariants implements DiskWatch {
     const what = `${process.name} let an event of sequence ${sequence} out`;
     if (sequence > this.#flushedSequence)
       return this.violate('acknowledged-is-durable', `${what}, but only ${this.#flushedSequence} is on disk`);
+    this.#checkOwnDisk(process, sequence, what);
     if (sequence !== out.sequence) {
       if (out.sequence !== 0) {
         if (out.index !== (this.#reference.eventsOf(out.sequence)?.length ?? 0))
@@ -225,6 +256,14 @@ export class Invariants implements DiskWatch {
     this.#hashes.push({ process, replica, sequence, hash });
     const writer = this.#blocks[this.#flushed - 1]?.writer;
     if (sequence === this.#reference.sequence && writer === process) this.#compare(process);
+  }
+
+  /** Like {@link stateHash}, of a replica that follows a journal and comes by the end of a block. */
+  followed(process: Process, replica: string, sequence: number, hash: string): void {
+    const known = this.#hashAfter.get(sequence);
+    if (known === undefined) return;
+    this.counts.hashes++;
+    if (known !== hash) this.violate('same-state', `${replica} of ${process.name} differs at sequence ${sequence}`);
   }
 
   /** Like {@link stateHash}, of a replica that has applied nothing but the journal. */
@@ -270,6 +309,7 @@ export class Invariants implements DiskWatch {
       this.#checkSent(view, index);
       this.#compare(writer);
     }
+    if (view.block % HASH_EVERY_BLOCKS === 0) this.#hashAfter.set(view.lastSequence, this.#reference.hash());
   }
 
   #checkSent(view: BlockView, index: number): void {
@@ -304,6 +344,12 @@ export class Invariants implements DiskWatch {
       }
     }
     this.#hashes = waiting;
+  }
+
+  #checkOwnDisk(process: Process, sequence: number, what: string): void {
+    if (this.onDisk === undefined) return;
+    const last = this.#blocks[this.onDisk(process) - 1]?.view.lastSequence ?? 0;
+    if (sequence > last) this.violate('acknowledged-is-durable', `${what}, but its own disk holds ${last} only`);
   }
 
   #own(epoch: number, process: Process, did: string): void {

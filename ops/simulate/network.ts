@@ -67,7 +67,8 @@ export class Network {
     this.#cut.clear();
   }
 
-  #isCut(process: Process): boolean {
+  /** Whether a process reaches nobody now. */
+  isCut(process: Process): boolean {
     const { now } = this.#kernel;
     return (this.#cut.get(process) ?? 0) > now || (this.#cut.get(process.host) ?? 0) > now;
   }
@@ -87,17 +88,18 @@ export class Network {
           ? undefined
           : (answered: Uint8Array | undefined): void => {
               const copy = answered?.slice();
-              this.#carry(to, from, () => reply(copy));
+              this.send(to, from, () => reply(copy));
             };
       const copy = bytes.slice();
-      this.#carry(from, to, () => handle(copy, answer, from));
+      this.send(from, to, () => handle(copy, answer, from));
     }
-    if (!served && reply !== undefined && !this.#isCut(from)) this.#carry(from, from, () => reply(undefined));
+    if (!served && reply !== undefined && !this.isCut(from)) this.send(from, from, () => reply(undefined));
   }
 
-  #carry(from: Process, to: Process, deliver: () => void): void {
+  /** A message from one process to another, which may come to nothing. */
+  send(from: Process, to: Process, deliver: () => void): void {
     this.sent++;
-    if (this.#isCut(from) || this.#isCut(to)) return;
+    if (this.isCut(from) || this.isCut(to)) return;
     const link = this.#link(from, to);
     const { faults } = link;
     if (faults.happens('drop')) return;
@@ -119,7 +121,7 @@ export class Network {
 
   #arrive(micros: number, to: Process, deliver: () => void): void {
     this.#kernel.after(micros, to, CODE_DELIVERY, () => {
-      if (this.#isCut(to)) return;
+      if (this.isCut(to)) return;
       // It reads its socket when it goes on.
       if (to.pausedUntil > this.#kernel.now) return this.#arrive(to.pausedUntil - this.#kernel.now, to, deliver);
       deliver();

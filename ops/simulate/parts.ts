@@ -1,8 +1,10 @@
 import type { BlockView } from '../../journal/block.ts';
 import type { SegmentStore } from '../../journal/segment-store.ts';
 import type { Matcher } from '../../replicas/matcher.ts';
+import type { ChainFollower } from '../../sequencer/chain-follower.ts';
 import type { AckPolicy } from '../../sequencer/command-port.ts';
 import type { BlockWriter } from '../../sequencer/journaling.ts';
+import type { LogPrimary } from '../../sequencer/log-primary.ts';
 import type { PipelineMemory } from '../../sequencer/pipeline.ts';
 import type { DiskStore } from './disk.ts';
 
@@ -34,7 +36,29 @@ export interface Parts {
   readonly repliesMatched: boolean;
   /** How many times as many requests as the venue keeps answers for a client has under way. */
   readonly windowTimes: number;
+  /** A primary's part in the replicated log. */
+  readonly logPrimary: (primary: LogPrimary) => PrimaryPart;
+  /** The rule by which a node reads the log. */
+  readonly chainFollower: (follower: ChainFollower) => Pick<ChainFollower, 'feed'>;
+  /** Whether a candidate leads as soon as its record is stored, without having read the log up to there. */
+  readonly leadsAtOnce: boolean;
 }
+
+/** What a node asks of a primary's part in the log. */
+export type PrimaryPart = Pick<
+  LogPrimary,
+  | 'state'
+  | 'replicated'
+  | 'offer'
+  | 'next'
+  | 'stored'
+  | 'rejected'
+  | 'unknown'
+  | 'suspect'
+  | 'readFrom'
+  | 'read'
+  | 'readTo'
+>;
 
 export const PRODUCT: Parts = {
   writerStore: (store) => store,
@@ -49,4 +73,7 @@ export const PRODUCT: Parts = {
   notBefore: (time) => time,
   repliesMatched: true,
   windowTimes: 1,
+  logPrimary: (primary) => primary,
+  chainFollower: (follower) => follower,
+  leadsAtOnce: false,
 };

@@ -1,4 +1,4 @@
-import type { Profile } from './single-host.ts';
+import type { Profile } from './world.ts';
 
 const MESSAGES = { drop: 5_000, duplicate: 5_000, delay: 5_000, reorder: 5_000 } as const;
 const WRITES = { 'crash-in-write': 500, 'slow-flush': 2_000, 'write-error': 200, 'disk-full': 200 } as const;
@@ -41,6 +41,22 @@ export const PROFILES = {
     processes: 3,
     rates: { ...MESSAGES, ...WRITES, 'lease-drop': 100_000 },
     every: { kill: 600_000, pause: 500_000, slow: 1_500_000, partition: 2_000_000, 'power-loss': 3_000_000 },
+  },
+  cluster: {
+    summary: 'three hosts with a journal each and a replicated log; every kind of fault of hosts, links and the log',
+    faultMicros: 8_000_000,
+    clients: 4,
+    hosts: 3,
+    rates: { ...MESSAGES, ...WRITES, 'lease-drop': 50_000, 'lost-puback': 10_000, 'late-puback': 20_000 },
+    every: {
+      kill: 1_000_000,
+      pause: 800_000,
+      slow: 2_000_000,
+      partition: 800_000,
+      'power-loss': 2_500_000,
+      'clock-jump': 3_000_000,
+      'log-election': 1_500_000,
+    },
   },
   'bad-disk': {
     summary:

@@ -10,6 +10,7 @@ import { listSessions, type SessionInfo } from '../../replicas/session-table.ts'
 import { BLOCK_SLOTS, type PipelineMemory, STATUS } from '../../sequencer/pipeline.ts';
 import { RingConsumer, RingProducer } from '../../sequencer/rings.ts';
 import type { DiskStore } from './disk.ts';
+import { HASH_EVERY_BLOCKS } from './invariants.ts';
 import type { VenueSurroundings } from './venue-process.ts';
 
 /** The leader waits for this much room in the event ring before it takes a batch: no batch has more events. */
@@ -78,6 +79,8 @@ export class SimulatedReplica {
       if (block === undefined) break;
       if (block.block !== skip) applyBlock(this.#bare, block, () => this.#sink.discard());
       this.#block = block.block;
+      if (block.block % HASH_EVERY_BLOCKS === 0)
+        this.#around.invariants.followed(this.#around.process, this.#name, this.sequence, this.#hash());
     }
     return count;
   }

@@ -4,7 +4,7 @@ import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { Clock } from '../../sequencer/clock.ts';
 import { CommandPort } from '../../sequencer/command-port.ts';
-import { Journaling } from '../../sequencer/journaling.ts';
+import { type BlockReplication, Journaling } from '../../sequencer/journaling.ts';
 import { decodeLease, encodeLease, LeaseWatch, RENEWALS_PER_LEASE } from '../../sequencer/lease.ts';
 import {
   type AnswerSink,
@@ -89,37 +89,37 @@ export class VenueProcess {
   ended: JournalErrorCode | undefined;
   /** Whether it takes requests. */
   ready = false;
-  readonly #around: VenueSurroundings;
-  readonly #store: DiskStore;
-  readonly #memory: PipelineMemory;
+  protected readonly around: VenueSurroundings;
+  protected readonly store: DiskStore;
+  protected readonly memory: PipelineMemory;
   readonly #status: Int32Array;
-  readonly #bells: Bells;
+  protected readonly bells: Bells;
   readonly #port: CommandPort;
-  readonly #replicas: SimulatedReplica[];
+  protected readonly replicas: SimulatedReplica[];
   /** Threads of replicas while they follow the journal. */
-  #tails: Thread[] = [];
-  #writer: JournalWriter | undefined;
+  protected tails: Thread[] = [];
+  protected writer: JournalWriter | undefined;
   #leaseCounter = 0;
   #renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(around: VenueSurroundings) {
     const { traits } = around;
-    this.#around = around;
+    this.around = around;
     this.process = around.process;
-    this.#store = around.disk.store(around.process, around.faults);
-    this.#memory = allocatePipeline(1, traits.replicas, 0, 0, traits.rings);
-    this.#status = new Int32Array(this.#memory.status);
-    this.#bells = new Bells(this.#memory);
-    this.#port = new CommandPort(this.#memory, 0, around.parts.ackPolicy);
-    this.#replicas = Array.from(
+    this.store = around.disk.store(around.process, around.faults);
+    this.memory = allocatePipeline(1, traits.replicas, 0, 0, traits.rings);
+    this.#status = new Int32Array(this.memory.status);
+    this.bells = new Bells(this.memory);
+    this.#port = new CommandPort(this.memory, 0, around.parts.ackPolicy);
+    this.replicas = Array.from(
       { length: traits.replicas },
-      (_, replica) => new SimulatedReplica(around, this.#memory, this.#store, replica),
+      (_, replica) => new SimulatedReplica(around, this.memory, this.store, replica),
     );
-    this.process.onError = (thread, error) => this.#thrown(thread, error);
+    this.process.onError = (thread, error) => this.thrown(thread, error);
   }
 
   get epoch(): number {
-    return this.#writer?.epoch ?? 0;
+    return this.writer?.epoch ?? 0;
   }
 
   /** Takes simulated time, in which the process may be killed. */
@@ -127,53 +127,50 @@ export class VenueProcess {
     try {
       if (role === 'stand-by') this.#standBy();
       else {
-        const writer = this.#openJournal(role === 'take-over');
-        this.#restoreReplicas();
-        this.#serve(writer);
+        const writer = this.openJournal(role === 'take-over');
+        this.#renew(writer);
+        this.restoreReplicas();
+        this.serve(writer);
       }
     } catch (error) {
-      this.#thrown('start', error);
+      this.thrown('start', error);
     }
   }
 
-  #openJournal(takeOver: boolean, takeOverFrom?: number): JournalWriter {
-    const { parts, traits } = this.#around;
+  protected openJournal(takeOver: boolean, takeOverFrom?: number): JournalWriter {
+    const { parts, traits } = this.around;
     const { genesis, segmentBytesMax } = traits;
-    const writer = JournalWriter.over(parts.writerStore(this.#store), {
+    const writer = JournalWriter.over(parts.writerStore(this.store), {
       genesis,
       segmentBytesMax,
       takeOver,
       takeOverFrom,
     });
-    this.#writer = writer;
-    this.#renew(writer);
+    this.writer = writer;
     return writer;
   }
 
-  #restoreReplicas(): void {
+  protected restoreReplicas(): void {
     this.process.pass(RESTORE_MICROS);
-    for (const replica of this.#replicas) replica.restore();
+    for (const replica of this.replicas) replica.restore();
   }
 
   #standBy(): void {
-    const { process, traits } = this.#around;
-    const reader = JournalReader.over(this.#store);
-    this.#restoreReplicas();
-    this.#tails = this.#replicas.map((replica, index) =>
-      process.thread(`tail ${index}`, undefined, STEP_MICROS.tail, () =>
-        replica.tail(TAIL_BLOCKS) > 0 ? 1 : -TAIL_SLEEP_MICROS,
-      ),
-    );
+    const { process, traits } = this.around;
+    const reader = JournalReader.over(this.store);
+    this.restoreReplicas();
+    this.startTails();
     const watch = new LeaseWatch(traits.leaseMs, 1);
     const thread = process.thread('watch', undefined, STEP_MICROS.journal, () => {
       const { epoch } = reader.state(reader.lastSegment);
-      const lease = this.#around.disk.lease === undefined ? undefined : decodeLease(this.#around.disk.lease);
+      const lease = this.around.disk.lease === undefined ? undefined : decodeLease(this.around.disk.lease);
       const isHolderAlive = [...process.host.processes].some(({ name }) => name === lease?.holder);
       if (watch.look(process.kernel.now / 1_000, { epoch, lease, isHolderAlive }) === 'held') return -LOOK_MICROS;
       try {
-        const writer = this.#openJournal(true, epoch);
+        const writer = this.openJournal(true, epoch);
+        this.#renew(writer);
         thread.end();
-        this.#serve(writer);
+        this.serve(writer);
         return 1;
       } catch (error) {
         // Another standby was faster.
@@ -183,24 +180,33 @@ export class VenueProcess {
     });
   }
 
-  /** Whoever writes here from now on: the journal is this process's. */
-  #serve(writer: JournalWriter): void {
-    const { process, traits, parts, invariants, network } = this.#around;
-    for (const tail of this.#tails) tail.end();
+  /** Replicas stay at the end of the journal, whoever writes that. */
+  protected startTails(): void {
+    this.tails = this.replicas.map((replica, index) =>
+      this.process.thread(`tail ${index}`, undefined, STEP_MICROS.tail, () =>
+        replica.tail(TAIL_BLOCKS) > 0 ? 1 : -TAIL_SLEEP_MICROS,
+      ),
+    );
+  }
+
+  /** The journal is this process's from now on. */
+  protected serve(writer: JournalWriter, replication?: BlockReplication): void {
+    const { process, traits, parts, invariants, network } = this.around;
+    for (const tail of this.tails) tail.end();
     const { last } = writer;
-    for (const replica of this.#replicas) {
+    for (const replica of this.replicas) {
       while (replica.tail(TAIL_BLOCKS) > 0) process.pass(STEP_MICROS.tail);
       this.#checkEnd(replica, last.sequence);
     }
-    const memory = this.#memory;
+    const memory = this.memory;
     placePipeline(memory, last.sequence, last.block);
-    const bells = this.#bells;
-    const sessions = this.#replicas[0]?.sessions ?? [];
-    for (const [index, replica] of this.#replicas.entries()) {
+    const bells = this.bells;
+    const sessions = this.replicas[0]?.sessions ?? [];
+    for (const [index, replica] of this.replicas.entries()) {
       const micros = index === 0 ? STEP_MICROS.leader : traits.followerMicros;
       process.thread(`replica ${index}`, bells.replicas[index], micros, replica.begin());
     }
-    const journaling = new Journaling({ memory, writer: parts.writer(writer, memory), nowNs: () => 0 });
+    const journaling = new Journaling({ memory, writer: parts.writer(writer, memory), nowNs: () => 0, replication });
     process.thread('journal', bells.journal, STEP_MICROS.journal, () => {
       this.#renewIfDue(writer);
       const work = journaling.step();
@@ -221,16 +227,16 @@ export class VenueProcess {
     if (replica.sequence === sequence) return;
     const text = `a replica ends at sequence ${replica.sequence}, the journal at ${sequence}`;
     // Whoever has taken the journal over since may have appended to it.
-    if (replica.sequence > sequence && this.#around.disk.holder !== this.process)
+    if (replica.sequence > sequence && this.around.disk.holder !== this.process)
       throw new JournalError('epoch-lost', text);
     throw new Error(text);
   }
 
   #startSequencer(last: { sequence: number; block: number; timeLow: number; timeHigh: number }): void {
-    const { process, traits, parts } = this.#around;
+    const { process, traits, parts } = this.around;
     const { host, kernel } = process;
-    const memory = this.#memory;
-    const bells = this.#bells;
+    const memory = this.memory;
+    const bells = this.bells;
     const clock = new Clock(parts.notBefore({ low: last.timeLow, high: last.timeHigh }));
     // Does not jump while a process runs: the product's comes from a monotonic clock, set when the process starts.
     const began = BEGIN_MICROS + host.clockOffset;
@@ -258,7 +264,7 @@ export class VenueProcess {
   }
 
   #checkQueues(sequencing: Sequencing): void {
-    const { traits, invariants } = this.#around;
+    const { traits, invariants } = this.around;
     const inFlight = (sequencing.block - Atomics.load(this.#status, STATUS.durableBlock)) | 0;
     if (inFlight > traits.bounds.inFlightMax)
       invariants.violate('bounded-queues', `${inFlight} closed blocks wait for the disk of ${this.process.name}`);
@@ -268,14 +274,14 @@ export class VenueProcess {
 
   /** journal-thread.ts, with the lease of sequencer/lease.ts in memory. */
   #renewIfDue(writer: JournalWriter): void {
-    const { process, traits } = this.#around;
+    const { process, traits } = this.around;
     if (process.kernel.now - this.#renewedAt < (traits.leaseMs * 1_000) / RENEWALS_PER_LEASE) return;
     writer.checkEpoch();
     this.#renew(writer);
   }
 
   #renew(writer: JournalWriter): void {
-    const { process, traits, disk, faults } = this.#around;
+    const { process, traits, disk, faults } = this.around;
     this.#renewedAt = process.kernel.now;
     if (faults.happens('lease-drop')) return;
     disk.lease = encodeLease({
@@ -293,7 +299,7 @@ export class VenueProcess {
     const { session, firstRequest } = isRefusal(header) ? { session: 0, firstRequest: 0 } : header;
     const sink: AnswerSink = {
       done: (answers, at, count) => {
-        this.#around.invariants.acknowledged(this.process, this.epoch, session, firstRequest, answers, at, count);
+        this.around.invariants.acknowledged(this.process, this.epoch, session, firstRequest, answers, at, count);
         const bytes = new Uint8Array(replyBytes(count));
         encodeReply(answers, at, count, bytes);
         reply?.(bytes);
@@ -305,17 +311,22 @@ export class VenueProcess {
   }
 
   /** A part of the product threw: the venue fails as ops/venue.ts does, clients are told, the process ends. */
-  #thrown(thread: string, error: unknown): void {
+  protected thrown(thread: string, error: unknown): void {
     if (isCrash(error) || !this.process.alive || this.process.kernel.stopped) return;
     if (!(error instanceof JournalError)) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      return this.#around.invariants.violate('no-fault-inside', `${thread} of ${this.process.name}: ${text}`);
+      return this.around.invariants.violate('no-fault-inside', `${thread} of ${this.process.name}: ${text}`);
     }
     if (this.ended !== undefined) return;
     this.ended = error.code;
+    this.failed(error.message);
+  }
+
+  /** Clients that wait are told, and the process ends. */
+  protected failed(why: string): void {
     Atomics.compareExchange(this.#status, STATUS.failed, 0, 1);
-    for (const bell of this.#bells.all()) bell.ring();
-    this.#port.fail(error.message);
-    this.process.after(FAREWELL_MICROS, CODE_FAREWELL, () => this.process.end(error.code));
+    for (const bell of this.bells.all()) bell.ring();
+    this.#port.fail(why);
+    this.process.after(FAREWELL_MICROS, CODE_FAREWELL, () => this.process.end(why));
   }
 }
