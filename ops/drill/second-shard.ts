@@ -4,7 +4,6 @@ import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import { MOVE_STEPS, type MoveReport } from '../move-instrument.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
 import { RoutingClient } from '../routing-client.ts';
-import { Random } from '../simulate/random.ts';
 import { VenueClient } from '../venue-client.ts';
 import type { DrillRound } from './drill-round.ts';
 import { checkMoves, type MoveCheck } from './move-check.ts';

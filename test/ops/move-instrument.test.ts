@@ -8,7 +8,6 @@ import { checkMoves, playJournal, queueOf } from '../../ops/drill/move-check.ts'
 import { RoutedTrader, type ToldCommand } from '../../ops/drill/routed-trader.ts';
 import { MOVE_STEPS, type MoveOptions, type MoveReport, moveInstrument } from '../../ops/move-instrument.ts';
 import type { RoutedAnswer, RoutingClient } from '../../ops/routing-client.ts';
-import { Random } from '../../ops/simulate/random.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
 import { recordsOf, send, TwoShards } from './two-shards.ts';
