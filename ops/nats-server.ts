@@ -9,6 +9,9 @@ import { EnvironmentFault } from './exit-codes.ts';
 const FOLDERS = ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
 const START_MS_MAX = 10_000;
 const STOP_MS_MAX = 5_000;
+/** With several servers to choose from, a silent one is left soon. */
+const PING_MS = 500;
+const PINGS_UNANSWERED_MAX = 2;
 
 /** Path of nats-server, or undefined. */
 export function findNatsServer(): string | undefined {
@@ -126,9 +129,12 @@ export function freePort(): Promise<number> {
 export function natsConnectionOptions(urls: string): NodeConnectionOptions {
   const parsed = urls.split(',').map((url) => new URL(url.includes('://') ? url.trim() : `nats://${url.trim()}`));
   const all = parsed.map(({ hostname, port }) => `${hostname}:${port === '' ? 4222 : port}`);
-  const servers = all.length === 1 ? (all[0] as string) : all;
+  const one = { servers: all[0] ?? '' };
+  // The first one is this host's own; a server that is cut off without a word is noticed by what it does not answer.
+  const several = { servers: all, noRandomize: true, pingInterval: PING_MS, maxPingOut: PINGS_UNANSWERED_MAX };
+  const place = all.length === 1 ? one : several;
   const { username = '', password = '' } = parsed[0] ?? {};
-  if (username === '') return { servers };
-  if (password === '') return { servers, token: decodeURIComponent(username) };
-  return { servers, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
+  if (username === '') return place;
+  if (password === '') return { ...place, token: decodeURIComponent(username) };
+  return { ...place, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
 }

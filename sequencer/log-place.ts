@@ -23,7 +23,7 @@ export type LogPlace =
   | { readonly kind: 'forked'; readonly block: number; readonly text: string };
 
 /** Blocks that a primary publishes before their acknowledgements, at most, in this version and others. */
-export const LOG_IN_FLIGHT_BLOCKS_MAX = 64;
+export const LOG_IN_FLIGHT_BLOCKS_MAX = 32;
 /**
  * What is out of turn in the log is within the window of publishes of its place. A reader that begins so many blocks before
  * the end of its journal meets nothing out of turn that it would take for a new block.
@@ -60,30 +60,15 @@ export async function findPlace(log: ReplicatedLog, copy: ChainCopy): Promise<Lo
   const wanted = copy.lastBlock - MARGIN_BLOCKS;
   if (first.block.block > wanted) return { kind: 'behind', through: first.block.block + 2 * MARGIN_BLOCKS };
   const found = await search.lastAtMost(wanted, first);
-  if (found.block.block < copy.firstBlock) return { kind: 'forked', ...tooFewKept(copy, found) };
-  const differs = differenceOf(copy, found);
-  if (differs !== undefined)
-    return { kind: 'forked', ...((await search.firstDifference(copy, first, found)) ?? differs) };
+  const same = (await search.sameFrom(found.slot, copy)) ?? (await search.lastSame(first, found, copy));
+  if (same === undefined) {
+    const text = `block ${first.block.block} of the log, and those after it, are not in the journal`;
+    return { kind: 'forked', block: first.block.block, text };
+  }
   const { genesis } = epochs;
   return {
     kind: 'from',
-    from: { slot: found.slot, epoch: epochs.at(found.slot), genesis, last: pointOf(found.block) },
-  };
-}
-
-function tooFewKept(copy: ChainCopy, { block }: Probe): { block: number; text: string } {
-  const text = `the journal keeps blocks from ${copy.firstBlock} on only, and block ${block.block} is needed to compare it with the log`;
-  return { block: copy.firstBlock, text };
-}
-
-/** How the journal's block differs from one of the log; undefined if it is the same. */
-function differenceOf(copy: ChainCopy, { block }: Probe): { block: number; text: string } | undefined {
-  const own = copy.read(block.block);
-  if (own?.hash.equals(block.hash) === true) return undefined;
-  const is = own === undefined ? 'is missing' : `has hash ${own.hash.toString('hex')}`;
-  return {
-    block: block.block,
-    text: `block ${block.block} ${is} in the journal, and ${block.hash.toString('hex')} in the log`,
+    from: { slot: same.slot, epoch: epochs.at(same.slot), genesis, last: pointOf(same.block) },
   };
 }
 
@@ -131,23 +116,28 @@ class Search {
   }
 
   /** The last place, give or take what is out of turn, whose block has at most this number; `first` has. */
-  async lastAtMost(wanted: number, first: Probe): Promise<Probe> {
+  lastAtMost(wanted: number, first: Probe): Promise<Probe> {
     return this.#bisect(first, (probe) => probe.block.block <= wanted);
   }
 
-  /** Where the journal begins to differ from the log, which it does at `last`; undefined if it does already at `first`. */
-  async firstDifference(
-    copy: ChainCopy,
-    first: Probe,
-    last: Probe,
-  ): Promise<{ block: number; text: string } | undefined> {
-    if (differenceOf(copy, first) !== undefined) return differenceOf(copy, first);
-    const same = await this.#bisect(
-      first,
-      (probe) => probe.slot < last.slot && differenceOf(copy, probe) === undefined,
-    );
-    const next = await this.at(same.slot + 1);
-    return next === undefined ? undefined : differenceOf(copy, next);
+  /**
+   * The first place from a slot on whose block is the journal's, too. The log may hold blocks of the epoch in force that nobody
+   * accepted, because the primary was passed before the ones between came; so one that differs says nothing by itself.
+   */
+  async sameFrom(slot: number, copy: ChainCopy): Promise<Probe | undefined> {
+    let probe = await this.at(slot);
+    for (let looks = 0; probe !== undefined && looks < MARGIN_BLOCKS; looks++) {
+      if (isSame(copy, probe)) return probe;
+      probe = await this.at(probe.slot + 1);
+    }
+    return undefined;
+  }
+
+  /** A late place before `end` whose block is the journal's. Where the two part, the one who reads on from there finds. */
+  async lastSame(first: Probe, end: Probe, copy: ChainCopy): Promise<Probe | undefined> {
+    const same = await this.sameFrom(first.slot, copy);
+    if (same === undefined || same.slot > end.slot) return undefined;
+    return this.#bisect(same, (probe) => probe.slot <= end.slot && isSame(copy, probe));
   }
 
   async #bisect(first: Probe, isBefore: (probe: Probe) => boolean): Promise<Probe> {
@@ -164,4 +154,10 @@ class Search {
     }
     return found;
   }
+}
+
+/** Whether the journal holds the same block, far enough before its end. */
+function isSame(copy: ChainCopy, { block }: Probe): boolean {
+  if (block.block < copy.firstBlock || block.block > copy.lastBlock - LOG_IN_FLIGHT_BLOCKS_MAX) return false;
+  return copy.read(block.block)?.hash.equals(block.hash) === true;
 }

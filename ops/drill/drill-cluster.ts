@@ -59,6 +59,8 @@ export interface Opening {
 
 const ORDERS_MAX = 65_536;
 const SNAPSHOT_EVERY = 50_000;
+/** A process that has ended by itself so often will not come back. */
+const RESTARTS_MAX = 3;
 const STRENGTH_MS_MAX = 60_000;
 const PRIMARY_MS_MAX = 60_000;
 const LOOK_MS = 5;
@@ -74,6 +76,8 @@ export class DrillCluster {
   #clientLink: TcpLink | undefined;
   #started = 0;
   #primaryEpoch = 0;
+  /** When processes said that they take over. */
+  readonly #takingOver = new WeakMap<VeritapeProcess, number>();
 
   /** Resolves when a primary serves and every standby is warm. */
   static async start(options: ClusterOptions): Promise<DrillCluster> {
@@ -160,8 +164,16 @@ export class DrillCluster {
 
   /** Starts again whatever has ended, and resolves when one process serves and all others are warm. */
   async full(): Promise<void> {
+    const restarts = new Map<Member, number>();
     const isFull = (): boolean => {
-      for (const member of this.members) if (member.role === 'ended') this.restart(member);
+      for (const member of this.members) {
+        if (member.role !== 'ended') continue;
+        const times = (restarts.get(member) ?? 0) + 1;
+        if (times > RESTARTS_MAX)
+          throw new Error(`${member.name} does not come back: ${lastLineOf(member.ending?.said ?? '')}`);
+        restarts.set(member, times);
+        this.restart(member);
+      }
       const serving = this.members.filter(({ role }) => role === 'primary').length;
       return serving === 1 && this.standbys.length === this.members.length - 1;
     };
@@ -186,6 +198,26 @@ export class DrillCluster {
   /** Which host a member is on: the number of its NATS server. */
   hostOf(member: Member): number {
     return this.members.indexOf(member);
+  }
+
+  /** Parts a host from the others: its NATS server and its process, so that these hear each other alone. */
+  partHost(host: number): void {
+    this.natsCluster.part(host);
+    for (const link of this.#linksBetweenHosts(host)) link.hold('there', 'back');
+    this.leadClientsAway([host]);
+  }
+
+  mendHost(host: number): void {
+    this.natsCluster.mend(host);
+    for (const link of this.#linksBetweenHosts(host)) link.mend();
+  }
+
+  /** Of its process to the other servers, and of the other processes to its server. */
+  #linksBetweenHosts(host: number): TcpLink[] {
+    const count = this.members.length;
+    return this.members.flatMap(({ links }, own) =>
+      links.filter((_, place) => own !== (own + place) % count && [own, (own + place) % count].includes(host)),
+    );
   }
 
   /** Clients that know several NATS servers leave these for another one, if they are there. */
@@ -278,8 +310,6 @@ export class DrillCluster {
     return process;
   }
 
-  readonly #takingOver = new Map<VeritapeProcess, number>();
-
   #hear(process: VeritapeProcess, line: LogLine): void {
     const member = this.members.find((one) => one.process === process);
     const name = member?.name ?? 'a';
@@ -323,7 +353,7 @@ export class DrillCluster {
     member.role = 'ended';
     member.ending = ending;
     const { code, signal, said } = ending;
-    const how = signal === null ? `ended with code ${code}${code === 0 ? '' : `: ${lastLineOf(said)}`}` : `is ended`;
+    const how = signal === null ? `ended with code ${code}${code === 0 ? '' : `: ${lastLineOf(said)}`}` : 'is ended';
     this.#options.onEvent('note', `${member.name} ${how}`);
     const closing = ending.result as { sequence?: unknown; stateHashes?: unknown } | undefined;
     if (typeof closing?.sequence === 'number' && Array.isArray(closing.stateHashes))

@@ -106,8 +106,11 @@ export class ScenarioReport {
       reordered: most('reordered'),
       contradicted: most('contradicted'),
     };
-    for (const checker of checkers.filter(({ sequence }) => sequence === longest.sequence))
-      for (const text of checker.findings) this.find(text);
+    for (const { directory, sequence, findings } of checkers) {
+      const isWhole = sequence === longest.sequence;
+      for (const text of findings)
+        if (isWhole || !text.startsWith('lost')) this.find(checkers.length > 1 ? `${text} (${directory})` : text);
+    }
     const { lost, duplicated, reordered, contradicted } = this.#check;
     if (lost + duplicated + reordered + contradicted > 0) this.broken('what clients were told is not what is there');
   }

@@ -113,7 +113,7 @@ export class ClusterProcess extends VenueProcess {
     const next = this.#inbox.shift();
     if (next === undefined) return -STEP_MICROS * 20;
     if (this.#state === 'leading') return 1;
-    const fed = this.#around.parts.chainFollower(this.#follower).feed(next.slot, next.message);
+    const fed = this.#follower.feed(next.slot, next.message);
     if (fed.kind === 'block') this.#append(fed.block);
     else if (fed.kind === 'epoch') this.#takeRecord(fed);
     else if (fed.why === 'fork' || fed.why === 'unannounced' || fed.why === 'unreadable' || fed.why === 'damaged')

@@ -83,9 +83,9 @@ export class Disk {
     this.watch = watch;
   }
 
-  /** The disk as a process sees it. */
-  store(process: Process, faults: FaultStream): DiskStore {
-    return new DiskStore(this, process, faults);
+  /** The disk as a process sees it; with `unflushed`, readers see also what a living writer has not flushed. */
+  store(process: Process, faults: FaultStream, unflushed = false): DiskStore {
+    return new DiskStore(this, process, faults, unflushed);
   }
 
   /** Nothing of what is committed there can be lost any more. */
@@ -189,8 +189,10 @@ export class DiskStore implements SegmentStore {
   readonly disk: Disk;
   readonly process: Process;
   readonly faults: FaultStream;
+  readonly unflushed: boolean;
 
-  constructor(disk: Disk, process: Process, faults: FaultStream) {
+  constructor(disk: Disk, process: Process, faults: FaultStream, unflushed: boolean) {
+    this.unflushed = unflushed;
     this.disk = disk;
     this.process = process;
     this.faults = faults;
@@ -371,7 +373,7 @@ class SegmentOnDisk implements StoredSegment {
 
   /** Transactions whose flush is under way in another process that is alive: segment-folder.ts. */
   #hidden(): readonly Undo[] {
-    if (!this.#flushedOnly || this.#store.disk.segments.has(this.segment + 1)) return [];
+    if (!this.#flushedOnly || this.#store.unflushed || this.#store.disk.segments.has(this.segment + 1)) return [];
     const { process, disk } = this.#store;
     const { holder } = disk;
     if (holder === undefined || !holder.alive || holder === process) return [];

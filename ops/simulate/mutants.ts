@@ -5,9 +5,10 @@ import type { SegmentEntries, SegmentStore } from '../../journal/segment-store.t
 import { KEY } from '../../journal/segments.ts';
 import type { Matcher } from '../../replicas/matcher.ts';
 import type { BlockWriter } from '../../sequencer/journaling.ts';
+import type { LogPrimary } from '../../sequencer/log-primary.ts';
 import { Bells, type PipelineMemory, STATUS } from '../../sequencer/pipeline.ts';
 import { type DiskStore, isCrash } from './disk.ts';
-import { type Parts, PRODUCT } from './parts.ts';
+import { type Parts, PRODUCT, type PrimaryPart } from './parts.ts';
 import type { ProfileName } from './profiles.ts';
 
 /** A fault planted at a seam of the product, to show that the simulator finds it. */
@@ -113,6 +114,42 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     profile: 'bad-network',
     seedsMax: 20,
     parts: { windowTimes: 4 },
+  },
+  'append-before-the-log': {
+    summary: 'a primary of a cluster counts a block as replicated when it is on its way',
+    profile: 'cluster',
+    seedsMax: 10,
+    parts: { logPrimary: (primary) => primaryWith(primary, (part) => ({ replicated: () => part.offered })) },
+  },
+  'acknowledgements-without-prefix': {
+    summary: 'a primary of a cluster takes an acknowledgement for one of all blocks before',
+    profile: 'cluster',
+    seedsMax: 20,
+    parts: { logPrimary: (primary) => primaryWith(primary, (part) => ({ replicated: () => part.acknowledged })) },
+  },
+  'no-answer-is-a-yes': {
+    summary: 'a primary of a cluster takes a publish without an answer for stored',
+    profile: 'cluster',
+    seedsMax: 20,
+    parts: {
+      logPrimary: (primary) =>
+        primaryWith(primary, (part) => ({ unknown: (id: number) => primary.stored(id, part.expected(id)) })),
+    },
+  },
+  'rejections-ignored': {
+    summary: 'a primary of a cluster takes a rejected publish for stored',
+    profile: 'cluster',
+    seedsMax: 20,
+    parts: {
+      logPrimary: (primary) =>
+        primaryWith(primary, (part) => ({ rejected: (id: number) => primary.stored(id, part.expected(id)) })),
+    },
+  },
+  'leads-unread': {
+    summary: 'a candidate leads when its record is stored, without having read the log up to there',
+    profile: 'cluster',
+    seedsMax: 20,
+    parts: { leadsAtOnce: true },
   },
   'unchecked-read': {
     summary: 'readers take blocks as they find them',
@@ -237,6 +274,67 @@ function withWords(matcher: Matcher, word: number, change: (value: number) => nu
       for (let each = word; each < own.length; each += COMMAND_WORDS) own[each] = change(own[each] as number);
       matcher.applyMany(own, 0, count);
     },
+  };
+}
+
+/** What a primary's part in the log that is not the product's knows. */
+interface PrimaryTold {
+  /** The last block offered, and the last one of which any publish was acknowledged. */
+  readonly offered: number;
+  readonly acknowledged: number;
+  /** The slot that a publish was meant for. */
+  expected(id: number): number;
+}
+
+/** A primary's part of which some is other than the product's. */
+function primaryWith(
+  primary: LogPrimary,
+  other: (told: PrimaryTold) => {
+    replicated?: () => number;
+    rejected?: (id: number) => void;
+    unknown?: (id: number) => void;
+  },
+): PrimaryPart {
+  const publishes = new Map<number, { readonly block: number; readonly slot: number }>();
+  let offered = primary.replicated;
+  let acknowledged = primary.replicated;
+  const own = other({
+    get offered() {
+      return offered;
+    },
+    get acknowledged() {
+      return Math.max(acknowledged, primary.replicated);
+    },
+    expected: (id) => publishes.get(id)?.slot ?? 0,
+  });
+  return {
+    get state() {
+      return primary.state;
+    },
+    get replicated() {
+      return own.replicated?.() ?? primary.replicated;
+    },
+    get readFrom() {
+      return primary.readFrom;
+    },
+    offer: (block, bytes) => {
+      offered = block;
+      primary.offer(block, bytes);
+    },
+    next: () => {
+      const publish = primary.next();
+      if (publish !== undefined) publishes.set(publish.id, { block: publish.block, slot: publish.lastSlot + 1 });
+      return publish;
+    },
+    stored: (id, slot) => {
+      acknowledged = Math.max(acknowledged, publishes.get(id)?.block ?? 0);
+      primary.stored(id, slot);
+    },
+    rejected: (id) => (own.rejected === undefined ? primary.rejected(id) : own.rejected(id)),
+    unknown: (id) => (own.unknown === undefined ? primary.unknown(id) : own.unknown(id)),
+    suspect: () => primary.suspect(),
+    read: (slot, message) => primary.read(slot, message),
+    readTo: (lastSlot) => primary.readTo(lastSlot),
   };
 }
 

@@ -1,7 +1,6 @@
 import type { BlockView } from '../../journal/block.ts';
 import type { SegmentStore } from '../../journal/segment-store.ts';
 import type { Matcher } from '../../replicas/matcher.ts';
-import type { ChainFollower } from '../../sequencer/chain-follower.ts';
 import type { AckPolicy } from '../../sequencer/command-port.ts';
 import type { BlockWriter } from '../../sequencer/journaling.ts';
 import type { LogPrimary } from '../../sequencer/log-primary.ts';
@@ -38,8 +37,6 @@ export interface Parts {
   readonly windowTimes: number;
   /** A primary's part in the replicated log. */
   readonly logPrimary: (primary: LogPrimary) => PrimaryPart;
-  /** The rule by which a node reads the log. */
-  readonly chainFollower: (follower: ChainFollower) => Pick<ChainFollower, 'feed'>;
   /** Whether a candidate leads as soon as its record is stored, without having read the log up to there. */
   readonly leadsAtOnce: boolean;
 }
@@ -74,6 +71,5 @@ export const PRODUCT: Parts = {
   repliesMatched: true,
   windowTimes: 1,
   logPrimary: (primary) => primary,
-  chainFollower: (follower) => follower,
   leadsAtOnce: false,
 };

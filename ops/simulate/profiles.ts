@@ -1,6 +1,6 @@
 import type { Profile } from './world.ts';
 
-const MESSAGES = { drop: 5_000, duplicate: 5_000, delay: 5_000, reorder: 5_000 } as const;
+const MESSAGES = { drop: 20_000, duplicate: 20_000, delay: 20_000, reorder: 20_000 } as const;
 const WRITES = { 'crash-in-write': 500, 'slow-flush': 2_000, 'write-error': 200, 'disk-full': 200 } as const;
 
 /** What `veritape simulate` runs, by name; without a name, all of them in turn. */

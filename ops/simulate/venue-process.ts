@@ -106,7 +106,7 @@ export class VenueProcess {
     const { traits } = around;
     this.around = around;
     this.process = around.process;
-    this.store = around.disk.store(around.process, around.faults);
+    this.store = around.disk.store(around.process, around.faults, true);
     this.memory = allocatePipeline(1, traits.replicas, 0, 0, traits.rings);
     this.#status = new Int32Array(this.memory.status);
     this.bells = new Bells(this.memory);

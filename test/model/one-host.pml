@@ -5,15 +5,15 @@
  * served, fenced or killed. Every order of steps is tried, so a life may also sleep anywhere for any time and wake up
  * fenced. No clock and no lease appears: when a standby takes over is left to chance, which is every lease there can be.
  *
- * Bounds: LIVES lives, each of which appends up to LIFE_BLOCKS blocks; SEGMENTS segments of up to SEGMENT_BLOCKS blocks, given
- * up for the next at any time from the first block on; every life may be killed at any step; LOSSES losses of power.
+ * Bounds: LIVES lives, each of which appends up to LIFE_BLOCKS blocks; SEGMENTS segments of up to SEGMENT_BLOCKS blocks,
+ * given up for the next at any time from the first block on; every life may be killed at any step; LOSSES losses of power.
  *
  * A transaction is two steps, the commit that others see and the flush. It holds LMDB's lock on the segment until the
  * flush; a kill gives the lock back. What was committed and not flushed when a writer was killed or the power was lost is
  * on disk or is not. A segment's name is in the folder before the folder is flushed, and then a loss of power may take it.
  *
- * The rules are numbered as in docs/protocol.md. Defining one of BREAK_... leaves a rule out; spin must then find a run
- * that breaks a property.
+ * Rules and properties are numbered as in docs/protocol.md. Defining one of BREAK_... leaves a rule out; a run must then
+ * break a property.
  */
 #ifndef LIVES
 #define LIVES 4
@@ -23,9 +23,6 @@
 #endif
 #ifndef LOSSES
 #define LOSSES 1
-#endif
-#ifndef NOP6
-#define NOP6 0
 #endif
 #define SEGMENTS 2
 #define SEGMENT_BLOCKS 2
@@ -348,6 +345,8 @@ active [LIVES] proctype life() {
         :: else
         fi;
         d_step {
+          /* Property 5: nothing of a life that was passed enters the chain. */
+          assert(epoch[segment] == mine);
           block[segment * SEGMENT_BLOCKS + count[segment]] = me + 1;
           count[segment] = count[segment] + 1;
           lock[segment] = me + 1;
@@ -460,5 +459,5 @@ end:
  */
 active proctype finale() {
   allEnded;
-  assert(NOP6 || status[highestLife] == served || status[highestLife] == killed)
+  assert(status[highestLife] == served || status[highestLife] == killed)
 }

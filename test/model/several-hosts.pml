@@ -1,14 +1,17 @@
 /*
- * Several hosts, one replicated log: candidates, primaries and readers, as docs/protocol.md tells them.
+ * Several hosts, one replicated log: candidates, primaries and readers, by rules 6 to 10 of docs/protocol.md.
  *
- * Of the log this trusts only that it is one sequence of slots that nothing is taken out of, and that a PubAck names the
- * slot. A publish may be stored at any later time, long after its publisher ended; PubAcks may come late or never, in any
- * order; and the log may store a publish whose expected last sequence is not the last one (LOG_CHECKS 0), as if it had no
- * such check. A life is one run of a process: a candidacy and what comes of it. It may stop at any step and for any
- * time; a later life of its host begins with its journal and nothing else.
+ * Of the log this trusts only that it is one sequence of slots of which nothing is taken away, and that a PubAck names the
+ * slot. A publish may be stored at any later time, long after its publisher gave it up or ended; PubAcks may come late or
+ * never, in any order; and with LOG_CHECKS 0 the log may store a publish although its expected last slot is not the last
+ * one, as if it had no such check. A life is one run of a process: a candidacy and what comes of it. It may stop at any step
+ * and for any time; a later life of its host begins with its journal and nothing else.
  *
- * Bounds: LIVES lives, the last of them on the first host again; each publishes up to LIFE_BLOCKS blocks, IN_FLIGHT of them at a time, and
- * asks again for REPEATS of them. A candidate may have read any beginning of the log when it chooses its epoch.
+ * Bounds: LIVES lives, the first HOSTS of them on hosts of their own, the others in their places; each has up to
+ * LIFE_BLOCKS blocks, IN_FLIGHT of them published at a time; all together begin to publish anew REPEATS times at most (0 or
+ * 1 with LOG_CHECKS 1), and who would have to after that stops. A candidate may have read any beginning of the log when it chooses its epoch.
+ *
+ * Defining one of BREAK_... leaves a rule out; a run must then break a property.
  */
 #ifndef LIVES
 #define LIVES 3
@@ -31,9 +34,9 @@
 #define MESSAGES (LIVES * LIFE_BLOCKS)
 #define message(who, which) ((who) * LIFE_BLOCKS + (which) - 1)
 #define BLOCKS MESSAGES
-#define SLOTS (LIVES * (1 + LIFE_BLOCKS + REPEATS))
+#define SLOTS (LIVES * (1 + LIFE_BLOCKS) + REPEATS * IN_FLIGHT)
 
-/* What is in a slot: the life, and which of its messages; 0 is its epoch record. Slots are counted from 1. */
+/* What is in a slot: the life, and which of its blocks; 0 is its epoch record. Slots are counted from 1. */
 #define content(who, which) (1 + (who) * (LIFE_BLOCKS + 1) + (which))
 #define publisherOf(slot) ((log[slot] - 1) / (LIFE_BLOCKS + 1))
 #define messageOf(slot) ((log[slot] - 1) % (LIFE_BLOCKS + 1))
@@ -43,9 +46,11 @@ byte lastSlot;
 #define UNBORN 0
 #define CANDIDATE 1
 #define LEADING 2
-#define FENCED 3
-#define RETIRED 4
-#define STOPPED 5
+#define SETTLING 3
+#define FENCED 4
+#define RETIRED 5
+#define STOPPED 6
+#define leads(who) (phase[who] == LEADING || phase[who] == SETTLING)
 byte phase[LIVES];
 byte epoch[LIVES]; /* of the record and the envelopes of a life */
 bool recordSent[LIVES];
@@ -55,16 +60,23 @@ byte seen[LIVES]; /* the last slot when the record was sent */
 #endif
 byte base[LIVES]; /* number of the block that the life continues from */
 byte baseBlock[LIVES]; /* that block */
-byte sent[LIVES], confirmed[LIVES], repeated[LIVES];
+byte known[LIVES]; /* the last slot of which the life knows what is in it */
+byte confirmed[LIVES], published[LIVES];
+byte repeats;
+/* Where its blocks belong: each behind the one before, from the known slot on. */
+#define slotOf(who, which) (known[who] - confirmed[who] + (which))
 
-/* Of each block of each life: copies under way to the log, the slot in a PubAck under way, a rejection under way. */
-byte copies[MESSAGES], pubAck[MESSAGES];
+/* Of each block of each life: whether it is under way, the slot in a PubAck under way, a rejection under way, and copies under
+ * way that were given up. */
+bool underWay[MESSAGES];
+byte pubAck[MESSAGES];
 bool rejected[MESSAGES];
+byte givenUp[MESSAGES];
 
 byte chainInLog; /* blocks that a reader of all of it accepts */
 byte journal[HOSTS]; /* blocks */
 byte acked[BLOCKS + 1]; /* what clients were told of, by number */
-byte acknowledging[LIVES + 1]; /* under an epoch */
+byte acknowledging[LIVES + 1]; /* the life, + 1, under an epoch */
 
 /* What a reader makes of the first slots of the log. */
 hidden byte chain[SLOTS + 1];
@@ -106,7 +118,9 @@ inline read(upTo) {
       fi
     fi
   }
-  who = 0
+  i = 0;
+  who = 0;
+  what = 0
 }
 
 /* Property 1: every reader has what was acknowledged, in its place. */
@@ -117,14 +131,14 @@ inline checkAcknowledged() {
   j = 0
 }
 
-/* Property 5: what a primary builds on is all there is before its own blocks, as long as its epoch is in force. */
+/* Property 5: behind an epoch record that counts, nothing of a lower epoch enters the chain. */
 inline checkFenced() {
   if
-  :: inForce > 0 && phase[inForceLife] == LEADING ->
+  :: inForce > 0 && leads(inForceLife) ->
     for (j : base[inForceLife] + 1 .. chainLength) {
       assert(chain[j] == content(inForceLife, j - base[inForceLife]))
     }
-    assert(chainLength >= base[inForceLife]);
+    assert(chainLength >= base[inForceLife])
   :: else
   fi;
   j = 0
@@ -141,7 +155,7 @@ inline store(bytes) {
   checkFenced()
 }
 
-/* A block of this life is stored where it belongs: into the journal, then to the clients. */
+/* A block of this life is in the log: it goes into the journal, then clients are told. */
 inline confirm(which) {
   read(lastSlot);
   /* Property 3: a journal is a beginning of the chain. */
@@ -150,27 +164,28 @@ inline confirm(which) {
   journal[me % HOSTS] = j;
   acked[j] = content(me, which);
   checkAcknowledged();
-  /* Later primaries have it, too. */
+  /* Property 1: later primaries have it, too. */
   for (j : 0 .. LIVES - 1) {
-    assert(phase[j] != LEADING || epoch[j] <= epoch[me] || base[j] >= base[me] + which)
+    assert(!leads(j) || epoch[j] <= epoch[me] || base[j] >= base[me] + which)
   }
+  j = 0;
   /* Property 4: one primary acknowledges under an epoch. */
   assert(acknowledging[epoch[me]] == 0 || acknowledging[epoch[me]] == me + 1);
-  acknowledging[epoch[me]] = me + 1;
-  j = 0
+  acknowledging[epoch[me]] = me + 1
 }
 
-/* Any other answer, or none: the slot itself tells. */
-inline lookUp() {
-  if
-  :: recordSlot[me] + k > lastSlot -> copies[message(me, k)]++
-#ifndef BREAK_TAKEN_SLOT_IS_OURS
-  :: recordSlot[me] + k <= lastSlot && log[recordSlot[me] + k] != content(me, k) -> phase[me] = FENCED
-#endif
-  :: else ->
-    confirmed[me] = k;
-    confirm(k)
-  fi
+/* Something is not as expected: every publish that has no answer is given up, and the log is to be read. */
+inline settle() {
+  phase[me] = (repeats < REPEATS -> SETTLING : STOPPED);
+  repeats = (repeats < REPEATS -> repeats + 1 : REPEATS);
+  for (j : confirmed[me] + 1 .. confirmed[me] + published[me]) {
+    givenUp[message(me, j)] = givenUp[message(me, j)] + underWay[message(me, j)];
+    underWay[message(me, j)] = false;
+    pubAck[message(me, j)] = 0;
+    rejected[message(me, j)] = false
+  }
+  j = 0;
+  published[me] = 0
 }
 
 active [LIVES] proctype life() {
@@ -178,7 +193,7 @@ active [LIVES] proctype life() {
   byte k;
 end:
   do
-  /* Rule 5: a candidacy. */
+  /* Rule 8: a candidacy. Lives are alike, so they begin in order. */
   :: atomic {
       phase[me] == UNBORN && (me == 0 || phase[me - 1] != UNBORN);
       if
@@ -206,7 +221,7 @@ end:
       }
 #endif
 #ifdef BREAK_LEASE_TRUSTED
-      recordSlot[me] = lastSlot;
+      known[me] = lastSlot;
       phase[me] = LEADING
 #else
       recordSent[me] = true;
@@ -216,7 +231,7 @@ end:
       ; seen[me] = lastSlot
 #endif
     }
-  /* Its record's PubAck: it reads the log up to there, and leads if it is the first with its epoch and no higher one was. */
+  /* It reads the log up to its record, and leads if that counts. */
   :: d_step {
       phase[me] == CANDIDATE && recordSlot[me] != 0;
       read(recordSlot[me]);
@@ -227,13 +242,15 @@ end:
       :: inForce == epoch[me] && inForceLife == me && journal[me % HOSTS] <= chainLength ->
 #endif
         phase[me] = LEADING;
+        known[me] = recordSlot[me];
 #ifndef BREAK_READ_BEFORE_RECORD
         base[me] = chainLength;
         baseBlock[me] = chain[chainLength];
 #endif
         /* Property 1: it has what primaries before it acknowledged. */
         for (j : 1 .. BLOCKS) {
-          assert(acked[j] == 0 || epoch[(acked[j] - 1) / (LIFE_BLOCKS + 1)] > epoch[me] || (j <= base[me] && chain[j] == acked[j]))
+          assert(acked[j] == 0 || epoch[(acked[j] - 1) / (LIFE_BLOCKS + 1)] > epoch[me] ||
+            (j <= base[me] && chain[j] == acked[j]))
         }
         j = 0;
         journal[me % HOSTS] = chainLength
@@ -244,54 +261,77 @@ end:
         phase[me] = RETIRED
       fi
     }
-  /* Rule 8: whoever does not lead follows. */
+  /* Rule 10: whoever does not lead follows. */
   :: d_step {
       (phase[me] == CANDIDATE || phase[me] == RETIRED || phase[me] == FENCED) && journal[me % HOSTS] < chainInLog;
       journal[me % HOSTS] = chainInLog
     }
   :: d_step {
-      phase[me] == LEADING && sent[me] < LIFE_BLOCKS && sent[me] - confirmed[me] < IN_FLIGHT;
-      sent[me]++;
-      copies[message(me, sent[me])] = 1
+      phase[me] == LEADING && published[me] < IN_FLIGHT && confirmed[me] + published[me] < LIFE_BLOCKS;
+      published[me]++;
+      underWay[message(me, confirmed[me] + published[me])] = true
 #ifdef BREAK_JOURNAL_FIRST
-      ; journal[me % HOSTS] = base[me] + sent[me]
+      ; journal[me % HOSTS] = base[me] + confirmed[me] + published[me]
 #endif
     }
-  /* Rule 6: blocks are confirmed in order, each by the PubAck of the one slot where it belongs. */
+  /* Rule 9: a block counts when its slot is known, and what is in all before it from the record on. */
   :: d_step {
 #ifdef BREAK_OUT_OF_ORDER
-      phase[me] == LEADING && confirmed[me] < sent[me] && pubAck[message(me, sent[me])] != 0;
-      k = sent[me];
+      phase[me] == LEADING && published[me] > 0 && pubAck[message(me, confirmed[me] + published[me])] != 0;
+      k = confirmed[me] + published[me];
 #else
-      phase[me] == LEADING && confirmed[me] < sent[me] && pubAck[message(me, confirmed[me] + 1)] != 0;
+      phase[me] == LEADING && published[me] > 0 && pubAck[message(me, confirmed[me] + 1)] != 0;
       k = confirmed[me] + 1;
 #endif
       if
 #ifndef BREAK_SLOT_NOT_CHECKED
-      :: pubAck[message(me, k)] != recordSlot[me] + k ->
-        pubAck[message(me, k)] = 0;
-        lookUp()
+      :: pubAck[message(me, k)] != slotOf(me, k) -> settle()
 #endif
       :: else ->
-        confirmed[me] = k;
-        confirm(k)
+        confirm(k);
+        published[me] = published[me] - (k - confirmed[me]);
+        known[me] = known[me] + (k - confirmed[me]);
+        confirmed[me] = k
       fi;
       k = 0
     }
   :: d_step {
-      phase[me] == LEADING && confirmed[me] < sent[me] && rejected[message(me, confirmed[me] + 1)];
-      k = confirmed[me] + 1;
-      rejected[message(me, k)] = false;
-      lookUp();
-      k = 0
+      phase[me] == LEADING && published[me] > 0 && rejected[message(me, confirmed[me] + 1)];
+      settle()
     }
   /* No answer came. */
   :: d_step {
-      phase[me] == LEADING && confirmed[me] < sent[me] && repeated[me] < REPEATS;
-      k = confirmed[me] + 1;
-      repeated[me]++;
-      lookUp();
-      k = 0
+      phase[me] == LEADING && published[me] > 0 && repeats < REPEATS;
+#ifdef BREAK_UNKNOWN_IS_STORED
+      repeats++;
+      published[me]--;
+      known[me]++;
+      confirmed[me]++;
+      confirm(confirmed[me])
+#else
+      settle()
+#endif
+    }
+  /* It reads to the end of the log: what is in the chain counts, the rest is published again, unless it was passed. */
+  :: d_step {
+      phase[me] == SETTLING;
+      read(lastSlot);
+      for (k : confirmed[me] + 1 .. LIFE_BLOCKS) {
+        if
+        :: base[me] + k <= chainLength && chain[base[me] + k] == content(me, k) ->
+          confirmed[me]++;
+          confirm(k)
+        :: else
+        fi
+      }
+      k = 0;
+      known[me] = lastSlot;
+      if
+#ifndef BREAK_FENCE_OVERLOOKED
+      :: inForceLife != me -> phase[me] = FENCED
+#endif
+      :: else -> phase[me] = LEADING
+      fi
     }
   od
 }
@@ -303,8 +343,8 @@ end:
   d_step {
     recordSent[me];
     recordSent[me] = false;
-    /* Property 6: a candidate is not kept out by a primary that goes on publishing. */
 #ifdef BREAK_RECORD_CONDITIONAL
+    /* Property 6: a candidate is not kept out by a primary that goes on publishing. */
     assert(lastSlot == seen[me]);
 #endif
     store(content(me, 0));
@@ -314,39 +354,43 @@ end:
 
 active [MESSAGES] proctype publishes() {
   byte me = _pid - 2 * LIVES;
+  byte publisher = me / LIFE_BLOCKS;
+  byte which = me % LIFE_BLOCKS + 1;
 end:
   do
-  :: atomic {
-      copies[me] > 0;
-      copies[me]--;
-      if
-      :: LOG_CHECKS == 0 || lastSlot == recordSlot[me / LIFE_BLOCKS] + me % LIFE_BLOCKS ->
-        d_step { store(content(me / LIFE_BLOCKS, me % LIFE_BLOCKS + 1)) }
-        if
-        :: pubAck[me] = lastSlot
-        :: pubAck[me] != 0
-        fi
-      :: lastSlot != recordSlot[me / LIFE_BLOCKS] + me % LIFE_BLOCKS -> rejected[me] = true
-      fi
+  :: d_step {
+      underWay[me] && (!LOG_CHECKS || lastSlot + 1 == slotOf(publisher, which));
+      underWay[me] = false;
+      store(content(publisher, which));
+      pubAck[me] = lastSlot
+    }
+  :: d_step {
+      underWay[me] && lastSlot + 1 != slotOf(publisher, which);
+      underWay[me] = false;
+      rejected[me] = true
+    }
+  /* Those that were given up were meant for the slots right behind the record. */
+  :: d_step {
+      givenUp[me] > 0 && (!LOG_CHECKS || lastSlot + 1 == recordSlot[publisher] + which);
+      givenUp[me]--;
+      store(content(publisher, which))
+    }
+  :: d_step {
+      givenUp[me] > 0 && lastSlot + 1 != recordSlot[publisher] + which;
+      givenUp[me]--
     }
   od
 }
 
 /*
- * Property 7: once nothing is under way any more, the primary in force has served, unless it was stopped or something else is where
- * one of its blocks belongs. As there is a bounded number of such things, one that tries again gets through.
+ * Property 6: when nothing is under way any more, the primary in force has served, unless it was stopped. What makes it
+ * publish anew is an answer that did not come, or a publish that was given up and took a slot; of those there is an end.
  */
 active proctype finale() {
-  bool disturbed;
 end:
   d_step {
     timeout;
     read(lastSlot);
-    i = recordSlot[inForceLife];
-    for (j : 1 .. LIFE_BLOCKS) {
-      disturbed = disturbed || (i + j <= lastSlot && log[i + j] != content(inForceLife, j))
-    }
-    j = 0;
-    assert(inForce == 0 || phase[inForceLife] == STOPPED || confirmed[inForceLife] == LIFE_BLOCKS || disturbed)
+    assert(inForce == 0 || phase[inForceLife] == STOPPED || confirmed[inForceLife] == LIFE_BLOCKS)
   }
 }

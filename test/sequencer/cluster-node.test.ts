@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
@@ -151,6 +152,25 @@ test('blocks that the log has lost and a journal still holds are published again
   const fresh = await start(join(folder, 'c'), 'c');
   await until(() => fresh.journal.lastBlock === 35);
   expectHeld(hashesIn(join(folder, 'c')), first.acknowledged);
+}, 60_000);
+
+test('a venue of one host becomes a cluster: the log begins behind its journal, and an empty node gets the rest from a peer', async () => {
+  const folder = temporaryFolder();
+  const writer = JournalWriter.open(join(folder, 'a'), SMALL);
+  for (let made = 0; made < 12; made++) appendBlock(writer, 2);
+  await writer.close();
+  cpSync(join(folder, 'a'), join(folder, 'b'), { recursive: true });
+  const both = [
+    await start(join(folder, 'a'), 'a', { peers: true }),
+    await start(join(folder, 'b'), 'b', { peers: true }),
+  ];
+  const first = await (await firstOf(...both)).leads();
+  const fresh = await start(join(folder, 'c'), 'c');
+  await first.write(3);
+  await until(() => [...both, fresh].every((node) => node.journal.lastBlock === 15));
+  const stored = (await first.log.nextBlock(1))?.message;
+  expect(stored).toMatchObject({ kind: 'block', bytes: new Uint8Array(first.journal.read(13)?.bytes ?? []) });
+  for (const name of ['b', 'c']) expect(hashesIn(join(folder, name))).toEqual(hashesIn(join(folder, 'a')));
 }, 60_000);
 
 test('nobody takes the place of a primary that is heard, and one that leaves in good order is not waited for', async () => {

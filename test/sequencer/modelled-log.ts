@@ -39,9 +39,10 @@ export function recordOf(epoch: number, node: string, end: ChainPoint, genesis =
   return { epoch, node, nonce: Buffer.alloc(16, `${node}${epoch}`), genesis, end };
 }
 
+const buffer = new BlockBuffer();
+
 /** A block that follows `last`, of two commands that say who made it. */
 export function blockAfter(last: ChainPoint, epoch: number, mark: number): BlockView {
-  const buffer = new BlockBuffer();
   const count = 2;
   for (let command = 0; command < count; command++)
     buffer.words[BLOCK_HEADER_WORDS + command * COMMAND_WORDS + 6] = mark;

@@ -209,7 +209,10 @@ class Node {
 
 /** Every reader accepts one chain, and it holds what was acknowledged. */
 function check(world: World): void {
-  const { blocks } = world.log.read();
+  const { blocks, fed } = world.log.read();
+  // A node takes these for a sign that its own journal is wrong.
+  const alarms = fed.filter((each) => each.kind === 'dropped' && ['fork', 'unannounced'].includes(each.why));
+  expect(alarms).toEqual([]);
   const accepted = new Map(blocks.map((block) => [block.block, block.hash.toString('hex')]));
   for (const [block, hash] of world.acknowledged) expect([block, accepted.get(block)]).toEqual([block, hash]);
 }

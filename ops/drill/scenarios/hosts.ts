@@ -112,16 +112,8 @@ export const hostScenarios: readonly Scenario[] = [
       partedAndFenced(
         round,
         'and its host are parted from the others',
-        (primary) => {
-          const host = round.cluster.hostOf(primary);
-          round.cluster.natsCluster.part(host);
-          for (const link of primary.links.slice(1)) link.hold('there', 'back');
-          round.cluster.leadClientsAway([host]);
-        },
-        (primary) => {
-          round.cluster.natsCluster.mend(round.cluster.hostOf(primary));
-          mend(primary);
-        },
+        (primary) => round.cluster.partHost(round.cluster.hostOf(primary)),
+        (primary) => round.cluster.mendHost(round.cluster.hostOf(primary)),
       ),
   },
   {

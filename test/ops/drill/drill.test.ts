@@ -13,6 +13,7 @@ const ROUNDS_MAX = 8;
 /** Long enough for a restart on a busy machine. */
 const PATIENCE_MS = 8_000;
 const SHORT_MS = 1_500;
+const LONG_MS = 30_000;
 const HELD = { lost: 0, duplicated: 0, reordered: 0, contradicted: 0 };
 
 const folders: string[] = [];
@@ -104,6 +105,19 @@ test('a venue that acknowledges what is not on disk yet loses it, and the drill 
   expect(report.check.lost).toBeGreaterThan(0);
   expect(report.findings.some((finding) => finding.startsWith('lost: '))).toBe(true);
   expect(existsSync(join(report.folder, 'venue'))).toBe(true);
+});
+
+test.each(['kill-primary', 'corrupt-last-block', 'cluster-kill-primary'])('%s holds', async (name) => {
+  const report = await drill(scenario(name), 1, LONG_MS);
+  expect(report).toMatchObject({ outcome: 'held', why: undefined, findings: [] });
+  expect(report.check).toMatchObject(HELD);
+  expect(report.takeOverMs?.samples).toBe(1);
+  const { processes, placement } = report.scenario;
+  expect(report.journals).toHaveLength(placement === 'hosts' ? processes : 1);
+  for (const { stateHash, statesCompared } of report.journals) {
+    expect(stateHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(statesCompared).toBeGreaterThan(0);
+  }
 });
 
 test('a drill whose means are missing says so, and did not hold', async () => {

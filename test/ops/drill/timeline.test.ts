@@ -118,6 +118,7 @@ test('a timeline without anything in it is a picture, too', () => {
 test('percentiles by nearest rank', () => {
   expect(spreadOf([])).toBeUndefined();
   expect(spreadOf([7.4])).toEqual({ samples: 1, p50: 7, p99: 7, max: 7 });
+  expect(spreadOf([3, 1, 2])).toEqual({ samples: 3, p50: 2, p99: 3, max: 3 });
   const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
   expect(spreadOf(hundred)).toEqual({ samples: 100, p50: 50, p99: 99, max: 100 });
 });
