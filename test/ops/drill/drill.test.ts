@@ -7,7 +7,7 @@ import { runScenario } from '../../../ops/drill/drill-run.ts';
 import type { Scenario } from '../../../ops/drill/scenario.ts';
 import { SCENARIOS } from '../../../ops/drill/scenarios.ts';
 import { endAllProcesses } from '../../../ops/drill/veritape-process.ts';
-import { veritape } from '../run-veritape.ts';
+import { ROOT, veritape } from '../run-veritape.ts';
 
 const ROUNDS_MAX = 8;
 /** Long enough for a restart on a busy machine. */
@@ -60,6 +60,8 @@ test('--list names every drill after its failure, with what it does and what is 
     expect(what?.length).toBeGreaterThan(20);
     expect(promise?.length).toBeGreaterThan(20);
   }
+  const document = readFileSync(join(ROOT, 'docs', 'drills.md'), 'utf8');
+  expect(SCENARIOS.filter(({ name }) => !document.includes(`\`${name}\``)).map(({ name }) => name)).toEqual([]);
   const text = veritape(['drill', '--list', '--scenario', 'kill-alone']).stdout;
   expect(text).toMatch(/^kill-alone\n {4}.*\n {4}promise: .*\n$/);
 });
