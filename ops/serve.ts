@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
@@ -23,6 +23,7 @@ import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { printResult } from './cli/result.ts';
+import { markFolder, refuseMarked } from './cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
@@ -275,7 +276,7 @@ async function serveInCluster(
   interruption: Interruption,
   log: Logger,
 ): Promise<void> {
-  mkdirSync(options.dir, { recursive: true });
+  markFolder(options.dir, cluster.node);
   const member = await ClusterMember.join(venueOptions, cluster).catch(pinningAsUsage);
   try {
     const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
@@ -359,6 +360,7 @@ function clusterOptionsOf(options: ServeOptions): ClusterOptions | undefined {
   if (cluster !== true) {
     for (const [field, value] of Object.entries({ node, 'log-replicas': logReplicas, 'log-bytes': logBytes }))
       if (value !== undefined) throw new UsageError(field, value, 'is of use only with --cluster');
+    refuseMarked(options.dir);
     if (ack === 'disk+replica') throw new UsageError('ack', ack, 'needs a replicated log: --cluster');
     return undefined;
   }
