@@ -155,6 +155,8 @@ class Drill {
       await Promise.race([load.stop(patienceMs), this.#stopped]);
     } finally {
       this.#report.takeRound(round);
+      // What happens from here on is not of this round.
+      this.#timeline = new AckTimeline();
     }
     await cluster.full();
     told('checks the journals');
