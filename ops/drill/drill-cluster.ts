@@ -154,9 +154,11 @@ export class DrillCluster {
     member.ending = undefined;
   }
 
-  /** Resolves when one process serves, with that process. */
+  /** Resolves when one process serves, with that process. Rejects if all have ended. */
   async served(waitMsMax = PRIMARY_MS_MAX): Promise<Member> {
-    await this.#until(() => this.members.some(({ role }) => role === 'primary'), waitMsMax, 'nobody serves');
+    const isDecided = (): boolean =>
+      this.members.some(({ role }) => role === 'primary') || this.members.every(({ role }) => role === 'ended');
+    await this.#until(isDecided, waitMsMax, 'nobody serves');
     return this.primary;
   }
 

@@ -127,6 +127,11 @@ test('a drill whose means are missing says so, and did not hold', async () => {
   expect(report).toMatchObject({ outcome: 'could not run', why: 'nobody may mount', rounds: [] });
 });
 
+test('a venue that does not begin to serve is a broken promise', async () => {
+  const report = await drill({ ...scenario('kill-alone'), serve: ['--shard', '-1'] }, 1, SHORT_MS);
+  expect(report).toMatchObject({ outcome: 'broken', why: expect.stringContaining('a is ended'), rounds: [] });
+});
+
 test('service that does not come back is a broken promise', async () => {
   const gone: Scenario = {
     ...scenario('kill-alone'),
