@@ -38,7 +38,7 @@ const AFTERWARDS_MS = 300;
 const SAME_END_MS_MAX = 30_000;
 const LOOK_MS = 20;
 
-/** Runs a scenario on a venue of its own, and says what came of it. Throws only what the caller has to know. */
+/** Runs a scenario on a venue of its own, and says what came of it. */
 export async function runScenario(scenario: Scenario, options: DrillOptions): Promise<ScenarioReport> {
   const folder = join(options.folder, scenario.name);
   mkdirSync(folder, { recursive: true });
@@ -48,8 +48,9 @@ export async function runScenario(scenario: Scenario, options: DrillOptions): Pr
     if (preparation.lacking !== undefined) report.couldNotRun(preparation.lacking);
     else await new Drill(scenario, options, preparation, folder, report).run();
   } catch (error) {
-    if (!(error instanceof EnvironmentFault)) throw error;
-    report.couldNotRun(error.message);
+    const why = error instanceof Error ? error.message : String(error);
+    if (error instanceof EnvironmentFault) report.couldNotRun(why);
+    else report.broken(why);
   } finally {
     preparation.undo?.();
   }
@@ -109,7 +110,13 @@ class Drill {
     });
     try {
       const { before } = this.#preparation;
-      const load = await DrillLoad.open({ nats: cluster.clientUrl, clients, commandsPerSecond, told: before?.told });
+      const load = await DrillLoad.open({
+        nats: cluster.clientUrl,
+        spread: cluster.hostClientUrls,
+        clients,
+        commandsPerSecond,
+        told: before?.told,
+      });
       this.#load = load;
       // Also of clients that do not come back.
       const absent = before?.told.filter((told) => !load.told.includes(told)) ?? [];
@@ -148,6 +155,8 @@ class Drill {
       await Promise.race([load.stop(patienceMs), this.#stopped]);
     } finally {
       this.#report.takeRound(round);
+      // What happens from here on is not of this round.
+      this.#timeline = new AckTimeline();
     }
     await cluster.full();
     told('checks the journals');
