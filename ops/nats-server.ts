@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, createWriteStream } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { EnvironmentFault } from './exit-codes.ts';
@@ -110,16 +110,31 @@ function listening(server: ChildProcess, port: number, isKept: boolean): Promise
 }
 
 /** A TCP port on loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
+  return withFreePorts(1, ([port = 0]) => Promise.resolve(port));
+}
+
+/** Keeps TCP ports of loopback from others while `use` is at work, which may listen elsewhere meanwhile; then they are free. */
+export async function withFreePorts<T>(count: number, use: (ports: readonly number[]) => Promise<T>): Promise<T> {
+  const probes = await Promise.all(Array.from({ length: count }, listenAnywhere));
+  try {
+    return await use(probes.map(portOf));
+  } finally {
+    await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))));
+  }
+}
+
+function listenAnywhere(): Promise<Server> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
+    probe.listen(0, '127.0.0.1', () => resolve(probe));
   });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /**

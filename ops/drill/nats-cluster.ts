@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { EnvironmentFault } from '../exit-codes.ts';
-import { freePort, type NatsServerStart, type OwnNatsServer, runNatsServer } from '../nats-server.ts';
+import { type NatsServerStart, type OwnNatsServer, runNatsServer, withFreePorts } from '../nats-server.ts';
 import { TcpLink } from './tcp-link.ts';
 
 const FORMED_MS_MAX = 30_000;
@@ -38,7 +38,19 @@ export class NatsCluster {
   /** Resolves when all servers are joined and have elected a leader. Throws an {@link EnvironmentFault}. */
   static async start(folder: string, servers = 3): Promise<NatsCluster> {
     mkdirSync(folder, { recursive: true });
-    const ports = await Promise.all(Array.from({ length: servers * 3 }, freePort));
+    // The links must not listen where the servers are to.
+    const cluster = await withFreePorts(servers * 3, (ports) => NatsCluster.#plan(folder, servers, ports));
+    try {
+      await Promise.all(cluster.#members.map((_, index) => cluster.startAgain(index)));
+      await cluster.formed();
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  static async #plan(folder: string, servers: number, ports: readonly number[]): Promise<NatsCluster> {
     const members = Array.from({ length: servers }, (_, index): Member => {
       const name = `nats-${index}`;
       const [port = 0, monitorPort = 0, routePort = 0] = ports.slice(index * 3);
@@ -50,15 +62,7 @@ export class NatsCluster {
       for (const to of members) if (from !== to) links.set(`${from.name}>${to.name}`, await TcpLink.to(to.routePort));
       writeFileSync(from.config, configOf(from, folder, members, links));
     }
-    const cluster = new NatsCluster(members, links);
-    try {
-      await Promise.all(members.map((_, index) => cluster.startAgain(index)));
-      await cluster.formed();
-    } catch (error) {
-      await cluster.stop();
-      throw error;
-    }
-    return cluster;
+    return new NatsCluster(members, links);
   }
 
   private constructor(members: readonly Member[], links: ReadonlyMap<string, TcpLink>) {
