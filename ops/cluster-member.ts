@@ -8,7 +8,7 @@ import { pointOf } from '../journal/segmentfile.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { PeerRepair, PeerService } from '../sequencer/block-peers.ts';
 import { ClusterNode, type Leadership, type NodeJournal } from '../sequencer/cluster-node.ts';
-import { JetStreamLog, LOG_BYTES_DEFAULT, LOG_REPLICAS_DEFAULT } from '../sequencer/jetstream-log.ts';
+import { JetStreamLog, LOG_BYTES_DEFAULT, LOG_REPLICAS_DEFAULT, whyServerIsOld } from '../sequencer/jetstream-log.ts';
 import { LEASE_MS_DEFAULT } from '../sequencer/lease.ts';
 import type { LogPublisher } from '../sequencer/log-publisher.ts';
 import { LogTrimming } from '../sequencer/log-trimming.ts';
@@ -88,6 +88,10 @@ export class ClusterMember {
         replicas: cluster.logReplicas ?? LOG_REPLICAS_DEFAULT,
         bytesMax: cluster.logBytesMax ?? LOG_BYTES_DEFAULT,
       });
+      const version = connection.info?.version ?? '';
+      const why = whyServerIsOld(version);
+      if (why !== undefined)
+        options.onNotice?.({ level: 'warn', text: 'nats-server is too old for a cluster', fields: { version, why } });
       const member = new ClusterMember(options, cluster, connection, log);
       await member.#journal.openIfThere();
       return member;

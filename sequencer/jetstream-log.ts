@@ -122,6 +122,24 @@ function settingsOf({ shard, replicas, bytesMax }: JetStreamLogOptions): Setting
   };
 }
 
+/**
+ * Servers before 2.10.23 could lose a stream when a process crashed; one of 2.9.10 was seen to keep a message after a partition
+ * that the others had not (docs/deployment.md).
+ */
+const SERVER_VERSION_MIN = [2, 10, 23] as const;
+
+/** What is wrong with a server of this version for a replicated log, in words; undefined if nothing is known. */
+export function whyServerIsOld(version: string): string | undefined {
+  const numbers = version.split('.').map((part) => Number.parseInt(part, 10));
+  for (const [place, least] of SERVER_VERSION_MIN.entries()) {
+    const number = numbers[place] ?? 0;
+    if (number > least) return undefined;
+    if (!(number >= least))
+      return `use ${SERVER_VERSION_MIN.join('.')} or later: older servers can lose what they stored`;
+  }
+  return undefined;
+}
+
 /** Settings that change what the log promises, so that a stream with others is refused. */
 const REQUIRED = [
   'subjects',

@@ -9,7 +9,7 @@ import { pointOf } from '../../journal/segmentfile.ts';
 import { NatsCluster } from '../../ops/drill/nats-cluster.ts';
 import { natsConnectionOptions, runNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { ChainFollower, genesisPoint, LOG_BEGIN } from '../../sequencer/chain-follower.ts';
-import { JetStreamLog, streamName } from '../../sequencer/jetstream-log.ts';
+import { JetStreamLog, streamName, whyServerIsOld } from '../../sequencer/jetstream-log.ts';
 import { LogPublisher } from '../../sequencer/log-publisher.ts';
 import type { ReplicatedLogError } from '../../sequencer/replicated-log.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
@@ -244,3 +244,16 @@ test('a log that promises less, or can not be had, is refused with the reason', 
     await small.stop();
   }
 }, 30_000);
+
+test.each([
+  ['2.9.10', true],
+  ['2.10.22', true],
+  ['2.10.23', false],
+  ['2.10.27-RC.1', false],
+  ['2.11.0', false],
+  ['3.0.0', false],
+  ['', true],
+  ['1.99.99', true],
+])('a server of version "%s" is told to be too old: %s', (version, isOld) => {
+  expect(whyServerIsOld(version) !== undefined).toBe(isOld);
+});
