@@ -5,18 +5,16 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
 import { SEQUENCE_MAX } from '../journal/amounts.ts';
-import { SEGMENT_BYTES_MIN } from '../journal/segments.ts';
-import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
 import { DatagramBlocks } from '../sequencer/datagram-receiver.ts';
 import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { VENUE_PREFIX } from '../sequencer/reports.ts';
 import { grouped, positiveSeconds, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
+import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, ExitCode, UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
-import { SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT } from './venue.ts';
 import { Disagreement, type FollowerEnd, VenueFollower } from './venue-follower.ts';
 
 interface FollowOptions {
@@ -93,24 +91,9 @@ export function registerFollow(program: Command): void {
     )
     .addOption(new Option('--publish-nats <url>', 'NATS server to publish on, if it is another one'))
     .addOption(new Option('--publish-executions', 'publish execution reports, too; they say who traded'))
-    .addOption(
-      new Option(
-        '--snapshot-every <commands>',
-        'commands between snapshots, 0 for none; as often as the venue, state hashes are compared',
-      )
-        .default(SNAPSHOT_EVERY_DEFAULT)
-        .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
-    )
-    .addOption(
-      new Option('--snapshots-kept <count>', 'snapshots that are not deleted')
-        .default(SNAPSHOTS_KEPT)
-        .argParser(wholeNumber(1, 10_000)),
-    )
-    .addOption(
-      new Option('--segment-bytes <bytes>', 'length of a segment of the copy; two are taken from the disk at once')
-        .default(SEGMENT_BYTES_DEFAULT)
-        .argParser(wholeNumber(SEGMENT_BYTES_MIN, 2 ** 40)),
-    )
+    .addOption(snapshotEveryOption('; as often as the venue, state hashes are compared'))
+    .addOption(snapshotsKeptOption())
+    .addOption(segmentBytesOption('the copy'))
     .addOption(
       new Option('--until <sequence>', 'end with the block that holds this sequence').argParser(
         wholeNumber(1, SEQUENCE_MAX),

@@ -1,9 +1,7 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
-import { SEGMENT_BYTES_MIN } from '../journal/segments.ts';
-import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
 import { DATAGRAM_BYTES_DEFAULT, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN } from '../sequencer/block-datagrams.ts';
 import { ACK_POLICIES, type AckPolicy } from '../sequencer/command-port.ts';
 import {
@@ -21,22 +19,17 @@ import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
 import { tokenDigest } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
+import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { printResult } from './cli/result.ts';
+import { markFolder, refuseMarked } from './cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
 import { Standby, type TakeOver } from './standby.ts';
 import { type StepDown, stepDownOnRequest } from './step-down.ts';
-import {
-  type Notice,
-  openVenue,
-  SEGMENT_BYTES_DEFAULT,
-  SNAPSHOT_EVERY_DEFAULT,
-  type Venue,
-  type VenueOptions,
-} from './venue.ts';
+import { type Notice, openVenue, type Venue, type VenueOptions } from './venue.ts';
 
 interface ServeOptions extends ServeHostOptions {
   readonly dir: string;
@@ -133,21 +126,9 @@ export function registerServe(program: Command): void {
         'which copies exist when a command is acknowledged (default: disk; disk+replica with --cluster, which has no other)',
       ).choices([...ACK_POLICIES]),
     )
-    .addOption(
-      new Option('--snapshot-every <commands>', 'commands between snapshots, 0 for none')
-        .default(SNAPSHOT_EVERY_DEFAULT)
-        .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
-    )
-    .addOption(
-      new Option('--snapshots-kept <count>', 'snapshots that are not deleted')
-        .default(SNAPSHOTS_KEPT)
-        .argParser(wholeNumber(1, 10_000)),
-    )
-    .addOption(
-      new Option('--segment-bytes <bytes>', 'length of a journal segment; two are taken from the disk at once')
-        .default(SEGMENT_BYTES_DEFAULT)
-        .argParser(wholeNumber(SEGMENT_BYTES_MIN, 2 ** 40)),
-    )
+    .addOption(snapshotEveryOption())
+    .addOption(snapshotsKeptOption())
+    .addOption(segmentBytesOption('the journal'))
     .addOption(
       new Option('--orders-max <count>', 'orders that can rest at once, in a new journal').argParser(
         wholeNumber(1, 2 ** 26),
@@ -275,7 +256,7 @@ async function serveInCluster(
   interruption: Interruption,
   log: Logger,
 ): Promise<void> {
-  mkdirSync(options.dir, { recursive: true });
+  markFolder(options.dir, cluster.node);
   const member = await ClusterMember.join(venueOptions, cluster).catch(pinningAsUsage);
   try {
     const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
@@ -359,6 +340,7 @@ function clusterOptionsOf(options: ServeOptions): ClusterOptions | undefined {
   if (cluster !== true) {
     for (const [field, value] of Object.entries({ node, 'log-replicas': logReplicas, 'log-bytes': logBytes }))
       if (value !== undefined) throw new UsageError(field, value, 'is of use only with --cluster');
+    refuseMarked(options.dir);
     if (ack === 'disk+replica') throw new UsageError('ack', ack, 'needs a replicated log: --cluster');
     return undefined;
   }

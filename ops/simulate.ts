@@ -6,6 +6,7 @@ import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { ExitCode, UsageError } from './exit-codes.ts';
 import { type CampaignResult, type Failure, findMutant, type MutantFound, runCampaign } from './simulate/campaign.ts';
+import { FAULTS } from './simulate/faults.ts';
 import { INVARIANTS } from './simulate/invariants.ts';
 import { MUTANTS } from './simulate/mutants.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from './simulate/profiles.ts';
@@ -24,6 +25,7 @@ interface SimulateOptions {
   readonly profile?: ProfileName;
   readonly mutant?: string;
   readonly only?: string;
+  readonly tell?: boolean;
   readonly shrink: boolean;
   readonly list?: boolean;
   readonly listMutants?: boolean;
@@ -50,6 +52,7 @@ export function registerSimulate(program: Command): void {
     .addOption(new Option('--profile <name>', 'what is simulated; all in turn unless given').choices(PROFILE_NAMES))
     .addOption(new Option('--mutant <name>', 'plant a fault, to see that it is found').choices(Object.keys(MUTANTS)))
     .option('--only <decisions>', 'do nothing but this, as a failure names it, with spaces between')
+    .option('--tell', 'say on stderr what hosts and processes do, with simulated times')
     .option('--no-shrink', 'do not look for a smaller failure')
     .option('--list', 'what is simulated, and what must hold')
     .option('--list-mutants', 'the faults that can be planted')
@@ -87,6 +90,7 @@ async function runSimulate(options: SimulateOptions): Promise<void> {
       profile,
       mutant: options.mutant,
       only: options.only === undefined ? undefined : new Set(options.only.split(/\s+/).filter((id) => id !== '')),
+      onTell: options.tell === true ? tellStory : undefined,
       shrinkMillisecondsMax: options.shrink && options.only === undefined ? SHRINK_MS_MAX : 0,
     },
     async (done, faults) => {
@@ -132,6 +136,10 @@ function mutantTable(mutants: readonly MutantFound[]): string {
   ].join('\n');
 }
 
+function tellStory(micros: number, text: string): void {
+  process.stderr.write(`${(micros / 1e6).toFixed(6).padStart(10)}  ${text}\n`);
+}
+
 function tell(result: CampaignResult): string {
   const kinds = Object.entries(result.faultsByKind).map(([kind, count]) => `${kind} ${grouped(count)}`);
   const lines = [
@@ -164,7 +172,7 @@ interface Listing {
 
 function listing(): Listing {
   const profiles = Object.fromEntries(PROFILE_NAMES.map((name) => [name, PROFILES[name].summary]));
-  return { profiles, invariants: INVARIANTS };
+  return { profiles, faults: FAULTS, invariants: INVARIANTS };
 }
 
 function mutantListing(): Listing {

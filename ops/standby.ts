@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
-import { isAlive, type LockHolder } from '../journal/lock.ts';
+import { holderOf, isAlive, type LockHolder } from '../journal/lock.ts';
 import { JournalReader } from '../journal/reader.ts';
+import { journalPath } from '../journal/segments.ts';
+import { LEASE_MS_DEFAULT, LeaseWatch, readLease } from '../sequencer/lease.ts';
 import { type NatsLink, standbySubject } from '../sequencer/nats-gateway.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import { Venue, type VenueOptions } from './venue.ts';
@@ -39,6 +41,8 @@ const PROGRESS_MS = 5_000;
  * transaction keeps.
  */
 const LOCK_WAIT_MS_MAX = 150;
+/** How often this thread looks whether the journal's thread should have found the lease lapsed. */
+const LOCK_LOOK_MS = 50;
 /** Requests held for a hand-over that does not come are let go after this. */
 const HOLD_MS_MAX = 5_000;
 
@@ -54,6 +58,7 @@ export class Standby {
   #takingOver: TakingOver | undefined;
   #lockTimer: NodeJS.Timeout | undefined;
   #holdTimer: NodeJS.Timeout | undefined;
+  #lockWatch: NodeJS.Timeout | undefined;
   #serving = false;
   #lost: (error: Error) => void = () => {};
   readonly #connectionLost = new Promise<never>((_, reject) => {
@@ -92,6 +97,7 @@ export class Standby {
   /** Resolves when it has taken over and serves. Rejects if it can not go on; then close it. */
   async takeOver(): Promise<{ readonly venue: Venue; readonly takeOver: TakeOver }> {
     const opened = await Promise.race([this.#venue.awaitJournal(), this.#connectionLost]);
+    clearInterval(this.#lockWatch);
     clearTimeout(this.#lockTimer);
     clearTimeout(this.#holdTimer);
     const since = this.#takingOver?.atNs ?? process.hrtime.bigint();
@@ -113,6 +119,7 @@ export class Standby {
   /** Ends standing by. */
   async close(): Promise<void> {
     this.#serving = true;
+    clearInterval(this.#lockWatch);
     clearTimeout(this.#lockTimer);
     clearTimeout(this.#holdTimer);
     await this.#venue.abandon();
@@ -131,6 +138,7 @@ export class Standby {
       await link.connection.flush();
     }
     this.#notice('info', 'standing by', { ...this.#numbers(), replayed: warm[0]?.replayed ?? 0 });
+    this.#lockWatch = this.#watchLock();
   }
 
   #numbers(): { readonly id: number; readonly sequence: number } {
@@ -202,6 +210,42 @@ export class Standby {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#notice('error', 'the holder of the lapsed lease can not be killed', { holder: holder.pid, why });
+    }
+  }
+
+  /**
+   * To open a segment that the primary has begun waits for LMDB's write lock, too. A primary that is stopped inside a
+   * transaction just then would keep the journal's thread from ever finding that its lease has lapsed. So this thread looks
+   * at the lease as well, and when the journal's thread has not spoken for as long as a take-over may wait, it is stuck.
+   */
+  #watchLock(): NodeJS.Timeout {
+    const root = journalPath(this.#options.directory);
+    const watch = new LeaseWatch(this.#options.leaseMs ?? LEASE_MS_DEFAULT, this.#venue.id);
+    let lapsedAt: number | undefined;
+    return setInterval(() => {
+      const now = performance.now();
+      const lease = readLease(root);
+      const holder = lease === undefined ? undefined : holderOf(lease.holder);
+      const isHolderAlive = holder !== undefined && isAlive(holder);
+      const verdict = watch.look(now, { epoch: lease?.epoch ?? 0, lease, isHolderAlive });
+      // Who is gone keeps no lock, and who was passed is not the one that keeps it.
+      const isStuck = verdict === 'lapsed' && isHolderAlive && this.#takingOver === undefined;
+      if (!isStuck || this.#journalEpoch() !== lease?.epoch) lapsedAt = undefined;
+      else if (lapsedAt === undefined) lapsedAt = now;
+      else if (now - lapsedAt > LOCK_WAIT_MS_MAX) {
+        lapsedAt = undefined;
+        this.#endWait(holder);
+      }
+    }, LOCK_LOOK_MS);
+  }
+
+  #journalEpoch(): number | undefined {
+    try {
+      const reader = JournalReader.open(this.#options.directory, { unflushed: true });
+      return reader.state(reader.lastSegment).epoch;
+    } catch {
+      // What is wrong with the journal the threads that read it tell.
+      return undefined;
     }
   }
 

@@ -94,6 +94,9 @@ export class ClusterNode {
   #connected = true;
   #isOutage = false;
   #counter = 0;
+  /** The last of its own heartbeats that came back. */
+  #echoed = 0;
+  #isNameTaken = false;
   #cameForward: Pick<Leadership, 'why' | 'silentMs' | 'sinceMs'> | undefined;
   #heardOfPrimary = false;
   #publisher: LogPublisher | undefined;
@@ -380,10 +383,20 @@ export class ClusterNode {
     const beat = decodeHeartbeat(data);
     if (beat === undefined) return;
     const { node } = this.#options;
-    if (beat.node !== node && beat.state === 'leading') this.#heardOfPrimary = true;
+    if (beat.node === node) return this.#hearOwn(beat.counter);
+    if (beat.state === 'leading') this.#heardOfPrimary = true;
     this.#candidacy.heard(beat, this.#follower?.epoch ?? 0, performance.now());
-    if (beat.node !== node && this.#publisher !== undefined && beat.epoch > this.#publisher.epoch)
-      this.#publisher.suspect();
+    if (this.#publisher !== undefined && beat.epoch > this.#publisher.epoch) this.#publisher.suspect();
+  }
+
+  /** A node's own heartbeats come back in order; others under its name are of somebody who was given the same one. */
+  #hearOwn(counter: number): void {
+    const isOwn = counter > this.#echoed && counter <= this.#counter;
+    if (isOwn) this.#echoed = counter;
+    else if (!this.#isNameTaken) {
+      this.#isNameTaken = true;
+      this.#notice('warn', 'another process has the name of this node', {});
+    }
   }
 
   #beat(): void {

@@ -1,4 +1,5 @@
 import {
+  type ConsumerMessages,
   DeliverPolicy,
   DiscardPolicy,
   JetStreamApiCodes,
@@ -62,8 +63,10 @@ const OPEN_MS_MAX = 15_000;
 const REQUEST_MS_MAX = 1_000;
 /** Messages asked for ahead of their being read. */
 const READ_AHEAD_MESSAGES = 128;
-/** A follower that hears nothing for so long begins anew where it was. */
+/** Requests for messages are renewed after so long, and half of it without a sign of the server is too long. */
 const FOLLOW_EXPIRES_MS = 2_000;
+/** A follower that hears nothing for so long looks whether there is something. */
+const SILENCE_MS_MAX = 1_000;
 /** No message has an id here, so nothing needs to be remembered of ids; the least that a server takes. */
 const DUPLICATE_WINDOW_NS = 100_000_000;
 const NOTHING_FOUND: readonly number[] = [JetStreamApiCodes.NoMessageFound];
@@ -207,7 +210,7 @@ export class JetStreamLog implements ReplicatedLog {
   }
 
   follow(slot: number): LogFollowing {
-    return new StreamFollowing(this.#client, this.#stream, slot, (subject, header, data) =>
+    return new StreamFollowing(this.#manager, this.#client, this.#stream, slot, (subject, header, data) =>
       this.#decode(subject, header, data),
     );
   }
@@ -274,42 +277,77 @@ export class JetStreamLog implements ReplicatedLog {
 
 type Decode = (subject: string, header: MsgHdrs | undefined, data: Uint8Array) => LogMessage;
 
-/** Follows a stream through a consumer that the client library makes anew where it was, whenever something is missing. */
+/**
+ * Follows a stream through a consumer, which lives on one of the servers and may die with it. The client library makes a new
+ * one then, mostly; so it is also looked whether the stream has messages that do not come.
+ */
 class StreamFollowing implements LogFollowing {
+  readonly #manager: JetStreamManager;
   readonly #client: JetStreamClient;
   readonly #stream: string;
-  readonly #slot: number;
   readonly #decode: Decode;
-  #closing: (() => Promise<unknown>) | undefined;
+  /** The next slot to be given out. */
+  #next: number;
+  #messages: ConsumerMessages | undefined;
+  #heard = false;
   #closed = false;
 
-  constructor(client: JetStreamClient, stream: string, slot: number, decode: Decode) {
+  constructor(manager: JetStreamManager, client: JetStreamClient, stream: string, slot: number, decode: Decode) {
+    this.#manager = manager;
     this.#client = client;
     this.#stream = stream;
-    this.#slot = slot;
+    this.#next = Math.max(1, slot);
     this.#decode = decode;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<StoredMessage, void, undefined> {
+    const watch = setInterval(() => void this.#look(), SILENCE_MS_MAX);
     try {
-      const consumer = await this.#client.consumers.get(this.#stream, {
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: Math.max(1, this.#slot),
-      });
-      if (this.#closed) return;
-      const messages = await consumer.consume({ max_messages: READ_AHEAD_MESSAGES, expires: FOLLOW_EXPIRES_MS });
-      this.#closing = () => messages.close();
-      if (this.#closed) await messages.close();
-      for await (const message of messages)
-        yield { slot: message.seq, message: this.#decode(message.subject, message.headers, message.data) };
+      while (!this.#closed) {
+        const consumer = await this.#client.consumers.get(this.#stream, {
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: this.#next,
+        });
+        const messages = await consumer.consume({ max_messages: READ_AHEAD_MESSAGES, expires: FOLLOW_EXPIRES_MS });
+        this.#messages = messages;
+        if (this.#closed) this.#leave();
+        for await (const message of messages) {
+          this.#heard = true;
+          if (message.seq < this.#next) continue;
+          this.#next = message.seq + 1;
+          yield { slot: message.seq, message: this.#decode(message.subject, message.headers, message.data) };
+        }
+      }
     } catch (error) {
       throw unavailable(error, this.#stream);
+    } finally {
+      clearInterval(watch);
+      this.#leave();
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#closing?.();
+    this.#leave();
+  }
+
+  /** Begins anew if nothing came since the last look, and there is something. */
+  async #look(): Promise<void> {
+    const wasHeard = this.#heard;
+    this.#heard = false;
+    if (wasHeard || this.#messages === undefined) return;
+    try {
+      const { state } = await this.#manager.streams.info(this.#stream);
+      if (state.last_seq >= this.#next && !this.#heard) this.#leave();
+    } catch {
+      // Nobody answers: looked again after a while.
+    }
+  }
+
+  /** Lets go of the consumer, whoever may still have it: the server forgets one that nobody asks. */
+  #leave(): void {
+    void this.#messages?.close().catch(() => undefined);
+    this.#messages = undefined;
   }
 }
 

@@ -74,6 +74,7 @@ export class DrillCluster {
   #nats: OwnNatsServer | undefined;
   #natsCluster: NatsCluster | undefined;
   #clientLink: TcpLink | undefined;
+  #hostClientLinks: TcpLink[] = [];
   #started = 0;
   #primaryEpoch = 0;
   /** When processes said that they take over. */
@@ -95,9 +96,14 @@ export class DrillCluster {
     this.#options = options;
   }
 
-  /** Where clients reach the venue. */
+  /** Where clients reach the venue that know every NATS server. */
   get clientUrl(): string {
-    return `nats://127.0.0.1:${this.#clientLink?.port}`;
+    return urlOf(this.#clientLink);
+  }
+
+  /** Where clients reach it that are on one of the hosts, for each host; only a server that is gone makes them leave it. */
+  get hostClientUrls(): string[] {
+    return this.#hostClientLinks.map(urlOf);
   }
 
   /** Folders with a journal. */
@@ -148,9 +154,11 @@ export class DrillCluster {
     member.ending = undefined;
   }
 
-  /** Resolves when one process serves, with that process. */
+  /** Resolves when one process serves, with that process. Rejects if all have ended. */
   async served(waitMsMax = PRIMARY_MS_MAX): Promise<Member> {
-    await this.#until(() => this.members.some(({ role }) => role === 'primary'), waitMsMax, 'nobody serves');
+    const isDecided = (): boolean =>
+      this.members.some(({ role }) => role === 'primary') || this.members.every(({ role }) => role === 'ended');
+    await this.#until(isDecided, waitMsMax, 'nobody serves');
     return this.primary;
   }
 
@@ -204,7 +212,7 @@ export class DrillCluster {
   partHost(host: number): void {
     this.natsCluster.part(host);
     for (const link of this.#linksBetweenHosts(host)) link.hold('there', 'back');
-    this.leadClientsAway([host]);
+    this.#leadAway(this.#clientLink, [host]);
   }
 
   mendHost(host: number): void {
@@ -220,10 +228,9 @@ export class DrillCluster {
     );
   }
 
-  /** Clients that know several NATS servers leave these for another one, if they are there. */
-  leadClientsAway(servers: readonly number[]): void {
+  /** Clients leave these servers for another one, if they are there. */
+  #leadAway(link: TcpLink | undefined, servers: readonly number[]): void {
     const { ports } = this.natsCluster;
-    const link = this.#clientLink;
     if (link === undefined || !servers.some((server) => ports[server] === link.targetPort)) return;
     link.cut();
     link.targetPort = ports.find((_, server) => !servers.includes(server)) ?? 0;
@@ -233,7 +240,7 @@ export class DrillCluster {
   /** Kills NATS servers of the cluster. */
   async killServers(servers: readonly number[]): Promise<void> {
     await Promise.all(servers.map((server) => this.natsCluster.kill(server)));
-    this.leadClientsAway(servers);
+    for (const link of [this.#clientLink, ...this.#hostClientLinks]) this.#leadAway(link, servers);
   }
 
   /** Starts them again; resolves when all are healthy. */
@@ -256,7 +263,7 @@ export class DrillCluster {
   async kill(): Promise<void> {
     await Promise.all(this.members.map(({ process }) => (process.over ? undefined : process.end('SIGKILL'))));
     const links = this.members.flatMap((member) => member.links);
-    await Promise.all([this.#clientLink, ...links].map((link) => link?.close()));
+    await Promise.all([this.#clientLink, ...this.#hostClientLinks, ...links].map((link) => link?.close()));
     await this.#nats?.stop('SIGKILL');
     await this.#natsCluster?.stop();
   }
@@ -269,6 +276,7 @@ export class DrillCluster {
     else this.#nats = await this.#startNats();
     const ports = this.#natsCluster?.ports ?? [this.#nats?.port ?? 0];
     this.#clientLink = await TcpLink.to(ports.at(-1) ?? 0);
+    this.#hostClientLinks = await Promise.all(ports.map((port) => TcpLink.to(port)));
     for (let index = 0; index < processes; index++) {
       const name = String.fromCharCode('a'.charCodeAt(0) + index);
       const ownFirst = [...ports.slice(index), ...ports.slice(0, index)];
@@ -380,6 +388,10 @@ export async function waitUntil(isSo: () => boolean, waitMsMax: number, otherwis
     if (performance.now() > until) throw new Error(otherwise());
     await pause(LOOK_MS);
   }
+}
+
+function urlOf(link: TcpLink | undefined): string {
+  return `nats://127.0.0.1:${link?.port}`;
 }
 
 function lastLineOf(said: string): string {

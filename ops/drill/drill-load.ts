@@ -8,8 +8,11 @@ const ANSWER_MS_MAX = 400;
 const LOOK_MS = 2;
 
 export interface LoadOptions {
+  /** Of the client that sends single commands, and asks again and again. */
   readonly nats: string;
-  /** Clients that send in batches. One more sends single commands and asks again and again. */
+  /** Of the clients that send in batches, which spread over these; of all clients unless given. */
+  readonly spread?: readonly string[] | undefined;
+  /** Clients that send in batches. */
   readonly clients: number;
   /** Of all clients together. */
   readonly commandsPerSecond: number;
@@ -34,14 +37,18 @@ export class DrillLoad {
   readonly #place: { timeline: AckTimeline | undefined };
 
   /** Waits for the venue if it is not there yet. */
-  static async open({ nats, clients, commandsPerSecond, told = [] }: LoadOptions): Promise<DrillLoad> {
+  static async open(load: LoadOptions): Promise<DrillLoad> {
+    const { nats, spread = [nats], clients, commandsPerSecond, told = [] } = load;
     const place: { timeline: AckTimeline | undefined } = { timeline: undefined };
     const onAcknowledged = (count: number, epoch = 0): void => place.timeline?.acknowledged(count, epoch);
     const options = { commandsPerSecond: commandsPerSecond / clients, answerMsMax: ANSWER_MS_MAX, onAcknowledged };
     const accounts = Array.from({ length: clients }, (_, index) => index + 1);
     const known = (account: number): Acknowledged | undefined => told.find((one) => one.account === account);
     const opened = await Promise.all(
-      accounts.map((account) => LoadedClient.open(nats, account, { ...options, told: known(account) })),
+      accounts.map((account) => {
+        const url = spread[account % spread.length] as string;
+        return LoadedClient.open(url, account, { ...options, told: known(account) });
+      }),
     );
     const insistent = await InsistentClient.open(nats, clients + 1, onAcknowledged, known(clients + 1));
     return new DrillLoad(opened, insistent, place);

@@ -58,9 +58,13 @@ export class DrillRound {
     this.timeline.mark('note', text);
   }
 
-  /** Lets the venue be at work for some time, of which chance decides. */
-  atWork(msMin: number, msMax: number): Promise<void> {
-    return pause(this.chance.between(msMin, msMax));
+  /**
+   * Lets the venue be at work for some time, of which chance decides. Before the failure it is then at full strength: on a busy
+   * machine a standby may have taken over without need meanwhile, and the process that it fenced has ended.
+   */
+  async atWork(msMin: number, msMax: number): Promise<void> {
+    await pause(this.chance.between(msMin, msMax));
+    if (this.#injectedAt === 0) await this.cluster.full();
   }
 
   pause(ms: number): Promise<void> {

@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { JournalReader } from '../../journal/reader.ts';
 import { BIN_MS, type Gap, type TimelineEvent } from './ack-timeline.ts';
 import type { Refusals } from './drill-load.ts';
 import type { DrillRound, TakeOver } from './drill-round.ts';
-import { type JournalCheck, type JournalChecker, longestOf } from './journal-check.ts';
+import { isStill, type JournalCheck, type JournalChecker, longestOf } from './journal-check.ts';
 import { pngOf } from './png.ts';
 import type { Scenario } from './scenario.ts';
 import { type TimelineData, timelinePicture } from './timeline-picture.ts';
@@ -11,7 +12,7 @@ import { type TimelineData, timelinePicture } from './timeline-picture.ts';
 const FINDINGS_MAX = 20;
 
 /** `held`: everything that was promised. `could not run`: this machine lacks something, or refused. */
-export type Outcome = 'held' | 'broken' | 'could not run';
+export type Outcome = 'held' | 'broken' | 'could not run' | 'interrupted';
 
 export interface Spread {
   readonly samples: number;
@@ -68,6 +69,11 @@ export class ScenarioReport {
     this.why = why;
   }
 
+  /** Somebody wanted it to end. What was checked until then held. */
+  interrupted(): void {
+    if (this.outcome === 'held') this.outcome = 'interrupted';
+  }
+
   broken(why: string): void {
     this.outcome = 'broken';
     this.why ??= why;
@@ -89,13 +95,26 @@ export class ScenarioReport {
     }
   }
 
+  /**
+   * What the checks of all journals say. The longest one has to have everything; another one may lag behind, but all that it
+   * has must be in the longest one, or else it is of another chain and only that is told of it.
+   */
   takeChecks(checkers: readonly JournalChecker[]): void {
     const longest = longestOf(checkers);
-    const checks = checkers.map((checker) => {
+    const checks: JournalCheck[] = [];
+    for (const checker of checkers) {
       const check = checker.check();
-      // A journal that lags behind has lost nothing of what it holds.
-      return checker.sequence < longest.sequence ? { ...check, lost: 0 } : check;
-    });
+      if (checker.last !== undefined && !isStill(JournalReader.open(longest.directory), checker.last)) {
+        this.find(
+          `contradicted: ${checker.directory} has a block ${checker.last.block} that ${longest.directory} has not`,
+        );
+        checks.push({ ...NOTHING, contradicted: 1 });
+        continue;
+      }
+      const lags = checker.sequence < longest.sequence;
+      checks.push(lags ? { ...check, lost: 0 } : check);
+      for (const text of checker.findings) if (!lags || !text.startsWith('lost')) this.find(text);
+    }
     const most = (field: keyof JournalCheck): number => Math.max(0, ...checks.map((check) => check[field]));
     this.#check = {
       acknowledged: most('acknowledged'),
@@ -106,11 +125,6 @@ export class ScenarioReport {
       reordered: most('reordered'),
       contradicted: most('contradicted'),
     };
-    for (const { directory, sequence, findings } of checkers) {
-      const isWhole = sequence === longest.sequence;
-      for (const text of findings)
-        if (isWhole || !text.startsWith('lost')) this.find(checkers.length > 1 ? `${text} (${directory})` : text);
-    }
     const { lost, duplicated, reordered, contradicted } = this.#check;
     if (lost + duplicated + reordered + contradicted > 0) this.broken('what clients were told is not what is there');
   }

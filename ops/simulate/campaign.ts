@@ -5,7 +5,7 @@ import { MUTANTS, mutantParts } from './mutants.ts';
 import { PROFILE_NAMES, PROFILES, type ProfileName } from './profiles.ts';
 import { shrink } from './shrink.ts';
 import { SingleHost } from './single-host.ts';
-import type { Profile, RunResult } from './world.ts';
+import type { Profile, RunOptions, RunResult } from './world.ts';
 
 export interface CampaignOptions {
   /** Of the first run; each run after it has the next one. */
@@ -17,6 +17,7 @@ export interface CampaignOptions {
   readonly profile?: ProfileName | undefined;
   readonly mutant?: string | undefined;
   readonly only?: ReadonlySet<DecisionId> | undefined;
+  readonly onTell?: RunOptions['onTell'];
   /** Time to look for a smaller failure; 0 for none. */
   readonly shrinkMillisecondsMax: number;
 }
@@ -83,7 +84,7 @@ export async function runCampaign(
   while (runs < options.runs && performance.now() - started < options.millisecondsMax && failure === undefined) {
     const seed = options.seed + runs;
     const profile = options.profile ?? (PROFILE_NAMES[seed % PROFILE_NAMES.length] as ProfileName);
-    const result = simulate(seed, profile, options.mutant, options.only);
+    const result = simulate(seed, profile, options.mutant, options.only, options.onTell);
     runs++;
     for (const [kind, count] of result.faults) {
       kinds.set(kind, (kinds.get(kind) ?? 0) + count);
@@ -129,10 +130,11 @@ export function simulate(
   profile: ProfileName,
   mutant?: string,
   only?: ReadonlySet<DecisionId>,
+  onTell?: RunOptions['onTell'],
 ): RunResult {
   const planted = mutant === undefined ? undefined : MUTANTS[mutant];
   const parts = planted === undefined ? undefined : mutantParts(planted);
-  const options = { seed, profile: PROFILES[profile] as Profile, only, parts };
+  const options = { seed, profile: PROFILES[profile] as Profile, only, parts, onTell };
   return (options.profile.hosts === undefined ? new SingleHost(options) : new Cluster(options)).run();
 }
 

@@ -263,6 +263,7 @@ export class ClusterProcess extends VenueProcess {
     for (let at = 0; at < NONCE_BYTES; at += 4) nonce.writeUInt32LE(this.#random.word(), at);
     const record: EpochRecord = { epoch, node, nonce, genesis: this.#genesis, end: writer.last };
     this.#candidacy.published(record, this.#nowMs);
+    process.kernel.tell(`${process.name} comes forward with epoch ${epoch}`);
     log.publish(process, { kind: 'record', record }, undefined, (outcome) => {
       if (outcome.kind === 'refused' || outcome.kind === 'rejected') this.#candidacy.gaveUp();
       else if (outcome.kind === 'stored' && parts.leadsAtOnce && this.#state !== 'leading')

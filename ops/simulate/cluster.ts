@@ -153,6 +153,7 @@ export class Cluster extends World {
       this.kernel.after(delay, undefined, CODE_RESTART, () => this.#start(node));
     };
     node.process = venue;
+    this.kernel.tell(`${process.name} starts`);
     venue.start();
   }
 }

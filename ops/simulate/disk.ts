@@ -10,7 +10,7 @@ import type {
   WritableSegment,
 } from '../../journal/segment-store.ts';
 import { type BlockRef, checkHeaderOf, type SegmentState, segmentState } from '../../journal/segmentfile.ts';
-import { blockOfKey, missingSegment, segmentFinding } from '../../journal/segments.ts';
+import { blockOfKey, decodeNumber, KEY, missingSegment, segmentFinding } from '../../journal/segments.ts';
 import type { FaultStream } from './faults.ts';
 import { Crashed, type Process } from './process.ts';
 import type { Random } from './random.ts';
@@ -18,8 +18,8 @@ import { Snapshots } from './snapshots.ts';
 
 /** Told of what happens to blocks, as it happens. */
 export interface DiskWatch {
-  /** A block is in the page cache: others see it, and a loss of power takes it. */
-  committed(process: Process, block: Buffer): void;
+  /** A block is in the page cache: others see it, and a loss of power takes it. `epoch` is the one in force there. */
+  committed(process: Process, block: Buffer, epoch: number): void;
   /** Every block up to this one outlives a loss of power. */
   flushed(block: number): void;
   /** Blocks after this one are gone. */
@@ -416,7 +416,9 @@ class WriterOnDisk implements WritableSegment {
     const undo = changes.commit(process);
     stored.usedBytes += changes.bytes + changes.count * disk.traits.entryOverheadBytes;
     stored.unflushed.push(undo);
-    for (const block of undo.blocks) disk.watch.committed(process, stored.blocks.get(block) as Buffer);
+    const epoch = stored.names.get(KEY.epoch.toString('latin1'));
+    for (const block of undo.blocks)
+      disk.watch.committed(process, stored.blocks.get(block) as Buffer, decodeNumber(epoch ?? NO_KEY) ?? 0);
     this.#store.crashPoint();
     this.#store.pauseInWrite();
     if (faults.happens('write-error'))

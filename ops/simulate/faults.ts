@@ -1,47 +1,33 @@
 import { Random } from './random.ts';
 
 /** Kinds of fault, as they are counted. */
-export const FAULT_KINDS = [
-  /** A message that is lost, comes twice, comes late, or comes after a later one. */
-  'drop',
-  'duplicate',
-  'delay',
-  'reorder',
-  /** A network link that passes nothing for a while; all links of a host, or of one process. */
-  'partition',
-  /** A process that ends between two steps. */
-  'kill',
-  /** A process that ends inside a write: before the commit, before the flush, after it. */
-  'crash-in-write',
-  /** A process that does nothing for a while; or everything, more slowly. */
-  'pause',
-  'slow',
-  /** A host that loses its power, and with it what was not flushed. */
-  'power-loss',
-  /** Writes that fail: no room, an error at the flush. A flush that takes long. */
-  'disk-full',
-  'write-error',
-  'slow-flush',
-  /** Bytes at rest that change: a bit, the rest of a block, a block in another's place. */
-  'bit-flip',
-  'torn-write',
-  'misdirected-write',
-  'lost-write',
-  /** The host's clock jumps. */
-  'clock-jump',
-  /** A process that takes over although nothing is wrong. */
-  'needless-take-over',
-  /** An acknowledgement of the replicated log that does not come, or late. */
-  'lost-puback',
-  'late-puback',
-  /** The replicated log forgets its end: a majority lost what it had not flushed. */
-  'log-tail-lost',
-  /** The replicated log takes nothing for a while: it elects a leader. */
-  'log-election',
-  /** Lease messages that do not come. */
-  'lease-drop',
-] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+export const FAULTS = {
+  drop: 'a message is lost',
+  duplicate: 'a message comes twice',
+  delay: 'a message comes late, and so do those after it',
+  reorder: 'a message comes after later ones',
+  partition: 'a host, or a client, reaches nobody for a while',
+  kill: 'a process ends between two steps',
+  'crash-in-write': 'a process ends inside a write: before the commit, before the flush, or after it',
+  pause: 'a process does nothing for a while',
+  slow: 'everything on a host takes longer',
+  'power-loss': 'a host loses its processes and what was not flushed',
+  'disk-full': 'a write finds no room',
+  'write-error': 'a flush fails, and the block may be on disk or not',
+  'slow-flush': 'a flush takes long',
+  'bit-flip': 'a bit at rest changes',
+  'torn-write': 'the rest of a block at rest is zeros',
+  'misdirected-write': 'a block at rest is in the place of another',
+  'lost-write': 'a block at rest is zeros',
+  'clock-jump': "a host's clock is set",
+  'needless-take-over': 'a process takes the journal over although nothing is wrong',
+  'hand-over': 'a primary steps down in favour of a standby: nothing wrong, but it may meet something',
+  'lease-drop': 'a lease is not renewed, or a heartbeat not sent, when it is time',
+  'lost-puback': 'the replicated log stores a message and does not say so',
+  'late-puback': 'the replicated log says late that it has stored a message',
+  'log-election': 'the replicated log takes nothing for a while',
+} as const;
+export type FaultKind = keyof typeof FAULTS;
 
 /** How often each kind happens where it can, in a million; what is left out never. */
 export type FaultRates = Readonly<Partial<Record<FaultKind, number>>>;

@@ -98,10 +98,14 @@ export class Invariants implements DiskWatch {
     this.#kernel.stop();
   }
 
-  committed(writer: Process, bytes: Buffer): void {
+  committed(writer: Process, bytes: Buffer, epoch: number): void {
     const view = checkBlock(bytes);
     if (!(view instanceof BlockView)) return this.violate('one-chain', `a damaged block was written: ${view.text}`);
     this.#own(view.epoch, writer, 'wrote');
+    if (view.epoch < epoch) {
+      const text = `${writer.name} wrote under epoch ${view.epoch}, and epoch ${epoch} is in force`;
+      return this.violate('one-primary-per-epoch', text);
+    }
     this.#extend(view, writer);
   }
 

@@ -28,6 +28,12 @@ export class Kernel {
   #hash = 0x811c_9dc5;
   #stopped = false;
   readonly #heap: Scheduled[] = [];
+  /** Told of what is worth telling, in words, and when. */
+  onTell: ((micros: number, text: string) => void) | undefined;
+
+  tell(text: string): void {
+    this.onTell?.(this.#now, text);
+  }
 
   get now(): number {
     return this.#now;

@@ -1,8 +1,9 @@
 import { BlockView } from '../../journal/block.ts';
 import { COMMAND_WORD, COMMAND_WORDS } from '../../journal/commands.ts';
 import { JournalError, type JournalErrorCode } from '../../journal/findings.ts';
-import type { SegmentEntries, SegmentStore } from '../../journal/segment-store.ts';
-import { KEY } from '../../journal/segments.ts';
+import type { SegmentEntries, SegmentStore, StoredSegment } from '../../journal/segment-store.ts';
+import type { SegmentState } from '../../journal/segmentfile.ts';
+import { decodeNumber, KEY } from '../../journal/segments.ts';
 import type { Matcher } from '../../replicas/matcher.ts';
 import type { BlockWriter } from '../../sequencer/journaling.ts';
 import type { LogPrimary } from '../../sequencer/log-primary.ts';
@@ -26,13 +27,13 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     summary: 'a writer appends without looking at the epoch',
     profile: 'writers-at-odds',
     seedsMax: 10,
-    parts: { writerStore: ownEpoch },
+    parts: { writerStore: (store) => withEpochs(store, ownEpoch) },
   },
   'epoch-not-raised': {
     summary: 'a take-over leaves the epoch as it is',
     profile: 'writers-at-odds',
     seedsMax: 10,
-    parts: { writerStore: sameEpoch },
+    parts: { writerStore: (store) => withEpochs(store, sameEpoch) },
   },
   'trust-the-lease': {
     summary: 'a primary whose epoch was passed goes on, for as long as it thinks that its lease is good',
@@ -179,43 +180,82 @@ function storeWith(store: DiskStore, other: Partial<SegmentStore>): SegmentStore
   };
 }
 
-/** A store whose transactions see its entries through something. */
-function watchEntries(store: DiskStore, watch: (entries: SegmentEntries) => SegmentEntries): SegmentStore {
+/** A segment whose writer sees and changes the epoch through something. */
+interface EpochSeen {
+  /** What is stored, or what the writer is to take for it. */
+  get(stored: Buffer | undefined): Buffer | undefined;
+  /** Whether what the writer puts is stored. */
+  put(epoch: Buffer, stored: Buffer | undefined): boolean;
+}
+
+function withEpochs(store: DiskStore, seen: () => EpochSeen): SegmentStore {
   return storeWith(store, {
     write: (segment, bytesMax, checked) => {
       const writable = store.write(segment, bytesMax, checked);
+      const { file } = writable;
+      const epoch = seen();
+      const watched = (entries: SegmentEntries): SegmentEntries => ({
+        get: (key) => (key.equals(KEY.epoch) ? epoch.get(entries.get(key)) : entries.get(key)),
+        put: (key, value, append) => {
+          if (!key.equals(KEY.epoch) || epoch.put(value, entries.get(key))) entries.put(key, value, append);
+        },
+      });
+      const stateSeen = (): SegmentState => {
+        const state = file.state();
+        const bytes = epoch.get(undefined);
+        return bytes === undefined ? state : { ...state, epoch: decodeNumber(bytes) ?? state.epoch };
+      };
       return {
         segment,
-        file: writable.file,
+        file: fileWith(file, { state: stateSeen }),
         get usedBytes(): number {
           return writable.usedBytes;
         },
-        transact: (bytes, action) => writable.transact(bytes, (entries) => action(watch(entries))),
+        transact: (bytes, action) => writable.transact(bytes, (entries) => action(watched(entries))),
         close: () => writable.close(),
       };
     },
   });
 }
 
-/** Tells a writer that the epoch is the one that it put there itself. */
-function ownEpoch(store: DiskStore): SegmentStore {
-  let own: Buffer | undefined;
-  return watchEntries(store, (entries) => ({
-    get: (key) => (key.equals(KEY.epoch) ? (own ?? entries.get(key)) : entries.get(key)),
-    put: (key, value, append) => {
-      if (key.equals(KEY.epoch)) own = Buffer.from(value);
-      entries.put(key, value, append);
-    },
-  }));
+/** A stored segment of which some parts are other ones. */
+function fileWith(file: StoredSegment, other: Partial<StoredSegment>): StoredSegment {
+  return {
+    segment: file.segment,
+    close: () => file.close(),
+    newest: () => file.newest(),
+    usedBytes: () => file.usedBytes(),
+    state: () => file.state(),
+    refs: (block) => file.refs(block),
+    readHeader: (ref, scratch) => file.readHeader(ref, scratch),
+    read: (ref, expected, scratch) => file.read(ref, expected, scratch),
+    ...other,
+  };
 }
 
-function sameEpoch(store: DiskStore): SegmentStore {
-  return watchEntries(store, (entries) => ({
-    get: (key) => entries.get(key),
-    put: (key, value, append) => {
-      if (!key.equals(KEY.epoch) || entries.get(key) === undefined) entries.put(key, value, append);
+/** Tells a writer that the epoch is the one that it put there itself. */
+function ownEpoch(): EpochSeen {
+  let own: Buffer | undefined;
+  return {
+    get: (stored) => own ?? stored,
+    put: (epoch) => {
+      own = Buffer.from(epoch);
+      return true;
     },
-  }));
+  };
+}
+
+/** Raises no epoch that is there, and tells the writer that it is as it was. */
+function sameEpoch(): EpochSeen {
+  let own: Buffer | undefined;
+  return {
+    get: (stored) => own ?? stored,
+    put: (epoch, stored) => {
+      if (stored === undefined) return true;
+      own = Buffer.from(epoch);
+      return false;
+    },
+  };
 }
 
 /** A writer in whose way one kind of error does not stand. */
@@ -343,19 +383,12 @@ function withoutChecks(store: DiskStore): SegmentStore {
   return storeWith(store, {
     open: (segment, flushedOnly) => {
       const file = store.open(segment, flushedOnly);
-      return {
-        segment,
-        close: () => file.close(),
-        newest: () => file.newest(),
-        usedBytes: () => file.usedBytes(),
-        state: () => file.state(),
-        refs: (block) => file.refs(block),
-        readHeader: (ref, scratch) => file.readHeader(ref, scratch),
+      return fileWith(file, {
         read: (ref, expected, scratch) => {
           const found = file.read(ref, expected, scratch);
           return found instanceof BlockView ? found : file.readHeader(ref, scratch);
         },
-      };
+      });
     },
   });
 }

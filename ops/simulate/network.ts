@@ -49,6 +49,11 @@ export class Network {
     this.#subjects.set(subject, subscriptions);
   }
 
+  unsubscribe(process: Process, subject: string): void {
+    for (const subscription of this.#subjects.get(subject) ?? [])
+      if (subscription.process === process) this.#subjects.get(subject)?.delete(subscription);
+  }
+
   publish(from: Process, subject: string, bytes: Uint8Array): void {
     this.#send(from, subject, bytes, undefined);
   }

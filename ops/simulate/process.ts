@@ -55,6 +55,7 @@ export class Process implements Owner {
   end(why: string): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.kernel.tell(`${this.name} ends: ${why}`);
     this.host.processes.delete(this);
     const told = this.onEnd;
     this.onEnd = undefined;

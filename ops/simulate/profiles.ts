@@ -1,7 +1,7 @@
 import type { Profile } from './world.ts';
 
 const MESSAGES = { drop: 20_000, duplicate: 20_000, delay: 20_000, reorder: 20_000 } as const;
-const WRITES = { 'crash-in-write': 500, 'slow-flush': 2_000, 'write-error': 200, 'disk-full': 200 } as const;
+const WRITES = { 'crash-in-write': 500, 'slow-flush': 2_000, 'write-error': 1_000, 'disk-full': 500 } as const;
 
 /** What `veritape simulate` runs, by name; without a name, all of them in turn. */
 export const PROFILES = {
@@ -40,7 +40,14 @@ export const PROFILES = {
     clients: 4,
     processes: 3,
     rates: { ...MESSAGES, ...WRITES, 'lease-drop': 100_000 },
-    every: { kill: 600_000, pause: 500_000, slow: 1_500_000, partition: 2_000_000, 'power-loss': 3_000_000 },
+    every: {
+      kill: 600_000,
+      pause: 500_000,
+      slow: 1_500_000,
+      partition: 2_000_000,
+      'power-loss': 3_000_000,
+      'hand-over': 700_000,
+    },
   },
   cluster: {
     summary: 'three hosts with a journal each and a replicated log; every kind of fault of hosts, links and the log',

@@ -54,7 +54,7 @@ export class Random {
 }
 
 /** FNV-1a, going on from `hash`. */
-export function hashText(text: string, hash: number): number {
+function hashText(text: string, hash: number): number {
   let value = hash;
   for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x0100_0193);
   return value;

@@ -60,6 +60,8 @@ export class SingleHost extends World {
       case 'clock-jump':
         this.#host.clockOffset += random.between(-3_600_000_000, 3_600_000_000);
         return;
+      case 'hand-over':
+        return this.#venues.find(({ ready }) => ready)?.stepDown();
       case 'needless-take-over':
         return this.#startVenue('take-over');
       case 'bit-flip':
@@ -115,6 +117,7 @@ export class SingleHost extends World {
       this.#restart();
     };
     this.#venues.push(venue);
+    this.kernel.tell(`${process.name} starts: ${role}`);
     venue.start(role);
   }
 

@@ -72,6 +72,7 @@ const LOOK_MICROS = 5_000;
 const TAIL_BLOCKS = 16;
 /** From a failure to the process's end: waiting clients are told. */
 const FAREWELL_MICROS = 2_000;
+const STEP_DOWN_LOOK_MICROS = 500;
 const CODE_FAREWELL = 0x301;
 /** 2026-01-01, in microseconds since the epoch: what clocks show when a simulation begins. */
 const BEGIN_MICROS = 1_767_225_600_000_000;
@@ -221,6 +222,28 @@ export class VenueProcess {
     process.thread('gateway', bells.gateway, STEP_MICROS.gateway, () => this.#port.pump());
     network.subscribe(process, SUBMIT_SUBJECT, (bytes, reply) => this.#request(intake, bytes, reply));
     this.ready = true;
+    this.process.kernel.tell(`${process.name} serves with epoch ${writer.epoch} from block ${last.block}`);
+  }
+
+  /** ops/step-down.ts: takes no more requests, answers those that it took, closes the journal and leaves its place. */
+  stepDown(): void {
+    const { process, network, disk, traits } = this.around;
+    const writer = this.writer;
+    if (!this.ready || writer === undefined || this.ended !== undefined) return;
+    this.ready = false;
+    network.unsubscribe(process, SUBMIT_SUBJECT);
+    this.#port.refuse();
+    const leave = (): void =>
+      process.after(STEP_DOWN_LOOK_MICROS, CODE_FAREWELL, () => {
+        if (this.ended !== undefined) return;
+        if (this.#port.underWay > 0) return leave();
+        void writer.close();
+        const { epoch } = writer;
+        const lease = { epoch, counter: ++this.#leaseCounter, leaseMs: traits.leaseMs, holder: process.name };
+        disk.lease = encodeLease({ ...lease, steppedDown: true, heir: 0 });
+        process.end('handed over');
+      });
+    leave();
   }
 
   #checkEnd(replica: SimulatedReplica, sequence: number): void {
@@ -324,6 +347,7 @@ export class VenueProcess {
 
   /** Clients that wait are told, and the process ends. */
   protected failed(why: string): void {
+    this.process.kernel.tell(`${this.process.name} gives up: ${why}`);
     Atomics.compareExchange(this.#status, STATUS.failed, 0, 1);
     for (const bell of this.bells.all()) bell.ring();
     this.#port.fail(why);

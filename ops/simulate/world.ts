@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly parts?: Parts | undefined;
   /** Nothing else is done than this. */
   readonly only?: ReadonlySet<DecisionId> | undefined;
+  /** Told of what hosts and processes do, in words, and when in simulated microseconds. */
+  readonly onTell?: ((micros: number, text: string) => void) | undefined;
 }
 
 export interface RunResult {
@@ -51,7 +53,7 @@ export interface RunResult {
 }
 
 /** When faults have stopped, everything must be answered within this. */
-const RECOVERY_MICROS_MAX = 20_000_000;
+const RECOVERY_MICROS_MAX = 10_000_000;
 const LOOK_MICROS = 50_000;
 const CODE_CHAOS = 0x501;
 const CODE_LOOK = 0x502;
@@ -81,7 +83,8 @@ export abstract class World {
   /** Processes of the venue that were started. */
   protected starts = 0;
 
-  constructor({ seed, profile, parts, only }: RunOptions) {
+  constructor({ seed, profile, parts, only, onTell }: RunOptions) {
+    this.kernel.onTell = onTell;
     this.seed = seed;
     this.profile = profile;
     this.parts = parts ?? PRODUCT;
@@ -124,6 +127,7 @@ export abstract class World {
     for (const kind of Object.keys(this.profile.every) as FaultKind[]) this.#plan(kind);
     this.kernel.runUntil(this.profile.faultMicros);
     if (!this.kernel.stopped) this.audit();
+    this.kernel.tell('faults have stopped');
     this.faults.cease();
     this.network.heal();
     this.calm();
@@ -174,7 +178,10 @@ export abstract class World {
     const next = (): void => {
       this.kernel.after(random.between(mean >>> 1, mean + (mean >>> 1)), undefined, CODE_CHAOS, () => {
         if (!this.faults.active) return;
-        if (stream.admits(kind)) this.strike(kind, stream.detail);
+        if (stream.admits(kind)) {
+          this.kernel.tell(`fault: ${kind}`);
+          this.strike(kind, stream.detail);
+        }
         next();
       });
     };

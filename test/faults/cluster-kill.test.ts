@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
@@ -120,7 +121,10 @@ test('a primary that stood still is fenced when it goes on, and a node whose jou
     said: expect.stringMatching(/^veritape serve: fenced: node b leads with epoch \d+; this one had \d+$/m),
   });
 
-  // A server without the cluster goes on where that one stood.
+  // A server without the cluster goes on where that one stood, if somebody insists.
+  const mistaken = VeritapeProcess.serve(first.dir, nats.urls.join(), '--shard', '1');
+  expect(await mistaken.ended).toMatchObject({ code: 2, said: expect.stringContaining('is the folder of node a') });
+  rmSync(join(first.dir, 'cluster-node'));
   const alone = VeritapeProcess.serve(first.dir, nats.urls.join(), '--instrument', 'OTHER', '--shard', '1');
   await alone.ready();
   await alone.end('SIGTERM');

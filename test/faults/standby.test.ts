@@ -129,8 +129,8 @@ test('a primary that is stopped for longer than its lease wakes up fenced, answe
   await expectNothingWrong(standby);
 });
 
-test('a primary that is stopped inside a transaction is killed, and its lock comes free', async () => {
-  const sign = join(dir, 'stop');
+/** A primary that stops itself inside a transaction when the file is there. */
+async function stoppable(sign: string): Promise<VeritapeProcess> {
   const path = join(import.meta.dirname, 'programs', 'stop-in-transaction.ts');
   const args = ['serve', '--dir', dir, '--nats', nats.url, '--instrument', 'ACME', '--json'];
   const primary = VeritapeProcess.start([...args, '--segment-bytes', String(2 ** 22)], {
@@ -138,12 +138,33 @@ test('a primary that is stopped inside a transaction is killed, and its lock com
     env: { STOP_WHEN: sign },
   });
   await primary.ready();
+  return primary;
+}
+
+const KILLED = 'the holder of the lapsed lease keeps the journal locked; it is killed';
+
+test('a primary that is stopped inside a transaction is killed, and its lock comes free', async () => {
+  const sign = join(dir, 'stop');
+  const primary = await stoppable(sign);
   const standby = await standBy();
   await load();
   writeFileSync(sign, '');
   expect(await standby.logged('taking over')).toMatchObject({ why: 'lapsed', holder: primary.pid });
-  const killed = 'the holder of the lapsed lease keeps the journal locked; it is killed';
-  expect(await standby.logged(killed)).toMatchObject({ holder: primary.pid });
+  expect(await standby.logged(KILLED)).toMatchObject({ holder: primary.pid });
+  expect(await primary.end()).toMatchObject({ code: null, signal: 'SIGKILL' });
+  await standby.logged('ready');
+  await acknowledged(100);
+  await expectNothingWrong(standby);
+});
+
+test('a standby whose journal thread waits for that lock before it can see the lease lapse takes over all the same', async () => {
+  const sign = join(dir, 'stop');
+  const primary = await stoppable(sign);
+  await load();
+  writeFileSync(sign, '');
+  // It opens the segment in use when the lock is taken, as it would open the next one.
+  const standby = serve('--standby');
+  expect(await standby.logged(KILLED)).toMatchObject({ holder: primary.pid });
   expect(await primary.end()).toMatchObject({ code: null, signal: 'SIGKILL' });
   await standby.logged('ready');
   await acknowledged(100);

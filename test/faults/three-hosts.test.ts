@@ -203,6 +203,7 @@ test(
   async (what) => {
     const strike = (old: Site): Promise<void> => (what === 'killed' ? venue.killNode(old) : isolate(hosts, old.name));
     const takeOvers: object[] = [];
+    await makeBad();
     startClients();
     for (let round = 0; round < ROUNDS; round++) {
       const leader = await venue.logLeader();

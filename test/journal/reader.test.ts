@@ -19,6 +19,7 @@ import { inspectJournal } from '../../journal/inspect.ts';
 import { lockLine } from '../../journal/lock.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { JournalReader } from '../../journal/reader.ts';
+import { listSegments } from '../../journal/segments.ts';
 import {
   appendBlock,
   createJournal,
@@ -159,6 +160,25 @@ test('what a living writer of another process has not flushed is not shown', asy
   await once(writer, 'exit');
   expect(reader.last.block).toBe(3);
   closeSync(fd);
+});
+
+test('a segment that has a successor is shown whole, whoever ended in the flush of its last transaction', async () => {
+  const counts = Array.from({ length: 12 }, () => 4_000);
+  const dir = await createJournal(counts);
+  const root = join(dir, 'journal');
+  expect(listSegments(root).length).toBeGreaterThan(1);
+  const writer = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
+  writeFileSync(join(root, 'writer.lock'), lockLine(writer.pid ?? 0));
+  // As if the writer before this one had ended there: this one does not write to that segment.
+  const fd = openSync(join(root, 'segment-00000001', 'lock.mdb'), 'r+');
+  const noted = Buffer.alloc(8);
+  readSync(fd, noted, 0, 8, 8);
+  noted.writeBigUInt64LE(noted.readBigUInt64LE() - 1n);
+  writeSync(fd, noted, 0, 8, 8);
+  closeSync(fd);
+  expect([...JournalReader.open(dir).blocks(1)].length).toBe(counts.length);
+  writer.kill('SIGKILL');
+  await once(writer, 'exit');
 });
 
 const testWithLocks = existsSync('/proc/locks') ? test : test.skip;

@@ -46,9 +46,10 @@ test('a node that was itself stopped does not take that for silence', () => {
 
 test('a primary that was passed, or the node itself, keeps nobody waiting', () => {
   const of = candidacy();
+  expect(lookUntil(of, 0, 400)).toBeUndefined();
   of.heard(beat({ epoch: 2 }), 3, 400);
   of.heard(beat({ node: 'a' }), 3, 400);
-  expect(lookUntil(of, 0, LEASE_MS + DELAY_MS)).toBe(4);
+  expect(lookUntil(of, 400, LEASE_MS + DELAY_MS)).toBe(4);
 });
 
 test('the epoch is above all that anybody spoke of, and the journal’s', () => {

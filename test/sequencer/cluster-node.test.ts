@@ -11,6 +11,9 @@ import { LOG_BLOCKS_KEPT_MIN } from '../../sequencer/log-place.ts';
 import { appendBlock, GENESIS, removeTemporaryFolders, SMALL, temporaryFolder } from '../journal/temporary-journal.ts';
 import { LEASE_MS, TestNode } from './cluster-nodes.ts';
 
+/** All of them when more rounds are asked for by VERITAPE_CLUSTER_ROUNDS: an election takes the servers some seconds. */
+const SERVERS_KILLED = process.env['VERITAPE_CLUSTER_ROUNDS'] === undefined ? 1 : 3;
+
 let nats: NatsCluster;
 const nodes: TestNode[] = [];
 let shard = 0;
@@ -172,6 +175,23 @@ test('a venue of one host becomes a cluster: the log begins behind its journal, 
   expect(stored).toMatchObject({ kind: 'block', bytes: new Uint8Array(first.journal.read(13)?.bytes ?? []) });
   for (const name of ['b', 'c']) expect(hashesIn(join(folder, name))).toEqual(hashesIn(join(folder, 'a')));
 }, 60_000);
+
+test('a NATS server is killed: the primary goes on and the others follow', async () => {
+  const folder = temporaryFolder();
+  const first = await (await start(join(folder, 'a'), 'a')).leads();
+  const second = await start(join(folder, 'b'), 'b');
+  for (let server = 0; server < SERVERS_KILLED; server++) {
+    await first.write(5);
+    await nats.kill(server);
+    await first.write(20);
+    const { lastBlock } = first.journal;
+    await until(() => second.journal.lastBlock === lastBlock);
+    await nats.startAgain(server);
+    await nats.formed();
+  }
+  expect(first.ended).toBeUndefined();
+  expect(hashesIn(join(folder, 'b'))).toEqual(hashesIn(join(folder, 'a')));
+}, 90_000);
 
 test('nobody takes the place of a primary that is heard, and one that leaves in good order is not waited for', async () => {
   const folder = temporaryFolder();

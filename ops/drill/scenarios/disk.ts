@@ -24,13 +24,13 @@ function smallDisk(folder: string): Preparation {
     const why = error instanceof Error ? (error.message.trim().split('\n').at(-1) ?? '') : String(error);
     return { lacking: `a file system of a known size can not be mounted, which root may do: ${why}` };
   }
-  return {
-    folder: disk,
-    means: disk,
-    undo: () => {
-      execFileSync('umount', ['--lazy', disk]);
-    },
+  const unmount = (): void => {
+    process.off('exit', unmount);
+    execFileSync('umount', ['--lazy', disk]);
   };
+  // A mount outlives whoever made it.
+  process.once('exit', unmount);
+  return { folder: disk, means: disk, undo: unmount };
 }
 
 export const diskScenarios: readonly Scenario[] = [

@@ -131,6 +131,7 @@ export const hostScenarios: readonly Scenario[] = [
       mend(standby);
       round.note('the network is mended');
       await round.resumed();
+      await round.atWork(400, 800);
       round.countNeedless(openings);
     },
   },

@@ -7,7 +7,7 @@ import { runScenario } from '../../../ops/drill/drill-run.ts';
 import type { Scenario } from '../../../ops/drill/scenario.ts';
 import { SCENARIOS } from '../../../ops/drill/scenarios.ts';
 import { endAllProcesses } from '../../../ops/drill/veritape-process.ts';
-import { veritape } from '../run-veritape.ts';
+import { ROOT, veritape } from '../run-veritape.ts';
 
 const ROUNDS_MAX = 8;
 /** Long enough for a restart on a busy machine. */
@@ -60,6 +60,8 @@ test('--list names every drill after its failure, with what it does and what is 
     expect(what?.length).toBeGreaterThan(20);
     expect(promise?.length).toBeGreaterThan(20);
   }
+  const document = readFileSync(join(ROOT, 'docs', 'drills.md'), 'utf8');
+  expect(SCENARIOS.filter(({ name }) => !document.includes(`\`${name}\``)).map(({ name }) => name)).toEqual([]);
   const text = veritape(['drill', '--list', '--scenario', 'kill-alone']).stdout;
   expect(text).toMatch(/^kill-alone\n {4}.*\n {4}promise: .*\n$/);
 });
@@ -123,6 +125,11 @@ test.each(['kill-primary', 'corrupt-last-block', 'cluster-kill-primary'])('%s ho
 test('a drill whose means are missing says so, and did not hold', async () => {
   const report = await drill({ ...scenario('full-disk'), prepare: () => ({ lacking: 'nobody may mount' }) }, 1);
   expect(report).toMatchObject({ outcome: 'could not run', why: 'nobody may mount', rounds: [] });
+});
+
+test('a venue that does not begin to serve is a broken promise', async () => {
+  const report = await drill({ ...scenario('kill-alone'), serve: ['--shard', '-1'] }, 1, SHORT_MS);
+  expect(report).toMatchObject({ outcome: 'broken', why: expect.stringContaining('a is ended'), rounds: [] });
 });
 
 test('service that does not come back is a broken promise', async () => {

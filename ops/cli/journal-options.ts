@@ -1,0 +1,26 @@
+import { Option } from 'commander';
+import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
+import { SNAPSHOTS_KEPT } from '../../journal/snapshots.ts';
+import { SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT } from '../venue.ts';
+import { wholeNumber } from './arguments.ts';
+
+// Options of every command that writes a journal with snapshots.
+
+export function snapshotEveryOption(more = ''): Option {
+  return new Option('--snapshot-every <commands>', `commands between snapshots, 0 for none${more}`)
+    .default(SNAPSHOT_EVERY_DEFAULT)
+    .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER));
+}
+
+export function snapshotsKeptOption(): Option {
+  return new Option('--snapshots-kept <count>', 'snapshots that are not deleted')
+    .default(SNAPSHOTS_KEPT)
+    .argParser(wholeNumber(1, 10_000));
+}
+
+/** @param of what the segments are of */
+export function segmentBytesOption(of: string): Option {
+  return new Option('--segment-bytes <bytes>', `length of a segment of ${of}; two are taken from the disk at once`)
+    .default(SEGMENT_BYTES_DEFAULT)
+    .argParser(wholeNumber(SEGMENT_BYTES_MIN, 2 ** 40));
+}
