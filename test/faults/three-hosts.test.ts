@@ -176,7 +176,7 @@ test(
     for (const site of venue.sites) {
       await Promise.all(clients.map((client) => client.acknowledgedMore(100)));
       await venue.killHost(site);
-      if (site.name === 'b') await follower.end();
+      if (site.name === 'b') await follower.end('SIGKILL');
       expect(await hosts.processesOf(site.name)).toEqual([]);
       await Promise.all(clients.map((client) => client.acknowledgedMore(100)));
       await venue.startHost(site);
