@@ -17,7 +17,7 @@ import { isMatcherBuilt } from './matcher.js';
 import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtime.js';
 
 /*
- * node bin/setup.js [--nats] [--chromium] [--spin] [--gcc] [command [argument...]]
+ * node bin/setup.js [--nats] [--chromium] [--spin] [--gcc] [--ip] [command [argument...]]
  *
  * Makes a fresh clone ready, then runs the command with the pinned Node first on the PATH. What npm scripts call, so it
  * uses nothing but Node 18. Messages go to stderr. Interrupted, it starts over the next time.
@@ -54,6 +54,12 @@ const PROGRAMS = {
     // Debian's compiler only recommends the headers of the C library.
     packages: ['gcc', 'libc6-dev'],
     advice: 'Install a C compiler and put it on the PATH as gcc.',
+  },
+  '--ip': {
+    names: ['ip'],
+    folders: ['/usr/sbin', '/sbin', '/usr/bin', '/bin'],
+    packages: ['iproute2'],
+    advice: 'Install iproute2, on Linux.',
   },
 };
 

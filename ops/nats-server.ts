@@ -40,6 +40,10 @@ export interface OwnNatsServer {
 export interface NatsServerStart {
   /** A free one unless given. */
   readonly port?: number | undefined;
+  /** On loopback unless given. */
+  readonly address?: string | undefined;
+  /** The command that starts it, if it is to run in another network namespace. */
+  readonly within?: readonly string[] | undefined;
   /** Further arguments of nats-server. */
   readonly args?: readonly string[] | undefined;
   /** Its log is appended to this file; nobody keeps it unless given. */
@@ -59,8 +63,10 @@ export async function runNatsServer(start: NatsServerStart): Promise<OwnNatsServ
   const program = findNatsServer();
   if (program === undefined)
     throw new EnvironmentFault('nats-server is not installed: on Debian, apt-get install nats-server');
+  const { address = '127.0.0.1', within = [] } = start;
   const port = start.port ?? (await freePort());
-  const server = spawn(program, ['--addr', '127.0.0.1', '--port', String(port), ...(start.args ?? [])], {
+  const [first = '', ...rest] = [...within, program, '--addr', address, '--port', String(port), ...(start.args ?? [])];
+  const server = spawn(first, rest, {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   if (start.logFile !== undefined) server.stderr?.pipe(createWriteStream(start.logFile, { flags: 'a' }));
@@ -70,7 +76,7 @@ export async function runNatsServer(start: NatsServerStart): Promise<OwnNatsServ
   };
   process.once('exit', killWithUs);
   return {
-    url: `nats://127.0.0.1:${port}`,
+    url: `nats://${address}:${port}`,
     port,
     signal: (signal) => server.kill(signal),
     stop: async (signal = 'SIGTERM') => {

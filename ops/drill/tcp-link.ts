@@ -13,27 +13,29 @@ export type LinkDirection = 'there' | 'back';
 export class TcpLink {
   /** Of the server behind it; connections from now on go there. */
   targetPort: number;
+  readonly #targetAddress: string;
   readonly #server: Server;
   readonly #passages = new Set<Passage>();
   #isCut = false;
   #held: readonly LinkDirection[] = [];
   #delayMs = 0;
 
-  static async to(port: number): Promise<TcpLink> {
-    const link = new TcpLink(port);
+  static async to(port: number, address = '127.0.0.1'): Promise<TcpLink> {
+    const link = new TcpLink(port, address);
     link.#server.listen(0, '127.0.0.1');
     await once(link.#server, 'listening');
     return link;
   }
 
-  private constructor(port: number) {
+  private constructor(port: number, address: string) {
     this.targetPort = port;
+    this.#targetAddress = address;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
       if (this.#isCut) {
         near.resetAndDestroy();
         return;
       }
-      const passage = new Passage(near, this.targetPort, () => this.#passages.delete(passage));
+      const passage = new Passage(near, this.targetPort, this.#targetAddress, () => this.#passages.delete(passage));
       this.#passages.add(passage);
       passage.set(this.#held, this.#delayMs);
     });
@@ -86,9 +88,9 @@ class Passage {
   readonly #far: Socket;
   readonly #onEnd: () => void;
 
-  constructor(near: Socket, port: number, onEnd: () => void) {
+  constructor(near: Socket, port: number, address: string, onEnd: () => void) {
     this.#near = near;
-    this.#far = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    this.#far = connect({ port, host: address, allowHalfOpen: true, noDelay: true });
     this.#onEnd = onEnd;
     this.#lanes = { there: new Lane(near, this.#far), back: new Lane(this.#far, near) };
     for (const socket of [near, this.#far]) {

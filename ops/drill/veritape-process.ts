@@ -36,6 +36,8 @@ export interface Ending {
 
 /** How a process is started and listened to, where that is not the usual way. */
 export interface ProcessOptions {
+  /** The command that starts it, if it is to run in another network namespace. */
+  readonly within?: readonly string[] | undefined;
   /** Arguments of Node itself. */
   readonly nodeArgs?: readonly string[] | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
@@ -76,19 +78,21 @@ export class VeritapeProcess {
   private constructor(args: readonly string[], options: ProcessOptions = {}) {
     const env = { ...COMPILED, ...process.env, ...options.env };
     this.#onLine = options.onLine;
-    this.#child = spawn(process.execPath, [...(options.nodeArgs ?? []), COMMAND, ...args], {
+    const command = [...(options.within ?? []), process.execPath, ...(options.nodeArgs ?? []), COMMAND, ...args];
+    const [program = '', ...rest] = command;
+    this.#child = spawn(program, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env,
     });
     living.add(this);
     if (options.logFile !== undefined) this.#child.stderr?.pipe(createWriteStream(options.logFile, { flags: 'a' }));
-    let rest = '';
+    let unfinished = '';
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#result += text;
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
+      const lines = (unfinished + text).split('\n');
+      unfinished = lines.pop() ?? '';
       for (const line of lines) this.#hear(line);
       for (const wake of this.#wake.splice(0)) wake();
     });
@@ -96,7 +100,7 @@ export class VeritapeProcess {
       this.#child.once('close', (code, signal) => {
         this.#over = true;
         living.delete(this);
-        if (rest !== '') this.#hear(rest);
+        if (unfinished !== '') this.#hear(unfinished);
         for (const wake of this.#wake.splice(0)) wake();
         resolve({ code, signal, said: this.#said, result: resultIn(this.#result) });
       });
