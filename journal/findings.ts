@@ -47,6 +47,14 @@ export class JournalError extends Error {
   }
 }
 
+/** A writer of epoch `own` was passed by one of epoch `stored`. */
+export function epochLost(stored: number | undefined, own: number): JournalError {
+  return new JournalError(
+    'epoch-lost',
+    `another writer took the journal over with epoch ${stored}; this one has ${own}`,
+  );
+}
+
 /** What the file system and LMDB say when there is no room: errno values and names. */
 const DISK_FULL_CODES = new Set<unknown>([28, 122, 27, 'ENOSPC', 'EDQUOT', 'EFBIG']);
 

@@ -1,7 +1,7 @@
 import { type BlockBuffer, BlockView, checkHeader, HASH_AT } from './block.ts';
 import { bytesInSegment, checkRun } from './block-run.ts';
 import { HASH_BYTES } from './chain.ts';
-import { asJournalError, JournalError } from './findings.ts';
+import { asJournalError, epochLost, JournalError } from './findings.ts';
 import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from './genesis.ts';
 import { SegmentFolder } from './segment-folder.ts';
 import type { Claim, SegmentEntries, SegmentStore, Spare, WritableSegment } from './segment-store.ts';
@@ -552,8 +552,7 @@ export class JournalWriter {
   }
 
   #lost(stored: number | undefined): JournalError {
-    const text = `another writer took the journal over with epoch ${stored}; this one has ${this.#epoch}`;
-    return new JournalError('epoch-lost', text);
+    return epochLost(stored, this.#epoch);
   }
 
   #broken(text: string): JournalError {

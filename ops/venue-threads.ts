@@ -190,15 +190,17 @@ export class VenueThreads {
   }
 
   /** Sets all of them to work behind the end of the journal. */
-  async begin({ sequence, block, time }: JournalOpened): Promise<ReplicaReady[]> {
+  async begin({ epoch, sequence, block, time }: JournalOpened): Promise<ReplicaReady[]> {
     const { memory } = this.#options;
     placePipeline(memory, sequence, block);
-    for (const replica of this.#replicas) replica.postMessage({ sequence } satisfies ReplicaThreadBegin);
+    for (const replica of this.#replicas) replica.postMessage({ epoch } satisfies ReplicaThreadBegin);
     this.#ring();
     const ready = await Promise.all(this.#ready);
     for (const report of ready) {
       if (report.sequence === sequence) continue;
-      throw new Error(`replica ${report.replica} ends at sequence ${report.sequence}, the journal at ${sequence}`);
+      const text = `replica ${report.replica} ends at sequence ${report.sequence}, this writer began after ${sequence}`;
+      // It has read what a later writer had appended before it knew of this one.
+      throw report.sequence > sequence ? new JournalError('epoch-lost', text) : new Error(text);
     }
     this.#begun = true;
     this.#journal?.postMessage({ kind: 'begin' } satisfies JournalThreadOrder);

@@ -1,5 +1,6 @@
 import { readWide } from '../journal/amounts.ts';
 import { BLOCK_HEADER_WORDS, BLOCK_ORDERS_MAX, type BlockView } from '../journal/block.ts';
+import { epochLost } from '../journal/findings.ts';
 import { appliedWord, Bells, BLOCK_SLOT_WORD, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
 import { cellsOf, countersOf, REPLICA_COUNTS } from '../sequencer/pipeline-counters.ts';
 import { RingFollower, SLOT_SHIFT, SLOT_WORDS } from '../sequencer/rings.ts';
@@ -14,6 +15,8 @@ export interface FollowerOptions {
   readonly replica: number;
   /** At the end of block `block`. */
   readonly matcher: Matcher;
+  /** Of the writer of the blocks in the rings. */
+  readonly epoch: number;
   readonly block: number;
   /** Begun at the matcher's sequence. */
   readonly sink: DigestSink;
@@ -59,7 +62,7 @@ export class Follower {
     return { block: this.#block, timeLow: this.#timeLow, timeHigh: this.#timeHigh };
   }
 
-  /** Returns how many commands were applied; 0 if no block was waiting. */
+  /** Returns how many commands were applied; 0 if no block was waiting. Throws a JournalError 'epoch-lost', or at damage. */
   step(): number {
     const ahead = this.#blocks.ahead((this.#block + 1) | 0);
     if (ahead === 0) return 0;
@@ -89,6 +92,8 @@ export class Follower {
     const from = this.matcher.sequence() + 1;
     this.#count(COUNT.laps, 1);
     for (const view of this.#options.replay(from)) {
+      // What another writer has appended since does not come in these rings.
+      if (view.epoch > this.#options.epoch) throw epochLost(view.epoch, this.#options.epoch);
       this.#apply(view.words, BLOCK_HEADER_WORDS, view.count);
       this.#block = view.block;
       this.#timeLow = view.timeLow;

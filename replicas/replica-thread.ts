@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { hashOf } from '../journal/chain.ts';
-import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
+import { epochLost, JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
 import { JournalReader } from '../journal/reader.ts';
 import { Stopwatch } from '../sequencer/clock.ts';
@@ -43,7 +43,8 @@ export interface ReplicaThreadData {
 
 /** Posted to the thread, and its bell rung, when it is known where the journal ends. */
 export interface ReplicaThreadBegin {
-  readonly sequence: number;
+  /** Of this process's writer. */
+  readonly epoch: number;
 }
 
 export type ReplicaReport =
@@ -111,10 +112,13 @@ const TAIL_SLEEP_MS = 2;
 const UNFLUSHED = { unflushed: true };
 
 /**
- * Brings a fresh matcher to the end of the journal and keeps it there until the pipeline begins; returns the last block, or
- * undefined if the venue ends before that.
+ * Brings a fresh matcher to the end of the journal and keeps it there until the pipeline begins; returns the last block and
+ * the epoch of this process's writer, or undefined if the venue ends before that.
  */
-async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<number | undefined> {
+async function recover(
+  matcher: Matcher,
+  sink: RingSink | DigestSink,
+): Promise<{ readonly block: number; readonly epoch: number } | undefined> {
   reportTables(data.host, matcher.state.memory);
   const {
     sequence: snapshot,
@@ -130,6 +134,7 @@ async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<n
     if (parentPort !== null) begin ??= receiveMessageOnPort(parentPort)?.message as ReplicaThreadBegin | undefined;
     const view = cursor.next();
     if (view !== undefined) {
+      if (begin !== undefined && view.epoch > begin.epoch) throw epochLost(view.epoch, begin.epoch);
       applyBlock(matcher, view, () => sink.discard());
       block = view.block;
       Atomics.store(status, appliedWord(replica), matcher.sequence() | 0);
@@ -147,7 +152,7 @@ async function recover(matcher: Matcher, sink: RingSink | DigestSink): Promise<n
   const { instruments, sessions } = matcher.state;
   const lists = { instruments: listInstruments(instruments), sessions: listSessions(sessions) };
   report({ kind: 'ready', replica, sequence: matcher.sequence(), ...lists });
-  return block;
+  return { block, epoch: begin.epoch };
 }
 
 async function lead(): Promise<Matcher> {
@@ -169,13 +174,13 @@ async function follow(): Promise<Matcher> {
   warmUp();
   const sink = new DigestSink();
   const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
-  const block = await recover(matcher, sink);
-  if (block === undefined) return matcher;
+  const begun = await recover(matcher, sink);
+  if (begun === undefined) return matcher;
   const follower = new Follower({
     memory,
     replica,
     matcher,
-    block,
+    ...begun,
     sink,
     replay: (sequence) => replayJournal(data.directory, sequence, UNFLUSHED),
     onDigest,

@@ -86,13 +86,13 @@ export class SimulatedReplica {
   }
 
   /** The pipeline begins where this replica is. Returns its step. */
-  begin(): () => number {
+  begin(epoch: number): () => number {
     const { process, invariants } = this.#around;
     this.#cursor?.close();
     const { sequence } = this;
     this.#sink.begin(sequence);
     invariants.recovered(process, this.#name, sequence, this.#hash());
-    return this.#sink instanceof RingSink ? this.#lead(this.#sink) : this.#follow(this.#sink);
+    return this.#sink instanceof RingSink ? this.#lead(this.#sink) : this.#follow(this.#sink, epoch);
   }
 
   #lead(sink: RingSink): () => number {
@@ -113,7 +113,7 @@ export class SimulatedReplica {
     };
   }
 
-  #follow(sink: DigestSink): () => number {
+  #follow(sink: DigestSink, epoch: number): () => number {
     const { traits, parts } = this.#around;
     const { snapshotEvery } = traits;
     const follower = new Follower({
@@ -121,6 +121,7 @@ export class SimulatedReplica {
       replica: this.#replica,
       matcher: this.#matcher,
       block: this.#block,
+      epoch,
       sink,
       replay: (from) => parts.repair(this.#reader().blocksFromSequence(from)),
       onDigest: () => undefined,

@@ -205,7 +205,7 @@ export class VenueProcess {
     const sessions = this.replicas[0]?.sessions ?? [];
     for (const [index, replica] of this.replicas.entries()) {
       const micros = index === 0 ? STEP_MICROS.leader : traits.followerMicros;
-      process.thread(`replica ${index}`, bells.replicas[index], micros, replica.begin());
+      process.thread(`replica ${index}`, bells.replicas[index], micros, replica.begin(writer.epoch));
     }
     const journaling = new Journaling({ memory, writer: parts.writer(writer, memory), nowNs: () => 0, replication });
     process.thread('journal', bells.journal, STEP_MICROS.journal, () => {
