@@ -40,7 +40,7 @@ const PROGRESS_MS = 5_000;
  * A take-over that waits for longer than this waits for LMDB's write lock, which a process that was stopped inside a
  * transaction keeps.
  */
-const LOCK_WAIT_MS_MAX = 150;
+const LOCK_WAIT_MS_MAX = 250;
 /** How often this thread looks whether the journal's thread should have found the lease lapsed. */
 const LOCK_LOOK_MS = 50;
 /** Requests held for a hand-over that does not come are let go after this. */
@@ -199,6 +199,8 @@ export class Standby {
    * and this server is about to fence it, so it is killed; the kernel then gives the lock to the one who waits for it.
    */
   #endWait(holder: LockHolder | undefined): void {
+    // The epoch is raised: it waits for something else, as a slow disk.
+    if (this.#takingOver !== undefined && (this.#journalEpoch() ?? 0) > this.#takingOver.epoch) return;
     if (holder === undefined || !isAlive(holder)) {
       this.#notice('warn', 'opening the journal takes long: is another process stopped that has it locked?', {});
       return;
