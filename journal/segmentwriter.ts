@@ -17,6 +17,8 @@ const LOCK_FILE_BYTES = 8192;
 /** The file is lengthened by this much at a time; between two such steps a flush has no length to store. */
 const RESERVE_BYTES = 2 ** 20;
 const ZEROS = Buffer.alloc(2 ** 18);
+/** Opening a segment again makes LMDB go on from the newest transaction, unless somebody else opens it just then. */
+const OPEN_TRIES_MAX = 10;
 const APPEND = { append: true, noOverwrite: true };
 const OVERWRITE = {};
 
@@ -31,7 +33,8 @@ const OVERWRITE = {};
 export class SegmentWriter implements WritableSegment, SegmentEntries {
   readonly segment: number;
   readonly file: SegmentFile;
-  readonly #environment: Environment;
+  readonly #path: string;
+  #environment: Environment;
   readonly #mapBytes: number;
   readonly #fd: number;
   /** Transaction up to which all pages were checked. */
@@ -54,11 +57,11 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
       throw error;
     }
     try {
-      const path = segmentPath(root, segment);
-      makeLockFile(path);
+      this.#path = segmentPath(root, segment);
+      makeLockFile(this.#path);
       this.#fileBytes = fstatSync(this.#fd).size;
       this.#mapBytes = mapBytesOf(Math.max(segmentBytesMax, this.#usedBytes, this.#fileBytes));
-      this.#environment = openEnvironment(path, this.#mapBytes);
+      this.#environment = openEnvironment(this.#path, this.#mapBytes);
     } catch (error) {
       closeSync(this.#fd);
       this.file.close();
@@ -87,8 +90,34 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
   /** Runs `action` in a transaction that adds up to `bytes`. When this returns, its changes are on disk. */
   transact(bytes: number, action: (entries: SegmentEntries) => void): void {
     this.#reserve(bytes);
-    this.#environment.transactionSync(() => action(this));
+    for (let tries = 1; !this.#commit(action); tries++) {
+      if (tries === OPEN_TRIES_MAX) {
+        const text = `segment ${this.segment}: LMDB goes on from an older transaction than the newest one on disk`;
+        throw new JournalError('write-failed', text);
+      }
+      void this.#environment.close();
+      this.#environment = openEnvironment(this.#path, this.#mapBytes);
+    }
     this.#usedBytes = this.file.usedBytes();
+  }
+
+  /**
+   * False, with nothing written, if LMDB would not go on from the newest transaction on disk. Whoever opens a segment makes
+   * the transaction that it found the last one for all, also one that was followed by another meanwhile (lmdb-js 3.5.6,
+   * mdb_env_open2). A writer that goes on from there overwrites what was committed, and acknowledged, in between.
+   */
+  #commit(action: (entries: SegmentEntries) => void): boolean {
+    let isNewest = true;
+    try {
+      this.#environment.transactionSync(() => {
+        isNewest = this.#environment.getWriteTxnId() === this.file.newest() + 1;
+        if (!isNewest) throw new Error('not the newest transaction');
+        action(this);
+      });
+    } catch (error) {
+      if (isNewest) throw error;
+    }
+    return isNewest;
   }
 
   /** In a transaction. */
