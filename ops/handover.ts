@@ -1,6 +1,7 @@
-import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
+import { connect, createInbox, headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { type Command, Option } from 'commander';
 import { handoverSubject, primarySubject } from '../sequencer/nats-gateway.ts';
+import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault } from './exit-codes.ts';
@@ -10,6 +11,7 @@ import type { HandoverReply, HandoverRequest } from './step-down.ts';
 interface HandoverOptions {
   readonly nats: string;
   readonly shard: number;
+  readonly token?: string;
   readonly stay?: boolean;
   readonly waitMs: number;
   readonly json?: boolean;
@@ -45,6 +47,7 @@ export function registerHandover(program: Command): void {
         .default(0)
         .argParser(wholeNumber(0, U32_MAX)),
     )
+    .addOption(new Option('--token <token>', "an administrator's, if the venue has tokens").env('VERITAPE_TOKEN'))
     .option('--stay', 'the server stands by afterwards; unless given, its process ends')
     .addOption(
       new Option('--wait-ms <milliseconds>', 'how long it may take until the standby serves')
@@ -120,8 +123,17 @@ function askForHandover(connection: NatsConnection, options: HandoverOptions): P
       },
     });
     const request: HandoverRequest = { stay: options.stay === true };
-    connection.publish(handoverSubject(options.shard), JSON.stringify(request), { reply: inbox });
+    connection.publish(handoverSubject(options.shard), JSON.stringify(request), {
+      reply: inbox,
+      ...(options.token === undefined ? {} : { headers: carrying(options.token) }),
+    });
   });
+}
+
+function carrying(token: string): MsgHdrs {
+  const carried = headers();
+  carried.set(TOKEN_HEADER, token);
+  return carried;
 }
 
 function rounded(ms: number): number {

@@ -38,8 +38,9 @@ const HANDOVER_LAG_MAX = 100_000;
 export function stepDownOnRequest(venue: Venue, gateway: NatsGateway, shard: number): Promise<StepDown> {
   return new Promise((resolve) => {
     let busy = false;
-    gateway.answer(handoverSubject(shard), (bytes, reply) => {
+    gateway.answer(handoverSubject(shard), (bytes, reply, isAdministrator) => {
       const refuse = (why: string): void => reply({ state: 'refused', why } satisfies HandoverReply);
+      if (!isAdministrator) return refuse("the token is not an administrator's");
       const request = readRequest(bytes);
       if (request === undefined) return refuse('the request is not {"stay": true} or {"stay": false}');
       if (busy) return refuse('a hand-over is under way already');

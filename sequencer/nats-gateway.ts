@@ -161,10 +161,13 @@ export class NatsGateway {
   }
 
   /** Answers requests on a subject of its own: bytes in, and what `respond` is called with out. */
-  answer(subject: string, handle: (bytes: Uint8Array, respond: (reply: object) => void) => void): void {
+  answer(
+    subject: string,
+    handle: (bytes: Uint8Array, respond: (reply: object) => void, isAdministrator: boolean) => void,
+  ): void {
     this.#serve(subject, (message) => {
       const respond = (reply: object): void => this.#respond(message, new TextEncoder().encode(JSON.stringify(reply)));
-      handle(message.data, respond);
+      handle(message.data, respond, this.#intake.isAdministrator(message.headers?.get(TOKEN_HEADER)));
     });
   }
 

@@ -117,6 +117,11 @@ export class RequestIntake {
     return undefined;
   }
 
+  /** Whether what a token is sent with may concern the whole venue; without tokens everything may. */
+  isAdministrator(token = ''): boolean {
+    return this.#tokens === undefined || this.#tokens.get(tokenDigest(token))?.has(ADMINISTRATOR) === true;
+  }
+
   #authorize(token: string, header: RequestHeader): Refusal | undefined {
     if (this.#tokens === undefined) return undefined;
     const accounts = this.#tokens.get(tokenDigest(token));

@@ -283,6 +283,21 @@ test('a hand-over is refused while nobody stands by, and nobody asked says so', 
   expect(readFileSync(join(dir, 'journal', 'lease')).readUInt16LE(6)).toBe(2);
 });
 
+test('where clients have tokens, only an administrator may ask for a hand-over', async () => {
+  const [client, administrator] = ['client-of-account-7', 'administrator-of-all'];
+  const tokens = join(dir, 'tokens.json');
+  writeFileSync(tokens, JSON.stringify({ [client]: [7], [administrator]: [0] }));
+  const primary = serve('--tokens', tokens);
+  await primary.ready();
+  const refusal = async (...token: string[]): Promise<string> =>
+    (await VeritapeProcess.run('handover', '--nats', nats.url, ...token).end()).said;
+  const unauthorized = "veritape handover: refused: the token is not an administrator's\n";
+  expect(await refusal()).toBe(unauthorized);
+  expect(await refusal('--token', client)).toBe(unauthorized);
+  expect(await refusal('--token', administrator)).toContain('no standby answers');
+  closingOf(await primary.end('SIGTERM'));
+});
+
 function spread(samples: readonly number[]): object {
   const sorted = samples.toSorted((a, b) => a - b).map((ms) => Math.round(ms * 10) / 10);
   const at = (share: number): number | undefined =>
