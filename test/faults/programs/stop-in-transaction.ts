@@ -6,11 +6,16 @@ import { SegmentWriter } from '../../../journal/segmentwriter.ts';
  * journal, as a debugger or SIGSTOP may do at any time.
  */
 const sign = process.env['STOP_WHEN'] ?? '';
+const STOP_MS_MAX = 5_000;
+const nothing = new Int32Array(new SharedArrayBuffer(4));
 const { transact } = SegmentWriter.prototype;
 
 SegmentWriter.prototype.transact = function (bytes, action) {
   transact.call(this, bytes, (entries) => {
     action(entries);
-    if (existsSync(sign)) process.kill(process.pid, 'SIGSTOP');
+    if (!existsSync(sign)) return;
+    process.kill(process.pid, 'SIGSTOP');
+    // Another thread may take the signal, and this one goes on until that has stopped them all.
+    Atomics.wait(nothing, 0, 0, STOP_MS_MAX);
   });
 };
