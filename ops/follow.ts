@@ -9,6 +9,7 @@ import { DatagramBlocks } from '../sequencer/datagram-receiver.ts';
 import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { VENUE_PREFIX } from '../sequencer/reports.ts';
 import { grouped, positiveSeconds, wholeNumber, withExamples } from './cli/arguments.ts';
+import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
@@ -17,7 +18,7 @@ import { EnvironmentFault, ExitCode, UsageError } from './exit-codes.ts';
 import { natsConnectionOptions } from './nats-server.ts';
 import { Disagreement, type FollowerEnd, VenueFollower } from './venue-follower.ts';
 
-interface FollowOptions {
+interface FollowOptions extends FeedOptions {
   readonly dir: string;
   readonly nats: string;
   readonly shard: number;
@@ -112,9 +113,10 @@ export function registerFollow(program: Command): void {
     )
     .option('--json', 'print the closing report as one JSON object')
     .action((options: FollowOptions) => follow(options));
+  addFeedOptions(command, 'PREFIX.S.feed.> of --publish');
   withExamples(
     command,
-    'veritape follow --dir copy --nats nats://venue.example:4222 --publish market',
+    'veritape follow --dir copy --nats nats://venue.example:4222 --publish market --market-data',
     'veritape follow --dir copy --nats nats://venue.example:4222 --exit-when-caught-up --json && veritape audit copy',
   );
 }
@@ -143,6 +145,8 @@ function checkOptions(options: FollowOptions): void {
     );
   if (publish === undefined) {
     if (publishNats !== undefined) throw new UsageError('publish-nats', publishNats, 'is of use only with --publish');
+    if (feedSettingsOf(options) !== undefined)
+      throw new UsageError('market-data', true, 'is of use only with --publish');
     if (publishExecutions !== undefined)
       throw new UsageError('publish-executions', publishExecutions, 'is of use only with --publish');
   }
@@ -204,7 +208,12 @@ async function open(
       feed:
         publish === undefined
           ? undefined
-          : { connection: feedConnection, prefix: publish, executions: options.publishExecutions === true },
+          : {
+              connection: feedConnection,
+              prefix: publish,
+              executions: options.publishExecutions === true,
+              marketData: feedSettingsOf(options),
+            },
       until: options.until,
       exitWhenCaughtUp: options.exitWhenCaughtUp,
       giveUpMs: giveUp === undefined ? undefined : giveUp * 1000,
@@ -232,7 +241,14 @@ async function run(follower: VenueFollower, options: FollowOptions, log: Logger)
   );
   const tell = (): void =>
     log.info(
-      { ...follower.status(), reader: reader.counts, fromPeers: repairs.taken, given: peers.given, feed: feed?.counts },
+      {
+        ...follower.status(),
+        reader: reader.counts,
+        fromPeers: repairs.taken,
+        given: peers.given,
+        feed: feed?.counts,
+        marketData: feed?.marketDataCounts,
+      },
       'following',
     );
   const timer = setInterval(tell, options.reportEvery * 1000);
@@ -254,6 +270,7 @@ async function run(follower: VenueFollower, options: FollowOptions, log: Logger)
     fromPeers: repairs.taken,
     given: peers.given,
     feed: feed?.counts ?? null,
+    marketData: feed?.marketDataCounts ?? null,
   };
   if (end.disagreement !== undefined) await printDisagreement(end.disagreement, result, options);
   else await printResult(result, options.json === true, () => describe(follower, end, result.stateHash));

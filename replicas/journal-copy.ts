@@ -36,8 +36,26 @@ export interface JournalCopyOptions {
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
 
-/** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
-export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
+/** Commands that stand one after another in words. */
+export interface AppliedCommands {
+  readonly words: Uint32Array;
+  /** Word of the first one. */
+  readonly at: number;
+  readonly firstSequence: number;
+  readonly count: number;
+}
+
+/**
+ * Gets events in order, in slots `from` to `from + count` of a ring, and the commands that they came of; both are valid
+ * during the call: journal/events.ts, journal/commands.ts.
+ */
+export type CopyListener = (
+  words: Uint32Array,
+  mask: number,
+  from: number,
+  count: number,
+  commands: AppliedCommands,
+) => void;
 
 /** A snapshot that the copy has written. */
 export interface CopySnapshot {
@@ -200,7 +218,8 @@ export class JournalCopy {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
           this.#top.emit(events);
         }
-        this.#listener(events.words, events.mask, 0, events.next);
+        const commands = { words: view.words, at, firstSequence: view.firstSequence + done, count: batch };
+        this.#listener(events.words, events.mask, 0, events.next, commands);
       }
       events.clear();
       if (value !== undefined) this.#options.onDigest?.(matcher.sequence(), value);
