@@ -148,6 +148,8 @@ test('numbers that are kept no more are answered so, and the book begins again w
   expect(book.state).toBe('joining');
   expect(requests().map((request) => request?.kind)).toEqual(['snapshot']);
   takeAll(book, answers());
+  // It was told so, and did not find out by what it got.
+  expect([market.publisher.counts.refusals, book.counts.misfits]).toEqual([1, 0]);
   expect([book.state, book.counts.joins]).toEqual(['live', 2]);
   isTrue(book);
   expect(states).toEqual(['live', 'repairing', 'joining', 'live']);
