@@ -12,12 +12,12 @@ import { grouped, positiveSeconds, wholeNumber, withExamples } from './cli/argum
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, ExitCode, UsageError } from './exit-codes.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { Disagreement, type FollowerEnd, VenueFollower } from './venue-follower.ts';
 
-interface FollowOptions {
+interface FollowOptions extends NatsCredentialOptions {
   readonly dir: string;
   readonly nats: string;
   readonly shard: number;
@@ -110,8 +110,8 @@ export function registerFollow(program: Command): void {
         .default(REPORT_EVERY_S)
         .argParser(positiveSeconds),
     )
-    .option('--json', 'print the closing report as one JSON object')
-    .action((options: FollowOptions) => follow(options));
+    .option('--json', 'print the closing report as one JSON object');
+  addNatsCredentials(command).action((options: FollowOptions) => follow(options));
   withExamples(
     command,
     'veritape follow --dir copy --nats nats://venue.example:4222 --publish market',
@@ -157,7 +157,7 @@ async function follow(options: FollowOptions): Promise<void> {
   using interruption = new Interruption();
   const connections: NatsConnection[] = [];
   const joined = async (url: string): Promise<NatsConnection> => {
-    const connection = await join(url, options.id, log);
+    const connection = await join(url, options, log);
     connections.push(connection);
     return connection;
   };
@@ -282,10 +282,10 @@ function describe(follower: VenueFollower, { why }: FollowerEnd, stateHash: stri
   ].join('\n');
 }
 
-async function join(url: string, id: string, log: Logger): Promise<NatsConnection> {
-  const options = natsConnectionOptions(url);
+async function join(url: string, follow: FollowOptions, log: Logger): Promise<NatsConnection> {
+  const options = natsJoin(url, follow).connection;
   const connection = await connect({
-    name: `veritape follower ${id}`,
+    name: `veritape follower ${follow.id}`,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
     ...options,

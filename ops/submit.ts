@@ -6,6 +6,7 @@ import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { type AckTimes, ackTimes, describeAckTimes } from './ack-times.ts';
 import { grouped, rateOf, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, UsageError } from './exit-codes.ts';
@@ -17,13 +18,12 @@ import {
   type SourceFormat,
 } from './flow-source.ts';
 import type { FlowSummary } from './marketdata/flow-recorder.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { describeRouted, submitRouted } from './routed-submit.ts';
 import { SHARDS_MAX } from './routing-client.ts';
 import { SpreadFlow } from './spread-flow.ts';
 import { ClientError, SESSIONS_TOGETHER_MAX, VenueClient, type VenueClientOptions } from './venue-client.ts';
 
-interface SubmitOptions {
+interface SubmitOptions extends NatsCredentialOptions {
   readonly nats: string;
   readonly shard: number;
   readonly shards?: readonly number[];
@@ -114,13 +114,14 @@ export function registerSubmit(program: Command): void {
     .addOption(
       new Option('--batch <commands>', 'commands in a message, at most').default(256).argParser(wholeNumber(1, 256)),
     )
-    .option('--json', 'print the result as one JSON object')
-    .action((file: string, options: SubmitOptions) => runSubmit(file, options));
+    .option('--json', 'print the result as one JSON object');
+  addNatsCredentials(command).action((file: string, options: SubmitOptions) => runSubmit(file, options));
   withExamples(
     command,
     'veritape submit orders.ndjson --nats nats://127.0.0.1:4222 --create',
     'veritape submit workload.bin --create --sessions 16 --json',
     'veritape submit orders.ndjson --shards 0,1 --create',
+    'veritape submit orders.ndjson --nats tls://nats.example:4222 --nats-ca ca.pem --nats-seed alice.nk --account 7',
     'veritape submit AMZN_message.csv --symbol AMZN --tick 0.01 --create --json',
   );
 }
@@ -183,7 +184,7 @@ async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
 
 function openingOf(options: SubmitOptions, onRetry: (why: string) => void): VenueClientOptions {
   return {
-    connection: natsConnectionOptions(options.nats),
+    ...natsJoin(options.nats, options),
     shard: options.shard,
     account: options.account,
     key: options.sessionKey ?? BigInt(Date.now()) * 4096n + BigInt(process.pid % 4096),
