@@ -195,8 +195,9 @@ function openingOf(options: SubmitOptions, onRetry: (why: string) => void): Venu
 }
 
 async function openClients(options: SubmitOptions, onRetry: (why: string) => void): Promise<VenueClient[]> {
+  const opening = openingOf(options, onRetry);
   try {
-    return await VenueClient.openSeveral(openingOf(options, onRetry), options.sessions);
+    return await VenueClient.openSeveral(opening, options.sessions);
   } catch (error) {
     throw new EnvironmentFault(
       `${options.nats}, shard ${options.shard}: ${error instanceof Error ? error.message : error}`,

@@ -57,7 +57,12 @@ export function checkIdentity(given: Partial<Identity>, others: readonly Identit
   if (role === undefined || !ROLES.includes(role))
     throw new UsageError(`${name}.role`, role, `one of ${ROLES.join(', ')}`);
   if (typeof key !== 'string' || !isUserKey(key))
-    throw new UsageError(`${name}.key`, key, 'the public key of a user: U and 55 capital letters and digits');
+    // Somebody may have given the secret by mistake, so what was given is not repeated.
+    throw new UsageError(
+      `${name}.key`,
+      'what was given',
+      'the public key of a user: U and 55 capital letters and digits',
+    );
   if (others.some((other) => other.name === name))
     throw new UsageError('name', name, 'there is an identity with it already');
   const twin = others.find((other) => other.key === key);
