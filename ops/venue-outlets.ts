@@ -103,6 +103,12 @@ export class VenueOutlets {
       ...{ shard, epoch, port, sessions, info },
       tokens: nats?.tokens,
       bound: nats?.bound,
+      onDisconnect: ({ sequence, ...who }) =>
+        notice(
+          sequence === 0
+            ? { level: 'error', text: 'orders of a client that is gone were not canceled', fields: who }
+            : { level: 'warn', text: 'client is gone: its orders are canceled', fields: { ...who, sequence } },
+        ),
       onRefused: (refusal) => notice({ level: 'warn', text: 'request refused', fields: definedFields(refusal) }),
       genesis: encodeGenesis(reader.genesis),
       state: (after) => ({

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Msg, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { BLOCK_BYTES_MAX } from '../journal/block.ts';
 import { answerRepair, type KeptBlocks } from './block-answers.ts';
+import { aliveSubject, CancelOnDisconnect, type DisconnectNotice } from './cancel-on-disconnect.ts';
 import type { CommandPort } from './command-port.ts';
 import { type AnswerSink, encodeRefusal, encodeReply, type Refusal, replyBytes } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
@@ -20,6 +21,7 @@ import type { VenueState } from './venue-state.ts';
  * |---------|------------|------|
  * | veritape.S.submit | client, request/reply | 1 to 256 commands; the reply comes when the ack policy's copies exist (messages.ts) |
  * | veritape.S.submit.IDENTITY.ACCOUNT | client, request/reply | the same, where NATS says who may act for which account (principals.ts) |
+ * | veritape.S.alive.IDENTITY.ACCOUNT | client, request/reply | JSON: it is there, and what is to become of its orders when it is not (disconnect-watch.ts) |
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
@@ -45,6 +47,8 @@ export interface NatsGatewayOptions extends KeptBlocks {
   readonly bound?: boolean | undefined;
   /** Told what was refused, at a bounded rate. */
   readonly onRefused?: ((refusal: ToldRefusal) => void) | undefined;
+  /** Told when orders are canceled because whoever has them is gone. */
+  readonly onDisconnect?: ((notice: DisconnectNotice) => void) | undefined;
   /** The sessions that are open now. */
   readonly sessions: readonly OpenSession[];
   readonly info: () => object;
@@ -55,6 +59,16 @@ export interface NatsGatewayOptions extends KeptBlocks {
   readonly onStatus?: ((status: string, why?: string) => void) | undefined;
   /** Told when the connection has ended for good, for instance because the server takes its user no more. */
   readonly onLost: (error: Error) => void;
+}
+
+/** Counted beside what the intake counts. */
+interface GatewayCounts {
+  /** Messages that something went wrong with. */
+  readonly failed: number;
+  /** By error. */
+  readonly refusals: RefusalLog['counts'];
+  /** Mass cancels for clients that were gone. */
+  readonly disconnects: number;
 }
 
 /** How long leaving may take, for instance while the server can not be reached. */
@@ -135,8 +149,9 @@ function whyNotJoined({ info }: NatsConnection, bound: boolean): string | undefi
 
 export class NatsGateway {
   /** Messages taken, commands in them, messages refused, answered `busy`, and those that something went wrong with. */
-  get counts(): IntakeCounts & { readonly failed: number; readonly refusals: RefusalLog['counts'] } {
-    return { ...this.#intake.counts, failed: this.#failed, refusals: this.#refusals.counts };
+  get counts(): IntakeCounts & GatewayCounts {
+    const { canceled } = this.#disconnects;
+    return { ...this.#intake.counts, failed: this.#failed, refusals: this.#refusals.counts, disconnects: canceled };
   }
   #failed = 0;
   readonly #options: NatsGatewayOptions;
@@ -145,6 +160,7 @@ export class NatsGateway {
   readonly #intake: RequestIntake;
   readonly #principals: Principals;
   readonly #refusals: RefusalLog;
+  readonly #disconnects: CancelOnDisconnect;
   readonly #memory = new PublishMemory();
   #leaving = false;
 
@@ -166,6 +182,7 @@ export class NatsGateway {
       (refusal) => options.onRefused?.(refusal),
       () => performance.now(),
     );
+    this.#disconnects = new CancelOnDisconnect(options.port, (notice) => options.onDisconnect?.(notice));
     const reports = new ReportFanOut(options.shard, this.#memory, (subject, records) =>
       this.#publish(subject, records),
     );
@@ -180,6 +197,8 @@ export class NatsGateway {
     this.#serve(stateSubject(options.shard), (message) =>
       message.respond(JSON.stringify(options.state(Number(message.string())))),
     );
+    const speakers = new Principals(aliveSubject(options.shard));
+    this.#serve(`${aliveSubject(options.shard)}.*.*`, (message) => this.#alive(message, speakers.of(message.subject)));
     void this.#watch();
   }
 
@@ -226,11 +245,13 @@ export class NatsGateway {
 
   /** Leaves requests to the server after this one, which holds them already: nothing more is taken, and nothing refused. */
   leaveRequests(): void {
+    this.#disconnects.end();
     this.#requests.leave();
   }
 
-  /** Takes no requests any more: what comes from here on is another server's, or nobody's. */
+  /** Takes no requests any more, and cancels nobody's orders: what comes from here on is another server's, or nobody's. */
   unsubscribe(): void {
+    this.#disconnects.end();
     this.#requests.drop();
   }
 
@@ -242,6 +263,7 @@ export class NatsGateway {
   /** Sends what is waiting and leaves. */
   async close(): Promise<void> {
     this.#leaving = true;
+    this.#disconnects.end();
     if (this.#connection.isClosed()) return;
     const patience = new AbortController();
     const tooLong = delay(LEAVE_MS_MAX, undefined, patience).catch(() => undefined);
@@ -298,10 +320,27 @@ export class NatsGateway {
     const principal = this.#principals.of(message.subject);
     if (bound === true && !mayAnswer(message, principal)) return this.#refuseReply(message, principal);
     const sink = new ReplyWriter(message, this.#memory, epoch, this.#respond);
+    if (principal !== undefined && this.#disconnects.isWatching) this.#disconnects.heard(principal);
     const refusal = this.#intake.pass(message.data, message.headers?.get(TOKEN_HEADER), sink, principal);
     if (refusal === undefined) return;
     this.#refusals.note(refusal, message.subject, principal, this.#intake.ownerOf(message.data));
     message.respond(encodeRefusal(refusal, epoch));
+  }
+
+  #alive(message: Msg, principal: Principal | undefined): void {
+    const { bound } = this.#options;
+    if (bound === true && !mayAnswer(message, principal)) return this.#refuseReply(message, principal);
+    const reply: object =
+      bound === true && principal !== undefined
+        ? this.#disconnects.alive(message.data, principal)
+        : {
+            error: 'unauthorized',
+            field: 'subject',
+            value: principal?.identity ?? 'no identity',
+            rule: 'cancel on disconnect is for identities that the venue binds to accounts (serve --bound)',
+          };
+    if ('error' in reply) this.#refusals.note(reply as Refusal, message.subject, principal, undefined);
+    message.respond(JSON.stringify(reply));
   }
 
   /** Nothing is sent where the request asked for it. */

@@ -13,6 +13,8 @@ import { createInbox } from '@nats-io/transport-node';
 export interface Principal {
   readonly identity: string;
   readonly account: number;
+  /** Both, as the subject has them. */
+  readonly key: string;
   /** The accounts that it may act for, as those of a token. */
   readonly accounts: ReadonlySet<number>;
   /** How the subjects on which it may be answered begin. */
@@ -76,7 +78,7 @@ function parsePrincipal(text: string): Principal | undefined {
   const account = Number(digits);
   if (rest.length > 0 || !IDENTITY_PATTERN.test(identity)) return undefined;
   if (!ACCOUNT_PATTERN.test(digits) || account > U32_MAX) return undefined;
-  return { identity, account, accounts: new Set([account]), inbox: `${inboxPrefix(identity)}.` };
+  return { identity, account, key: text, accounts: new Set([account]), inbox: `${inboxPrefix(identity)}.` };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import type { Command } from '../../journal/commands.ts';
+import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../journal/events.ts';
 import { reasonName } from '../../journal/reasons.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { makeSeedFile } from '../../ops/access/seed-file.ts';
@@ -41,7 +42,7 @@ beforeAll(async () => {
     limits: LIMITS,
     segmentBytesMax: 4 * 2 ** 20,
     snapshotEvery: 0,
-    replicas: 1,
+    replicas: 2,
     nats: { connection: nats.join('venue').connection, bound: true },
     onNotice: (notice) => notices.push(notice),
   });
@@ -251,6 +252,89 @@ test('a client is told at once where it may not publish', async () => {
   const client = { shard: SHARD, account: 8, key: 1, ...nats.join('alice') };
   await expect(VenueClient.open(client)).rejects.toThrow('publish on veritape.0.submit.alice.8');
 });
+
+/** Says that an identity is there, for an account. */
+async function alive(name: string, account: number, cancelAfterMs: number): Promise<unknown> {
+  const text = JSON.stringify({ cancelAfterMs });
+  const reply = await as(name).request(`veritape.0.alive.${name}.${account}`, text, { timeout: ANSWER_MS_MAX });
+  return reply.json();
+}
+
+test('the orders of a client that is gone are canceled, in sequence, and nobody else’s', async () => {
+  const reports: VenueEvent[] = [];
+  as('bank').subscribe('veritape.*.exec.7.*', {
+    callback: (_, message) => {
+      const words = new Uint32Array(new Uint8Array(message.data).buffer);
+      for (let at = 0; at < words.length; at += EVENT_WORDS) reports.push(decodeEvent(words, at));
+    },
+  });
+  await as('bank').flush();
+  const [session, bobs] = [await sessionOf('alice', 7, 8), await sessionOf('bob', 8, 8)];
+  expect(
+    await reasonOf({ as: 'bob', account: 8, session: bobs, first: 1, commands: [order(8, 60, 'buy', 3, 1)] }),
+  ).toBe('none');
+  expect(await alive('alice', 7, 300)).toEqual({ cancelAfterMs: 300, canceledAt: 0 });
+  const commands = [order(7, 60, 'buy', 1, 1), order(7, 61, 'buy', 2, 1)];
+  expect(await reasonOf({ as: 'alice', account: 7, session, first: 1, commands })).toBe('none,none');
+  const gone = await eventually(() => notices.find(({ text }) => text === 'client is gone: its orders are canceled'));
+  expect(gone.fields).toEqual({ identity: 'alice', account: 7, sequence: expect.any(Number) });
+  const canceled = await eventually(() => {
+    const found = reports.filter(({ type, reason }) => type === 'canceled' && reason === 'massCancel');
+    return found.length < 2 ? undefined : found;
+  });
+  expect(canceled.map(({ id, sequence, request: number }) => [id, sequence, number])).toEqual(
+    expect.arrayContaining([60, 61].map((id) => [id, gone.fields['sequence'], 0])),
+  );
+  // It is told when it is back, and is watched again only because it asks for it.
+  expect(await alive('alice', 7, 0)).toEqual({ cancelAfterMs: 0, canceledAt: gone.fields['sequence'] });
+  const cancels: Command[] = [60, 61].map((id) => ({ op: 'cancel', account: 7, symbol: 0, id }));
+  expect(await reasonOf({ as: 'alice', account: 7, session, first: 3, commands: cancels })).toBe(
+    'unknownOrder,unknownOrder',
+  );
+  const bobCancels: Command = { op: 'cancel', account: 8, symbol: 0, id: 60 };
+  expect(await reasonOf({ as: 'bob', account: 8, session: bobs, first: 2, commands: [bobCancels] })).toBe('none');
+  expect(venue.gatewayCounts?.disconnects).toBe(1);
+});
+
+test('a client that is heard, or has said that it leaves, keeps its orders', async () => {
+  const before = venue.gatewayCounts?.disconnects ?? 0;
+  const [session, bobs] = [await sessionOf('alice', 7, 9), await sessionOf('bob', 8, 9)];
+  await reasonOf({ as: 'alice', account: 7, session, first: 1, commands: [order(7, 70, 'buy', 1, 1)] });
+  await reasonOf({ as: 'bob', account: 8, session: bobs, first: 1, commands: [order(8, 70, 'buy', 1, 1)] });
+  await alive('bob', 8, 200);
+  await alive('bob', 8, 0);
+  // As a clock that runs as long as the watch's: one that is silent is gone before this ends.
+  await alive('broker', 9, 2_500);
+  await alive('alice', 7, 1_500);
+  for (let first = 2; (venue.gatewayCounts?.disconnects ?? 0) === before; first++) {
+    const replace: Command = { op: 'replace', account: 7, symbol: 0, id: 70, price: 1 + (first % 3) };
+    expect(await reasonOf({ as: 'alice', account: 7, session, first, commands: [replace] })).toBe('none');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(notices.filter(({ text }) => text.startsWith('client is gone')).at(-1)?.fields).toMatchObject({
+    identity: 'broker',
+  });
+  await alive('alice', 7, 0);
+  const cancel: Command = { op: 'cancel', account: 8, symbol: 0, id: 70 };
+  expect(await reasonOf({ as: 'bob', account: 8, session: bobs, first: 2, commands: [cancel] })).toBe('none');
+});
+
+test('what is asked of cancel on disconnect is refused by name if it is not as it should be', async () => {
+  expect(await alive('alice', 7, 1)).toMatchObject({ error: 'malformed', field: 'cancelAfterMs', value: '1' });
+  const reply = await as('alice').request('veritape.0.alive.alice.7', 'hello', { timeout: ANSWER_MS_MAX });
+  expect(reply.json()).toMatchObject({ error: 'malformed', field: 'request' });
+  expect(await refused(as('alice'), () => as('alice').publish('veritape.0.alive.bob.8', '{}'))).toBeTruthy();
+});
+
+async function eventually<T>(look: () => T | undefined): Promise<T> {
+  const until = performance.now() + ANSWER_MS_MAX;
+  for (;;) {
+    const found = look();
+    if (found !== undefined) return found;
+    if (performance.now() > until) throw new Error('it did not come');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
 
 test('an operator acts as the administrator', async () => {
   const session = await sessionOf('ops', 0, 6);
