@@ -162,7 +162,8 @@ export class VenueOutlets {
   }
 }
 
-function definedFields(refusal: ToldRefusal): Notice['fields'] {
+/** A refusal as a notice has it. */
+export function definedFields(refusal: ToldRefusal): Notice['fields'] {
   return Object.fromEntries(Object.entries(refusal).filter(([, value]) => value !== undefined));
 }
 

@@ -1,5 +1,6 @@
 import { readWide } from '../journal/amounts.ts';
 import { COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
+import { Reason } from '../journal/reasons.ts';
 import type { CommandPort } from './command-port.ts';
 import { type AliveReply, DisconnectWatch } from './disconnect-watch.ts';
 import { ANSWER_WORD, type Refusal } from './messages.ts';
@@ -33,6 +34,7 @@ export class CancelOnDisconnect {
   /** Their orders are to be canceled, and the venue had no room yet. */
   #due: Principal[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #underWay = 0;
   #ended = false;
   /** Mass cancels made. */
   canceled = 0;
@@ -78,10 +80,11 @@ export class CancelOnDisconnect {
     this.#due = [];
   }
 
+  /** The timer goes on while a mass cancel is under way, which may have to be made again. */
   #look(): void {
     this.#due.push(...this.#watch.expired(performance.now()));
     this.#due = this.#due.filter((principal) => !this.#cancel(principal));
-    if (this.isWatching || this.#due.length > 0) return;
+    if (this.isWatching || this.#due.length > 0 || this.#underWay > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
@@ -92,6 +95,10 @@ export class CancelOnDisconnect {
     encodeCommand(this.#words, 0, { op: 'massCancel', account });
     const outcome = this.#port.submit(this.#words, 0, 1, 0, 0, {
       done: (answers, at) => {
+        this.#underWay--;
+        // The account has orders of an instrument that is on its way to another shard.
+        if (((answers[at + ANSWER_WORD.tail] as number) & 255) === Reason.otherShard)
+          return this.#watch.again(principal, performance.now());
         const sequence = readWide(answers, at + ANSWER_WORD.sequence);
         this.canceled++;
         this.#watch.canceled(principal, sequence);
@@ -99,6 +106,7 @@ export class CancelOnDisconnect {
       },
       fail: () => this.#tell({ identity, account, sequence: 0 }),
     });
+    if (outcome === 'ok') this.#underWay++;
     return outcome === 'ok';
   }
 }

@@ -14,6 +14,8 @@ export const CANCEL_AFTER_MS_MAX = 86_400_000;
 /** Identities, each for an account, that are watched; more are refused. */
 const WATCHED_MAX = 65_536;
 
+const AGAIN_MS = 500;
+
 interface Watched {
   readonly principal: Principal;
   /** 0 when it is not watched. */
@@ -96,6 +98,16 @@ export class DisconnectWatch {
       gone.push(watched.principal);
     }
     return gone;
+  }
+
+  /** Nothing could be canceled now: it is taken for gone again after a while, unless it is heard before. */
+  again(principal: Principal, nowMs: number): void {
+    const watched = this.#known.get(principal.key);
+    if (watched === undefined || watched.cancelAfterMs !== 0) return;
+    this.#watching++;
+    watched.cancelAfterMs = AGAIN_MS;
+    watched.heardMs = nowMs;
+    watched.isLate = false;
   }
 
   /** The mass cancel for its silence has a place in the sequence. */

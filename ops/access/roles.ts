@@ -1,5 +1,6 @@
 import { inboxPrefix } from '../../sequencer/principals.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
+import { PRIVATE_QUERIES } from '../private-queries.ts';
 
 /** What an identity is for. docs/access.md says what each may do, and why. */
 export const ROLES = ['client', 'dropCopy', 'reader', 'operator', 'follower', 'auditor', 'venue', 'node'] as const;
@@ -36,7 +37,8 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   const own = `${inboxPrefix(name)}.>`;
   const on = (...names: string[]): string[] => names.map((subject) => `${VENUE_PREFIX}.${shard}.${subject}`);
   const each = (subject: (account: number) => string): string[] => on(...accounts.map(subject));
-  const queries = accounts.flatMap((account) => on(`orders.${name}.${account}`, `order.${name}.${account}`));
+  const queriesOf = (account: string): string[] => on(...PRIVATE_QUERIES.map((query) => `${query}.${name}.${account}`));
+  const queries = accounts.flatMap((account) => queriesOf(String(account)));
   const reports = each((account) => `exec.${account}.*`);
   const market = [
     ...on('trade.*', 'top.*'),
@@ -62,7 +64,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
       return { publish: asksMarket, subscribe: [own, ...market, ...on('primary')], answers: false };
     case 'operator':
       return {
-        publish: [...on(`submit.${name}.0`, 'handover', 'state', `orders.${name}.*`, `order.${name}.*`), ...asksMarket],
+        publish: [...on(`submit.${name}.0`, 'handover', 'state'), ...queriesOf('*'), ...asksMarket],
         subscribe: [own, ...market, ...on('status.*', 'primary')],
         answers: false,
       };
@@ -74,7 +76,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
         ],
         subscribe: [
           own,
-          ...on('block', 'peers', 'peers.*.repair', 'orders.*.*', 'order.*.*'),
+          ...on('block', 'peers', 'peers.*.repair', ...PRIVATE_QUERIES.map((query) => `${query}.*.*`)),
           ...(identity.feeds ?? []).flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`]),
         ],
         answers: true,
