@@ -37,6 +37,7 @@ export class ReplyInbox {
       },
     });
     this.#timer = setInterval(() => this.#expire(performance.now()), LOOK_MS);
+    void this.#watch();
     void connection.closed().then(() => {
       clearInterval(this.#timer);
       this.#expire(Number.POSITIVE_INFINITY);
@@ -66,6 +67,12 @@ export class ReplyInbox {
       this.#waiting.delete(token);
       reject(new Error(why));
     }
+  }
+
+  /** A reply to what was asked over a connection that broke does not come any more. */
+  async #watch(): Promise<void> {
+    for await (const { type } of this.#connection.status())
+      if (type === 'reconnect') this.giveUp(this.#asked, 'the connection broke and was made again');
   }
 
   #expire(now: number): void {

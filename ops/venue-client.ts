@@ -203,8 +203,7 @@ export class VenueClient {
   }
 
   /** Asks on another subject than commands go to, with the client's token. Rejects if no answer comes in time. */
-  ask(subject: string, bytes: Uint8Array): Promise<Uint8Array> {
-    const timeoutMs = this.#options.answerMsMax ?? ANSWER_MS_MAX;
+  ask(subject: string, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     return this.#shared.inbox.ask(subject, bytes, timeoutMs, tokenHeaders(this.#options.token));
   }
 

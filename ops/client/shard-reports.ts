@@ -8,6 +8,8 @@ import { execSubject } from '../../sequencer/reports.ts';
 import type { VenueClient } from '../venue-client.ts';
 import { type ReportListener, ReportStream } from './report-stream.ts';
 
+/** The venue replays its journal for an answer. */
+const TOLD_MS_MAX = 15_000;
 const REPAIR_BACK_OFF_MS_MIN = 20;
 const REPAIR_BACK_OFF_MS_MAX = 1_000;
 
@@ -125,7 +127,11 @@ export class ShardReports {
     const pieces: Uint32Array[] = [];
     for (let passed = 0; ; ) {
       const asked: ReportsAsked = { account, after, passed };
-      const reply = await client.ask(reportsSubject(this.shard), new TextEncoder().encode(JSON.stringify(asked)));
+      const reply = await client.ask(
+        reportsSubject(this.shard),
+        new TextEncoder().encode(JSON.stringify(asked)),
+        TOLD_MS_MAX,
+      );
       const told = decodeReports(reply);
       if (told === undefined) throw new Error(refusalIn(reply));
       pieces.push(told.words);
