@@ -107,7 +107,10 @@ export function parseCommand(text: string, line: number, symbols: SymbolDirector
 
 /** The command that an object with the fields of a line tells. Throws like {@link parseCommand}, without a line. */
 export function commandOfFields(fields: Readonly<Record<string, unknown>>, symbols: SymbolDirectory): Command {
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  // As a line has them: what is not given is not there, and what a JSON number does not hold is its digits.
+  const given = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]);
   try {
     return { ...commandFrom(Object.fromEntries(given), 0, symbols), time: undefined };
   } catch (error) {

@@ -24,6 +24,8 @@ export class ReportStream {
   readonly #listen: ReportListener;
   readonly #places = new Map<number, Place>();
   #sure: number;
+  /** Up to here all was told again: what comes late of that is known. */
+  #repaired = 0;
   #isDoubtful = false;
   #held: Uint32Array[] = [];
   #heldEvents = 0;
@@ -57,7 +59,7 @@ export class ReportStream {
 
   /** The event records of one message, in memory of their own. */
   take(words: Uint32Array): void {
-    if (!this.#isDoubtful) return this.#takeAll(words, Number.NEGATIVE_INFINITY);
+    if (!this.#isDoubtful) return this.#takeNew(words);
     this.#held.push(words);
     this.#heldEvents += words.length / EVENT_WORDS;
     if (this.#heldEvents <= HELD_EVENTS_MAX) return;
@@ -83,6 +85,7 @@ export class ReportStream {
         place !== undefined && (sequence < place.sequence || (sequence === place.sequence && index < place.count));
       if (!isKnown) this.#takeOne(words, at, symbol, sequence, true);
     }
+    this.#repaired = through;
     this.#sure = Math.max(this.#sure, through);
   }
 
@@ -95,14 +98,14 @@ export class ReportStream {
     this.#isDoubtful = false;
     const held = this.#held;
     this.#forgetHeld();
-    for (const words of held) this.#takeAll(words, this.#sure);
+    for (const words of held) this.#takeNew(words);
     return true;
   }
 
-  #takeAll(words: Uint32Array, after: number): void {
+  #takeNew(words: Uint32Array): void {
     for (let at = 0; at < words.length; at += EVENT_WORDS) {
       const sequence = readWide(words, at + EVENT_WORD.sequence);
-      if (sequence > after) this.#takeOne(words, at, words[at + EVENT_WORD.symbol] as number, sequence, false);
+      if (sequence > this.#repaired) this.#takeOne(words, at, words[at + EVENT_WORD.symbol] as number, sequence, false);
     }
   }
 
