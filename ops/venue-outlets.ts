@@ -1,19 +1,23 @@
+import { readWide } from '../journal/amounts.ts';
 import { BlockLookup } from '../journal/block-lookup.ts';
+import { EVENT_WORD } from '../journal/events.ts';
 import { JournalError } from '../journal/findings.ts';
 import { encodeGenesis } from '../journal/genesis.ts';
 import { JournalReader } from '../journal/reader.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { DIGEST_EVERY } from '../replicas/event-digest.ts';
 import { BlockMulticast, type MulticastCounts } from '../sequencer/block-multicast.ts';
-import type { CommandPort } from '../sequencer/command-port.ts';
+import type { CommandPort, EventListener } from '../sequencer/command-port.ts';
 import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { connectNats, NatsGateway, type NatsGatewayOptions, type NatsLink } from '../sequencer/nats-gateway.ts';
 import type { OpenSession } from '../sequencer/open-sessions.ts';
 import type { PipelineMemory } from '../sequencer/pipeline.ts';
 import type { ToldRefusal } from '../sequencer/refusal-log.ts';
+import { SLOT_SHIFT } from '../sequencer/rings.ts';
 import type { StateLedger } from '../sequencer/venue-state.ts';
 import { DurablePlace } from './durable-place.ts';
 import { EnvironmentFault } from './exit-codes.ts';
+import { ReportArchive } from './report-archive.ts';
 import type { Notice } from './venue.ts';
 
 /** How a venue joins NATS. */
@@ -48,10 +52,12 @@ export class VenueOutlets {
   #link: NatsLink | undefined;
   #reader: JournalReader | undefined;
   #gateway: NatsGateway | undefined;
+  readonly #reports: ReportArchive;
   #multicast: BlockMulticast | undefined;
 
   constructor(options: OutletsOptions) {
     this.#options = options;
+    this.#reports = new ReportArchive(options.directory);
   }
 
   get gateway(): NatsGateway | undefined {
@@ -91,6 +97,7 @@ export class VenueOutlets {
 
   /** Sends what is waiting and leaves. */
   async close(): Promise<void> {
+    await this.#reports.close();
     await Promise.all([this.#gateway?.close() ?? this.#link?.connection.close(), this.#multicast?.close()]);
   }
 
@@ -99,6 +106,8 @@ export class VenueOutlets {
     const lookup = new BlockLookup(reader);
     const place = new DurablePlace(venue.memory, venue.start);
     const { shard, epoch, port, sessions, info, ledger } = venue;
+    const letOut = new LetOut(venue.start.sequence);
+    port.listen(letOut.take);
     const options: NatsGatewayOptions = {
       ...{ shard, epoch, port, sessions, info },
       tokens: nats?.tokens,
@@ -132,6 +141,7 @@ export class VenueOutlets {
           return undefined;
         }
       },
+      tellReports: (asked) => this.#reports.tell({ ...asked, upTo: letOut.sequence }),
       onLost: (error) => this.#options.failed(this.#natsFault(error)),
       onStatus: (status, why) => {
         const level = status === 'disconnect' || status === 'error' ? 'warn' : 'info';
@@ -165,6 +175,19 @@ export class VenueOutlets {
 /** A refusal as a notice has it. */
 export function definedFields(refusal: ToldRefusal): Notice['fields'] {
   return Object.fromEntries(Object.entries(refusal).filter(([, value]) => value !== undefined));
+}
+
+/** The sequence of the last event that was let out. */
+class LetOut {
+  sequence: number;
+
+  constructor(sequence: number) {
+    this.sequence = sequence;
+  }
+
+  readonly take: EventListener = (words, mask, from, count) => {
+    this.sequence = readWide(words, (((from + count - 1) & mask) << SLOT_SHIFT) + EVENT_WORD.sequence);
+  };
 }
 
 function messageOf(error: unknown): string {
