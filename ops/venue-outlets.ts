@@ -17,6 +17,8 @@ import { SLOT_SHIFT } from '../sequencer/rings.ts';
 import type { StateLedger } from '../sequencer/venue-state.ts';
 import { DurablePlace } from './durable-place.ts';
 import { EnvironmentFault } from './exit-codes.ts';
+import type { FeedSettings } from './feed/feed-publisher.ts';
+import { type MarketDataCounts, VenueMarketData } from './feed/venue-market-data.ts';
 import { ReportArchive } from './report-archive.ts';
 import type { Notice } from './venue.ts';
 
@@ -29,6 +31,8 @@ export interface OutletsOptions {
   readonly directory: string;
   readonly nats: VenueNats | undefined;
   readonly multicast: MulticastOptions | undefined;
+  /** Publish market data in full. Needs NATS. */
+  readonly marketData: FeedSettings | undefined;
   readonly notice: (notice: Notice) => void;
   readonly failed: (error: Error) => void;
 }
@@ -54,6 +58,7 @@ export class VenueOutlets {
   #gateway: NatsGateway | undefined;
   readonly #reports: ReportArchive;
   #multicast: BlockMulticast | undefined;
+  #marketData: VenueMarketData | undefined;
 
   constructor(options: OutletsOptions) {
     this.#options = options;
@@ -66,6 +71,10 @@ export class VenueOutlets {
 
   get multicastCounts(): MulticastCounts | undefined {
     return this.#multicast?.counts;
+  }
+
+  get marketDataCounts(): MarketDataCounts | undefined {
+    return this.#marketData?.counts;
   }
 
   /** The connection to NATS, made before there is anything to serve. There must be a journal. */
@@ -85,7 +94,16 @@ export class VenueOutlets {
     if (multicast !== undefined) this.#multicast = await this.#openMulticast(multicast);
     const link = await this.connect(venue.shard);
     const reader = this.#reader;
-    if (link !== undefined && reader !== undefined) this.#gateway = await this.#openGateway(venue, link, reader);
+    if (link === undefined || reader === undefined) return;
+    this.#gateway = await this.#openGateway(venue, link, reader);
+    const { marketData, nats, directory, notice } = this.#options;
+    if (marketData === undefined || nats === undefined) return;
+    const { memory } = venue;
+    const { genesis } = reader;
+    this.#marketData = new VenueMarketData(
+      { ...marketData, memory, directory, genesis, nats: { ...nats.connection } },
+      notice,
+    );
   }
 
   /** Lets a durable block out to readers on other hosts. */
@@ -98,7 +116,11 @@ export class VenueOutlets {
   /** Sends what is waiting and leaves. */
   async close(): Promise<void> {
     await this.#reports.close();
-    await Promise.all([this.#gateway?.close() ?? this.#link?.connection.close(), this.#multicast?.close()]);
+    await Promise.all([
+      this.#gateway?.close() ?? this.#link?.connection.close(),
+      this.#multicast?.close(),
+      this.#marketData?.close(),
+    ]);
   }
 
   async #openGateway(venue: ServingVenue, link: NatsLink, reader: JournalReader): Promise<NatsGateway> {
