@@ -69,6 +69,8 @@ export class Setting {
   static readonly none: u32 = 0;
   static readonly tick: u32 = 1;
   static readonly lot: u32 = 2;
+  static readonly stopsMax: u32 = 7;
+  static readonly stopEntry: u32 = 8;
 }
 
 export class AccountSetting {
@@ -153,10 +155,15 @@ export class Reason {
   static readonly sessionAccount: u32 = 34;
   static readonly requestGap: u32 = 35;
   static readonly requestTooOld: u32 = 36;
+  static readonly stopsFull: u32 = 42;
+  static readonly stopWouldTrigger: u32 = 43;
+  static readonly listFull: u32 = 44;
   static readonly requested: u32 = 64;
   static readonly reduced: u32 = 65;
   static readonly ioc: u32 = 66;
   static readonly fok: u32 = 67;
   static readonly massCancel: u32 = 68;
   static readonly moved: u32 = 69;
+  static readonly linked: u32 = 74;
+  static readonly orphaned: u32 = 75;
 }
