@@ -1,7 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { SlowConsumerError } from '../../../ops/client/bounded-stream.ts';
 import { TradingClient, type TradingClientOptions } from '../../../ops/client/trading-client.ts';
 import { LIMITS, Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+
+/** With the start of a process on a busy machine. */
+const EXIT_MS_MAX = 20_000;
 
 let market: Market;
 const clients: TradingClient[] = [];
@@ -171,4 +178,16 @@ test('a session that has no key of its own ends with the client; a quiet one is 
   await client.close();
   expect(await client.ended).toBeUndefined();
   await client.close();
+});
+
+test('a closed client leaves nothing that keeps a process alive, whatever it was doing', async () => {
+  const program = join(import.meta.dirname, '..', 'programs', 'client-that-closes.ts');
+  for (const how of ['idle', 'waiting', 'unreachable']) {
+    const child = spawn(process.execPath, [program, market.nats.url, String(SHARD), how], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const said = text(child.stdout);
+    const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout(EXIT_MS_MAX) })) as [number];
+    expect([how, code, (await said).trim()]).toEqual([how, 0, '[]']);
+  }
 });
