@@ -1,10 +1,11 @@
-import { readWide } from '../journal/amounts.ts';
+import { readWide, writeU64, writeWide } from '../journal/amounts.ts';
 import { BLOCK_HEADER_WORDS } from '../journal/block.ts';
-import { COMMAND_WORDS } from '../journal/commands.ts';
-import { EVENT_WORD, EVENT_WORDS, eventType } from '../journal/events.ts';
+import { COMMAND_WORDS, Side } from '../journal/commands.ts';
+import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType, eventType } from '../journal/events.ts';
 import { JournalReader } from '../journal/reader.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../replicas/matcher.ts';
+import { listOrders, type RestingOrder } from '../replicas/order-table.ts';
 import { replayJournal, restoreNewest } from '../replicas/replay.ts';
 import { REPORTS_PER_REPLY_MAX, type ReportsAsked, type ReportsTold } from '../sequencer/report-messages.ts';
 import { isExecution } from '../sequencer/reports.ts';
@@ -42,16 +43,19 @@ export class ReportReplay {
 
   /** For all who ask, in one replay. Rejects with a JournalError, or a RangeError if it would take too long. */
   async tell(asked: readonly MissedReports[]): Promise<ReportsTold[]> {
-    const from = Math.min(...asked.map(({ after }) => after));
+    const from = Math.min(...asked.map(({ live, after, upTo: end }) => (live === true ? end : after)));
     const upTo = Math.max(...asked.map((missed) => missed.upTo));
     const collecting = asked.map((missed): Collecting => ({ missed, records: [], seen: 0 }));
-    if (from < upTo)
+    const isListed = asked.some(({ live }) => live === true);
+    if (from < upTo || isListed)
       this.#replay(
         await this.#matcherAt(from),
         upTo,
         Map.groupBy(collecting, ({ missed }) => missed.account),
       );
+    const listed = isListed && this.#matcher !== undefined ? listOrders(this.#matcher.state.orders) : [];
     return collecting.map(({ missed, records, seen }) => {
+      if (missed.live === true) return liveOrders(missed.account, listed, upTo);
       const words = new Uint32Array(records.length * EVENT_WORDS);
       for (const [index, record] of records.entries()) words.set(record, index * EVENT_WORDS);
       const isComplete = seen <= missed.passed + records.length;
@@ -88,6 +92,28 @@ export class ReportReplay {
       if (last === upTo) return;
     }
   }
+}
+
+function liveOrders(account: number, listed: readonly RestingOrder[], through: number): ReportsTold {
+  const own = listed.filter((order) => order.account === account);
+  const told = own.slice(0, REPORTS_PER_REPLY_MAX);
+  const words = new Uint32Array(told.length * EVENT_WORDS);
+  for (const [index, order] of told.entries()) encodeStatus(words, index * EVENT_WORDS, order);
+  return { words, through, isComplete: told.length === own.length };
+}
+
+function encodeStatus(words: Uint32Array, at: number, order: RestingOrder): void {
+  const flags = order.postOnly ? EventFlag.postOnly : 0;
+  words[at] = EventType.status | (Side[order.side] << 8) | (flags << 24);
+  words[at + EVENT_WORD.symbol] = order.symbol;
+  writeWide(words, at + EVENT_WORD.sequence, order.sequence);
+  writeWide(words, at + EVENT_WORD.price, order.price);
+  writeWide(words, at + EVENT_WORD.quantity, order.open);
+  writeU64(words, at + EVENT_WORD.id, BigInt(order.id));
+  words[at + EVENT_WORD.account] = order.account;
+  words[at + EVENT_WORD.slot] = order.slot;
+  words[at + EVENT_WORD.generation] = order.generation;
+  writeWide(words, at + EVENT_WORD.open, order.open);
 }
 
 function collect(words: Uint32Array, at: number, byAccount: ReadonlyMap<number, readonly Collecting[]>): void {

@@ -382,7 +382,7 @@ async function persist<T>(options: Patience, what: string, attempt: () => Promis
       if (performance.now() - started > (options.giveUpMs ?? GIVE_UP_MS))
         throw new ClientError(`${what}: no answer: ${why}`);
       options.onRetry?.(why);
-      await unlessAborted(delay(backOffMs), signal);
+      await delay(backOffMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   }
 }

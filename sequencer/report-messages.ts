@@ -20,9 +20,13 @@ const VERSION = 1;
 /** A reply stays well below the 1 MiB that a NATS server lets through unless told otherwise. */
 export const REPORTS_PER_REPLY_MAX = 8_192;
 
-/** What a client asks for: the reports of an account that came after a sequence. */
+/**
+ * What a client asks for: the reports of an account that came after a sequence, or, with `live`, its orders that are in the book
+ * after the sequence `through`, as events of type `status`.
+ */
 export interface ReportsAsked {
   readonly account: number;
+  readonly live?: boolean | undefined;
   readonly after: number;
   /** So many of those are known already, from the reply before. */
   readonly passed: number;
@@ -62,11 +66,11 @@ export function decodeReports(bytes: Uint8Array): ReportsTold | undefined {
 /** What was asked for, or undefined if it was nothing that can be. */
 export function readReportsAsked(bytes: Uint8Array): ReportsAsked | undefined {
   try {
-    const { account, after, passed } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    const { account, after, passed, live } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
     if (![account, after, passed].every((value) => Number.isSafeInteger(value) && Number(value) >= 0)) return undefined;
     return Number(account) > 0xffff_ffff
       ? undefined
-      : { account: Number(account), after: Number(after), passed: Number(passed) };
+      : { account: Number(account), after: Number(after), passed: Number(passed), live: live === true };
   } catch {
     return undefined;
   }

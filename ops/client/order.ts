@@ -223,6 +223,16 @@ export class Order {
     return this.#desk.replace(this, replacement);
   }
 
+  /** It was in the book already: of what it did before nothing is known but what is left. */
+  restored({ sequence }: VenueEvent, shard: number): this {
+    this.#isAccepted = true;
+    this.#isAnswered = true;
+    this.#shard = shard;
+    this.#entrySequence = sequence;
+    this.#reportSequence = sequence;
+    return this;
+  }
+
   /** A command was given to the client. */
   begin(): void {
     this.#underWay++;

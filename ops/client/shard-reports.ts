@@ -3,9 +3,14 @@ import type { Subscription } from '@nats-io/transport-node';
 import { EVENT_BYTES, EVENT_WORDS } from '../../journal/events.ts';
 import { decodeReply } from '../../sequencer/messages.ts';
 import { primarySubject, reportsSubject } from '../../sequencer/nats-gateway.ts';
-import { decodeReports, type ReportsAsked } from '../../sequencer/report-messages.ts';
+import {
+  decodeReports,
+  REPORTS_PER_REPLY_MAX,
+  type ReportsAsked,
+  type ReportsTold,
+} from '../../sequencer/report-messages.ts';
 import { execSubject } from '../../sequencer/reports.ts';
-import type { VenueClient } from '../venue-client.ts';
+import { ClientError, type VenueClient } from '../venue-client.ts';
 import { type ReportListener, ReportStream } from './report-stream.ts';
 
 /** The venue replays its journal for an answer. */
@@ -93,6 +98,23 @@ export class ShardReports {
     });
   }
 
+  /**
+   * Asks for the account's orders in the book; `take` gets them, as events of type `status`, before any later report. Rejects if
+   * they are too many for a reply, or the venue does not answer.
+   */
+  async restore(take: (words: Uint32Array) => void): Promise<void> {
+    const doubts = this.#doubts;
+    this.#stream.doubt();
+    const { words, through, isComplete } = await this.#ask({ live: true, after: 0, passed: 0 });
+    if (!isComplete)
+      throw new ClientError(
+        `restore: the account has more than ${REPORTS_PER_REPLY_MAX} orders in the book, the most that are told`,
+      );
+    take(words);
+    this.#stream.repair(new Uint32Array(0), through);
+    if (doubts !== this.#doubts || !this.#stream.resume()) this.doubt('they were while orders were restored');
+  }
+
   /** Resolves when every report that may be missing was told again, as far as is known now. */
   async settled(): Promise<void> {
     while (this.#repairing !== undefined) await this.#repairing;
@@ -122,18 +144,10 @@ export class ShardReports {
   }
 
   async #askForMissing(): Promise<void> {
-    const { client, account } = this.#options;
     const after = this.#stream.sure;
     const pieces: Uint32Array[] = [];
     for (let passed = 0; ; ) {
-      const asked: ReportsAsked = { account, after, passed };
-      const reply = await client.ask(
-        reportsSubject(this.shard),
-        new TextEncoder().encode(JSON.stringify(asked)),
-        TOLD_MS_MAX,
-      );
-      const told = decodeReports(reply);
-      if (told === undefined) throw new Error(refusalIn(reply));
+      const told = await this.#ask({ after, passed });
       pieces.push(told.words);
       passed += told.words.length / EVENT_WORDS;
       if (!told.isComplete) continue;
@@ -141,6 +155,15 @@ export class ShardReports {
       if (!this.#closing.signal.aborted) this.#stream.repair(joined(pieces), told.through);
       return;
     }
+  }
+
+  async #ask(what: Omit<ReportsAsked, 'account'>): Promise<ReportsTold> {
+    const { client, account } = this.#options;
+    const asked = new TextEncoder().encode(JSON.stringify({ account, ...what }));
+    const reply = await client.ask(reportsSubject(this.shard), asked, TOLD_MS_MAX);
+    const told = decodeReports(reply);
+    if (told === undefined) throw new ClientError(refusalIn(reply));
+    return told;
   }
 
   async #watch(): Promise<void> {

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
-import { decodeEvent, EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
+import { decodeEvent, EVENT_WORDS, EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
 import { UsageError } from '../exit-codes.ts';
 import type { PlacedInstrument } from '../instrument-directory.ts';
@@ -26,6 +26,8 @@ export interface TradingClientOptions
   readonly key?: number | bigint | undefined;
   /** Id of the first order that gets one from the client; later ones count up. The time in microseconds unless given. */
   readonly firstId?: number | undefined;
+  /** Take up the account's orders that are in the book, whichever client they are of. */
+  readonly restore?: boolean | undefined;
   /** After so long without an answer the client asks for one; it keeps the session and finds out what was lost. */
   readonly heartbeatMs?: number | undefined;
   /** Ends the client. */
@@ -251,6 +253,18 @@ export class TradingClient {
         notice: (text) => this.#options.onNotice?.(text),
       });
       this.#reports.set(shard, reports);
+      if (this.#options.restore === true) await reports.restore((words) => this.#restore(words, shard));
+    }
+  }
+
+  #restore(words: Uint32Array, shard: number): void {
+    for (let at = 0; at < words.length; at += EVENT_WORDS) {
+      const event = decodeEvent(words, at);
+      const { id, side, price, open: qty, symbol: number, flags } = event;
+      const symbol = this.#names.get(number) ?? String(number);
+      const postOnly = (flags & EventFlag.postOnly) !== 0;
+      const order = new Order(this.#desk, { symbol, side, price, qty, postOnly }, id);
+      this.#orders.set(id, order.restored(event, shard));
     }
   }
 

@@ -1,7 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { SlowConsumerError } from '../../../ops/client/bounded-stream.ts';
 import { TradingClient, type TradingClientOptions } from '../../../ops/client/trading-client.ts';
 import { LIMITS, Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+
+/** With the start of a process on a busy machine. */
+const EXIT_MS_MAX = 20_000;
 
 let market: Market;
 const clients: TradingClient[] = [];
@@ -161,6 +168,38 @@ test('a signal takes back what was not sent, ends a stream, and ends a client wi
   });
 });
 
+test('a client takes up what is in the book, and goes on from there', async () => {
+  const before = await open(1, { key: 44 });
+  const orders = [20, 30, 40].map((price) => before.submit({ symbol: 'EMCA', side: 'sell', price, qty: 10 }));
+  await Promise.all(orders.map((order) => order.acknowledged()));
+  const other = await open(2);
+  await other.submit({ symbol: 'EMCA', side: 'buy', price: 20, qty: 4 }).done();
+  await before.close();
+
+  const after = await open(1, { key: 44, restore: true });
+  expect(after.orders.map(({ id }) => id)).toEqual(orders.map(({ id }) => id));
+  const [first, second, third] = after.orders;
+  expect(first).toMatchObject({
+    symbol: 'EMCA',
+    side: 'sell',
+    status: 'new',
+    price: 20,
+    quantity: 6,
+    open: 6,
+    traded: 0,
+  });
+  expect(first?.entrySequence).toBe(orders[0]?.entrySequence);
+  await other.submit({ symbol: 'EMCA', side: 'buy', price: 30, qty: 9 }).done();
+  await first?.done();
+  expect(first).toMatchObject({ status: 'filled', traded: 6, open: 0 });
+  while (second?.traded !== 3) await second?.changed();
+  expect(second).toMatchObject({ status: 'partiallyFilled', open: 7 });
+  expect(await third?.cancel()).toMatchObject({ reason: 'none' });
+  expect(third).toMatchObject({ status: 'canceled', canceled: 10 });
+  expect(after.orders).toEqual([second]);
+  expect(after.counts).toEqual({ retries: 0, repairs: 0 });
+});
+
 test('a session that has no key of its own ends with the client; a quiet one is kept by heartbeats', async () => {
   const client = await open(4, { heartbeatMs: 30 });
   const [order] = [client.submit({ symbol: 'EMCA', side: 'buy', price: 1, qty: 1 })];
@@ -171,4 +210,16 @@ test('a session that has no key of its own ends with the client; a quiet one is 
   await client.close();
   expect(await client.ended).toBeUndefined();
   await client.close();
+});
+
+test('a closed client leaves nothing that keeps a process alive, whatever it was doing', async () => {
+  const program = join(import.meta.dirname, '..', 'programs', 'client-that-closes.ts');
+  for (const how of ['idle', 'waiting', 'unreachable']) {
+    const child = spawn(process.execPath, [program, market.nats.url, String(SHARD), how], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const said = text(child.stdout);
+    const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout(EXIT_MS_MAX) })) as [number];
+    expect([how, code, (await said).trim()]).toEqual([how, 0, '[]']);
+  }
 });
