@@ -117,6 +117,12 @@ export const Setting = {
   tick: 1,
   /** Lots that a quantity must be a multiple of. */
   lot: 2,
+  /** {@link SelfTradePrevention} of orders that have none; with 8 added, it regards groups. */
+  stp: 3,
+  /** 1: a post-only order that would trade gets a price at which it does not, instead of a refusal. */
+  postOnlySlide: 4,
+  /** Ticks from the best opposite price within which a market order trades. */
+  band: 5,
 } as const;
 export type SettingName = keyof typeof Setting;
 
