@@ -1,4 +1,10 @@
-import { connect, headers, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import {
+  AuthorizationError,
+  connect,
+  headers,
+  type NatsConnection,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node';
 import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
 import {
@@ -8,12 +14,12 @@ import {
   MESSAGE_COMMANDS_MAX,
   type Refusal,
 } from '../sequencer/messages.ts';
-import { infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
+import { boundSubmitSubject, infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
 import { PrimaryEpoch } from './primary-epoch.ts';
-import { ReplyInbox } from './reply-inbox.ts';
+import { NotPermitted, ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
 /** What a venue's `info` subject tells. */
@@ -33,6 +39,8 @@ export interface VenueClientOptions {
   /** Names the session: the same number gives the same session again. */
   readonly key: number | bigint;
   readonly token?: string | undefined;
+  /** Who this is to a NATS server that binds identities to accounts. */
+  readonly identity?: string | undefined;
   /** An answer that takes longer is asked for again. */
   readonly answerMsMax?: number | undefined;
   /** Without any answer for this long the client gives up. */
@@ -218,6 +226,7 @@ export class VenueClient {
         return this.#giveUp(new ClientError(of + meaning.why));
       } else if (reply instanceof Uint32Array) this.#settle(batch, reply);
     } catch (error) {
+      if (error instanceof NotPermitted) return this.#giveUp(new ClientError(error.message));
       problem = error instanceof Error ? error.message : String(error);
     }
     if (this.#closed) return;
@@ -272,7 +281,11 @@ export async function readVenueInfo(options: Omit<VenueClientOptions, 'account' 
 
 function join(options: Patience & Pick<VenueClientOptions, 'connection'>): Promise<NatsConnection> {
   return persist(options, 'NATS', () =>
-    connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
+    connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }).catch((error: unknown) => {
+      throw error instanceof AuthorizationError
+        ? new ClientError(`the NATS server does not let this client in`)
+        : error;
+    }),
   );
 }
 
@@ -286,7 +299,9 @@ async function ask(
   const carried = options.token === undefined ? undefined : headers();
   if (options.token !== undefined) carried?.set(TOKEN_HEADER, options.token);
   const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
-  return primary.read(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
+  const { shard, identity, account } = options;
+  const subject = identity === undefined ? submitSubject(shard) : boundSubmitSubject(shard, identity, account);
+  return primary.read(await inbox.ask(subject, bytes, timeoutMs, carried));
 }
 
 function readInfo(
@@ -329,6 +344,7 @@ async function persist<T>(options: Patience, what: string, attempt: () => Promis
       return await attempt();
     } catch (error) {
       if (error instanceof ClientError) throw error;
+      if (error instanceof NotPermitted) throw new ClientError(error.message);
       const why = error instanceof Error ? error.message : String(error);
       if (performance.now() - started > (options.giveUpMs ?? GIVE_UP_MS))
         throw new ClientError(`${what}: no answer: ${why}`);

@@ -10,13 +10,14 @@ import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { connectNats, NatsGateway, type NatsGatewayOptions, type NatsLink } from '../sequencer/nats-gateway.ts';
 import type { OpenSession } from '../sequencer/open-sessions.ts';
 import type { PipelineMemory } from '../sequencer/pipeline.ts';
+import type { ToldRefusal } from '../sequencer/refusal-log.ts';
 import type { StateLedger } from '../sequencer/venue-state.ts';
 import { DurablePlace } from './durable-place.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import type { Notice } from './venue.ts';
 
 /** How a venue joins NATS. */
-export interface VenueNats extends Pick<NatsGatewayOptions, 'tokens' | 'onStatus'> {
+export interface VenueNats extends Pick<NatsGatewayOptions, 'tokens' | 'bound' | 'onStatus'> {
   readonly connection: Parameters<typeof connectNats>[0];
 }
 
@@ -66,7 +67,7 @@ export class VenueOutlets {
     const { nats } = this.#options;
     if (nats === undefined) return undefined;
     this.#reader ??= JournalReader.open(this.#options.directory, { unflushed: true });
-    this.#link ??= await connectNats(nats.connection, shard).catch((error: unknown) => {
+    this.#link ??= await connectNats(nats.connection, shard, nats.bound).catch((error: unknown) => {
       throw this.#natsFault(error);
     });
     return this.#link;
@@ -101,6 +102,14 @@ export class VenueOutlets {
     const options: NatsGatewayOptions = {
       ...{ shard, epoch, port, sessions, info },
       tokens: nats?.tokens,
+      bound: nats?.bound,
+      onDisconnect: ({ sequence, ...who }) =>
+        notice(
+          sequence === 0
+            ? { level: 'error', text: 'orders of a client that is gone were not canceled', fields: who }
+            : { level: 'warn', text: 'client is gone: its orders are canceled', fields: { ...who, sequence } },
+        ),
+      onRefused: (refusal) => notice({ level: 'warn', text: 'request refused', fields: definedFields(refusal) }),
       genesis: encodeGenesis(reader.genesis),
       state: (after) => ({
         shard,
@@ -124,11 +133,13 @@ export class VenueOutlets {
         }
       },
       onLost: (error) => this.#options.failed(this.#natsFault(error)),
-      onStatus: (status) => {
+      onStatus: (status, why) => {
         const level = status === 'disconnect' || status === 'error' ? 'warn' : 'info';
         // An outage is told when it begins and when it ends, not at every attempt in between.
-        if (status !== 'reconnecting' && status !== 'ping') notice({ level, text: 'nats', fields: { status } });
-        nats?.onStatus?.(status);
+        if (status !== 'reconnecting' && status !== 'ping') {
+          notice({ level, text: 'nats', fields: { status, ...(why === undefined ? {} : { why }) } });
+        }
+        nats?.onStatus?.(status, why);
       },
     };
     return NatsGateway.open(options, link).catch((error: unknown) => {
@@ -149,6 +160,11 @@ export class VenueOutlets {
     const servers = this.#options.nats?.connection.servers ?? '127.0.0.1:4222';
     return new EnvironmentFault(`NATS at ${servers}: ${messageOf(error)}`);
   }
+}
+
+/** A refusal as a notice has it. */
+export function definedFields(refusal: ToldRefusal): Notice['fields'] {
+  return Object.fromEntries(Object.entries(refusal).filter(([, value]) => value !== undefined));
 }
 
 function messageOf(error: unknown): string {
