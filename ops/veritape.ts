@@ -30,6 +30,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
   },
+  reports: {
+    summary: 'execution reports of accounts in FIX terms, complete and in order',
+    load: async () => (await import('./execution-reports.ts')).registerReports,
+  },
   move: {
     summary: 'move an instrument to another shard, while both run',
     load: async () => (await import('./move.ts')).registerMove,

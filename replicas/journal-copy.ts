@@ -32,8 +32,8 @@ export interface JournalCopyOptions {
   readonly onSnapshot?: ((snapshot: CopySnapshot) => void) | undefined;
   /** Told why a snapshot could not be used or written; the copy goes on without it. */
   readonly onTrouble?: ((text: string) => void) | undefined;
-  /** Sees every event, also of what is replayed. */
-  readonly observer?: CopyObserver | undefined;
+  /** See every event, also of what is replayed. */
+  readonly observers?: readonly CopyObserver[] | undefined;
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
@@ -97,6 +97,7 @@ export class JournalCopy {
   readonly #matcher: Matcher;
   readonly #events: EventBuffer;
   readonly #digest = new EventDigest();
+  readonly #observers: readonly CopyObserver[];
   #listener: CopyListener | undefined;
   #top: TopOfBook | undefined;
   readonly #snapshots: CopySnapshots | undefined;
@@ -123,7 +124,7 @@ export class JournalCopy {
       const restored = await restoreNewest(directory, matcher);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
-      options.observer?.begin(matcher);
+      for (const observer of options.observers ?? []) observer.begin(matcher);
       const copy = new JournalCopy(options, writer, matcher, events, digest, restored.sequence);
       await copy.#snapshots?.clean();
       for (const view of replayJournal(directory, restored.sequence + 1)) {
@@ -147,6 +148,7 @@ export class JournalCopy {
     restoredFrom: number,
   ) {
     this.#options = options;
+    this.#observers = options.observers ?? [];
     this.#writer = writer;
     this.#matcher = matcher;
     this.#events = events;
@@ -224,7 +226,7 @@ export class JournalCopy {
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
       const commands = { words: view.words, at, firstSequence: view.firstSequence + done, count: batch };
-      this.#options.observer?.take(events.words, events.mask, 0, events.next, commands);
+      for (const observer of this.#observers) observer.take(events.words, events.mask, 0, events.next, commands);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
