@@ -19,7 +19,10 @@ import type { Notice } from './venue.ts';
 
 export interface VenueFollowerOptions {
   /** Of the copy: its folder, its snapshots. */
-  readonly copy: Pick<JournalCopyOptions, 'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept'>;
+  readonly copy: Pick<
+    JournalCopyOptions,
+    'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept' | 'events'
+  >;
   readonly connection: NatsConnection;
   readonly shard: number;
   /** Where published blocks come from, in place of NATS. */

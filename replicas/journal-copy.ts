@@ -32,12 +32,24 @@ export interface JournalCopyOptions {
   readonly onSnapshot?: ((snapshot: CopySnapshot) => void) | undefined;
   /** Told why a snapshot could not be used or written; the copy goes on without it. */
   readonly onTrouble?: ((text: string) => void) | undefined;
+  /** Whose work goes on from an event on. */
+  readonly events?: CopyEvents | undefined;
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
 
 /** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
 export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
+
+/**
+ * Gets the events of every command after a sequence, also of those that are replayed when the copy is opened: for that it
+ * begins with a snapshot that is not after the sequence. `take` is called with a block and the events of some of its
+ * commands, all of each, valid during the call; earlier ones may be among them.
+ */
+export interface CopyEvents {
+  readonly after: number;
+  readonly take: (view: BlockView, events: EventBuffer) => void;
+}
 
 /** A snapshot that the copy has written. */
 export interface CopySnapshot {
@@ -93,7 +105,7 @@ export class JournalCopy {
       const events = new EventBuffer(EVENT_SLOTS);
       const matcher = createMatcher(writer.genesis.limits, events, options.hashSeed ?? 0);
       const digest = new EventDigest();
-      const restored = await restoreNewest(directory, matcher);
+      const restored = await restoreNewest(directory, matcher, options.events?.after);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
       const copy = new JournalCopy(options, writer, matcher, events, digest, restored.sequence);
@@ -195,6 +207,7 @@ export class JournalCopy {
       matcher.applyMany(view.words, at, batch);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
+      this.#options.events?.take(view, events);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
