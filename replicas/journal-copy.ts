@@ -34,6 +34,8 @@ export interface JournalCopyOptions {
   readonly onTrouble?: ((text: string) => void) | undefined;
   /** See every event, also of what is replayed. */
   readonly observers?: readonly CopyObserver[] | undefined;
+  /** Whose work goes on from an event on. */
+  readonly events?: CopyEvents | undefined;
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
@@ -64,6 +66,16 @@ export interface CopyObserver {
   /** The replica begins in this state; what was before is not told. */
   readonly begin: (matcher: Matcher) => void;
   readonly take: CopyListener;
+}
+
+/**
+ * Gets the events of every command after a sequence, also of those that are replayed when the copy is opened: for that it
+ * begins with a snapshot that is not after the sequence. `take` is called with a block and the events of some of its
+ * commands, all of each, valid during the call; earlier ones may be among them.
+ */
+export interface CopyEvents {
+  readonly after: number;
+  readonly take: (view: BlockView, events: EventBuffer) => void;
 }
 
 /** A snapshot that the copy has written. */
@@ -121,7 +133,7 @@ export class JournalCopy {
       const events = new EventBuffer(EVENT_SLOTS);
       const matcher = createMatcher(writer.genesis.limits, events, options.hashSeed ?? 0);
       const digest = new EventDigest();
-      const restored = await restoreNewest(directory, matcher);
+      const restored = await restoreNewest(directory, matcher, options.events?.after);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
       for (const observer of options.observers ?? []) observer.begin(matcher);
@@ -227,6 +239,7 @@ export class JournalCopy {
       const value = this.#digest.finish(matcher.sequence());
       const commands = { words: view.words, at, firstSequence: view.firstSequence + done, count: batch };
       for (const observer of this.#observers) observer.take(events.words, events.mask, 0, events.next, commands);
+      this.#options.events?.take(view, events);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
