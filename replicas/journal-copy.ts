@@ -40,25 +40,17 @@ export interface JournalCopyOptions {
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
 
-/** Commands that stand one after another in words. */
-export interface AppliedCommands {
-  readonly words: Uint32Array;
-  /** Word of the first one. */
-  readonly at: number;
-  readonly firstSequence: number;
-  readonly count: number;
-}
+/** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
+export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
 
-/**
- * Gets events in order, in slots `from` to `from + count` of a ring, and the commands that they came of; both are valid
- * during the call: journal/events.ts, journal/commands.ts.
- */
-export type CopyListener = (
-  words: Uint32Array,
+/** Gets the events of one command, which begins at word `at`, before the next one is applied. */
+export type CommandListener = (
+  events: Uint32Array,
   mask: number,
   from: number,
   count: number,
-  commands: AppliedCommands,
+  command: Uint32Array,
+  at: number,
 ) => void;
 
 /** Keeps something of its own beside the replica, from the events. */
@@ -111,6 +103,7 @@ export class JournalCopy {
   readonly #digest = new EventDigest();
   readonly #observers: readonly CopyObserver[];
   #listener: CopyListener | undefined;
+  #each: CommandListener | undefined;
   #top: TopOfBook | undefined;
   readonly #snapshots: CopySnapshots | undefined;
   #last: ChainPoint;
@@ -190,6 +183,11 @@ export class JournalCopy {
     this.#top?.touchAll();
   }
 
+  /** Lets a listener see the replica after each command that is taken from here on; that takes longer. */
+  listenToEach(listener: CommandListener): void {
+    this.#each = listener;
+  }
+
   /** Computed from the whole state, which takes time. */
   stateHash(): string {
     return hashOf(encodeState(this.#matcher.state)).toString('hex');
@@ -234,22 +232,32 @@ export class JournalCopy {
     for (let done = 0; done < view.count; ) {
       const batch = Math.min(EVENTS_OF_COMMANDS, view.count - done, untilDigest(matcher.sequence()));
       const at = BLOCK_HEADER_WORDS + done * COMMAND_WORDS;
-      matcher.applyMany(view.words, at, batch);
+      if (this.#each === undefined) matcher.applyMany(view.words, at, batch);
+      else this.#applyEach(view.words, at, batch, this.#each);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
-      const commands = { words: view.words, at, firstSequence: view.firstSequence + done, count: batch };
-      for (const observer of this.#observers) observer.take(events.words, events.mask, 0, events.next, commands);
+      for (const observer of this.#observers) observer.take(events.words, events.mask, 0, events.next);
       this.#options.events?.take(view, events);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
           this.#top.emit(events);
         }
-        this.#listener(events.words, events.mask, 0, events.next, commands);
+        this.#listener(events.words, events.mask, 0, events.next);
       }
       events.clear();
       if (value !== undefined) this.#options.onDigest?.(matcher.sequence(), value);
       done += batch;
+    }
+  }
+
+  #applyEach(commands: Uint32Array, first: number, count: number, listener: CommandListener): void {
+    const events = this.#events;
+    for (let index = 0; index < count; index++) {
+      const at = first + index * COMMAND_WORDS;
+      const from = events.next;
+      this.#matcher.apply(commands, at);
+      listener(events.words, events.mask, from, events.next - from, commands, at);
     }
   }
 }
