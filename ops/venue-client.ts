@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  AuthorizationError,
   connect,
   headers,
   type MsgHdrs,
@@ -15,12 +16,12 @@ import {
   MESSAGE_COMMANDS_MAX,
   type Refusal,
 } from '../sequencer/messages.ts';
-import { infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
+import { boundSubmitSubject, infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
 import { PrimaryEpoch } from './primary-epoch.ts';
-import { ReplyInbox } from './reply-inbox.ts';
+import { NotPermitted, ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
 /** What a venue's `info` subject tells. */
@@ -40,6 +41,8 @@ export interface VenueClientOptions {
   /** Names the session: the same number gives the same session again. */
   readonly key: number | bigint;
   readonly token?: string | undefined;
+  /** Who this is to a NATS server that binds identities to accounts. */
+  readonly identity?: string | undefined;
   /** An answer that takes longer is asked for again. */
   readonly answerMsMax?: number | undefined;
   /** Without any answer for this long the client gives up. */
@@ -246,6 +249,7 @@ export class VenueClient {
         return this.#giveUp(new ClientError(of + meaning.why));
       } else if (reply instanceof Uint32Array) this.#settle(batch, reply);
     } catch (error) {
+      if (error instanceof NotPermitted) return this.#giveUp(new ClientError(error.message));
       problem = error instanceof Error ? error.message : String(error);
     }
     if (this.#closed) return;
@@ -301,7 +305,13 @@ export async function readVenueInfo(options: Omit<VenueClientOptions, 'account' 
 
 function join(options: Patience & Pick<VenueClientOptions, 'connection'>): Promise<NatsConnection> {
   return persist(options, 'NATS', async () => {
-    const connection = await connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection });
+    const connection = await connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }).catch(
+      (error: unknown) => {
+        throw error instanceof AuthorizationError
+          ? new ClientError(`the NATS server does not let this client in`)
+          : error;
+      },
+    );
     if (options.signal?.aborted === true) await connection.close();
     return connection;
   });
@@ -316,7 +326,9 @@ async function ask(
 ): Promise<Uint32Array | Refusal> {
   const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
   const carried = tokenHeaders(options.token);
-  return primary.read(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
+  const { shard, identity, account } = options;
+  const subject = identity === undefined ? submitSubject(shard) : boundSubmitSubject(shard, identity, account);
+  return primary.read(await inbox.ask(subject, bytes, timeoutMs, carried));
 }
 
 function tokenHeaders(token: string | undefined): MsgHdrs | undefined {
@@ -365,6 +377,7 @@ async function persist<T>(options: Patience, what: string, attempt: () => Promis
     } catch (error) {
       if (error instanceof ClientError) throw error;
       signal?.throwIfAborted();
+      if (error instanceof NotPermitted) throw new ClientError(error.message);
       const why = error instanceof Error ? error.message : String(error);
       if (performance.now() - started > (options.giveUpMs ?? GIVE_UP_MS))
         throw new ClientError(`${what}: no answer: ${why}`);

@@ -12,15 +12,18 @@ import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { connectNats, NatsGateway, type NatsGatewayOptions, type NatsLink } from '../sequencer/nats-gateway.ts';
 import type { OpenSession } from '../sequencer/open-sessions.ts';
 import type { PipelineMemory } from '../sequencer/pipeline.ts';
+import type { ToldRefusal } from '../sequencer/refusal-log.ts';
 import { SLOT_SHIFT } from '../sequencer/rings.ts';
 import type { StateLedger } from '../sequencer/venue-state.ts';
 import { DurablePlace } from './durable-place.ts';
 import { EnvironmentFault } from './exit-codes.ts';
+import type { FeedSettings } from './feed/feed-publisher.ts';
+import { type MarketDataCounts, VenueMarketData } from './feed/venue-market-data.ts';
 import { ReportArchive } from './report-archive.ts';
 import type { Notice } from './venue.ts';
 
 /** How a venue joins NATS. */
-export interface VenueNats extends Pick<NatsGatewayOptions, 'tokens' | 'onStatus'> {
+export interface VenueNats extends Pick<NatsGatewayOptions, 'tokens' | 'bound' | 'onStatus'> {
   readonly connection: Parameters<typeof connectNats>[0];
 }
 
@@ -28,6 +31,8 @@ export interface OutletsOptions {
   readonly directory: string;
   readonly nats: VenueNats | undefined;
   readonly multicast: MulticastOptions | undefined;
+  /** Publish market data in full. Needs NATS. */
+  readonly marketData: FeedSettings | undefined;
   readonly notice: (notice: Notice) => void;
   readonly failed: (error: Error) => void;
 }
@@ -53,6 +58,7 @@ export class VenueOutlets {
   #gateway: NatsGateway | undefined;
   readonly #reports: ReportArchive;
   #multicast: BlockMulticast | undefined;
+  #marketData: VenueMarketData | undefined;
 
   constructor(options: OutletsOptions) {
     this.#options = options;
@@ -67,12 +73,16 @@ export class VenueOutlets {
     return this.#multicast?.counts;
   }
 
+  get marketDataCounts(): MarketDataCounts | undefined {
+    return this.#marketData?.counts;
+  }
+
   /** The connection to NATS, made before there is anything to serve. There must be a journal. */
   async connect(shard: number): Promise<NatsLink | undefined> {
     const { nats } = this.#options;
     if (nats === undefined) return undefined;
     this.#reader ??= JournalReader.open(this.#options.directory, { unflushed: true });
-    this.#link ??= await connectNats(nats.connection, shard).catch((error: unknown) => {
+    this.#link ??= await connectNats(nats.connection, shard, nats.bound).catch((error: unknown) => {
       throw this.#natsFault(error);
     });
     return this.#link;
@@ -84,7 +94,16 @@ export class VenueOutlets {
     if (multicast !== undefined) this.#multicast = await this.#openMulticast(multicast);
     const link = await this.connect(venue.shard);
     const reader = this.#reader;
-    if (link !== undefined && reader !== undefined) this.#gateway = await this.#openGateway(venue, link, reader);
+    if (link === undefined || reader === undefined) return;
+    this.#gateway = await this.#openGateway(venue, link, reader);
+    const { marketData, nats, directory, notice } = this.#options;
+    if (marketData === undefined || nats === undefined) return;
+    const { memory } = venue;
+    const { genesis } = reader;
+    this.#marketData = new VenueMarketData(
+      { ...marketData, memory, directory, genesis, nats: { ...nats.connection } },
+      notice,
+    );
   }
 
   /** Lets a durable block out to readers on other hosts. */
@@ -97,7 +116,11 @@ export class VenueOutlets {
   /** Sends what is waiting and leaves. */
   async close(): Promise<void> {
     await this.#reports.close();
-    await Promise.all([this.#gateway?.close() ?? this.#link?.connection.close(), this.#multicast?.close()]);
+    await Promise.all([
+      this.#gateway?.close() ?? this.#link?.connection.close(),
+      this.#multicast?.close(),
+      this.#marketData?.close(),
+    ]);
   }
 
   async #openGateway(venue: ServingVenue, link: NatsLink, reader: JournalReader): Promise<NatsGateway> {
@@ -110,6 +133,14 @@ export class VenueOutlets {
     const options: NatsGatewayOptions = {
       ...{ shard, epoch, port, sessions, info },
       tokens: nats?.tokens,
+      bound: nats?.bound,
+      onDisconnect: ({ sequence, ...who }) =>
+        notice(
+          sequence === 0
+            ? { level: 'error', text: 'orders of a client that is gone were not canceled', fields: who }
+            : { level: 'warn', text: 'client is gone: its orders are canceled', fields: { ...who, sequence } },
+        ),
+      onRefused: (refusal) => notice({ level: 'warn', text: 'request refused', fields: definedFields(refusal) }),
       genesis: encodeGenesis(reader.genesis),
       state: (after) => ({
         shard,
@@ -134,11 +165,13 @@ export class VenueOutlets {
       },
       tellReports: (asked) => this.#reports.tell({ ...asked, upTo: letOut.sequence }),
       onLost: (error) => this.#options.failed(this.#natsFault(error)),
-      onStatus: (status) => {
+      onStatus: (status, why) => {
         const level = status === 'disconnect' || status === 'error' ? 'warn' : 'info';
         // An outage is told when it begins and when it ends, not at every attempt in between.
-        if (status !== 'reconnecting' && status !== 'ping') notice({ level, text: 'nats', fields: { status } });
-        nats?.onStatus?.(status);
+        if (status !== 'reconnecting' && status !== 'ping') {
+          notice({ level, text: 'nats', fields: { status, ...(why === undefined ? {} : { why }) } });
+        }
+        nats?.onStatus?.(status, why);
       },
     };
     return NatsGateway.open(options, link).catch((error: unknown) => {
@@ -159,6 +192,11 @@ export class VenueOutlets {
     const servers = this.#options.nats?.connection.servers ?? '127.0.0.1:4222';
     return new EnvironmentFault(`NATS at ${servers}: ${messageOf(error)}`);
   }
+}
+
+/** A refusal as a notice has it. */
+export function definedFields(refusal: ToldRefusal): Notice['fields'] {
+  return Object.fromEntries(Object.entries(refusal).filter(([, value]) => value !== undefined));
 }
 
 /** The sequence of the last event that was let out. */

@@ -3,7 +3,10 @@
  * its fields stand one after another in the order in which they are written here.
  */
 
-/** Journal/commands.ts has the table of bytes. `head` holds op, side, type and time in force, one byte each. */
+/**
+ * Journal/commands.ts has the table of bytes. `head` holds op, side, type and time in force, one byte each, `flags` also
+ * self-trade prevention in its third byte and the term in its fourth.
+ */
 @unmanaged
 export class Command {
   head: u32;
@@ -104,9 +107,77 @@ export class Instrument {
   priceMax: u64;
   /** How often it was assigned to a shard. */
   assignments: u32;
-  zero: u32;
+  /** Orders with `display` that rest. No state: it follows from the orders, as the next but one does. */
+  icebergs: u32;
+  /** Price of the last trade since it is ruled; 0 for none. */
+  last: u64;
+  /** All-or-none orders that rest, bids and asks. */
+  allOrNoneBids: u32;
+  allOrNoneAsks: u32;
 }
-export const INSTRUMENT_BYTES: usize = 48;
+export const INSTRUMENT_BYTES: usize = 64;
+
+/** What an order of a ruled instrument has besides its record. Replicas/order-details.ts has the table of bytes. */
+@unmanaged
+export class Detail {
+  stopPrice: u64;
+  trail: u64;
+  expires: u64;
+  /** Lots shown at a time; 0: all of it. */
+  display: u64;
+  /** Lots that are shown now, of an order with `display`. */
+  shown: u64;
+  minQty: u64;
+  /** Type, time in force and self-trade prevention, a byte each; in the fourth 1 if that regards groups. */
+  terms: u32;
+  /** Its place among the timers. No state: it follows from the others. */
+  timer: u32;
+  /** Client order ids that terms named, until the order is entered. */
+  cancels: u64;
+  after: u64;
+  /** Slots of the order that it is linked with; 0 for none. */
+  partner: u32;
+  next: u32;
+  held: u64;
+  heldAsset: u32;
+  /** Of several orders that came to rest by one command: which it was of them. */
+  turn: u32;
+  zeros: u64;
+  moreZeros: u64;
+}
+export const DETAIL_BYTES: usize = 128;
+
+/** The order at work in a ruled instrument: a new one, one that is replaced, or a stop that has become live. */
+@unmanaged
+export class Incoming {
+  side: u32;
+  type: u32;
+  tif: u32;
+  flags: u32;
+  stp: u32;
+  account: u32;
+  symbol: u32;
+  /** Of the command that it comes from; 0 when it comes from none of its own. */
+  request: u32;
+  hash: u32;
+  /** Its handle, zeros while it has none. */
+  slot: u32;
+  generation: u32;
+  zero: u32;
+  id: u64;
+  price: u64;
+  quantity: u64;
+  open: u64;
+  traded: u64;
+  stopPrice: u64;
+  trail: u64;
+  expires: u64;
+  display: u64;
+  minQty: u64;
+  cancels: u64;
+  after: u64;
+}
+export const INCOMING_BYTES: usize = 144;
 
 /** Replicas/session-table.ts has the table of bytes. */
 @unmanaged
