@@ -42,6 +42,13 @@ export const Reason = {
   sessionAccount: 34,
   requestGap: 35,
   requestTooOld: 36,
+  // More refusals of the state transition.
+  display: 37,
+  allOrNoneFull: 38,
+  // Orders that wait.
+  stopsFull: 42,
+  stopWouldTrigger: 43,
+  listFull: 44,
   // Why quantity was taken off.
   requested: 64,
   reduced: 65,
@@ -49,6 +56,12 @@ export const Reason = {
   fok: 67,
   massCancel: 68,
   moved: 69,
+  selfTrade: 70,
+  minQty: 71,
+  band: 72,
+  allOrNone: 73,
+  linked: 74,
+  orphaned: 75,
 } as const;
 export type ReasonName = keyof typeof Reason;
 
@@ -90,12 +103,23 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   sessionAccount: 'the session belongs to another account',
   requestGap: 'request numbers must be consecutive',
   requestTooOld: 'the request was handled, but its answer is no longer kept',
+  display: 'the lots shown at a time must be at least a hundredth of the quantity',
+  allOrNoneFull: 'this side of the instrument holds as many all-or-none orders as it may',
+  stopsFull: 'as many orders wait in the instrument as may: stops, and orders that wait for another',
+  stopWouldTrigger: 'the last trade price would trigger the stop at once',
+  listFull: 'as many orders are in the group, or wait for the order, as can be',
   requested: 'canceled by its owner',
   reduced: 'reduced by its owner',
   ioc: 'immediate-or-cancel or market: the remainder was canceled',
   fok: 'fill-or-kill: it could not be filled at once',
   massCancel: 'canceled by a mass cancel',
   moved: 'the order rests on another shard now',
+  selfTrade: 'self-trade prevention: it would have traded with an order of the same owner',
+  minQty: 'the quantity that must trade at once could not',
+  band: "market: the remainder was beyond the instrument's protection band",
+  allOrNone: 'all-or-none: it could not trade whole at once, and may not rest',
+  linked: 'another order of its group traded, or left',
+  orphaned: 'the order that it waited for left without trading in full',
 };
 
 const NAMES: readonly (ReasonName | undefined)[] = (() => {

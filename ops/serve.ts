@@ -22,17 +22,18 @@ import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-opt
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
 import { markFolder, refuseMarked } from './cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
 import { Standby, type TakeOver } from './standby.ts';
 import { type StepDown, stepDownOnRequest } from './step-down.ts';
 import { type Notice, openVenue, type Venue, type VenueOptions } from './venue.ts';
+import type { VenueNats } from './venue-outlets.ts';
 
-interface ServeOptions extends ServeHostOptions, FeedOptions {
+interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOptions {
   readonly dir: string;
   readonly nats?: string;
   readonly multicast?: Pick<MulticastOptions, 'address' | 'port'>;
@@ -54,6 +55,7 @@ interface ServeOptions extends ServeHostOptions, FeedOptions {
   readonly logBytes?: number;
   readonly leaseMs: number;
   readonly tokens?: string;
+  readonly bound?: boolean;
   readonly instrument: string[];
   readonly ordersMax?: number;
   readonly idle: IdleStrategy;
@@ -147,6 +149,12 @@ export function registerServe(program: Command): void {
       ).env('VERITAPE_TOKENS'),
     )
     .addOption(
+      new Option(
+        '--bound',
+        'take requests only where the permissions of the NATS server bind an identity to an account: veritape access',
+      ).conflicts('tokens'),
+    )
+    .addOption(
       new Option('--take-over', 'take the journal from a server that may be alive; that one is fenced').conflicts(
         'standby',
       ),
@@ -190,7 +198,7 @@ export function registerServe(program: Command): void {
         .default('adaptive'),
     );
   addFeedOptions(command, 'veritape.S.feed.>');
-  addHostOptions(command)
+  addHostOptions(addNatsCredentials(command))
     .option('--json', 'print the closing report as one JSON object')
     .action((options: ServeOptions) => serve(options));
   withExamples(
@@ -198,6 +206,7 @@ export function registerServe(program: Command): void {
     'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME',
     'veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME --market-data',
     'veritape serve --dir venue --nats nats://127.0.0.1:4222 --standby',
+    'veritape serve --dir venue --nats tls://nats.example:4222 --nats-ca ca.pem --nats-seed venue.nk --bound',
     'veritape serve --dir venue --nats nats://a:4222,nats://b:4222,nats://c:4222 --cluster --node a --instrument ACME',
   );
 }
@@ -383,11 +392,22 @@ function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
     lockMemory: options.lockMemory,
     hugePages: options.hugePages,
     ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
-    ...(options.nats === undefined ? {} : { nats: { connection: natsConnectionOptions(options.nats), tokens } }),
+    ...(options.nats === undefined ? {} : { nats: { ...venueJoin(options.nats, options), tokens } }),
     multicast: multicastOptions(options),
     marketData,
     onNotice: (notice) => tell(log, notice),
   };
+}
+
+function venueJoin(urls: string, options: ServeOptions): Pick<VenueNats, 'connection' | 'bound'> {
+  const { connection, identity } = natsJoin(urls, options);
+  if (options.bound === true && identity === undefined)
+    throw new UsageError(
+      'nats-seed',
+      undefined,
+      'with --bound the venue is an identity itself: give its seed or credentials',
+    );
+  return { connection, bound: options.bound };
 }
 
 /** Creates those of the named instruments that do not exist, at the next free symbol ids. */

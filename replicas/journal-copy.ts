@@ -32,6 +32,10 @@ export interface JournalCopyOptions {
   readonly onSnapshot?: ((snapshot: CopySnapshot) => void) | undefined;
   /** Told why a snapshot could not be used or written; the copy goes on without it. */
   readonly onTrouble?: ((text: string) => void) | undefined;
+  /** See every event, also of what is replayed. */
+  readonly observers?: readonly CopyObserver[] | undefined;
+  /** Whose work goes on from an event on. */
+  readonly events?: CopyEvents | undefined;
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
@@ -48,6 +52,23 @@ export type CommandListener = (
   command: Uint32Array,
   at: number,
 ) => void;
+
+/** Keeps something of its own beside the replica, from the events. */
+export interface CopyObserver {
+  /** The replica begins in this state; what was before is not told. */
+  readonly begin: (matcher: Matcher) => void;
+  readonly take: CopyListener;
+}
+
+/**
+ * Gets the events of every command after a sequence, also of those that are replayed when the copy is opened: for that it
+ * begins with a snapshot that is not after the sequence. `take` is called with a block and the events of some of its
+ * commands, all of each, valid during the call; earlier ones may be among them.
+ */
+export interface CopyEvents {
+  readonly after: number;
+  readonly take: (view: BlockView, events: EventBuffer) => void;
+}
 
 /** A snapshot that the copy has written. */
 export interface CopySnapshot {
@@ -80,6 +101,7 @@ export class JournalCopy {
   readonly #matcher: Matcher;
   readonly #events: EventBuffer;
   readonly #digest = new EventDigest();
+  readonly #observers: readonly CopyObserver[];
   #listener: CopyListener | undefined;
   #each: CommandListener | undefined;
   #top: TopOfBook | undefined;
@@ -104,9 +126,10 @@ export class JournalCopy {
       const events = new EventBuffer(EVENT_SLOTS);
       const matcher = createMatcher(writer.genesis.limits, events, options.hashSeed ?? 0);
       const digest = new EventDigest();
-      const restored = await restoreNewest(directory, matcher);
+      const restored = await restoreNewest(directory, matcher, options.events?.after);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
+      for (const observer of options.observers ?? []) observer.begin(matcher);
       const copy = new JournalCopy(options, writer, matcher, events, digest, restored.sequence);
       await copy.#snapshots?.clean();
       for (const view of replayJournal(directory, restored.sequence + 1)) {
@@ -130,6 +153,7 @@ export class JournalCopy {
     restoredFrom: number,
   ) {
     this.#options = options;
+    this.#observers = options.observers ?? [];
     this.#writer = writer;
     this.#matcher = matcher;
     this.#events = events;
@@ -212,6 +236,8 @@ export class JournalCopy {
       else this.#applyEach(view.words, at, batch, this.#each);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
+      for (const observer of this.#observers) observer.take(events.words, events.mask, 0, events.next);
+      this.#options.events?.take(view, events);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);

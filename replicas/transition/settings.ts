@@ -3,8 +3,12 @@ import { claimEvent } from './events.ts';
 import { instrumentExists, isElsewhere, makeRuled, putSetting } from './instruments.ts';
 import { refuseElsewhere, reject } from './market.ts';
 import { Command } from './records.ts';
+import { isPrevention } from './self-trades.ts';
 
 /** What is set of instruments, one setting a command. */
+
+/** Orders that may wait in an instrument, at most. */
+const WAITING_MAX: u64 = 1_048_576;
 
 export function setInstrument(command: Command): void {
   const setting = command.flags >> TERM_SHIFT;
@@ -21,8 +25,10 @@ export function setInstrument(command: Command): void {
 
 /** Whether a setting is known, and its value in range; 0 takes it away. */
 function isSetting(setting: u32, value: u64): bool {
-  if (setting === Setting.tick || setting === Setting.lot) return value <= AMOUNT_MAX;
-  return false;
+  if (setting === Setting.tick || setting === Setting.lot || setting === Setting.band) return value <= AMOUNT_MAX;
+  if (setting === Setting.stp) return isPrevention(value);
+  if (setting === Setting.stopsMax) return value <= WAITING_MAX;
+  return (setting === Setting.postOnlySlide || setting === Setting.stopEntry) && value <= 1;
 }
 
 function emitSetting(command: Command, setting: u32, value: u64): void {
