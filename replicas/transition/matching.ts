@@ -16,6 +16,8 @@ import { behind, headOf, isPassedBy, NO_KEY } from './touch.ts';
 export function match(order: Incoming, limitKey: u64): void {
   const shown = shownLadderOf(order.symbol, order.side ^ 1);
   const hidden = hiddenLadderOf(order.symbol, order.side ^ 1);
+  const best = bestOf(shown);
+  if (bestOf(hidden) === 0 && (best === 0 || levelAt(best).key > limitKey)) return;
   const prevention = preventionOf(order);
   if (prevention !== 0 || bestOf(hidden) !== 0) meetAll(order, shown, hidden, limitKey, prevention);
   else sweep(order, shown, limitKey);

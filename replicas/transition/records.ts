@@ -163,7 +163,8 @@ export class Incoming {
   /** Its handle, zeros while it has none. */
   slot: u32;
   generation: u32;
-  zero: u32;
+  /** Not 0 for a limit gtc order with nothing but perhaps postOnly: what only others have need not be looked at. */
+  isBare: u32;
   id: u64;
   price: u64;
   quantity: u64;

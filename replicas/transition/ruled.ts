@@ -29,13 +29,14 @@ import {
   orderAt,
   releaseSlot,
   SYMBOL_SHIFT,
+  shownLadderOf,
   symbolOf,
   takeSlot,
   unindexOrder,
 } from './orders.ts';
 import { allOrNones, join, leave } from './queues.ts';
 import { Command, Event, Incoming } from './records.ts';
-import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
+import { clearDetail, dropTerms, gatherTerms, isPendingSlot, takeNoTerms } from './terms.ts';
 import { ANY_KEY, bandOf, NO_KEY, slide, touchOf } from './touch.ts';
 
 /**
@@ -59,15 +60,17 @@ export function enter(command: Command, hash: u32): void {
   const order = incoming();
   read(order, command, hash);
   const waiting = findOrder(hash, command.account, command.id);
-  let reason = whyNotFields(order, command);
-  if (reason === Reason.none) reason = gatherTerms(order, command, waiting);
-  if (reason === Reason.none) reason = whyNotTerms(order);
+  let reason = order.isBare !== 0 ? whyNotBare(order) : whyNotFields(order, command);
+  if (reason === Reason.none && order.isBare === 0) {
+    reason = gatherTerms(order, command, waiting);
+    if (reason === Reason.none) reason = whyNotTerms(order);
+  }
   if (reason === Reason.none && (instrumentAt(order.symbol).flags & InstrumentFlag.shut) !== 0) {
     if (isPendingSlot(waiting)) dropTerms(waiting);
     return refuseShut(command);
   }
   if (reason === Reason.none) reason = whyNotHere(order, hasPrice(order), true);
-  if (reason === Reason.none) reason = whyNotShown(order);
+  if (reason === Reason.none && order.display !== 0) reason = whyNotShown(order);
   if (reason === Reason.none && waiting !== 0 && !isPendingSlot(waiting)) reason = Reason.duplicateOrder;
   if (reason === Reason.none && waiting !== 0 && (command.flags & Flag.hasTerms) === 0) reason = Reason.terms;
   // What waited gives its room to the order.
@@ -76,7 +79,7 @@ export function enter(command: Command, hash: u32): void {
   if (reason !== Reason.none) return reject(command, reason);
 
   makeRuled(order.symbol);
-  if (mayRest(order)) {
+  if (order.isBare !== 0 || mayRest(order)) {
     order.slot = takeSlot();
     order.generation = orderAt(order.slot).generation;
   }
@@ -102,6 +105,15 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.quantity = command.quantity;
   order.open = command.quantity;
   order.traded = 0;
+  order.isBare = (head >> 16 === 0 && (command.flags & ~Flag.postOnly) === 0 && command.extra === 0) as u32;
+  takeNoTerms(order);
+}
+
+/** By what can be wrong of an order that is bare; the same as the next finds of it. */
+function whyNotBare(order: Incoming): u32 {
+  if (order.side > 1) return Reason.side;
+  if (!isPrice(order.price)) return Reason.price;
+  return isQuantity(order.quantity) ? Reason.none : Reason.quantity;
 }
 
 /** By what the record alone tells, in the order of the plain rules. */
@@ -148,10 +160,15 @@ function whyNotHere(order: Incoming, priced: bool, quantified: bool): u32 {
 }
 
 function isMultiple(value: u64, unit: u64): bool {
-  return unit === 0 || value % unit === 0;
+  return unit <= 1 || value % unit === 0;
 }
 
 function whyNoRoom(order: Incoming): u32 {
+  if (order.isBare !== 0 && order.flags === 0) {
+    if (!hasFreeSlot()) return Reason.ordersFull;
+    const ladder = shownLadderOf(order.symbol, order.side);
+    return hasRoom(ladder, keyOf(order.side, order.price)) ? Reason.none : Reason.levelsFull;
+  }
   if (!mayRest(order)) return Reason.none;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
   if (!hasFreeSlot()) return Reason.ordersFull;
@@ -189,6 +206,15 @@ function limitOf(order: Incoming): u64 {
 
 /** Trades what can trade; the rest stays in the book or is taken off. */
 function execute(order: Incoming): void {
+  if (order.isBare !== 0) {
+    match(order, limitKeyOf(order.side, order.price));
+    if (order.open !== 0) settle(order);
+    else releaseSlot(order.slot);
+  } else executeTerms(order);
+}
+
+/** As {@link execute}, of an order that has any. */
+function executeTerms(order: Incoming): void {
   const limitKey = limitOf(order);
   const isWhole = (order.flags & Flag.allOrNone) !== 0;
   if (order.tif === TimeInForce.fok && !couldTrade(order, order.open, limitKey)) return dismiss(order, Reason.fok);
@@ -215,7 +241,7 @@ function isBeyondBand(order: Incoming, limitKey: u64): bool {
 function settle(order: Incoming): void {
   const slot = order.slot;
   const resting = orderAt(slot);
-  const flags = restingFlags(order);
+  const flags = order.isBare !== 0 ? bareFlags(order) : restingFlags(order);
   resting.terms = (order.symbol << SYMBOL_SHIFT) | flags;
   resting.id = order.id;
   resting.account = order.account;
@@ -227,6 +253,10 @@ function settle(order: Incoming): void {
   }
   join(slot);
   indexOrder(slot, order.hash);
+}
+
+function bareFlags(order: Incoming): u32 {
+  return order.side | OrderFlag.live | ((order.flags & Flag.postOnly) === 0 ? 0 : OrderFlag.postOnly);
 }
 
 function restingFlags(order: Incoming): u32 {
@@ -318,6 +348,7 @@ function recall(order: Incoming, slot: u32, request: u32): void {
   order.minQty = 0;
   order.cancels = 0;
   order.after = 0;
+  order.isBare = isPlain as u32;
 }
 
 /** A resting order leaves the book; its place in the index and its slot are the caller's. */
