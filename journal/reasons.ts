@@ -45,6 +45,10 @@ export const Reason = {
   // More refusals of the state transition.
   display: 37,
   allOrNoneFull: 38,
+  // Orders that wait.
+  stopsFull: 42,
+  stopWouldTrigger: 43,
+  listFull: 44,
   // Why quantity was taken off.
   requested: 64,
   reduced: 65,
@@ -56,6 +60,8 @@ export const Reason = {
   minQty: 71,
   band: 72,
   allOrNone: 73,
+  linked: 74,
+  orphaned: 75,
 } as const;
 export type ReasonName = keyof typeof Reason;
 
@@ -99,6 +105,9 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   requestTooOld: 'the request was handled, but its answer is no longer kept',
   display: 'the lots shown at a time must be at least a hundredth of the quantity',
   allOrNoneFull: 'this side of the instrument holds as many all-or-none orders as it may',
+  stopsFull: 'as many orders wait in the instrument as may: stops, and orders that wait for another',
+  stopWouldTrigger: 'the last trade price would trigger the stop at once',
+  listFull: 'as many orders are in the group, or wait for the order, as can be',
   requested: 'canceled by its owner',
   reduced: 'reduced by its owner',
   ioc: 'immediate-or-cancel or market: the remainder was canceled',
@@ -109,6 +118,8 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   minQty: 'the quantity that must trade at once could not',
   band: "market: the remainder was beyond the instrument's protection band",
   allOrNone: 'all-or-none: it could not trade whole at once, and may not rest',
+  linked: 'another order of its group traded, or left',
+  orphaned: 'the order that it waited for left without trading in full',
 };
 
 const NAMES: readonly (ReasonName | undefined)[] = (() => {

@@ -72,6 +72,8 @@ export class Setting {
   static readonly stp: u32 = 3;
   static readonly postOnlySlide: u32 = 4;
   static readonly band: u32 = 5;
+  static readonly stopsMax: u32 = 7;
+  static readonly stopEntry: u32 = 8;
 }
 
 export class AccountSetting {
@@ -158,6 +160,9 @@ export class Reason {
   static readonly requestTooOld: u32 = 36;
   static readonly display: u32 = 37;
   static readonly allOrNoneFull: u32 = 38;
+  static readonly stopsFull: u32 = 42;
+  static readonly stopWouldTrigger: u32 = 43;
+  static readonly listFull: u32 = 44;
   static readonly requested: u32 = 64;
   static readonly reduced: u32 = 65;
   static readonly ioc: u32 = 66;
@@ -168,4 +173,6 @@ export class Reason {
   static readonly minQty: u32 = 71;
   static readonly band: u32 = 72;
   static readonly allOrNone: u32 = 73;
+  static readonly linked: u32 = 74;
+  static readonly orphaned: u32 = 75;
 }

@@ -1,6 +1,6 @@
 import { Flag, Reason, TERM_SHIFT, Term } from './codes.ts';
-import { instrumentExists, makeRuled } from './instruments.ts';
-import { isPrice, isQuantity, reject } from './market.ts';
+import { instrumentExists, isElsewhere, makeRuled } from './instruments.ts';
+import { isPrice, isQuantity, refuseElsewhere, reject } from './market.ts';
 import { counters } from './memory.ts';
 import {
   detailAt,
@@ -23,6 +23,7 @@ import { Command, Detail, Incoming } from './records.ts';
  */
 
 export function keepTerms(command: Command, hash: u32): void {
+  if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const term = command.flags >> TERM_SHIFT;
   const waiting = findOrder(hash, command.account, command.id);
   const reason = whyNotKept(command, term, waiting);
@@ -54,7 +55,7 @@ function whyNotKept(command: Command, term: u32, waiting: u32): u32 {
 }
 
 /** Whether a term is known, and its value in range. */
-function isTerm(term: u32, value: u64): bool {
+export function isTerm(term: u32, value: u64): bool {
   if (term === Term.stopPrice || term === Term.trail) return isPrice(value);
   if (term === Term.display || term === Term.minQty) return isQuantity(value);
   return term <= Term.after && value !== 0;
@@ -89,8 +90,10 @@ export function clearDetail(slot: u32): void {
  */
 export function gatherTerms(order: Incoming, command: Command, waiting: u32): u32 {
   const wants = (command.flags & Flag.hasTerms) !== 0;
-  if (!wants && command.flags >> TERM_SHIFT === Term.none)
+  if (!wants && command.flags >> TERM_SHIFT === Term.none) {
+    takeNoTerms(order);
     return command.extra === 0 ? Reason.none : Reason.reservedField;
+  }
   const isPending = isPendingSlot(waiting);
   if (wants && (!isPending || symbolOf(orderAt(waiting)) !== command.symbol)) return Reason.termsMissing;
   // Its record is where they are put together; a slot that is not used has room for that.
@@ -114,7 +117,8 @@ export function gatherTerms(order: Incoming, command: Command, waiting: u32): u3
   return Reason.none;
 }
 
-export function takeNoTerms(order: Incoming): void {
+/** As most orders: filling memory would take longer than the rest of their checks. */
+function takeNoTerms(order: Incoming): void {
   order.stopPrice = 0;
   order.trail = 0;
   order.expires = 0;
