@@ -133,7 +133,7 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
   const term = command.flags >> TERM_SHIFT;
   if (priced && !hasPriceOf(order)) return Reason.price;
   if (term !== Term.none && !isOwnTerm(order, term)) return Reason.terms;
-  let reason = whyNotHere(order, priced, quantified);
+  let reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (term !== Term.none) {
