@@ -38,9 +38,17 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
   },
+  reports: {
+    summary: 'execution reports of accounts in FIX terms, complete and in order',
+    load: async () => (await import('./execution-reports.ts')).registerReports,
+  },
   move: {
     summary: 'move an instrument to another shard, while both run',
     load: async () => (await import('./move.ts')).registerMove,
+  },
+  access: {
+    summary: 'who may do what: keys, and permissions for the NATS server',
+    load: async () => (await import('./access.ts')).registerAccess,
   },
   match: {
     summary: 'the matcher alone: NDJSON commands in, NDJSON events out',

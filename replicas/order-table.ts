@@ -27,6 +27,7 @@ import { COUNTER, type Transition } from './transition.ts';
 export const ORDER_SHIFT = 4;
 export const ORDER = {
   next: 0,
+  level: 2,
   id: 4,
   account: 6,
   open: 8,
@@ -35,7 +36,19 @@ export const ORDER = {
   generation: 14,
   terms: 15,
 } as const;
-export const ORDER_FLAG = { sell: 1, postOnly: 2, live: 4 } as const;
+export const ORDER_FLAG = {
+  sell: 1,
+  postOnly: 2,
+  live: 4,
+  /** It has a detail: order-details.ts. */
+  ruled: 8,
+  /** A stop that is not live yet. */
+  stop: 16,
+  /** No order yet: terms that wait for it; not live. */
+  pending: 32,
+  hidden: 64,
+  allOrNone: 128,
+} as const;
 /** The instrument stands above the flags in an order's terms. */
 export const SYMBOL_SHIFT = 8;
 
