@@ -11,6 +11,8 @@ export type {
   MassCancel,
   NewOrder,
   Replacement,
+  StopLimitOrder,
+  StopOrder,
 } from './ops/client/order-terms.ts';
 export { type Report, TradingClient, type TradingClientOptions } from './ops/client/trading-client.ts';
 export { UsageError } from './ops/exit-codes.ts';

@@ -12,7 +12,7 @@ import { commandOfFields } from '../ndjson-commands.ts';
 import { type RoutedAnswer, RoutingClient } from '../routing-client.ts';
 import { ClientError, VenueClient, type VenueClientOptions } from '../venue-client.ts';
 import { BoundedStream, type StreamOptions } from './bounded-stream.ts';
-import { CommandBatcher } from './command-batcher.ts';
+import { type BatchedAnswer, CommandBatcher } from './command-batcher.ts';
 import { MarketBook, type MarketBookOptions } from './market-book.ts';
 import { Order, type OrderChange, type Outcome } from './order.ts';
 import type { MassCancel, NewOrder, Replacement } from './order-terms.ts';
@@ -313,7 +313,7 @@ export class TradingClient {
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
     order.begin();
-    let answer: RoutedAnswer;
+    let answer: BatchedAnswer;
     try {
       answer = await this.#give(command, signal);
     } catch (error) {
@@ -326,11 +326,15 @@ export class TradingClient {
     const isGone = answer.reason === Reason.unknownOrder && order.open > 0 && order.reportSequence < answer.sequence;
     if (isBehind || isGone) this.#reportsOf(answer)?.doubt('an answer came without its reports');
     else this.#confirm(answer);
+    if (answer.lacksTerm) {
+      this.#options.onNotice?.(`order ${order.id} is canceled: a term of it was refused`);
+      void order.cancel();
+    }
     this.#forgetIfDone(order);
     return outcomeOf(answer);
   }
 
-  async #give(command: Command, signal: AbortSignal | undefined): Promise<RoutedAnswer> {
+  async #give(command: Command, signal: AbortSignal | undefined): Promise<BatchedAnswer> {
     const answer = await this.#batcher.give(command, signal);
     if (answer.shard !== undefined) this.#answered.add(answer.shard);
     return answer;
