@@ -10,6 +10,9 @@ import {
   ORDER_BYTES,
   PAGE_BYTES,
   SESSION_BYTES,
+  TRAIL_BYTES,
+  WAITING_BYTES,
+  Waiting,
 } from './records.ts';
 
 /**
@@ -97,6 +100,8 @@ export let sessionTableMask: u32 = 0;
 export let answersAt: usize = 0;
 export let detailsAt: usize = 0;
 export let settingsAt: usize = 0;
+let waitingAt: usize = 0;
+export let trailsAt: usize = 0;
 
 let end: u64 = 0;
 
@@ -141,6 +146,8 @@ export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32,
   answersAt = place((sessions as u64) * (answers as u64) * ANSWER_BYTES);
   settingsAt = place((instruments as u64) * SETTINGS_MAX * 8);
   detailsAt = place(((orders as u64) + 1) * DETAIL_BYTES);
+  waitingAt = place((instruments as u64) * WAITING_BYTES);
+  trailsAt = place(((orders as u64) + 1) * TRAIL_BYTES);
   const memoryPages = (end + MEMORY_PAGE_BYTES - 1) >> MEMORY_PAGE_SHIFT;
   return min<u64>(memoryPages, MEMORY_PAGES_MAX + 1) as u32;
 }
@@ -151,4 +158,8 @@ export function counters(): Counters {
 
 export function incoming(): Incoming {
   return changetype<Incoming>(incomingAt);
+}
+
+export function waitingOf(symbol: u32): Waiting {
+  return changetype<Waiting>(waitingAt + (symbol as usize) * WAITING_BYTES);
 }
