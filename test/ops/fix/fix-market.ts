@@ -51,7 +51,7 @@ export class FixMarket {
     this.#gateway = await FixGateway.open({
       ...{ config: new FixGatewayConfig(CONFIG), directory: this.directory, shard: SHARD, host: '127.0.0.1', port: 0 },
       ...{
-        nats: natsConnectionOptions(this.market.nats.url),
+        nats: { connection: natsConnectionOptions(this.market.nats.url), identity: undefined },
         tls: undefined,
         connectionsMax: 16,
         snapshotEvery: 0,
