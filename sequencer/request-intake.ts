@@ -33,6 +33,7 @@ const OPS_TAKEN = [
   Op.instrumentUpdate,
   Op.instrumentAssign,
   Op.instrumentSet,
+  Op.accountSet,
   Op.sessionOpen,
   Op.sessionClose,
 ].reduce((bits, op) => bits | (1 << op), 0);

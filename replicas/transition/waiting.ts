@@ -25,6 +25,7 @@ import {
   emitChanged,
   execute,
   isMultiple,
+  isPostOnlyTaker,
   putDetail,
   recall,
   restingFlags,
@@ -133,7 +134,7 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
   const term = command.flags >> TERM_SHIFT;
   if (priced && !hasPriceOf(order)) return Reason.price;
   if (term !== Term.none && !isOwnTerm(order, term)) return Reason.terms;
-  let reason = whyNotHere(order, priced, quantified);
+  let reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (term !== Term.none) {
@@ -220,7 +221,8 @@ function enterOne(order: Incoming): void {
     const reason = whyNotAtOnce(order);
     return reason === Reason.none ? enterDue(order) : dismiss(order, reason);
   }
-  const reason = whyNoRoom(order);
+  // Its price was told when it was entered, so it does not slide.
+  const reason = isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : whyNoRoom(order);
   if (reason === Reason.none) execute(order);
   else dismiss(order, reason);
 }
