@@ -42,6 +42,8 @@ export interface FixClientStatus {
   readonly loggedOn: boolean;
   readonly nextOut: number;
   readonly expectedIn: number;
+  /** Messages that wait for the peer to be back. */
+  readonly unwritten: number;
   readonly liveOrders: number;
   /** Commands that were taken and whose outcome is not known; they are sent when the gateway is started again. */
   readonly pending: number;
@@ -126,7 +128,8 @@ export class FixGateway {
   status(): { readonly sequence: number; readonly refused: number; readonly clients: readonly FixClientStatus[] } {
     const clients = [...this.#clients.values()].map(({ session, liveOrders, pending }) => ({
       ...{ peer: session.peer, loggedOn: session.isLoggedOn },
-      ...{ nextOut: session.numbers.nextOut, expectedIn: session.numbers.expectedIn, liveOrders, pending },
+      ...{ nextOut: session.numbers.nextOut, expectedIn: session.numbers.expectedIn },
+      ...{ unwritten: session.numbers.nextOut - 1 - session.numbers.written, liveOrders, pending },
     }));
     return { sequence: this.#follower?.copy.last.sequence ?? this.#reached, refused: this.#refused, clients };
   }

@@ -8,7 +8,7 @@ import { bodyOf, type FixPeer, frame, joined, newOrder, utc } from './fix-peer.t
 
 /** Bytes that nobody would send: the gateway lives, says something or hangs up, and nothing of them becomes an order. */
 
-const RUNS = 60;
+const RUNS = 40;
 let market: FixMarket;
 
 beforeAll(async () => {

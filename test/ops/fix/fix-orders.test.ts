@@ -197,7 +197,7 @@ test.each<[string, Fields, Partial<Command>]>([
 ])('%s is what the venue is asked for', async (what, fields, command) => {
   const peer = await market.loggedOn();
   peer.send('D', newOrder(what, { 55: 'OTHER', 44: '890', ...fields }));
-  const told = await peer.next('8');
+  const told = await peer.next(({ type, fields: heard }) => type === '8' && heard.get(11) === what);
   const id = Number(told.fields.get(37));
   await peer.settled();
   expect(journalled(7, id)).toEqual([expect.objectContaining({ op: 'new', id, ...command })]);

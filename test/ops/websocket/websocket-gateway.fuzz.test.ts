@@ -12,7 +12,7 @@ import { SocketClient } from './websocket-client.ts';
 
 /** Anything at all in a message: one answer each, and what has no answer with a sequence is not in the journal. */
 
-const RUNS = 60;
+const RUNS = 40;
 const ACCOUNT = 12;
 let market: Market;
 let gateway: WebSocketGateway;
