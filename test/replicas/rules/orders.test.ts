@@ -222,6 +222,18 @@ describe('FIX 18 = G, CME "AON locked book": all-or-none', () => {
     ]);
   });
 
+  test('what is passed by keeps nothing from trading that stands behind it', () => {
+    rests('sell', 1, 9, 100, { allOrNone: true });
+    rests('sell', 2, 8, 100, { allOrNone: true });
+    rests('sell', 3, 2, 100, { hidden: true });
+    rests('sell', 4, 3, 101, { allOrNone: true });
+    expect(play.order('buy', 1, 6, 101).slice(1)).toEqual([
+      'trade 1/1 with 2/3 2@100 leaves 4 0',
+      'trade 1/1 with 2/4 3@101 leaves 1 0',
+    ]);
+    expect(play.orders()).toEqual(['2/1 0 of 9@100', '2/2 0 of 8@100', '1/1 1 of 1@101']);
+  });
+
   test('as a taker it trades whole or not', () => {
     rests('sell', 1, 5, 100);
     rests('sell', 2, 4, 101);
@@ -249,9 +261,9 @@ describe('FIX 18 = G, CME "AON locked book": all-or-none', () => {
     play.restore();
     expect(rests('sell', 2001, 5, 100, { allOrNone: true })).toEqual(['rejected allOrNoneFull']);
     expect(play.order('buy', 1, 5, 100)).toHaveLength(2);
-    expect(rests('sell', 2001, 5, 100, { allOrNone: true })).toHaveLength(1);
+    expect(rests('sell', 2001, 5, 100, { allOrNone: true })).toEqual(['accepted 2/2001 sell 5@100']);
     play.send({ op: 'massCancel', account: 2 });
-    expect(rests('sell', 2002, 5, 100, { allOrNone: true })).toHaveLength(1);
+    expect(rests('sell', 2002, 5, 100, { allOrNone: true })).toEqual(['accepted 2/2002 sell 5@100']);
   });
 });
 
