@@ -186,7 +186,7 @@ function mustSlide(order: Incoming): bool {
   return (order.flags & Flag.postOnly) !== 0 && settingOf(order.symbol, Setting.postOnlySlide) !== 0;
 }
 
-function isPostOnlyTaker(order: Incoming): bool {
+export function isPostOnlyTaker(order: Incoming): bool {
   return (order.flags & Flag.postOnly) !== 0 && touchOf(order) <= limitOf(order);
 }
 

@@ -25,6 +25,7 @@ import {
   emitChanged,
   execute,
   isMultiple,
+  isPostOnlyTaker,
   putDetail,
   recall,
   restingFlags,
@@ -220,7 +221,8 @@ function enterOne(order: Incoming): void {
     const reason = whyNotAtOnce(order);
     return reason === Reason.none ? enterDue(order) : dismiss(order, reason);
   }
-  const reason = whyNoRoom(order);
+  // Its price was told when it was entered, so it does not slide.
+  const reason = isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : whyNoRoom(order);
   if (reason === Reason.none) execute(order);
   else dismiss(order, reason);
 }
