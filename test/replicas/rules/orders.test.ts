@@ -359,6 +359,21 @@ describe('FIX 2964, Coinbase Exchange, Binance: self-trade prevention', () => {
     },
   );
 
+  test('nor what stands behind an own order, where that ends the incoming one, nor what that would take off it', () => {
+    for (const stp of ['cancelNewest', 'cancelBoth', 'decrement'] as const)
+      expect(play.order('buy', 2, 5, 101, { stp, tif: 'fok' }).slice(1)).toEqual(['canceled 1/2 fok 5 leaves 0']);
+    expect(play.order('buy', 2, 9, 101, { stp: 'decrement', minQty: 4 }).slice(1)).toEqual([
+      'canceled 1/1 selfTrade 5 leaves 0',
+      'canceled 1/2 selfTrade 5 leaves 4',
+      'trade 1/2 with 2/1 4@101 leaves 0 1',
+    ]);
+    play.order('sell', 3, 5, 100);
+    expect(play.order('buy', 4, 1, 101, { stp: 'cancelOldest', tif: 'fok' }).slice(1)).toEqual([
+      'canceled 1/3 selfTrade 5 leaves 0',
+      'trade 1/4 with 2/1 1@101 leaves 0 0',
+    ]);
+  });
+
   test('what it can not know is refused', () => {
     expect(play.order('buy', 2, 5, 90, { byGroup: true })).toEqual(['rejected flags']);
     expect(play.order('buy', 2, 5, 90, { stp: 'decrement', byGroup: true })).toHaveLength(1);
