@@ -18,6 +18,7 @@ import type { Transition } from './transition.ts';
  * | 56 | 14 | u64 | client order id of the order that this one cancels; of terms that wait only |
  * | 64 | 16 | u64 | client order id of the order after which this one is entered; of terms that wait only |
  * | 92 | 23 | u32 | turn: of several orders that came to rest by one command, which it was of them, from 0 |
+ * | 120 | 30 | u64 | sequence that entered or replaced the order, if it has an expiry |
  */
 export const DETAIL_SHIFT = 5;
 export const DETAIL = {

@@ -21,6 +21,7 @@ interface Address {
 export interface TransitionExports {
   /** Applies the first commands of the inbox; returns the bytes of the events in the outbox. */
   applyInbox(count: number): number;
+  restoreInstrument(symbol: number): void;
   restoreOrder(slot: number): void;
   indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
@@ -38,6 +39,7 @@ export interface TransitionExports {
   readonly answersAt: Address;
   readonly settingsAt: Address;
   readonly detailsAt: Address;
+  readonly calendarsAt: Address;
 }
 
 /** Of replicas/transition/memory.ts: numbers that are state, as words from `countersAt`. */
