@@ -131,7 +131,23 @@ type Draft = { -readonly [Name in keyof Command]: Command[Name] };
  * unless given. The directory is asked last, so a line that is refused creates no instrument.
  */
 export function parseCommand(text: string, line: number, symbols: SymbolDirectory): Command {
-  const fields = parseLine(text, line);
+  return commandFrom(parseLine(text, line), line, symbols);
+}
+
+/** The command that an object with the fields of a line tells. Throws like {@link parseCommand}, without a line. */
+export function commandOfFields(fields: Readonly<Record<string, unknown>>, symbols: SymbolDirectory): Command {
+  // As a line has them: what is not given is not there, and what a JSON number does not hold is its digits.
+  const given = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]);
+  try {
+    return { ...commandFrom(Object.fromEntries(given), 0, symbols), time: undefined };
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(error.field, error.value, error.rule) : error;
+  }
+}
+
+function commandFrom(fields: Line, line: number, symbols: SymbolDirectory): Command {
   const op = fields.op;
   if (typeof op !== 'string' || !Object.hasOwn(OPS, op)) {
     throw new UsageError('op', op, `must be one of ${OP_WORDS}`, line);

@@ -38,8 +38,26 @@ export interface JournalCopyOptions {
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
 
-/** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
-export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
+/** Commands that stand one after another in words. */
+export interface AppliedCommands {
+  readonly words: Uint32Array;
+  /** Word of the first one. */
+  readonly at: number;
+  readonly firstSequence: number;
+  readonly count: number;
+}
+
+/**
+ * Gets events in order, in slots `from` to `from + count` of a ring, and the commands that they came of; both are valid
+ * during the call: journal/events.ts, journal/commands.ts.
+ */
+export type CopyListener = (
+  words: Uint32Array,
+  mask: number,
+  from: number,
+  count: number,
+  commands: AppliedCommands,
+) => void;
 
 /** Keeps something of its own beside the replica, from the events. */
 export interface CopyObserver {
@@ -205,13 +223,14 @@ export class JournalCopy {
       matcher.applyMany(view.words, at, batch);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
-      this.#options.observer?.take(events.words, events.mask, 0, events.next);
+      const commands = { words: view.words, at, firstSequence: view.firstSequence + done, count: batch };
+      this.#options.observer?.take(events.words, events.mask, 0, events.next, commands);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
           this.#top.emit(events);
         }
-        this.#listener(events.words, events.mask, 0, events.next);
+        this.#listener(events.words, events.mask, 0, events.next, commands);
       }
       events.clear();
       if (value !== undefined) this.#options.onDigest?.(matcher.sequence(), value);
