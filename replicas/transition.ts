@@ -51,6 +51,8 @@ export const COUNTER = {
   lastSession: 5,
   elsewhere: 6,
   ruled: 7,
+  due: 10,
+  brought: 13,
 } as const;
 /** Commands that the inbox has room for, and events of the outbox. */
 export const INBOX_COMMANDS = 256;

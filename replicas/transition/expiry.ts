@@ -28,6 +28,7 @@ export function setTime(time: u64): void {
 /** Does what is due at or before a time, in the order in which it is due. */
 export function bringTime(time: u64): void {
   now = time;
+  counters().brought++;
   while (counters().due - 1 < time && mayLeave()) {
     const timer = timerAt(1);
     const item = timer.item;

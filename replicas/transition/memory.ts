@@ -73,6 +73,8 @@ export class Counters {
   /** When the first timer is due; 0 for none. It follows from the timers, and these from orders and instruments. */
   due: u64;
   timers: u32;
+  /** No state: how many commands brought a time at which something was due. */
+  brought: u32;
 }
 
 export let ordersMax: u32 = 0;
