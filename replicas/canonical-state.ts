@@ -56,6 +56,7 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   const out = scratch.start();
   const { limits, orders, instruments, sessions, sequence } = state;
   const version = versionOf(state);
+  if (version >= STATE_CODEC_VERSIONS.ruled) state.straighten();
   out.put(version);
   out.put((sequence[1] as number) * TWO_32 + (sequence[0] as number));
   for (const limit of LIMIT_FIELDS) out.put(limits[limit]);

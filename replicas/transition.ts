@@ -26,6 +26,8 @@ export interface TransitionExports {
   indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
   nextLevel(level: number): number;
+  /** Writes into details what is kept elsewhere: before they are read. */
+  straighten(): void;
   /** Pages of memory that the tables take. */
   layOut(orders: number, pages: number, instruments: number, sessions: number, answers: number, seed: number): number;
   readonly countersAt: Address;

@@ -1,9 +1,21 @@
-import { AMOUNT_MAX, EventFlag, EventType, Flag, Op, OrderType, PRICE_MAX, Reason, TimeInForce } from './codes.ts';
+import {
+  AMOUNT_MAX,
+  EventFlag,
+  EventType,
+  Flag,
+  Op,
+  OrderType,
+  PRICE_MAX,
+  Reason,
+  TERM_SHIFT,
+  TimeInForce,
+} from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
 import { bringTime } from './expiry.ts';
 import { shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
+import { cancelFollowers } from './links.ts';
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
 import { massCancel } from './mass.ts';
 import {
@@ -42,23 +54,25 @@ import {
   unindexOrder,
 } from './orders.ts';
 import { afterCommand, isPhaseOp, performPhaseOp } from './phases.ts';
-import { COMMAND_BYTES, Command, Event, Level, Order, StoredAnswer } from './records.ts';
+import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
 import { indexRestored, restoreInstrument, restoreOrder } from './restoring.ts';
 import { enter, replace, withdraw } from './ruled.ts';
 import {
   Admission,
   admit,
+  answer,
   answerOf,
-  closeSession,
-  findKey,
+  beginSession,
+  endSession,
   findSession,
   NO_SESSION,
-  openSession,
   restoreSession,
   sessionAt,
 } from './sessions.ts';
 import { setInstrument } from './settings.ts';
-import { isPendingSlot, keepTerms } from './terms.ts';
+import { isPendingSlot, isTerm, keepTerms } from './terms.ts';
+import { straighten } from './triggers.ts';
+import { enterTriggered, isStopTerm } from './waiting.ts';
 
 /**
  * The state transition of the venue: one command in, its events out, and nothing else seen: no clock, no randomness, no
@@ -245,9 +259,13 @@ function isPlain(command: Command): bool {
 
 function enterRuled(command: Command): void {
   enter(command, hash);
-  if (outcome !== Reason.none) return;
-  open = incoming().open;
+  if (outcome === Reason.none) finish();
+}
+
+/** A ruled order was entered or replaced: what it triggered follows. */
+function finish(): void {
   traded = incoming().traded;
+  open = enterTriggered();
 }
 
 /** The instrument trades elsewhere, or is closed. */
@@ -371,11 +389,13 @@ function replaceOrder(command: Command): void {
   const flags = command.flags;
   const hasPrice = (flags & Flag.hasPrice) !== 0;
   const hasQuantity = (flags & Flag.hasQuantity) !== 0;
-  if ((flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0) return reject(command, Reason.flags);
+  const hasTerm = (flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0;
+  if (hasTerm && !isStopTerm(command)) return reject(command, Reason.flags);
   if (flags === 0) return reject(command, Reason.nothingToReplace);
-  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (command.extra !== 0 && !hasTerm) return reject(command, Reason.reservedField);
   if (hasPrice && !isPrice(command.price)) return reject(command, Reason.price);
   if (hasQuantity && !isQuantity(command.quantity)) return reject(command, Reason.quantity);
+  if (hasTerm && !isTerm(flags >> TERM_SHIFT, command.extra)) return reject(command, Reason.terms);
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const slot = findLive(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
@@ -385,7 +405,8 @@ function replaceOrder(command: Command): void {
   if (hasPrice && isAbove(command.price, instrument.priceMax)) return reject(command, Reason.priceMax);
   if (hasQuantity && isAbove(command.quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
 
-  if ((instrument.flags & InstrumentFlag.ruled) !== 0) return replaceRuled(command, slot, hasPrice, hasQuantity);
+  if (hasTerm || (instrument.flags & InstrumentFlag.ruled) !== 0)
+    return replaceRuled(command, slot, hasPrice, hasQuantity);
   const price = hasPrice ? command.price : order.price;
   const quantity = hasQuantity ? command.quantity : order.open;
   if (price === order.price && quantity < order.open) {
@@ -422,9 +443,8 @@ function replaceOrder(command: Command): void {
 
 function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: bool): void {
   const reason = replace(command, slot, hasPrice, hasQuantity);
-  if (reason !== Reason.none) return reject(command, reason);
-  open = incoming().open;
-  traded = incoming().traded;
+  if (reason !== Reason.none) reject(command, reason);
+  else finish();
 }
 
 /** Takes a live order off the book, or terms that wait for one, and tells why. */
@@ -440,53 +460,7 @@ export function remove(slot: u32, reason: u32, request: u32): void {
   else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
   unindexOrder(slot);
   releaseSlot(slot);
-}
-
-// --- Sessions --------------------------------------------------------------------------------------------------------
-
-function beginSession(command: Command): void {
-  let place = findKey(command.account, command.id);
-  if (place !== NO_SESSION) {
-    sessionAt(place).lastUse = command.time;
-    return emitSession(command, place, EventFlag.repeat);
-  }
-  place = openSession(command.account, command.id, command.time);
-  if (place === NO_SESSION) reject(command, Reason.sessionsFull);
-  else emitSession(command, place, 0);
-}
-
-function endSession(command: Command, place: u32): void {
-  emitSession(command, place, EventFlag.closed);
-  closeSession(place);
-}
-
-function emitSession(command: Command, place: u32, flags: u32): void {
-  const session = sessionAt(place);
-  const event = claimEvent();
-  event.head = EventType.session | (flags << 24);
-  event.symbol = 0;
-  event.price = 0;
-  event.quantity = flags === EventFlag.closed ? 0 : session.lastRequest;
-  event.id = session.key;
-  event.account = command.account;
-  event.slot = 0;
-  event.generation = 0;
-  event.request = command.request;
-  event.open = session.number;
-}
-
-function answer(command: Command, stored: StoredAnswer, flags: u32): void {
-  const event = claimEvent();
-  event.head = EventType.answer | (stored.reason << 16) | (flags << 24);
-  event.symbol = command.session;
-  event.price = stored.sequence;
-  event.quantity = stored.traded;
-  event.id = command.id;
-  event.account = command.account;
-  event.slot = 0;
-  event.generation = 0;
-  event.request = command.request;
-  event.open = stored.open;
+  cancelFollowers();
 }
 
 // --- The book --------------------------------------------------------------------------------------------------------
@@ -506,8 +480,12 @@ function findLive(command: Command): u32 {
 /** Puts the order in `slot`, whose fields are set, at the end of its price's queue, which shows so many lots of it. */
 export function rest(slot: u32, lots: u64): void {
   const order = orderAt(slot);
-  const side = order.terms & OrderFlag.sell;
-  const place = openLevel(ladderOf(symbolOf(order), order.terms), keyOf(side, order.price));
+  restAt(slot, keyOf(order.terms & OrderFlag.sell, order.price), lots);
+}
+
+export function restAt(slot: u32, key: u64, lots: u64): void {
+  const order = orderAt(slot);
+  const place = openLevel(ladderOf(symbolOf(order), order.terms), key);
   const level = levelAt(place);
   const tail = level.tail;
   if (tail === 0) level.head = slot;
@@ -644,4 +622,5 @@ export {
   restoreSession,
   sessionsAt,
   settingsAt,
+  straighten,
 };

@@ -12,6 +12,9 @@ import {
   SCHEDULED_BYTES,
   SESSION_BYTES,
   TIMER_BYTES,
+  TRAIL_BYTES,
+  WAITING_BYTES,
+  Waiting,
 } from './records.ts';
 
 /**
@@ -115,6 +118,8 @@ export let calendarsAt: usize = 0;
 export let timersAt: usize = 0;
 export let instrumentTimersAt: usize = 0;
 export let accountTimersAt: usize = 0;
+let waitingAt: usize = 0;
+export let trailsAt: usize = 0;
 
 let end: u64 = 0;
 
@@ -163,6 +168,8 @@ export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32,
   instrumentTimersAt = place((instruments as u64) * 4);
   accountTimersAt = place((ACCOUNT_TIMERS_MAX as u64) * 4);
   timersAt = place(((orders as u64) + instruments + ACCOUNT_TIMERS_MAX + 1) * TIMER_BYTES);
+  waitingAt = place((instruments as u64) * WAITING_BYTES);
+  trailsAt = place(((orders as u64) + 1) * TRAIL_BYTES);
   const memoryPages = (end + MEMORY_PAGE_BYTES - 1) >> MEMORY_PAGE_SHIFT;
   return min<u64>(memoryPages, MEMORY_PAGES_MAX + 1) as u32;
 }
@@ -173,4 +180,8 @@ export function counters(): Counters {
 
 export function incoming(): Incoming {
   return changetype<Incoming>(incomingAt);
+}
+
+export function waitingOf(symbol: u32): Waiting {
+  return changetype<Waiting>(waitingAt + (symbol as usize) * WAITING_BYTES);
 }

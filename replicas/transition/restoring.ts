@@ -1,4 +1,5 @@
 import { restoreTimer } from './expiry.ts';
+import { countLinks } from './links.ts';
 import { hashOf, indexOrder, OrderFlag, orderAt } from './orders.ts';
 import { arm } from './phases.ts';
 import { stand } from './queues.ts';
@@ -9,6 +10,7 @@ import { isPendingSlot } from './terms.ts';
 /** Puts the order in `slot`, whose fields are set, where it stood. */
 export function restoreOrder(slot: u32): void {
   if (isPendingSlot(slot)) return;
+  countLinks(slot);
   stand(slot);
   if ((orderAt(slot).terms & OrderFlag.ruled) !== 0) restoreTimer(slot);
 }

@@ -8,6 +8,9 @@ import { isPrevention } from './self-trades.ts';
 
 /** What is set of instruments, one setting a command. */
 
+/** Orders that may wait in an instrument, at most. */
+const WAITING_MAX: u64 = 1_048_576;
+
 export function setInstrument(command: Command): void {
   const setting = command.flags >> TERM_SHIFT;
   if ((command.flags & 0xff_ffff) !== 0) return reject(command, Reason.flags);
@@ -27,7 +30,8 @@ function isSetting(setting: u32, value: u64): bool {
   if (setting === Setting.tick || setting === Setting.lot || setting === Setting.band) return value <= AMOUNT_MAX;
   if (setting === Setting.stp) return isPrevention(value);
   if (setting >= Setting.referencePrice && setting <= Setting.batchNs) return isSessionSetting(setting, value);
-  return setting === Setting.postOnlySlide && value <= 1;
+  if (setting === Setting.stopsMax) return value <= WAITING_MAX;
+  return (setting === Setting.postOnlySlide || setting === Setting.stopEntry) && value <= 1;
 }
 
 function emitSetting(command: Command, setting: u32, value: u64): void {
