@@ -1,4 +1,3 @@
-import { enterBare } from './bare-orders.ts';
 import {
   EventFlag,
   EventType,
@@ -73,7 +72,6 @@ const ALL_OR_NONE_MAX: u32 = 1024;
 
 /** A new order of an instrument that exists. */
 export function enter(command: Command, hash: u32): void {
-  if (enterBare(command, hash)) return;
   const order = incoming();
   setTime(command.time);
   read(order, command, hash);
