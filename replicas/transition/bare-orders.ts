@@ -16,6 +16,7 @@ import {
   shownLadderOf,
   takeSlot,
 } from './orders.ts';
+import { isContinuous } from './phases.ts';
 import { Command } from './records.ts';
 import { whyNotHere } from './ruled.ts';
 
@@ -34,7 +35,7 @@ export function enterBare(command: Command, hash: u32): bool {
   const symbol = command.symbol;
   const price = command.price;
   if (side > 1 || !isPrice(price) || !isQuantity(command.quantity)) return false;
-  if ((instrumentAt(symbol).flags & InstrumentFlag.shut) !== 0) return false;
+  if ((instrumentAt(symbol).flags & InstrumentFlag.shut) !== 0 || !isContinuous(symbol)) return false;
   if (whyNotHere(symbol, price, command.quantity) !== Reason.none) return false;
   if (findOrder(hash, command.account, command.id) !== 0) return false;
   if (mayMeet(symbol, side, price) || !hasFreeSlot() || !hasRoom(shownLadderOf(symbol, side), keyOf(side, price)))
@@ -67,7 +68,7 @@ export function replaceBare(command: Command, slot: u32, priced: bool, quantifie
   const open = quantified ? command.quantity : order.open;
   if (price === order.price && open < order.open) return false;
   if (whyNotHere(symbol, priced ? price : 0, quantified ? open : 0) !== Reason.none) return false;
-  if (order.generation >= GENERATION_MAX || mayMeet(symbol, side, price)) return false;
+  if (order.generation >= GENERATION_MAX || !isContinuous(symbol) || mayMeet(symbol, side, price)) return false;
   const ladder = shownLadderOf(symbol, side);
   const leavesPage = levelAt(order.level).count === 1 && isLastOfPage(order.level);
   if (!leavesPage && !hasRoom(ladder, keyOf(side, price))) return false;

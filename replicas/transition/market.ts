@@ -12,15 +12,17 @@ import {
   TimeInForce,
 } from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
+import { bringTime } from './expiry.ts';
 import { shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
-import { cancelFollowers, countLinks } from './links.ts';
+import { cancelFollowers } from './links.ts';
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
 import { massCancel } from './mass.ts';
 import {
   answersAt,
   bestAt,
+  calendarsAt,
   counters,
   countersAt,
   detailsAt,
@@ -52,8 +54,9 @@ import {
   touchOrder,
   unindexOrder,
 } from './orders.ts';
-import { stand } from './queues.ts';
+import { afterCommand, isPhaseOp, performPhaseOp } from './phases.ts';
 import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
+import { indexRestored, restoreInstrument, restoreOrder } from './restoring.ts';
 import { enter, replace, withdraw } from './ruled.ts';
 import {
   Admission,
@@ -126,6 +129,8 @@ function hashAt(place: u32): usize {
 
 function apply(command: Command): void {
   counters().sequence++;
+  // 0, which is no time, comes last.
+  if (counters().due - 1 < command.time) bringTime(command.time);
   open = 0;
   traded = 0;
   outcome = Reason.none;
@@ -164,8 +169,7 @@ function applyInSession(command: Command, op: u32): void {
 
 function isAdministration(command: Command, op: u32): bool {
   if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0;
-  if (op >= Op.instrumentCreate)
-    return op <= Op.instrumentUpdate || op === Op.instrumentAssign || op === Op.instrumentSet;
+  if (op >= Op.instrumentCreate) return op <= Op.instrumentSet || (op >= Op.schedule && op <= Op.phase);
   return op >= Op.massStatus && op <= Op.moveOut;
 }
 
@@ -183,7 +187,9 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.massStatus) open = massStatus(command);
   else if (op === Op.terms) keepTerms(command, hash);
   else if (op === Op.instrumentSet) setInstrument(command);
-  else reject(command, Reason.notSupported);
+  else if (isPhaseOp(op)) performPhaseOp(command, op);
+  else if (op !== Op.tick) reject(command, Reason.notSupported);
+  if (counters().ruled !== 0) afterCommand(command);
 }
 
 // --- New -------------------------------------------------------------------------------------------------------------
@@ -379,7 +385,7 @@ function reduceOrder(command: Command): void {
   shrink(order, slot, quantity);
   const event = claimEvent();
   describe(event, order, slot, EventType.canceled | (Reason.reduced << 16), 0, command.request);
-  event.price = order.price;
+  event.price = order.price > PRICE_MAX ? 0 : order.price;
   event.quantity = quantity;
   event.open = open;
 }
@@ -459,6 +465,7 @@ export function remove(slot: u32, reason: u32, request: u32): void {
   event.quantity = order.open;
   event.open = 0;
   const isRuled = (order.terms & OrderFlag.ruled) !== 0;
+  if (order.price > PRICE_MAX) event.price = 0;
   if (isRuled) withdraw(slot);
   else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
   unindexOrder(slot);
@@ -600,32 +607,23 @@ export function describe(event: Event, order: Order, slot: u32, head: u32, flags
 
 // --- For whoever reads, restores and feeds the state -----------------------------------------------------------------
 
-/** Puts the order in `slot`, whose fields are set, where it stood. */
-export function restoreOrder(slot: u32): void {
-  if (isPendingSlot(slot)) return;
-  countLinks(slot);
-  stand(slot);
-}
-
-/** Makes the order in `slot`, whose account and id are set, findable. */
-export function indexRestored(slot: u32): void {
-  const order = orderAt(slot);
-  indexOrder(slot, hashOf(order.account, order.id));
-}
-
 // The compiler takes `export … from` for another file of the same name, with state of its own.
 export {
   answersAt,
   bestAt,
+  calendarsAt,
   countersAt,
   detailsAt,
   inboxAt,
+  indexRestored,
   instrumentsAt,
   layOut,
   levelsAt,
   nextLevel,
   ordersAt,
   outboxAt,
+  restoreInstrument,
+  restoreOrder,
   restoreSession,
   sessionsAt,
   settingsAt,
