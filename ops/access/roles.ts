@@ -50,6 +50,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   const queriesOf = (account: string): string[] => on(...PRIVATE_QUERIES.map((query) => `${query}.${name}.${account}`));
   const queries = accounts.flatMap((account) => queriesOf(String(account)));
   const reports = each((account) => `exec.${account}.*`);
+  const missed = each((account) => `missed.${name}.${account}`);
   const market = [
     ...on('trade.*', 'top.*'),
     ...feeds.flatMap((feed) => [`${feed}.${shard}.trade.*`, `${feed}.${shard}.top.*`]),
@@ -60,6 +61,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
     publish: [
       ...each((account) => `submit.${name}.${account}`),
       ...each((account) => `alive.${name}.${account}`),
+      ...missed,
       ...queries,
       ...asksMarket,
     ],
@@ -77,7 +79,11 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
         answers: false,
       };
     case 'dropCopy':
-      return { publish: [...queries, ...on('info')], subscribe: [own, ...reports, ...on('primary')], answers: false };
+      return {
+        publish: [...missed, ...queries, ...on('info')],
+        subscribe: [own, ...reports, ...on('primary')],
+        answers: false,
+      };
     case 'reader':
       return { publish: asksMarket, subscribe: [own, ...market, ...on('primary')], answers: false };
     case 'operator':
@@ -115,7 +121,10 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
 function venuePermissions(own: string, on: (...names: string[]) => string[]): Permissions {
   return {
     publish: [...on('exec.*.*', 'trade.*', 'top.*', 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
-    subscribe: [own, ...on('submit.*.*', 'alive.*.*', 'info', 'repair', 'genesis', 'state', 'handover', 'standby')],
+    subscribe: [
+      own,
+      ...on('submit.*.*', 'alive.*.*', 'missed.*.*', 'info', 'repair', 'genesis', 'state', 'handover', 'standby'),
+    ],
     answers: false,
   };
 }

@@ -5,11 +5,12 @@ import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../journal/events.
 import { reasonName } from '../../journal/reasons.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { makeSeedFile } from '../../ops/access/seed-file.ts';
+import { TradingClient } from '../../ops/client/trading-client.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
 import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
 import { VenueClient } from '../../ops/venue-client.ts';
 import { type Answer, decodeReply, type Refusal } from '../../sequencer/messages.ts';
-import { boundSubmitSubject, primarySubject } from '../../sequencer/nats-gateway.ts';
+import { boundSubmitSubject, missedSubject, primarySubject } from '../../sequencer/nats-gateway.ts';
 import { inboxOf } from '../../sequencer/principals.ts';
 import { execSubject, tradeSubject } from '../../sequencer/reports.ts';
 import { LIMITS, order, request } from '../sequencer/venue-on-nats.ts';
@@ -108,6 +109,25 @@ test('a client acts for its accounts, and its reports are its own', async () => 
   ).toBe('none');
   await Promise.all([as('alice').flush(), as('bank').flush()]);
   expect(heard.map(({ subject }) => subject)).toEqual(Array.from({ length: 4 }, () => execSubject(SHARD, 7, 0)));
+});
+
+test('a client is told again what it missed of its own account, and of no other', async () => {
+  const { connection } = nats.join('alice');
+  const options = { nats: connection, identity: 'alice', account: 7 };
+  const before = await TradingClient.open(options);
+  const resting = before.submit({ symbol: 'ACME', side: 'buy', price: 5, qty: 3 });
+  await resting.acknowledged();
+  await before.close();
+  const after = await TradingClient.open({ ...options, restore: true });
+  expect(after.orders.find(({ id }) => id === resting.id)).toMatchObject({ status: 'new', price: 5, open: 3 });
+  await after.cancelAll();
+  await after.close();
+  const ofBob = JSON.stringify({ account: 8, after: 0, passed: 0 });
+  const subject = `${missedSubject(SHARD)}.alice.7`;
+  const reply = await as('alice').request(subject, ofBob, { timeout: ANSWER_MS_MAX });
+  expect(decodeReply(reply.data)).toMatchObject({ error: 'unauthorized', field: 'account', value: 8 });
+  for (const elsewhere of [missedSubject(SHARD), `${missedSubject(SHARD)}.bob.8`])
+    expect(await refused(as('alice'), () => as('alice').publish(elsewhere, ofBob))).toBeTruthy();
 });
 
 test('nobody acts for an account that is not of the subject', async () => {
