@@ -28,15 +28,41 @@ export function isMatcherBuilt() {
 /** The codes of journal/ as the compiler of the transition reads them. */
 export async function writeCodes() {
   const { AMOUNT_MAX, PRICE_MAX } = await import('../journal/amounts.ts');
-  const { Flag, Op, OrderType, SIDE_ANY, TimeInForce } = await import('../journal/commands.ts');
+  const {
+    AccountSetting,
+    Flag,
+    Op,
+    OrderType,
+    SelfTradePrevention,
+    Setting,
+    SIDE_ANY,
+    STP_SHIFT,
+    Term,
+    TERM_SHIFT,
+    TimeInForce,
+  } = await import('../journal/commands.ts');
   const { EventFlag, EventType } = await import('../journal/events.ts');
   const { Reason } = await import('../journal/reasons.ts');
-  const tables = Object.entries({ Op, OrderType, TimeInForce, Flag, EventType, EventFlag, Reason });
+  const tables = Object.entries({
+    Op,
+    OrderType,
+    TimeInForce,
+    SelfTradePrevention,
+    Term,
+    Setting,
+    AccountSetting,
+    Flag,
+    EventType,
+    EventFlag,
+    Reason,
+  });
   return [
     '/** Written by bin/matcher.js from the tables of journal/: change those. */',
     `export const AMOUNT_MAX: u64 = ${AMOUNT_MAX};`,
     `export const PRICE_MAX: u64 = ${PRICE_MAX};`,
     `export const SIDE_ANY: u32 = ${SIDE_ANY};`,
+    `export const STP_SHIFT: u32 = ${STP_SHIFT};`,
+    `export const TERM_SHIFT: u32 = ${TERM_SHIFT};`,
     ...tables.flatMap(([name, codes]) => [
       '',
       `export class ${name} {`,

@@ -11,14 +11,14 @@ import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
  * |  2 |    | u8  | type     | {@link OrderType} |
  * |  3 |    | u8  | tif      | {@link TimeInForce} (FIX 59) |
  * |  4 |  1 | u16 | flags    | {@link Flag} bits |
- * |  6 |    | u8  | stp      | self-trade prevention; 0 (none) is the only value in this version |
- * |  7 |    | u8  |          | zero |
+ * |  6 |    | u8  | stp      | {@link SelfTradePrevention} (FIX 2964) |
+ * |  7 |    | u8  | term     | {@link Term}: what `extra` says of a new or replaced order, or of the one that these terms are for; of a setting {@link Setting} or {@link AccountSetting} |
  * |  8 |  2 | u32 | account  | owner of the order (FIX 1) |
  * | 12 |  3 | u32 | symbol   | instrument id; what an id stands for is set by an instrument-create command |
  * | 16 |  4 | u64 | id       | client order id, unique among the account's live orders (FIX 11) |
  * | 24 |  6 | u64 | price    | ticks, 48 bits; zero in market orders |
  * | 32 |  8 | u64 | quantity | lots, 48 bits; of a reduce: lots taken off; of a replace: the open quantity wanted |
- * | 40 | 10 | u64 | extra    | kept for stop price, expiry or display quantity, by order type; zero in this version. Of an instrument: below |
+ * | 40 | 10 | u64 | extra    | the value of the term or setting. Of an instrument: below |
  * | 48 | 12 | u32 | session  | client session, 0 for none |
  * | 52 | 13 | u32 | request  | place of the command in its session, counting from 1; 0 when there is no session |
  * | 56 | 14 | u64 | time     | nanoseconds since the Unix epoch, stamped by the sequencer |
@@ -32,14 +32,17 @@ import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
 export const COMMAND_BYTES = 64;
 export const COMMAND_WORDS = 16;
 
-/** Kinds of command. Those marked kept are refused with `notSupported` until the rules they belong to exist. */
+/** Kinds of command. Those marked kept are refused with `notSupported` in this version. */
 export const Op = {
   new: 1,
   cancel: 2,
   reduce: 3,
   replace: 4,
   massCancel: 5,
-  /** Kept: terms that do not fit one record (display, minimum quantity), for the new order that follows. */
+  /**
+   * One more term of an order that is about to be entered: a new order's record has room for one. It waits under the order's
+   * account and id until a new order with {@link Flag.hasTerms} comes for it.
+   */
   terms: 6,
   /** Tells of the orders of one side of a book, in the order in which they would trade (FIX AF). */
   massStatus: 7,
@@ -59,8 +62,14 @@ export const Op = {
   uncross: 21,
   /** Says on which shard an instrument trades. */
   instrumentAssign: 22,
+  /** Gives one {@link Setting} of an instrument the value in `extra`. */
+  instrumentSet: 23,
   sessionOpen: 24,
   sessionClose: 25,
+  /** Gives one {@link AccountSetting} of an account the value in `extra`. */
+  accountSet: 26,
+  /** Does nothing but bring the time: what is due by it happens. */
+  tick: 27,
 } as const;
 export type OpName = keyof typeof Op;
 
@@ -69,13 +78,63 @@ export type SideName = keyof typeof Side;
 /** Both sides, in a mass cancel. */
 export const SIDE_ANY = 2;
 
-/** FIX 40. Stop orders are kept for later and refused with `notSupported`. */
+/** FIX 40. */
 export const OrderType = { limit: 0, market: 1, stop: 2, stopLimit: 3 } as const;
 export type OrderTypeName = keyof typeof OrderType;
 
-/** FIX 59. Day and good-till-date are kept for later and refused with `notSupported`. */
-export const TimeInForce = { gtc: 0, ioc: 1, fok: 2, day: 3, gtd: 4 } as const;
+/** FIX 59. */
+export const TimeInForce = { gtc: 0, ioc: 1, fok: 2, day: 3, gtd: 4, atTheOpen: 5, atTheClose: 6 } as const;
 export type TimeInForceName = keyof typeof TimeInForce;
+
+/** What becomes of an order that would trade with another of the same owner (FIX 2964). */
+export const SelfTradePrevention = { none: 0, cancelNewest: 1, cancelOldest: 2, cancelBoth: 3, decrement: 4 } as const;
+export type SelfTradePreventionName = keyof typeof SelfTradePrevention;
+
+/** What `extra` says of an order; zero: nothing, and `extra` is zero. */
+export const Term = {
+  none: 0,
+  /** Ticks: the last trade price at which a stop order becomes live (FIX 99). */
+  stopPrice: 1,
+  /** Ticks that a trailing stop's price keeps behind the best last trade price (FIX 211). */
+  trail: 2,
+  /** Nanoseconds since the Unix epoch, of a gtd order (FIX 126). */
+  expires: 3,
+  /** Lots that are shown at a time (FIX 1138). */
+  display: 4,
+  /** Lots that trade on entry, or the order is canceled (FIX 110). */
+  minQty: 5,
+  /** Client order id of a live order of the account: one cancels the other (FIX 1385 = 1). */
+  cancels: 6,
+  /** Client order id of a live order of the account: this one is entered when that one has traded in full (FIX 1385 = 2). */
+  after: 7,
+} as const;
+export type TermName = keyof typeof Term;
+
+/** What can be set of an instrument. A value of 0 takes the setting away. */
+export const Setting = {
+  none: 0,
+  /** Ticks that a price must be a multiple of. */
+  tick: 1,
+  /** Lots that a quantity must be a multiple of. */
+  lot: 2,
+  /** {@link SelfTradePrevention} of orders that have none; with 8 added, it regards groups. */
+  stp: 3,
+  /** 1: a post-only order that would trade gets a price at which it does not, instead of a refusal. */
+  postOnlySlide: 4,
+  /** Ticks from the best opposite price within which a market order trades. */
+  band: 5,
+  /** Orders that may wait: stops, and orders that wait for another. Not set: 16,384. */
+  stopsMax: 7,
+  /** 1: a stop that the last trade price would trigger at once is refused. */
+  stopEntry: 8,
+} as const;
+export type SettingName = keyof typeof Setting;
+
+/** What can be set of an account. */
+export const AccountSetting = {
+  none: 0,
+} as const;
+export type AccountSettingName = keyof typeof AccountSetting;
 
 export const Flag = {
   /** New: rejected if it would trade on entry (FIX 18 = 6, participate don't initiate). */
@@ -95,9 +154,20 @@ export const Flag = {
    * such an instrument is meant.
    */
   elsewhere: 64,
+  /** New: terms were sent before it (FIX has them all in one message). */
+  hasTerms: 128,
+  /** New: nothing of it is shown (FIX 1138 = 0). */
+  hidden: 256,
+  /** New: it trades whole or not at all (FIX 18 = G). */
+  allOrNone: 512,
+  /** New: self-trade prevention regards the account's group, not the account alone. */
+  byGroup: 1024,
 } as const;
 
 const SYMBOL_NAME_BYTES = 16;
+/** Of the flags word: self-trade prevention stands in the third byte, what `extra` says in the fourth. */
+export const STP_SHIFT = 16;
+export const TERM_SHIFT = 24;
 
 /** Word offsets, for code that reads records in place. */
 export const COMMAND_WORD = {
@@ -121,6 +191,29 @@ export interface Command {
   readonly type?: OrderTypeName | undefined;
   readonly tif?: TimeInForceName | undefined;
   readonly postOnly?: boolean | undefined;
+  readonly hidden?: boolean | undefined;
+  readonly allOrNone?: boolean | undefined;
+  readonly stp?: SelfTradePreventionName | undefined;
+  /** Self-trade prevention regards the account's group. */
+  readonly byGroup?: boolean | undefined;
+  /** Of a new order, or of terms: what `value` says. */
+  readonly term?: TermName | undefined;
+  /** New: terms of it were sent before. */
+  readonly hasTerms?: boolean | undefined;
+  /** Instrument set: what `value` is given to. */
+  readonly setting?: SettingName | undefined;
+  /** Account set: what `value` is given to. */
+  readonly accountSetting?: AccountSettingName | undefined;
+  /** Of a term or a setting; a bigint above 2^53. */
+  readonly value?: number | bigint | undefined;
+  /** Terms by name: of a new order as many as it has, of a replace one. recordsOf() puts them into records. */
+  readonly stopPrice?: number | undefined;
+  readonly trail?: number | undefined;
+  readonly expires?: number | bigint | undefined;
+  readonly display?: number | undefined;
+  readonly minQty?: number | undefined;
+  readonly cancels?: number | bigint | undefined;
+  readonly after?: number | bigint | undefined;
   /** Instrument update: stop taking new orders. */
   readonly closed?: boolean | undefined;
   /** Undefined in a mass cancel means any account. */
@@ -145,8 +238,18 @@ export interface Command {
   readonly time?: bigint | undefined;
 }
 
-/** Writes `command` at word `at`. Every word of the record is written. Values are masked, not checked: check first. */
+/** Names of {@link Term}, by code. */
+export const TERM_NAMES = ['stopPrice', 'trail', 'expires', 'display', 'minQty', 'cancels', 'after'] as const;
+
+/**
+ * Writes `command` at word `at`. Every word of the record is written. Values are masked, not checked: check first. Throws a
+ * RangeError if it has terms by name, which may need more records than one: order-terms.ts.
+ */
 export function encodeCommand(words: Uint32Array, at: number, command: Command): void {
+  for (const term of TERM_NAMES) {
+    if (command[term] === undefined) continue;
+    throw new RangeError(`${term}: ${command[term]} is a term by name, for which there is no room in one record`);
+  }
   words.fill(0, at, at + COMMAND_WORDS);
   const op = Op[command.op];
   const mass = command.op === 'massCancel';
@@ -154,13 +257,18 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
   words[at] = op | (side << 8) | (OrderType[command.type ?? 'limit'] << 16) | (TimeInForce[command.tif ?? 'gtc'] << 24);
   let flags = 0;
   if (command.postOnly === true) flags |= Flag.postOnly;
+  if (command.hidden === true) flags |= Flag.hidden;
+  if (command.allOrNone === true) flags |= Flag.allOrNone;
+  if (command.byGroup === true) flags |= Flag.byGroup;
+  if (command.hasTerms === true) flags |= Flag.hasTerms;
   if (command.closed === true) flags |= Flag.closed;
   if (command.shard !== undefined || command.elsewhere === true) flags |= Flag.elsewhere;
   if (command.op === 'replace' && command.price !== undefined) flags |= Flag.hasPrice;
   if (command.op === 'replace' && command.quantity !== undefined) flags |= Flag.hasQuantity;
   if (mass && command.account !== undefined) flags |= Flag.byAccount;
   if (mass && command.symbol !== undefined) flags |= Flag.bySymbol;
-  words[at + COMMAND_WORD.flags] = flags;
+  words[at + COMMAND_WORD.flags] =
+    flags | (SelfTradePrevention[command.stp ?? 'none'] << STP_SHIFT) | (detailOf(command) << TERM_SHIFT);
   words[at + COMMAND_WORD.account] = command.account ?? 0;
   words[at + COMMAND_WORD.symbol] = command.symbol ?? 0;
   if (command.name !== undefined) encodeName(words, at + COMMAND_WORD.id, command.name);
@@ -169,10 +277,17 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
     writeWide(words, at + COMMAND_WORD.price, command.price ?? 0);
   }
   writeWide(words, at + COMMAND_WORD.quantity, command.quantity ?? 0);
-  writeWide(words, at + COMMAND_WORD.extra, command.shard ?? command.priceMax ?? 0);
+  const extra = command.value ?? command.shard ?? command.priceMax ?? 0;
+  if (typeof extra === 'bigint') writeU64(words, at + COMMAND_WORD.extra, extra);
+  else writeWide(words, at + COMMAND_WORD.extra, extra);
   words[at + COMMAND_WORD.session] = command.session ?? 0;
   words[at + COMMAND_WORD.request] = command.request ?? 0;
   writeU64(words, at + COMMAND_WORD.time, command.time ?? 0n);
+}
+
+function detailOf({ term, setting, accountSetting }: Command): number {
+  if (setting !== undefined) return Setting[setting];
+  return accountSetting === undefined ? Term[term ?? 'none'] : AccountSetting[accountSetting];
 }
 
 /** The command at word `at` as an object; codes that have no name are given as `undefined` names by the caller's check. */
@@ -194,17 +309,26 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
   const quantity = readWide(words, at + COMMAND_WORD.quantity);
   const priceMax = readWide(words, at + COMMAND_WORD.extra);
   const elsewhere = (flags & Flag.elsewhere) !== 0;
+  const detail = flags >>> TERM_SHIFT;
+  const value = decodeId(words, at + COMMAND_WORD.extra);
   switch (op) {
+    case 'terms':
+      return { ...common, symbol, id, term: nameOf(Term, detail), value };
+    case 'instrumentSet':
+      return { ...common, symbol, setting: nameOf(Setting, detail), value };
+    case 'accountSet':
+      return { ...common, symbol, accountSetting: nameOf(AccountSetting, detail), value };
     case 'new':
     case 'moveIn':
       return {
+        ...(detail === Term.none ? {} : { term: nameOf(Term, detail), value }),
+        ...decodeNewFlags(flags),
         ...common,
         symbol,
         id,
         side: nameOf(Side, (head >>> 8) & 255),
         type: nameOf(OrderType, (head >>> 16) & 255),
         tif: nameOf(TimeInForce, head >>> 24),
-        postOnly: (flags & Flag.postOnly) !== 0,
         price,
         quantity,
       };
@@ -219,6 +343,7 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
         id,
         ...((flags & Flag.hasPrice) === 0 ? {} : { price }),
         ...((flags & Flag.hasQuantity) === 0 ? {} : { quantity }),
+        ...(detail === Term.none ? {} : { term: nameOf(Term, detail), value }),
       };
     case 'massCancel':
       return {
@@ -255,6 +380,18 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
     default:
       return { ...common, id };
   }
+}
+
+function decodeNewFlags(flags: number): Partial<Command> {
+  const stp = (flags >>> STP_SHIFT) & 255;
+  return {
+    postOnly: (flags & Flag.postOnly) !== 0,
+    ...((flags & Flag.hidden) === 0 ? {} : { hidden: true }),
+    ...((flags & Flag.allOrNone) === 0 ? {} : { allOrNone: true }),
+    ...((flags & Flag.byGroup) === 0 ? {} : { byGroup: true }),
+    ...((flags & Flag.hasTerms) === 0 ? {} : { hasTerms: true }),
+    ...(stp === 0 ? {} : { stp: nameOf(SelfTradePrevention, stp) }),
+  };
 }
 
 /** The name behind a code, or undefined. */

@@ -37,9 +37,12 @@ export const EventType = {
   tradeTaker: 4,
   canceled: 5,
   replaced: 6,
-  /** Kept: a stop became live. */
+  /**
+   * An order waits no more for its stop price, or for another order: `price` = the trade price that triggered it, `quantity` =
+   * `open`. With {@link EventFlag.kept} it is a stop, whose own price it now waits for.
+   */
   triggered: 7,
-  /** Kept: an iceberg showed its next tranche. */
+  /** An iceberg shows its next tranche at the back of its price's queue: `quantity` = lots shown. */
   refreshed: 8,
   /**
    * An instrument was created or changed: name in bytes 16-31, largest order quantity in `id`, highest price in `open`, the
@@ -55,13 +58,15 @@ export const EventType = {
    * zeros for an empty side. Derived from the state, so not part of what replicas compare.
    */
   top: 12,
-  /** A resting order that a mass status asked for; `quantity` = `open`. */
+  /** A resting order that a mass status asked for; `quantity` = lots that the book shows of it. */
   status: 13,
+  /** Something of an instrument or an account was set: which in `slot`, its value in `price`. */
+  setting: 14,
 } as const;
 export type EventTypeName = keyof typeof EventType;
 
 export const EventFlag = {
-  /** Replaced: time priority was kept. */
+  /** Replaced: time priority was kept. Triggered: it waits on, as a stop. */
   kept: 1,
   /** Answer: a repeat of a request that was handled before. */
   repeat: 2,

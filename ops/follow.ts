@@ -9,6 +9,7 @@ import { DatagramBlocks } from '../sequencer/datagram-receiver.ts';
 import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { VENUE_PREFIX } from '../sequencer/reports.ts';
 import { grouped, positiveSeconds, wholeNumber, withExamples } from './cli/arguments.ts';
+import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
@@ -17,7 +18,7 @@ import { printResult } from './cli/result.ts';
 import { EnvironmentFault, ExitCode, UsageError } from './exit-codes.ts';
 import { Disagreement, type FollowerEnd, VenueFollower } from './venue-follower.ts';
 
-interface FollowOptions extends NatsCredentialOptions {
+interface FollowOptions extends NatsCredentialOptions, FeedOptions {
   readonly dir: string;
   readonly nats: string;
   readonly shard: number;
@@ -120,10 +121,11 @@ export function registerFollow(program: Command): void {
         .argParser(positiveSeconds),
     )
     .option('--json', 'print the closing report as one JSON object');
+  addFeedOptions(command, 'PREFIX.S.feed.> of --publish');
   addNatsCredentials(command).action((options: FollowOptions) => follow(options));
   withExamples(
     command,
-    'veritape follow --dir copy --nats nats://venue.example:4222 --publish market',
+    'veritape follow --dir copy --nats nats://venue.example:4222 --publish market --market-data',
     'veritape follow --dir copy --nats tls://nats.example:4222 --nats-ca ca.pem --nats-seed copy.nk --queries',
     'veritape follow --dir copy --nats nats://venue.example:4222 --exit-when-caught-up --json && veritape audit copy',
   );
@@ -153,6 +155,8 @@ function checkOptions(options: FollowOptions): void {
     );
   if (publish === undefined) {
     if (publishNats !== undefined) throw new UsageError('publish-nats', publishNats, 'is of use only with --publish');
+    if (feedSettingsOf(options) !== undefined)
+      throw new UsageError('market-data', true, 'is of use only with --publish');
     if (publishExecutions !== undefined)
       throw new UsageError('publish-executions', publishExecutions, 'is of use only with --publish');
   }
@@ -214,7 +218,12 @@ async function open(
       feed:
         publish === undefined
           ? undefined
-          : { connection: feedConnection, prefix: publish, executions: options.publishExecutions === true },
+          : {
+              connection: feedConnection,
+              prefix: publish,
+              executions: options.publishExecutions === true,
+              marketData: feedSettingsOf(options),
+            },
       queries: options.queries,
       peers: options.peers,
       until: options.until,
@@ -247,6 +256,7 @@ async function run(follower: VenueFollower, options: FollowOptions, log: Logger)
     fromPeers: repairs.taken,
     given: peers?.given ?? 0,
     feed: feed?.counts ?? null,
+    marketData: feed?.marketDataCounts ?? null,
     queries: queries === undefined ? null : { answered: queries.answered, refusals: queries.refusals },
   });
   const tell = (): void => log.info({ ...follower.status(), ...counted() }, 'following');

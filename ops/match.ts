@@ -5,6 +5,7 @@ import { hashOf } from '../journal/chain.ts';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS } from '../journal/events.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
+import { recordsOf } from '../journal/order-terms.ts';
 import { encodeState } from '../replicas/canonical-state.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { type BookLevel, createMatcher, type Matcher } from '../replicas/matcher.ts';
@@ -15,7 +16,7 @@ import { Progress } from './cli/progress.ts';
 import { printResult, usageFields } from './cli/result.ts';
 import { TextOutput } from './cli/text-output.ts';
 import { UsageError } from './exit-codes.ts';
-import { parseCommand, type SymbolDirectory } from './ndjson-commands.ts';
+import { OP_WORDS, parseCommand, type SymbolDirectory } from './ndjson-commands.ts';
 import { EventCounts, EventLines } from './ndjson-events.ts';
 import { readLines } from './ndjson-lines.ts';
 
@@ -36,8 +37,9 @@ export function registerMatch(program: CommanderCommand): void {
   const command = program
     .command('match')
     .description(
-      'Matches commands, one JSON object a line, and prints the events, one a line. No disk, no network. Holds up to ' +
-        `${grouped(MATCH_LIMITS.ordersMax)} resting orders and ${grouped(MATCH_LIMITS.instrumentsMax)} instruments.`,
+      'Matches commands, one JSON object a line, and prints the events, one a line; docs/ndjson.md has the fields of both. No ' +
+        `disk, no network. Holds up to ${grouped(MATCH_LIMITS.ordersMax)} live orders and ` +
+        `${grouped(MATCH_LIMITS.instrumentsMax)} instruments. Ops: ${OP_WORDS}.`,
     )
     .argument('[file]', 'commands (NDJSON); the standard input if there is none, or -')
     .option('--book', 'after each command, print the book of its instrument')
@@ -47,6 +49,7 @@ export function registerMatch(program: CommanderCommand): void {
   withExamples(
     command,
     `echo '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":100,"qty":5}' | veritape match --book`,
+    `echo '{"op":"new","symbol":"ACME","account":1,"id":2,"side":"sell","type":"stop","stopPrice":95,"qty":5}' | veritape match`,
     'veritape match commands.ndjson --json',
   );
 }
@@ -138,8 +141,10 @@ class Matching implements SymbolDirectory {
   apply(command: Command): void {
     this.#command = command;
     this.#seq++;
-    encodeCommand(this.#words, 0, command);
-    this.#matcher.apply(this.#words, 0);
+    for (const record of recordsOf(command)) {
+      encodeCommand(this.#words, 0, record);
+      this.#matcher.apply(this.#words, 0);
+    }
     this.counts.add(this.#events.words, this.#events.next);
   }
 

@@ -77,16 +77,20 @@ export class ReplyInbox {
     }
   }
 
-  /** Nobody answers what the server did not let through. */
   async #watch(): Promise<void> {
     for await (const status of this.#connection.status()) {
-      if (status.type !== 'error' || !(status.error instanceof PermissionViolationError)) continue;
-      const { operation, subject: denied } = status.error;
-      for (const [token, { subject, reject }] of this.#waiting) {
-        if (operation !== 'publish' || subject !== denied) continue;
-        this.#waiting.delete(token);
-        reject(new NotPermitted(`the NATS server does not let this client publish on ${subject}`));
-      }
+      // A reply to what was asked over a connection that broke does not come any more.
+      if (status.type === 'reconnect') this.giveUp(this.#asked, 'the connection broke and was made again');
+      else if (status.type === 'error' && status.error instanceof PermissionViolationError) this.#deny(status.error);
+    }
+  }
+
+  /** Nobody answers what the server did not let through. */
+  #deny({ operation, subject: denied }: PermissionViolationError): void {
+    for (const [token, { subject, reject }] of this.#waiting) {
+      if (operation !== 'publish' || subject !== denied) continue;
+      this.#waiting.delete(token);
+      reject(new NotPermitted(`the NATS server does not let this client publish on ${subject}`));
     }
   }
 

@@ -22,7 +22,9 @@ const BACK_OFF_MS_MIN = 2;
 const BACK_OFF_MS_MAX = 100;
 const GIVE_UP_MS = 60_000;
 /** Kinds of command that have an instrument, and so a shard. */
-const ROUTED: readonly number[] = [Op.new, Op.cancel, Op.reduce, Op.replace, Op.massCancel, Op.instrumentUpdate];
+const ROUTED: readonly number[] = [
+  ...[Op.new, Op.terms, Op.cancel, Op.reduce, Op.replace, Op.massCancel, Op.instrumentUpdate, Op.instrumentSet],
+];
 
 /** What one call of {@link RoutingClient.send} waits for. */
 interface Call {
@@ -103,6 +105,11 @@ export class RoutingClient {
   /** The instruments of all shards, and where each was known to trade when this was last looked at. */
   get table(): ShardTable {
     return this.#table;
+  }
+
+  /** The client of each shard. What is sent by it directly goes there whatever trades where. */
+  get clients(): ReadonlyMap<number, VenueClient> {
+    return this.#clients;
   }
 
   /** Commands given and not answered. */

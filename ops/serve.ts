@@ -18,6 +18,7 @@ import { checkNodeName } from '../sequencer/log-messages.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
 import { tokenDigest } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
+import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
@@ -32,7 +33,7 @@ import { type StepDown, stepDownOnRequest } from './step-down.ts';
 import { type Notice, openVenue, type Venue, type VenueOptions } from './venue.ts';
 import type { VenueNats } from './venue-outlets.ts';
 
-interface ServeOptions extends ServeHostOptions, NatsCredentialOptions {
+interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOptions {
   readonly dir: string;
   readonly nats?: string;
   readonly multicast?: Pick<MulticastOptions, 'address' | 'port'>;
@@ -196,12 +197,14 @@ export function registerServe(program: Command): void {
         .choices([...IDLE_STRATEGIES])
         .default('adaptive'),
     );
+  addFeedOptions(command, 'veritape.S.feed.>');
   addHostOptions(addNatsCredentials(command))
     .option('--json', 'print the closing report as one JSON object')
     .action((options: ServeOptions) => serve(options));
   withExamples(
     command,
     'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME',
+    'veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME --market-data',
     'veritape serve --dir venue --nats nats://127.0.0.1:4222 --standby',
     'veritape serve --dir venue --nats tls://nats.example:4222 --nats-ca ca.pem --nats-seed venue.nk --bound',
     'veritape serve --dir venue --nats nats://a:4222,nats://b:4222,nats://c:4222 --cluster --node a --instrument ACME',
@@ -308,7 +311,10 @@ async function serveUntilEnd(
 ): Promise<StepDown | undefined> {
   let steppedDown: StepDown | undefined;
   const tellStatistics = (): void =>
-    log.info({ statistics: venue.statistics(), gateway: venue.gatewayCounts }, 'counted');
+    log.info(
+      { statistics: venue.statistics(), gateway: venue.gatewayCounts, marketData: venue.marketDataCounts },
+      'counted',
+    );
   process.on('SIGUSR2', tellStatistics);
   try {
     await createInstruments(venue, options.instrument);
@@ -324,7 +330,8 @@ async function serveUntilEnd(
     process.off('SIGUSR2', tellStatistics);
     const closing = await venue.close(steppedDown?.heir);
     const statistics = venue.statistics();
-    log.info({ ...closing, gateway: venue.gatewayCounts, multicast: venue.multicastCounts, statistics }, 'closed');
+    const { gatewayCounts: gateway, multicastCounts: multicast, marketDataCounts: marketData } = venue;
+    log.info({ ...closing, gateway, multicast, marketData, statistics }, 'closed');
     // One that stays prints its result when it ends.
     if (steppedDown?.stay !== true) {
       await printResult(
@@ -367,6 +374,9 @@ function clusterOptionsOf(options: ServeOptions): ClusterOptions | undefined {
 
 function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
   const tokens = options.tokens === undefined ? undefined : readTokens(options.tokens);
+  const marketData = feedSettingsOf(options);
+  if (marketData !== undefined && options.nats === undefined)
+    throw new UsageError('market-data', true, 'market data is published over NATS: --nats');
   return {
     directory: options.dir,
     shard: options.shard,
@@ -384,6 +394,7 @@ function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
     ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
     ...(options.nats === undefined ? {} : { nats: { ...venueJoin(options.nats, options), tokens } }),
     multicast: multicastOptions(options),
+    marketData,
     onNotice: (notice) => tell(log, notice),
   };
 }

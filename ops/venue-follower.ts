@@ -23,7 +23,10 @@ import { definedFields } from './venue-outlets.ts';
 
 export interface VenueFollowerOptions {
   /** Of the copy: its folder, its snapshots. */
-  readonly copy: Pick<JournalCopyOptions, 'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept'>;
+  readonly copy: Pick<
+    JournalCopyOptions,
+    'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept' | 'events'
+  >;
   readonly connection: NatsConnection;
   readonly shard: number;
   /** Where published blocks come from, in place of NATS. */

@@ -22,6 +22,14 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
     load: async () => (await import('./follow.ts')).registerFollow,
   },
+  fix: {
+    summary: 'take orders over FIX 4.4 and 5.0 SP2 for a venue on NATS',
+    load: async () => (await import('./fix.ts')).registerFix,
+  },
+  websocket: {
+    summary: 'the commands of match as JSON over WebSocket, for a venue on NATS',
+    load: async () => (await import('./websocket.ts')).registerWebSocket,
+  },
   handover: {
     summary: 'have the server of a venue hand over to a standby',
     load: async () => (await import('./handover.ts')).registerHandover,

@@ -1,7 +1,8 @@
 import { readWide, TWO_32, writeWide } from '../journal/amounts.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
-import { INSTRUMENT, INSTRUMENT_FLAG, NAME_WORDS } from './instrument-table.ts';
+import { INSTRUMENT, INSTRUMENT_FLAG, NAME_WORDS, SETTING_WORDS } from './instrument-table.ts';
 import type { MarketState } from './matcher.ts';
+import { DETAIL, DETAIL_SHIFT, DETAIL_WORDS } from './order-details.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from './order-table.ts';
 import { ANSWER, SESSION } from './session-table.ts';
 
@@ -19,16 +20,26 @@ import { ANSWER, SESSION } from './session-table.ts';
  * | instruments | count; each by symbol: symbol, closed (0/1), name length, name bytes, quantity limit, price limit; in version 2 also: 0 if it trades here or 1 + the shard on which it trades, how often it was assigned |
  * | sessions | last number given; count; each by number: number, account, key low, key high, last request, last use low, last use high; then the answers kept, oldest first, as columns: sequence difference, reason, open, traded |
  * | slots | slots ever used; column of generations; free slots: count, column of slots, next to be used first |
- * | orders | count; by priority sequence, columns: sequence difference, slot, symbol, side + 2·post-only, account, id low and id high, each as the difference (mod 2^32) to the account's order before, price difference, open quantity |
+ * | orders | count; by priority sequence, and by turn those of one sequence, columns: sequence difference, slot, symbol, side + 2·post-only, account, id low and id high, each as the difference (mod 2^32) to the account's order before, price difference, open quantity |
  *
- * Version 2 is written once an instrument was assigned to a shard; before that the bytes are those of version 1.
+ * Version 2 is written once an instrument was assigned to a shard; before that the bytes are those of version 1. Version 3 is
+ * written once a rule beyond the plain ones was used. It has what version 2 has, `live` orders and terms that wait for theirs in
+ * the same list, and:
+ *
+ * | part | content |
+ * |------|---------|
+ * | after each instrument | 0, or 1 if it is ruled; then its last price (low, high) and its settings as *marked words* |
+ * | flags of an order | all flags of its record |
+ * | after the orders | of each that is ruled, in the same order, its detail as marked words, without its place among the timers |
+ *
+ * Marked words are 32 words at a time: a number whose bits tell which of them are not zero, and then these.
  */
-const STATE_CODEC_VERSIONS = { unassigned: 1, assigned: 2 } as const;
+const STATE_CODEC_VERSIONS = { unassigned: 1, assigned: 2, ruled: 3 } as const;
 
 /** Why a state of this version can not be read, or undefined if it can. */
 export function whyNotReadable(codec: number): string | undefined {
   const known: readonly number[] = Object.values(STATE_CODEC_VERSIONS);
-  return known.includes(codec) ? undefined : `state format ${codec} is not one that this release reads (1, 2)`;
+  return known.includes(codec) ? undefined : `state format ${codec} is not one that this release reads (1, 2, 3)`;
 }
 
 /** The version of an encoded state. */
@@ -44,7 +55,8 @@ export class StateError extends Error {
 export function encodeState(state: MarketState, scratch: StateScratch = new StateScratch()): Uint8Array {
   const out = scratch.start();
   const { limits, orders, instruments, sessions, sequence } = state;
-  const version = isAnyAssigned(state) ? STATE_CODEC_VERSIONS.assigned : STATE_CODEC_VERSIONS.unassigned;
+  const version = versionOf(state);
+  if (version >= STATE_CODEC_VERSIONS.ruled) state.straighten();
   out.put(version);
   out.put((sequence[1] as number) * TWO_32 + (sequence[0] as number));
   for (const limit of LIMIT_FIELDS) out.put(limits[limit]);
@@ -64,6 +76,13 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
     const elsewhere = ((instruments.words[at + INSTRUMENT.flags] as number) & INSTRUMENT_FLAG.elsewhere) !== 0;
     out.put(elsewhere ? 1 + (instruments.words[at + INSTRUMENT.shard] as number) : 0);
     out.put(instruments.words[at + INSTRUMENT.assignments] as number);
+    if (version < STATE_CODEC_VERSIONS.ruled) continue;
+    const ruled = ((instruments.words[at + INSTRUMENT.flags] as number) & INSTRUMENT_FLAG.ruled) !== 0;
+    out.put(ruled ? 1 : 0);
+    if (!ruled) continue;
+    out.put(instruments.words[at + INSTRUMENT.last] as number);
+    out.put(instruments.words[at + INSTRUMENT.last + 1] as number);
+    out.putMarked(instruments.settings, symbol * SETTING_WORDS, SETTING_WORDS);
   }
 
   out.put(sessions.lastNumber());
@@ -118,10 +137,8 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   });
   out.putColumn(sorted, (slot) => slot);
   out.putColumn(sorted, (slot) => (words[(slot << ORDER_SHIFT) + ORDER.terms] as number) >>> SYMBOL_SHIFT);
-  out.putColumn(
-    sorted,
-    (slot) => (words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & (ORDER_FLAG.sell | ORDER_FLAG.postOnly),
-  );
+  const flags = flagsOf(version);
+  out.putColumn(sorted, (slot) => (words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & flags);
   out.putColumn(sorted, (slot) => words[(slot << ORDER_SHIFT) + ORDER.account] as number);
   for (let word = 0; word < 2; word++) {
     // Clients count their own orders, so an id is near the one before it of the same account.
@@ -141,6 +158,11 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
     return zigzag(difference);
   });
   out.putColumn(sorted, (slot) => readWide(words, (slot << ORDER_SHIFT) + ORDER.open));
+  if (version < STATE_CODEC_VERSIONS.ruled) return out.bytes();
+  for (const slot of sorted) {
+    if (((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) === 0) continue;
+    out.putMarked(state.details, slot << DETAIL_SHIFT, DETAIL_WORDS, 1 << DETAIL.timer);
+  }
   return out.bytes();
 }
 
@@ -172,7 +194,8 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
   let elsewhere = 0;
   const instrumentCount = input.take('instruments', limits.instrumentsMax);
   for (let index = 0; index < instrumentCount; index++) {
-    const at = instruments.at(input.take('symbol', limits.instrumentsMax - 1));
+    const symbol = input.take('symbol', limits.instrumentsMax - 1);
+    const at = instruments.at(symbol);
     const closed = input.take('closed', 1);
     instruments.words[at + INSTRUMENT.flags] = INSTRUMENT_FLAG.exists | (closed === 0 ? 0 : INSTRUMENT_FLAG.closed);
     input.takeName(instruments.words, at + INSTRUMENT.name);
@@ -181,12 +204,18 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     if (version === STATE_CODEC_VERSIONS.unassigned) continue;
     const shard = input.take('shard', TWO_32);
     instruments.words[at + INSTRUMENT.assignments] = input.take('assignments', TWO_32 - 1);
-    if (shard === 0) continue;
-    instruments.words[at + INSTRUMENT.shard] = shard - 1;
-    instruments.words[at + INSTRUMENT.flags] =
-      (instruments.words[at + INSTRUMENT.flags] as number) | INSTRUMENT_FLAG.elsewhere;
-    elsewhere++;
+    if (shard !== 0) {
+      instruments.words[at + INSTRUMENT.shard] = shard - 1;
+      raise(instruments.words, at + INSTRUMENT.flags, INSTRUMENT_FLAG.elsewhere);
+      elsewhere++;
+    }
+    if (version < STATE_CODEC_VERSIONS.ruled || input.take('ruled', 1) === 0) continue;
+    raise(instruments.words, at + INSTRUMENT.flags, INSTRUMENT_FLAG.ruled);
+    instruments.words[at + INSTRUMENT.last] = input.take('last', TWO_32 - 1);
+    instruments.words[at + INSTRUMENT.last + 1] = input.take('last', TWO_32 - 1);
+    input.takeMarked('settings', instruments.settings, symbol * SETTING_WORDS, SETTING_WORDS);
   }
+  if (version >= STATE_CODEC_VERSIONS.ruled) instruments.restoreRuled();
   instruments.restoreElsewhere(elsewhere);
 
   sessions.restoreLastNumber(input.take('lastSession', TWO_32 - 1));
@@ -236,12 +265,11 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
   }
   for (const slot of slots) {
     words[(slot << ORDER_SHIFT) + ORDER.terms] =
-      (input.take('symbol', limits.instrumentsMax - 1) << SYMBOL_SHIFT) | ORDER_FLAG.live;
+      (input.take('symbol', limits.instrumentsMax - 1) << SYMBOL_SHIFT) |
+      (version < STATE_CODEC_VERSIONS.ruled ? ORDER_FLAG.live : 0);
   }
-  for (const slot of slots) {
-    const at = (slot << ORDER_SHIFT) + ORDER.terms;
-    words[at] = (words[at] as number) | input.take('flags', ORDER_FLAG.sell | ORDER_FLAG.postOnly);
-  }
+  const flags = flagsOf(version);
+  for (const slot of slots) raise(words, (slot << ORDER_SHIFT) + ORDER.terms, input.take('flags', flags));
   for (const slot of slots) words[(slot << ORDER_SHIFT) + ORDER.account] = input.take('account', TWO_32 - 1);
   for (let word = 0; word < 2; word++) {
     const lastOf = new Map<number, number>();
@@ -258,6 +286,10 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     writeWide(words, (slot << ORDER_SHIFT) + ORDER.price, before);
   }
   for (const slot of slots) input.takeWide('open', words, (slot << ORDER_SHIFT) + ORDER.open);
+  for (const slot of slots) {
+    if (((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) === 0) continue;
+    input.takeMarked('detail', state.details, slot << DETAIL_SHIFT, DETAIL_WORDS);
+  }
   input.end();
   orders.restore(highWater, free);
   for (const slot of slots) {
@@ -265,6 +297,17 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     state.rest(slot);
   }
 }
+
+function raise(words: Uint32Array, at: number, flags: number): void {
+  words[at] = (words[at] as number) | flags;
+}
+
+/** Flags of an order that a version writes. */
+function flagsOf(version: number): number {
+  return version < STATE_CODEC_VERSIONS.ruled ? ORDER_FLAG.sell | ORDER_FLAG.postOnly : ORDER_FLAGS;
+}
+
+const ORDER_FLAGS = Object.values(ORDER_FLAG).reduce((all, flag) => all | flag, 0);
 
 /** A session's fields in the order in which they are written, after its number. */
 const SESSION_FIELDS = [
@@ -278,6 +321,11 @@ const SESSION_FIELDS = [
 const LAST_REQUEST = 3;
 
 const LIMIT_FIELDS = ['ordersMax', 'levelPagesMax', 'instrumentsMax', 'sessionsMax', 'answersPerSessionMax'] as const;
+
+function versionOf(state: MarketState): number {
+  if (state.instruments.isAnyRuled()) return STATE_CODEC_VERSIONS.ruled;
+  return isAnyAssigned(state) ? STATE_CODEC_VERSIONS.assigned : STATE_CODEC_VERSIONS.unassigned;
+}
 
 function isAnyAssigned({ limits, instruments }: MarketState): boolean {
   for (let symbol = 0; symbol < limits.instrumentsMax; symbol++)
@@ -327,7 +375,8 @@ export class StateScratch {
     let lowest = Number.MAX_SAFE_INTEGER;
     let highest = 0;
     for (let slot = 1, last = highWater(); slot <= last; slot++) {
-      if (((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.live) === 0) continue;
+      const terms = words[(slot << ORDER_SHIFT) + ORDER.terms] as number;
+      if ((terms & (ORDER_FLAG.live | ORDER_FLAG.pending)) === 0) continue;
       from[filled++] = slot;
       const sequence = readWide(words, (slot << ORDER_SHIFT) + ORDER.sequence);
       lowest = Math.min(lowest, sequence);
@@ -355,7 +404,23 @@ export class StateScratch {
       }
       [from, to] = [to, from];
     }
+    if (state.instruments.isAnyRuled()) sortTurns(state, from);
     return from;
+  }
+}
+
+/** Puts orders that came to rest by the same command in the order of their turns. */
+function sortTurns({ orders: { words }, details }: MarketState, sorted: Int32Array): void {
+  const sequenceOf = (index: number): number =>
+    readWide(words, ((sorted[index] as number) << ORDER_SHIFT) + ORDER.sequence);
+  const turnOf = (slot: number): number =>
+    ((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) === 0
+      ? 0
+      : (details[(slot << DETAIL_SHIFT) + DETAIL.turn] as number);
+  for (let from = 0, to = 1; from < sorted.length; from = to, to++) {
+    const sequence = sequenceOf(from);
+    while (to < sorted.length && sequenceOf(to) === sequence) to++;
+    if (to - from > 1) sorted.subarray(from, to).sort((a, b) => turnOf(a) - turnOf(b));
   }
 }
 
@@ -387,6 +452,18 @@ class VarintWriter {
     for (let index = 0; index < slots.length; index++)
       length = encodeVarint(memory, length, read(slots[index] as number));
     this.#length = length;
+  }
+
+  /** Writes those of `count` words that are not zero, but not those of each 32 that `without` marks. */
+  putMarked(words: Uint32Array, at: number, count: number, without = 0): void {
+    for (let from = 0; from < count; from += 32) {
+      let marks = 0;
+      for (let word = 0; word < 32; word++) if (words[at + from + word] !== 0) marks |= 1 << word;
+      marks &= ~without;
+      this.put(marks >>> 0);
+      for (let word = 0; word < 32; word++)
+        if (((marks >>> word) & 1) !== 0) this.put(words[at + from + word] as number);
+    }
   }
 
   #reserve(numbers: number): void {
@@ -472,6 +549,14 @@ class VarintReader {
     const length = this.take('name', NAME_WORDS * 4);
     for (let byte = 0; byte < length; byte++) {
       words[at + (byte >> 2)] = (words[at + (byte >> 2)] as number) | (this.take('name', 126) << ((byte & 3) * 8));
+    }
+  }
+
+  takeMarked(field: string, words: Uint32Array, at: number, count: number): void {
+    for (let from = 0; from < count; from += 32) {
+      const marks = this.take(field, TWO_32 - 1);
+      for (let word = 0; word < 32; word++)
+        words[at + from + word] = ((marks >>> word) & 1) === 0 ? 0 : this.take(field, TWO_32 - 1);
     }
   }
 

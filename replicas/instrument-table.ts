@@ -4,7 +4,7 @@ import type { VenueLimits } from '../journal/genesis.ts';
 import { COUNTER, type Transition } from './transition.ts';
 
 /**
- * What is known of each instrument, by symbol id, as replicas/transition/instruments.ts keeps it, in 48 bytes:
+ * What is known of each instrument, by symbol id, as replicas/transition/instruments.ts keeps it, in 64 bytes:
  *
  * | byte | word | type | field |
  * |-----:|-----:|------|-------|
@@ -15,32 +15,56 @@ import { COUNTER, type Transition } from './transition.ts';
  * | 32 | 8 | u64 | highest price in ticks, 0 for none of its own |
  * | 40 | 10 | u32 | how often it was assigned to a shard |
  * | 44 | 11 | u32 | zero |
+ * | 48 | 12 | u64 | price of the last trade since it is ruled, 0 for none |
+ * | 56 | 14 | u64 | zero |
+ *
+ * Its settings are in a table of their own: 32 u64, by `Setting` of journal/commands.ts, zero for what is not set.
  */
-const INSTRUMENT_WORDS = 12;
-export const INSTRUMENT = { flags: 0, shard: 1, name: 2, quantityMax: 6, priceMax: 8, assignments: 10 } as const;
-export const INSTRUMENT_FLAG = { exists: 1, closed: 2, elsewhere: 4 } as const;
+const INSTRUMENT_WORDS = 16;
+export const INSTRUMENT = {
+  flags: 0,
+  shard: 1,
+  name: 2,
+  quantityMax: 6,
+  priceMax: 8,
+  assignments: 10,
+  last: 12,
+} as const;
+export const INSTRUMENT_FLAG = { exists: 1, closed: 2, elsewhere: 4, ruled: 8 } as const;
+export const SETTING_WORDS = 64;
 export const NAME_WORDS = 4;
 
 export interface InstrumentTable {
   /** {@link INSTRUMENT} fields; an instrument begins {@link at} its word. */
   readonly words: Uint32Array;
   readonly count: number;
+  /** {@link SETTING_WORDS} of each instrument, by symbol. */
+  readonly settings: Uint32Array;
   at(symbol: number): number;
   exists(symbol: number): boolean;
   /** Puts back how many instruments do not trade here. */
   restoreElsewhere(count: number): void;
+  /** Whether any rule beyond the plain ones was used. */
+  isAnyRuled(): boolean;
+  restoreRuled(): void;
 }
 
 export function createInstrumentTable({ exports, words: memory }: Transition, limits: VenueLimits): InstrumentTable {
   const first = exports.instrumentsAt.value >>> 2;
   const words = memory.subarray(first, first + limits.instrumentsMax * INSTRUMENT_WORDS);
+  const settings = exports.settingsAt.value >>> 2;
   return {
     words,
+    settings: memory.subarray(settings, settings + limits.instrumentsMax * SETTING_WORDS),
     count: limits.instrumentsMax,
     at: (symbol) => symbol * INSTRUMENT_WORDS,
     exists: (symbol) => symbol < limits.instrumentsMax && words[symbol * INSTRUMENT_WORDS] !== 0,
     restoreElsewhere: (count) => {
       memory[(exports.countersAt.value >>> 2) + COUNTER.elsewhere] = count;
+    },
+    isAnyRuled: () => memory[(exports.countersAt.value >>> 2) + COUNTER.ruled] !== 0,
+    restoreRuled: () => {
+      memory[(exports.countersAt.value >>> 2) + COUNTER.ruled] = 1;
     },
   };
 }
@@ -50,6 +74,8 @@ export interface InstrumentInfo {
   readonly symbol: number;
   readonly name: string;
   readonly closed: boolean;
+  /** It has seen a setting, or an order beyond the plain ones. */
+  readonly ruled?: boolean | undefined;
   readonly quantityMax: number;
   readonly priceMax: number;
   /** The shard on which it trades, if not here; this one, if it will trade here once its orders have come. */
@@ -69,6 +95,7 @@ export function listInstruments(table: InstrumentTable): InstrumentInfo[] {
       symbol,
       name: decodeName(words, at + INSTRUMENT.name),
       closed: (flags & INSTRUMENT_FLAG.closed) !== 0,
+      ...((flags & INSTRUMENT_FLAG.ruled) === 0 ? {} : { ruled: true }),
       quantityMax: readWide(words, at + INSTRUMENT.quantityMax),
       priceMax: readWide(words, at + INSTRUMENT.priceMax),
       elsewhere: (flags & INSTRUMENT_FLAG.elsewhere) === 0 ? undefined : (words[at + INSTRUMENT.shard] as number),

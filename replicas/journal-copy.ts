@@ -34,6 +34,8 @@ export interface JournalCopyOptions {
   readonly onTrouble?: ((text: string) => void) | undefined;
   /** See every event, also of what is replayed. */
   readonly observers?: readonly CopyObserver[] | undefined;
+  /** Whose work goes on from an event on. */
+  readonly events?: CopyEvents | undefined;
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
@@ -41,11 +43,31 @@ export interface JournalCopyOptions {
 /** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
 export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
 
+/** Gets the events of one command, which begins at word `at`, before the next one is applied. */
+export type CommandListener = (
+  events: Uint32Array,
+  mask: number,
+  from: number,
+  count: number,
+  command: Uint32Array,
+  at: number,
+) => void;
+
 /** Keeps something of its own beside the replica, from the events. */
 export interface CopyObserver {
   /** The replica begins in this state; what was before is not told. */
   readonly begin: (matcher: Matcher) => void;
   readonly take: CopyListener;
+}
+
+/**
+ * Gets the events of every command after a sequence, also of those that are replayed when the copy is opened: for that it
+ * begins with a snapshot that is not after the sequence. `take` is called with a block and the events of some of its
+ * commands, all of each, valid during the call; earlier ones may be among them.
+ */
+export interface CopyEvents {
+  readonly after: number;
+  readonly take: (view: BlockView, events: EventBuffer) => void;
 }
 
 /** A snapshot that the copy has written. */
@@ -81,6 +103,7 @@ export class JournalCopy {
   readonly #digest = new EventDigest();
   readonly #observers: readonly CopyObserver[];
   #listener: CopyListener | undefined;
+  #each: CommandListener | undefined;
   #top: TopOfBook | undefined;
   readonly #snapshots: CopySnapshots | undefined;
   #last: ChainPoint;
@@ -103,7 +126,7 @@ export class JournalCopy {
       const events = new EventBuffer(EVENT_SLOTS);
       const matcher = createMatcher(writer.genesis.limits, events, options.hashSeed ?? 0);
       const digest = new EventDigest();
-      const restored = await restoreNewest(directory, matcher);
+      const restored = await restoreNewest(directory, matcher, options.events?.after);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
       for (const observer of options.observers ?? []) observer.begin(matcher);
@@ -160,6 +183,11 @@ export class JournalCopy {
     this.#top?.touchAll();
   }
 
+  /** Lets a listener see the replica after each command that is taken from here on; that takes longer. */
+  listenToEach(listener: CommandListener): void {
+    this.#each = listener;
+  }
+
   /** Computed from the whole state, which takes time. */
   stateHash(): string {
     return hashOf(encodeState(this.#matcher.state)).toString('hex');
@@ -204,10 +232,12 @@ export class JournalCopy {
     for (let done = 0; done < view.count; ) {
       const batch = Math.min(EVENTS_OF_COMMANDS, view.count - done, untilDigest(matcher.sequence()));
       const at = BLOCK_HEADER_WORDS + done * COMMAND_WORDS;
-      matcher.applyMany(view.words, at, batch);
+      if (this.#each === undefined) matcher.applyMany(view.words, at, batch);
+      else this.#applyEach(view.words, at, batch, this.#each);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
       for (const observer of this.#observers) observer.take(events.words, events.mask, 0, events.next);
+      this.#options.events?.take(view, events);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
@@ -218,6 +248,16 @@ export class JournalCopy {
       events.clear();
       if (value !== undefined) this.#options.onDigest?.(matcher.sequence(), value);
       done += batch;
+    }
+  }
+
+  #applyEach(commands: Uint32Array, first: number, count: number, listener: CommandListener): void {
+    const events = this.#events;
+    for (let index = 0; index < count; index++) {
+      const at = first + index * COMMAND_WORDS;
+      const from = events.next;
+      this.#matcher.apply(commands, at);
+      listener(events.words, events.mask, from, events.next - from, commands, at);
     }
   }
 }

@@ -21,7 +21,7 @@ export const LEVELS_PER_PAGE = 128;
 const TWO_64 = 2 ** 64;
 
 export interface Ladders {
-  /** Best level of each ladder (instrument * 2 + side), 0 when it is empty. */
+  /** Best level of each ladder of a shown book (instrument * 2 + side), 0 when it is empty. */
   readonly best: Uint32Array;
   /** {@link LEVEL} fields, eight words a level. */
   readonly levels: Uint32Array;

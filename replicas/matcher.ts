@@ -5,6 +5,7 @@ import type { VenueLimits } from '../journal/genesis.ts';
 import type { EventSink } from './event-buffer.ts';
 import { createInstrumentTable, type InstrumentTable } from './instrument-table.ts';
 import { createLadders, type Ladders, LEVEL, LEVEL_SHIFT } from './ladder.ts';
+import { createDetailTable } from './order-details.ts';
 import { createOrderTable, type OrderTable } from './order-table.ts';
 import { createSessionTable, type SessionTable } from './session-table.ts';
 import { COUNTER, INBOX_COMMANDS, OUTBOX_EVENTS, startTransition } from './transition.ts';
@@ -30,13 +31,17 @@ export interface MarketState {
   /** All of it. */
   readonly memory: Uint32Array;
   readonly orders: OrderTable;
+  /** Of ruled orders: replicas/order-details.ts. */
+  readonly details: Uint32Array;
   readonly ladders: Ladders;
   readonly instruments: InstrumentTable;
   readonly sessions: SessionTable;
   /** Sequence of the last command: low and high word. */
   readonly sequence: Uint32Array;
-  /** Puts the order in `slot`, whose fields are set, at the end of its price's queue. */
+  /** Puts the order in `slot`, whose fields are set, where it stood: at the end of its price's queue. */
   rest(slot: number): void;
+  /** Before {@link details} are read: writes into them what is kept elsewhere. */
+  straighten(): void;
 }
 
 /** So few events are copied word by word; for more, a call that copies bytes is quicker. */
@@ -128,11 +133,13 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       limits,
       memory: words,
       orders: createOrderTable(transition, limits),
+      details: createDetailTable(transition, limits),
       ladders,
       instruments: createInstrumentTable(transition, limits),
       sessions: createSessionTable(transition, limits),
       sequence: words.subarray(counters, counters + 2),
-      rest: (slot) => exports.rest(slot),
+      rest: (slot) => exports.restoreOrder(slot),
+      straighten: () => exports.straighten(),
     },
   };
 }

@@ -21,10 +21,12 @@ interface Address {
 export interface TransitionExports {
   /** Applies the first commands of the inbox; returns the bytes of the events in the outbox. */
   applyInbox(count: number): number;
-  rest(slot: number): void;
+  restoreOrder(slot: number): void;
   indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
   nextLevel(level: number): number;
+  /** Writes into details what is kept elsewhere: before they are read. */
+  straighten(): void;
   /** Pages of memory that the tables take. */
   layOut(orders: number, pages: number, instruments: number, sessions: number, answers: number, seed: number): number;
   readonly countersAt: Address;
@@ -36,10 +38,20 @@ export interface TransitionExports {
   readonly instrumentsAt: Address;
   readonly sessionsAt: Address;
   readonly answersAt: Address;
+  readonly settingsAt: Address;
+  readonly detailsAt: Address;
 }
 
 /** Of replicas/transition/memory.ts: numbers that are state, as words from `countersAt`. */
-export const COUNTER = { sequence: 0, highWater: 2, freeSlot: 3, live: 4, lastSession: 5, elsewhere: 6 } as const;
+export const COUNTER = {
+  sequence: 0,
+  highWater: 2,
+  freeSlot: 3,
+  live: 4,
+  lastSession: 5,
+  elsewhere: 6,
+  ruled: 7,
+} as const;
 /** Commands that the inbox has room for, and events of the outbox. */
 export const INBOX_COMMANDS = 256;
 export const OUTBOX_EVENTS = 1024;

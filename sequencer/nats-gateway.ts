@@ -9,6 +9,7 @@ import { type OpenSession, OpenSessions } from './open-sessions.ts';
 import { inboxOf, mayAnswer, type Principal, Principals } from './principals.ts';
 import { PublishMemory } from './publish-memory.ts';
 import { RefusalLog, type ToldRefusal } from './refusal-log.ts';
+import { encodeReports, type ReportsAsked, type ReportsTold, readReportsAsked } from './report-messages.ts';
 import { ReportFanOut } from './reports.ts';
 import { type IntakeCounts, RequestIntake, TOKEN_HEADER } from './request-intake.ts';
 import { RequestSubscription } from './request-subscription.ts';
@@ -25,6 +26,7 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
+ * | veritape.S.reports | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
  * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
@@ -56,6 +58,8 @@ export interface NatsGatewayOptions extends KeptBlocks {
   readonly genesis: Uint8Array;
   /** What replicas elsewhere can compare, after a sequence. */
   readonly state: (after: number) => VenueState;
+  /** Tells execution reports again. */
+  readonly tellReports: (asked: ReportsAsked) => Promise<ReportsTold | Refusal>;
   readonly onStatus?: ((status: string, why?: string) => void) | undefined;
   /** Told when the connection has ended for good, for instance because the server takes its user no more. */
   readonly onLost: (error: Error) => void;
@@ -91,6 +95,9 @@ export function blockSubject(shard: number): string {
 }
 export function repairSubject(shard: number): string {
   return `veritape.${shard}.repair`;
+}
+export function reportsSubject(shard: number): string {
+  return `veritape.${shard}.reports`;
 }
 export function genesisSubject(shard: number): string {
   return `veritape.${shard}.genesis`;
@@ -163,6 +170,7 @@ export class NatsGateway {
   readonly #disconnects: CancelOnDisconnect;
   readonly #memory = new PublishMemory();
   #leaving = false;
+  #place: object | undefined;
 
   /** Resolves when the server passes requests on to the gateway. */
   static async open(options: NatsGatewayOptions, link: NatsLink): Promise<NatsGateway> {
@@ -199,11 +207,13 @@ export class NatsGateway {
     );
     const speakers = new Principals(aliveSubject(options.shard));
     this.#serve(`${aliveSubject(options.shard)}.*.*`, (message) => this.#alive(message, speakers.of(message.subject)));
+    this.#serve(reportsSubject(options.shard), (message) => void this.#tellReports(message));
     void this.#watch();
   }
 
   /** Says to whoever listens that this server serves from now on. */
   announce(place: object): void {
+    this.#place = place;
     const { shard, epoch } = this.#options;
     this.#publish(primarySubject(shard), new TextEncoder().encode(JSON.stringify({ epoch, ...place })));
   }
@@ -305,10 +315,31 @@ export class NatsGateway {
     });
   }
 
+  async #tellReports(message: Msg): Promise<void> {
+    const { epoch, tellReports } = this.#options;
+    const bytes = message.data;
+    const refusal = (value: string, rule: string): Refusal => ({ error: 'malformed', field: 'reports', value, rule });
+    const asked = readReportsAsked(bytes);
+    if (asked === undefined) {
+      const rule = 'an object {account, after, passed} of whole numbers';
+      return this.#respond(
+        message,
+        encodeRefusal(refusal(new TextDecoder().decode(bytes.subarray(0, 64)), rule), epoch),
+      );
+    }
+    const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), asked.account);
+    const told = unauthorized ?? (await tellReports(asked));
+    this.#respond(message, 'error' in told ? encodeRefusal(told, epoch) : encodeReports(told));
+  }
+
   async #watch(): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (status.type === 'disconnect') this.#memory.connected = false;
-      else if (status.type === 'reconnect') this.#memory.connected = true;
+      else if (status.type === 'reconnect') {
+        this.#memory.connected = true;
+        // Whoever listens has missed what was published meanwhile, and nothing else would say so.
+        if (this.#place !== undefined) this.announce(this.#place);
+      }
       this.#options.onStatus?.(status.type, status.type === 'error' ? status.error.message : undefined);
     }
     const error = await this.#connection.closed();

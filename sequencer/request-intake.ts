@@ -25,12 +25,15 @@ const OPS_TAKEN = [
   Op.reduce,
   Op.replace,
   Op.massCancel,
+  Op.terms,
   Op.massStatus,
   Op.moveIn,
   Op.moveOut,
   Op.instrumentCreate,
   Op.instrumentUpdate,
   Op.instrumentAssign,
+  Op.instrumentSet,
+  Op.accountSet,
   Op.sessionOpen,
   Op.sessionClose,
 ].reduce((bits, op) => bits | (1 << op), 0);
@@ -140,6 +143,18 @@ export class RequestIntake {
    */
   isAdministrator(token = ''): boolean {
     return this.#tokens === undefined || this.#tokens.get(tokenDigest(token))?.has(ADMINISTRATOR) === true;
+  }
+
+  /** Why what a token is sent with may not concern an account; undefined if it may. */
+  refusalFor(token: string | undefined, account: number): Refusal | undefined {
+    if (this.#bound) {
+      const rule = 'a venue that binds identities to accounts (serve --bound) does not tell reports again';
+      return { error: 'unauthorized', field: 'subject', value: 'no identity', rule };
+    }
+    const accounts = this.#tokens?.get(tokenDigest(token ?? ''));
+    if (this.#tokens === undefined || accounts?.has(ADMINISTRATOR) === true || accounts?.has(account) === true)
+      return undefined;
+    return { error: 'unauthorized', field: 'account', value: account, rule: 'an account that the token may act for' };
   }
 
   #authorize(token: string, principal: Principal | undefined, header: RequestHeader): Refusal | undefined {

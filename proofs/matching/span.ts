@@ -181,7 +181,7 @@ export class SpanReader {
   #take(span: Growing, { sequence, block, at, events: end }: Applied): 'taken' | 'full' | 'unprovable' {
     const { words } = this.#events;
     try {
-      const command = span.tape.read(block.words, at, words, 0, end);
+      const command = span.tape.read(sequence, block.words, at, words, 0, end);
       const targets = command.kind === 'mass cancel' ? canceledOrders(words, 0, end) : [];
       const reports = span.witness.apply(command, targets);
       checkEvents(sequence, command, reports, words, 0, end);

@@ -1,5 +1,16 @@
 import { PRICE_MAX, TWO_32 } from '../../journal/amounts.ts';
-import { COMMAND_WORD, Flag, Op, OrderType, SIDE_ANY, TimeInForce } from '../../journal/commands.ts';
+import {
+  COMMAND_WORD,
+  Flag,
+  nameOf,
+  Op,
+  OrderType,
+  SIDE_ANY,
+  STP_SHIFT,
+  TERM_SHIFT,
+  Term,
+  TimeInForce,
+} from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../../journal/events.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
 import type { InstrumentInfo } from '../../replicas/instrument-table.ts';
@@ -68,7 +79,7 @@ const ASIDE: TapeCommand = {
 
 const aside = (reason: number): TapeCommand => ({ ...ASIDE, reason });
 
-type Instrument = Pick<InstrumentInfo, 'closed' | 'priceMax' | 'quantityMax' | 'elsewhere'>;
+type Instrument = Pick<InstrumentInfo, 'closed' | 'priceMax' | 'quantityMax' | 'elsewhere' | 'ruled'>;
 /** What the rules of the market say of instruments, followed from command to command. */
 export type Instruments = Map<number, Instrument>;
 
@@ -78,17 +89,22 @@ export type Instruments = Map<number, Instrument>;
  */
 export class TapeReader {
   readonly #instruments: Instruments;
+  /** An instrument that follows rules beyond the plain ones, if there is any. */
+  readonly #ruled: number | undefined;
 
   constructor(instruments: Instruments) {
     this.#instruments = instruments;
+    this.#ruled = [...instruments].find(([, { ruled }]) => ruled === true)?.[0];
   }
 
-  /** The record at word `at`, and its events from word `from` to `to`. */
-  read(words: Uint32Array, at: number, events: Uint32Array, from: number, to: number): TapeCommand {
+  /** The record at word `at`, the command with this sequence, and its events from word `from` to `to`. */
+  read(sequence: number, words: Uint32Array, at: number, events: Uint32Array, from: number, to: number): TapeCommand {
     const head = from === to ? 0 : (events[from] as number);
     const type = head & 255;
     const reason = (head >>> 16) & 255;
     const flags = head >>> 24;
+    if (this.#ruled !== undefined)
+      throw new UnprovableCommandError(sequence, `instrument ${this.#ruled} follows rules that are not proven`);
     if (type === EventType.session || (type === EventType.answer && (flags & EventFlag.repeat) !== 0)) {
       return aside(Reason.none);
     }
@@ -100,6 +116,12 @@ export class TapeReader {
     }
     if (words[at + COMMAND_WORD.session] === 0 && words[at + COMMAND_WORD.request] !== 0) return aside(Reason.flags);
     const op = (words[at] as number) & 255;
+    const ruling = rulingFeature(words, at, op);
+    if (ruling !== undefined) {
+      // One that is refused changes nothing.
+      if (type === EventType.rejected) return aside(reason);
+      throw new UnprovableCommandError(sequence, `${ruling} is not proven`);
+    }
     switch (op) {
       case Op.new:
         return this.#newOrder(words, at);
@@ -165,9 +187,7 @@ export class TapeReader {
     const instrument = this.#instruments.get(words[at + COMMAND_WORD.symbol] as number);
     if (instrument === undefined) return Reason.unknownSymbol;
     if (side > 1) return Reason.side;
-    if (type === OrderType.stop || type === OrderType.stopLimit) return Reason.notSupported;
     if (type > OrderType.market) return Reason.orderType;
-    if (tif === TimeInForce.day || tif === TimeInForce.gtd) return Reason.notSupported;
     if (tif > TimeInForce.fok) return Reason.timeInForce;
     if (flags !== 0 && !(flags === Flag.postOnly && limit && tif === TimeInForce.gtc)) return Reason.flags;
     if (readWide(words, at + COMMAND_WORD.extra) !== 0) return Reason.reservedField;
@@ -304,6 +324,31 @@ export class TapeReader {
     });
   }
 }
+
+/** What a command has beyond the plain rules, by name; undefined if nothing. */
+function rulingFeature(words: Uint32Array, at: number, op: number): string | undefined {
+  if (op === Op.terms || op === Op.instrumentSet || op === Op.accountSet || op === Op.tick)
+    return `the command ${nameOf(Op, op)}`;
+  const flags = words[at + COMMAND_WORD.flags] as number;
+  if (op === Op.replace && (flags >>> TERM_SHIFT === Term.stopPrice || flags >>> TERM_SHIFT === Term.trail))
+    return `the term ${nameOf(Term, flags >>> TERM_SHIFT)}`;
+  if (op !== Op.new) return undefined;
+  const head = words[at] as number;
+  const type = (head >>> 16) & 255;
+  const tif = head >>> 24;
+  if (type === OrderType.stop || type === OrderType.stopLimit) return `the order type ${nameOf(OrderType, type)}`;
+  if (tif > TimeInForce.fok && tif <= TimeInForce.atTheClose) return `the time in force ${nameOf(TimeInForce, tif)}`;
+  if (flags >>> TERM_SHIFT !== 0) return `the term ${nameOf(Term, flags >>> TERM_SHIFT) ?? flags >>> TERM_SHIFT}`;
+  if (((flags >>> STP_SHIFT) & 255) !== 0) return 'self-trade prevention';
+  return Object.entries(RULING_FLAGS).find(([, flag]) => (flags & flag) !== 0)?.[0];
+}
+
+const RULING_FLAGS = {
+  'an order with terms': Flag.hasTerms,
+  'a hidden order': Flag.hidden,
+  'an all-or-none order': Flag.allOrNone,
+  'self-trade prevention by group': Flag.byGroup,
+};
 
 /** The command whose rejection stands at word `at`. */
 function unprovable(events: Uint32Array, at: number, why: string): UnprovableCommandError {

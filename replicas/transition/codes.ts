@@ -2,6 +2,8 @@
 export const AMOUNT_MAX: u64 = 281474976710655;
 export const PRICE_MAX: u64 = 281474976710653;
 export const SIDE_ANY: u32 = 2;
+export const STP_SHIFT: u32 = 16;
+export const TERM_SHIFT: u32 = 24;
 
 export class Op {
   static readonly newOrder: u32 = 1;
@@ -20,8 +22,11 @@ export class Op {
   static readonly openAuction: u32 = 20;
   static readonly uncross: u32 = 21;
   static readonly instrumentAssign: u32 = 22;
+  static readonly instrumentSet: u32 = 23;
   static readonly sessionOpen: u32 = 24;
   static readonly sessionClose: u32 = 25;
+  static readonly accountSet: u32 = 26;
+  static readonly tick: u32 = 27;
 }
 
 export class OrderType {
@@ -37,6 +42,42 @@ export class TimeInForce {
   static readonly fok: u32 = 2;
   static readonly day: u32 = 3;
   static readonly gtd: u32 = 4;
+  static readonly atTheOpen: u32 = 5;
+  static readonly atTheClose: u32 = 6;
+}
+
+export class SelfTradePrevention {
+  static readonly none: u32 = 0;
+  static readonly cancelNewest: u32 = 1;
+  static readonly cancelOldest: u32 = 2;
+  static readonly cancelBoth: u32 = 3;
+  static readonly decrement: u32 = 4;
+}
+
+export class Term {
+  static readonly none: u32 = 0;
+  static readonly stopPrice: u32 = 1;
+  static readonly trail: u32 = 2;
+  static readonly expires: u32 = 3;
+  static readonly display: u32 = 4;
+  static readonly minQty: u32 = 5;
+  static readonly cancels: u32 = 6;
+  static readonly after: u32 = 7;
+}
+
+export class Setting {
+  static readonly none: u32 = 0;
+  static readonly tick: u32 = 1;
+  static readonly lot: u32 = 2;
+  static readonly stp: u32 = 3;
+  static readonly postOnlySlide: u32 = 4;
+  static readonly band: u32 = 5;
+  static readonly stopsMax: u32 = 7;
+  static readonly stopEntry: u32 = 8;
+}
+
+export class AccountSetting {
+  static readonly none: u32 = 0;
 }
 
 export class Flag {
@@ -47,6 +88,10 @@ export class Flag {
   static readonly bySymbol: u32 = 16;
   static readonly closed: u32 = 32;
   static readonly elsewhere: u32 = 64;
+  static readonly hasTerms: u32 = 128;
+  static readonly hidden: u32 = 256;
+  static readonly allOrNone: u32 = 512;
+  static readonly byGroup: u32 = 1024;
 }
 
 export class EventType {
@@ -63,6 +108,7 @@ export class EventType {
   static readonly answer: u32 = 11;
   static readonly top: u32 = 12;
   static readonly status: u32 = 13;
+  static readonly setting: u32 = 14;
 }
 
 export class EventFlag {
@@ -101,15 +147,32 @@ export class Reason {
   static readonly otherShard: u32 = 23;
   static readonly tradesHere: u32 = 24;
   static readonly shard: u32 = 25;
+  static readonly terms: u32 = 26;
+  static readonly termsMissing: u32 = 27;
+  static readonly tick: u32 = 28;
+  static readonly lot: u32 = 29;
+  static readonly setting: u32 = 30;
+  static readonly stp: u32 = 31;
   static readonly sessionUnknown: u32 = 32;
   static readonly sessionsFull: u32 = 33;
   static readonly sessionAccount: u32 = 34;
   static readonly requestGap: u32 = 35;
   static readonly requestTooOld: u32 = 36;
+  static readonly display: u32 = 37;
+  static readonly allOrNoneFull: u32 = 38;
+  static readonly stopsFull: u32 = 42;
+  static readonly stopWouldTrigger: u32 = 43;
+  static readonly listFull: u32 = 44;
   static readonly requested: u32 = 64;
   static readonly reduced: u32 = 65;
   static readonly ioc: u32 = 66;
   static readonly fok: u32 = 67;
   static readonly massCancel: u32 = 68;
   static readonly moved: u32 = 69;
+  static readonly selfTrade: u32 = 70;
+  static readonly minQty: u32 = 71;
+  static readonly band: u32 = 72;
+  static readonly allOrNone: u32 = 73;
+  static readonly linked: u32 = 74;
+  static readonly orphaned: u32 = 75;
 }

@@ -1,4 +1,4 @@
-import { counters, instrumentsAt, instrumentsMax } from './memory.ts';
+import { counters, instrumentsAt, instrumentsMax, SETTINGS_MAX, settingsAt } from './memory.ts';
 import { INSTRUMENT_BYTES, Instrument } from './records.ts';
 
 /** What is known of each instrument, by symbol id. */
@@ -8,10 +8,36 @@ export class InstrumentFlag {
   static readonly elsewhere: u32 = 4;
   /** New orders are refused. */
   static readonly shut: u32 = 2 | 4;
+  /** A setting, or an order beyond the plain ones, was accepted once; replicas/transition/ruled.ts has its rules. */
+  static readonly ruled: u32 = 8;
+  /** What the plain rules can not do. */
+  static readonly notPlain: u32 = 2 | 4 | 8;
 }
 
 export function instrumentAt(symbol: u32): Instrument {
   return changetype<Instrument>(instrumentsAt + (symbol as usize) * INSTRUMENT_BYTES);
+}
+
+export function settingOf(symbol: u32, setting: u32): u64 {
+  return load<u64>(settingAddress(symbol, setting));
+}
+
+export function putSetting(symbol: u32, setting: u32, value: u64): void {
+  store<u64>(settingAddress(symbol, setting), value);
+}
+
+function settingAddress(symbol: u32, setting: u32): usize {
+  return settingsAt + (((symbol * SETTINGS_MAX + setting) as usize) << 3);
+}
+
+/** From here on the instrument's orders follow all rules, and its last price is known. */
+export function makeRuled(symbol: u32): void {
+  instrumentAt(symbol).flags |= InstrumentFlag.ruled;
+  counters().ruled = 1;
+}
+
+export function isRuled(symbol: u32): bool {
+  return (instrumentAt(symbol).flags & InstrumentFlag.ruled) !== 0;
 }
 
 export function instrumentExists(symbol: u32): bool {

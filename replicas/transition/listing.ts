@@ -1,6 +1,14 @@
 import { AMOUNT_MAX, EventFlag, EventType, Flag, Reason } from './codes.ts';
 import { claimEvent } from './events.ts';
-import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere, isName, isNameTaken } from './instruments.ts';
+import {
+  InstrumentFlag,
+  instrumentAt,
+  instrumentExists,
+  isElsewhere,
+  isName,
+  isNameTaken,
+  isRuled,
+} from './instruments.ts';
 import { isPrice, refuseElsewhere, reject } from './market.ts';
 import { counters, instrumentsMax } from './memory.ts';
 import { Command, Instrument } from './records.ts';
@@ -52,6 +60,8 @@ export function assignInstrument(command: Command): void {
   if (command.flags === 0 && command.extra !== 0) return reject(command, Reason.reservedField);
   if (!isShard(command.extra)) return reject(command, Reason.shard);
   if (!instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
+  // Its orders have terms, and it has settings, that a move does not carry.
+  if (isRuled(command.symbol)) return reject(command, Reason.notSupported);
   const instrument = instrumentAt(command.symbol);
   assign(instrument, command);
   emitInstrument(command, instrument);

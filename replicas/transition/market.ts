@@ -7,26 +7,32 @@ import {
   OrderType,
   PRICE_MAX,
   Reason,
-  SIDE_ANY,
+  TERM_SHIFT,
   TimeInForce,
 } from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
+import { shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
+import { cancelFollowers, countLinks } from './links.ts';
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
+import { massCancel } from './mass.ts';
 import {
   answersAt,
   bestAt,
   counters,
   countersAt,
+  detailsAt,
   hashesAt,
   inboxAt,
+  incoming,
   instrumentsAt,
   layOut,
   levelsAt,
   ordersAt,
   outboxAt,
   sessionsAt,
+  settingsAt,
 } from './memory.ts';
 import { massStatus, moveIn, moveOut } from './moving.ts';
 import {
@@ -35,6 +41,7 @@ import {
   hasFreeSlot,
   hashOf,
   indexOrder,
+  ladderOf,
   OrderFlag,
   orderAt,
   releaseSlot,
@@ -44,19 +51,25 @@ import {
   touchOrder,
   unindexOrder,
 } from './orders.ts';
-import { COMMAND_BYTES, Command, Event, Level, Order, StoredAnswer } from './records.ts';
+import { stand } from './queues.ts';
+import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
+import { enter, replace, withdraw } from './ruled.ts';
 import {
   Admission,
   admit,
+  answer,
   answerOf,
-  closeSession,
-  findKey,
+  beginSession,
+  endSession,
   findSession,
   NO_SESSION,
-  openSession,
   restoreSession,
   sessionAt,
 } from './sessions.ts';
+import { setInstrument } from './settings.ts';
+import { isPendingSlot, isTerm, keepTerms } from './terms.ts';
+import { straighten } from './triggers.ts';
+import { enterTriggered, isStopTerm } from './waiting.ts';
 
 /**
  * The state transition of the venue: one command in, its events out, and nothing else seen: no clock, no randomness, no
@@ -150,7 +163,8 @@ function applyInSession(command: Command, op: u32): void {
 
 function isAdministration(command: Command, op: u32): bool {
   if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0;
-  if (op >= Op.instrumentCreate) return op <= Op.instrumentUpdate || op === Op.instrumentAssign;
+  if (op >= Op.instrumentCreate)
+    return op <= Op.instrumentUpdate || op === Op.instrumentAssign || op === Op.instrumentSet;
   return op >= Op.massStatus && op <= Op.moveOut;
 }
 
@@ -159,13 +173,15 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.cancel) cancelOrder(command);
   else if (op === Op.replace) replaceOrder(command);
   else if (op === Op.reduce) reduceOrder(command);
-  else if (op === Op.massCancel) massCancel(command);
+  else if (op === Op.massCancel) open = massCancel(command);
   else if (op === Op.instrumentCreate) createInstrument(command);
   else if (op === Op.instrumentUpdate) updateInstrument(command);
   else if (op === Op.instrumentAssign) assignInstrument(command);
   else if (op === Op.moveIn) open = moveIn(command, hash);
   else if (op === Op.moveOut) open = moveOut(command);
   else if (op === Op.massStatus) open = massStatus(command);
+  else if (op === Op.terms) keepTerms(command, hash);
+  else if (op === Op.instrumentSet) setInstrument(command);
   else reject(command, Reason.notSupported);
 }
 
@@ -183,15 +199,12 @@ function newOrder(command: Command): void {
   const symbol = command.symbol;
 
   if (!instrumentExists(symbol)) return reject(command, Reason.unknownSymbol);
+  const instrument = instrumentAt(symbol);
+  if ((instrument.flags & InstrumentFlag.ruled) !== 0 || !isPlain(command)) return enterRuled(command);
   if (side > 1) return reject(command, Reason.side);
-  if (type > OrderType.market)
-    return reject(command, type <= OrderType.stopLimit ? Reason.notSupported : Reason.orderType);
-  if (tif > TimeInForce.fok) return reject(command, tif <= TimeInForce.gtd ? Reason.notSupported : Reason.timeInForce);
-  if (flags !== 0 && (flags !== Flag.postOnly || !mayRest)) return reject(command, Reason.flags);
-  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (flags !== 0 && !mayRest) return reject(command, Reason.flags);
   if (limit ? !isPrice(price) : price !== 0) return reject(command, Reason.price);
   if (!isQuantity(quantity)) return reject(command, Reason.quantity);
-  const instrument = instrumentAt(symbol);
   if ((instrument.flags & InstrumentFlag.shut) !== 0) return refuseShut(command);
   if (limit && isAbove(price, instrument.priceMax)) return reject(command, Reason.priceMax);
   if (isAbove(quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
@@ -226,21 +239,44 @@ function newOrder(command: Command): void {
     order.open = open;
     order.price = price;
     order.sequence = counters().sequence;
-    rest(slot);
+    rest(slot, open);
     indexOrder(slot, hash);
   }
 }
 
+/** Whether a new order has nothing beyond what the plain rules know. */
+function isPlain(command: Command): bool {
+  const head = command.head;
+  const isKnown = ((head >> 16) & 255) <= OrderType.market && head >> 24 <= TimeInForce.fok;
+  return isKnown && (command.flags & ~Flag.postOnly) === 0 && command.extra === 0;
+}
+
+function enterRuled(command: Command): void {
+  enter(command, hash);
+  if (outcome === Reason.none) finish();
+}
+
+/** A ruled order was entered or replaced: what it triggered follows. */
+function finish(): void {
+  traded = incoming().traded;
+  open = enterTriggered();
+}
+
 /** The instrument trades elsewhere, or is closed. */
-function refuseShut(command: Command): void {
+export function refuseShut(command: Command): void {
   if (isElsewhere(command.symbol)) refuseElsewhere(command);
   else reject(command, Reason.instrumentClosed);
 }
 
 /** Names the shard in place of what is open. */
 export function refuseElsewhere(command: Command): void {
-  open = instrumentAt(command.symbol).shard;
+  refuseShard(command, instrumentAt(command.symbol).shard);
+}
+
+export function refuseShard(command: Command, shard: u32): u64 {
+  open = shard;
   reject(command, Reason.otherShard);
+  return shard;
 }
 
 /** Trades what is open with the opposite ladder, best price first and first come first served, down to the limit. */
@@ -321,7 +357,7 @@ function cancelOrder(command: Command): void {
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const slot = findNamed(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
-  remove(command, slot, Reason.requested);
+  remove(slot, Reason.requested, command.request);
 }
 
 function reduceOrder(command: Command): void {
@@ -330,13 +366,12 @@ function reduceOrder(command: Command): void {
   if (command.extra !== 0) return reject(command, Reason.reservedField);
   if (!isQuantity(quantity)) return reject(command, Reason.quantity);
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
-  const slot = findNamed(command);
+  const slot = findLive(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
   const order = orderAt(slot);
-  if (quantity >= order.open) return remove(command, slot, Reason.reduced);
+  if (quantity >= order.open) return remove(slot, Reason.reduced, command.request);
   open = order.open - quantity;
-  subtractVolume(levelAt(order.level), quantity);
-  order.open = open;
+  shrink(order, slot, quantity);
   const event = claimEvent();
   describe(event, order, slot, EventType.canceled | (Reason.reduced << 16), 0, command.request);
   event.price = order.price;
@@ -348,13 +383,15 @@ function replaceOrder(command: Command): void {
   const flags = command.flags;
   const hasPrice = (flags & Flag.hasPrice) !== 0;
   const hasQuantity = (flags & Flag.hasQuantity) !== 0;
-  if ((flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0) return reject(command, Reason.flags);
+  const hasTerm = (flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0;
+  if (hasTerm && !isStopTerm(command)) return reject(command, Reason.flags);
   if (flags === 0) return reject(command, Reason.nothingToReplace);
-  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (command.extra !== 0 && !hasTerm) return reject(command, Reason.reservedField);
   if (hasPrice && !isPrice(command.price)) return reject(command, Reason.price);
   if (hasQuantity && !isQuantity(command.quantity)) return reject(command, Reason.quantity);
+  if (hasTerm && !isTerm(flags >> TERM_SHIFT, command.extra)) return reject(command, Reason.terms);
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
-  const slot = findNamed(command);
+  const slot = findLive(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
   const order = orderAt(slot);
   const instrument = instrumentAt(symbolOf(order));
@@ -362,6 +399,8 @@ function replaceOrder(command: Command): void {
   if (hasPrice && isAbove(command.price, instrument.priceMax)) return reject(command, Reason.priceMax);
   if (hasQuantity && isAbove(command.quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
 
+  if (hasTerm || (instrument.flags & InstrumentFlag.ruled) !== 0)
+    return replaceRuled(command, slot, hasPrice, hasQuantity);
   const price = hasPrice ? command.price : order.price;
   const quantity = hasQuantity ? command.quantity : order.open;
   if (price === order.price && quantity < order.open) {
@@ -379,7 +418,7 @@ function replaceOrder(command: Command): void {
   if (!leavesPage && !hasRoom(ladder, keyOf(side, price))) return reject(command, Reason.levelsFull);
   if ((order.terms & OrderFlag.postOnly) !== 0 && wouldTrade(ladder ^ 1, limitKey))
     return reject(command, Reason.postOnlyWouldTrade);
-  unlink(order, ladder);
+  unlink(order, ladder, order.open);
   order.generation++;
   order.price = price;
   order.open = quantity;
@@ -392,109 +431,29 @@ function replaceOrder(command: Command): void {
   } else {
     order.open = open;
     order.sequence = counters().sequence;
-    rest(slot);
+    rest(slot, open);
   }
 }
 
-/** Takes a live order off the book and tells why. */
-export function remove(command: Command, slot: u32, reason: u32): void {
+function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: bool): void {
+  const reason = replace(command, slot, hasPrice, hasQuantity);
+  if (reason !== Reason.none) reject(command, reason);
+  else finish();
+}
+
+/** Takes a live order off the book, or terms that wait for one, and tells why. */
+export function remove(slot: u32, reason: u32, request: u32): void {
   const order = orderAt(slot);
   const event = claimEvent();
-  describe(event, order, slot, EventType.canceled | (reason << 16), EventFlag.done, command.request);
+  describe(event, order, slot, EventType.canceled | (reason << 16), EventFlag.done, request);
   event.price = order.price;
   event.quantity = order.open;
   event.open = 0;
-  unlink(order, symbolOf(order) * 2 + (order.terms & OrderFlag.sell));
+  if ((order.terms & OrderFlag.ruled) !== 0) withdraw(slot);
+  else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
   unindexOrder(slot);
   releaseSlot(slot);
-}
-
-function massCancel(command: Command): void {
-  const flags = command.flags;
-  const side = (command.head >> 8) & 255;
-  const byAccount = (flags & Flag.byAccount) !== 0;
-  const bySymbol = (flags & Flag.bySymbol) !== 0;
-  if ((flags & ~(Flag.byAccount | Flag.bySymbol)) !== 0) return reject(command, Reason.flags);
-  if (side > SIDE_ANY) return reject(command, Reason.side);
-  if (command.extra !== 0) return reject(command, Reason.reservedField);
-  if (bySymbol && !instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
-  if (bySymbol && isElsewhere(command.symbol)) return refuseElsewhere(command);
-  const moved = bySymbol || counters().elsewhere === 0 ? 0 : firstElsewhere(command, side, byAccount);
-  if (moved !== 0) {
-    open = instrumentAt(symbolOf(orderAt(moved))).shard;
-    return reject(command, Reason.otherShard);
-  }
-  const highWater = counters().highWater;
-  for (let slot: u32 = 1; slot <= highWater; slot++) {
-    if (!isMeant(command, orderAt(slot), side, byAccount, bySymbol)) continue;
-    remove(command, slot, Reason.massCancel);
-    open++;
-  }
-}
-
-/** Whether the mass cancel is about the order in a slot. */
-function isMeant(command: Command, order: Order, side: u32, byAccount: bool, bySymbol: bool): bool {
-  if ((order.terms & OrderFlag.live) === 0) return false;
-  if (byAccount && order.account !== command.account) return false;
-  if (bySymbol && symbolOf(order) !== command.symbol) return false;
-  return side === SIDE_ANY || (order.terms & OrderFlag.sell) === side;
-}
-
-/** The first slot whose order the mass cancel is about and can not take, because its instrument is being moved; or 0. */
-function firstElsewhere(command: Command, side: u32, byAccount: bool): u32 {
-  const highWater = counters().highWater;
-  for (let slot: u32 = 1; slot <= highWater; slot++) {
-    const order = orderAt(slot);
-    if (isMeant(command, order, side, byAccount, false) && isElsewhere(symbolOf(order))) return slot;
-  }
-  return 0;
-}
-
-// --- Sessions --------------------------------------------------------------------------------------------------------
-
-function beginSession(command: Command): void {
-  let place = findKey(command.account, command.id);
-  if (place !== NO_SESSION) {
-    sessionAt(place).lastUse = command.time;
-    return emitSession(command, place, EventFlag.repeat);
-  }
-  place = openSession(command.account, command.id, command.time);
-  if (place === NO_SESSION) reject(command, Reason.sessionsFull);
-  else emitSession(command, place, 0);
-}
-
-function endSession(command: Command, place: u32): void {
-  emitSession(command, place, EventFlag.closed);
-  closeSession(place);
-}
-
-function emitSession(command: Command, place: u32, flags: u32): void {
-  const session = sessionAt(place);
-  const event = claimEvent();
-  event.head = EventType.session | (flags << 24);
-  event.symbol = 0;
-  event.price = 0;
-  event.quantity = flags === EventFlag.closed ? 0 : session.lastRequest;
-  event.id = session.key;
-  event.account = command.account;
-  event.slot = 0;
-  event.generation = 0;
-  event.request = command.request;
-  event.open = session.number;
-}
-
-function answer(command: Command, stored: StoredAnswer, flags: u32): void {
-  const event = claimEvent();
-  event.head = EventType.answer | (stored.reason << 16) | (flags << 24);
-  event.symbol = command.session;
-  event.price = stored.sequence;
-  event.quantity = stored.traded;
-  event.id = command.id;
-  event.account = command.account;
-  event.slot = 0;
-  event.generation = 0;
-  event.request = command.request;
-  event.open = stored.open;
+  cancelFollowers();
 }
 
 // --- The book --------------------------------------------------------------------------------------------------------
@@ -505,11 +464,21 @@ function findNamed(command: Command): u32 {
   return slot !== 0 && symbolOf(orderAt(slot)) === command.symbol ? slot : 0;
 }
 
-/** Puts the order in `slot`, whose fields are set, at the end of its price's queue. */
-export function rest(slot: u32): void {
+/** As {@link findNamed}, but no terms that wait for their order. */
+function findLive(command: Command): u32 {
+  const slot = findNamed(command);
+  return isPendingSlot(slot) ? 0 : slot;
+}
+
+/** Puts the order in `slot`, whose fields are set, at the end of its price's queue, which shows so many lots of it. */
+export function rest(slot: u32, lots: u64): void {
   const order = orderAt(slot);
-  const side = order.terms & OrderFlag.sell;
-  const place = openLevel(symbolOf(order) * 2 + side, keyOf(side, order.price));
+  restAt(slot, keyOf(order.terms & OrderFlag.sell, order.price), lots);
+}
+
+export function restAt(slot: u32, key: u64, lots: u64): void {
+  const order = orderAt(slot);
+  const place = openLevel(ladderOf(symbolOf(order), order.terms), key);
   const level = levelAt(place);
   const tail = level.tail;
   if (tail === 0) level.head = slot;
@@ -519,12 +488,12 @@ export function rest(slot: u32): void {
   order.level = place;
   level.tail = slot;
   level.count++;
-  const sum = level.volume + order.open;
-  if (sum < order.open) level.volumeHigh++;
+  const sum = level.volume + lots;
+  if (sum < lots) level.volumeHigh++;
   level.volume = sum;
 }
 
-function unlink(order: Order, ladder: u32): void {
+export function unlink(order: Order, ladder: u32, lots: u64): void {
   const place = order.level;
   const level = levelAt(place);
   const next = order.next;
@@ -534,11 +503,11 @@ function unlink(order: Order, ladder: u32): void {
   if (next === 0) level.tail = prev;
   else orderAt(next).prev = prev;
   level.count--;
-  subtractVolume(level, order.open);
+  subtractVolume(level, lots);
   if (level.head === 0) closeLevel(ladder, place);
 }
 
-function subtractVolume(level: Level, quantity: u64): void {
+export function subtractVolume(level: Level, quantity: u64): void {
   if (level.volume < quantity) level.volumeHigh--;
   level.volume -= quantity;
 }
@@ -564,7 +533,7 @@ export function isQuantity(value: u64): bool {
 }
 
 /** A bound of 0 is none. */
-function isAbove(value: u64, bound: u64): bool {
+export function isAbove(value: u64, bound: u64): bool {
   return bound !== 0 && value > bound;
 }
 
@@ -626,6 +595,13 @@ export function describe(event: Event, order: Order, slot: u32, head: u32, flags
 
 // --- For whoever reads, restores and feeds the state -----------------------------------------------------------------
 
+/** Puts the order in `slot`, whose fields are set, where it stood. */
+export function restoreOrder(slot: u32): void {
+  if (isPendingSlot(slot)) return;
+  countLinks(slot);
+  stand(slot);
+}
+
 /** Makes the order in `slot`, whose account and id are set, findable. */
 export function indexRestored(slot: u32): void {
   const order = orderAt(slot);
@@ -637,6 +613,7 @@ export {
   answersAt,
   bestAt,
   countersAt,
+  detailsAt,
   inboxAt,
   instrumentsAt,
   layOut,
@@ -646,4 +623,6 @@ export {
   outboxAt,
   restoreSession,
   sessionsAt,
+  settingsAt,
+  straighten,
 };

@@ -1,12 +1,18 @@
 import {
   ANSWER_BYTES,
   COMMAND_BYTES,
+  DETAIL_BYTES,
   EVENT_BYTES,
+  INCOMING_BYTES,
   INSTRUMENT_BYTES,
+  Incoming,
   LEVEL_BYTES,
   ORDER_BYTES,
   PAGE_BYTES,
   SESSION_BYTES,
+  TRAIL_BYTES,
+  WAITING_BYTES,
+  Waiting,
 } from './records.ts';
 
 /**
@@ -32,6 +38,10 @@ export const BUCKETS_MIN: u32 = 64;
 /** Pages of a ladder that are found without the table: one for each remainder of their numbers. A power of two. */
 export const NEAR_PAGES: u32 = 16;
 export const RADIX_DEPTH: u32 = 9;
+/** Of each instrument: those of the shown book, of stops, and of orders of which nothing is shown; two sides each. */
+const LADDERS_PER_INSTRUMENT: u32 = 6;
+/** Settings of an instrument, 8 bytes each. */
+export const SETTINGS_MAX: u32 = 32;
 /** A bitmap of 32 children and their numbers. */
 export const NODE_BYTES: usize = 132;
 
@@ -49,6 +59,9 @@ export class Counters {
   lastSession: u32;
   /** Instruments that do not trade here. */
   elsewhere: u32;
+  /** Not 0 once any rule beyond the plain ones was used. */
+  ruled: u32;
+  zero: u32;
   /** No state: somewhere to put what was read ahead. */
   touched: u32;
 }
@@ -67,7 +80,8 @@ export const outboxAt: usize = inboxAt + (INBOX_COMMANDS as usize) * COMMAND_BYT
 export const outboxEnd: usize = outboxAt + (OUTBOX_EVENTS as usize) * EVENT_BYTES;
 /** For each command of the inbox the hash of its account and id. */
 export const hashesAt: usize = outboxEnd;
-export const ordersAt: usize = hashesAt + (INBOX_COMMANDS as usize) * 4;
+const incomingAt: usize = hashesAt + (INBOX_COMMANDS as usize) * 4;
+export const ordersAt: usize = (incomingAt + INCOMING_BYTES + CACHE_LINE - 1) & ~(CACHE_LINE - 1);
 export let indexAt: usize = 0;
 export let bestAt: usize = 0;
 export let firstPageAt: usize = 0;
@@ -84,6 +98,10 @@ export let sessionsAt: usize = 0;
 export let sessionTableAt: usize = 0;
 export let sessionTableMask: u32 = 0;
 export let answersAt: usize = 0;
+export let detailsAt: usize = 0;
+export let settingsAt: usize = 0;
+let waitingAt: usize = 0;
+export let trailsAt: usize = 0;
 
 let end: u64 = 0;
 
@@ -107,12 +125,13 @@ export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32,
   answersMax = answers;
   hashSeed = (seed as u64) * GOLDEN;
 
+  const ladders = (instruments as u64) * LADDERS_PER_INSTRUMENT;
   const pageCount = (pages as u64) + IDLE_PAGES_MAX + 1;
   end = (ordersAt as u64) + ((orders as u64) + 1) * ORDER_BYTES;
-  bestAt = place((instruments as u64) * 8);
-  firstPageAt = place((instruments as u64) * 8);
-  rootsAt = place((instruments as u64) * 8);
-  nearAt = place((instruments as u64) * 8 * NEAR_PAGES);
+  bestAt = place(ladders * 4);
+  firstPageAt = place(ladders * 4);
+  rootsAt = place(ladders * 4);
+  nearAt = place(ladders * 4 * NEAR_PAGES);
   idleAt = place((IDLE_PAGES_MAX as u64) * 4);
   instrumentsAt = place((instruments as u64) * INSTRUMENT_BYTES);
   sessionsAt = place((sessions as u64) * SESSION_BYTES);
@@ -125,10 +144,22 @@ export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32,
   levelsAt = place(pageCount * LEVELS_PER_PAGE * LEVEL_BYTES);
   nodesAt = place((pageCount * RADIX_DEPTH + 1) * NODE_BYTES);
   answersAt = place((sessions as u64) * (answers as u64) * ANSWER_BYTES);
+  settingsAt = place((instruments as u64) * SETTINGS_MAX * 8);
+  detailsAt = place(((orders as u64) + 1) * DETAIL_BYTES);
+  waitingAt = place((instruments as u64) * WAITING_BYTES);
+  trailsAt = place(((orders as u64) + 1) * TRAIL_BYTES);
   const memoryPages = (end + MEMORY_PAGE_BYTES - 1) >> MEMORY_PAGE_SHIFT;
   return min<u64>(memoryPages, MEMORY_PAGES_MAX + 1) as u32;
 }
 
 export function counters(): Counters {
   return changetype<Counters>(countersAt);
+}
+
+export function incoming(): Incoming {
+  return changetype<Incoming>(incomingAt);
+}
+
+export function waitingOf(symbol: u32): Waiting {
+  return changetype<Waiting>(waitingAt + (symbol as usize) * WAITING_BYTES);
 }

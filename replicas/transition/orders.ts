@@ -1,5 +1,16 @@
-import { BUCKETS_MIN, BUCKETS_PER_ORDER, counters, GOLDEN, hashSeed, indexAt, ordersAt, ordersMax } from './memory.ts';
-import { Order } from './records.ts';
+import {
+  BUCKETS_MIN,
+  BUCKETS_PER_ORDER,
+  counters,
+  detailsAt,
+  GOLDEN,
+  hashSeed,
+  indexAt,
+  instrumentsMax,
+  ordersAt,
+  ordersMax,
+} from './memory.ts';
+import { DETAIL_BYTES, Detail, Order } from './records.ts';
 
 /**
  * Every live order, in slots of 64 bytes that are used again, and an index from (account, client order id) to slot.
@@ -12,7 +23,16 @@ export class OrderFlag {
   static readonly sell: u32 = 1;
   static readonly postOnly: u32 = 2;
   static readonly live: u32 = 4;
-  static readonly all: u32 = 7;
+  /** It has a {@link Detail}; the rules of ruled instruments apply to it. */
+  static readonly ruled: u32 = 8;
+  /** A stop that is not live yet. Of the ruled. */
+  static readonly stop: u32 = 16;
+  /** No order yet: terms that wait for it. Of the ruled, and not of the live. */
+  static readonly pending: u32 = 32;
+  /** Nothing of it is shown. Of the ruled. */
+  static readonly hidden: u32 = 64;
+  /** It trades whole or not at all. Of the ruled. */
+  static readonly allOrNone: u32 = 128;
 }
 /** The instrument stands above the flags in an order's terms. */
 export const SYMBOL_SHIFT: u32 = 8;
@@ -29,6 +49,36 @@ let bucketMask: u32 = BUCKETS_MIN - 1;
 
 export function orderAt(slot: u32): Order {
   return changetype<Order>(ordersAt + ((slot as usize) << 6));
+}
+
+/** Of a ruled order. */
+export function detailAt(slot: u32): Detail {
+  return changetype<Detail>(detailsAt + (slot as usize) * DETAIL_BYTES);
+}
+
+/** The ladder of one side of an instrument in which an order with these flags stands. */
+export function ladderOf(symbol: u32, flags: u32): u32 {
+  const shown = symbol * 2 + (flags & OrderFlag.sell);
+  if ((flags & OrderFlag.ruled) === 0) return shown;
+  if ((flags & OrderFlag.stop) !== 0) return shown + stopLadders();
+  return (flags & (OrderFlag.hidden | OrderFlag.allOrNone)) !== 0 ? shown + hiddenLadders() : shown;
+}
+
+export function shownLadderOf(symbol: u32, side: u32): u32 {
+  return symbol * 2 + side;
+}
+
+export function hiddenLadderOf(symbol: u32, side: u32): u32 {
+  return symbol * 2 + side + hiddenLadders();
+}
+
+/** What is added to the ladder of a shown book for the one of stops, and of orders of which nothing is shown. */
+function stopLadders(): u32 {
+  return instrumentsMax * 2;
+}
+
+function hiddenLadders(): u32 {
+  return instrumentsMax * 4;
 }
 
 export function symbolOf(order: Order): u32 {

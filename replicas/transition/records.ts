@@ -3,7 +3,10 @@
  * its fields stand one after another in the order in which they are written here.
  */
 
-/** Journal/commands.ts has the table of bytes. `head` holds op, side, type and time in force, one byte each. */
+/**
+ * Journal/commands.ts has the table of bytes. `head` holds op, side, type and time in force, one byte each, `flags` also
+ * self-trade prevention in its third byte and the term in its fourth.
+ */
 @unmanaged
 export class Command {
   head: u32;
@@ -104,9 +107,127 @@ export class Instrument {
   priceMax: u64;
   /** How often it was assigned to a shard. */
   assignments: u32;
-  zero: u32;
+  /** Orders with `display` that rest. No state: it follows from the orders, as the next but one does. */
+  icebergs: u32;
+  /** Price of the last trade since it is ruled; 0 for none. */
+  last: u64;
+  /** All-or-none orders that rest, bids and asks. */
+  allOrNoneBids: u32;
+  allOrNoneAsks: u32;
 }
-export const INSTRUMENT_BYTES: usize = 48;
+export const INSTRUMENT_BYTES: usize = 64;
+
+/** What an order of a ruled instrument has besides its record. Replicas/order-details.ts has the table of bytes. */
+@unmanaged
+export class Detail {
+  /** Of a waiting stop. Of one with `trail`: the best trade price since it was entered, as a key of its own side; 0 for none. */
+  stopPrice: u64;
+  trail: u64;
+  expires: u64;
+  /** Lots shown at a time; 0: all of it. */
+  display: u64;
+  /** Lots that are shown now, of an order with `display`. */
+  shown: u64;
+  minQty: u64;
+  /** Type, time in force and self-trade prevention, a byte each; in the fourth {@link DetailFlag} bits. */
+  terms: u32;
+  /** Its place among the timers. No state: it follows from the others. */
+  timer: u32;
+  /** Client order ids that terms named, until the order is entered. */
+  cancels: u64;
+  after: u64;
+  /** Slot of the next in the ring of its group; 0 if it is in none. */
+  partner: u32;
+  /** Of an order that waits for another: slot of the next one that does. */
+  next: u32;
+  held: u64;
+  heldAsset: u32;
+  /** Of several orders that came to rest by one command: which it was of them. */
+  turn: u32;
+  /** Slot of the order that it waits for, and of the first that waits for it; 0 for none. */
+  parent: u32;
+  first: u32;
+  moreZeros: u64;
+}
+export const DETAIL_BYTES: usize = 128;
+
+/** In the fourth byte of a detail's terms. */
+export class DetailFlag {
+  /** Self-trade prevention regards groups. */
+  static readonly byGroup: u32 = 1 << 24;
+  /** It waits for another order. */
+  static readonly after: u32 = 1 << 25;
+  /** It was triggered, and is entered when its turn comes. Never between commands, like those below. */
+  static readonly triggered: u32 = 1 << 26;
+  /** It is about to be canceled: for its group, or for the order that it waits for. */
+  static readonly linked: u32 = 1 << 27;
+  static readonly orphaned: u32 = 1 << 28;
+  /** It traded in full, and is gone. */
+  static readonly traded: u32 = 1 << 29;
+  static readonly leaving: u32 = (1 << 27) | (1 << 28);
+}
+
+/** What an instrument has of orders that wait. No state: it follows from the orders. */
+@unmanaged
+export class Waiting {
+  count: u32;
+  /** Orders that are in a group. */
+  linked: u32;
+  /** Roots of the trees of trailing stops: trails.ts. */
+  buys: u32;
+  sells: u32;
+}
+export const WAITING_BYTES: usize = 16;
+
+/** A trailing stop as a node of its tree, by slot. No state: it follows from the orders. */
+@unmanaged
+export class Trail {
+  /** Slots of the nodes below it, entered before and after it, and of the one above. */
+  left: u32;
+  right: u32;
+  up: u32;
+  /** Slot of the next order that is about to be canceled: links.ts. */
+  queued: u32;
+  /** The best price that all nodes below are yet to be given; 0 for none. */
+  lift: u64;
+  /** Of it and all below: the shortest trail, and the height of the stop price that is due first. */
+  shortest: u64;
+  top: u64;
+}
+export const TRAIL_BYTES: usize = 40;
+
+/** The order at work in a ruled instrument: a new one, one that is replaced, or a stop that has become live. */
+@unmanaged
+export class Incoming {
+  side: u32;
+  type: u32;
+  tif: u32;
+  flags: u32;
+  stp: u32;
+  account: u32;
+  symbol: u32;
+  /** Of the command that it comes from; 0 when it comes from none of its own. */
+  request: u32;
+  hash: u32;
+  /** Its handle, zeros while it has none. */
+  slot: u32;
+  generation: u32;
+  /** Not 0 if it was in a group, or others waited for it, when it was taken up: links.ts. */
+  linked: u32;
+  id: u64;
+  price: u64;
+  quantity: u64;
+  open: u64;
+  traded: u64;
+  stopPrice: u64;
+  trail: u64;
+  expires: u64;
+  display: u64;
+  minQty: u64;
+  cancels: u64;
+  after: u64;
+}
+export const INCOMING_BYTES: usize = 144;
 
 /** Replicas/session-table.ts has the table of bytes. */
 @unmanaged

@@ -150,8 +150,8 @@ test('a state that is cut off, too long or of other limits is refused', () => {
   const longer = Buffer.concat([state, Buffer.from([0])]);
   expect(() => restore(longer)).toThrow(/the state is \d+ bytes long, but \d+ were given/);
   const newer = Buffer.from(state);
-  newer[0] = 3;
-  expect(() => restore(newer)).toThrow('version: state format 3 is not one that this release reads');
+  newer[0] = 4;
+  expect(() => restore(newer)).toThrow('version: state format 4 is not one that this release reads');
   const other = { ...flow.limits, ordersMax: flow.limits.ordersMax + 1 };
   expect(() => restore(state, other)).toThrow(/ordersMax: the state was made with/);
 });

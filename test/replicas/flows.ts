@@ -1,11 +1,13 @@
 import { Flag, Op } from '../../journal/commands.ts';
 import type { VenueEvent } from '../../journal/events.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
+import { keepPlain } from './plain-words.ts';
 import { Dice, GENESIS_TIMES, mask, putTime, type RawCommand, spoil, writeRaw } from './raw-commands.ts';
 
 /**
  * Endless flows of command records, decided by their kind and seed alone. A flow is told the events of its commands, so
- * that it can name live orders and open sessions; what it writes is never checked, and a part of it is meant to be wrong.
+ * that it can name live orders and open sessions; what it writes is never checked, and a part of it is meant to be wrong. Nothing
+ * of it is of the rules beyond the plain ones.
  */
 export type FlowKind = 'deep' | 'tight' | 'bounds' | 'whales' | 'sessions' | 'garbage' | 'mixed';
 
@@ -202,6 +204,7 @@ export class Flow {
       writeRaw(words, at, command);
       if (dice.chance(this.#profile.spoiled)) spoil(dice, words, at);
     }
+    keepPlain(words, at);
     putTime(words, at, this.#time);
   }
 

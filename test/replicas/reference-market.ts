@@ -217,10 +217,8 @@ export class ReferenceMarket {
     const instrument = this.#books.instruments.get(command.symbol);
     if (instrument === undefined) return this.#refuse(command, 'unknownSymbol');
     if (command.sideCode > 1) return this.#refuse(command, 'side');
-    if (command.type === 2 || command.type === 3) return this.#refuse(command, 'notSupported');
-    if (command.type > 3) return this.#refuse(command, 'orderType');
-    if (command.tif === 3 || command.tif === 4) return this.#refuse(command, 'notSupported');
-    if (command.tif > 4) return this.#refuse(command, 'timeInForce');
+    if (command.type > 1) return this.#refuse(command, 'orderType');
+    if (command.tif > 2) return this.#refuse(command, 'timeInForce');
     const market = command.type === 1;
     const rests = !market && command.tif === 0;
     const postOnly = command.flags === FLAG.postOnly;

@@ -55,7 +55,7 @@ export class ProvenMarket {
 
   #follow(words: Uint32Array, at: number, end: number): void {
     const events = this.#events.words;
-    const command = this.#tape.read(words, at, events, 0, end);
+    const command = this.#tape.read(this.matcher.sequence(), words, at, events, 0, end);
     const targets = command.kind === 'mass cancel' ? canceledOrders(events, 0, end) : [];
     const reports = this.witness.apply(command, targets);
     checkEvents(this.matcher.sequence(), command, reports, events, 0, end);

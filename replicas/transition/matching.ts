@@ -1,0 +1,147 @@
+import { EventFlag, EventType } from './codes.ts';
+import { claimEvent } from './events.ts';
+import { refresh, shownOf, takeShown } from './icebergs.ts';
+import { instrumentAt } from './instruments.ts';
+import { bestOf, closeLevel, levelAt } from './ladders.ts';
+import { followTraded, isLinked, noteTraded } from './links.ts';
+import { describe, subtractVolume } from './market.ts';
+import { waitingOf } from './memory.ts';
+import { hiddenLadderOf, OrderFlag, orderAt, releaseSlot, shownLadderOf, unindexOrder } from './orders.ts';
+import { Incoming, Order } from './records.ts';
+import { describeIncoming, withdraw } from './ruled.ts';
+import { isPrevented, prevent, preventionOf } from './self-trades.ts';
+import { behind, headOf, isPassedBy, NO_KEY } from './touch.ts';
+import { noteTrade } from './triggers.ts';
+
+/** How an order of a ruled instrument trades with the resting ones. */
+
+/** Trades what is open with the opposite side, down to the limit: best price first, shown before hidden, first come first. */
+export function match(order: Incoming, limitKey: u64): void {
+  const shown = shownLadderOf(order.symbol, order.side ^ 1);
+  const hidden = hiddenLadderOf(order.symbol, order.side ^ 1);
+  const best = bestOf(shown);
+  if (bestOf(hidden) === 0 && (best === 0 || levelAt(best).key > limitKey)) return;
+  const prevention = preventionOf(order);
+  if (prevention !== 0 || bestOf(hidden) !== 0) meetAll(order, shown, hidden, limitKey, prevention);
+  else sweep(order, shown, limitKey);
+}
+
+/** Where nothing is hidden and nothing to be prevented. Makers without details of their own are dealt with on the spot. */
+function sweep(order: Incoming, opposite: u32, limitKey: u64): void {
+  while (order.open !== 0) {
+    const best = bestOf(opposite);
+    if (best === 0 || levelAt(best).key > limitKey) return;
+    const slot = levelAt(best).head;
+    if ((orderAt(slot).terms & OrderFlag.ruled) !== 0 || isFollowed(order, orderAt(slot).price)) trade(order, slot);
+    else sweepLevel(order, opposite, best);
+  }
+}
+
+/** Whether a trade at this price may trigger or cancel others. Where the last one was, all that it triggers is triggered. */
+function isFollowed(order: Incoming, price: u64): bool {
+  if (order.linked !== 0) return true;
+  return waitingOf(order.symbol).count !== 0 && instrumentAt(order.symbol).last !== price;
+}
+
+/** Trades with the first orders of a level up to one that has a detail. */
+function sweepLevel(order: Incoming, opposite: u32, best: u32): void {
+  const level = levelAt(best);
+  let slot = level.head;
+  let open = order.open;
+  const before = open;
+  let maker = orderAt(slot);
+  instrumentAt(order.symbol).last = maker.price;
+  do {
+    const quantity = min<u64>(maker.open, open);
+    const makerLeft = maker.open - quantity;
+    open -= quantity;
+    subtractVolume(level, quantity);
+    emitTrade(order, maker, slot, quantity, makerLeft, open);
+    if (makerLeft !== 0) {
+      maker.open = makerLeft;
+      break;
+    }
+    const next = maker.next;
+    level.count--;
+    unindexOrder(slot);
+    releaseSlot(slot);
+    slot = next;
+    if (slot === 0) break;
+    maker = orderAt(slot);
+  } while (open !== 0 && (maker.terms & OrderFlag.ruled) === 0);
+  order.open = open;
+  order.traded += before - open;
+  level.head = slot;
+  if (slot !== 0) orderAt(slot).prev = 0;
+  else {
+    level.tail = 0;
+    closeLevel(opposite, best);
+  }
+}
+
+/** The last all-or-none order that was passed by; 0 for none. */
+let passed: u32 = 0;
+
+function meetAll(order: Incoming, shown: u32, hidden: u32, limitKey: u64, prevention: u32): void {
+  passed = 0;
+  while (order.open !== 0) {
+    const best = bestOf(shown);
+    const shownKey = best === 0 ? NO_KEY : levelAt(best).key;
+    let slot = firstHidden(order, hidden, shownKey <= limitKey ? shownKey - 1 : limitKey);
+    if (slot === 0) {
+      if (shownKey > limitKey) return;
+      slot = levelAt(best).head;
+    }
+    if (isPrevented(prevention, order.account, orderAt(slot).account)) prevent(order, slot, prevention);
+    else trade(order, slot);
+  }
+}
+
+/** The first order of the hidden book, down to a key, that is not passed by; or 0. What was passed by is not looked at again. */
+function firstHidden(order: Incoming, hidden: u32, limitKey: u64): u32 {
+  if (passed !== 0 && (orderAt(passed).terms & OrderFlag.live) === 0) passed = 0;
+  let slot = passed === 0 ? headOf(bestOf(hidden)) : behind(passed);
+  while (slot !== 0 && levelAt(orderAt(slot).level).key <= limitKey) {
+    if (!isPassedBy(slot, order.open)) return slot;
+    passed = slot;
+    slot = behind(slot);
+  }
+  return 0;
+}
+
+/** Trades with the order in `slot` what it shows. */
+function trade(order: Incoming, slot: u32): void {
+  const maker = orderAt(slot);
+  const shown = shownOf(maker, slot);
+  const quantity = min<u64>(shown, order.open);
+  const makerLeft = maker.open - quantity;
+  order.open -= quantity;
+  order.traded += quantity;
+  const price = maker.price;
+  const isReleasing = makerLeft === 0 && isLinked(maker, slot);
+  emitTrade(order, maker, slot, quantity, makerLeft, order.open);
+  noteTraded(order, maker, slot, makerLeft === 0);
+  if (makerLeft === 0) {
+    withdraw(slot);
+    unindexOrder(slot);
+    releaseSlot(slot);
+  } else {
+    takeShown(maker, slot, quantity);
+    if (quantity === shown) refresh(maker, slot);
+  }
+  followTraded(order, slot, isReleasing, price);
+  noteTrade(order.symbol, price);
+}
+
+function emitTrade(order: Incoming, maker: Order, slot: u32, quantity: u64, makerLeft: u64, open: u64): void {
+  const made = claimEvent();
+  describe(made, maker, slot, EventType.tradeMaker, makerLeft === 0 ? EventFlag.done : 0, 0);
+  made.price = maker.price;
+  made.quantity = quantity;
+  made.open = makerLeft;
+  const taken = claimEvent();
+  describeIncoming(taken, order, EventType.tradeTaker, open === 0 ? EventFlag.done : 0);
+  taken.price = maker.price;
+  taken.quantity = quantity;
+  taken.open = open;
+}

@@ -1,0 +1,46 @@
+import { AMOUNT_MAX, EventType, Reason, Setting, TERM_SHIFT } from './codes.ts';
+import { claimEvent } from './events.ts';
+import { instrumentExists, isElsewhere, makeRuled, putSetting } from './instruments.ts';
+import { refuseElsewhere, reject } from './market.ts';
+import { Command } from './records.ts';
+import { isPrevention } from './self-trades.ts';
+
+/** What is set of instruments, one setting a command. */
+
+/** Orders that may wait in an instrument, at most. */
+const WAITING_MAX: u64 = 1_048_576;
+
+export function setInstrument(command: Command): void {
+  const setting = command.flags >> TERM_SHIFT;
+  if ((command.flags & 0xff_ffff) !== 0) return reject(command, Reason.flags);
+  if (command.head >> 8 !== 0 || command.id !== 0 || command.price !== 0 || command.quantity !== 0)
+    return reject(command, Reason.reservedField);
+  if (!instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
+  if (isElsewhere(command.symbol)) return refuseElsewhere(command);
+  if (!isSetting(setting, command.extra)) return reject(command, Reason.setting);
+  makeRuled(command.symbol);
+  putSetting(command.symbol, setting, command.extra);
+  emitSetting(command, setting, command.extra);
+}
+
+/** Whether a setting is known, and its value in range; 0 takes it away. */
+function isSetting(setting: u32, value: u64): bool {
+  if (setting === Setting.tick || setting === Setting.lot || setting === Setting.band) return value <= AMOUNT_MAX;
+  if (setting === Setting.stp) return isPrevention(value);
+  if (setting === Setting.stopsMax) return value <= WAITING_MAX;
+  return (setting === Setting.postOnlySlide || setting === Setting.stopEntry) && value <= 1;
+}
+
+function emitSetting(command: Command, setting: u32, value: u64): void {
+  const event = claimEvent();
+  event.head = EventType.setting;
+  event.symbol = command.symbol;
+  event.price = value;
+  event.quantity = 0;
+  event.id = 0;
+  event.account = command.account;
+  event.slot = setting;
+  event.generation = 0;
+  event.request = command.request;
+  event.open = 0;
+}
