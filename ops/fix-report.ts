@@ -42,9 +42,19 @@ export interface FixReport {
   readonly request: number;
 }
 
-export type ExecType = '0' | '4' | '5' | '8' | 'D' | 'F';
+export type ExecType = '0' | '4' | '5' | '8' | 'D' | 'F' | 'L';
 export type OrdStatus = '0' | '1' | '2' | '4' | '8';
 
+/** Kinds of event, as bits, that a report is made of. A tranche that an iceberg shows, and a setting, are none. */
+const REPORTED = [
+  EventType.accepted,
+  EventType.rejected,
+  EventType.tradeMaker,
+  EventType.tradeTaker,
+  EventType.canceled,
+  EventType.replaced,
+  EventType.triggered,
+].reduce((bits, type) => bits | (1 << type), 0);
 const ENTERED = { accepted: '0', replaced: '5' } as const;
 /** Reasons that only commands about an order that is there are rejected with. */
 const OF_CHANGES: readonly number[] = [Reason.unknownOrder, Reason.nothingToReplace];
@@ -115,7 +125,7 @@ export class FixReports {
 
   /** Counts a report that is not made, so that those behind it have the ids that they always have. */
   pass(words: Uint32Array, at: number): void {
-    this.#ids(words, at);
+    if ((REPORTED & (1 << eventType(words, at))) !== 0) this.#ids(words, at);
   }
 
   /** The report of the event at word `at`; undefined if it is of another kind. */
@@ -132,6 +142,8 @@ export class FixReports {
         return { MsgType: '8', ExecType: ENTERED.accepted, ...common };
       case EventType.replaced:
         return { MsgType: '8', ExecType: ENTERED.replaced, ...common };
+      case EventType.triggered:
+        return { MsgType: '8', ExecType: 'L', ...common };
       case EventType.canceled:
         return { MsgType: '8', ExecType: execTypeOfCancel(words, at), ...common, Text: reasonText(state.reason) };
       default:
@@ -206,7 +218,6 @@ export class FixReports {
 }
 
 function execTypeOfCancel(words: Uint32Array, at: number): ExecType {
-  const reason = eventReason(words, at);
-  if (reason === Reason.moved) return 'D';
-  return reason === Reason.reduced && (eventFlags(words, at) & EventFlag.done) === 0 ? '5' : '4';
+  if (eventReason(words, at) === Reason.moved) return 'D';
+  return (eventFlags(words, at) & EventFlag.done) === 0 ? '5' : '4';
 }

@@ -27,6 +27,7 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
  * | veritape.S.reports | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
+ * | veritape.S.reports.IDENTITY.ACCOUNT | client, request/reply | the same, where NATS says who may act for which account |
  * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
@@ -98,6 +99,10 @@ export function repairSubject(shard: number): string {
 }
 export function reportsSubject(shard: number): string {
   return `veritape.${shard}.reports`;
+}
+/** Where an identity asks for reports of an account, if the venue binds them. */
+export function boundReportsSubject(shard: number, identity: string, account: number): string {
+  return `${reportsSubject(shard)}.${identity}.${account}`;
 }
 export function genesisSubject(shard: number): string {
   return `veritape.${shard}.genesis`;
@@ -207,7 +212,9 @@ export class NatsGateway {
     );
     const speakers = new Principals(aliveSubject(options.shard));
     this.#serve(`${aliveSubject(options.shard)}.*.*`, (message) => this.#alive(message, speakers.of(message.subject)));
-    this.#serve(reportsSubject(options.shard), (message) => void this.#tellReports(message));
+    const askers = new Principals(reportsSubject(options.shard));
+    const asked = options.bound === true ? `${reportsSubject(options.shard)}.*.*` : reportsSubject(options.shard);
+    this.#serve(asked, (message) => void this.#tellReports(message, askers.of(message.subject)));
     void this.#watch();
   }
 
@@ -315,8 +322,9 @@ export class NatsGateway {
     });
   }
 
-  async #tellReports(message: Msg): Promise<void> {
-    const { epoch, tellReports } = this.#options;
+  async #tellReports(message: Msg, principal: Principal | undefined): Promise<void> {
+    const { epoch, tellReports, bound } = this.#options;
+    if (bound === true && !mayAnswer(message, principal)) return this.#refuseReply(message, principal);
     const bytes = message.data;
     const refusal = (value: string, rule: string): Refusal => ({ error: 'malformed', field: 'reports', value, rule });
     const asked = readReportsAsked(bytes);
@@ -327,7 +335,8 @@ export class NatsGateway {
         encodeRefusal(refusal(new TextDecoder().decode(bytes.subarray(0, 64)), rule), epoch),
       );
     }
-    const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), asked.account);
+    const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), asked.account, principal);
+    if (unauthorized !== undefined) this.#refusals.note(unauthorized, message.subject, principal, asked.account);
     const told = unauthorized ?? (await tellReports(asked));
     this.#respond(message, 'error' in told ? encodeRefusal(told, epoch) : encodeReports(told));
   }

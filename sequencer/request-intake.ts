@@ -145,16 +145,12 @@ export class RequestIntake {
     return this.#tokens === undefined || this.#tokens.get(tokenDigest(token))?.has(ADMINISTRATOR) === true;
   }
 
-  /** Why what a token is sent with may not concern an account; undefined if it may. */
-  refusalFor(token: string | undefined, account: number): Refusal | undefined {
-    if (this.#bound) {
-      const rule = 'a venue that binds identities to accounts (serve --bound) does not tell reports again';
-      return { error: 'unauthorized', field: 'subject', value: 'no identity', rule };
-    }
-    const accounts = this.#tokens?.get(tokenDigest(token ?? ''));
-    if (this.#tokens === undefined || accounts?.has(ADMINISTRATOR) === true || accounts?.has(account) === true)
-      return undefined;
-    return { error: 'unauthorized', field: 'account', value: account, rule: 'an account that the token may act for' };
+  /** Why what a token is sent with, or a principal says, may not concern an account; undefined if it may. */
+  refusalFor(token: string | undefined, account: number, principal?: Principal): Refusal | undefined {
+    const accounts = this.#bound ? principal?.accounts : this.#tokens?.get(tokenDigest(token ?? ''));
+    if (!this.#bound && this.#tokens === undefined) return undefined;
+    if (accounts?.has(ADMINISTRATOR) === true || accounts?.has(account) === true) return undefined;
+    return { error: 'unauthorized', field: 'account', value: account, rule: 'an account that the sender may act for' };
   }
 
   #authorize(token: string, principal: Principal | undefined, header: RequestHeader): Refusal | undefined {

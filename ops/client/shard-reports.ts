@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Subscription } from '@nats-io/transport-node';
 import { EVENT_BYTES, EVENT_WORDS } from '../../journal/events.ts';
 import { decodeReply } from '../../sequencer/messages.ts';
-import { primarySubject, reportsSubject } from '../../sequencer/nats-gateway.ts';
+import { boundReportsSubject, primarySubject, reportsSubject } from '../../sequencer/nats-gateway.ts';
 import {
   decodeReports,
   REPORTS_PER_REPLY_MAX,
@@ -160,7 +160,10 @@ export class ShardReports {
   async #ask(what: Omit<ReportsAsked, 'account'>): Promise<ReportsTold> {
     const { client, account } = this.#options;
     const asked = new TextEncoder().encode(JSON.stringify({ account, ...what }));
-    const reply = await client.ask(reportsSubject(this.shard), asked, TOLD_MS_MAX);
+    const { identity } = client;
+    const subject =
+      identity === undefined ? reportsSubject(this.shard) : boundReportsSubject(this.shard, identity, account);
+    const reply = await client.ask(subject, asked, TOLD_MS_MAX);
     const told = decodeReports(reply);
     if (told === undefined) throw new ClientError(refusalIn(reply));
     return told;

@@ -15,7 +15,7 @@ export interface FixClientOptions {
   readonly client: FixClientConfig;
   readonly config: FixGatewayConfig;
   readonly store: GatewayStore;
-  readonly venue: Pick<VenueClientOptions, 'connection' | 'shard'>;
+  readonly venue: Pick<VenueClientOptions, 'connection' | 'shard' | 'identity'>;
   readonly symbolOf: (name: string) => number | undefined;
   readonly reached: (sequence: number) => Promise<boolean>;
   readonly now: () => number;

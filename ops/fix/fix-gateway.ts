@@ -25,6 +25,8 @@ export interface FixGatewayOptions {
   /** Where the gateway's file and its copy of the journal are, or will be. */
   readonly directory: string;
   readonly nats: NodeConnectionOptions;
+  /** Who the gateway is to a NATS server that binds identities to accounts. */
+  readonly identity?: string | undefined;
   readonly shard: number;
   readonly host: string;
   /** 0 for a free one. */
@@ -102,7 +104,7 @@ export class FixGateway {
     for (const client of options.config.clients) {
       const one = new FixClient({
         ...{ client, config: options.config, store, log: options.log },
-        venue: { connection: options.nats, shard: options.shard },
+        venue: { connection: options.nats, shard: options.shard, identity: options.identity },
         symbolOf: (name) => this.#symbolOf(name),
         reached: (sequence) => this.#untilReached(sequence),
         now: Date.now,

@@ -10,7 +10,7 @@ export interface VenueLaneOptions {
   readonly account: number;
   /** Names the lane to the venue if it is a new one. */
   readonly key: number;
-  readonly client: Pick<VenueClientOptions, 'connection' | 'shard' | 'token'>;
+  readonly client: Pick<VenueClientOptions, 'connection' | 'shard' | 'token' | 'identity'>;
   readonly store: GatewayStore;
   /** Resolves when the events of every command up to a sequence were taken; false if that will not be. */
   readonly reached: (sequence: number) => Promise<boolean>;

@@ -14,6 +14,8 @@ export interface VenueAccessOptions {
   /** Owner of the session; the administrator's, 0, may act for every account. */
   readonly account: number;
   readonly token: string | undefined;
+  /** Who the gateway is to a NATS server that binds identities to accounts. */
+  readonly identity?: string | undefined;
   /** Create instruments that the venue does not have. */
   readonly create: boolean;
   readonly log: Logger;
@@ -137,9 +139,16 @@ export class VenueAccess implements SymbolDirectory {
 
   /** In a session of its own each time: what became of what the one before sent is in the journal. */
   async #openSession(): Promise<VenueClient> {
-    const { nats, shard, account, token, log } = this.#options;
+    const { nats, shard, account, token, identity, log } = this.#options;
     if (this.#isClosed) throw new Error('the gateway is closing');
-    const client = await VenueClient.open({ connection: nats, shard, account, key: randomInt(1, KEYS), token });
+    const client = await VenueClient.open({
+      connection: nats,
+      shard,
+      account,
+      key: randomInt(1, KEYS),
+      token,
+      identity,
+    });
     await this.#refresh(client);
     this.#client = client;
     log.info({ session: client.session, account }, 'venue session');
