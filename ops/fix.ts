@@ -85,9 +85,8 @@ async function fix(options: FixOptions): Promise<void> {
   using interruption = new Interruption();
   if (tls === undefined && options.host !== '127.0.0.1')
     log.warn({ host: options.host }, 'without TLS, orders and passwords can be read on the way');
-  const { connection, identity } = natsJoin(options.nats, options);
   const gateway = await FixGateway.open({
-    ...{ config, directory: options.dir, nats: connection, identity, shard: options.shard, tls, log },
+    ...{ config, directory: options.dir, nats: natsJoin(options.nats, options), shard: options.shard, tls, log },
     ...{ host: options.host, port: options.port, connectionsMax: options.connectionsMax },
     snapshotEvery: options.snapshotEvery,
   });

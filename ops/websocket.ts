@@ -87,9 +87,8 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
   using interruption = new Interruption();
   const { host, port, account, shard, token, connectionsMax, rate } = options;
   if (host !== '127.0.0.1') log.warn({ host, account }, 'whoever reaches this address may act for the account');
-  const { connection, identity } = natsJoin(options.nats, options);
   const gateway = await WebSocketGateway.open({
-    venue: { nats: connection, identity, shard, account, token, create: options.create === true },
+    venue: { nats: natsJoin(options.nats, options), shard, account, token, create: options.create === true },
     ...{ host, port, connectionsMax, rateMax: rate, origins: options.origin, log },
   });
   const tell = (): void => log.info(gateway.status(), 'status');

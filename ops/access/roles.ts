@@ -5,11 +5,11 @@ import { PRIVATE_QUERIES } from '../private-queries.ts';
 /** What an identity is for. docs/access.md says what each may do, and why. */
 export const ROLES = [
   'client',
+  'fixGateway',
   'dropCopy',
   'reader',
   'operator',
   'follower',
-  'gateway',
   'auditor',
   'venue',
   'node',
@@ -22,7 +22,7 @@ export interface Identity {
   readonly role: Role;
   /** Public part of its nkey: U and 55 letters and digits. */
   readonly key: string;
-  /** Of a client or a gateway: those it acts for. Of a drop copy: those it sees. */
+  /** Of a client or a FIX gateway: those it acts for. Of a drop copy: those it sees. */
   readonly accounts?: readonly number[] | undefined;
   /** Of a follower: how the subjects of its market data begin. */
   readonly feeds?: readonly string[] | undefined;
@@ -38,7 +38,7 @@ export interface Permissions {
 
 /** Roles whose rights are for certain accounts. */
 export function hasAccounts(role: Role): boolean {
-  return role === 'client' || role === 'gateway' || role === 'dropCopy';
+  return role === 'client' || role === 'fixGateway' || role === 'dropCopy';
 }
 
 /** Market data, as the venue and followers publish it, and on what they are asked for more of it. */
@@ -77,11 +77,12 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   switch (role) {
     case 'client':
       return client;
-    case 'gateway':
+    case 'fixGateway':
+      // It follows the journal, from which it makes its reports.
       return {
         publish: [...client.publish, ...asksChain],
-        subscribe: [...client.subscribe, ...on('block', 'peers', 'peers.*.repair')],
-        answers: true,
+        subscribe: [...client.subscribe, ...on('block')],
+        answers: false,
       };
     case 'dropCopy':
       return { publish: [...queries, ...on('info')], subscribe: [own, ...reports, ...on('primary')], answers: false };
