@@ -32,8 +32,8 @@ export interface FixReport {
   readonly LeavesQty: number;
   readonly LastQty?: number;
   readonly LastPx?: number;
-  /** 1: it rested, 2: it came in. */
-  readonly LastLiquidityInd?: 1 | 2;
+  /** 1: it rested, 2: it came in, 4: an auction. */
+  readonly LastLiquidityInd?: 1 | 2 | 4;
   readonly OrdRejReason?: number;
   readonly CxlRejReason?: number;
   readonly Text?: string;
@@ -42,8 +42,8 @@ export interface FixReport {
   readonly request: number;
 }
 
-export type ExecType = '0' | '4' | '5' | '8' | 'D' | 'F' | 'L';
-export type OrdStatus = '0' | '1' | '2' | '4' | '8';
+export type ExecType = '0' | '4' | '5' | '8' | 'C' | 'D' | 'F' | 'L';
+export type OrdStatus = '0' | '1' | '2' | '4' | '8' | 'C';
 
 /** Kinds of event, as bits, that a report is made of. A tranche that an iceberg shows, and a setting, are none. */
 const REPORTED = [
@@ -77,7 +77,7 @@ const CXL_UNKNOWN_ORDER = 1;
 /** FIX 39 of an order as it is known; null if it is open and it is not known whether it has traded. */
 function ordStatusOf(state: OrderState): OrdStatus | null {
   if (state.stage === 'filled') return '2';
-  if (state.stage === 'canceled') return '4';
+  if (state.stage === 'canceled') return state.reason === Reason.expired ? 'C' : '4';
   if (state.traded === undefined) return null;
   return state.traded > 0 ? '1' : '0';
 }
@@ -153,7 +153,7 @@ export class FixReports {
           ...common,
           LastQty: readWide(words, at + EVENT_WORD.quantity),
           LastPx: readWide(words, at + EVENT_WORD.price),
-          LastLiquidityInd: type === EventType.tradeMaker ? 1 : 2,
+          LastLiquidityInd: liquidityOf(words, at),
         };
     }
   }
@@ -217,7 +217,14 @@ export class FixReports {
   }
 }
 
+function liquidityOf(words: Uint32Array, at: number): 1 | 2 | 4 {
+  if ((eventFlags(words, at) & EventFlag.auction) !== 0) return 4;
+  return eventType(words, at) === EventType.tradeMaker ? 1 : 2;
+}
+
 function execTypeOfCancel(words: Uint32Array, at: number): ExecType {
-  if (eventReason(words, at) === Reason.moved) return 'D';
+  const reason = eventReason(words, at);
+  if (reason === Reason.moved) return 'D';
+  if (reason === Reason.expired) return 'C';
   return (eventFlags(words, at) & EventFlag.done) === 0 ? '5' : '4';
 }
