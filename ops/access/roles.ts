@@ -31,6 +31,9 @@ export function hasAccounts(role: Role): boolean {
   return role === 'client' || role === 'dropCopy';
 }
 
+/** What is public of an instrument. */
+const MARKET_DATA = ['trade.*', 'top.*', 'phase.*'];
+
 /** Exactly what an identity needs on shard `shard`, a number or `*`, when `feeds` are published. */
 export function permissionsOf(identity: Identity, shard: string, feeds: readonly string[]): Permissions {
   const { name, role, accounts = [] } = identity;
@@ -41,8 +44,8 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   const queries = accounts.flatMap((account) => queriesOf(String(account)));
   const reports = each((account) => `exec.${account}.*`);
   const market = [
-    ...on('trade.*', 'top.*'),
-    ...feeds.flatMap((feed) => [`${feed}.${shard}.trade.*`, `${feed}.${shard}.top.*`]),
+    ...on(...MARKET_DATA),
+    ...feeds.flatMap((feed) => MARKET_DATA.map((subject) => `${feed}.${shard}.${subject}`)),
   ];
   const asksMarket = [...on('info'), ...feeds.flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`])];
   const asksChain = on('repair', 'genesis', 'state', 'peers', 'peers.*.repair');
@@ -72,7 +75,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
       return {
         publish: [
           ...asksChain,
-          ...(identity.feeds ?? []).flatMap((feed) => [`${feed}.${shard}.trade.*`, `${feed}.${shard}.top.*`]),
+          ...(identity.feeds ?? []).flatMap((feed) => MARKET_DATA.map((subject) => `${feed}.${shard}.${subject}`)),
         ],
         subscribe: [
           own,
@@ -84,7 +87,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
     case 'auditor':
       return {
         publish: [...asksChain, ...on('info')],
-        subscribe: [own, ...on('block', 'exec.>', 'trade.*', 'top.*', 'status.*', 'primary')],
+        subscribe: [own, ...on('block', 'exec.>', ...MARKET_DATA, 'status.*', 'primary')],
         answers: false,
       };
     case 'venue':
@@ -96,7 +99,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
 
 function venuePermissions(own: string, on: (...names: string[]) => string[]): Permissions {
   return {
-    publish: [...on('exec.*.*', 'trade.*', 'top.*', 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
+    publish: [...on('exec.*.*', ...MARKET_DATA, 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
     subscribe: [own, ...on('submit.*.*', 'alive.*.*', 'info', 'repair', 'genesis', 'state', 'handover', 'standby')],
     answers: false,
   };
