@@ -209,8 +209,8 @@ export class NatsGateway {
     const speakers = new Principals(aliveSubject(options.shard));
     this.#serve(`${aliveSubject(options.shard)}.*.*`, (message) => this.#alive(message, speakers.of(message.subject)));
     const askers = new Principals(missedSubject(options.shard));
-    for (const subject of [missedSubject(options.shard), `${missedSubject(options.shard)}.*.*`])
-      this.#serve(subject, (message) => void this.#tellReports(message, askers.of(message.subject)));
+    const missed = options.bound === true ? `${missedSubject(options.shard)}.*.*` : missedSubject(options.shard);
+    this.#serve(missed, (message) => void this.#tellReports(message, askers.of(message.subject)));
     void this.#watch();
   }
 
