@@ -59,6 +59,20 @@ export const EventType = {
   status: 13,
   /** Something of an instrument or an account was set: which in `slot`, its value in `price`. */
   setting: 14,
+  /** Something of an account was set: which in `slot`, its value in `price`. */
+  account: 20,
+  /**
+   * After a deposit, or with {@link EventFlag.done} a withdrawal: asset in `symbol`, its amount in `price`, what the account then
+   * has available in `quantity`, and what it has held in `open`.
+   */
+  balance: 21,
+  /** What a side of a trade paid or got: of the quote asset in `price`, of the base asset in `quantity`, its fee in `open`. */
+  settled: 22,
+  /**
+   * An account (`slot` 1), a group (2, its number in `price`) or all (0) were stopped by the kill switch, with
+   * {@link EventFlag.closed}, or reinstated.
+   */
+  kill: 23,
 } as const;
 export type EventTypeName = keyof typeof EventType;
 
@@ -67,9 +81,9 @@ export const EventFlag = {
   kept: 1,
   /** Answer: a repeat of a request that was handled before. */
   repeat: 2,
-  /** Instrument: it takes no new orders. Session: it was closed. */
+  /** Instrument: it takes no new orders. Session: it was closed. Kill: new orders are refused. */
   closed: 4,
-  /** Canceled, traded: nothing of the order is left. */
+  /** Canceled, traded: nothing of the order is left. Balance: it was a withdrawal. */
   done: 8,
   /** Status: the order is post-only. */
   postOnly: 16,

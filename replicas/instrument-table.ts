@@ -18,7 +18,7 @@ import { COUNTER, type Transition } from './transition.ts';
  * | 48 | 12 | u64 | price of the last trade since it is ruled, 0 for none |
  * | 56 | 14 | u64 | zero |
  *
- * Its settings are in a table of their own: 32 u64, by `Setting` of journal/commands.ts, zero for what is not set.
+ * Its settings are in a table of their own: 64 u64, by `Setting` of journal/commands.ts, zero for what is not set.
  */
 const INSTRUMENT_WORDS = 16;
 export const INSTRUMENT = {
@@ -31,7 +31,7 @@ export const INSTRUMENT = {
   last: 12,
 } as const;
 export const INSTRUMENT_FLAG = { exists: 1, closed: 2, elsewhere: 4, ruled: 8 } as const;
-export const SETTING_WORDS = 64;
+export const SETTING_WORDS = 128;
 export const NAME_WORDS = 4;
 
 export interface InstrumentTable {

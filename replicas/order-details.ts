@@ -17,9 +17,21 @@ import type { Transition } from './transition.ts';
  * | 52 | 13 | u32 | place among the timers: no state, it follows from the others |
  * | 56 | 14 | u64 | client order id of the order that this one cancels; of terms that wait only |
  * | 64 | 16 | u64 | client order id of the order after which this one is entered; of terms that wait only |
+ * | 80 | 20 | u64 | what its account has held for it |
+ * | 88 | 22 | u32 | of which asset, 0 for none |
  */
 export const DETAIL_SHIFT = 5;
-export const DETAIL = { stopPrice: 0, trail: 2, expires: 4, display: 6, shown: 8, terms: 12, timer: 13 } as const;
+export const DETAIL = {
+  stopPrice: 0,
+  trail: 2,
+  expires: 4,
+  display: 6,
+  shown: 8,
+  terms: 12,
+  timer: 13,
+  held: 20,
+  heldAsset: 22,
+} as const;
 export const DETAIL_WORDS = 1 << DETAIL_SHIFT;
 
 /** {@link DETAIL} fields, {@link DETAIL_WORDS} a slot. */

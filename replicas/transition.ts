@@ -24,9 +24,20 @@ export interface TransitionExports {
   restoreOrder(slot: number): void;
   indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
+  restoreAccount(place: number): void;
+  restoreBalance(place: number): void;
   nextLevel(level: number): number;
   /** Pages of memory that the tables take. */
-  layOut(orders: number, pages: number, instruments: number, sessions: number, answers: number, seed: number): number;
+  layOut(
+    orders: number,
+    pages: number,
+    instruments: number,
+    sessions: number,
+    answers: number,
+    accounts: number,
+    balances: number,
+    seed: number,
+  ): number;
   readonly countersAt: Address;
   readonly inboxAt: Address;
   readonly outboxAt: Address;
@@ -38,6 +49,8 @@ export interface TransitionExports {
   readonly answersAt: Address;
   readonly settingsAt: Address;
   readonly detailsAt: Address;
+  readonly accountsAt: Address;
+  readonly balancesAt: Address;
 }
 
 /** Of replicas/transition/memory.ts: numbers that are state, as words from `countersAt`. */
@@ -49,6 +62,10 @@ export const COUNTER = {
   lastSession: 5,
   elsewhere: 6,
   ruled: 7,
+  accounts: 10,
+  balances: 11,
+  inForce: 12,
+  killed: 13,
 } as const;
 /** Commands that the inbox has room for, and events of the outbox. */
 export const INBOX_COMMANDS = 256;
@@ -100,6 +117,8 @@ function layOut(limits: VenueLimits, hashSeed: number, emptyOutbox: () => void):
     instrumentsMax,
     sessionsMax,
     answersPerSessionMax,
+    limits.accountsMax ?? 0,
+    limits.balancesMax ?? 0,
     hashSeed | 0,
   );
   if (pages > MEMORY_PAGES_MAX)

@@ -327,8 +327,7 @@ export class TapeReader {
 
 /** What a command has beyond the plain rules, by name; undefined if nothing. */
 function rulingFeature(words: Uint32Array, at: number, op: number): string | undefined {
-  if (op === Op.terms || op === Op.instrumentSet || op === Op.accountSet || op === Op.tick)
-    return `the command ${nameOf(Op, op)}`;
+  if (RULING_OPS.includes(op)) return `the command ${nameOf(Op, op)}`;
   if (op !== Op.new) return undefined;
   const head = words[at] as number;
   const flags = words[at + COMMAND_WORD.flags] as number;
@@ -340,6 +339,12 @@ function rulingFeature(words: Uint32Array, at: number, op: number): string | und
   if (((flags >>> STP_SHIFT) & 255) !== 0) return 'self-trade prevention';
   return Object.entries(RULING_FLAGS).find(([, flag]) => (flags & flag) !== 0)?.[0];
 }
+
+/** Commands that the plain rules do not have. */
+const RULING_OPS: readonly number[] = [
+  ...[Op.terms, Op.instrumentSet, Op.accountSet, Op.tick],
+  ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
+];
 
 const RULING_FLAGS = {
   'an order with terms': Flag.hasTerms,

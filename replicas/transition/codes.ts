@@ -27,6 +27,10 @@ export class Op {
   static readonly sessionClose: u32 = 25;
   static readonly accountSet: u32 = 26;
   static readonly tick: u32 = 27;
+  static readonly deposit: u32 = 32;
+  static readonly withdraw: u32 = 33;
+  static readonly kill: u32 = 34;
+  static readonly reinstate: u32 = 35;
 }
 
 export class OrderType {
@@ -69,10 +73,36 @@ export class Setting {
   static readonly none: u32 = 0;
   static readonly tick: u32 = 1;
   static readonly lot: u32 = 2;
+  static readonly minQuantity: u32 = 20;
+  static readonly maxNotional: u32 = 21;
+  static readonly priceBand: u32 = 22;
+  static readonly bandReference: u32 = 23;
+  static readonly baseAsset: u32 = 32;
+  static readonly quoteAsset: u32 = 33;
+  static readonly lotValue: u32 = 34;
+  static readonly tickValue: u32 = 35;
+  static readonly makerFee: u32 = 36;
+  static readonly takerFee: u32 = 37;
+  static readonly feeAccount: u32 = 38;
 }
 
 export class AccountSetting {
   static readonly none: u32 = 0;
+  static readonly roles: u32 = 1;
+  static readonly group: u32 = 2;
+  static readonly openOrdersMax: u32 = 3;
+  static readonly rateMax: u32 = 4;
+  static readonly quantityMax: u32 = 5;
+  static readonly notionalMax: u32 = 6;
+  static readonly increasingIds: u32 = 7;
+  static readonly cancelAllAfter: u32 = 8;
+}
+
+export class Role {
+  static readonly administrator: u32 = 1;
+  static readonly marketOperations: u32 = 2;
+  static readonly risk: u32 = 4;
+  static readonly clearing: u32 = 8;
 }
 
 export class Flag {
@@ -104,6 +134,10 @@ export class EventType {
   static readonly top: u32 = 12;
   static readonly status: u32 = 13;
   static readonly setting: u32 = 14;
+  static readonly account: u32 = 20;
+  static readonly balance: u32 = 21;
+  static readonly settled: u32 = 22;
+  static readonly kill: u32 = 23;
 }
 
 export class EventFlag {
@@ -153,10 +187,26 @@ export class Reason {
   static readonly sessionAccount: u32 = 34;
   static readonly requestGap: u32 = 35;
   static readonly requestTooOld: u32 = 36;
+  static readonly accountKilled: u32 = 50;
+  static readonly rateMax: u32 = 51;
+  static readonly minQuantity: u32 = 52;
+  static readonly priceBand: u32 = 53;
+  static readonly maxNotional: u32 = 54;
+  static readonly accountQuantityMax: u32 = 55;
+  static readonly accountNotionalMax: u32 = 56;
+  static readonly idNotIncreasing: u32 = 57;
+  static readonly openOrdersMax: u32 = 58;
+  static readonly accountsFull: u32 = 59;
+  static readonly balancesFull: u32 = 60;
+  static readonly insufficientFunds: u32 = 61;
+  static readonly amount: u32 = 62;
+  static readonly instrumentInUse: u32 = 63;
   static readonly requested: u32 = 64;
   static readonly reduced: u32 = 65;
   static readonly ioc: u32 = 66;
   static readonly fok: u32 = 67;
   static readonly massCancel: u32 = 68;
   static readonly moved: u32 = 69;
+  static readonly killSwitch: u32 = 81;
+  static readonly cancelAllAfter: u32 = 82;
 }

@@ -1,3 +1,6 @@
+import { performOfAccount } from './account-commands.ts';
+import { restoreAccount } from './accounts.ts';
+import { restoreBalance } from './balances.ts';
 import { AMOUNT_MAX, EventFlag, EventType, Flag, Op, OrderType, PRICE_MAX, Reason, TimeInForce } from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
@@ -5,7 +8,9 @@ import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLeve
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
 import { massCancel } from './mass.ts';
 import {
+  accountsAt,
   answersAt,
+  balancesAt,
   bestAt,
   counters,
   countersAt,
@@ -38,17 +43,18 @@ import {
   touchOrder,
   unindexOrder,
 } from './orders.ts';
-import { COMMAND_BYTES, Command, Event, Level, Order, StoredAnswer } from './records.ts';
+import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
+import { mayAct, mayActForOthers } from './roles.ts';
 import { enter, forget, replace, shrink } from './ruled.ts';
 import {
   Admission,
   admit,
+  answer,
   answerOf,
-  closeSession,
-  findKey,
+  beginSession,
+  endSession,
   findSession,
   NO_SESSION,
-  openSession,
   restoreSession,
   sessionAt,
 } from './sessions.ts';
@@ -125,11 +131,13 @@ function applyInSession(command: Command, op: u32): void {
   if (place === NO_SESSION) return reject(command, Reason.sessionUnknown);
   const session = sessionAt(place);
   const request = command.request;
-  const admission = admit(session, command.account, request);
+  let admission = admit(session, command.account, request);
+  if (admission === Admission.account && mayActForOthers(session.account, command, op))
+    admission = admit(session, session.account, request);
   if (admission === Admission.handle) {
     if (op === Op.sessionClose) endSession(command, place);
     else if (op === Op.sessionOpen) reject(command, Reason.flags);
-    else if (session.account !== 0 && isAdministration(command, op)) reject(command, Reason.sessionAccount);
+    else if (session.account !== 0 && !mayAct(session.account, command, op)) reject(command, Reason.sessionAccount);
     else perform(command, op);
     session.lastRequest = request;
     session.lastUse = command.time;
@@ -143,13 +151,6 @@ function applyInSession(command: Command, op: u32): void {
   else if (admission === Admission.account) reject(command, Reason.sessionAccount);
   else if (admission === Admission.gap) reject(command, Reason.requestGap);
   else reject(command, Reason.requestTooOld);
-}
-
-function isAdministration(command: Command, op: u32): bool {
-  if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0;
-  if (op >= Op.instrumentCreate)
-    return op <= Op.instrumentUpdate || op === Op.instrumentAssign || op === Op.instrumentSet;
-  return op >= Op.massStatus && op <= Op.moveOut;
 }
 
 function perform(command: Command, op: u32): void {
@@ -166,6 +167,7 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.massStatus) open = massStatus(command);
   else if (op === Op.terms) keepTerms(command, hash);
   else if (op === Op.instrumentSet) setInstrument(command);
+  else if (op === Op.accountSet || op >= Op.deposit) open = performOfAccount(command, op);
   else reject(command, Reason.notSupported);
 }
 
@@ -437,53 +439,6 @@ export function remove(command: Command, slot: u32, reason: u32): void {
   releaseSlot(slot);
 }
 
-// --- Sessions --------------------------------------------------------------------------------------------------------
-
-function beginSession(command: Command): void {
-  let place = findKey(command.account, command.id);
-  if (place !== NO_SESSION) {
-    sessionAt(place).lastUse = command.time;
-    return emitSession(command, place, EventFlag.repeat);
-  }
-  place = openSession(command.account, command.id, command.time);
-  if (place === NO_SESSION) reject(command, Reason.sessionsFull);
-  else emitSession(command, place, 0);
-}
-
-function endSession(command: Command, place: u32): void {
-  emitSession(command, place, EventFlag.closed);
-  closeSession(place);
-}
-
-function emitSession(command: Command, place: u32, flags: u32): void {
-  const session = sessionAt(place);
-  const event = claimEvent();
-  event.head = EventType.session | (flags << 24);
-  event.symbol = 0;
-  event.price = 0;
-  event.quantity = flags === EventFlag.closed ? 0 : session.lastRequest;
-  event.id = session.key;
-  event.account = command.account;
-  event.slot = 0;
-  event.generation = 0;
-  event.request = command.request;
-  event.open = session.number;
-}
-
-function answer(command: Command, stored: StoredAnswer, flags: u32): void {
-  const event = claimEvent();
-  event.head = EventType.answer | (stored.reason << 16) | (flags << 24);
-  event.symbol = command.session;
-  event.price = stored.sequence;
-  event.quantity = stored.traded;
-  event.id = command.id;
-  event.account = command.account;
-  event.slot = 0;
-  event.generation = 0;
-  event.request = command.request;
-  event.open = stored.open;
-}
-
 // --- The book --------------------------------------------------------------------------------------------------------
 
 /** The live order that (account, id) of the command names, if it is on the command's instrument; or 0. */
@@ -632,7 +587,9 @@ export function indexRestored(slot: u32): void {
 
 // The compiler takes `export … from` for another file of the same name, with state of its own.
 export {
+  accountsAt,
   answersAt,
+  balancesAt,
   bestAt,
   countersAt,
   detailsAt,
@@ -643,6 +600,8 @@ export {
   nextLevel,
   ordersAt,
   outboxAt,
+  restoreAccount,
+  restoreBalance,
   restoreSession,
   sessionsAt,
   settingsAt,

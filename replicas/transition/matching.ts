@@ -1,5 +1,6 @@
 import { EventFlag, EventType } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { payableLots, settle } from './holds.ts';
 import { instrumentAt } from './instruments.ts';
 import { bestOf, levelAt, nextLevel } from './ladders.ts';
 import { describe, unlink } from './market.ts';
@@ -14,7 +15,7 @@ export function match(order: Incoming, limitKey: u64): void {
   const opposite = ladderOf(order.symbol, order.side ^ 1);
   while (order.open !== 0) {
     const best = bestOf(opposite);
-    if (best === 0 || levelAt(best).key > limitKey) return;
+    if (best === 0 || levelAt(best).key > limitKey || payableLots(order, levelAt(best).key, 1) === 0) return;
     trade(order, levelAt(best).head);
   }
 }
@@ -22,7 +23,7 @@ export function match(order: Incoming, limitKey: u64): void {
 /** Trades with the order in `slot`. */
 function trade(order: Incoming, slot: u32): void {
   const maker = orderAt(slot);
-  const quantity = min<u64>(maker.open, order.open);
+  const quantity = payableLots(order, maker.price, min<u64>(maker.open, order.open));
   const makerLeft = maker.open - quantity;
   order.open -= quantity;
   order.traded += quantity;
@@ -38,6 +39,7 @@ function trade(order: Incoming, slot: u32): void {
   taken.price = maker.price;
   taken.quantity = quantity;
   taken.open = order.open;
+  settle(order, maker, slot, quantity);
 
   if (makerLeft !== 0) return shrink(maker, slot, quantity);
   forget(slot);

@@ -1,5 +1,7 @@
 import {
+  ACCOUNT_BYTES,
   ANSWER_BYTES,
+  BALANCE_BYTES,
   COMMAND_BYTES,
   DETAIL_BYTES,
   EVENT_BYTES,
@@ -38,7 +40,7 @@ export const RADIX_DEPTH: u32 = 9;
 /** Of each instrument: those of the shown book, of stops, and of orders of which nothing is shown; two sides each. */
 const LADDERS_PER_INSTRUMENT: u32 = 6;
 /** Settings of an instrument, 8 bytes each. */
-export const SETTINGS_MAX: u32 = 32;
+export const SETTINGS_MAX: u32 = 64;
 /** A bitmap of 32 children and their numbers. */
 export const NODE_BYTES: usize = 132;
 
@@ -61,6 +63,13 @@ export class Counters {
   zero: u32;
   /** No state: somewhere to put what was read ahead. */
   touched: u32;
+  /** Records of accounts and groups. */
+  accounts: u32;
+  balances: u32;
+  /** Not 0 once the rules of accounts apply to all orders. */
+  inForce: u32;
+  /** Not 0 while all accounts are stopped. */
+  killed: u32;
 }
 
 export let ordersMax: u32 = 0;
@@ -68,6 +77,8 @@ export let levelPagesMax: u32 = 0;
 export let instrumentsMax: u32 = 0;
 export let sessionsMax: u32 = 0;
 export let answersMax: u32 = 0;
+export let accountsMax: u32 = 0;
+export let balancesMax: u32 = 0;
 export let hashSeed: u64 = 0;
 
 /** The compiler's own constants lie below. What every command needs has addresses that are constants, too. */
@@ -97,6 +108,12 @@ export let sessionTableMask: u32 = 0;
 export let answersAt: usize = 0;
 export let detailsAt: usize = 0;
 export let settingsAt: usize = 0;
+export let accountsAt: usize = 0;
+export let accountTableAt: usize = 0;
+export let accountTableMask: u32 = 0;
+export let balancesAt: usize = 0;
+export let balanceTableAt: usize = 0;
+export let balanceTableMask: u32 = 0;
 
 let end: u64 = 0;
 
@@ -112,12 +129,23 @@ function powerFrom(count: u32): u32 {
 }
 
 /** Lays the tables out. Returns how many pages of memory they take, or one more than there can be. */
-export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32, answers: u32, seed: u32): u32 {
+export function layOut(
+  orders: u32,
+  pages: u32,
+  instruments: u32,
+  sessions: u32,
+  answers: u32,
+  accounts: u32,
+  balances: u32,
+  seed: u32,
+): u32 {
   ordersMax = orders;
   levelPagesMax = pages;
   instrumentsMax = instruments;
   sessionsMax = sessions;
   answersMax = answers;
+  accountsMax = accounts;
+  balancesMax = balances;
   hashSeed = (seed as u64) * GOLDEN;
 
   const ladders = (instruments as u64) * LADDERS_PER_INSTRUMENT;
@@ -141,6 +169,13 @@ export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32,
   answersAt = place((sessions as u64) * (answers as u64) * ANSWER_BYTES);
   settingsAt = place((instruments as u64) * SETTINGS_MAX * 8);
   detailsAt = place(((orders as u64) + 1) * DETAIL_BYTES);
+  // The first of each is blank, and stands for those that are not there.
+  accountsAt = place(((accounts as u64) + 1) * ACCOUNT_BYTES);
+  accountTableMask = powerFrom(accounts + 1) * 2 - 1;
+  accountTableAt = place((accountTableMask as u64) * 4 + 4);
+  balancesAt = place(((balances as u64) + 1) * BALANCE_BYTES);
+  balanceTableMask = powerFrom(balances + 1) * 2 - 1;
+  balanceTableAt = place((balanceTableMask as u64) * 4 + 4);
   const memoryPages = (end + MEMORY_PAGE_BYTES - 1) >> MEMORY_PAGE_SHIFT;
   return min<u64>(memoryPages, MEMORY_PAGES_MAX + 1) as u32;
 }

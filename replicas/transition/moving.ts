@@ -1,6 +1,6 @@
 import { EventFlag, EventType, Flag, OrderType, Reason, TimeInForce } from './codes.ts';
 import { claimEvent } from './events.ts';
-import { instrumentExists, isElsewhere } from './instruments.ts';
+import { instrumentExists, isElsewhere, isRuled } from './instruments.ts';
 import { bestOf, hasRoom, levelAt, nextLevel } from './ladders.ts';
 import { describe, isPrice, isQuantity, keyOf, limitKeyOf, reject, remove, rest, wouldTrade } from './market.ts';
 import { counters } from './memory.ts';
@@ -57,6 +57,7 @@ function whyNotIn(command: Command, side: u32, hash: u32): u32 {
   if (!isPrice(command.price)) return Reason.price;
   if (!isQuantity(command.quantity)) return Reason.quantity;
   if (!isElsewhere(command.symbol)) return Reason.tradesHere;
+  if (isRuled(command.symbol)) return Reason.notSupported;
   return findOrder(hash, command.account, command.id) === 0 ? Reason.none : Reason.duplicateOrder;
 }
 

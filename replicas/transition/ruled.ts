@@ -11,6 +11,7 @@ import {
   TimeInForce,
 } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { fitHold, releaseIncoming, releaseResting, restHold, whyNotHeld } from './holds.ts';
 import { InstrumentFlag, instrumentAt, makeRuled, settingOf } from './instruments.ts';
 import { hasRoom, isLastOfPage, levelAt } from './ladders.ts';
 import { isAbove, isPrice, isQuantity, keyOf, limitKeyOf, refuseShut, reject, rest, unlink } from './market.ts';
@@ -31,6 +32,7 @@ import {
   takeSlot,
   unindexOrder,
 } from './orders.ts';
+import { countOrder, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
 import { Command, Event, Incoming, Order } from './records.ts';
 import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
 
@@ -51,7 +53,8 @@ export function enter(command: Command, hash: u32): void {
   const order = incoming();
   read(order, command, hash);
   const waiting = findOrder(hash, command.account, command.id);
-  let reason = whyNotFields(order, command);
+  let reason = whyStopped(command);
+  if (reason === Reason.none) reason = whyNotFields(order, command);
   if (reason === Reason.none) reason = gatherTerms(order, command, waiting);
   if (reason === Reason.none) reason = whyNotTerms(order);
   if (reason === Reason.none && (instrumentAt(order.symbol).flags & InstrumentFlag.shut) !== 0) {
@@ -64,9 +67,12 @@ export function enter(command: Command, hash: u32): void {
   // What waited gives its room to the order.
   if (isPendingSlot(waiting)) dropTerms(waiting);
   if (reason === Reason.none) reason = whyNoRoom(order);
+  if (reason === Reason.none) reason = whyNotOneMore(order, mayRest(order));
+  if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason !== Reason.none) return reject(command, reason);
 
   makeRuled(order.symbol);
+  countOrder(order, mayRest(order));
   if (mayRest(order)) {
     order.slot = takeSlot();
     order.generation = orderAt(order.slot).generation;
@@ -93,6 +99,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.quantity = command.quantity;
   order.open = command.quantity;
   order.traded = 0;
+  order.held = 0;
 }
 
 /** By what the record alone tells, in the order of the plain rules. */
@@ -125,7 +132,7 @@ function whyNotHere(order: Incoming, priced: bool, quantified: bool): u32 {
   if (quantified && isAbove(order.quantity, instrument.quantityMax)) return Reason.quantityMax;
   if (priced && !isMultiple(order.price, settingOf(symbol, Setting.tick))) return Reason.tick;
   if (quantified && !isMultiple(order.quantity, settingOf(symbol, Setting.lot))) return Reason.lot;
-  return Reason.none;
+  return whyNotWithin(order, priced, quantified);
 }
 
 function isMultiple(value: u64, unit: u64): bool {
@@ -161,6 +168,7 @@ function execute(order: Incoming): void {
   if (order.tif === TimeInForce.fok && !canFill(order, order.open, limitKey)) return takeOff(order, Reason.fok);
   match(order, limitKey);
   if (order.open === 0) {
+    leaveIncoming(order);
     if (order.slot !== 0) releaseSlot(order.slot);
   } else if (order.slot === 0) takeOff(order, Reason.ioc);
   else {
@@ -189,20 +197,24 @@ function putDetail(order: Incoming, slot: u32): void {
   detail.terms = order.type | (order.tif << 8) | (order.stp << 16);
   detail.display = order.display;
   detail.expires = order.expires;
+  restHold(order, slot);
 }
 
 // --- Reduce, replace, cancel -----------------------------------------------------------------------------------------
 
 /** Takes lots off a resting order; not all of them. */
-export function shrink(order: Order, _slot: u32, quantity: u64): void {
+export function shrink(order: Order, slot: u32, quantity: u64): void {
   const level = levelAt(order.level);
   if (level.volume < quantity) level.volumeHigh--;
   level.volume -= quantity;
   order.open -= quantity;
+  fitHold(order, slot);
 }
 
 /** Replaces the order in `slot`; the command's own fields are good. Returns why it can not be. */
 export function replace(command: Command, slot: u32, priced: bool, quantified: bool): u32 {
+  const stopped = whyStopped(command);
+  if (stopped !== Reason.none) return stopped;
   const resting = orderAt(slot);
   const order = incoming();
   recall(order, slot, command.request);
@@ -221,6 +233,8 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   const leavesPage = levelAt(resting.level).count === 1 && isLastOfPage(resting.level);
   if (!leavesPage && !hasRoom(ladder, keyOf(order.side, order.price))) return Reason.levelsFull;
   if ((resting.terms & OrderFlag.postOnly) !== 0 && wouldMatch(order, limitOf(order))) return Reason.postOnlyWouldTrade;
+  const held = whyNotHeld(order);
+  if (held !== Reason.none) return held;
   unlink(resting, ladder);
   unindexOrder(slot);
   resting.generation++;
@@ -258,11 +272,23 @@ function recall(order: Incoming, slot: u32, request: u32): void {
   order.minQty = 0;
   order.cancels = 0;
   order.after = 0;
+  order.held = isPlain ? 0 : detailAt(slot).held;
+  order.counted = 1;
 }
 
 /** A ruled order leaves: what hangs on it goes with it. Its record and detail are still there. */
 export function forget(slot: u32): void {
   if (isPendingSlot(slot)) return;
+  const order = orderAt(slot);
+  releaseResting(order, slot);
+  uncountOrder(order.account);
+}
+
+/** The order at work is gone. */
+function leaveIncoming(order: Incoming): void {
+  releaseIncoming(order);
+  if (order.counted !== 0) uncountOrder(order.account);
+  order.counted = 0;
 }
 
 // --- Events ----------------------------------------------------------------------------------------------------------
@@ -302,4 +328,5 @@ function takeOff(order: Incoming, reason: u32): void {
   event.quantity = order.open;
   event.open = 0;
   order.open = 0;
+  leaveIncoming(order);
 }

@@ -1,3 +1,6 @@
+import { EventFlag, EventType, Reason } from './codes.ts';
+import { claimEvent } from './events.ts';
+import { reject } from './market.ts';
 import {
   answersAt,
   answersMax,
@@ -7,7 +10,7 @@ import {
   sessionTableAt,
   sessionTableMask,
 } from './memory.ts';
-import { ANSWER_BYTES, SESSION_BYTES, Session, StoredAnswer } from './records.ts';
+import { ANSWER_BYTES, Command, SESSION_BYTES, Session, StoredAnswer } from './records.ts';
 
 /**
  * Client sessions: what makes a repeated request harmless. Each open session keeps the number of the last request that was
@@ -66,7 +69,7 @@ export function admit(session: Session, account: u32, request: u32): u32 {
 }
 
 /** The place of the session that (account, key) opened before, or {@link NO_SESSION}. */
-export function findKey(account: u32, key: u64): u32 {
+function findKey(account: u32, key: u64): u32 {
   for (let place: u32 = 0; place < sessionsMax; place++) {
     const session = sessionAt(place);
     if (session.number !== 0 && session.account === account && session.key === key) return place;
@@ -75,7 +78,7 @@ export function findKey(account: u32, key: u64): u32 {
 }
 
 /** Opens a session and returns its place, or {@link NO_SESSION} when none may give way. */
-export function openSession(account: u32, key: u64, time: u64): u32 {
+function openSession(account: u32, key: u64, time: u64): u32 {
   let place: u32 = 0;
   while (place < sessionsMax && sessionAt(place).number !== 0) place++;
   if (place === sessionsMax) {
@@ -113,7 +116,7 @@ export function restoreSession(place: u32, number: u32): void {
   putInTable(slot, place + 1);
 }
 
-export function closeSession(place: u32): void {
+function closeSession(place: u32): void {
   const session = sessionAt(place);
   let hole = session.number & sessionTableMask;
   while (inTable(hole) !== place + 1) hole = (hole + 1) & sessionTableMask;
@@ -128,4 +131,50 @@ export function closeSession(place: u32): void {
   }
   putInTable(hole, 0);
   session.number = 0;
+}
+
+/** Opens a session, or tells of the one that is open by that key. */
+export function beginSession(command: Command): void {
+  let place = findKey(command.account, command.id);
+  if (place !== NO_SESSION) {
+    sessionAt(place).lastUse = command.time;
+    return emitSession(command, place, EventFlag.repeat);
+  }
+  place = openSession(command.account, command.id, command.time);
+  if (place === NO_SESSION) reject(command, Reason.sessionsFull);
+  else emitSession(command, place, 0);
+}
+
+export function endSession(command: Command, place: u32): void {
+  emitSession(command, place, EventFlag.closed);
+  closeSession(place);
+}
+
+function emitSession(command: Command, place: u32, flags: u32): void {
+  const session = sessionAt(place);
+  const event = claimEvent();
+  event.head = EventType.session | (flags << 24);
+  event.symbol = 0;
+  event.price = 0;
+  event.quantity = flags === EventFlag.closed ? 0 : session.lastRequest;
+  event.id = session.key;
+  event.account = command.account;
+  event.slot = 0;
+  event.generation = 0;
+  event.request = command.request;
+  event.open = session.number;
+}
+
+export function answer(command: Command, stored: StoredAnswer, flags: u32): void {
+  const event = claimEvent();
+  event.head = EventType.answer | (stored.reason << 16) | (flags << 24);
+  event.symbol = command.session;
+  event.price = stored.sequence;
+  event.quantity = stored.traded;
+  event.id = command.id;
+  event.account = command.account;
+  event.slot = 0;
+  event.generation = 0;
+  event.request = command.request;
+  event.open = stored.open;
 }

@@ -1,7 +1,9 @@
 import { AMOUNT_MAX, EventType, Reason, Setting, TERM_SHIFT } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { isFundSetting, whyNotFundable } from './fund-settings.ts';
 import { instrumentExists, isElsewhere, makeRuled, putSetting } from './instruments.ts';
 import { refuseElsewhere, reject } from './market.ts';
+import { isProtection } from './protection.ts';
 import { Command } from './records.ts';
 
 /** What is set of instruments, one setting a command. */
@@ -14,6 +16,8 @@ export function setInstrument(command: Command): void {
   if (!instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   if (!isSetting(setting, command.extra)) return reject(command, Reason.setting);
+  const reason = whyNotFundable(command.symbol, setting, command.extra);
+  if (reason !== Reason.none) return reject(command, reason);
   makeRuled(command.symbol);
   putSetting(command.symbol, setting, command.extra);
   emitSetting(command, setting, command.extra);
@@ -22,7 +26,7 @@ export function setInstrument(command: Command): void {
 /** Whether a setting is known, and its value in range; 0 takes it away. */
 function isSetting(setting: u32, value: u64): bool {
   if (setting === Setting.tick || setting === Setting.lot) return value <= AMOUNT_MAX;
-  return false;
+  return isProtection(setting, value) || isFundSetting(setting, value);
 }
 
 function emitSetting(command: Command, setting: u32, value: u64): void {

@@ -2,7 +2,10 @@ import { COMMAND_WORD, Op, OrderType, TimeInForce } from '../../journal/commands
 
 /** Flags that a plain new order does not have: terms, hidden, all or none, groups. */
 const RULED_FLAGS = 0x0780;
-const RULED_OPS: readonly number[] = [Op.terms, Op.instrumentSet, Op.accountSet, Op.tick];
+const RULED_OPS: readonly number[] = [
+  ...[Op.terms, Op.instrumentSet, Op.accountSet, Op.tick],
+  ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
+];
 
 /** Leaves of a record at word `at` what the plain rules of the market know, or what no rule knows. */
 export function keepPlain(words: Uint32Array, at: number): void {
