@@ -3,6 +3,7 @@ export { type Command, encodeCommand } from './journal/commands.ts';
 export { decodeEvent, EventType, type VenueEvent } from './journal/events.ts';
 export { JournalError } from './journal/findings.ts';
 export { DEFAULT_LIMITS, type VenueLimits } from './journal/genesis.ts';
+export { recordsOf } from './journal/order-terms.ts';
 export { JournalReader } from './journal/reader.ts';
 export { Reason, reasonName, reasonText } from './journal/reasons.ts';
 export { type InProcessSession, NotTaken } from './ops/in-process-session.ts';

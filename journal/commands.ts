@@ -12,7 +12,7 @@ import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
  * |  3 |    | u8  | tif      | {@link TimeInForce} (FIX 59) |
  * |  4 |  1 | u16 | flags    | {@link Flag} bits |
  * |  6 |    | u8  | stp      | {@link SelfTradePrevention} (FIX 2964) |
- * |  7 |    | u8  | term     | {@link Term}: what `extra` says of a new order, or of the one that these terms are for; of a setting {@link Setting} or {@link AccountSetting} |
+ * |  7 |    | u8  | term     | {@link Term}: what `extra` says of a new or replaced order, or of the one that these terms are for; of a setting {@link Setting} or {@link AccountSetting} |
  * |  8 |  2 | u32 | account  | owner of the order (FIX 1) |
  * | 12 |  3 | u32 | symbol   | instrument id; what an id stands for is set by an instrument-create command |
  * | 16 |  4 | u64 | id       | client order id, unique among the account's live orders (FIX 11) |
@@ -125,6 +125,16 @@ export const Setting = {
   tick: 1,
   /** Lots that a quantity must be a multiple of. */
   lot: 2,
+  /** {@link SelfTradePrevention} of orders that have none; with 8 added, it regards groups. */
+  stp: 3,
+  /** 1: a post-only order that would trade gets a price at which it does not, instead of a refusal. */
+  postOnlySlide: 4,
+  /** Ticks from the best opposite price within which a market order trades. */
+  band: 5,
+  /** Orders that may wait: stops, and orders that wait for another. Not set: 16,384. */
+  stopsMax: 7,
+  /** 1: a stop that the last trade price would trigger at once is refused. */
+  stopEntry: 8,
   /** The fewest lots of an order. */
   minQuantity: 20,
   /** The most ticks times lots of an order. */
@@ -243,6 +253,14 @@ export interface Command {
   readonly accountSetting?: AccountSettingName | undefined;
   /** Of a term or a setting, an amount, or a group; a bigint above 2^53. */
   readonly value?: number | bigint | undefined;
+  /** Terms by name: of a new order as many as it has, of a replace one. recordsOf() puts them into records. */
+  readonly stopPrice?: number | undefined;
+  readonly trail?: number | undefined;
+  readonly expires?: number | bigint | undefined;
+  readonly display?: number | undefined;
+  readonly minQty?: number | undefined;
+  readonly cancels?: number | bigint | undefined;
+  readonly after?: number | bigint | undefined;
   /** Instrument update: stop taking new orders. */
   readonly closed?: boolean | undefined;
   /** Undefined in a mass cancel, kill or reinstate means any account. */
@@ -267,8 +285,18 @@ export interface Command {
   readonly time?: bigint | undefined;
 }
 
-/** Writes `command` at word `at`. Every word of the record is written. Values are masked, not checked: check first. */
+/** Names of {@link Term}, by code. */
+export const TERM_NAMES = ['stopPrice', 'trail', 'expires', 'display', 'minQty', 'cancels', 'after'] as const;
+
+/**
+ * Writes `command` at word `at`. Every word of the record is written. Values are masked, not checked: check first. Throws a
+ * RangeError if it has terms by name, which may need more records than one: order-terms.ts.
+ */
 export function encodeCommand(words: Uint32Array, at: number, command: Command): void {
+  for (const term of TERM_NAMES) {
+    if (command[term] === undefined) continue;
+    throw new RangeError(`${term}: ${command[term]} is a term by name, for which there is no room in one record`);
+  }
   words.fill(0, at, at + COMMAND_WORDS);
   const op = Op[command.op];
   const mass = command.op === 'massCancel';
@@ -363,6 +391,7 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
         id,
         ...((flags & Flag.hasPrice) === 0 ? {} : { price }),
         ...((flags & Flag.hasQuantity) === 0 ? {} : { quantity }),
+        ...(detail === Term.none ? {} : { term: nameOf(Term, detail), value }),
       };
     case 'massCancel':
       return {

@@ -37,7 +37,10 @@ export const EventType = {
   tradeTaker: 4,
   canceled: 5,
   replaced: 6,
-  /** A stop became live: `price` = the last trade price that triggered it, `quantity` = `open`. */
+  /**
+   * An order waits no more for its stop price, or for another order: `price` = the trade price that triggered it, `quantity` =
+   * `open`. With {@link EventFlag.kept} it is a stop, whose own price it now waits for.
+   */
   triggered: 7,
   /** An iceberg shows its next tranche at the back of its price's queue: `quantity` = lots shown. */
   refreshed: 8,
@@ -77,7 +80,7 @@ export const EventType = {
 export type EventTypeName = keyof typeof EventType;
 
 export const EventFlag = {
-  /** Replaced: time priority was kept. */
+  /** Replaced: time priority was kept. Triggered: it waits on, as a stop. */
   kept: 1,
   /** Answer: a repeat of a request that was handled before. */
   repeat: 2,

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { JournalError } from './findings.ts';
+import { type OpenSegment, transactOnNewest } from './newest-transaction.ts';
 import type { SegmentEntries, WritableSegment } from './segment-store.ts';
 import { SegmentFile, type SegmentState } from './segmentfile.ts';
 import {
@@ -17,8 +18,6 @@ const LOCK_FILE_BYTES = 8192;
 /** The file is lengthened by this much at a time; between two such steps a flush has no length to store. */
 const RESERVE_BYTES = 2 ** 20;
 const ZEROS = Buffer.alloc(2 ** 18);
-/** Opening a segment again makes LMDB go on from the newest transaction, unless somebody else opens it just then. */
-const OPEN_TRIES_MAX = 10;
 const APPEND = { append: true, noOverwrite: true };
 const OVERWRITE = {};
 
@@ -35,6 +34,7 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
   readonly file: SegmentFile;
   readonly #path: string;
   #environment: Environment;
+  readonly #open: OpenSegment;
   readonly #mapBytes: number;
   readonly #fd: number;
   /** Transaction up to which all pages were checked. */
@@ -67,6 +67,15 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
       this.file.close();
       throw error;
     }
+    this.#open = {
+      segment,
+      newest: () => this.file.newest(),
+      transact: (change) => this.#transact(change),
+      reopen: () => {
+        void this.#environment.close();
+        this.#environment = openEnvironment(this.#path, this.#mapBytes);
+      },
+    };
   }
 
   get usedBytes(): number {
@@ -90,34 +99,8 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
   /** Runs `action` in a transaction that adds up to `bytes`. When this returns, its changes are on disk. */
   transact(bytes: number, action: (entries: SegmentEntries) => void): void {
     this.#reserve(bytes);
-    for (let tries = 1; !this.#commit(action); tries++) {
-      if (tries === OPEN_TRIES_MAX) {
-        const text = `segment ${this.segment}: LMDB goes on from an older transaction than the newest one on disk`;
-        throw new JournalError('write-failed', text);
-      }
-      void this.#environment.close();
-      this.#environment = openEnvironment(this.#path, this.#mapBytes);
-    }
+    transactOnNewest(this.#open, () => action(this));
     this.#usedBytes = this.file.usedBytes();
-  }
-
-  /**
-   * False, with nothing written, if LMDB would not go on from the newest transaction on disk. Whoever opens a segment makes
-   * the transaction that it found the last one for all, also one that was followed by another meanwhile (lmdb-js 3.5.6,
-   * mdb_env_open2). A writer that goes on from there overwrites what was committed, and acknowledged, in between.
-   */
-  #commit(action: (entries: SegmentEntries) => void): boolean {
-    let isNewest = true;
-    try {
-      this.#environment.transactionSync(() => {
-        isNewest = this.#environment.getWriteTxnId() === this.file.newest() + 1;
-        if (!isNewest) throw new Error('not the newest transaction');
-        action(this);
-      });
-    } catch (error) {
-      if (isNewest) throw error;
-    }
-    return isNewest;
   }
 
   /** In a transaction. */
@@ -136,6 +119,19 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
     this.file.close();
     closeSync(this.#fd);
     await this.#environment.close();
+  }
+
+  #transact(change: (transaction: number) => boolean): void {
+    let keeps = true;
+    try {
+      this.#environment.transactionSync(() => {
+        keeps = change(this.#environment.getWriteTxnId());
+        // What is thrown inside undoes a transaction.
+        if (!keeps) throw new Error('nothing of it is stored');
+      });
+    } catch (error) {
+      if (keeps) throw error;
+    }
   }
 
   #reserve(bytes: number): void {

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { encodeMessages } from '../bench/challenge-run.ts';
 import { decodeWorkload } from '../bench/challenge-workload.ts';
 import { COMMAND_WORD, COMMAND_WORDS, type Command, decodeName, encodeCommand, Op } from '../journal/commands.ts';
+import { recordsOf } from '../journal/order-terms.ts';
 import { UsageError } from './exit-codes.ts';
 import type { FlowSummary } from './marketdata/flow-recorder.ts';
 import { openFlow } from './marketdata/open-flow.ts';
@@ -115,12 +116,14 @@ async function* ndjsonBatches(path: string, directory: Directory): AsyncGenerato
     for (const text of lines) {
       line++;
       if (text.trim() === '') continue;
-      encodeCommand(words, count * COMMAND_WORDS, parseCommand(text, line, directory));
-      if (++count < SOURCE_BATCH_COMMANDS) continue;
-      await directory.settle();
-      yield { words, count };
-      words = new Uint32Array(SOURCE_BATCH_COMMANDS * COMMAND_WORDS);
-      count = 0;
+      for (const record of recordsOf(parseCommand(text, line, directory))) {
+        encodeCommand(words, count * COMMAND_WORDS, record);
+        if (++count < SOURCE_BATCH_COMMANDS) continue;
+        await directory.settle();
+        yield { words, count };
+        words = new Uint32Array(SOURCE_BATCH_COMMANDS * COMMAND_WORDS);
+        count = 0;
+      }
     }
     // What came together goes together: somebody typing wants an answer to each line.
     if (count === 0) continue;

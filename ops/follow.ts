@@ -9,15 +9,16 @@ import { DatagramBlocks } from '../sequencer/datagram-receiver.ts';
 import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { VENUE_PREFIX } from '../sequencer/reports.ts';
 import { grouped, positiveSeconds, wholeNumber, withExamples } from './cli/arguments.ts';
+import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, ExitCode, UsageError } from './exit-codes.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { Disagreement, type FollowerEnd, VenueFollower } from './venue-follower.ts';
 
-interface FollowOptions {
+interface FollowOptions extends NatsCredentialOptions, FeedOptions {
   readonly dir: string;
   readonly nats: string;
   readonly shard: number;
@@ -27,6 +28,8 @@ interface FollowOptions {
   readonly publish?: string;
   readonly publishNats?: string;
   readonly publishExecutions?: boolean;
+  readonly queries?: boolean;
+  readonly peers: boolean;
   readonly snapshotEvery: number;
   readonly snapshotsKept: number;
   readonly segmentBytes: number;
@@ -91,6 +94,13 @@ export function registerFollow(program: Command): void {
     )
     .addOption(new Option('--publish-nats <url>', 'NATS server to publish on, if it is another one'))
     .addOption(new Option('--publish-executions', 'publish execution reports, too; they say who traded'))
+    .addOption(
+      new Option(
+        '--queries',
+        "answer accounts' questions about their orders, on the venue's NATS server: docs/access.md",
+      ),
+    )
+    .addOption(new Option('--no-peers', 'give no blocks to other followers'))
     .addOption(snapshotEveryOption('; as often as the venue, state hashes are compared'))
     .addOption(snapshotsKeptOption())
     .addOption(segmentBytesOption('the copy'))
@@ -110,11 +120,13 @@ export function registerFollow(program: Command): void {
         .default(REPORT_EVERY_S)
         .argParser(positiveSeconds),
     )
-    .option('--json', 'print the closing report as one JSON object')
-    .action((options: FollowOptions) => follow(options));
+    .option('--json', 'print the closing report as one JSON object');
+  addFeedOptions(command, 'PREFIX.S.feed.> of --publish');
+  addNatsCredentials(command).action((options: FollowOptions) => follow(options));
   withExamples(
     command,
-    'veritape follow --dir copy --nats nats://venue.example:4222 --publish market',
+    'veritape follow --dir copy --nats nats://venue.example:4222 --publish market --market-data',
+    'veritape follow --dir copy --nats tls://nats.example:4222 --nats-ca ca.pem --nats-seed copy.nk --queries',
     'veritape follow --dir copy --nats nats://venue.example:4222 --exit-when-caught-up --json && veritape audit copy',
   );
 }
@@ -143,6 +155,8 @@ function checkOptions(options: FollowOptions): void {
     );
   if (publish === undefined) {
     if (publishNats !== undefined) throw new UsageError('publish-nats', publishNats, 'is of use only with --publish');
+    if (feedSettingsOf(options) !== undefined)
+      throw new UsageError('market-data', true, 'is of use only with --publish');
     if (publishExecutions !== undefined)
       throw new UsageError('publish-executions', publishExecutions, 'is of use only with --publish');
   }
@@ -157,7 +171,7 @@ async function follow(options: FollowOptions): Promise<void> {
   using interruption = new Interruption();
   const connections: NatsConnection[] = [];
   const joined = async (url: string): Promise<NatsConnection> => {
-    const connection = await join(url, options.id, log);
+    const connection = await join(url, options, log);
     connections.push(connection);
     return connection;
   };
@@ -204,7 +218,14 @@ async function open(
       feed:
         publish === undefined
           ? undefined
-          : { connection: feedConnection, prefix: publish, executions: options.publishExecutions === true },
+          : {
+              connection: feedConnection,
+              prefix: publish,
+              executions: options.publishExecutions === true,
+              marketData: feedSettingsOf(options),
+            },
+      queries: options.queries,
+      peers: options.peers,
       until: options.until,
       exitWhenCaughtUp: options.exitWhenCaughtUp,
       giveUpMs: giveUp === undefined ? undefined : giveUp * 1000,
@@ -225,16 +246,20 @@ async function open(
 }
 
 async function run(follower: VenueFollower, options: FollowOptions, log: Logger): Promise<void> {
-  const { copy, reader, repairs, peers, feed } = follower;
+  const { copy, reader, repairs, peers, feed, queries } = follower;
   log.info(
     { pid: process.pid, id: options.id, ...follower.status(), snapshot: copy.restoredFrom, replayed: copy.replayed },
     'ready',
   );
-  const tell = (): void =>
-    log.info(
-      { ...follower.status(), reader: reader.counts, fromPeers: repairs.taken, given: peers.given, feed: feed?.counts },
-      'following',
-    );
+  const counted = (): object => ({
+    reader: reader.counts,
+    fromPeers: repairs.taken,
+    given: peers?.given ?? 0,
+    feed: feed?.counts ?? null,
+    marketData: feed?.marketDataCounts ?? null,
+    queries: queries === undefined ? null : { answered: queries.answered, refusals: queries.refusals },
+  });
+  const tell = (): void => log.info({ ...follower.status(), ...counted() }, 'following');
   const timer = setInterval(tell, options.reportEvery * 1000);
   process.on('SIGUSR2', tell);
   let end: FollowerEnd | undefined;
@@ -250,10 +275,7 @@ async function run(follower: VenueFollower, options: FollowOptions, log: Logger)
     why: end.why,
     ...follower.status(),
     stateHash: copy.stateHash(),
-    reader: reader.counts,
-    fromPeers: repairs.taken,
-    given: peers.given,
-    feed: feed?.counts ?? null,
+    ...counted(),
   };
   if (end.disagreement !== undefined) await printDisagreement(end.disagreement, result, options);
   else await printResult(result, options.json === true, () => describe(follower, end, result.stateHash));
@@ -282,10 +304,10 @@ function describe(follower: VenueFollower, { why }: FollowerEnd, stateHash: stri
   ].join('\n');
 }
 
-async function join(url: string, id: string, log: Logger): Promise<NatsConnection> {
-  const options = natsConnectionOptions(url);
+async function join(url: string, follow: FollowOptions, log: Logger): Promise<NatsConnection> {
+  const options = natsJoin(url, follow).connection;
   const connection = await connect({
-    name: `veritape follower ${id}`,
+    name: `veritape follower ${follow.id}`,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
     ...options,

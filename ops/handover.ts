@@ -1,14 +1,15 @@
-import { connect, createInbox, headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
+import { connect, headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { type Command, Option } from 'commander';
 import { handoverSubject, primarySubject } from '../sequencer/nats-gateway.ts';
+import { inboxOf } from '../sequencer/principals.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault } from './exit-codes.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import type { HandoverReply, HandoverRequest } from './step-down.ts';
 
-interface HandoverOptions {
+interface HandoverOptions extends NatsCredentialOptions {
   readonly nats: string;
   readonly shard: number;
   readonly token?: string;
@@ -54,13 +55,13 @@ export function registerHandover(program: Command): void {
         .default(WAIT_MS_DEFAULT)
         .argParser(wholeNumber(1, 3_600_000)),
     )
-    .option('--json', 'print the result as one JSON object')
-    .action((options: HandoverOptions) => handover(options));
+    .option('--json', 'print the result as one JSON object');
+  addNatsCredentials(command).action((options: HandoverOptions) => handover(options));
   withExamples(command, 'veritape handover --nats nats://127.0.0.1:4222');
 }
 
 async function handover(options: HandoverOptions): Promise<void> {
-  const connection = await connect(natsConnectionOptions(options.nats)).catch((error: unknown) => {
+  const connection = await connect(natsJoin(options.nats, options).connection).catch((error: unknown) => {
     throw new EnvironmentFault(`NATS at ${options.nats}: ${error instanceof Error ? error.message : String(error)}`);
   });
   try {
@@ -104,7 +105,7 @@ function askForHandover(connection: NatsConnection, options: HandoverOptions): P
         settle(() => resolve({ fromEpoch, toEpoch: epoch, sequence, pauseMs, heldMs }));
       },
     });
-    const inbox = createInbox();
+    const inbox = inboxOf(connection);
     connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error !== null || message.data.length === 0) {

@@ -1,4 +1,5 @@
 import { COMMAND_WORDS, type Command, encodeCommand } from '../journal/commands.ts';
+import { recordsOf } from '../journal/order-terms.ts';
 import { reasonText } from '../journal/reasons.ts';
 import type { CommandPort } from '../sequencer/command-port.ts';
 import {
@@ -51,17 +52,23 @@ export class InProcessSession {
   }
 
   /**
-   * Sends 1 to 256 commands and resolves with their outcomes, in order, when the ack policy's copies exist. Rejects with
-   * {@link NotTaken} if the venue is busy or failed.
+   * Sends commands of 1 to 256 records and resolves with their outcomes, in order, when the ack policy's copies exist: of a
+   * command that takes several records, with that of the last. Rejects with {@link NotTaken} if the venue is busy or failed.
    */
-  send(commands: readonly Command[]): Promise<Answer[]> {
+  async send(commands: readonly Command[]): Promise<Answer[]> {
+    const records: Command[] = [];
+    const lasts: number[] = [];
+    for (const command of commands) lasts.push(records.push(...recordsOf(command)) - 1);
     const first = this.#next;
-    this.#next += commands.length;
-    return submit(this.#port, commands, this.session, first).catch((error: unknown) => {
-      if (error instanceof NotTaken && error.status === 'busy' && this.#next === first + commands.length)
+    this.#next += records.length;
+    try {
+      const answers = await submit(this.#port, records, this.session, first);
+      return lasts.map((last) => answers[last] as Answer);
+    } catch (error) {
+      if (error instanceof NotTaken && error.status === 'busy' && this.#next === first + records.length)
         this.#next = first;
       throw error;
-    });
+    }
   }
 
   /**

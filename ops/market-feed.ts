@@ -3,6 +3,8 @@ import { listInstruments } from '../replicas/instrument-table.ts';
 import type { JournalCopy } from '../replicas/journal-copy.ts';
 import { PublishMemory } from '../sequencer/publish-memory.ts';
 import { ReportFanOut } from '../sequencer/reports.ts';
+import type { FeedSettings } from './feed/feed-publisher.ts';
+import { FeedService } from './feed/feed-service.ts';
 
 export interface MarketFeedOptions {
   readonly connection: NatsConnection;
@@ -10,6 +12,8 @@ export interface MarketFeedOptions {
   readonly prefix: string;
   /** Publish execution reports, too, which say who traded. */
   readonly executions: boolean;
+  /** Publish market data in full, too. */
+  readonly marketData?: FeedSettings | undefined;
 }
 
 /** Levels of each side that a request for a book may ask for. */
@@ -24,6 +28,7 @@ const BOOK_DEPTH_DEFAULT = 10;
  * | P.S.trade.SYMBOL, P.S.top.SYMBOL | public trades, best of book: records as the venue publishes them (sequencer/reports.ts) |
  * | P.S.exec.ACCOUNT.SYMBOL | execution reports, if asked for |
  * | P.S.book.SYMBOL | request/reply: the book as JSON; the request is the number of levels in decimal, 10 if it is empty |
+ * | P.S.feed.SYMBOL.VIEW | numbered messages, if asked for: docs/market-data.md |
  * | P.S.info | request/reply: JSON of instruments, last sequence and block |
  *
  * Published subjects are at most once. While the server can not be reached, records are dropped and counted.
@@ -34,6 +39,7 @@ export class MarketFeed {
   readonly #copy: JournalCopy;
   readonly #memory = new PublishMemory();
   readonly #subscriptions: Subscription[] = [];
+  #service: FeedService | undefined;
 
   /** Nothing is published before {@link begin}. */
   constructor(options: MarketFeedOptions, copy: JournalCopy) {
@@ -44,8 +50,12 @@ export class MarketFeed {
 
   /** Publishes what comes of the blocks taken from here on, all of the books' bests at first, and answers requests. */
   begin(): void {
-    const { connection, prefix, executions } = this.#options;
+    const { connection, prefix, executions, marketData } = this.#options;
     const { shard } = this.#copy.genesis;
+    const service =
+      marketData === undefined ? undefined : new FeedService({ ...marketData, connection, prefix, shard });
+    service?.begin(this.#copy.matcher.state, this.#copy.last);
+    this.#service = service;
     const publish = (subject: string, records: Uint8Array): void => {
       if (!this.#memory.connected || connection.isClosed()) {
         this.counts.dropped++;
@@ -55,7 +65,10 @@ export class MarketFeed {
       this.counts.messages++;
     };
     const reports = new ReportFanOut(shard, this.#memory, publish, { prefix, executions });
-    this.#copy.listen((words, mask, from, count) => reports.take(words, mask, from, count), true);
+    this.#copy.listen((words, mask, from, count, commands) => {
+      service?.take(words, mask, from, count, commands);
+      reports.take(words, mask, from, count);
+    }, true);
     const serve = (subject: string, answer: (message: Msg) => object): void => {
       this.#subscriptions.push(
         connection.subscribe(subject, {
@@ -69,7 +82,13 @@ export class MarketFeed {
     serve(`${prefix}.${shard}.info`, () => this.#info());
   }
 
+  /** What was published as market data in full. */
+  get marketDataCounts(): (FeedService['publisher']['counts'] & FeedService['counts']) | undefined {
+    return this.#service && { ...this.#service.publisher.counts, ...this.#service.counts };
+  }
+
   end(): void {
+    this.#service?.end();
     for (const subscription of this.#subscriptions) if (!subscription.isClosed()) subscription.unsubscribe();
   }
 
@@ -91,7 +110,8 @@ export class MarketFeed {
 
   #info(): object {
     const { matcher } = this.#copy;
-    return { ...this.#place(), instruments: listInstruments(matcher.state.instruments) };
+    const marketData = this.#options.marketData ?? null;
+    return { ...this.#place(), marketData, instruments: listInstruments(matcher.state.instruments) };
   }
 
   #place(): object {

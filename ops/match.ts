@@ -5,6 +5,7 @@ import { hashOf } from '../journal/chain.ts';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS } from '../journal/events.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
+import { recordsOf } from '../journal/order-terms.ts';
 import { encodeState } from '../replicas/canonical-state.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { type BookLevel, createMatcher, type Matcher } from '../replicas/matcher.ts';
@@ -138,8 +139,10 @@ class Matching implements SymbolDirectory {
   apply(command: Command): void {
     this.#command = command;
     this.#seq++;
-    encodeCommand(this.#words, 0, command);
-    this.#matcher.apply(this.#words, 0);
+    for (const record of recordsOf(command)) {
+      encodeCommand(this.#words, 0, record);
+      this.#matcher.apply(this.#words, 0);
+    }
     this.counts.add(this.#events.words, this.#events.next);
   }
 

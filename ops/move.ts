@@ -2,14 +2,14 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, ExitCode } from './exit-codes.ts';
 import { type MoveReport, moveInstrument } from './move-instrument.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { ClientError } from './venue-client.ts';
 
-interface MoveCommandOptions {
+interface MoveCommandOptions extends NatsCredentialOptions {
   readonly nats: string;
   readonly from: number;
   readonly to: number;
@@ -35,8 +35,8 @@ export function registerMove(program: Command): void {
     .addOption(
       new Option('--token <token>', "an administrator's: what the venue knows this client by").env('VERITAPE_TOKEN'),
     )
-    .option('--json', 'print the result as one JSON object')
-    .action((symbol: string, options: MoveCommandOptions) => runMove(symbol, options));
+    .option('--json', 'print the result as one JSON object');
+  addNatsCredentials(command).action((symbol: string, options: MoveCommandOptions) => runMove(symbol, options));
   withExamples(command, 'veritape move ACME --from 0 --to 1', 'veritape move ACME --from 0 --to 1 --back');
 }
 
@@ -47,7 +47,7 @@ async function runMove(symbol: string, options: MoveCommandOptions): Promise<voi
   let report: MoveReport;
   try {
     report = await moveInstrument({
-      connection: natsConnectionOptions(options.nats),
+      ...natsJoin(options.nats, options),
       symbol,
       from,
       to,

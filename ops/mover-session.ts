@@ -20,6 +20,7 @@ export interface MovedOrder {
 export interface MoverSessionOptions {
   readonly connection: NodeConnectionOptions;
   readonly token?: string | undefined;
+  readonly identity?: string | undefined;
   readonly giveUpMs?: number | undefined;
 }
 

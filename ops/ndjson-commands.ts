@@ -2,6 +2,10 @@ import {
   type Command,
   OrderType,
   type OrderTypeName,
+  SelfTradePrevention,
+  type SelfTradePreventionName,
+  Setting,
+  type SettingName,
   Side,
   type SideName,
   TimeInForce,
@@ -45,6 +49,13 @@ const Field = {
   closed: 262_144,
   shard: 524_288,
   after: 1_048_576,
+  trail: 2_097_152,
+  cancels: 4_194_304,
+  hidden: 8_388_608,
+  allOrNone: 16_777_216,
+  byGroup: 33_554_432,
+  setting: 67_108_864,
+  value: 134_217_728,
 } as const;
 type FieldName = keyof typeof Field;
 const FIELD_BITS = new Map<string, number>(Object.entries(Field));
@@ -52,23 +63,28 @@ const FIELD_BITS = new Map<string, number>(Object.entries(Field));
 const EVERY = Field.op | Field.symbol | Field.account | Field.time;
 const ORDER = EVERY | Field.id;
 const MARKET = { allowed: EVERY, required: Field.op | Field.symbol };
-const NEW_TERMS = Field.type | Field.tif | Field.postOnly | Field.stopPrice | Field.expires;
-const NEW_NOT_YET = Field.stp | Field.display | Field.minQty;
+const STOP = Field.stopPrice | Field.trail;
+const NEW_TERMS = STOP | Field.expires | Field.display | Field.minQty | Field.cancels | Field.after;
+const NEW_FLAGS = Field.postOnly | Field.hidden | Field.allOrNone | Field.stp | Field.byGroup;
 const NAMED = Field.op | Field.symbol | Field.account | Field.id;
 
 /** Which fields go with each op, and which it can not be without. */
 const OPS = {
   new: {
-    allowed: ORDER | Field.side | Field.price | Field.qty | NEW_TERMS | NEW_NOT_YET,
+    allowed: ORDER | Field.side | Field.price | Field.qty | Field.type | Field.tif | NEW_TERMS | NEW_FLAGS,
     required: NAMED | Field.side | Field.qty,
   },
   cancel: { allowed: ORDER, required: NAMED },
   reduce: { allowed: ORDER | Field.qty, required: NAMED | Field.qty },
-  replace: { allowed: ORDER | Field.price | Field.qty, required: NAMED },
+  replace: { allowed: ORDER | Field.price | Field.qty | STOP, required: NAMED },
   massCancel: { allowed: EVERY | Field.side, required: Field.op },
   instrument: {
     allowed: EVERY | Field.maxQty | Field.maxPrice | Field.closed,
     required: Field.op | Field.symbol,
+  },
+  set: {
+    allowed: EVERY | Field.setting | Field.value,
+    required: Field.op | Field.symbol | Field.setting | Field.value,
   },
   assign: { allowed: EVERY | Field.shard, required: Field.op | Field.symbol },
   moveIn: {
@@ -93,16 +109,34 @@ const DIGITS = /^\d{1,20}$/;
 const U64_MAX = (1n << 64n) - 1n;
 const U32_MAX = 4_294_967_295;
 
+const { none: _, ...SETTINGS } = Setting;
+
 type Line = Readonly<Partial<Record<FieldName, unknown>>>;
 type Draft = { -readonly [Name in keyof Command]: Command[Name] };
 
 /**
- * The command of one NDJSON line. What a record can hold is left to the matcher, which rejects it with a reason;
+ * The command of one NDJSON line; recordsOf() makes one record of it or several. What a record can hold is left to the matcher, which rejects it with a reason;
  * anything else is a UsageError that names the line, the field, its value and the rule. `time` is the line's number
  * unless given. The directory is asked last, so a line that is refused creates no instrument.
  */
 export function parseCommand(text: string, line: number, symbols: SymbolDirectory): Command {
-  const fields = parseLine(text, line);
+  return commandFrom(parseLine(text, line), line, symbols);
+}
+
+/** The command that an object with the fields of a line tells. Throws like {@link parseCommand}, without a line. */
+export function commandOfFields(fields: Readonly<Record<string, unknown>>, symbols: SymbolDirectory): Command {
+  // As a line has them: what is not given is not there, and what a JSON number does not hold is its digits.
+  const given = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]);
+  try {
+    return { ...commandFrom(Object.fromEntries(given), 0, symbols), time: undefined };
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(error.field, error.value, error.rule) : error;
+  }
+}
+
+function commandFrom(fields: Line, line: number, symbols: SymbolDirectory): Command {
   const op = fields.op;
   if (typeof op !== 'string' || !Object.hasOwn(OPS, op)) {
     throw new UsageError('op', op, `must be one of ${OP_WORDS}`, line);
@@ -129,7 +163,9 @@ function commandOf(fields: Line, op: OpWord, line: number): Draft {
     case 'replace': {
       const price = fields.price === undefined ? undefined : amount(fields.price, 'price', line);
       const quantity = fields.qty === undefined ? undefined : amount(fields.qty, 'qty', line);
-      return { op: 'replace', id: wide(fields.id, 'id', line), price, quantity };
+      if (fields.stopPrice !== undefined && fields.trail !== undefined)
+        throw new UsageError('trail', fields.trail, 'a replace gives one of stopPrice and trail', line);
+      return { op: 'replace', id: wide(fields.id, 'id', line), price, quantity, ...stopTerms(fields, line) };
     }
     case 'massCancel':
       return {
@@ -143,6 +179,12 @@ function commandOf(fields: Line, op: OpWord, line: number): Draft {
         quantity: fields.maxQty === undefined ? 0 : amount(fields.maxQty, 'maxQty', line),
         priceMax: fields.maxPrice === undefined ? 0 : amount(fields.maxPrice, 'maxPrice', line),
         closed: fields.closed === undefined ? false : yesOrNo(fields.closed, 'closed', line),
+      };
+    case 'set':
+      return {
+        op: 'instrumentSet',
+        setting: word<Exclude<SettingName, 'none'>>(fields.setting, 'setting', SETTINGS, line),
+        value: wide(fields.value, 'value', line),
       };
     case 'assign':
       return {
@@ -173,23 +215,6 @@ function commandOf(fields: Line, op: OpWord, line: number): Draft {
 function newOrder(fields: Line, line: number): Draft {
   const type = fields.type === undefined ? 'limit' : word<OrderTypeName>(fields.type, 'type', OrderType, line);
   const tif = fields.tif === undefined ? 'gtc' : word<TimeInForceName>(fields.tif, 'tif', TimeInForce, line);
-  for (const field of ['display', 'minQty'] as const) {
-    if (fields[field] === undefined) continue;
-    throw new UsageError(field, fields[field], 'this version does not support it', line);
-  }
-  if (fields.stp !== undefined && fields.stp !== 'none') {
-    throw new UsageError('stp', fields.stp, 'this version supports no self-trade prevention but none', line);
-  }
-  const stops = type === 'stop' || type === 'stopLimit';
-  // A stop order's record says only that it is one: the matcher refuses it whatever its other fields say.
-  if (stops) amount(required(fields.stopPrice, 'stopPrice', `a ${type} order must have one`, line), 'stopPrice', line);
-  else if (fields.stopPrice !== undefined) {
-    throw new UsageError('stopPrice', fields.stopPrice, 'only a stop or stopLimit order has one', line);
-  }
-  if (tif === 'gtd') wide(required(fields.expires, 'expires', 'a gtd order must have one', line), 'expires', line);
-  else if (fields.expires !== undefined) {
-    throw new UsageError('expires', fields.expires, 'only a gtd order has one', line);
-  }
   if (fields.price === undefined && (type === 'limit' || type === 'stopLimit')) {
     throw new UsageError('price', undefined, `a ${type} order must have one`, line);
   }
@@ -199,10 +224,37 @@ function newOrder(fields: Line, line: number): Draft {
     side: word<SideName>(fields.side, 'side', Side, line),
     type,
     tif,
-    postOnly: fields.postOnly === undefined ? false : yesOrNo(fields.postOnly, 'postOnly', line),
+    ...newFlags(fields, line),
     price: fields.price === undefined ? 0 : amount(fields.price, 'price', line),
     quantity: amount(fields.qty, 'qty', line),
+    ...stopTerms(fields, line),
+    ...newTerms(fields, line),
   };
+}
+
+function newFlags(fields: Line, line: number): Partial<Draft> {
+  const draft: Partial<Draft> = { postOnly: false };
+  for (const field of ['postOnly', 'hidden', 'allOrNone', 'byGroup'] as const)
+    if (fields[field] !== undefined) draft[field] = yesOrNo(fields[field], field, line);
+  if (fields.stp !== undefined) draft.stp = word<SelfTradePreventionName>(fields.stp, 'stp', SelfTradePrevention, line);
+  return draft;
+}
+
+/** Which terms go together, and with what, is left to the matcher. */
+function newTerms(fields: Line, line: number): Partial<Draft> {
+  const draft: Partial<Draft> = {};
+  for (const field of ['display', 'minQty'] as const)
+    if (fields[field] !== undefined) draft[field] = amount(fields[field], field, line);
+  for (const field of ['expires', 'cancels', 'after'] as const)
+    if (fields[field] !== undefined) draft[field] = wide(fields[field], field, line);
+  return draft;
+}
+
+function stopTerms(fields: Line, line: number): Partial<Draft> {
+  const draft: Partial<Draft> = {};
+  for (const field of ['stopPrice', 'trail'] as const)
+    if (fields[field] !== undefined) draft[field] = amount(fields[field], field, line);
+  return draft;
 }
 
 function parseLine(text: string, line: number): Line {
@@ -239,11 +291,6 @@ function checkNames(fields: Line, op: OpWord, line: number): void {
 
 function ownValue(fields: object, name: string): unknown {
   return Object.getOwnPropertyDescriptor(fields, name)?.value;
-}
-
-function required(value: unknown, field: FieldName, rule: string, line: number): unknown {
-  if (value === undefined) throw new UsageError(field, undefined, rule, line);
-  return value;
 }
 
 /** Prices and quantities: what the record can hold exactly. The matcher has narrower rules, and reasons for them. */

@@ -1,5 +1,5 @@
 import { readU64, readWide } from '../journal/amounts.ts';
-import { decodeName } from '../journal/commands.ts';
+import { decodeName, nameOf, Setting } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../journal/events.ts';
 import { Reason, reasonName, reasonText } from '../journal/reasons.ts';
 import type { BookLevel } from '../replicas/matcher.ts';
@@ -52,6 +52,9 @@ const EV = {
   replaced: ascii(',"ev":"replaced"'),
   state: ascii(',"ev":"state"'),
   status: ascii(',"ev":"status"'),
+  triggered: ascii(',"ev":"triggered"'),
+  refreshed: ascii(',"ev":"refreshed"'),
+  setting: ascii(',"ev":"setting"'),
 };
 const FIELD = {
   seq: ascii('{"seq":'),
@@ -72,6 +75,8 @@ const FIELD = {
   maxQty: ascii(',"maxQty":'),
   maxPrice: ascii(',"maxPrice":'),
   shard: ascii(',"shard":'),
+  setting: ascii(',"setting":'),
+  value: ascii(',"value":'),
 };
 const KEPT = ascii(',"kept":true');
 const NOT_KEPT = ascii(',"kept":false');
@@ -126,8 +131,7 @@ export class EventLines {
           text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
           this.#wide(FIELD.price, words, at + EVENT_WORD.price);
           this.#wide(FIELD.qty, words, at + EVENT_WORD.quantity);
-          // The last record of a new order's command is about this order, so it tells what is open at the end.
-          this.#wide(FIELD.open, words, (count - 1) * EVENT_WORDS + EVENT_WORD.open);
+          this.#wide(FIELD.open, words, lastAbout(words, count, at) + EVENT_WORD.open);
           break;
         case EventType.tradeTaker:
           this.#trade(seq, words, at - EVENT_WORDS, at);
@@ -159,6 +163,21 @@ export class EventLines {
           if (((head >>> 24) & EventFlag.elsewhere) === 0) break;
           text.put(FIELD.shard);
           text.whole(words[at + EVENT_WORD.slot] as number);
+          break;
+        case EventType.triggered:
+          this.#begin(seq, EV.triggered, words, at);
+          this.#wide(FIELD.price, words, at + EVENT_WORD.price);
+          this.#wide(FIELD.open, words, at + EVENT_WORD.open);
+          text.put(((head >>> 24) & EventFlag.kept) === 0 ? NOT_KEPT : KEPT);
+          break;
+        case EventType.refreshed:
+          this.#begin(seq, EV.refreshed, words, at);
+          this.#wide(FIELD.price, words, at + EVENT_WORD.price);
+          this.#wide(FIELD.qty, words, at + EVENT_WORD.quantity);
+          this.#wide(FIELD.open, words, at + EVENT_WORD.open);
+          break;
+        case EventType.setting:
+          this.#setting(seq, words, at);
           break;
         case EventType.status:
           this.#begin(seq, EV.status, words, at);
@@ -198,6 +217,15 @@ export class EventLines {
     this.#wide(FIELD.makerOpen, words, maker + EVENT_WORD.open);
   }
 
+  #setting(seq: number, words: Uint32Array, at: number): void {
+    const code = words[at + EVENT_WORD.slot] as number;
+    this.#start(seq, EV.setting);
+    this.#symbol(words, at);
+    this.text.put(FIELD.setting);
+    this.text.text(JSON.stringify(nameOf(Setting, code) ?? `setting${code}`));
+    this.#wide(FIELD.value, words, at + EVENT_WORD.price);
+  }
+
   #start(seq: number, ev: Uint8Array): void {
     const { text } = this;
     text.reserve(LINE_BYTES_MAX);
@@ -233,3 +261,25 @@ export class EventLines {
     else text.text(`"${readU64(words, at)}"`);
   }
 }
+
+/**
+ * The last of a command's records that is about the same order as the one at word `at`, so that it tells what is open of it at
+ * the end. A cascade of stops may stand in between.
+ */
+function lastAbout(words: Uint32Array, count: number, at: number): number {
+  for (let last = (count - 1) * EVENT_WORDS; last > at; last -= EVENT_WORDS) {
+    if (!TELL_WHAT_IS_OPEN.has((words[last] as number) & 255)) continue;
+    if (SAME_ORDER.every((word) => words[last + word] === words[at + word])) return last;
+  }
+  return at;
+}
+
+const SAME_ORDER = [EVENT_WORD.account, EVENT_WORD.id, EVENT_WORD.id + 1] as const;
+const TELL_WHAT_IS_OPEN: ReadonlySet<number> = new Set([
+  EventType.tradeMaker,
+  EventType.tradeTaker,
+  EventType.canceled,
+  EventType.replaced,
+  EventType.triggered,
+  EventType.refreshed,
+]);

@@ -25,10 +25,24 @@ export function describeRecord(seq: number, words: Uint32Array, at: number): obj
     ...(shard === undefined ? {} : { shard }),
     ...(command.elsewhere === undefined ? {} : { elsewhere: command.elsewhere }),
     ...(postOnly === true ? { postOnly } : {}),
+    ...orderDetails(command),
     ...(closed === undefined ? {} : { closed }),
     ...(command.session === undefined ? {} : { session: command.session, request: command.request }),
     time: digits(command.time ?? 0n),
     ...record,
+  };
+}
+
+function orderDetails({ hidden, allOrNone, byGroup, hasTerms, stp, setting, term, value }: Command): object {
+  return {
+    ...(hidden === undefined ? {} : { hidden }),
+    ...(allOrNone === undefined ? {} : { allOrNone }),
+    ...(byGroup === undefined ? {} : { byGroup }),
+    ...(hasTerms === undefined ? {} : { hasTerms }),
+    ...(stp === undefined ? {} : { stp }),
+    ...(setting === undefined ? {} : { setting }),
+    ...(term === undefined ? {} : { term }),
+    ...(value === undefined ? {} : { value: digits(value) }),
   };
 }
 

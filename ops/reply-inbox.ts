@@ -1,11 +1,18 @@
-import { createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
+import { type MsgHdrs, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
+import { inboxOf } from '../sequencer/principals.ts';
 
 /** Requests that got no answer in time are looked for this often. */
 const LOOK_MS = 50;
 /** What a NATS server answers for a subject that nobody serves. */
 const NO_RESPONDERS = 503;
 
+/** The NATS server does not let this client publish there. */
+export class NotPermitted extends Error {
+  override name = 'NotPermitted';
+}
+
 interface Waiting {
+  readonly subject: string;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: Error) => void;
   readonly until: number;
@@ -17,13 +24,14 @@ interface Waiting {
  */
 export class ReplyInbox {
   readonly #connection: NatsConnection;
-  readonly #prefix = `${createInbox()}.`;
+  readonly #prefix: string;
   readonly #waiting = new Map<string, Waiting>();
   readonly #timer: NodeJS.Timeout;
   #asked = 0;
 
   constructor(connection: NatsConnection) {
     this.#connection = connection;
+    this.#prefix = `${inboxOf(connection)}.`;
     connection.subscribe(`${this.#prefix}*`, {
       callback: (error, message) => {
         if (error !== null) return;
@@ -37,6 +45,7 @@ export class ReplyInbox {
       },
     });
     this.#timer = setInterval(() => this.#expire(performance.now()), LOOK_MS);
+    void this.#watch();
     void connection.closed().then(() => {
       clearInterval(this.#timer);
       this.#expire(Number.POSITIVE_INFINITY);
@@ -50,7 +59,7 @@ export class ReplyInbox {
       const reply = this.#prefix + token;
       // Throws when the connection is closed, and then nobody waits.
       this.#connection.publish(subject, bytes, headers === undefined ? { reply } : { reply, headers });
-      this.#waiting.set(token, { resolve, reject, until: performance.now() + timeoutMs });
+      this.#waiting.set(token, { subject, resolve, reject, until: performance.now() + timeoutMs });
     });
   }
 
@@ -65,6 +74,23 @@ export class ReplyInbox {
       if (Number(token) >= before) continue;
       this.#waiting.delete(token);
       reject(new Error(why));
+    }
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      // A reply to what was asked over a connection that broke does not come any more.
+      if (status.type === 'reconnect') this.giveUp(this.#asked, 'the connection broke and was made again');
+      else if (status.type === 'error' && status.error instanceof PermissionViolationError) this.#deny(status.error);
+    }
+  }
+
+  /** Nobody answers what the server did not let through. */
+  #deny({ operation, subject: denied }: PermissionViolationError): void {
+    for (const [token, { subject, reject }] of this.#waiting) {
+      if (operation !== 'publish' || subject !== denied) continue;
+      this.#waiting.delete(token);
+      reject(new NotPermitted(`the NATS server does not let this client publish on ${subject}`));
     }
   }
 

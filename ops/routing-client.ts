@@ -105,6 +105,11 @@ export class RoutingClient {
     return this.#table;
   }
 
+  /** The client of each shard. What is sent by it directly goes there whatever trades where. */
+  get clients(): ReadonlyMap<number, VenueClient> {
+    return this.#clients;
+  }
+
   /** Commands given and not answered. */
   get pending(): number {
     return this.#pending;

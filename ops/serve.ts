@@ -18,20 +18,22 @@ import { checkNodeName } from '../sequencer/log-messages.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
 import { tokenDigest } from '../sequencer/request-intake.ts';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
+import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
 import { markFolder, refuseMarked } from './cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
 import { Standby, type TakeOver } from './standby.ts';
 import { type StepDown, stepDownOnRequest } from './step-down.ts';
 import { type Notice, openVenue, type Venue, type VenueOptions } from './venue.ts';
+import type { VenueNats } from './venue-outlets.ts';
 
-interface ServeOptions extends ServeHostOptions {
+interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOptions {
   readonly dir: string;
   readonly nats?: string;
   readonly multicast?: Pick<MulticastOptions, 'address' | 'port'>;
@@ -53,6 +55,7 @@ interface ServeOptions extends ServeHostOptions {
   readonly logBytes?: number;
   readonly leaseMs: number;
   readonly tokens?: string;
+  readonly bound?: boolean;
   readonly instrument: string[];
   readonly ordersMax?: number;
   readonly idle: IdleStrategy;
@@ -146,6 +149,12 @@ export function registerServe(program: Command): void {
       ).env('VERITAPE_TOKENS'),
     )
     .addOption(
+      new Option(
+        '--bound',
+        'take requests only where the permissions of the NATS server bind an identity to an account: veritape access',
+      ).conflicts('tokens'),
+    )
+    .addOption(
       new Option('--take-over', 'take the journal from a server that may be alive; that one is fenced').conflicts(
         'standby',
       ),
@@ -188,13 +197,16 @@ export function registerServe(program: Command): void {
         .choices([...IDLE_STRATEGIES])
         .default('adaptive'),
     );
-  addHostOptions(command)
+  addFeedOptions(command, 'veritape.S.feed.>');
+  addHostOptions(addNatsCredentials(command))
     .option('--json', 'print the closing report as one JSON object')
     .action((options: ServeOptions) => serve(options));
   withExamples(
     command,
     'nats-server & veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME',
+    'veritape serve --dir venue --nats nats://127.0.0.1:4222 --instrument ACME --market-data',
     'veritape serve --dir venue --nats nats://127.0.0.1:4222 --standby',
+    'veritape serve --dir venue --nats tls://nats.example:4222 --nats-ca ca.pem --nats-seed venue.nk --bound',
     'veritape serve --dir venue --nats nats://a:4222,nats://b:4222,nats://c:4222 --cluster --node a --instrument ACME',
   );
 }
@@ -299,7 +311,10 @@ async function serveUntilEnd(
 ): Promise<StepDown | undefined> {
   let steppedDown: StepDown | undefined;
   const tellStatistics = (): void =>
-    log.info({ statistics: venue.statistics(), gateway: venue.gatewayCounts }, 'counted');
+    log.info(
+      { statistics: venue.statistics(), gateway: venue.gatewayCounts, marketData: venue.marketDataCounts },
+      'counted',
+    );
   process.on('SIGUSR2', tellStatistics);
   try {
     await createInstruments(venue, options.instrument);
@@ -315,7 +330,8 @@ async function serveUntilEnd(
     process.off('SIGUSR2', tellStatistics);
     const closing = await venue.close(steppedDown?.heir);
     const statistics = venue.statistics();
-    log.info({ ...closing, gateway: venue.gatewayCounts, multicast: venue.multicastCounts, statistics }, 'closed');
+    const { gatewayCounts: gateway, multicastCounts: multicast, marketDataCounts: marketData } = venue;
+    log.info({ ...closing, gateway, multicast, marketData, statistics }, 'closed');
     // One that stays prints its result when it ends.
     if (steppedDown?.stay !== true) {
       await printResult(
@@ -358,6 +374,9 @@ function clusterOptionsOf(options: ServeOptions): ClusterOptions | undefined {
 
 function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
   const tokens = options.tokens === undefined ? undefined : readTokens(options.tokens);
+  const marketData = feedSettingsOf(options);
+  if (marketData !== undefined && options.nats === undefined)
+    throw new UsageError('market-data', true, 'market data is published over NATS: --nats');
   return {
     directory: options.dir,
     shard: options.shard,
@@ -373,10 +392,22 @@ function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
     lockMemory: options.lockMemory,
     hugePages: options.hugePages,
     ...(options.ordersMax === undefined ? {} : { limits: { ordersMax: options.ordersMax } }),
-    ...(options.nats === undefined ? {} : { nats: { connection: natsConnectionOptions(options.nats), tokens } }),
+    ...(options.nats === undefined ? {} : { nats: { ...venueJoin(options.nats, options), tokens } }),
     multicast: multicastOptions(options),
+    marketData,
     onNotice: (notice) => tell(log, notice),
   };
+}
+
+function venueJoin(urls: string, options: ServeOptions): Pick<VenueNats, 'connection' | 'bound'> {
+  const { connection, identity } = natsJoin(urls, options);
+  if (options.bound === true && identity === undefined)
+    throw new UsageError(
+      'nats-seed',
+      undefined,
+      'with --bound the venue is an identity itself: give its seed or credentials',
+    );
+  return { connection, bound: options.bound };
 }
 
 /** Creates those of the named instruments that do not exist, at the next free symbol ids. */

@@ -134,8 +134,10 @@ const REASON_CODES = 256;
 /** 2^32 over the golden ratio: neighbouring accounts go to different sessions. */
 const ACCOUNT_MULTIPLIER = 0x9e37_79b1;
 
+const OF_ONE_ACCOUNT: ReadonlySet<number> = new Set([Op.new, Op.terms, Op.cancel, Op.reduce, Op.replace]);
+
 function concernsMany(words: Uint32Array, at: number): boolean {
   const op = (words[at] as number) & 255;
   if (op === Op.massCancel) return ((words[at + COMMAND_WORD.flags] as number) & Flag.byAccount) === 0;
-  return op !== Op.new && op !== Op.cancel && op !== Op.reduce && op !== Op.replace;
+  return !OF_ONE_ACCOUNT.has(op);
 }

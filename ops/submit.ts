@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { COMMAND_WORDS, encodeCommand, type Command as VenueCommand } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
+import { CANCEL_AFTER_MS_MAX, CANCEL_AFTER_MS_MIN } from '../sequencer/disconnect-watch.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { type AckTimes, ackTimes, describeAckTimes } from './ack-times.ts';
 import { grouped, rateOf, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, UsageError } from './exit-codes.ts';
@@ -16,14 +18,14 @@ import {
   SOURCE_FORMATS,
   type SourceFormat,
 } from './flow-source.ts';
+import { Heartbeat } from './heartbeat.ts';
 import type { FlowSummary } from './marketdata/flow-recorder.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { describeRouted, submitRouted } from './routed-submit.ts';
 import { SHARDS_MAX } from './routing-client.ts';
 import { SpreadFlow } from './spread-flow.ts';
 import { ClientError, SESSIONS_TOGETHER_MAX, VenueClient, type VenueClientOptions } from './venue-client.ts';
 
-interface SubmitOptions {
+interface SubmitOptions extends NatsCredentialOptions {
   readonly nats: string;
   readonly shard: number;
   readonly shards?: readonly number[];
@@ -36,6 +38,7 @@ interface SubmitOptions {
   readonly tick?: string;
   readonly accounts: number;
   readonly create?: boolean;
+  readonly cancelOnDisconnect?: number;
   readonly batch: number;
   readonly json?: boolean;
 }
@@ -112,15 +115,22 @@ export function registerSubmit(program: Command): void {
     )
     .addOption(new Option('--create', 'create instruments that the venue does not have'))
     .addOption(
+      new Option(
+        '--cancel-on-disconnect <milliseconds>',
+        "have the venue cancel the account's open orders when it has not heard this command for so long, unless it ends in order",
+      ).argParser(wholeNumber(CANCEL_AFTER_MS_MIN, CANCEL_AFTER_MS_MAX)),
+    )
+    .addOption(
       new Option('--batch <commands>', 'commands in a message, at most').default(256).argParser(wholeNumber(1, 256)),
     )
-    .option('--json', 'print the result as one JSON object')
-    .action((file: string, options: SubmitOptions) => runSubmit(file, options));
+    .option('--json', 'print the result as one JSON object');
+  addNatsCredentials(command).action((file: string, options: SubmitOptions) => runSubmit(file, options));
   withExamples(
     command,
     'veritape submit orders.ndjson --nats nats://127.0.0.1:4222 --create',
     'veritape submit workload.bin --create --sessions 16 --json',
     'veritape submit orders.ndjson --shards 0,1 --create',
+    'veritape submit orders.ndjson --nats tls://nats.example:4222 --nats-ca ca.pem --nats-seed alice.nk --account 7',
     'veritape submit AMZN_message.csv --symbol AMZN --tick 0.01 --create --json',
   );
 }
@@ -139,16 +149,21 @@ async function runRouted(file: string, options: SubmitOptions, shards: readonly 
   if (sessions !== 1) throw new UsageError('sessions', sessions, 'with --shards there is one on each');
   using interruption = new Interruption();
   using progress = await Progress.start('submit');
+  let heartbeat: Heartbeat | undefined;
   try {
+    heartbeat = await beginHeartbeat(options, shards);
     const client = { ...openingOf(options, (why) => progress.update(() => `sending again: ${why}`)), shards };
     const source = { format, symbol, tick, accounts };
     const result = await submitRouted(file, { client, source, create: create === true, batch }, interruption, progress);
+    heartbeat?.leave();
     await printResult(result, json === true, () => describeRouted(result));
     if (interruption.requested)
       throw interruption.error(`stopped after ${grouped(result.commands)} commands, all of them acknowledged`);
   } catch (error) {
     if (error instanceof ClientError) throw new EnvironmentFault(`${options.nats}: ${error.message}`);
     throw error;
+  } finally {
+    await heartbeat?.close();
   }
 }
 
@@ -157,7 +172,9 @@ async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
   using interruption = new Interruption();
   using progress = await Progress.start('submit');
   const clients = await openClients(options, (why) => progress.update(() => `sending again: ${why}`));
+  let heartbeat: Heartbeat | undefined;
   try {
+    heartbeat = await beginHeartbeat(options, [options.shard]);
     const { info } = clients[0] as VenueClient;
     const source = await openFlowSource(file, {
       format: options.format,
@@ -170,6 +187,7 @@ async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
       },
     });
     const result = await submitFlow(clients, source, options.batch, interruption, progress);
+    heartbeat?.leave();
     await printResult(result, options.json === true, () => describe(result));
     if (interruption.requested)
       throw interruption.error(`stopped after ${grouped(result.commands)} commands, all of them acknowledged`);
@@ -177,13 +195,26 @@ async function runSubmit(file: string, options: SubmitOptions): Promise<void> {
     if (error instanceof ClientError) throw new EnvironmentFault(error.message);
     throw error;
   } finally {
+    await heartbeat?.close();
     for (const client of clients) await client.close();
   }
 }
 
+/** Undefined if it is not asked for. */
+async function beginHeartbeat(options: SubmitOptions, shards: readonly number[]): Promise<Heartbeat | undefined> {
+  const { cancelOnDisconnect: cancelAfterMs, account } = options;
+  if (cancelAfterMs === undefined) return undefined;
+  const join = natsJoin(options.nats, options);
+  if (join.identity === undefined)
+    throw new UsageError('cancel-on-disconnect', cancelAfterMs, 'is for identities: give --nats-seed or --nats-creds');
+  return Heartbeat.begin({ ...join, shards, account, cancelAfterMs }).catch((error: unknown) => {
+    throw new EnvironmentFault(`${options.nats}: ${error instanceof Error ? error.message : error}`);
+  });
+}
+
 function openingOf(options: SubmitOptions, onRetry: (why: string) => void): VenueClientOptions {
   return {
-    connection: natsConnectionOptions(options.nats),
+    ...natsJoin(options.nats, options),
     shard: options.shard,
     account: options.account,
     key: options.sessionKey ?? BigInt(Date.now()) * 4096n + BigInt(process.pid % 4096),
@@ -194,8 +225,9 @@ function openingOf(options: SubmitOptions, onRetry: (why: string) => void): Venu
 }
 
 async function openClients(options: SubmitOptions, onRetry: (why: string) => void): Promise<VenueClient[]> {
+  const opening = openingOf(options, onRetry);
   try {
-    return await VenueClient.openSeveral(openingOf(options, onRetry), options.sessions);
+    return await VenueClient.openSeveral(opening, options.sessions);
   } catch (error) {
     throw new EnvironmentFault(
       `${options.nats}, shard ${options.shard}: ${error instanceof Error ? error.message : error}`,

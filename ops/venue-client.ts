@@ -1,4 +1,12 @@
-import { connect, headers, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  AuthorizationError,
+  connect,
+  headers,
+  type MsgHdrs,
+  type NatsConnection,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node';
 import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
 import {
@@ -8,12 +16,12 @@ import {
   MESSAGE_COMMANDS_MAX,
   type Refusal,
 } from '../sequencer/messages.ts';
-import { infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
+import { boundSubmitSubject, infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
 import { PrimaryEpoch } from './primary-epoch.ts';
-import { ReplyInbox } from './reply-inbox.ts';
+import { NotPermitted, ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
 /** What a venue's `info` subject tells. */
@@ -33,11 +41,15 @@ export interface VenueClientOptions {
   /** Names the session: the same number gives the same session again. */
   readonly key: number | bigint;
   readonly token?: string | undefined;
+  /** Who this is to a NATS server that binds identities to accounts. */
+  readonly identity?: string | undefined;
   /** An answer that takes longer is asked for again. */
   readonly answerMsMax?: number | undefined;
   /** Without any answer for this long the client gives up. */
   readonly giveUpMs?: number | undefined;
   readonly onRetry?: ((why: string) => void) | undefined;
+  /** Ends the attempts to open; what is open already is ended by closing it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The venue refused for a reason that sending again does not mend, or did not answer for too long. */
@@ -51,6 +63,12 @@ interface Batch extends RequestBatch {
   /** Gets the answers as words: messages.ts. */
   readonly resolve: (answers: Uint32Array) => void;
   readonly reject: (error: Error) => void;
+}
+
+interface OpenedSession {
+  readonly number: number;
+  readonly handled: number;
+  readonly openedAt: number;
 }
 
 const ANSWER_MS_MAX = 5_000;
@@ -79,6 +97,8 @@ export class VenueClient {
   readonly session: number;
   /** The last request that the venue had handled when the session was opened; 0 in a new one. */
   readonly handled: number;
+  /** The sequence of the command that opened the session, for the first time or again. */
+  readonly openedAt: number;
   readonly info: VenueInfo;
   readonly #options: VenueClientOptions;
   readonly #shared: SharedConnection;
@@ -86,6 +106,8 @@ export class VenueClient {
   #lastAnswerAt = performance.now();
   #next: number;
   #room: (() => void)[] = [];
+  /** Ends the pause before something is sent again. */
+  readonly #closing = new AbortController();
   #closed = false;
   #left = false;
 
@@ -122,17 +144,13 @@ export class VenueClient {
     }
   }
 
-  private constructor(
-    options: VenueClientOptions,
-    shared: SharedConnection,
-    info: VenueInfo,
-    session: { number: number; handled: number },
-  ) {
+  private constructor(options: VenueClientOptions, shared: SharedConnection, info: VenueInfo, session: OpenedSession) {
     this.#options = options;
     this.#shared = shared;
     this.info = info;
     this.session = session.number;
     this.handled = session.handled;
+    this.openedAt = session.openedAt;
     this.#next = session.handled + 1;
     this.#window = new RequestWindow(info.limits.answersPerSessionMax);
   }
@@ -175,9 +193,21 @@ export class VenueClient {
     this.#next += count;
     return new Promise((resolve, reject) => {
       const bytes = encodeRequest(this.session, first, records);
+      // Patience is for those who wait: an idle client has waited for nothing.
+      if (this.#window.length === 0) this.#lastAnswerAt = performance.now();
       this.#window.add({ first, count, bytes, resolve, reject });
       this.#pump();
     });
+  }
+
+  /** What replies come over. Whatever the venue published before a reply, and is subscribed to here, is heard before it. */
+  get connection(): NatsConnection {
+    return this.#shared.connection;
+  }
+
+  /** Asks on another subject than commands go to, with the client's token. Rejects if no answer comes in time. */
+  ask(subject: string, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    return this.#shared.inbox.ask(subject, bytes, timeoutMs, tokenHeaders(this.#options.token));
   }
 
   /** What the venue tells now. */
@@ -197,6 +227,7 @@ export class VenueClient {
     if (this.#left) return;
     this.#left = true;
     this.#closed = true;
+    this.#closing.abort();
     for (const batch of this.#window.abandon()) batch.reject(new ClientError('the client was closed'));
     this.#wake();
     if (--this.#shared.sessions === 0) await this.#shared.connection.close();
@@ -218,6 +249,7 @@ export class VenueClient {
         return this.#giveUp(new ClientError(of + meaning.why));
       } else if (reply instanceof Uint32Array) this.#settle(batch, reply);
     } catch (error) {
+      if (error instanceof NotPermitted) return this.#giveUp(new ClientError(error.message));
       problem = error instanceof Error ? error.message : String(error);
     }
     if (this.#closed) return;
@@ -244,7 +276,8 @@ export class VenueClient {
       );
       return;
     }
-    await pause(this.#window.rest());
+    const { signal } = this.#closing;
+    await delay(this.#window.rest(), undefined, { signal }).catch(() => undefined);
     this.#window.resume();
     this.#pump();
   }
@@ -271,22 +304,38 @@ export async function readVenueInfo(options: Omit<VenueClientOptions, 'account' 
 }
 
 function join(options: Patience & Pick<VenueClientOptions, 'connection'>): Promise<NatsConnection> {
-  return persist(options, 'NATS', () =>
-    connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }),
-  );
+  return persist(options, 'NATS', async () => {
+    const connection = await connect({ maxReconnectAttempts: -1, reconnectTimeWait: 200, ...options.connection }).catch(
+      (error: unknown) => {
+        throw error instanceof AuthorizationError
+          ? new ClientError(`the NATS server does not let this client in`)
+          : error;
+      },
+    );
+    if (options.signal?.aborted === true) await connection.close();
+    return connection;
+  });
 }
 
-type Patience = Pick<VenueClientOptions, 'giveUpMs' | 'onRetry'>;
+type Patience = Pick<VenueClientOptions, 'giveUpMs' | 'onRetry' | 'signal'>;
 
 async function ask(
   { inbox, primary }: SharedConnection,
   options: VenueClientOptions,
   bytes: Uint8Array,
 ): Promise<Uint32Array | Refusal> {
-  const carried = options.token === undefined ? undefined : headers();
-  if (options.token !== undefined) carried?.set(TOKEN_HEADER, options.token);
   const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
-  return primary.read(await inbox.ask(submitSubject(options.shard), bytes, timeoutMs, carried));
+  const carried = tokenHeaders(options.token);
+  const { shard, identity, account } = options;
+  const subject = identity === undefined ? submitSubject(shard) : boundSubmitSubject(shard, identity, account);
+  return primary.read(await inbox.ask(subject, bytes, timeoutMs, carried));
+}
+
+function tokenHeaders(token: string | undefined): MsgHdrs | undefined {
+  if (token === undefined) return undefined;
+  const carried = headers();
+  carried.set(TOKEN_HEADER, token);
+  return carried;
 }
 
 function readInfo(
@@ -300,10 +349,7 @@ function readInfo(
   });
 }
 
-async function openSession(
-  shared: SharedConnection,
-  options: VenueClientOptions,
-): Promise<{ number: number; handled: number }> {
+async function openSession(shared: SharedConnection, options: VenueClientOptions): Promise<OpenedSession> {
   const words = new Uint32Array(COMMAND_WORDS);
   encodeCommand(words, 0, { op: 'sessionOpen', account: options.account, id: options.key });
   const request = encodeRequest(0, 0, new Uint8Array(words.buffer));
@@ -317,27 +363,37 @@ async function openSession(
     const [answer] = decodeAnswers(reply, 0, 1);
     if (answer === undefined || answer.reason !== Reason.none)
       throw new ClientError(`session: ${reasonText(answer?.reason ?? Reason.none)}`);
-    return { number: answer.open, handled: answer.traded };
+    return { number: answer.open, handled: answer.traded, openedAt: answer.sequence };
   });
 }
 
 /** Tries until it works, the refusal is final, or the time to give up has come. */
 async function persist<T>(options: Patience, what: string, attempt: () => Promise<T>): Promise<T> {
   const started = performance.now();
+  const { signal } = options;
   for (let backOffMs = BACK_OFF_MS_MIN; ; backOffMs = Math.min(backOffMs * 2, BACK_OFF_MS_MAX)) {
     try {
-      return await attempt();
+      return await unlessAborted(attempt(), signal);
     } catch (error) {
       if (error instanceof ClientError) throw error;
+      signal?.throwIfAborted();
+      if (error instanceof NotPermitted) throw new ClientError(error.message);
       const why = error instanceof Error ? error.message : String(error);
       if (performance.now() - started > (options.giveUpMs ?? GIVE_UP_MS))
         throw new ClientError(`${what}: no answer: ${why}`);
       options.onRetry?.(why);
-      await pause(backOffMs);
+      await delay(backOffMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   }
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Does not wait for what is wanted after the signal; that comes to its end by itself. */
+function unlessAborted<T>(wanted: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return wanted;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    wanted.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

@@ -7,15 +7,18 @@ import { decodeGenesis, encodeGenesis, type Genesis, genesisHash } from '../jour
 import { JournalReader } from '../journal/reader.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { JournalCopy, type JournalCopyOptions } from '../replicas/journal-copy.ts';
-import { discoverPeers, PeerRepair, PeerService } from '../sequencer/block-peers.ts';
+import { discoverPeers, PeerRepair, PeerService, type PeerServiceOptions } from '../sequencer/block-peers.ts';
 import { BlockReader, BlockReaderError } from '../sequencer/block-reader.ts';
 import type { BlockSource } from '../sequencer/block-transport.ts';
 import { genesisSubject, stateSubject } from '../sequencer/nats-gateway.ts';
 import { decodeVenueState, type VenueState } from '../sequencer/venue-state.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import { MarketFeed, type MarketFeedOptions } from './market-feed.ts';
+import { OrderStates } from './order-states.ts';
+import { PrivateQueries } from './private-queries.ts';
 import { type Agreed, StateAgreement } from './state-agreement.ts';
 import type { Notice } from './venue.ts';
+import { definedFields } from './venue-outlets.ts';
 
 export interface VenueFollowerOptions {
   /** Of the copy: its folder, its snapshots. */
@@ -27,6 +30,10 @@ export interface VenueFollowerOptions {
   /** Tells this follower from others: sequencer/block-peers.ts. */
   readonly id: string;
   readonly feed?: MarketFeedOptions | undefined;
+  /** Answer accounts' questions about their orders: ops/private-queries.ts. */
+  readonly queries?: boolean | undefined;
+  /** Give blocks to other followers. On unless set to false. */
+  readonly peers?: boolean | undefined;
   /** End with the block that holds this sequence. */
   readonly until?: number | undefined;
   /** End when everything is here that the venue had when it was asked. */
@@ -86,8 +93,9 @@ export class VenueFollower {
   readonly copy: JournalCopy;
   readonly reader: BlockReader;
   readonly repairs: PeerRepair;
-  readonly peers: PeerService;
+  readonly peers: PeerService | undefined;
   readonly feed: MarketFeed | undefined;
+  readonly queries: PrivateQueries | undefined;
   readonly #options: VenueFollowerOptions;
   readonly #agreement: StateAgreement;
   readonly #lookup: BlockLookup;
@@ -124,10 +132,12 @@ export class VenueFollower {
     const judged = (differ: string | undefined): void => follower?.judge(differ);
     const agreement = new StateAgreement(genesisHash(genesis), (block) => follower?.hashAt(block));
     const progress = replayProgress(options);
+    const states = options.queries === true ? new OrderStates() : undefined;
     const opened = await JournalCopy.open({
       ...copy,
       genesis,
       hashSeed: options.hashSeed,
+      observer: states,
       onDigest: (sequence, value) => judged(agreement.digest(sequence, value)),
       onSnapshot: (snapshot) => {
         onNotice({ level: 'info', text: 'snapshot written', fields: { ...snapshot } });
@@ -136,11 +146,16 @@ export class VenueFollower {
       onTrouble: (text) => onNotice({ level: 'warn', text, fields: {} }),
       onReplayed: progress,
     });
-    follower = new VenueFollower(options, opened, agreement);
+    follower = new VenueFollower(options, opened, agreement, states);
     return follower;
   }
 
-  private constructor(options: VenueFollowerOptions, copy: JournalCopy, agreement: StateAgreement) {
+  private constructor(
+    options: VenueFollowerOptions,
+    copy: JournalCopy,
+    agreement: StateAgreement,
+    states: OrderStates | undefined,
+  ) {
     const { connection, shard, id, feed, source } = options;
     this.#options = options;
     this.copy = copy;
@@ -161,7 +176,7 @@ export class VenueFollower {
       },
     });
     const repairs = new BlockLookup(journal);
-    this.peers = new PeerService({
+    const service: PeerServiceOptions = {
       connection,
       shard,
       id,
@@ -173,8 +188,18 @@ export class VenueFollower {
         return view === undefined ? undefined : new Uint8Array(view.bytes);
       },
       status: () => this.status(),
-    });
+    };
+    this.peers = options.peers === false ? undefined : new PeerService(service);
     this.feed = feed === undefined ? undefined : new MarketFeed(feed, copy);
+    this.queries =
+      states === undefined
+        ? undefined
+        : new PrivateQueries({
+            connection,
+            copy,
+            states,
+            onRefused: (refusal) => this.#notice('warn', 'request refused', definedFields(refusal)),
+          });
   }
 
   status(): FollowerStatus {
@@ -229,7 +254,8 @@ export class VenueFollower {
   /** Gives everything back but the connections. A replica that disagreed leaves no snapshot. */
   async close(): Promise<void> {
     this.reader.close();
-    this.peers.close();
+    this.peers?.close();
+    this.queries?.end();
     this.feed?.end();
     this.#lookup.close();
     await this.copy.close(this.#end?.why !== 'disagreement');
@@ -290,6 +316,7 @@ export class VenueFollower {
       this.#caughtUp = true;
       this.#notice('info', 'caught up', { block: last.block, sequence: last.sequence });
       this.feed?.begin();
+      this.queries?.begin();
     }
     if (until !== undefined && last.sequence >= until) this.#stop({ why: 'until', disagreement: undefined });
     else if (exitWhenCaughtUp === true && this.#caughtUp) this.#stop({ why: 'caughtUp', disagreement: undefined });

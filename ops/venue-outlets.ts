@@ -1,22 +1,29 @@
+import { readWide } from '../journal/amounts.ts';
 import { BlockLookup } from '../journal/block-lookup.ts';
+import { EVENT_WORD } from '../journal/events.ts';
 import { JournalError } from '../journal/findings.ts';
 import { encodeGenesis } from '../journal/genesis.ts';
 import { JournalReader } from '../journal/reader.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { DIGEST_EVERY } from '../replicas/event-digest.ts';
 import { BlockMulticast, type MulticastCounts } from '../sequencer/block-multicast.ts';
-import type { CommandPort } from '../sequencer/command-port.ts';
+import type { CommandPort, EventListener } from '../sequencer/command-port.ts';
 import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { connectNats, NatsGateway, type NatsGatewayOptions, type NatsLink } from '../sequencer/nats-gateway.ts';
 import type { OpenSession } from '../sequencer/open-sessions.ts';
 import type { PipelineMemory } from '../sequencer/pipeline.ts';
+import type { ToldRefusal } from '../sequencer/refusal-log.ts';
+import { SLOT_SHIFT } from '../sequencer/rings.ts';
 import type { StateLedger } from '../sequencer/venue-state.ts';
 import { DurablePlace } from './durable-place.ts';
 import { EnvironmentFault } from './exit-codes.ts';
+import type { FeedSettings } from './feed/feed-publisher.ts';
+import { type MarketDataCounts, VenueMarketData } from './feed/venue-market-data.ts';
+import { ReportArchive } from './report-archive.ts';
 import type { Notice } from './venue.ts';
 
 /** How a venue joins NATS. */
-export interface VenueNats extends Pick<NatsGatewayOptions, 'tokens' | 'onStatus'> {
+export interface VenueNats extends Pick<NatsGatewayOptions, 'tokens' | 'bound' | 'onStatus'> {
   readonly connection: Parameters<typeof connectNats>[0];
 }
 
@@ -24,6 +31,8 @@ export interface OutletsOptions {
   readonly directory: string;
   readonly nats: VenueNats | undefined;
   readonly multicast: MulticastOptions | undefined;
+  /** Publish market data in full. Needs NATS. */
+  readonly marketData: FeedSettings | undefined;
   readonly notice: (notice: Notice) => void;
   readonly failed: (error: Error) => void;
 }
@@ -47,10 +56,13 @@ export class VenueOutlets {
   #link: NatsLink | undefined;
   #reader: JournalReader | undefined;
   #gateway: NatsGateway | undefined;
+  readonly #reports: ReportArchive;
   #multicast: BlockMulticast | undefined;
+  #marketData: VenueMarketData | undefined;
 
   constructor(options: OutletsOptions) {
     this.#options = options;
+    this.#reports = new ReportArchive(options.directory);
   }
 
   get gateway(): NatsGateway | undefined {
@@ -61,12 +73,16 @@ export class VenueOutlets {
     return this.#multicast?.counts;
   }
 
+  get marketDataCounts(): MarketDataCounts | undefined {
+    return this.#marketData?.counts;
+  }
+
   /** The connection to NATS, made before there is anything to serve. There must be a journal. */
   async connect(shard: number): Promise<NatsLink | undefined> {
     const { nats } = this.#options;
     if (nats === undefined) return undefined;
     this.#reader ??= JournalReader.open(this.#options.directory, { unflushed: true });
-    this.#link ??= await connectNats(nats.connection, shard).catch((error: unknown) => {
+    this.#link ??= await connectNats(nats.connection, shard, nats.bound).catch((error: unknown) => {
       throw this.#natsFault(error);
     });
     return this.#link;
@@ -78,7 +94,16 @@ export class VenueOutlets {
     if (multicast !== undefined) this.#multicast = await this.#openMulticast(multicast);
     const link = await this.connect(venue.shard);
     const reader = this.#reader;
-    if (link !== undefined && reader !== undefined) this.#gateway = await this.#openGateway(venue, link, reader);
+    if (link === undefined || reader === undefined) return;
+    this.#gateway = await this.#openGateway(venue, link, reader);
+    const { marketData, nats, directory, notice } = this.#options;
+    if (marketData === undefined || nats === undefined) return;
+    const { memory } = venue;
+    const { genesis } = reader;
+    this.#marketData = new VenueMarketData(
+      { ...marketData, memory, directory, genesis, nats: { ...nats.connection } },
+      notice,
+    );
   }
 
   /** Lets a durable block out to readers on other hosts. */
@@ -90,7 +115,12 @@ export class VenueOutlets {
 
   /** Sends what is waiting and leaves. */
   async close(): Promise<void> {
-    await Promise.all([this.#gateway?.close() ?? this.#link?.connection.close(), this.#multicast?.close()]);
+    await this.#reports.close();
+    await Promise.all([
+      this.#gateway?.close() ?? this.#link?.connection.close(),
+      this.#multicast?.close(),
+      this.#marketData?.close(),
+    ]);
   }
 
   async #openGateway(venue: ServingVenue, link: NatsLink, reader: JournalReader): Promise<NatsGateway> {
@@ -98,9 +128,19 @@ export class VenueOutlets {
     const lookup = new BlockLookup(reader);
     const place = new DurablePlace(venue.memory, venue.start);
     const { shard, epoch, port, sessions, info, ledger } = venue;
+    const letOut = new LetOut(venue.start.sequence);
+    port.listen(letOut.take);
     const options: NatsGatewayOptions = {
       ...{ shard, epoch, port, sessions, info },
       tokens: nats?.tokens,
+      bound: nats?.bound,
+      onDisconnect: ({ sequence, ...who }) =>
+        notice(
+          sequence === 0
+            ? { level: 'error', text: 'orders of a client that is gone were not canceled', fields: who }
+            : { level: 'warn', text: 'client is gone: its orders are canceled', fields: { ...who, sequence } },
+        ),
+      onRefused: (refusal) => notice({ level: 'warn', text: 'request refused', fields: definedFields(refusal) }),
       genesis: encodeGenesis(reader.genesis),
       state: (after) => ({
         shard,
@@ -123,12 +163,15 @@ export class VenueOutlets {
           return undefined;
         }
       },
+      tellReports: (asked) => this.#reports.tell({ ...asked, upTo: letOut.sequence }),
       onLost: (error) => this.#options.failed(this.#natsFault(error)),
-      onStatus: (status) => {
+      onStatus: (status, why) => {
         const level = status === 'disconnect' || status === 'error' ? 'warn' : 'info';
         // An outage is told when it begins and when it ends, not at every attempt in between.
-        if (status !== 'reconnecting' && status !== 'ping') notice({ level, text: 'nats', fields: { status } });
-        nats?.onStatus?.(status);
+        if (status !== 'reconnecting' && status !== 'ping') {
+          notice({ level, text: 'nats', fields: { status, ...(why === undefined ? {} : { why }) } });
+        }
+        nats?.onStatus?.(status, why);
       },
     };
     return NatsGateway.open(options, link).catch((error: unknown) => {
@@ -149,6 +192,24 @@ export class VenueOutlets {
     const servers = this.#options.nats?.connection.servers ?? '127.0.0.1:4222';
     return new EnvironmentFault(`NATS at ${servers}: ${messageOf(error)}`);
   }
+}
+
+/** A refusal as a notice has it. */
+export function definedFields(refusal: ToldRefusal): Notice['fields'] {
+  return Object.fromEntries(Object.entries(refusal).filter(([, value]) => value !== undefined));
+}
+
+/** The sequence of the last event that was let out. */
+class LetOut {
+  sequence: number;
+
+  constructor(sequence: number) {
+    this.sequence = sequence;
+  }
+
+  readonly take: EventListener = (words, mask, from, count) => {
+    this.sequence = readWide(words, (((from + count - 1) & mask) << SLOT_SHIFT) + EVENT_WORD.sequence);
+  };
 }
 
 function messageOf(error: unknown): string {

@@ -24,6 +24,8 @@ import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../seq
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { StateLedger } from '../sequencer/venue-state.ts';
 import { DigestComparison } from './digest-comparison.ts';
+import { checkFeedSettings, type FeedSettings } from './feed/feed-publisher.ts';
+import type { MarketDataCounts } from './feed/venue-market-data.ts';
 import { InProcessSession } from './in-process-session.ts';
 import { InstrumentDirectory, placed } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
@@ -65,6 +67,8 @@ export interface VenueOptions extends HostOptions {
   readonly nats?: VenueNats | undefined;
   /** Send durable blocks as UDP datagrams, too, to a multicast group or one host. */
   readonly multicast?: MulticastOptions | undefined;
+  /** Publish market data in full, on a thread of its own. Needs NATS, and connection options that a thread can be given. */
+  readonly marketData?: FeedSettings | undefined;
   /** More to tell on the `info` subject. */
   readonly describe?: (() => object) | undefined;
   /** Told of what happens, in words. */
@@ -162,6 +166,7 @@ export class Venue {
     const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...inFlight, ...options.blockBounds };
     checkBlockBounds(bounds);
     if (options.multicast !== undefined) checkMulticast(options.multicast);
+    if (options.marketData !== undefined) checkFeedSettings(options.marketData, options.nats !== undefined);
     const leaseMs = options.leaseMs ?? LEASE_MS_DEFAULT;
     checkLeaseMs(leaseMs);
     this.#options = options;
@@ -210,6 +215,7 @@ export class Venue {
       directory: options.directory,
       nats: options.nats,
       multicast: options.multicast,
+      marketData: options.marketData,
       notice: (notice) => this.#notice(notice),
       failed: (error) => this.#fail(error),
     });
@@ -243,6 +249,11 @@ export class Venue {
   /** What was sent as datagrams, and what was not. */
   get multicastCounts(): MulticastCounts | undefined {
     return this.#outlets.multicastCounts;
+  }
+
+  /** What was published as market data. */
+  get marketDataCounts(): MarketDataCounts | undefined {
+    return this.#outlets.marketDataCounts;
   }
 
   get snapshotsTaken(): SnapshotKeeper['taken'] {
@@ -282,6 +293,7 @@ export class Venue {
       epoch,
       sequence: this.durableSequence,
       ackPolicy: this.#options.ackPolicy ?? 'disk',
+      marketData: this.#options.marketData ?? null,
       limits: genesis.limits,
       instruments: this.#directory.all.map((instrument) => placed(instrument, genesis.shard)),
       host: this.placement,

@@ -34,6 +34,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'move an instrument to another shard, while both run',
     load: async () => (await import('./move.ts')).registerMove,
   },
+  access: {
+    summary: 'who may do what: keys, and permissions for the NATS server',
+    load: async () => (await import('./access.ts')).registerAccess,
+  },
   match: {
     summary: 'the matcher alone: NDJSON commands in, NDJSON events out',
     load: async () => (await import('./match.ts')).registerMatch,

@@ -25,7 +25,7 @@ export { StateError } from './state-varints.ts';
  * | instruments | count; each by symbol: symbol, closed (0/1), name length, name bytes, quantity limit, price limit; in version 2 also: 0 if it trades here or 1 + the shard on which it trades, how often it was assigned |
  * | sessions | last number given; count; each by number: number, account, key low, key high, last request, last use low, last use high; then the answers kept, oldest first, as columns: sequence difference, reason, open, traded |
  * | slots | slots ever used; column of generations; free slots: count, column of slots, next to be used first |
- * | orders | count; by priority sequence, columns: sequence difference, slot, symbol, side + 2·post-only, account, id low and id high, each as the difference (mod 2^32) to the account's order before, price difference, open quantity |
+ * | orders | count; by priority sequence, and by turn those of one sequence, columns: sequence difference, slot, symbol, side + 2·post-only, account, id low and id high, each as the difference (mod 2^32) to the account's order before, price difference, open quantity |
  *
  * Version 2 is written once an instrument was assigned to a shard; before that the bytes are those of version 1. Version 3 is
  * written once a rule beyond the plain ones was used. It has what version 2 has, `live` orders and terms that wait for theirs in
@@ -482,7 +482,23 @@ export class StateScratch {
       }
       [from, to] = [to, from];
     }
+    if (state.instruments.isAnyRuled()) sortTurns(state, from);
     return from;
+  }
+}
+
+/** Puts orders that came to rest by the same command in the order of their turns. */
+function sortTurns({ orders: { words }, details }: MarketState, sorted: Int32Array): void {
+  const sequenceOf = (index: number): number =>
+    readWide(words, ((sorted[index] as number) << ORDER_SHIFT) + ORDER.sequence);
+  const turnOf = (slot: number): number =>
+    ((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) === 0
+      ? 0
+      : (details[(slot << DETAIL_SHIFT) + DETAIL.turn] as number);
+  for (let from = 0, to = 1; from < sorted.length; from = to, to++) {
+    const sequence = sequenceOf(from);
+    while (to < sorted.length && sequenceOf(to) === sequence) to++;
+    if (to - from > 1) sorted.subarray(from, to).sort((a, b) => turnOf(a) - turnOf(b));
   }
 }
 

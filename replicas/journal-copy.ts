@@ -32,12 +32,39 @@ export interface JournalCopyOptions {
   readonly onSnapshot?: ((snapshot: CopySnapshot) => void) | undefined;
   /** Told why a snapshot could not be used or written; the copy goes on without it. */
   readonly onTrouble?: ((text: string) => void) | undefined;
+  /** Sees every event, also of what is replayed. */
+  readonly observer?: CopyObserver | undefined;
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
 
-/** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
-export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
+/** Commands that stand one after another in words. */
+export interface AppliedCommands {
+  readonly words: Uint32Array;
+  /** Word of the first one. */
+  readonly at: number;
+  readonly firstSequence: number;
+  readonly count: number;
+}
+
+/**
+ * Gets events in order, in slots `from` to `from + count` of a ring, and the commands that they came of; both are valid
+ * during the call: journal/events.ts, journal/commands.ts.
+ */
+export type CopyListener = (
+  words: Uint32Array,
+  mask: number,
+  from: number,
+  count: number,
+  commands: AppliedCommands,
+) => void;
+
+/** Keeps something of its own beside the replica, from the events. */
+export interface CopyObserver {
+  /** The replica begins in this state; what was before is not told. */
+  readonly begin: (matcher: Matcher) => void;
+  readonly take: CopyListener;
+}
 
 /** A snapshot that the copy has written. */
 export interface CopySnapshot {
@@ -96,6 +123,7 @@ export class JournalCopy {
       const restored = await restoreNewest(directory, matcher);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
+      options.observer?.begin(matcher);
       const copy = new JournalCopy(options, writer, matcher, events, digest, restored.sequence);
       await copy.#snapshots?.clean();
       for (const view of replayJournal(directory, restored.sequence + 1)) {
@@ -195,12 +223,14 @@ export class JournalCopy {
       matcher.applyMany(view.words, at, batch);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
+      const commands = { words: view.words, at, firstSequence: view.firstSequence + done, count: batch };
+      this.#options.observer?.take(events.words, events.mask, 0, events.next, commands);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
           this.#top.emit(events);
         }
-        this.#listener(events.words, events.mask, 0, events.next);
+        this.#listener(events.words, events.mask, 0, events.next, commands);
       }
       events.clear();
       if (value !== undefined) this.#options.onDigest?.(matcher.sequence(), value);

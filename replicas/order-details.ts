@@ -13,10 +13,11 @@ import type { Transition } from './transition.ts';
  * | 24 |  6 | u64 | lots shown at a time, 0 for all |
  * | 32 |  8 | u64 | lots that are shown now, of an order with lots shown at a time |
  * | 40 | 10 | u64 | lots that trade on entry; of terms that wait only |
- * | 48 | 12 | u32 | type, time in force, self-trade prevention, a byte each |
+ * | 48 | 12 | u32 | type, time in force, self-trade prevention, a byte each; in the fourth 1 if that regards groups |
  * | 52 | 13 | u32 | place among the timers: no state, it follows from the others |
  * | 56 | 14 | u64 | client order id of the order that this one cancels; of terms that wait only |
  * | 64 | 16 | u64 | client order id of the order after which this one is entered; of terms that wait only |
+ * | 92 | 23 | u32 | turn: of several orders that came to rest by one command, which it was of them, from 0 |
  * | 80 | 20 | u64 | what its account has held for it |
  * | 88 | 22 | u32 | of which asset, 0 for none |
  */
@@ -29,6 +30,7 @@ export const DETAIL = {
   shown: 8,
   terms: 12,
   timer: 13,
+  turn: 23,
   held: 20,
   heldAsset: 22,
 } as const;

@@ -27,6 +27,7 @@ import { COUNTER, type Transition } from './transition.ts';
 export const ORDER_SHIFT = 4;
 export const ORDER = {
   next: 0,
+  level: 2,
   id: 4,
   account: 6,
   open: 8,

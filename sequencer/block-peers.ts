@@ -1,8 +1,9 @@
-import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { BlockView, checkHeader } from '../journal/block.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { answerRepair, type KeptBlocks } from './block-answers.ts';
 import { type BlockRepair, NatsRepair, type RepairAnswer } from './block-transport.ts';
+import { inboxOf, isBound, mayAnswer } from './principals.ts';
 
 /**
  * Readers that keep a copy of the journal answer each other, so that the venue need not, and so that a block can still be
@@ -89,9 +90,10 @@ export class PeerService {
 }
 
 function serve(connection: NatsConnection, subject: string, answer: (message: Msg) => void): Subscription {
+  const bound = isBound(connection);
   return connection.subscribe(subject, {
     callback: (error, message) => {
-      if (error !== null) return;
+      if (error !== null || (bound && !mayAnswer(message, undefined))) return;
       try {
         answer(message);
       } catch {
@@ -104,7 +106,7 @@ function serve(connection: NatsConnection, subject: string, answer: (message: Ms
 /** Who keeps copies now, but for `self`. Nobody, if the server can not be reached. */
 export async function discoverPeers(connection: NatsConnection, shard: number, self?: string): Promise<PeerInfo[]> {
   const found = new Map<string, PeerInfo>();
-  const inbox = createInbox();
+  const inbox = inboxOf(connection);
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, DISCOVERY_MS);
     const end = (): void => {

@@ -152,6 +152,7 @@ export class Journaling {
     this.#commandCount -= count;
     this.#bells.gateway.ring();
     this.#bells.sequencer.ring();
+    this.#bells.marketData.ring();
     this.#add(COUNT.blocks, 1);
     this.#add(COUNT.commands, count);
     this.#options.onDurable?.(block, bytes);

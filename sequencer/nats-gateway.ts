@@ -1,17 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  connect,
-  createInbox,
-  type Msg,
-  type NatsConnection,
-  type NodeConnectionOptions,
-} from '@nats-io/transport-node';
+import { connect, type Msg, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { BLOCK_BYTES_MAX } from '../journal/block.ts';
 import { answerRepair, type KeptBlocks } from './block-answers.ts';
+import { aliveSubject, CancelOnDisconnect, type DisconnectNotice } from './cancel-on-disconnect.ts';
 import type { CommandPort } from './command-port.ts';
 import { type AnswerSink, encodeRefusal, encodeReply, type Refusal, replyBytes } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
+import { inboxOf, mayAnswer, type Principal, Principals } from './principals.ts';
 import { PublishMemory } from './publish-memory.ts';
+import { RefusalLog, type ToldRefusal } from './refusal-log.ts';
+import { encodeReports, type ReportsAsked, type ReportsTold, readReportsAsked } from './report-messages.ts';
 import { ReportFanOut } from './reports.ts';
 import { type IntakeCounts, RequestIntake, TOKEN_HEADER } from './request-intake.ts';
 import { RequestSubscription } from './request-subscription.ts';
@@ -23,9 +21,12 @@ import type { VenueState } from './venue-state.ts';
  * | subject | who speaks | what |
  * |---------|------------|------|
  * | veritape.S.submit | client, request/reply | 1 to 256 commands; the reply comes when the ack policy's copies exist (messages.ts) |
+ * | veritape.S.submit.IDENTITY.ACCOUNT | client, request/reply | the same, where NATS says who may act for which account (principals.ts) |
+ * | veritape.S.alive.IDENTITY.ACCOUNT | client, request/reply | JSON: it is there, and what is to become of its orders when it is not (disconnect-watch.ts) |
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
+ * | veritape.S.reports | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
  * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
@@ -44,6 +45,12 @@ export interface NatsGatewayOptions extends KeptBlocks {
   readonly port: CommandPort;
   /** Accounts that each token may act for, by {@link tokenDigest}; without it every client may act for every account. */
   readonly tokens?: ReadonlyMap<string, ReadonlySet<number>> | undefined;
+  /** Only principals may speak, each for its account: {@link Principal}. The NATS server must hold up the permissions. */
+  readonly bound?: boolean | undefined;
+  /** Told what was refused, at a bounded rate. */
+  readonly onRefused?: ((refusal: ToldRefusal) => void) | undefined;
+  /** Told when orders are canceled because whoever has them is gone. */
+  readonly onDisconnect?: ((notice: DisconnectNotice) => void) | undefined;
   /** The sessions that are open now. */
   readonly sessions: readonly OpenSession[];
   readonly info: () => object;
@@ -51,9 +58,21 @@ export interface NatsGatewayOptions extends KeptBlocks {
   readonly genesis: Uint8Array;
   /** What replicas elsewhere can compare, after a sequence. */
   readonly state: (after: number) => VenueState;
-  readonly onStatus?: ((status: string) => void) | undefined;
+  /** Tells execution reports again. */
+  readonly tellReports: (asked: ReportsAsked) => Promise<ReportsTold | Refusal>;
+  readonly onStatus?: ((status: string, why?: string) => void) | undefined;
   /** Told when the connection has ended for good, for instance because the server takes its user no more. */
   readonly onLost: (error: Error) => void;
+}
+
+/** Counted beside what the intake counts. */
+interface GatewayCounts {
+  /** Messages that something went wrong with. */
+  readonly failed: number;
+  /** By error. */
+  readonly refusals: RefusalLog['counts'];
+  /** Mass cancels for clients that were gone. */
+  readonly disconnects: number;
 }
 
 /** How long leaving may take, for instance while the server can not be reached. */
@@ -64,6 +83,10 @@ const RECONNECT_MS = 200;
 export function submitSubject(shard: number): string {
   return `veritape.${shard}.submit`;
 }
+/** Where an identity sends requests for an account, if the venue binds them. */
+export function boundSubmitSubject(shard: number, identity: string, account: number): string {
+  return `${submitSubject(shard)}.${identity}.${account}`;
+}
 export function infoSubject(shard: number): string {
   return `veritape.${shard}.info`;
 }
@@ -72,6 +95,9 @@ export function blockSubject(shard: number): string {
 }
 export function repairSubject(shard: number): string {
   return `veritape.${shard}.repair`;
+}
+export function reportsSubject(shard: number): string {
+  return `veritape.${shard}.reports`;
 }
 export function genesisSubject(shard: number): string {
   return `veritape.${shard}.genesis`;
@@ -98,32 +124,53 @@ export interface NatsLink {
   readonly requests: RequestSubscription;
 }
 
-export async function connectNats(options: NodeConnectionOptions, shard: number): Promise<NatsLink> {
+/** With `bound`, the server must be one that asks everybody who they are. */
+export async function connectNats(options: NodeConnectionOptions, shard: number, bound = false): Promise<NatsLink> {
   const connection = await connect({
     name: `veritape shard ${shard}`,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
     ...options,
   });
-  const payloadMax = connection.info?.max_payload ?? 0;
-  if (payloadMax >= BLOCK_BYTES_MAX)
-    return { connection, requests: new RequestSubscription(connection, submitSubject(shard)) };
+  const why = whyNotJoined(connection, bound);
+  if (why === undefined) {
+    const ofPrincipals = `${submitSubject(shard)}.*.*`;
+    const subjects = bound ? [ofPrincipals] : [submitSubject(shard), ofPrincipals];
+    const principals = new Principals(submitSubject(shard));
+    const mayTell = (message: Msg): boolean => !bound || mayAnswer(message, principals.of(message.subject));
+    return { connection, requests: new RequestSubscription(connection, subjects, mayTell) };
+  }
   await connection.close();
-  throw new Error(`the NATS server's max_payload is ${payloadMax} and must be at least ${BLOCK_BYTES_MAX} bytes`);
+  throw new Error(why);
+}
+
+function whyNotJoined({ info }: NatsConnection, bound: boolean): string | undefined {
+  const payloadMax = info?.max_payload ?? 0;
+  if (payloadMax < BLOCK_BYTES_MAX)
+    return `the NATS server's max_payload is ${payloadMax} and must be at least ${BLOCK_BYTES_MAX} bytes`;
+  // Without it anybody could publish as anybody.
+  if (bound && info?.auth_required !== true)
+    return 'the NATS server lets in whoever comes, so it binds nobody to an account: veritape access config writes a configuration that does';
+  return undefined;
 }
 
 export class NatsGateway {
   /** Messages taken, commands in them, messages refused, answered `busy`, and those that something went wrong with. */
-  get counts(): IntakeCounts & { readonly failed: number } {
-    return { ...this.#intake.counts, failed: this.#failed };
+  get counts(): IntakeCounts & GatewayCounts {
+    const { canceled } = this.#disconnects;
+    return { ...this.#intake.counts, failed: this.#failed, refusals: this.#refusals.counts, disconnects: canceled };
   }
   #failed = 0;
   readonly #options: NatsGatewayOptions;
   readonly #connection: NatsConnection;
   readonly #requests: RequestSubscription;
   readonly #intake: RequestIntake;
+  readonly #principals: Principals;
+  readonly #refusals: RefusalLog;
+  readonly #disconnects: CancelOnDisconnect;
   readonly #memory = new PublishMemory();
   #leaving = false;
+  #place: object | undefined;
 
   /** Resolves when the server passes requests on to the gateway. */
   static async open(options: NatsGatewayOptions, link: NatsLink): Promise<NatsGateway> {
@@ -136,7 +183,14 @@ export class NatsGateway {
     this.#options = options;
     this.#connection = connection;
     this.#requests = requests;
-    this.#intake = new RequestIntake(options.port, new OpenSessions(options.sessions), options.tokens);
+    const sessions = new OpenSessions(options.sessions);
+    this.#intake = new RequestIntake(options.port, sessions, options.tokens, options.bound);
+    this.#principals = new Principals(submitSubject(options.shard));
+    this.#refusals = new RefusalLog(
+      (refusal) => options.onRefused?.(refusal),
+      () => performance.now(),
+    );
+    this.#disconnects = new CancelOnDisconnect(options.port, (notice) => options.onDisconnect?.(notice));
     const reports = new ReportFanOut(options.shard, this.#memory, (subject, records) =>
       this.#publish(subject, records),
     );
@@ -151,11 +205,15 @@ export class NatsGateway {
     this.#serve(stateSubject(options.shard), (message) =>
       message.respond(JSON.stringify(options.state(Number(message.string())))),
     );
+    const speakers = new Principals(aliveSubject(options.shard));
+    this.#serve(`${aliveSubject(options.shard)}.*.*`, (message) => this.#alive(message, speakers.of(message.subject)));
+    this.#serve(reportsSubject(options.shard), (message) => void this.#tellReports(message));
     void this.#watch();
   }
 
   /** Says to whoever listens that this server serves from now on. */
   announce(place: object): void {
+    this.#place = place;
     const { shard, epoch } = this.#options;
     this.#publish(primarySubject(shard), new TextEncoder().encode(JSON.stringify({ epoch, ...place })));
   }
@@ -180,7 +238,7 @@ export class NatsGateway {
   ): Promise<Uint8Array[]> {
     const replies: Uint8Array[] = [];
     const patience = new AbortController();
-    const reply = createInbox();
+    const reply = inboxOf(this.#connection);
     const subscription = this.#connection.subscribe(reply, {
       callback: (error, message) => {
         // Without data it is the server, which says that nobody listens.
@@ -197,11 +255,13 @@ export class NatsGateway {
 
   /** Leaves requests to the server after this one, which holds them already: nothing more is taken, and nothing refused. */
   leaveRequests(): void {
+    this.#disconnects.end();
     this.#requests.leave();
   }
 
-  /** Takes no requests any more: what comes from here on is another server's, or nobody's. */
+  /** Takes no requests any more, and cancels nobody's orders: what comes from here on is another server's, or nobody's. */
   unsubscribe(): void {
+    this.#disconnects.end();
     this.#requests.drop();
   }
 
@@ -213,6 +273,7 @@ export class NatsGateway {
   /** Sends what is waiting and leaves. */
   async close(): Promise<void> {
     this.#leaving = true;
+    this.#disconnects.end();
     if (this.#connection.isClosed()) return;
     const patience = new AbortController();
     const tooLong = delay(LEAVE_MS_MAX, undefined, patience).catch(() => undefined);
@@ -244,7 +305,8 @@ export class NatsGateway {
       callback: (error, message) => {
         if (error !== null) return;
         try {
-          handle(message);
+          if (this.#options.bound === true && !mayAnswer(message, undefined)) this.#refuseReply(message, undefined);
+          else handle(message);
         } catch {
           // The client library stops reading from the server when a callback throws.
           this.#failed++;
@@ -253,21 +315,76 @@ export class NatsGateway {
     });
   }
 
+  async #tellReports(message: Msg): Promise<void> {
+    const { epoch, tellReports } = this.#options;
+    const bytes = message.data;
+    const refusal = (value: string, rule: string): Refusal => ({ error: 'malformed', field: 'reports', value, rule });
+    const asked = readReportsAsked(bytes);
+    if (asked === undefined) {
+      const rule = 'an object {account, after, passed} of whole numbers';
+      return this.#respond(
+        message,
+        encodeRefusal(refusal(new TextDecoder().decode(bytes.subarray(0, 64)), rule), epoch),
+      );
+    }
+    const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), asked.account);
+    const told = unauthorized ?? (await tellReports(asked));
+    this.#respond(message, 'error' in told ? encodeRefusal(told, epoch) : encodeReports(told));
+  }
+
   async #watch(): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (status.type === 'disconnect') this.#memory.connected = false;
-      else if (status.type === 'reconnect') this.#memory.connected = true;
-      this.#options.onStatus?.(status.type);
+      else if (status.type === 'reconnect') {
+        this.#memory.connected = true;
+        // Whoever listens has missed what was published meanwhile, and nothing else would say so.
+        if (this.#place !== undefined) this.announce(this.#place);
+      }
+      this.#options.onStatus?.(status.type, status.type === 'error' ? status.error.message : undefined);
     }
     const error = await this.#connection.closed();
     if (!this.#leaving) this.#options.onLost(error instanceof Error ? error : new Error('the connection was closed'));
   }
 
   #submit(message: Msg): void {
-    const { epoch } = this.#options;
+    const { epoch, bound } = this.#options;
+    const principal = this.#principals.of(message.subject);
+    if (bound === true && !mayAnswer(message, principal)) return this.#refuseReply(message, principal);
     const sink = new ReplyWriter(message, this.#memory, epoch, this.#respond);
-    const refusal = this.#intake.pass(message.data, message.headers?.get(TOKEN_HEADER), sink);
-    if (refusal !== undefined) message.respond(encodeRefusal(refusal, epoch));
+    if (principal !== undefined && this.#disconnects.isWatching) this.#disconnects.heard(principal);
+    const refusal = this.#intake.pass(message.data, message.headers?.get(TOKEN_HEADER), sink, principal);
+    if (refusal === undefined) return;
+    this.#refusals.note(refusal, message.subject, principal, this.#intake.ownerOf(message.data));
+    message.respond(encodeRefusal(refusal, epoch));
+  }
+
+  #alive(message: Msg, principal: Principal | undefined): void {
+    const { bound } = this.#options;
+    if (bound === true && !mayAnswer(message, principal)) return this.#refuseReply(message, principal);
+    const reply: object =
+      bound === true && principal !== undefined
+        ? this.#disconnects.alive(message.data, principal)
+        : {
+            error: 'unauthorized',
+            field: 'subject',
+            value: principal?.identity ?? 'no identity',
+            rule: 'cancel on disconnect is for identities that the venue binds to accounts (serve --bound)',
+          };
+    if ('error' in reply) this.#refusals.note(reply as Refusal, message.subject, principal, undefined);
+    message.respond(JSON.stringify(reply));
+  }
+
+  /** Nothing is sent where the request asked for it. */
+  #refuseReply(message: Msg, principal: Principal | undefined): void {
+    const { reply = '' } = message;
+    const rule = `a reply subject that begins with ${principal?.inbox ?? '_INBOX.'}`;
+    this.#refusals.note(
+      { error: 'unauthorized', field: 'reply', value: reply, rule },
+      message.subject,
+      principal,
+      undefined,
+    );
+    this.#intake.counts.refused++;
   }
 }
 

@@ -98,7 +98,7 @@ export function allocatePipeline(
     blocks: allocateRing(sizes.blocks, 1),
     events: allocateRing(sizes.events, 1),
     status: new SharedArrayBuffer((STATUS.applied + REPLICAS_MAX * STATUS_STRIDE) * 4),
-    bells: new SharedArrayBuffer((3 + REPLICAS_MAX) * DOORBELL_INTS * 4),
+    bells: new SharedArrayBuffer((4 + REPLICAS_MAX) * DOORBELL_INTS * 4),
     blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
     stamps: new SharedArrayBuffer((COMMAND_SLOTS / STAMP_EVERY) * 8),
     counters: allocateCounters(replicas),
@@ -148,6 +148,8 @@ export class Bells {
   readonly gateway: Doorbell;
   readonly sequencer: Doorbell;
   readonly journal: Doorbell;
+  /** Of whoever publishes what is durable, without being waited for. */
+  readonly marketData: Doorbell;
   readonly replicas: readonly Doorbell[];
 
   constructor(memory: PipelineMemory) {
@@ -155,6 +157,7 @@ export class Bells {
     this.gateway = new Doorbell(words, 0);
     this.sequencer = new Doorbell(words, DOORBELL_INTS);
     this.journal = new Doorbell(words, 2 * DOORBELL_INTS);
+    this.marketData = new Doorbell(words, (3 + REPLICAS_MAX) * DOORBELL_INTS);
     this.replicas = Array.from(
       { length: memory.replicas },
       (_, replica) => new Doorbell(words, (3 + replica) * DOORBELL_INTS),
@@ -162,7 +165,7 @@ export class Bells {
   }
 
   all(): Doorbell[] {
-    return [this.gateway, this.sequencer, this.journal, ...this.replicas];
+    return [this.gateway, this.sequencer, this.journal, this.marketData, ...this.replicas];
   }
 }
 

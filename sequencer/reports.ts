@@ -30,6 +30,11 @@ export function statusSubject(shard: number, symbol: number, prefix = VENUE_PREF
   return `${prefix}.${shard}.status.${symbol}`;
 }
 
+/** Whether an event of this type goes to the account that it is about. */
+export function isExecution(type: number): boolean {
+  return (NOT_EXECUTIONS & (1 << type)) === 0;
+}
+
 interface Batch {
   readonly account: number;
   readonly symbol: number;
@@ -39,6 +44,13 @@ interface Batch {
   count: number;
 }
 
+/** Kinds of event, as bits. */
+const NOT_EXECUTIONS =
+  (1 << EventType.top) |
+  (1 << EventType.status) |
+  (1 << EventType.answer) |
+  (1 << EventType.instrument) |
+  (1 << EventType.session);
 /** More than any venue has instruments; only a rejected command can name a higher one. */
 const SYMBOLS = 65_536;
 /** Subjects kept at hand; more are made anew. */
@@ -87,7 +99,7 @@ export class ReportFanOut {
       if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
       else if (type === EventType.status) {
         if (this.#executions) this.#add(this.#statusBatch(symbol), words, at);
-      } else if (type !== EventType.answer && type !== EventType.instrument && type !== EventType.session) {
+      } else if (isExecution(type)) {
         if (this.#executions) this.#addExecution(words, at, symbol);
         if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
       }

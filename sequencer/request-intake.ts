@@ -11,6 +11,7 @@ import {
   type RequestHeader,
 } from './messages.ts';
 import type { OpenSessions } from './open-sessions.ts';
+import type { Principal } from './principals.ts';
 
 /** Carries a client's token in a request. */
 export const TOKEN_HEADER = 'Veritape-Token';
@@ -56,34 +57,50 @@ export class RequestIntake {
   readonly #port: CommandPort;
   readonly #sessions: OpenSessions;
   readonly #tokens: ReadonlyMap<string, ReadonlySet<number>> | undefined;
+  readonly #bound: boolean;
   readonly #scratch = new Uint32Array(MESSAGE_COMMANDS_MAX * COMMAND_WORDS);
   readonly #scratchBytes = new Uint8Array(this.#scratch.buffer);
 
-  /** @param tokens accounts that each token may act for, by {@link tokenDigest}; without it everybody may for every one */
-  constructor(port: CommandPort, sessions: OpenSessions, tokens?: ReadonlyMap<string, ReadonlySet<number>>) {
+  /**
+   * @param tokens accounts that each token may act for, by {@link tokenDigest}; without it everybody may for every one
+   * @param bound whether only principals may speak, each for its account
+   */
+  constructor(
+    port: CommandPort,
+    sessions: OpenSessions,
+    tokens?: ReadonlyMap<string, ReadonlySet<number>>,
+    bound = false,
+  ) {
     this.#port = port;
     this.#sessions = sessions;
     this.#tokens = tokens;
+    this.#bound = bound;
   }
 
   /** To be called with the events that are let out. */
   readonly take: EventListener = (words, mask, from, count) => this.#sessions.take(words, mask, from, count);
 
   /** Passes a request on to the sequencer, or says why not. */
-  pass(bytes: Uint8Array, token: string | undefined, sink: AnswerSink): Refusal | undefined {
-    const refusal = this.#pass(bytes, token ?? '', sink);
+  pass(bytes: Uint8Array, token: string | undefined, sink: AnswerSink, principal?: Principal): Refusal | undefined {
+    const refusal = this.#pass(bytes, token ?? '', sink, principal);
     if (refusal?.error === 'busy') this.counts.busy++;
     else if (refusal !== undefined) this.counts.refused++;
     return refusal;
   }
 
-  #pass(bytes: Uint8Array, token: string, sink: AnswerSink): Refusal | undefined {
+  /** Whose the session is that a request names; undefined if it names none that is open. */
+  ownerOf(bytes: Uint8Array): number | undefined {
+    const header = checkRequest(bytes);
+    return isRefusal(header) ? undefined : this.#sessions.accountOf(header.session);
+  }
+
+  #pass(bytes: Uint8Array, token: string, sink: AnswerSink, principal: Principal | undefined): Refusal | undefined {
     const header = checkRequest(bytes);
     if (isRefusal(header)) return header;
     const { refusal: why } = this.#port;
     if (why !== undefined) return { error: 'unavailable', field: 'venue', value: 'refuses', rule: why };
     this.#scratchBytes.set(bytes.subarray(MESSAGE_HEADER_BYTES));
-    const refusal = this.#checkRecords(header) ?? this.#authorize(token, header) ?? this.#checkOrder(header);
+    const refusal = this.#checkRecords(header) ?? this.#authorize(token, principal, header) ?? this.#checkOrder(header);
     if (refusal !== undefined) return refusal;
     const { count, session, firstRequest } = header;
     const outcome = this.#port.submit(this.#scratch, 0, count, session, firstRequest, sink);
@@ -117,22 +134,50 @@ export class RequestIntake {
     return undefined;
   }
 
-  /** Whether what a token is sent with may concern the whole venue; without tokens everything may. */
+  /**
+   * Whether what a token is sent with may concern the whole venue. Without tokens everything may: where principals are
+   * bound, NATS lets nobody else publish on such subjects.
+   */
   isAdministrator(token = ''): boolean {
     return this.#tokens === undefined || this.#tokens.get(tokenDigest(token))?.has(ADMINISTRATOR) === true;
   }
 
-  #authorize(token: string, header: RequestHeader): Refusal | undefined {
-    if (this.#tokens === undefined) return undefined;
-    const accounts = this.#tokens.get(tokenDigest(token));
-    if (accounts === undefined) {
+  /** Why what a token is sent with may not concern an account; undefined if it may. */
+  refusalFor(token: string | undefined, account: number): Refusal | undefined {
+    if (this.#bound) {
+      const rule = 'a venue that binds identities to accounts (serve --bound) does not tell reports again';
+      return { error: 'unauthorized', field: 'subject', value: 'no identity', rule };
+    }
+    const accounts = this.#tokens?.get(tokenDigest(token ?? ''));
+    if (this.#tokens === undefined || accounts?.has(ADMINISTRATOR) === true || accounts?.has(account) === true)
+      return undefined;
+    return { error: 'unauthorized', field: 'account', value: account, rule: 'an account that the token may act for' };
+  }
+
+  #authorize(token: string, principal: Principal | undefined, header: RequestHeader): Refusal | undefined {
+    if (this.#bound !== (principal !== undefined)) {
       return {
         error: 'unauthorized',
-        field: TOKEN_HEADER,
-        value: token === '' ? 'missing' : 'unknown',
-        rule: 'a token that the venue knows',
+        field: 'subject',
+        value: principal?.identity ?? 'no identity',
+        rule: this.#bound
+          ? 'requests come on the subject of an identity and an account, veritape.S.submit.IDENTITY.ACCOUNT'
+          : 'this venue does not bind identities to accounts (serve --bound): requests come on veritape.S.submit',
       };
     }
+    if (principal !== undefined) return this.#authorizeFor(principal.accounts, header);
+    if (this.#tokens === undefined) return undefined;
+    const accounts = this.#tokens.get(tokenDigest(token));
+    if (accounts !== undefined) return this.#authorizeFor(accounts, header);
+    return {
+      error: 'unauthorized',
+      field: TOKEN_HEADER,
+      value: token === '' ? 'missing' : 'unknown',
+      rule: 'a token that the venue knows',
+    };
+  }
+
+  #authorizeFor(accounts: ReadonlySet<number>, header: RequestHeader): Refusal | undefined {
     if (accounts.has(ADMINISTRATOR)) return undefined;
     // Whoever may use a session of the administrator's may act for every account.
     const owner = this.#sessions.accountOf(header.session);
@@ -141,7 +186,7 @@ export class RequestIntake {
         error: 'unauthorized',
         field: 'session',
         value: header.session,
-        rule: 'an open session of an account that the token may act for',
+        rule: 'an open session of an account that the sender may act for',
       };
     }
     for (let index = 0; index < header.count; index++) {
@@ -151,7 +196,7 @@ export class RequestIntake {
           error: 'unauthorized',
           field: `commands[${index}].account`,
           value: account,
-          rule: 'an account that the token may act for',
+          rule: 'an account that the sender may act for',
         };
       }
     }

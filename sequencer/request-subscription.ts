@@ -19,29 +19,36 @@ const BUSY = encodeRefusal({
  */
 export class RequestSubscription {
   readonly #connection: NatsConnection;
-  readonly #subject: string;
+  readonly #subjects: readonly string[];
+  readonly #mayAnswer: (message: Msg) => boolean;
   readonly #held: Msg[] = [];
   #heldBytes = 0;
-  #subscription: Subscription | undefined;
+  #subscriptions: Subscription[] = [];
   #handle: ((message: Msg) => void) | undefined;
   #left = false;
 
-  constructor(connection: NatsConnection, subject: string) {
+  /** @param mayAnswer whether the server may answer a message where that asks for */
+  constructor(
+    connection: NatsConnection,
+    subjects: readonly string[],
+    mayAnswer: (message: Msg) => boolean = () => true,
+  ) {
     this.#connection = connection;
-    this.#subject = subject;
+    this.#subjects = subjects;
+    this.#mayAnswer = mayAnswer;
   }
 
   get isHolding(): boolean {
-    return this.#subscription !== undefined && this.#handle === undefined;
+    return this.#subscriptions.length > 0 && this.#handle === undefined;
   }
 
   /** From here on requests are kept. The server has them sent here once the connection is flushed. */
   hold(): void {
-    this.#subscription ??= this.#connection.subscribe(this.#subject, {
-      callback: (error, message) => {
-        if (error === null) this.#hear(message);
-      },
-    });
+    if (this.#subscriptions.length > 0) return;
+    const callback = (error: Error | null, message: Msg): void => {
+      if (error === null) this.#hear(message);
+    };
+    this.#subscriptions = this.#subjects.map((subject) => this.#connection.subscribe(subject, { callback }));
   }
 
   /** Gives what was kept, and then each request as it comes, to `handle`. */
@@ -54,8 +61,7 @@ export class RequestSubscription {
 
   /** Forgets what was kept, and wants no more. */
   drop(): void {
-    this.#subscription?.unsubscribe();
-    this.#subscription = undefined;
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     this.#held.length = 0;
     this.#heldBytes = 0;
   }
@@ -70,7 +76,7 @@ export class RequestSubscription {
     try {
       if (this.#handle !== undefined) return this.#handle(message);
       if (this.#held.length === HELD_REQUESTS_MAX || this.#heldBytes + message.data.length > HELD_BYTES_MAX) {
-        message.respond(BUSY);
+        if (this.#mayAnswer(message)) message.respond(BUSY);
         return;
       }
       this.#heldBytes += message.data.length;

@@ -1,5 +1,6 @@
 import { BlockView, checkBlock, type ExpectedBlock, PAGE_HEADER_BYTES } from '../../journal/block.ts';
 import { type Finding, JournalError } from '../../journal/findings.ts';
+import { type OpenSegment, transactOnNewest } from '../../journal/newest-transaction.ts';
 import { PageDamage } from '../../journal/pages.ts';
 import type {
   Claim,
@@ -38,6 +39,10 @@ export interface DiskTraits {
 const PIECE_BYTES = 2 ** 20;
 /** Blocks that are found together, as in a leaf of LMDB's tree. */
 const LEAF_BLOCKS_MAX = 8;
+/** Transactions that can be gone back to: openers are late by one or two. */
+const HISTORY_MAX = 8;
+/** Microseconds by which an opener may be late. */
+const LATE_OPEN_MICROS = [20, 20_000] as const;
 /** A flush that takes long takes up to this many times as long. */
 const SLOW_FLUSH_TIMES_MAX = 400;
 
@@ -55,6 +60,10 @@ class Stored {
   readonly blocks = new Map<number, Buffer>();
   lastBlock: number | undefined;
   transaction = 1;
+  /** The transaction that a writer goes on from, as LMDB's lock file tells all who have the segment open. */
+  last = 1;
+  /** The newest transactions, newest last. */
+  history: Undo[] = [];
   usedBytes = 8192;
   /** Whether its name outlives a loss of power. */
   named = false;
@@ -108,11 +117,25 @@ export class Disk {
       while (segment.unflushed.length > kept) this.#undo(segment, segment.unflushed.pop() as Undo);
       segment.unflushed = [];
     }
-    for (const segment of this.segments.values())
+    for (const segment of this.segments.values()) {
+      segment.last = segment.transaction;
+      segment.history = [];
       if (segment.lastBlock !== undefined) last = Math.max(last ?? 0, segment.lastBlock);
+    }
     this.spares.clear();
     this.watch.lost(last ?? 0);
     this.watch.flushed(last ?? 0);
+  }
+
+  /** Goes on from an older transaction than the newest one: what came after it is gone. */
+  goBack(segment: Stored): void {
+    while (segment.transaction > segment.last) {
+      const undo = segment.history.pop();
+      if (undo === undefined) break;
+      this.#undo(segment, undo);
+    }
+    segment.unflushed = [];
+    this.watch.lost(segment.lastBlock ?? 0);
   }
 
   /** Whether bytes at rest are not what was written. */
@@ -190,6 +213,8 @@ export class DiskStore implements SegmentStore {
   readonly process: Process;
   readonly faults: FaultStream;
   readonly unflushed: boolean;
+  /** Whether a writer looks whether it would go on from the newest transaction. */
+  looksForNewest = true;
 
   constructor(disk: Disk, process: Process, faults: FaultStream, unflushed: boolean) {
     this.unflushed = unflushed;
@@ -388,13 +413,23 @@ class WriterOnDisk implements WritableSegment {
   readonly file: StoredSegment;
   readonly #store: DiskStore;
   readonly #stored: Stored;
+  readonly #open: OpenSegment;
+  #changes: Changes;
 
   constructor(store: DiskStore, segment: number, checked: (state: SegmentState) => void) {
     this.segment = segment;
     this.#store = store;
     this.#stored = store.stored(segment);
+    this.#changes = new Changes(this.#stored);
     this.file = new SegmentOnDisk(store, segment, false);
     checked(this.file.state());
+    this.#open = {
+      segment,
+      newest: () => (store.looksForNewest ? this.#stored.transaction : this.#stored.last),
+      transact: (change) => this.#transact(change),
+      reopen: () => this.#tellLast(),
+    };
+    this.#tellLast();
   }
 
   get usedBytes(): number {
@@ -402,6 +437,18 @@ class WriterOnDisk implements WritableSegment {
   }
 
   transact(_bytes: number, action: (entries: SegmentEntries) => void): void {
+    transactOnNewest(this.#open, () => action(this.#changes));
+  }
+
+  /** What LMDB does when a segment is opened: the transaction that is found is the last one for all who have it open. */
+  #tellLast(): void {
+    const { process, faults } = this.#store;
+    const found = this.#stored.transaction;
+    if (faults.happens('late-open')) process.pass(faults.detail.between(...LATE_OPEN_MICROS));
+    this.#stored.last = found;
+  }
+
+  #transact(change: (transaction: number) => boolean): void {
     const { process, faults, disk } = this.#store;
     const stored = this.#stored;
     process.check();
@@ -410,12 +457,17 @@ class WriterOnDisk implements WritableSegment {
     this.#store.crashPoint();
     // Whoever is flushing there has the write lock until that is done.
     if (stored.unflushed.some((undo) => undo.writer.alive && undo.writer !== process)) disk.flush(stored);
+    if (!this.#store.looksForNewest && stored.last < stored.transaction) disk.goBack(stored);
     const changes = new Changes(stored);
-    action(changes);
+    this.#changes = changes;
+    if (!change(stored.last + 1)) return;
     this.#store.crashPoint();
     const undo = changes.commit(process);
     stored.usedBytes += changes.bytes + changes.count * disk.traits.entryOverheadBytes;
     stored.unflushed.push(undo);
+    stored.last = stored.transaction;
+    stored.history.push(undo);
+    if (stored.history.length > HISTORY_MAX) stored.history.shift();
     const epoch = stored.names.get(KEY.epoch.toString('latin1'));
     for (const block of undo.blocks)
       disk.watch.committed(process, stored.blocks.get(block) as Buffer, decodeNumber(epoch ?? NO_KEY) ?? 0);

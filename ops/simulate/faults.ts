@@ -15,6 +15,7 @@ export const FAULTS = {
   'disk-full': 'a write finds no room',
   'write-error': 'a flush fails, and the block may be on disk or not',
   'slow-flush': 'a flush takes long',
+  'late-open': 'a process that opens a segment tells others late which transaction it found to be the last',
   'bit-flip': 'a bit at rest changes',
   'torn-write': 'the rest of a block at rest is zeros',
   'misdirected-write': 'a block at rest is in the place of another',

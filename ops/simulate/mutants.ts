@@ -92,6 +92,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seedsMax: 60,
     parts: { writerStore: (store) => storeWith(store, { flush: () => undefined }) },
   },
+  'older-transaction': {
+    summary: 'a writer does not look whether it goes on from the newest transaction on disk',
+    profile: 'writers-at-odds',
+    seedsMax: 20,
+    parts: { writerStore: heedlessOfNewest },
+  },
   'clock-goes-back': {
     summary: "a sequencer's clock begins at what the host shows, whatever the journal's last time is",
     profile: 'one-host',
@@ -178,6 +184,12 @@ function storeWith(store: DiskStore, other: Partial<SegmentStore>): SegmentStore
     makeSpare: (bytesMax) => store.makeSpare(bytesMax),
     ...other,
   };
+}
+
+/** Writers as LMDB's are. */
+function heedlessOfNewest(store: DiskStore): SegmentStore {
+  store.looksForNewest = false;
+  return store;
 }
 
 /** A segment whose writer sees and changes the epoch through something. */

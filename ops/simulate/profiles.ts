@@ -1,7 +1,13 @@
 import type { Profile } from './world.ts';
 
 const MESSAGES = { drop: 20_000, duplicate: 20_000, delay: 20_000, reorder: 20_000 } as const;
-const WRITES = { 'crash-in-write': 500, 'slow-flush': 2_000, 'write-error': 1_000, 'disk-full': 500 } as const;
+const WRITES = {
+  'crash-in-write': 500,
+  'slow-flush': 2_000,
+  'write-error': 1_000,
+  'disk-full': 500,
+  'late-open': 200_000,
+} as const;
 
 /** What `veritape simulate` runs, by name; without a name, all of them in turn. */
 export const PROFILES = {
@@ -31,7 +37,7 @@ export const PROFILES = {
     summary: 'several venues at one journal, each taking it from the others, stopped and killed inside their writes',
     faultMicros: 4_000_000,
     clients: 3,
-    rates: { ...MESSAGES, 'crash-in-write': 5_000, 'slow-flush': 50_000, 'write-error': 1_000 },
+    rates: { ...MESSAGES, 'crash-in-write': 5_000, 'slow-flush': 50_000, 'write-error': 1_000, 'late-open': 300_000 },
     every: { 'needless-take-over': 100_000, pause: 150_000, 'power-loss': 600_000, kill: 1_000_000 },
   },
   standbys: {

@@ -51,6 +51,12 @@ export function groupOf(account: u32): u32 {
   return recordOf(account).group;
 }
 
+/** Whether two accounts are of the same group. */
+export function areOfOneGroup(account: u32, other: u32): bool {
+  const group = groupOf(account);
+  return group !== 0 && group === groupOf(other);
+}
+
 export function hasRoomForAccount(owner: u64): bool {
   return findAccount(owner) !== 0 || counters().accounts < accountsMax;
 }

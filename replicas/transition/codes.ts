@@ -73,6 +73,11 @@ export class Setting {
   static readonly none: u32 = 0;
   static readonly tick: u32 = 1;
   static readonly lot: u32 = 2;
+  static readonly stp: u32 = 3;
+  static readonly postOnlySlide: u32 = 4;
+  static readonly band: u32 = 5;
+  static readonly stopsMax: u32 = 7;
+  static readonly stopEntry: u32 = 8;
   static readonly minQuantity: u32 = 20;
   static readonly maxNotional: u32 = 21;
   static readonly priceBand: u32 = 22;
@@ -187,6 +192,11 @@ export class Reason {
   static readonly sessionAccount: u32 = 34;
   static readonly requestGap: u32 = 35;
   static readonly requestTooOld: u32 = 36;
+  static readonly display: u32 = 37;
+  static readonly allOrNoneFull: u32 = 38;
+  static readonly stopsFull: u32 = 42;
+  static readonly stopWouldTrigger: u32 = 43;
+  static readonly listFull: u32 = 44;
   static readonly accountKilled: u32 = 50;
   static readonly rateMax: u32 = 51;
   static readonly minQuantity: u32 = 52;
@@ -207,6 +217,12 @@ export class Reason {
   static readonly fok: u32 = 67;
   static readonly massCancel: u32 = 68;
   static readonly moved: u32 = 69;
+  static readonly selfTrade: u32 = 70;
+  static readonly minQty: u32 = 71;
+  static readonly band: u32 = 72;
+  static readonly allOrNone: u32 = 73;
+  static readonly linked: u32 = 74;
+  static readonly orphaned: u32 = 75;
   static readonly killSwitch: u32 = 81;
   static readonly cancelAllAfter: u32 = 82;
 }

@@ -1,13 +1,14 @@
 import { balanceAt, claimBalance, findBalance, hasRoomForBalances, TOTAL_MAX } from './balances.ts';
 import { EventType, OrderType, Reason, Setting } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { costToTrade } from './fills.ts';
 import { isSettled, RATE_ONE } from './fund-settings.ts';
 import { settingOf } from './instruments.ts';
-import { bestOf, levelAt, nextLevel } from './ladders.ts';
 import { describe } from './market.ts';
-import { detailAt, ladderOf, OrderFlag, symbolOf } from './orders.ts';
+import { detailAt, OrderFlag, orderAt, symbolOf } from './orders.ts';
 import { Event, Incoming, Order } from './records.ts';
 import { describeIncoming } from './ruled.ts';
+import { bandOf } from './touch.ts';
 import { productUpTo } from './wide-numbers.ts';
 
 /**
@@ -36,7 +37,7 @@ function baseOf(symbol: u32, lots: u64): u64 {
 }
 
 /** Units of the quote asset that so many lots cost at a price; more than {@link TOTAL_MAX} if there can not be so many. */
-function costOf(symbol: u32, price: u64, lots: u64): u64 {
+export function costOf(symbol: u32, price: u64, lots: u64): u64 {
   const ticks = productUpTo(price, lots, TOTAL_MAX);
   return ticks > TOTAL_MAX ? ticks : productUpTo(ticks, unitsOf(symbol, Setting.tickValue), TOTAL_MAX);
 }
@@ -67,23 +68,12 @@ function hasLimit(order: Incoming): bool {
 
 function holdOf(order: Incoming): u64 {
   if (order.side !== 0 || hasLimit(order)) return holdAt(order.symbol, order.side, order.price, order.open);
-  return withFee(order.symbol, costInBook(order));
+  return withFee(order.symbol, costToTrade(order, bandOf(order)));
 }
 
-/** What a buy without a limit would pay for the lots that it can trade with now. */
-function costInBook(order: Incoming): u64 {
-  let missing = order.open;
-  let cost: u64 = 0;
-  for (let place = bestOf(ladderOf(order.symbol, 1)); place !== 0 && missing !== 0; place = nextLevel(place)) {
-    const level = levelAt(place);
-    const lots = level.volumeHigh !== 0 ? missing : min<u64>(level.volume, missing);
-    // An ask's key is its price.
-    const more = costOf(order.symbol, level.key, lots);
-    if (more > TOTAL_MAX - cost) return TOTAL_MAX + 1;
-    cost += more;
-    missing -= lots;
-  }
-  return cost;
+/** The sum of two amounts that are at most {@link TOTAL_MAX} + 1; itself at most that. */
+export function sumOfAmounts(one: u64, other: u64): u64 {
+  return one > TOTAL_MAX || other > TOTAL_MAX - one ? TOTAL_MAX + 1 : one + other;
 }
 
 // --- Holds -----------------------------------------------------------------------------------------------------------
@@ -146,7 +136,8 @@ export function fitHold(order: Order, slot: u32): void {
 }
 
 /** A resting order is gone. */
-export function releaseResting(order: Order, slot: u32): void {
+export function releaseResting(slot: u32): void {
+  const order = orderAt(slot);
   if ((order.terms & OrderFlag.ruled) === 0) return;
   const detail = detailAt(slot);
   release(order.account, symbolOf(order), order.terms & OrderFlag.sell, detail.held);
@@ -155,6 +146,11 @@ export function releaseResting(order: Order, slot: u32): void {
 }
 
 // --- Settlement ------------------------------------------------------------------------------------------------------
+
+/** Whether a buy without a limit has not even held enough for one lot at a price. */
+export function isOutOfFunds(order: Incoming, price: u64): bool {
+  return payableLots(order, price, 1) === 0;
+}
 
 /** Of so many lots at a price, those that a buy without a limit has held enough for. */
 export function payableLots(order: Incoming, price: u64, lots: u64): u64 {
@@ -176,7 +172,7 @@ function isPayable(order: Incoming, price: u64, lots: u64): bool {
 }
 
 /** Moves what a trade of so many lots at the resting order's price exchanges, and tells of it. */
-export function settle(order: Incoming, maker: Order, slot: u32, lots: u64): void {
+export function settleTrade(order: Incoming, maker: Order, slot: u32, lots: u64): void {
   const symbol = order.symbol;
   if (!isSettled(symbol)) return;
   const cost = costOf(symbol, maker.price, lots);

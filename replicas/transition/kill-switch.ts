@@ -43,7 +43,7 @@ export function kill(command: Command): u64 {
   const highWater = counters().highWater;
   for (let slot: u32 = 1; slot <= highWater; slot++) {
     if (!isMeant(command, orderAt(slot), scope)) continue;
-    remove(command, slot, Reason.killSwitch);
+    remove(slot, Reason.killSwitch, command.request);
     count++;
   }
   return count;

@@ -3,6 +3,7 @@ import { restoreAccount } from './accounts.ts';
 import { restoreBalance } from './balances.ts';
 import { AMOUNT_MAX, EventFlag, EventType, Flag, Op, OrderType, PRICE_MAX, Reason, TimeInForce } from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
+import { shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
@@ -43,9 +44,10 @@ import {
   touchOrder,
   unindexOrder,
 } from './orders.ts';
+import { stand } from './queues.ts';
 import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
 import { mayAct, mayActForOthers } from './roles.ts';
-import { enter, forget, replace, shrink } from './ruled.ts';
+import { enter, replace, withdraw } from './ruled.ts';
 import {
   Admission,
   admit,
@@ -225,7 +227,7 @@ function newOrder(command: Command): void {
     order.open = open;
     order.price = price;
     order.sequence = counters().sequence;
-    rest(slot);
+    rest(slot, open);
     indexOrder(slot, hash);
   }
 }
@@ -339,7 +341,7 @@ function cancelOrder(command: Command): void {
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const slot = findNamed(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
-  remove(command, slot, Reason.requested);
+  remove(slot, Reason.requested, command.request);
 }
 
 function reduceOrder(command: Command): void {
@@ -351,13 +353,9 @@ function reduceOrder(command: Command): void {
   const slot = findLive(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
   const order = orderAt(slot);
-  if (quantity >= order.open) return remove(command, slot, Reason.reduced);
+  if (quantity >= order.open) return remove(slot, Reason.reduced, command.request);
   open = order.open - quantity;
-  if ((order.terms & OrderFlag.ruled) !== 0) shrink(order, slot, quantity);
-  else {
-    subtractVolume(levelAt(order.level), quantity);
-    order.open = open;
-  }
+  shrink(order, slot, quantity);
   const event = claimEvent();
   describe(event, order, slot, EventType.canceled | (Reason.reduced << 16), 0, command.request);
   event.price = order.price;
@@ -401,7 +399,7 @@ function replaceOrder(command: Command): void {
   if (!leavesPage && !hasRoom(ladder, keyOf(side, price))) return reject(command, Reason.levelsFull);
   if ((order.terms & OrderFlag.postOnly) !== 0 && wouldTrade(ladder ^ 1, limitKey))
     return reject(command, Reason.postOnlyWouldTrade);
-  unlink(order, ladder);
+  unlink(order, ladder, order.open);
   order.generation++;
   order.price = price;
   order.open = quantity;
@@ -414,7 +412,7 @@ function replaceOrder(command: Command): void {
   } else {
     order.open = open;
     order.sequence = counters().sequence;
-    rest(slot);
+    rest(slot, open);
   }
 }
 
@@ -426,15 +424,15 @@ function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: 
 }
 
 /** Takes a live order off the book, or terms that wait for one, and tells why. */
-export function remove(command: Command, slot: u32, reason: u32): void {
+export function remove(slot: u32, reason: u32, request: u32): void {
   const order = orderAt(slot);
   const event = claimEvent();
-  describe(event, order, slot, EventType.canceled | (reason << 16), EventFlag.done, command.request);
+  describe(event, order, slot, EventType.canceled | (reason << 16), EventFlag.done, request);
   event.price = order.price;
   event.quantity = order.open;
   event.open = 0;
-  if ((order.terms & OrderFlag.ruled) !== 0) forget(slot);
-  if ((order.terms & OrderFlag.pending) === 0) unlink(order, ladderOf(symbolOf(order), order.terms));
+  if ((order.terms & OrderFlag.ruled) !== 0) withdraw(slot);
+  else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
   unindexOrder(slot);
   releaseSlot(slot);
 }
@@ -453,8 +451,8 @@ function findLive(command: Command): u32 {
   return isPendingSlot(slot) ? 0 : slot;
 }
 
-/** Puts the order in `slot`, whose fields are set, at the end of its price's queue. */
-export function rest(slot: u32): void {
+/** Puts the order in `slot`, whose fields are set, at the end of its price's queue, which shows so many lots of it. */
+export function rest(slot: u32, lots: u64): void {
   const order = orderAt(slot);
   const side = order.terms & OrderFlag.sell;
   const place = openLevel(ladderOf(symbolOf(order), order.terms), keyOf(side, order.price));
@@ -467,12 +465,12 @@ export function rest(slot: u32): void {
   order.level = place;
   level.tail = slot;
   level.count++;
-  const sum = level.volume + order.open;
-  if (sum < order.open) level.volumeHigh++;
+  const sum = level.volume + lots;
+  if (sum < lots) level.volumeHigh++;
   level.volume = sum;
 }
 
-export function unlink(order: Order, ladder: u32): void {
+export function unlink(order: Order, ladder: u32, lots: u64): void {
   const place = order.level;
   const level = levelAt(place);
   const next = order.next;
@@ -482,11 +480,11 @@ export function unlink(order: Order, ladder: u32): void {
   if (next === 0) level.tail = prev;
   else orderAt(next).prev = prev;
   level.count--;
-  subtractVolume(level, order.open);
+  subtractVolume(level, lots);
   if (level.head === 0) closeLevel(ladder, place);
 }
 
-function subtractVolume(level: Level, quantity: u64): void {
+export function subtractVolume(level: Level, quantity: u64): void {
   if (level.volume < quantity) level.volumeHigh--;
   level.volume -= quantity;
 }
@@ -576,7 +574,7 @@ export function describe(event: Event, order: Order, slot: u32, head: u32, flags
 
 /** Puts the order in `slot`, whose fields are set, where it stood. */
 export function restoreOrder(slot: u32): void {
-  if (!isPendingSlot(slot)) rest(slot);
+  if (!isPendingSlot(slot)) stand(slot);
 }
 
 /** Makes the order in `slot`, whose account and id are set, findable. */

@@ -22,7 +22,7 @@ export function massCancel(command: Command): u64 {
   const highWater = counters().highWater;
   for (let slot: u32 = 1; slot <= highWater; slot++) {
     if (!isMeant(command, orderAt(slot), side, byAccount, bySymbol)) continue;
-    remove(command, slot, Reason.massCancel);
+    remove(slot, Reason.massCancel, command.request);
     count++;
   }
   return count;

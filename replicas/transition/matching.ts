@@ -1,67 +1,135 @@
 import { EventFlag, EventType } from './codes.ts';
 import { claimEvent } from './events.ts';
-import { payableLots, settle } from './holds.ts';
+import { isOutOfFunds, payableLots, settleTrade } from './holds.ts';
+import { refresh, shownOf, takeShown } from './icebergs.ts';
 import { instrumentAt } from './instruments.ts';
-import { bestOf, levelAt, nextLevel } from './ladders.ts';
-import { describe, unlink } from './market.ts';
-import { ladderOf, orderAt, releaseSlot, unindexOrder } from './orders.ts';
-import { Incoming } from './records.ts';
-import { describeIncoming, forget, shrink } from './ruled.ts';
+import { bestOf, closeLevel, levelAt } from './ladders.ts';
+import { describe, subtractVolume } from './market.ts';
+import { hiddenLadderOf, OrderFlag, orderAt, releaseSlot, shownLadderOf, unindexOrder } from './orders.ts';
+import { Incoming, Order } from './records.ts';
+import { describeIncoming, withdraw } from './ruled.ts';
+import { isPrevented, prevent, preventionOf } from './self-trades.ts';
+import { behind, headOf, isPassedBy, NO_KEY } from './touch.ts';
 
 /** How an order of a ruled instrument trades with the resting ones. */
 
-/** Trades what is open with the opposite side, best price first and first come first served, down to the limit. */
+/** Trades what is open with the opposite side, down to the limit: best price first, shown before hidden, first come first. */
 export function match(order: Incoming, limitKey: u64): void {
-  const opposite = ladderOf(order.symbol, order.side ^ 1);
+  const shown = shownLadderOf(order.symbol, order.side ^ 1);
+  const hidden = hiddenLadderOf(order.symbol, order.side ^ 1);
+  const prevention = preventionOf(order);
+  if (prevention !== 0 || bestOf(hidden) !== 0) meetAll(order, shown, hidden, limitKey, prevention);
+  else sweep(order, shown, limitKey);
+}
+
+/** Where nothing is hidden and nothing to be prevented. Makers without details of their own are dealt with on the spot. */
+function sweep(order: Incoming, opposite: u32, limitKey: u64): void {
   while (order.open !== 0) {
     const best = bestOf(opposite);
-    if (best === 0 || levelAt(best).key > limitKey || payableLots(order, levelAt(best).key, 1) === 0) return;
-    trade(order, levelAt(best).head);
+    if (best === 0 || levelAt(best).key > limitKey || isOutOfFunds(order, levelAt(best).key)) return;
+    const slot = levelAt(best).head;
+    if ((orderAt(slot).terms & OrderFlag.ruled) !== 0) trade(order, slot);
+    else sweepLevel(order, opposite, best);
   }
 }
 
-/** Trades with the order in `slot`. */
+/** Trades with the first orders of a level up to one that has a detail. */
+function sweepLevel(order: Incoming, opposite: u32, best: u32): void {
+  const level = levelAt(best);
+  let slot = level.head;
+  let open = order.open;
+  const before = open;
+  let maker = orderAt(slot);
+  instrumentAt(order.symbol).last = maker.price;
+  do {
+    const quantity = min<u64>(maker.open, open);
+    const makerLeft = maker.open - quantity;
+    open -= quantity;
+    subtractVolume(level, quantity);
+    emitTrade(order, maker, slot, quantity, makerLeft, open);
+    if (makerLeft !== 0) {
+      maker.open = makerLeft;
+      break;
+    }
+    const next = maker.next;
+    level.count--;
+    unindexOrder(slot);
+    releaseSlot(slot);
+    slot = next;
+    if (slot === 0) break;
+    maker = orderAt(slot);
+  } while (open !== 0 && (maker.terms & OrderFlag.ruled) === 0);
+  order.open = open;
+  order.traded += before - open;
+  level.head = slot;
+  if (slot !== 0) orderAt(slot).prev = 0;
+  else {
+    level.tail = 0;
+    closeLevel(opposite, best);
+  }
+}
+
+/** The last all-or-none order that was passed by; 0 for none. */
+let passed: u32 = 0;
+
+function meetAll(order: Incoming, shown: u32, hidden: u32, limitKey: u64, prevention: u32): void {
+  passed = 0;
+  while (order.open !== 0) {
+    const best = bestOf(shown);
+    const shownKey = best === 0 ? NO_KEY : levelAt(best).key;
+    let slot = firstHidden(order, hidden, shownKey <= limitKey ? shownKey - 1 : limitKey);
+    if (slot === 0) {
+      if (shownKey > limitKey) return;
+      slot = levelAt(best).head;
+    }
+    if (isPrevented(prevention, order.account, orderAt(slot).account)) prevent(order, slot, prevention);
+    else if (isOutOfFunds(order, orderAt(slot).price)) return;
+    else trade(order, slot);
+  }
+}
+
+/** The first order of the hidden book, down to a key, that is not passed by; or 0. What was passed by is not looked at again. */
+function firstHidden(order: Incoming, hidden: u32, limitKey: u64): u32 {
+  if (passed !== 0 && (orderAt(passed).terms & OrderFlag.live) === 0) passed = 0;
+  let slot = passed === 0 ? headOf(bestOf(hidden)) : behind(passed);
+  while (slot !== 0 && levelAt(orderAt(slot).level).key <= limitKey) {
+    if (!isPassedBy(slot, order.open)) return slot;
+    passed = slot;
+    slot = behind(slot);
+  }
+  return 0;
+}
+
+/** Trades with the order in `slot` what it shows. */
 function trade(order: Incoming, slot: u32): void {
   const maker = orderAt(slot);
-  const quantity = payableLots(order, maker.price, min<u64>(maker.open, order.open));
+  const shown = shownOf(maker, slot);
+  const quantity = payableLots(order, maker.price, min<u64>(shown, order.open));
   const makerLeft = maker.open - quantity;
   order.open -= quantity;
   order.traded += quantity;
   instrumentAt(order.symbol).last = maker.price;
+  emitTrade(order, maker, slot, quantity, makerLeft, order.open);
+  settleTrade(order, maker, slot, quantity);
+  if (makerLeft === 0) {
+    withdraw(slot);
+    unindexOrder(slot);
+    releaseSlot(slot);
+  } else {
+    takeShown(maker, slot, quantity);
+    if (quantity === shown) refresh(maker, slot);
+  }
+}
 
+function emitTrade(order: Incoming, maker: Order, slot: u32, quantity: u64, makerLeft: u64, open: u64): void {
   const made = claimEvent();
   describe(made, maker, slot, EventType.tradeMaker, makerLeft === 0 ? EventFlag.done : 0, 0);
   made.price = maker.price;
   made.quantity = quantity;
   made.open = makerLeft;
   const taken = claimEvent();
-  describeIncoming(taken, order, EventType.tradeTaker, order.open === 0 ? EventFlag.done : 0);
+  describeIncoming(taken, order, EventType.tradeTaker, open === 0 ? EventFlag.done : 0);
   taken.price = maker.price;
   taken.quantity = quantity;
-  taken.open = order.open;
-  settle(order, maker, slot, quantity);
-
-  if (makerLeft !== 0) return shrink(maker, slot, quantity);
-  forget(slot);
-  unlink(maker, ladderOf(order.symbol, maker.terms));
-  unindexOrder(slot);
-  releaseSlot(slot);
-}
-
-/** Whether it would trade with an order that rests. */
-export function wouldMatch(order: Incoming, limitKey: u64): bool {
-  const best = bestOf(ladderOf(order.symbol, order.side ^ 1));
-  return best !== 0 && levelAt(best).key <= limitKey;
-}
-
-/** Whether so many lots could trade at once. */
-export function canFill(order: Incoming, quantity: u64, limitKey: u64): bool {
-  let missing = quantity;
-  for (let place = bestOf(ladderOf(order.symbol, order.side ^ 1)); place !== 0; place = nextLevel(place)) {
-    const level = levelAt(place);
-    if (level.key > limitKey) return false;
-    if (level.volumeHigh !== 0 || level.volume >= missing) return true;
-    missing -= level.volume;
-  }
-  return false;
+  taken.open = open;
 }

@@ -39,7 +39,7 @@ export function moveIn(command: Command, hash: u32): u64 {
     order.price = price;
     order.sequence = counters().sequence;
     emitResting(command, order, slot, EventType.accepted, 0);
-    rest(slot);
+    rest(slot, order.open);
     indexOrder(slot, hash);
     return command.quantity;
   }
@@ -72,7 +72,7 @@ export function moveOut(command: Command): u64 {
   for (let side: u32 = 0; side < 2; side++) {
     const ladder = command.symbol * 2 + side;
     for (let best = bestOf(ladder); best !== 0; best = bestOf(ladder)) {
-      remove(command, levelAt(best).head, Reason.moved);
+      remove(levelAt(best).head, Reason.moved, command.request);
       count++;
     }
   }

@@ -64,6 +64,14 @@ export function ladderOf(symbol: u32, flags: u32): u32 {
   return (flags & (OrderFlag.hidden | OrderFlag.allOrNone)) !== 0 ? shown + hiddenLadders() : shown;
 }
 
+export function shownLadderOf(symbol: u32, side: u32): u32 {
+  return symbol * 2 + side;
+}
+
+export function hiddenLadderOf(symbol: u32, side: u32): u32 {
+  return symbol * 2 + side + hiddenLadders();
+}
+
 /** What is added to the ladder of a shown book for the one of stops, and of orders of which nothing is shown. */
 function stopLadders(): u32 {
   return instrumentsMax * 2;

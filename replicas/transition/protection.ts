@@ -97,6 +97,11 @@ export function countOrder(order: Incoming, mayRest: bool): void {
   order.counted = 1;
 }
 
+/** The order at work is gone. */
+export function uncountIncoming(order: Incoming): void {
+  if (order.counted !== 0) uncountOrder(order.account);
+}
+
 /** One of an account's open orders is gone. */
 export function uncountOrder(account: u32): void {
   if (counters().inForce === 0) return;

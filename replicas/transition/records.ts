@@ -107,10 +107,13 @@ export class Instrument {
   priceMax: u64;
   /** How often it was assigned to a shard. */
   assignments: u32;
-  zero: u32;
+  /** Orders with `display` that rest. No state: it follows from the orders, as the next but one does. */
+  icebergs: u32;
   /** Price of the last trade since it is ruled; 0 for none. */
   last: u64;
-  zeros: u64;
+  /** All-or-none orders that rest, bids and asks. */
+  allOrNoneBids: u32;
+  allOrNoneAsks: u32;
 }
 export const INSTRUMENT_BYTES: usize = 64;
 
@@ -125,7 +128,7 @@ export class Detail {
   /** Lots that are shown now, of an order with `display`. */
   shown: u64;
   minQty: u64;
-  /** Type, time in force and self-trade prevention, a byte each; in the fourth a bit for its group. */
+  /** Type, time in force and self-trade prevention, a byte each; in the fourth 1 if that regards groups. */
   terms: u32;
   /** Its place among the timers. No state: it follows from the others. */
   timer: u32;
@@ -137,7 +140,8 @@ export class Detail {
   next: u32;
   held: u64;
   heldAsset: u32;
-  zero: u32;
+  /** Of several orders that came to rest by one command: which it was of them. */
+  turn: u32;
   zeros: u64;
   moreZeros: u64;
 }

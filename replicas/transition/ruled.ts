@@ -1,21 +1,23 @@
 import {
-  AMOUNT_MAX,
   EventFlag,
   EventType,
   Flag,
   OrderType,
   Reason,
+  SelfTradePrevention,
   Setting,
   STP_SHIFT,
   TERM_SHIFT,
   TimeInForce,
 } from './codes.ts';
 import { claimEvent } from './events.ts';
-import { fitHold, releaseIncoming, releaseResting, restHold, whyNotHeld } from './holds.ts';
+import { couldTrade } from './fills.ts';
+import { releaseIncoming, releaseResting, restHold, whyNotHeld } from './holds.ts';
+import { mayShow, show, shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, makeRuled, settingOf } from './instruments.ts';
 import { hasRoom, isLastOfPage, levelAt } from './ladders.ts';
-import { isAbove, isPrice, isQuantity, keyOf, limitKeyOf, refuseShut, reject, rest, unlink } from './market.ts';
-import { canFill, match, wouldMatch } from './matching.ts';
+import { isAbove, isPrice, isQuantity, keyOf, limitKeyOf, refuseShut, reject } from './market.ts';
+import { match } from './matching.ts';
 import { counters, incoming } from './memory.ts';
 import {
   detailAt,
@@ -32,9 +34,11 @@ import {
   takeSlot,
   unindexOrder,
 } from './orders.ts';
-import { countOrder, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
-import { Command, Event, Incoming, Order } from './records.ts';
+import { countOrder, uncountIncoming, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
+import { allOrNones, join, leave } from './queues.ts';
+import { Command, Event, Incoming } from './records.ts';
 import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
+import { ANY_KEY, bandOf, NO_KEY, slide, touchOf } from './touch.ts';
 
 /**
  * Orders with more than the plain terms, and all orders of instruments that have seen such a one or a setting: a *ruled*
@@ -45,6 +49,10 @@ import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
 const FLAGS_KNOWN: u32 = Flag.postOnly | Flag.hasTerms | Flag.hidden | Flag.allOrNone | Flag.byGroup;
 const FLAGS_MASK: u32 = 0xffff;
 const BYTE: u32 = 255;
+/** In the terms that a detail keeps: self-trade prevention regards groups. */
+const BY_GROUP: u32 = 1 << 24;
+/** All-or-none orders that rest on one side of an instrument, at most: every order may have to pass by all of them. */
+const ALL_OR_NONE_MAX: u32 = 1024;
 
 // --- New -------------------------------------------------------------------------------------------------------------
 
@@ -62,6 +70,7 @@ export function enter(command: Command, hash: u32): void {
     return refuseShut(command);
   }
   if (reason === Reason.none) reason = whyNotHere(order, hasPrice(order), true);
+  if (reason === Reason.none) reason = whyNotShown(order);
   if (reason === Reason.none && waiting !== 0 && !isPendingSlot(waiting)) reason = Reason.duplicateOrder;
   if (reason === Reason.none && waiting !== 0 && (command.flags & Flag.hasTerms) === 0) reason = Reason.terms;
   // What waited gives its room to the order.
@@ -110,8 +119,9 @@ function whyNotFields(order: Incoming, command: Command): u32 {
   if (order.tif > TimeInForce.atTheClose) return Reason.timeInForce;
   if (order.tif > TimeInForce.fok) return Reason.notSupported;
   if ((order.flags & ~FLAGS_KNOWN) !== 0) return Reason.flags;
-  if ((order.flags & Flag.postOnly) !== 0 && !mayRest(order)) return Reason.flags;
-  if ((order.flags & ~(Flag.postOnly | Flag.hasTerms)) !== 0 || order.stp !== 0) return Reason.notSupported;
+  if ((order.flags & (Flag.postOnly | Flag.hidden)) !== 0 && !mayRest(order)) return Reason.flags;
+  if ((order.flags & Flag.byGroup) !== 0 && order.stp === SelfTradePrevention.none) return Reason.flags;
+  if (order.stp > SelfTradePrevention.decrement) return Reason.stp;
   if (command.flags >> TERM_SHIFT === 0 && command.extra !== 0) return Reason.reservedField;
   if (hasPrice(order) ? !isPrice(order.price) : order.price !== 0) return Reason.price;
   return isQuantity(order.quantity) ? Reason.none : Reason.quantity;
@@ -120,8 +130,17 @@ function whyNotFields(order: Incoming, command: Command): u32 {
 /** By how its terms go together. */
 function whyNotTerms(order: Incoming): u32 {
   if (order.stopPrice !== 0 || order.trail !== 0 || order.expires !== 0) return Reason.notSupported;
-  if (order.display !== 0 || order.minQty !== 0 || order.cancels !== 0 || order.after !== 0) return Reason.notSupported;
-  return Reason.none;
+  if (order.cancels !== 0 || order.after !== 0) return Reason.notSupported;
+  if (order.display !== 0 && (!mayRest(order) || isHidden(order))) return Reason.terms;
+  if (order.minQty === 0) return Reason.none;
+  if ((order.flags & (Flag.postOnly | Flag.allOrNone)) !== 0) return Reason.terms;
+  return order.minQty > order.quantity ? Reason.terms : Reason.none;
+}
+
+/** By what it shows at a time. */
+function whyNotShown(order: Incoming): u32 {
+  if (!isMultiple(order.display, settingOf(order.symbol, Setting.lot))) return Reason.lot;
+  return mayShow(order.display, order.quantity) ? Reason.none : Reason.display;
 }
 
 /** By the settings of the instrument, for a price or a quantity that are given. */
@@ -141,12 +160,25 @@ function isMultiple(value: u64, unit: u64): bool {
 
 function whyNoRoom(order: Incoming): u32 {
   if (!mayRest(order)) return Reason.none;
+  if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
   if (!hasFreeSlot()) return Reason.ordersFull;
-  const side = order.side;
+  const isWhole = (order.flags & Flag.allOrNone) !== 0;
+  if (isWhole && allOrNones(order.symbol, order.side) >= ALL_OR_NONE_MAX) return Reason.allOrNoneFull;
   const ladder = ladderOf(order.symbol, restingFlags(order));
-  if (!hasRoom(ladder, keyOf(side, order.price))) return Reason.levelsFull;
-  if ((order.flags & Flag.postOnly) !== 0 && wouldMatch(order, limitOf(order))) return Reason.postOnlyWouldTrade;
-  return Reason.none;
+  if (!hasRoom(ladder, keyOf(order.side, order.price))) return Reason.levelsFull;
+  return isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : Reason.none;
+}
+
+function mustSlide(order: Incoming): bool {
+  return (order.flags & Flag.postOnly) !== 0 && settingOf(order.symbol, Setting.postOnlySlide) !== 0;
+}
+
+function isPostOnlyTaker(order: Incoming): bool {
+  return (order.flags & Flag.postOnly) !== 0 && touchOf(order) <= limitOf(order);
+}
+
+function isHidden(order: Incoming): bool {
+  return (order.flags & (Flag.hidden | Flag.allOrNone)) !== 0;
 }
 
 function hasPrice(order: Incoming): bool {
@@ -159,57 +191,81 @@ function mayRest(order: Incoming): bool {
 
 /** The worst key of the opposite side that it may trade with. */
 function limitOf(order: Incoming): u64 {
-  return hasPrice(order) ? limitKeyOf(order.side, order.price) : AMOUNT_MAX - 1;
+  return hasPrice(order) ? limitKeyOf(order.side, order.price) : bandOf(order);
 }
 
 /** Trades what can trade; the rest stays in the book or is taken off. */
 function execute(order: Incoming): void {
   const limitKey = limitOf(order);
-  if (order.tif === TimeInForce.fok && !canFill(order, order.open, limitKey)) return takeOff(order, Reason.fok);
-  match(order, limitKey);
-  if (order.open === 0) {
-    leaveIncoming(order);
-    if (order.slot !== 0) releaseSlot(order.slot);
-  } else if (order.slot === 0) takeOff(order, Reason.ioc);
-  else {
-    const slot = order.slot;
-    const resting = orderAt(slot);
-    resting.terms = (order.symbol << SYMBOL_SHIFT) | restingFlags(order);
-    resting.id = order.id;
-    resting.account = order.account;
-    resting.open = order.open;
-    resting.price = order.price;
-    resting.sequence = counters().sequence;
+  const isWhole = (order.flags & Flag.allOrNone) !== 0;
+  if (order.tif === TimeInForce.fok && !couldTrade(order, order.open, limitKey)) return dismiss(order, Reason.fok);
+  if (order.minQty !== 0 && !couldTrade(order, order.minQty, limitKey)) return dismiss(order, Reason.minQty);
+  if (isWhole && !couldTrade(order, order.open, limitKey)) {
+    if (order.slot === 0) return dismiss(order, Reason.allOrNone);
+  } else match(order, limitKey);
+  if (order.open !== 0 && order.slot !== 0) settle(order);
+  else dismiss(order, isBeyondBand(order, limitKey) ? Reason.band : Reason.ioc);
+}
+
+/** An order that does not stay: what is open of it is taken off, and its slot is free. */
+function dismiss(order: Incoming, reason: u32): void {
+  if (order.open !== 0) takeOff(order, reason, order.open);
+  releaseIncoming(order);
+  uncountIncoming(order);
+  if (order.slot !== 0) releaseSlot(order.slot);
+}
+
+/** Whether a market order has not traded on for its band alone. */
+function isBeyondBand(order: Incoming, limitKey: u64): bool {
+  return order.open !== 0 && !hasPrice(order) && limitKey !== ANY_KEY && touchOf(order) !== NO_KEY;
+}
+
+/** What is open of it comes to rest. */
+function settle(order: Incoming): void {
+  const slot = order.slot;
+  const resting = orderAt(slot);
+  const flags = restingFlags(order);
+  resting.terms = (order.symbol << SYMBOL_SHIFT) | flags;
+  resting.id = order.id;
+  resting.account = order.account;
+  resting.open = order.open;
+  resting.price = order.price;
+  if ((flags & OrderFlag.ruled) !== 0) {
     putDetail(order, slot);
-    rest(slot);
-    indexOrder(slot, order.hash);
+    show(resting, slot);
   }
+  join(slot);
+  indexOrder(slot, order.hash);
 }
 
 function restingFlags(order: Incoming): u32 {
   const postOnly = (order.flags & Flag.postOnly) === 0 ? 0 : OrderFlag.postOnly;
-  return order.side | postOnly | OrderFlag.live | OrderFlag.ruled;
+  const hidden = (order.flags & Flag.hidden) === 0 ? 0 : OrderFlag.hidden;
+  const allOrNone = (order.flags & Flag.allOrNone) === 0 ? 0 : OrderFlag.allOrNone;
+  return order.side | postOnly | hidden | allOrNone | OrderFlag.live | (hasDetail(order) ? OrderFlag.ruled : 0);
+}
+
+/** Whether it has anything that its record has no room for. Others rest as they would in an instrument that is not ruled. */
+function hasDetail(order: Incoming): bool {
+  if (order.held !== 0 || counters().inForce !== 0) return true;
+  return termsOf(order) !== 0 || isHidden(order) || (order.display | order.expires) !== 0;
+}
+
+/** What a detail keeps in its word of terms. */
+function termsOf(order: Incoming): u32 {
+  return order.type | (order.tif << 8) | (order.stp << 16) | ((order.flags & Flag.byGroup) === 0 ? 0 : BY_GROUP);
 }
 
 function putDetail(order: Incoming, slot: u32): void {
   clearDetail(slot);
   const detail = detailAt(slot);
-  detail.terms = order.type | (order.tif << 8) | (order.stp << 16);
+  detail.terms = termsOf(order);
   detail.display = order.display;
   detail.expires = order.expires;
   restHold(order, slot);
 }
 
 // --- Reduce, replace, cancel -----------------------------------------------------------------------------------------
-
-/** Takes lots off a resting order; not all of them. */
-export function shrink(order: Order, slot: u32, quantity: u64): void {
-  const level = levelAt(order.level);
-  if (level.volume < quantity) level.volumeHigh--;
-  level.volume -= quantity;
-  order.open -= quantity;
-  fitHold(order, slot);
-}
 
 /** Replaces the order in `slot`; the command's own fields are good. Returns why it can not be. */
 export function replace(command: Command, slot: u32, priced: bool, quantified: bool): u32 {
@@ -223,6 +279,8 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   order.open = order.quantity;
   const reason = whyNotHere(order, priced, quantified);
   if (reason !== Reason.none) return reason;
+  if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
+  if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
   if (order.price === resting.price && order.open < resting.open) {
     shrink(resting, slot, resting.open - order.open);
     emitChanged(order, EventFlag.kept);
@@ -232,10 +290,10 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   if (resting.generation >= GENERATION_MAX) return Reason.ordersFull;
   const leavesPage = levelAt(resting.level).count === 1 && isLastOfPage(resting.level);
   if (!leavesPage && !hasRoom(ladder, keyOf(order.side, order.price))) return Reason.levelsFull;
-  if ((resting.terms & OrderFlag.postOnly) !== 0 && wouldMatch(order, limitOf(order))) return Reason.postOnlyWouldTrade;
-  const held = whyNotHeld(order);
-  if (held !== Reason.none) return held;
-  unlink(resting, ladder);
+  if (isPostOnlyTaker(order)) return Reason.postOnlyWouldTrade;
+  const unpaid = whyNotHeld(order);
+  if (unpaid !== Reason.none) return unpaid;
+  leave(slot);
   unindexOrder(slot);
   resting.generation++;
   order.generation = resting.generation;
@@ -254,6 +312,9 @@ function recall(order: Incoming, slot: u32, request: u32): void {
   order.tif = (terms >> 8) & BYTE;
   order.stp = (terms >> 16) & BYTE;
   order.flags = (resting.terms & OrderFlag.postOnly) === 0 ? 0 : Flag.postOnly;
+  if ((resting.terms & OrderFlag.hidden) !== 0) order.flags |= Flag.hidden;
+  if ((resting.terms & OrderFlag.allOrNone) !== 0) order.flags |= Flag.allOrNone;
+  if ((terms & BY_GROUP) !== 0) order.flags |= Flag.byGroup;
   order.account = resting.account;
   order.symbol = symbolOf(resting);
   order.request = request;
@@ -276,19 +337,17 @@ function recall(order: Incoming, slot: u32, request: u32): void {
   order.counted = 1;
 }
 
-/** A ruled order leaves: what hangs on it goes with it. Its record and detail are still there. */
-export function forget(slot: u32): void {
-  if (isPendingSlot(slot)) return;
-  const order = orderAt(slot);
-  releaseResting(order, slot);
-  uncountOrder(order.account);
+/** A resting order leaves the book; its place in the index and its slot are the caller's. */
+export function withdraw(slot: u32): void {
+  if ((orderAt(slot).terms & OrderFlag.ruled) !== 0) forget(slot);
+  if (!isPendingSlot(slot)) leave(slot);
 }
 
-/** The order at work is gone. */
-function leaveIncoming(order: Incoming): void {
-  releaseIncoming(order);
-  if (order.counted !== 0) uncountOrder(order.account);
-  order.counted = 0;
+/** A ruled order leaves: what hangs on it goes with it. Its record and detail are still there. */
+function forget(slot: u32): void {
+  if (isPendingSlot(slot)) return;
+  releaseResting(slot);
+  uncountOrder(orderAt(slot).account);
 }
 
 // --- Events ----------------------------------------------------------------------------------------------------------
@@ -320,13 +379,12 @@ function emitChanged(order: Incoming, flags: u32): void {
   event.open = order.open;
 }
 
-/** What is open of an order that may not rest is taken off. */
-function takeOff(order: Incoming, reason: u32): void {
+/** Takes lots off what is open of the order at work. */
+export function takeOff(order: Incoming, reason: u32, quantity: u64): void {
+  order.open -= quantity;
   const event = claimEvent();
-  describeIncoming(event, order, EventType.canceled | (reason << 16), EventFlag.done);
+  describeIncoming(event, order, EventType.canceled | (reason << 16), order.open === 0 ? EventFlag.done : 0);
   event.price = order.price;
-  event.quantity = order.open;
-  event.open = 0;
-  order.open = 0;
-  leaveIncoming(order);
+  event.quantity = quantity;
+  event.open = order.open;
 }

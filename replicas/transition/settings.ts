@@ -5,6 +5,7 @@ import { instrumentExists, isElsewhere, makeRuled, putSetting } from './instrume
 import { refuseElsewhere, reject } from './market.ts';
 import { isProtection } from './protection.ts';
 import { Command } from './records.ts';
+import { isPrevention } from './self-trades.ts';
 
 /** What is set of instruments, one setting a command. */
 
@@ -25,7 +26,9 @@ export function setInstrument(command: Command): void {
 
 /** Whether a setting is known, and its value in range; 0 takes it away. */
 function isSetting(setting: u32, value: u64): bool {
-  if (setting === Setting.tick || setting === Setting.lot) return value <= AMOUNT_MAX;
+  if (setting === Setting.tick || setting === Setting.lot || setting === Setting.band) return value <= AMOUNT_MAX;
+  if (setting === Setting.stp) return isPrevention(value);
+  if (setting === Setting.postOnlySlide) return value <= 1;
   return isProtection(setting, value) || isFundSetting(setting, value);
 }
 

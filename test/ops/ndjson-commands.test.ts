@@ -39,11 +39,35 @@ describe('commands', () => {
     ['a time', { ...NEW, time: 1 }, { ...plain, time: 1n }],
     ['a time above 2^53', { ...NEW, time: '1700000000000000001' }, { ...plain, time: 1_700_000_000_000_000_001n }],
     ['type, tif and flag', { ...NEW, tif: 'ioc', postOnly: true }, { ...plain, tif: 'ioc', postOnly: true }],
-    ['no self-trade prevention', { ...NEW, stp: 'none' }, plain],
+    ['no self-trade prevention', { ...NEW, stp: 'none' }, { ...plain, stp: 'none' }],
     ['the largest id', { ...NEW, id: U64_MAX }, { ...plain, id: 18_446_744_073_709_551_615n }],
     ['a small id as digits', { ...NEW, id: '12' }, { ...plain, id: 12 }],
-    ['a stop order', { ...NEW, type: 'stopLimit', stopPrice: 9 }, { ...plain, type: 'stopLimit' }],
-    ['a good-till-date order', { ...NEW, tif: 'gtd', expires: '1700000000000000001' }, { ...plain, tif: 'gtd' }],
+    ['a stop order', { ...NEW, type: 'stopLimit', stopPrice: 9 }, { ...plain, type: 'stopLimit', stopPrice: 9 }],
+    [
+      'a good-till-date order',
+      { ...NEW, tif: 'gtd', expires: '1700000000000000001' },
+      { ...plain, tif: 'gtd', expires: 1_700_000_000_000_000_001n },
+    ],
+    [
+      'every term and flag',
+      {
+        ...NEW,
+        ...{ type: 'stopLimit', trail: 3, display: 4, minQty: 5, cancels: 6, after: U64_MAX },
+        ...{ hidden: true, allOrNone: false, stp: 'decrement', byGroup: true },
+      },
+      {
+        ...{
+          ...plain,
+          type: 'stopLimit',
+          trail: 3,
+          display: 4,
+          minQty: 5,
+          cancels: 6,
+          after: 18_446_744_073_709_551_615n,
+        },
+        ...{ hidden: true, allOrNone: false, stp: 'decrement', byGroup: true },
+      },
+    ],
     [
       'what the matcher has a reason for',
       { ...NEW, price: 0, qty: 2 ** 50 },
@@ -96,6 +120,16 @@ describe('commands', () => {
       { op: 'massStatus', symbol: 'A', side: 'buy', qty: 5, after: 6 },
       { op: 'massStatus', symbol: 3, side: 'buy', quantity: 5, id: 6, time: 7n },
     ],
+    [
+      'a replace of a stop price',
+      { op: 'replace', symbol: 'A', account: 1, id: 2, stopPrice: 3 },
+      { op: 'replace', symbol: 3, account: 1, id: 2, price: undefined, quantity: undefined, stopPrice: 3, time: 7n },
+    ],
+    [
+      'a setting',
+      { op: 'set', symbol: 'A', setting: 'stopsMax', value: 9 },
+      { op: 'instrumentSet', symbol: 3, setting: 'stopsMax', value: 9, time: 7n },
+    ],
     ['a halt', { op: 'halt', symbol: 'A' }, { op: 'halt', symbol: 3, time: 7n }],
   ])('%s', (_, fields, command) => {
     expect(parse(fields)).toEqual(command);
@@ -121,7 +155,6 @@ describe('a field that is wrong is named with its value and the rule', () => {
   const whole = /whole number from 0 to 9007199254740991/;
   const wide = /whole number from 0 to 2\^64 - 1/;
   const exact = /not exact above 2\^53 - 1: write the digits as a string/;
-  const notYet = /this version/;
 
   test.each([
     ['op', 'fly', /one of new, cancel, .*uncross/],
@@ -160,12 +193,19 @@ describe('a field that is wrong is named with its value and the rule', () => {
     ['postOnly', 1, /true or false/],
     ['time', -1, wide],
     ['time', 1_700_000_000_000_000_000, exact],
-    ['stopPrice', 5, /only a stop or stopLimit order/],
-    ['expires', 5, /only a gtd order/],
-    ['display', 5, notYet],
-    ['minQty', 5, notYet],
-    ['stp', 'cancelNewest', notYet],
-    ['stp', 0, notYet],
+    ['stopPrice', 1.5, whole],
+    ['trail', -1, whole],
+    ['expires', 'soon', wide],
+    ['display', '5', whole],
+    ['minQty', 2 ** 53, whole],
+    ['cancels', 2 ** 53, exact],
+    ['after', -1, wide],
+    ['hidden', 1, /true or false/],
+    ['allOrNone', 'yes', /true or false/],
+    ['byGroup', 0, /true or false/],
+    ['stp', 'newest', /none, cancelNewest, cancelOldest, cancelBoth, decrement/],
+    ['stp', 0, /none, cancelNewest/],
+    ['setting', 'tick', /does not go with op new/],
     ['maxQty', 5, /does not go with op new/],
     ['closed', true, /does not go with op new/],
     ['quantity', 5, /no command has such a field/],
@@ -184,8 +224,13 @@ describe('a field that is wrong is named with its value and the rule', () => {
     [{ op: 'instrument', symbol: 'A', maxPrice: -1 }, 'maxPrice', -1, whole],
     [{ op: 'instrument', symbol: 'A', maxQty: 'x' }, 'maxQty', 'x', whole],
     [{ op: 'instrument', symbol: 'A', closed: 'yes' }, 'closed', 'yes', /true or false/],
-    [{ ...NEW, type: 'stop', stopPrice: 1.5 }, 'stopPrice', 1.5, whole],
-    [{ ...NEW, tif: 'gtd', expires: 'soon' }, 'expires', 'soon', wide],
+    [
+      { op: 'replace', symbol: 'A', account: 1, id: 2, stopPrice: 3, trail: 4 },
+      'trail',
+      4,
+      /one of stopPrice and trail/,
+    ],
+    [{ op: 'set', symbol: 'A', setting: 'none', value: 1 }, 'setting', 'none', /tick, lot/],
   ])('%j', (fields, field, value, rule) => {
     expectError(errorOf(JSON.stringify(fields)), field, value, rule);
   });
@@ -198,8 +243,7 @@ describe('a field that is wrong is named with its value and the rule', () => {
     ['side', NEW],
     ['qty', NEW],
     ['price', NEW],
-    ['stopPrice', { ...NEW, type: 'stop' }],
-    ['expires', { ...NEW, tif: 'gtd' }],
+    ['value', { op: 'set', symbol: 'A', setting: 'tick' }],
     ['qty', { op: 'reduce', symbol: 'A', account: 1, id: 2, qty: 1 }],
     ['id', { op: 'cancel', symbol: 'A', account: 1, id: 1 }],
     ['account', { op: 'replace', symbol: 'A', account: 1, id: 1, price: 1 }],

@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   subject = `submit.${++subjects}`;
-  requests = new RequestSubscription(server, subject);
+  requests = new RequestSubscription(server, [subject]);
 });
 
 async function publish(text: string, reply?: string): Promise<void> {

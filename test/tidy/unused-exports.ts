@@ -1,7 +1,13 @@
 import { boundNames, isNode, nameIn, type Rule, type Source, type SyntaxNode, sourcesOf, walk } from './tree.ts';
 
 /** What others import from the package, and what becomes a module of WebAssembly: exports need no importer here. */
-const PUBLIC_API = ['index.ts', 'verify.ts', 'replicas/transition/market.ts', 'replicas/transition/codes.ts'];
+const PUBLIC_API = [
+  'index.ts',
+  'client.ts',
+  'verify.ts',
+  'replicas/transition/market.ts',
+  'replicas/transition/codes.ts',
+];
 /** Tools look for their settings in the default export. */
 const SETTINGS = /^[\w.-]+\.config\.js$/;
 

@@ -1,0 +1,17 @@
+/** A client of a venue: typed orders with their states over NATS, exactly once. */
+export { Reason, reasonText } from './journal/reasons.ts';
+export { type BoundedStream, SlowConsumerError, type StreamOptions } from './ops/client/bounded-stream.ts';
+export { decimalOf, unitsOf } from './ops/client/decimal-amount.ts';
+export type { Order, OrderStatus, Outcome, TradedAmount } from './ops/client/order.ts';
+export type {
+  ImmediateOrder,
+  LimitOrder,
+  MarketOrder,
+  MassCancel,
+  NewOrder,
+  Replacement,
+} from './ops/client/order-terms.ts';
+export { type Report, TradingClient, type TradingClientOptions } from './ops/client/trading-client.ts';
+export { UsageError } from './ops/exit-codes.ts';
+export type { PlacedInstrument } from './ops/instrument-directory.ts';
+export { ClientError } from './ops/venue-client.ts';

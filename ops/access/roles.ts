@@ -1,0 +1,133 @@
+import { inboxPrefix } from '../../sequencer/principals.ts';
+import { VENUE_PREFIX } from '../../sequencer/reports.ts';
+import { PRIVATE_QUERIES } from '../private-queries.ts';
+
+/** What an identity is for. docs/access.md says what each may do, and why. */
+export const ROLES = ['client', 'dropCopy', 'reader', 'operator', 'follower', 'auditor', 'venue', 'node'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Somebody whom the NATS server lets in. */
+export interface Identity {
+  readonly name: string;
+  readonly role: Role;
+  /** Public part of its nkey: U and 55 letters and digits. */
+  readonly key: string;
+  /** Of a client: those it acts for. Of a drop copy: those it sees. */
+  readonly accounts?: readonly number[] | undefined;
+  /** Of a follower: how the subjects of its market data begin. */
+  readonly feeds?: readonly string[] | undefined;
+}
+
+/** Subjects, with wildcards, as a NATS server's permissions have them. What is not listed is denied. */
+export interface Permissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  /** It may answer, once, on the reply subject of a request that it got. */
+  readonly answers: boolean;
+}
+
+/** Roles whose rights are for certain accounts. */
+export function hasAccounts(role: Role): boolean {
+  return role === 'client' || role === 'dropCopy';
+}
+
+/** Exactly what an identity needs on shard `shard`, a number or `*`, when `feeds` are published. */
+export function permissionsOf(identity: Identity, shard: string, feeds: readonly string[]): Permissions {
+  const { name, role, accounts = [] } = identity;
+  const own = `${inboxPrefix(name)}.>`;
+  const on = (...names: string[]): string[] => names.map((subject) => `${VENUE_PREFIX}.${shard}.${subject}`);
+  const each = (subject: (account: number) => string): string[] => on(...accounts.map(subject));
+  const queriesOf = (account: string): string[] => on(...PRIVATE_QUERIES.map((query) => `${query}.${name}.${account}`));
+  const queries = accounts.flatMap((account) => queriesOf(String(account)));
+  const reports = each((account) => `exec.${account}.*`);
+  const market = [
+    ...on('trade.*', 'top.*'),
+    ...feeds.flatMap((feed) => [`${feed}.${shard}.trade.*`, `${feed}.${shard}.top.*`]),
+  ];
+  const asksMarket = [...on('info'), ...feeds.flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`])];
+  const asksChain = on('repair', 'genesis', 'state', 'peers', 'peers.*.repair');
+  switch (role) {
+    case 'client':
+      return {
+        publish: [
+          ...each((account) => `submit.${name}.${account}`),
+          ...each((account) => `alive.${name}.${account}`),
+          ...queries,
+          ...asksMarket,
+        ],
+        subscribe: [own, ...reports, ...market, ...on('primary')],
+        answers: false,
+      };
+    case 'dropCopy':
+      return { publish: [...queries, ...on('info')], subscribe: [own, ...reports, ...on('primary')], answers: false };
+    case 'reader':
+      return { publish: asksMarket, subscribe: [own, ...market, ...on('primary')], answers: false };
+    case 'operator':
+      return {
+        publish: [...on(`submit.${name}.0`, 'handover', 'state'), ...queriesOf('*'), ...asksMarket],
+        subscribe: [own, ...market, ...on('status.*', 'primary')],
+        answers: false,
+      };
+    case 'follower':
+      return {
+        publish: [
+          ...asksChain,
+          ...(identity.feeds ?? []).flatMap((feed) => [`${feed}.${shard}.trade.*`, `${feed}.${shard}.top.*`]),
+        ],
+        subscribe: [
+          own,
+          ...on('block', 'peers', 'peers.*.repair', ...PRIVATE_QUERIES.map((query) => `${query}.*.*`)),
+          ...(identity.feeds ?? []).flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`]),
+        ],
+        answers: true,
+      };
+    case 'auditor':
+      return {
+        publish: [...asksChain, ...on('info')],
+        subscribe: [own, ...on('block', 'exec.>', 'trade.*', 'top.*', 'status.*', 'primary')],
+        answers: false,
+      };
+    case 'venue':
+      return venuePermissions(own, on);
+    case 'node':
+      return nodePermissions(own, on, shard);
+  }
+}
+
+function venuePermissions(own: string, on: (...names: string[]) => string[]): Permissions {
+  return {
+    publish: [...on('exec.*.*', 'trade.*', 'top.*', 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
+    subscribe: [own, ...on('submit.*.*', 'alive.*.*', 'info', 'repair', 'genesis', 'state', 'handover', 'standby')],
+    answers: false,
+  };
+}
+
+/** A node of a cluster is a venue, a follower of the log in JetStream and a giver of blocks. */
+function nodePermissions(own: string, on: (...names: string[]) => string[], shard: string): Permissions {
+  const venue = venuePermissions(own, on);
+  const stream = shard === '*' ? '*' : `VERITAPE_${shard}`;
+  const api = [
+    'STREAM.INFO',
+    'STREAM.CREATE',
+    'STREAM.PURGE',
+    'STREAM.MSG.GET',
+    'CONSUMER.CREATE',
+    'CONSUMER.MSG.NEXT',
+  ].flatMap((call) => [
+    `$JS.API.${call}.${stream}`,
+    ...(call.startsWith('CONSUMER') ? [`$JS.API.${call}.${stream}.>`] : []),
+  ]);
+  return {
+    publish: [
+      ...venue.publish,
+      ...on('log.epoch', 'log.block', 'lease', 'repair', 'genesis', 'peers', 'peers.*.repair'),
+      '$JS.API.INFO',
+      ...api,
+      `$JS.API.CONSUMER.INFO.${stream}.*`,
+      `$JS.API.CONSUMER.DELETE.${stream}.*`,
+      `$JS.ACK.${stream}.>`,
+    ],
+    subscribe: [...venue.subscribe, ...on('lease', 'peers', 'peers.*.repair')],
+    answers: true,
+  };
+}

@@ -1,0 +1,36 @@
+import type { NodeConnectionOptions } from '@nats-io/transport-node';
+import type { Genesis } from '../../journal/genesis.ts';
+import type { PipelineMemory } from '../../sequencer/pipeline.ts';
+import type { FeedSettings } from './feed-publisher.ts';
+
+// What is said between a venue and the thread that publishes its market data.
+
+/** What the thread is started with. */
+export interface MarketDataThreadData extends FeedSettings {
+  readonly memory: PipelineMemory;
+  readonly directory: string;
+  readonly genesis: Genesis;
+  readonly nats: NodeConnectionOptions;
+  readonly hashSeed: number;
+  /** What {@link MARKET_DATA_COUNTS} names, in this order. */
+  readonly counts: SharedArrayBuffer;
+}
+
+/** Numbers that the thread shares. */
+export const MARKET_DATA_COUNTS = [
+  'sequence',
+  'packets',
+  'messages',
+  'bytes',
+  'dropped',
+  'repairs',
+  'snapshots',
+  'refusals',
+] as const;
+
+export type MarketDataReport =
+  | { readonly kind: 'begun'; readonly sequence: number; readonly replayed: number; readonly tookMs: number }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** Posted to the thread, and its bell rung: publish what is durable, and end. */
+export const MARKET_DATA_END = 'end';

@@ -1,0 +1,142 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { BLOCK_HEADER_WORDS, type BlockView } from '../../journal/block.ts';
+import { COMMAND_WORDS } from '../../journal/commands.ts';
+import { JournalReader } from '../../journal/reader.ts';
+import { EventBuffer } from '../../replicas/event-buffer.ts';
+import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
+import { applyBlock, restoreNewest } from '../../replicas/replay.ts';
+import { Bells, STATUS } from '../../sequencer/pipeline.ts';
+import { VENUE_PREFIX } from '../../sequencer/reports.ts';
+import { FeedService } from './feed-service.ts';
+import {
+  MARKET_DATA_COUNTS,
+  MARKET_DATA_END,
+  type MarketDataReport,
+  type MarketDataThreadData,
+} from './market-data-reports.ts';
+
+/**
+ * The market data of a venue, from a replica of its own: it reads the venue's journal as it grows, and publishes what comes
+ * of blocks that are durable. Nobody waits for it: the pipeline rings a bell for it once a block and knows nothing else of it.
+ */
+
+/** In this process the reader sees a block before it is on disk; nothing of it leaves before. */
+const UNFLUSHED = { unflushed: true };
+/** A sleeping thread looks around this often even if nobody rings. */
+const SLEEP_MS_MAX = 50;
+/** The loop lets the connection have its turn this often while blocks wait. */
+const TURN_MS = 2;
+const EVENT_SLOTS = 4096;
+const EVENTS_OF_COMMANDS = 256;
+/** As in the venue's gateway. */
+const RECONNECT_MS = 200;
+const LEAVE_MS_MAX = 2_000;
+
+const data = workerData as MarketDataThreadData;
+const status = new Int32Array(data.memory.status);
+const bell = new Bells(data.memory).marketData;
+const shared = new Float64Array(data.counts);
+let ending = false;
+parentPort?.on('message', (message) => {
+  ending = message === MARKET_DATA_END;
+});
+
+function isDurable(block: number): boolean {
+  return ((Atomics.load(status, STATUS.durableBlock) - block) | 0) >= 0;
+}
+
+function tell(report: MarketDataReport): void {
+  parentPort?.postMessage(report);
+}
+
+async function publish(connection: NatsConnection): Promise<void> {
+  const started = performance.now();
+  const events = new EventBuffer(EVENT_SLOTS);
+  const matcher = createMatcher(data.genesis.limits, events, data.hashSeed);
+  const restored = await restoreNewest(data.directory, matcher, undefined, UNFLUSHED);
+  const cursor = JournalReader.open(data.directory, UNFLUSHED).cursor(restored.block + 1);
+  const service = new FeedService({ ...data, connection, prefix: VENUE_PREFIX, shard: data.genesis.shard });
+  // What is durable now is caught up with in silence; what comes later is published, however much it is.
+  const target = Math.max(restored.block, Atomics.load(status, STATUS.durableBlock));
+  let last = { block: restored.block, timeLow: 0, timeHigh: 0 };
+  let begun = false;
+  let waiting: BlockView | undefined;
+  let turnAt = started;
+  try {
+    for (;;) {
+      const seen = bell.count();
+      const isEnd = ending;
+      if (!begun && ((last.block - target) | 0) >= 0 && isDurable(last.block)) {
+        begun = true;
+        const { timeLow, timeHigh } = last;
+        service.begin(matcher.state, { sequence: matcher.sequence(), timeLow, timeHigh });
+        const replayed = matcher.sequence() - restored.sequence;
+        tell({ kind: 'begun', sequence: matcher.sequence(), replayed, tookMs: performance.now() - started });
+      }
+      waiting ??= cursor.next();
+      if (waiting !== undefined && isDurable(waiting.block)) {
+        if (begun) applyAndPublish(matcher, events, waiting, service);
+        else applyBlock(matcher, waiting, () => events.clear());
+        last = { block: waiting.block, timeLow: waiting.timeLow, timeHigh: waiting.timeHigh };
+        waiting = undefined;
+        if (performance.now() - turnAt < TURN_MS) continue;
+        share(service);
+        await service.room();
+        await nextTurn();
+        turnAt = performance.now();
+        continue;
+      }
+      share(service);
+      if (isEnd) return;
+      await bell.sleepAsync(seen, SLEEP_MS_MAX);
+      turnAt = performance.now();
+    }
+  } finally {
+    cursor.close();
+    service.end();
+  }
+}
+
+function applyAndPublish(matcher: Matcher, events: EventBuffer, block: BlockView, service: FeedService): void {
+  for (let done = 0; done < block.count; done += EVENTS_OF_COMMANDS) {
+    const count = Math.min(EVENTS_OF_COMMANDS, block.count - done);
+    const at = BLOCK_HEADER_WORDS + done * COMMAND_WORDS;
+    matcher.applyMany(block.words, at, count);
+    const commands = { words: block.words, at, firstSequence: block.firstSequence + done, count };
+    service.take(events.words, events.mask, 0, events.next, commands);
+    events.clear();
+  }
+}
+
+function share({ publisher, counts }: FeedService): void {
+  const { sequence } = publisher;
+  const all: Readonly<Record<(typeof MARKET_DATA_COUNTS)[number], number>> = {
+    ...publisher.counts,
+    sequence,
+    dropped: counts.dropped,
+  };
+  for (const [place, name] of MARKET_DATA_COUNTS.entries()) shared[place] = all[name];
+}
+
+let connection: NatsConnection | undefined;
+try {
+  connection = await connect({
+    name: `veritape shard ${data.genesis.shard} market data`,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_MS,
+    ...data.nats,
+  });
+  await publish(connection);
+} catch (error) {
+  tell({ kind: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+} finally {
+  if (connection !== undefined && !connection.isClosed()) {
+    const tooLong = delay(LEAVE_MS_MAX, undefined, { ref: false });
+    // Draining fails when the server is gone.
+    await Promise.race([connection.drain().catch(() => undefined), tooLong]);
+    await connection.close();
+  }
+  parentPort?.close();
+}

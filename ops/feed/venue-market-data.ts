@@ -1,0 +1,101 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { Bells } from '../../sequencer/pipeline.ts';
+import { threadEntry } from '../../sequencer/thread-entry.ts';
+import type { Notice } from '../venue.ts';
+import {
+  MARKET_DATA_COUNTS,
+  MARKET_DATA_END,
+  type MarketDataReport,
+  type MarketDataThreadData,
+} from './market-data-reports.ts';
+
+export type MarketDataCounts = Readonly<Record<(typeof MARKET_DATA_COUNTS)[number], number>>;
+
+/** A thread that failed is started again after this long, and then after twice as long each time, up to the second. */
+const RESTART_MS_MIN = 1_000;
+const RESTART_MS_MAX = 60_000;
+/** How long publishing the last of it may take. */
+const END_MS_MAX = 5_000;
+
+/** The thread that publishes a venue's market data. Its failure is told, and does not harm the venue. */
+export class VenueMarketData {
+  readonly #data: Omit<MarketDataThreadData, 'hashSeed' | 'counts'>;
+  readonly #notice: (notice: Notice) => void;
+  readonly #counts = new SharedArrayBuffer(MARKET_DATA_COUNTS.length * 8);
+  #worker: Worker | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #restartMs = RESTART_MS_MIN;
+  #restart: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  /** Throws a RangeError if the options can not be given to a thread. */
+  constructor(data: Omit<MarketDataThreadData, 'hashSeed' | 'counts'>, notice: (notice: Notice) => void) {
+    this.#data = data;
+    this.#notice = notice;
+    this.#start();
+  }
+
+  /** Since the thread was started the last time. */
+  get counts(): MarketDataCounts {
+    const shared = new Float64Array(this.#counts);
+    const told = MARKET_DATA_COUNTS.map((name, place) => [name, shared[place]]);
+    return Object.fromEntries(told) as MarketDataCounts;
+  }
+
+  /** Publishes what is durable, and ends. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#restart);
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    worker.postMessage(MARKET_DATA_END);
+    new Bells(this.#data.memory).marketData.ring();
+    const patience = new AbortController();
+    await Promise.race([this.#ended, delay(END_MS_MAX, undefined, patience).catch(() => undefined)]);
+    patience.abort();
+    this.#worker = undefined;
+    await worker.terminate();
+  }
+
+  #start(): void {
+    const workerData = { ...this.#data, hashSeed: randomInt(2 ** 31), counts: this.#counts };
+    let worker: Worker;
+    try {
+      worker = new Worker(threadEntry(import.meta.url, './market-data-thread'), { name: 'market data', workerData });
+    } catch (cause) {
+      const rule = 'market data has a thread with a connection of its own: options must be plain values';
+      throw new RangeError(`nats.connection: ${cause instanceof Error ? cause.message : String(cause)}: ${rule}`, {
+        cause,
+      });
+    }
+    this.#worker = worker;
+    let why = 'the thread ended';
+    worker.on('message', (report: MarketDataReport) => {
+      if (report.kind === 'failed') why = report.message;
+      else {
+        const { sequence, replayed, tookMs } = report;
+        this.#restartMs = RESTART_MS_MIN;
+        const fields = { sequence, replayed, tookMs: Math.round(tookMs) };
+        this.#notice({ level: 'info', text: 'market data is published', fields });
+      }
+    });
+    worker.on('error', (error) => {
+      why = error instanceof Error ? error.message : String(error);
+    });
+    this.#ended = new Promise((resolve) => {
+      worker.once('exit', () => {
+        resolve();
+        if (!this.#closing) this.#startLater(why);
+      });
+    });
+  }
+
+  #startLater(why: string): void {
+    const fields = { why, againInMs: this.#restartMs };
+    this.#notice({ level: 'warn', text: 'market data is not published', fields });
+    this.#restart = setTimeout(() => this.#start(), this.#restartMs);
+    this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MS_MAX);
+  }
+}

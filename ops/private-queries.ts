@@ -1,0 +1,197 @@
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { decodeId } from '../journal/commands.ts';
+import { listInstruments } from '../replicas/instrument-table.ts';
+import type { JournalCopy } from '../replicas/journal-copy.ts';
+import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../replicas/order-table.ts';
+import type { Refusal } from '../sequencer/messages.ts';
+import { isBound, mayAnswer, type Principal, Principals } from '../sequencer/principals.ts';
+import { RefusalLog, type ToldRefusal } from '../sequencer/refusal-log.ts';
+import { orderFields } from './fix-report.ts';
+import type { OrderState, OrderStates } from './order-states.ts';
+
+/**
+ * What an account may know of itself, answered from a replica that a follower keeps, so that the venue does not feel it.
+ * Per shard S, as JSON; NATS lets each identity ask only for its accounts:
+ *
+ * | subject | request | reply |
+ * |---------|---------|-------|
+ * | veritape.S.orders.IDENTITY.ACCOUNT | {after?, limit?, atLeast?} | a page of open orders, by handle: {…place, orders, next} |
+ * | veritape.S.order.IDENTITY.ACCOUNT | {id, atLeast?} | one order, also if it ended a while ago: {…place, order} |
+ *
+ * A place is {shard, epoch, sequence, block, account}: the answer is true after the command with that sequence. With
+ * `atLeast`, a sequence, a replica that has not come so far refuses. Followers share the requests.
+ *
+ * A further query is a further entry in {@link PRIVATE_QUERIES} and a method beside those of this class; permissions follow.
+ */
+export const PRIVATE_QUERIES = ['orders', 'order'] as const;
+export type PrivateQuery = (typeof PRIVATE_QUERIES)[number];
+
+/** Each request goes to one of the followers that answer. */
+const QUEUE = 'private';
+const PAGE_ORDERS_DEFAULT = 100;
+const PAGE_ORDERS_MAX = 500;
+/** Slots of the order table looked at for one page, which takes some milliseconds; `next` tells where to go on. */
+const PAGE_SLOTS_MAX = 131_072;
+
+export interface PrivateQueriesOptions {
+  readonly connection: NatsConnection;
+  readonly copy: JournalCopy;
+  readonly states: OrderStates;
+  readonly onRefused: (refusal: ToldRefusal) => void;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export class PrivateQueries {
+  /** Requests that were answered. */
+  answered = 0;
+  readonly #options: PrivateQueriesOptions;
+  readonly #refusals: RefusalLog;
+  readonly #bound: boolean;
+  readonly #subscriptions: Subscription[] = [];
+  #names: ReadonlyMap<number, string> = new Map();
+
+  /** Nothing is answered before {@link begin}. */
+  constructor(options: PrivateQueriesOptions) {
+    this.#options = options;
+    this.#bound = isBound(options.connection);
+    this.#refusals = new RefusalLog(options.onRefused, () => performance.now());
+  }
+
+  get refusals(): RefusalLog['counts'] {
+    return this.#refusals.counts;
+  }
+
+  begin(): void {
+    const { connection, copy } = this.#options;
+    for (const query of PRIVATE_QUERIES) {
+      const principals = new Principals(`veritape.${copy.genesis.shard}.${query}`);
+      const subscription = connection.subscribe(`veritape.${copy.genesis.shard}.${query}.*.*`, {
+        queue: QUEUE,
+        callback: (error, message) => {
+          if (error === null && !connection.isClosed()) this.#answer(message, query, principals.of(message.subject));
+        },
+      });
+      this.#subscriptions.push(subscription);
+    }
+  }
+
+  end(): void {
+    for (const subscription of this.#subscriptions) if (!subscription.isClosed()) subscription.unsubscribe();
+  }
+
+  #answer(message: Msg, query: PrivateQuery, principal: Principal | undefined): void {
+    if (principal === undefined || (this.#bound && !mayAnswer(message, principal))) {
+      const field = principal === undefined ? 'subject' : 'reply';
+      const value = principal === undefined ? message.subject : (message.reply ?? '');
+      const rule = `an identity and an account in the subject, and a reply subject in the identity's inbox`;
+      return this.#refusals.note({ error: 'unauthorized', field, value, rule }, message.subject, principal, undefined);
+    }
+    const reply = this.#replyTo(message.data, query, principal.account);
+    if ('error' in reply) this.#refusals.note(reply, message.subject, principal, undefined);
+    else this.answered++;
+    message.respond(JSON.stringify(reply));
+  }
+
+  #replyTo(bytes: Uint8Array, query: PrivateQuery, account: number): object | Refusal {
+    const fields = readFields(bytes);
+    if (fields === undefined) return malformed('request', `${bytes.length} bytes`, 'a JSON object, or nothing');
+    const { sequence } = this.#options.copy.last;
+    const atLeast = wholeIn(fields, 'atLeast', 0, Number.MAX_SAFE_INTEGER, 0);
+    if (typeof atLeast === 'object') return atLeast;
+    if (atLeast > sequence) {
+      const rule = `this replica has come to sequence ${sequence}; ask again`;
+      return { error: 'unavailable', field: 'atLeast', value: atLeast, rule };
+    }
+    return query === 'orders' ? this.#openOrders(fields, account) : this.#orderStatus(fields, account);
+  }
+
+  /** Slots stay with their orders, so an order that is open while all pages are asked for is told exactly once. */
+  #openOrders(fields: Fields, account: number): object | Refusal {
+    const limit = wholeIn(fields, 'limit', 1, PAGE_ORDERS_MAX, PAGE_ORDERS_DEFAULT);
+    if (typeof limit === 'object') return limit;
+    const after = wholeIn(fields, 'after', 0, 2 ** 32, 0);
+    if (typeof after === 'object') return after;
+    const { orders: table } = this.#options.copy.matcher.state;
+    const highest = table.highWater();
+    const last = Math.min(highest, after + PAGE_SLOTS_MAX);
+    const orders: object[] = [];
+    let slot = after;
+    while (slot < last && orders.length < limit) {
+      slot++;
+      const at = slot << ORDER_SHIFT;
+      if (table.words[at + ORDER.account] !== account) continue;
+      if (((table.words[at + ORDER.terms] as number) & ORDER_FLAG.live) !== 0) orders.push(this.#described(slot));
+    }
+    return { ...this.#place(account), orders, next: slot < highest ? slot : null };
+  }
+
+  #orderStatus(fields: Fields, account: number): object | Refusal {
+    const id = readId(fields['id']);
+    if (id === undefined)
+      return malformed('id', String(fields['id']).slice(0, 32), 'a whole number below 2^64, as a string if above 2^53');
+    const state = this.#options.states.find(account, id);
+    if (state === undefined) return { ...this.#place(account), order: null };
+    return {
+      ...this.#place(account),
+      order: { ...orderFields(state, this.#nameOf(state.symbol)), since: state.sequence },
+    };
+  }
+
+  #described(slot: number): object {
+    const { words } = this.#options.copy.matcher.state.orders;
+    const at = slot << ORDER_SHIFT;
+    const terms = words[at + ORDER.terms] as number;
+    const account = words[at + ORDER.account] as number;
+    const state: OrderState | undefined = this.#options.states.find(account, decodeId(words, at + ORDER.id));
+    if (state === undefined) throw new Error(`order: slot ${slot} is live, and no event has told of it`);
+    return {
+      ...orderFields(state, this.#nameOf(terms >>> SYMBOL_SHIFT)),
+      OrderID: `${slot}.${words[at + ORDER.generation]}`,
+      postOnly: (terms & ORDER_FLAG.postOnly) !== 0,
+      since: state.sequence,
+    };
+  }
+
+  #place(account: number): object {
+    const { genesis, last } = this.#options.copy;
+    return { shard: genesis.shard, epoch: last.epoch, sequence: last.sequence, block: last.block, account };
+  }
+
+  #nameOf(symbol: number): string {
+    const known = this.#names.get(symbol);
+    if (known !== undefined) return known;
+    const listed = listInstruments(this.#options.copy.matcher.state.instruments);
+    this.#names = new Map(listed.map((instrument) => [instrument.symbol, instrument.name]));
+    return this.#names.get(symbol) ?? String(symbol);
+  }
+}
+
+function readFields(bytes: Uint8Array): Fields | undefined {
+  if (bytes.length === 0) return {};
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function wholeIn(fields: Fields, field: string, min: number, max: number, otherwise: number): number | Refusal {
+  const value = fields[field] ?? otherwise;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  return malformed(field, JSON.stringify(value).slice(0, 32), `a whole number from ${min} to ${max}`);
+}
+
+/** As records have it: a number when exact, a bigint above. */
+function readId(value: unknown): number | bigint | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value)) return undefined;
+  const id = BigInt(value);
+  if (id >= 1n << 64n) return undefined;
+  return id < 1n << 53n ? Number(id) : id;
+}
+
+function malformed(field: string, value: string, rule: string): Refusal {
+  return { error: 'malformed', field, value, rule };
+}

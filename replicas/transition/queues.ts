@@ -1,0 +1,71 @@
+import { shownOf } from './icebergs.ts';
+import { instrumentAt } from './instruments.ts';
+import { rest, unlink } from './market.ts';
+import { counters } from './memory.ts';
+import { detailAt, ladderOf, OrderFlag, orderAt, symbolOf } from './orders.ts';
+import { Order } from './records.ts';
+import { clearDetail } from './terms.ts';
+
+/**
+ * Orders of ruled instruments in the queues of their prices. Several may come to rest by one command, at one price: a turn
+ * tells them apart, so that a restored state has them in the same order.
+ */
+
+let turnSequence: u64 = 0;
+let turns: u32 = 0;
+
+/** How many orders came to rest by this command before. */
+function nextTurn(): u32 {
+  if (turnSequence !== counters().sequence) {
+    turnSequence = counters().sequence;
+    turns = 0;
+  }
+  return turns++;
+}
+
+/** Puts the order in `slot`, whose other fields are set, at the back of its price's queue. */
+export function join(slot: u32): void {
+  const order = orderAt(slot);
+  const turn = nextTurn();
+  order.sequence = counters().sequence;
+  if ((order.terms & OrderFlag.ruled) !== 0) detailAt(slot).turn = turn;
+  else if (turn !== 0) {
+    order.terms |= OrderFlag.ruled;
+    clearDetail(slot);
+    detailAt(slot).turn = turn;
+  }
+  stand(slot);
+}
+
+/** Puts the order in `slot` at the back of its price's queue, its time being told already. */
+export function stand(slot: u32): void {
+  const order = orderAt(slot);
+  if ((order.terms & OrderFlag.ruled) === 0) return rest(slot, order.open);
+  count(order, slot, 1);
+  rest(slot, shownOf(order, slot));
+}
+
+/** Takes the order in `slot` off its price's queue. */
+export function leave(slot: u32): void {
+  const order = orderAt(slot);
+  const ladder = ladderOf(symbolOf(order), order.terms);
+  if ((order.terms & OrderFlag.ruled) === 0) return unlink(order, ladder, order.open);
+  count(order, slot, -1);
+  unlink(order, ladder, shownOf(order, slot));
+}
+
+/** Keeps the numbers of those orders that others must look out for. */
+function count(order: Order, slot: u32, step: u32): void {
+  if ((order.terms & OrderFlag.stop) !== 0) return;
+  const instrument = instrumentAt(symbolOf(order));
+  if (detailAt(slot).display !== 0) instrument.icebergs += step;
+  if ((order.terms & OrderFlag.allOrNone) === 0) return;
+  if ((order.terms & OrderFlag.sell) === 0) instrument.allOrNoneBids += step;
+  else instrument.allOrNoneAsks += step;
+}
+
+/** All-or-none orders of one side of an instrument. */
+export function allOrNones(symbol: u32, side: u32): u32 {
+  const instrument = instrumentAt(symbol);
+  return side === 0 ? instrument.allOrNoneBids : instrument.allOrNoneAsks;
+}

@@ -1,0 +1,72 @@
+import { expect, test } from '@jest/globals';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
+import type { NewOrder, Replacement } from '../../../ops/client/order-terms.ts';
+import type { TradingClient } from '../../../ops/client/trading-client.ts';
+import { commandOfFields, parseCommand } from '../../../ops/ndjson-commands.ts';
+
+const SYMBOLS = { idOf: (): number => 3 };
+const SOME = { symbol: 'ACME', side: 'buy', qty: 5 } as const;
+
+/** Each kind of order that a client can enter, with all of its fields. */
+const ORDERS: readonly NewOrder[] = [
+  { ...SOME, price: 100 },
+  { ...SOME, type: 'limit', price: 100, tif: 'gtc', postOnly: true, id: 7 },
+  { ...SOME, side: 'sell', price: 100, tif: 'ioc', id: 2n ** 63n },
+  { ...SOME, price: 100, tif: 'fok' },
+  { ...SOME, type: 'market' },
+  { ...SOME, type: 'market', tif: 'fok' },
+];
+
+test.each(ORDERS)('a client makes the record that the same line of NDJSON makes: %o', (terms) => {
+  const fields = { op: 'new', account: 9, id: 1, ...terms };
+  const line = JSON.stringify(fields, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+  const asLine = { ...parseCommand(line, 1, SYMBOLS), time: undefined };
+  expect(recordOf(commandOfFields({ ...fields, postOnly: terms.postOnly }, SYMBOLS))).toEqual(recordOf(asLine));
+});
+
+function recordOf(command: Command): Uint32Array {
+  const words = new Uint32Array(COMMAND_WORDS);
+  encodeCommand(words, 0, command);
+  return words;
+}
+
+test('what cannot be meant is refused by the compiler: this file is among those that tsc checks', () => {
+  const wrong: readonly NewOrder[] = [
+    // @ts-expect-error a limit order has a price
+    { ...SOME, type: 'limit' },
+    // @ts-expect-error a market order has none
+    { ...SOME, type: 'market', price: 100 },
+    // @ts-expect-error a market order cannot rest
+    { ...SOME, type: 'market', postOnly: true },
+    // @ts-expect-error what trades at once or not is not post-only
+    { ...SOME, price: 100, tif: 'ioc', postOnly: true },
+    // @ts-expect-error there is no such time in force
+    { ...SOME, price: 100, tif: 'never' },
+    // @ts-expect-error there is no such side
+    { ...SOME, price: 100, side: 'long' },
+    // @ts-expect-error amounts are numbers of ticks and lots
+    { ...SOME, price: '100' },
+    // @ts-expect-error an order is of some quantity
+    { symbol: 'ACME', side: 'buy', price: 100 },
+    // @ts-expect-error it is of some instrument
+    { side: 'buy', price: 100, qty: 5 },
+    // @ts-expect-error no order has such a field
+    { ...SOME, price: 100, quantity: 5 },
+    // @ts-expect-error the account is the client's
+    { ...SOME, price: 100, account: 2 },
+  ];
+  // @ts-expect-error a replace changes something
+  const nothing: Replacement = {};
+  const uses = (client: TradingClient): void => {
+    const order = client.submit({ ...SOME, price: 100 });
+    // @ts-expect-error a state is read, not written
+    order.open = 0;
+    // @ts-expect-error a status has a name of its own
+    expect(order.status === 'cancelled').toBe(false);
+    // @ts-expect-error a mass cancel knows no price
+    void client.cancelAll({ price: 100 });
+    // @ts-expect-error a buffer has room for a number of items
+    client.reports({ buffer: 'large' });
+  };
+  expect([wrong.length, nothing, uses.length]).toEqual([11, {}, 1]);
+});

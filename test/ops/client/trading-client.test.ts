@@ -1,0 +1,225 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { SlowConsumerError } from '../../../ops/client/bounded-stream.ts';
+import { TradingClient, type TradingClientOptions } from '../../../ops/client/trading-client.ts';
+import { LIMITS, Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+
+/** With the start of a process on a busy machine. */
+const EXIT_MS_MAX = 20_000;
+
+let market: Market;
+const clients: TradingClient[] = [];
+
+beforeEach(async () => {
+  market = await Market.open();
+  const admin = await market.venue.openSession(0, 1);
+  await admin.send([
+    { op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' },
+    { op: 'instrumentCreate', account: 0, symbol: 1, name: 'EMCA' },
+  ]);
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await market.close();
+});
+
+async function open(account: number, options: Partial<TradingClientOptions> = {}): Promise<TradingClient> {
+  const client = await TradingClient.open({ nats: market.nats.url, shards: [SHARD], account, ...options });
+  clients.push(client);
+  return client;
+}
+
+test('an order goes through its states, by its own commands and by those of others', async () => {
+  const maker = await open(1);
+  const taker = await open(2);
+  const order = maker.submit({ symbol: 'ACME', side: 'sell', price: 100, qty: 10 });
+  expect(order).toMatchObject({ status: 'pendingNew', isDone: false, open: 10, entrySequence: 0, underWay: 1 });
+  await order.acknowledged();
+  expect(order).toMatchObject({ status: 'new', open: 10, traded: 0, underWay: 0 });
+  expect(order.entrySequence).toBe(order.answerSequence);
+
+  expect(await order.replace({ price: 101, qty: 8 })).toMatchObject({ reason: 'none', open: 8, traded: 0 });
+  expect(order).toMatchObject({ status: 'replaced', price: 101, quantity: 8, open: 8 });
+
+  const bought = taker.submit({ symbol: 'ACME', side: 'buy', type: 'market', qty: 3 });
+  await bought.done();
+  expect(bought).toMatchObject({ status: 'filled', traded: 3, open: 0, reason: 'none' });
+  expect(bought.tradedAmount).toEqual({ notional: 303n, lots: 3 });
+  while (order.traded < 3) await order.changed();
+  expect(order).toMatchObject({ status: 'partiallyFilled', quantity: 8, open: 5, traded: 3, canceled: 0 });
+  expect(order.reportSequence).toBe(bought.entrySequence);
+
+  await order.reduce(2);
+  expect(order).toMatchObject({ status: 'partiallyFilled', quantity: 6, open: 3, reason: 'reduced' });
+  await order.replace({ price: 99 });
+  expect(order).toMatchObject({ status: 'partiallyFilled', price: 99, quantity: 6, open: 3 });
+  const rest = taker.submit({ symbol: 'ACME', side: 'buy', price: 120, qty: 5, tif: 'ioc' });
+  await Promise.all([order.done(), rest.done()]);
+  expect(order).toMatchObject({ status: 'filled', quantity: 6, open: 0, traded: 6, canceled: 0 });
+  expect(order.tradedAmount).toEqual({ notional: 303n + 297n, lots: 6 });
+  expect(rest).toMatchObject({ status: 'canceled', quantity: 5, traded: 3, canceled: 2, reason: 'ioc' });
+  expect([maker.orders, taker.orders]).toEqual([[], []]);
+});
+
+test('what the venue refuses is told by the order, what is wrong before that by an error', async () => {
+  const client = await open(1);
+  const [first, second] = [
+    client.submit({ symbol: 'ACME', side: 'buy', price: 50, qty: 1, id: 7 }),
+    client.submit({ symbol: 'ACME', side: 'sell', price: 50, qty: 1, postOnly: true, id: 8 }),
+  ];
+  await Promise.all([first.acknowledged(), second.done()]);
+  expect(second).toMatchObject({
+    status: 'rejected',
+    reason: 'postOnlyWouldTrade',
+    isDone: true,
+    open: 0,
+    canceled: 0,
+  });
+  expect(await second.cancel()).toMatchObject({ reason: 'unknownOrder' });
+  expect(() => client.submit({ symbol: 'ACME', side: 'buy', price: 1, qty: 1, id: 7 })).toThrow('id: 7: a live order');
+  expect(() => client.submit({ symbol: 'NONE', side: 'buy', price: 1, qty: 1 })).toThrow('symbol: "NONE"');
+  expect(() => client.submit({ symbol: 'ACME', side: 'buy', price: 1.5, qty: 1 })).toThrow(
+    'price: 1.5: must be a whole',
+  );
+  const canceled = await client.cancelAll({ symbol: 'ACME' });
+  expect(canceled).toMatchObject({ reason: 'none', open: 1 });
+  await first.done();
+  expect(first).toMatchObject({ status: 'canceled', reason: 'massCancel', canceled: 1 });
+  expect(client.counts).toEqual({ retries: 0, repairs: 0 });
+});
+
+test('commands of one run go in one message, and in their order when there are more than a message holds', async () => {
+  const client = await open(1);
+  const before = market.venue.gatewayCounts?.requests ?? 0;
+  const orders = Array.from({ length: 40 }, (_, index) =>
+    client.submit({ symbol: 'EMCA', side: 'buy', price: 1 + index, qty: 1 }),
+  );
+  await Promise.all(orders.map((order) => order.acknowledged()));
+  expect((market.venue.gatewayCounts?.requests ?? 0) - before).toBe(1);
+  const many = Array.from({ length: 1_000 }, () =>
+    client.submit({ symbol: 'EMCA', side: 'sell', price: 2_000, qty: 1 }),
+  );
+  await client.room();
+  await Promise.all(many.map((order) => order.acknowledged()));
+  const requests = (market.venue.gatewayCounts?.requests ?? 0) - before;
+  expect(requests).toBeLessThan(2 + 1_000 / LIMITS.answersPerSessionMax + 8);
+  const entered = many.map(({ entrySequence }) => entrySequence);
+  expect(entered).toEqual(entered.toSorted((a, b) => a - b));
+});
+
+test('a reader that is too slow is told, or gets the newest, as it asked; orders do not care', async () => {
+  const client = await open(1);
+  const all = client.reports({ symbol: 'EMCA' });
+  const few = client.reports({ buffer: 5 });
+  const newest = client.reports({ buffer: 5, whenFull: 'dropOldest' });
+  const orders = Array.from({ length: 10 }, (_, index) =>
+    client.submit({ symbol: 'EMCA', side: 'buy', price: 1 + index, qty: 1 }),
+  );
+  await Promise.all(orders.map((order) => order.acknowledged()));
+  const read: number[] = [];
+  for await (const { price, order, isRepaired } of all) {
+    read.push(price);
+    expect([order, isRepaired]).toEqual([orders[price - 1], false]);
+    if (price === 10) break;
+  }
+  expect(read).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  for (let price = 1; price <= 5; price++) expect((await few.next()).value).toMatchObject({ price, type: 'accepted' });
+  await expect(few.next()).rejects.toThrow(SlowConsumerError);
+  expect(await few.next()).toEqual({ done: true, value: undefined });
+  expect(newest.dropped).toBe(5);
+  expect((await newest.next()).value).toMatchObject({ price: 6, symbol: 'EMCA', id: orders[5]?.id });
+  await newest.return();
+  expect(await newest.next()).toEqual({ done: true, value: undefined });
+});
+
+test('a signal takes back what was not sent, ends a stream, and ends a client with what it waits for', async () => {
+  const client = await open(1);
+  const withdrawing = new AbortController();
+  const withdrawn = client.submit({ symbol: 'ACME', side: 'buy', price: 1, qty: 1 }, { signal: withdrawing.signal });
+  const kept = client.submit({ symbol: 'ACME', side: 'buy', price: 2, qty: 1 });
+  withdrawing.abort(new Error('thought better of it'));
+  await expect(withdrawn.acknowledged()).rejects.toThrow('thought better of it');
+  await kept.acknowledged();
+  expect(client.orders).toEqual([kept]);
+
+  const reading = new AbortController();
+  const stream = client.reports({ signal: reading.signal });
+  const next = stream.next();
+  reading.abort(new Error('enough read'));
+  await expect(next).rejects.toThrow('enough read');
+
+  const ending = new AbortController();
+  const other = await open(2, { signal: ending.signal });
+  const resting = other.submit({ symbol: 'ACME', side: 'sell', price: 9, qty: 1 });
+  await resting.acknowledged();
+  const done = resting.done();
+  ending.abort(new Error('the day is over'));
+  await expect(done).rejects.toThrow('the day is over');
+  expect(await other.ended).toMatchObject({ message: 'the day is over' });
+  expect(() => other.submit({ symbol: 'ACME', side: 'buy', price: 1, qty: 1 })).not.toThrow();
+  const late = other.submit({ symbol: 'ACME', side: 'buy', price: 1, qty: 1 });
+  await expect(late.acknowledged()).rejects.toThrow('the day is over');
+  const impatient = AbortSignal.timeout(50);
+  await expect(open(3, { nats: 'nats://127.0.0.1:1', signal: impatient })).rejects.toMatchObject({
+    name: 'TimeoutError',
+  });
+});
+
+test('a client takes up what is in the book, and goes on from there', async () => {
+  const before = await open(1, { key: 44 });
+  const orders = [20, 30, 40].map((price) => before.submit({ symbol: 'EMCA', side: 'sell', price, qty: 10 }));
+  await Promise.all(orders.map((order) => order.acknowledged()));
+  const other = await open(2);
+  await other.submit({ symbol: 'EMCA', side: 'buy', price: 20, qty: 4 }).done();
+  await before.close();
+
+  const after = await open(1, { key: 44, restore: true });
+  expect(after.orders.map(({ id }) => id)).toEqual(orders.map(({ id }) => id));
+  const [first, second, third] = after.orders;
+  expect(first).toMatchObject({
+    symbol: 'EMCA',
+    side: 'sell',
+    status: 'new',
+    price: 20,
+    quantity: 6,
+    open: 6,
+    traded: 0,
+  });
+  expect(first?.entrySequence).toBe(orders[0]?.entrySequence);
+  await other.submit({ symbol: 'EMCA', side: 'buy', price: 30, qty: 9 }).done();
+  await first?.done();
+  expect(first).toMatchObject({ status: 'filled', traded: 6, open: 0 });
+  while (second?.traded !== 3) await second?.changed();
+  expect(second).toMatchObject({ status: 'partiallyFilled', open: 7 });
+  expect(await third?.cancel()).toMatchObject({ reason: 'none' });
+  expect(third).toMatchObject({ status: 'canceled', canceled: 10 });
+  expect(after.orders).toEqual([second]);
+  expect(after.counts).toEqual({ retries: 0, repairs: 0 });
+});
+
+test('a session that has no key of its own ends with the client; a quiet one is kept by heartbeats', async () => {
+  const client = await open(4, { heartbeatMs: 30 });
+  const [order] = [client.submit({ symbol: 'EMCA', side: 'buy', price: 1, qty: 1 })];
+  await order.acknowledged();
+  const before = market.venue.durableSequence;
+  while (market.venue.durableSequence < before + 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(client.counts).toEqual({ retries: 0, repairs: 0 });
+  await client.close();
+  expect(await client.ended).toBeUndefined();
+  await client.close();
+});
+
+test('a closed client leaves nothing that keeps a process alive, whatever it was doing', async () => {
+  const program = join(import.meta.dirname, '..', 'programs', 'client-that-closes.ts');
+  for (const how of ['idle', 'waiting', 'unreachable']) {
+    const child = spawn(process.execPath, [program, market.nats.url, String(SHARD), how], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const said = text(child.stdout);
+    const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout(EXIT_MS_MAX) })) as [number];
+    expect([how, code, (await said).trim()]).toEqual([how, 0, '[]']);
+  }
+});

@@ -1,0 +1,180 @@
+import { COMMAND_WORDS } from '../../../journal/commands.ts';
+import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../../journal/events.ts';
+import type { FeedBook } from '../../../ops/feed/feed-book.ts';
+import { FeedPublisher } from '../../../ops/feed/feed-publisher.ts';
+import type { FeedViewName } from '../../../ops/feed/feed-records.ts';
+import { EventBuffer } from '../../../replicas/event-buffer.ts';
+import { listInstruments } from '../../../replicas/instrument-table.ts';
+import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
+import { listOrders } from '../../../replicas/order-table.ts';
+import { PublishMemory } from '../../../sequencer/publish-memory.ts';
+import type { Flow } from '../../replicas/flows.ts';
+import type { Dice } from '../../replicas/raw-commands.ts';
+
+/** What a book must be, as text: of each view that has a book. */
+interface TrueBook {
+  readonly orders: string;
+  readonly levels: string;
+  readonly top: string;
+}
+
+/** The displayed book of a replica, read from its tables and not from its events. */
+function trueBook(matcher: Matcher, symbol: number): TrueBook {
+  const resting = listOrders(matcher.state.orders).filter((order) => order.symbol === symbol);
+  const queue = (side: 'buy' | 'sell', up: number): string =>
+    resting
+      .filter((order) => order.side === side)
+      .sort((a, b) => up * (a.price - b.price) || a.sequence - b.sequence)
+      .map(({ slot, generation, price, open }) => [slot, generation, price, open].join('/'))
+      .join(' ');
+  const { bids, asks } = matcher.book(symbol, Number.MAX_SAFE_INTEGER);
+  const told = (levels: typeof bids): string =>
+    levels.map(([price, lots, orders]) => [price, Math.min(lots, Number.MAX_SAFE_INTEGER), orders].join('/')).join(' ');
+  return {
+    orders: `${queue('buy', -1)} | ${queue('sell', 1)}`,
+    levels: `${told(bids)} | ${told(asks)}`,
+    top: `${told(bids.slice(0, 1))} | ${told(asks.slice(0, 1))}`,
+  };
+}
+
+/** A reader's book in the same way. */
+export function readBook(book: FeedBook, view: FeedViewName): string {
+  const told = (levels: { price: number; quantity: number; orders: number }[]): string =>
+    levels.map(({ price, quantity, orders }) => [price, quantity, orders].join('/')).join(' ');
+  const { bid, ask } = book.best();
+  if (view === 'top') return `${told(bid === undefined ? [] : [bid])} | ${told(ask === undefined ? [] : [ask])}`;
+  if (view !== 'orders') return `${told(book.bids())} | ${told(book.asks())}`;
+  const queue = (side: 'buy' | 'sell'): string =>
+    (side === 'buy' ? book.bids() : book.asks())
+      .flatMap(({ price }) => book.queue(side, price))
+      .map(({ slot, generation, price, quantity }) => [slot, generation, price, quantity].join('/'))
+      .join(' ');
+  return `${queue('buy')} | ${queue('sell')}`;
+}
+
+/** All that the books of a replica ever were. */
+export class BookHistory {
+  readonly #matcher: Matcher;
+  /** By symbol: from which sequence on the book was so. */
+  readonly #books = new Map<number, { readonly sequence: number; readonly book: TrueBook }[]>();
+
+  constructor(matcher: Matcher) {
+    this.#matcher = matcher;
+  }
+
+  note(symbol: number): void {
+    const books = this.#books.get(symbol) ?? [];
+    this.#books.set(symbol, books);
+    books.push({ sequence: this.#matcher.sequence(), book: trueBook(this.#matcher, symbol) });
+  }
+
+  /** What a view of a symbol told after a command. */
+  at(symbol: number, sequence: number, view: FeedViewName): string | undefined {
+    const book = this.#books.get(symbol)?.findLast((one) => one.sequence <= sequence)?.book;
+    return book?.[view === 'conflated' ? 'levels' : view];
+  }
+}
+
+/** A replica that a flow's commands are applied to, with a publisher of its market data. */
+export class FedMarket {
+  readonly matcher: Matcher;
+  publisher: FeedPublisher;
+  readonly history: BookHistory;
+  readonly #flow: Flow;
+  readonly #events = new EventBuffer(64);
+  readonly #publish: (subject: string, packet: Uint8Array) => void;
+  readonly #kept: number;
+  #epoch = 1_000;
+  now = 0;
+
+  constructor(flow: Flow, kept: number, publish: (subject: string, packet: Uint8Array) => void) {
+    this.#flow = flow;
+    this.#kept = kept;
+    this.#publish = publish;
+    this.matcher = createMatcher(flow.limits, this.#events);
+    this.history = new BookHistory(this.matcher);
+    this.publisher = this.#makePublisher();
+    this.#begin();
+  }
+
+  /** Another publisher takes over, which knows nothing of the one before. */
+  restartPublisher(): void {
+    this.publisher = this.#makePublisher();
+    this.#begin();
+  }
+
+  /** Applies the flow's next commands together. */
+  apply(count: number): VenueEvent[] {
+    const commands = new Uint32Array(count * COMMAND_WORDS);
+    const firstSequence = this.matcher.sequence() + 1;
+    const all: VenueEvent[] = [];
+    for (let index = 0; index < count; index++) {
+      const from = this.#events.next;
+      this.#flow.next(commands, index * COMMAND_WORDS);
+      this.matcher.apply(commands, index * COMMAND_WORDS);
+      const touched = new Set<number>();
+      for (let slot = from; slot < this.#events.next; slot++) {
+        const event = decodeEvent(this.#events.words, slot * EVENT_WORDS);
+        this.#flow.observe(event);
+        all.push(event);
+        if (event.type !== 'answer' && event.type !== 'rejected') touched.add(event.symbol);
+      }
+      for (const symbol of touched) this.history.note(symbol);
+    }
+    const { words, mask, next } = this.#events;
+    this.publisher.take(words, mask, 0, next, { words: commands, at: 0, firstSequence, count }, this.now);
+    this.#events.clear();
+    return all;
+  }
+
+  #makePublisher(): FeedPublisher {
+    this.#epoch++;
+    return new FeedPublisher({
+      prefix: 'market',
+      shard: 7,
+      epoch: this.#epoch,
+      kept: this.#kept,
+      conflateMs: 100,
+      memory: new PublishMemory(),
+      publish: (subject, packet) => this.#publish(subject, new Uint8Array(packet)),
+    });
+  }
+
+  #begin(): void {
+    const sequence = this.matcher.sequence();
+    this.publisher.begin(this.matcher.state, { sequence, timeLow: 0, timeHigh: 0 }, this.now);
+    for (const { symbol } of listInstruments(this.matcher.state.instruments)) this.history.note(symbol);
+  }
+}
+
+/** A network that loses, doubles, delays and reorders. */
+export class BadNetwork {
+  readonly #dice: Dice;
+  readonly #onItsWay: { readonly at: number; readonly order: number; readonly deliver: () => void }[] = [];
+  #order = 0;
+  /** Shares of what is sent. */
+  loss = 0.1;
+  doubling = 0.1;
+  delayMsMax = 50;
+
+  constructor(dice: Dice) {
+    this.#dice = dice;
+  }
+
+  send(now: number, deliver: () => void): void {
+    if (this.#dice.chance(this.loss)) return;
+    const copies = this.#dice.chance(this.doubling) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++)
+      this.#onItsWay.push({ at: now + this.#dice.from(0, this.delayMsMax), order: this.#order++, deliver });
+  }
+
+  /** Delivers what arrives by now. */
+  step(now: number): void {
+    for (;;) {
+      const due = this.#onItsWay.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at || a.order - b.order)[0];
+      if (due === undefined) return;
+      this.#onItsWay.splice(this.#onItsWay.indexOf(due), 1);
+      due.deliver();
+    }
+  }
+}

@@ -1,0 +1,220 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { createInbox } from '@nats-io/transport-node';
+import { BLOCK_HEADER_WORDS } from '../../../journal/block.ts';
+import { COMMAND_WORDS, type Command, decodeCommand } from '../../../journal/commands.ts';
+import { decodeEvent, EVENT_WORDS } from '../../../journal/events.ts';
+import { JournalReader } from '../../../journal/reader.ts';
+import { FeedBook } from '../../../ops/feed/feed-book.ts';
+import { type FollowedFeed, followFeed } from '../../../ops/feed/feed-client.ts';
+import { FEED_VIEWS, type FeedMessage, type FeedViewName } from '../../../ops/feed/feed-records.ts';
+import { EventBuffer } from '../../../replicas/event-buffer.ts';
+import { createMatcher } from '../../../replicas/matcher.ts';
+import type { Answer } from '../../../sequencer/messages.ts';
+import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
+import { Flow } from '../../replicas/flows.ts';
+import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+import { Following } from '../followed-venue.ts';
+import { BookHistory, readBook } from './fed-market.ts';
+
+const FEED = { kept: 4096, conflateMs: 20 };
+const BATCH = 50;
+const BATCHES_TOGETHER = 4;
+const WAIT_MS_MAX = 60_000;
+
+let market: Market;
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+  await market.close();
+});
+afterAll(removeTemporaryFolders);
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (const end = performance.now() + WAIT_MS_MAX; !condition(); await delay(5))
+    if (performance.now() > end) throw new Error(`${what}: not within ${WAIT_MS_MAX} ms`);
+}
+
+/** Commands of a lively market in two instruments, as a matcher of one's own answered them. */
+function flow(seed: number, count: number): Command[] {
+  const made = new Flow('deep', seed);
+  const events = new EventBuffer(64);
+  const matcher = createMatcher(made.limits, events);
+  const words = new Uint32Array(COMMAND_WORDS);
+  const commands: Command[] = [];
+  while (commands.length < count) {
+    made.next(words, 0);
+    matcher.apply(words, 0);
+    events.drain((from, at) => made.observe(decodeEvent(from, at)));
+    try {
+      const { session: _session, request: _request, time: _time, ...command } = decodeCommand(words, 0);
+      if (!command.op.startsWith('session')) commands.push(command);
+    } catch {
+      // Not a command: the flow has some that are none.
+    }
+  }
+  return commands;
+}
+
+/** Tells something in every view of both instruments: that they take orders no more, or again. */
+function ends(closed: boolean): Command[] {
+  return [0, 1].map((symbol) => ({ op: 'instrumentUpdate', account: 0, symbol, closed }));
+}
+
+/** Sends commands as the administrator, who may send those of all accounts; the last sequence. */
+async function send(commands: readonly Command[], key: number): Promise<number> {
+  const session = await market.venue.openSession(0, key);
+  const all = [...commands, ...ends(true)];
+  await session.send(ends(false));
+  const answers: Promise<Answer[]>[] = [];
+  for (let at = 0; at < all.length; at += BATCH) {
+    answers.push(session.send(all.slice(at, at + BATCH)));
+    if (answers.length % BATCHES_TOGETHER === 0) await answers.at(-1);
+  }
+  return (await Promise.all(answers)).at(-1)?.at(-1)?.sequence ?? 0;
+}
+
+/** A reader that notes its book at every sequence. */
+class Reader {
+  readonly view: FeedViewName;
+  readonly symbol: number;
+  readonly seen: { readonly sequence: number; readonly book: string }[] = [];
+  readonly messages: FeedMessage[] = [];
+  readonly #read: FollowedFeed;
+
+  constructor(connection: NatsConnection, prefix: string, symbol: number, view: FeedViewName, loses = false) {
+    this.view = view;
+    this.symbol = symbol;
+    const options = {
+      ...{ prefix, shard: SHARD, symbol, view },
+      onMessage: (message: FeedMessage) => {
+        this.messages.push(message);
+        if (message.last && view !== 'conflated') this.#note(message.sequence);
+      },
+    };
+    this.#read = loses ? followBadly(connection, options) : followFeed(connection, options);
+    closers.push(() => this.#read.close());
+  }
+
+  get book(): FeedBook {
+    return this.#read.book;
+  }
+
+  async reaches(sequence: number): Promise<void> {
+    const { book, view, symbol } = this;
+    await until(() => book.state === 'live' && book.sequence >= sequence, `${view} of ${symbol} at ${sequence}`);
+    this.#note(book.sequence);
+  }
+
+  /** How many of the books seen are those that the replica had. */
+  check(history: BookHistory): number {
+    for (const { sequence, book } of this.seen)
+      expect([this.view, this.symbol, sequence, book]).toEqual([
+        this.view,
+        this.symbol,
+        sequence,
+        history.at(this.symbol, sequence, this.view),
+      ]);
+    return this.seen.length;
+  }
+
+  #note(sequence: number): void {
+    this.seen.push({ sequence, book: readBook(this.book, this.view) });
+  }
+}
+
+/** Like followFeed, and loses every third packet that is published. */
+function followBadly(
+  connection: NatsConnection,
+  options: Omit<ConstructorParameters<typeof FeedBook>[0], 'ask'>,
+): FollowedFeed {
+  const reply = createInbox();
+  const book = new FeedBook({ ...options, ask: (subject, bytes) => connection.publish(subject, bytes, { reply }) });
+  let packets = 0;
+  connection.subscribe(book.subject, {
+    callback: (_error, { data }) => {
+      if (packets++ % 3 !== 1) book.take(data, performance.now());
+    },
+  });
+  connection.subscribe(reply, {
+    callback: (_error, { data }) => {
+      if (data.length > 0) book.take(data, performance.now());
+    },
+  });
+  const timer = setInterval(() => book.step(performance.now()), 50);
+  return { book, close: () => clearInterval(timer) };
+}
+
+/** What the books of the venue were, from its journal. */
+function replayed(symbols: readonly number[]): BookHistory {
+  const reader = JournalReader.open(market.directory);
+  const events = new EventBuffer(64);
+  const matcher = createMatcher(reader.genesis.limits, events);
+  const history = new BookHistory(matcher);
+  for (const block of reader.blocks()) {
+    for (let index = 0; index < block.count; index++) {
+      matcher.apply(block.words, BLOCK_HEADER_WORDS + index * COMMAND_WORDS);
+      const touched = new Set<number>();
+      events.drain((words, at) => touched.add(words[at + 1] as number));
+      for (const symbol of symbols) if (touched.has(symbol)) history.note(symbol);
+    }
+  }
+  expect(EVENT_WORDS).toBe(16);
+  return history;
+}
+
+test('books read over a NATS server are the venue’s at every sequence, from the venue and from a follower', async () => {
+  market = await Market.open({ marketData: FEED });
+  const { connection } = await market.client();
+  await send(flow(1, 500), 1);
+  const readers = FEED_VIEWS.flatMap((view) =>
+    [0, 1].map((symbol) => new Reader(connection, 'veritape', symbol, view)),
+  );
+  const bad = FEED_VIEWS.map((view) => new Reader(connection, 'veritape', 0, view, true));
+  const feed = { connection, prefix: 'market', executions: false, marketData: FEED };
+  const following = await Following.of(market, { feed });
+  closers.push(() => following.stop());
+  await following.until(() => following.follower.status().caughtUp);
+  const fromFollower = FEED_VIEWS.map((view) => new Reader(connection, 'market', 0, view));
+  for (const { book } of [...readers, ...bad, ...fromFollower]) await until(() => book.state === 'live', 'joining');
+  await send(flow(2, 1_500), 2);
+  // Joins while the market moves.
+  const late = FEED_VIEWS.map((view) => new Reader(connection, 'veritape', 0, view));
+  const sequence = await send(flow(3, 1_000), 3);
+  const all = [...readers, ...bad, ...fromFollower, ...late];
+  await Promise.all(all.map((reader) => reader.reaches(sequence)));
+  const counts = market.venue.marketDataCounts;
+  expect(counts?.sequence).toBe(sequence);
+
+  const history = replayed([0, 1]);
+  expect(all.map((reader) => reader.check(history)).reduce((a, b) => a + b)).toBeGreaterThan(5_000);
+  expect(bad.every(({ book }) => book.counts.gaps > 0)).toBe(true);
+
+  // The same messages come from both publishers, if they are of the same commands.
+  for (const view of ['orders', 'levels'] as const) {
+    const theirs = fromFollower.find((one) => one.view === view)?.messages ?? [];
+    const ours = readers.find((one) => one.view === view && one.symbol === 0)?.messages ?? [];
+    const from = Math.max(theirs[0]?.sequence ?? 0, ours[0]?.sequence ?? 0) + 1;
+    const told = (messages: readonly FeedMessage[]): object[] =>
+      messages.filter((message) => message.sequence >= from).map(({ number: _number, ...message }) => message);
+    expect(told(theirs).length).toBeGreaterThan(100);
+    expect(told(theirs)).toEqual(told(ours));
+  }
+});
+
+test('a venue that is opened again has a new epoch, and its books are joined again', async () => {
+  market = await Market.open({ marketData: FEED, snapshotEvery: 400 });
+  const { connection } = await market.client();
+  const readers = FEED_VIEWS.map((view) => new Reader(connection, 'veritape', 0, view));
+  const before = await send(flow(5, 600), 1);
+  await Promise.all(readers.map((reader) => reader.reaches(before)));
+  const epochs = readers.map(({ book }) => book.epoch);
+  await market.closeVenue();
+  await market.openVenue({ marketData: FEED });
+  const after = await send(flow(6, 600), 2);
+  await Promise.all(readers.map((reader) => reader.reaches(after)));
+  for (const [index, { book }] of readers.entries()) expect(book.epoch).toBeGreaterThan(epochs[index] ?? 0);
+  const history = replayed([0]);
+  for (const reader of readers) reader.check(history);
+});

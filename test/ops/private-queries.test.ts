@@ -1,0 +1,215 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Command } from '../../journal/commands.ts';
+import type { Identity } from '../../ops/access/roles.ts';
+import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
+import { type FollowerEnd, VenueFollower } from '../../ops/venue-follower.ts';
+import { LIMITS, order } from '../sequencer/venue-on-nats.ts';
+import { GuardedNats, refused } from './guarded-nats.ts';
+import { removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
+
+const ANSWER_MS_MAX = 20_000;
+const IDENTITIES: readonly Omit<Identity, 'key'>[] = [
+  { name: 'venue', role: 'venue' },
+  { name: 'copy', role: 'follower' },
+  { name: 'alice', role: 'client', accounts: [7] },
+  { name: 'bank', role: 'dropCopy', accounts: [7, 8] },
+  { name: 'ops', role: 'operator' },
+];
+
+let nats: GuardedNats;
+let venue: Venue;
+let alice: NatsConnection;
+let bank: NatsConnection;
+let copy: NatsConnection;
+const folder = temporaryFolder();
+const notices: Notice[] = [];
+let following: Following;
+
+/** A follower of the venue that answers, in this process. */
+class Following {
+  readonly follower: VenueFollower;
+  readonly #abort: AbortController;
+  readonly #ended: Promise<FollowerEnd>;
+
+  static async begin(): Promise<Following> {
+    const abort = new AbortController();
+    const follower = await VenueFollower.open({
+      copy: { directory: join(folder, 'copy'), segmentBytesMax: 2 ** 22, snapshotEvery: 1_000_000 },
+      ...{ connection: copy, shard: 0, id: 'copy', hashSeed: 0, signal: abort.signal, queries: true },
+      onNotice: (notice) => notices.push(notice),
+    });
+    return new Following(follower, abort);
+  }
+
+  private constructor(follower: VenueFollower, abort: AbortController) {
+    this.follower = follower;
+    this.#abort = abort;
+    this.#ended = follower.run();
+  }
+
+  async end(): Promise<void> {
+    this.#abort.abort();
+    await this.#ended;
+    await this.follower.close();
+  }
+}
+
+beforeAll(async () => {
+  nats = await GuardedNats.start(IDENTITIES);
+  venue = await openVenue({
+    directory: join(folder, 'venue'),
+    limits: LIMITS,
+    segmentBytesMax: 4 * 2 ** 20,
+    snapshotEvery: 0,
+    replicas: 1,
+    nats: { connection: nats.join('venue').connection, bound: true },
+  });
+  [alice, bank, copy] = await Promise.all([nats.connect('alice'), nats.connect('bank'), nats.connect('copy')]);
+  following = await Following.begin();
+  await send({ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' });
+});
+afterAll(async () => {
+  await following?.end();
+  await venue?.close();
+  await nats?.stop();
+  removeTemporaryFolders();
+});
+
+let session: Awaited<ReturnType<Venue['openSession']>> | undefined;
+
+/** As the administrator, for any account; the sequence of the last one. */
+async function send(...commands: Command[]): Promise<number> {
+  session ??= await venue.openSession(0, 1);
+  const answers = await session.send(commands);
+  return answers.at(-1)?.sequence ?? 0;
+}
+
+type Reply = Readonly<Record<string, unknown>>;
+
+/** Asks until the replica has come to `atLeast`. */
+async function ask(as: NatsConnection, subject: string, fields: object): Promise<Reply> {
+  const until = performance.now() + ANSWER_MS_MAX;
+  for (;;) {
+    const reply = await as
+      .request(subject, JSON.stringify(fields), { timeout: ANSWER_MS_MAX })
+      .then((message) => message.json<Reply>())
+      .catch((): Reply => ({ error: 'unavailable' }));
+    if (reply['error'] !== 'unavailable' || performance.now() > until) return reply;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test('an account learns its open orders, page by page, with the sequence at which they are', async () => {
+  const sequence = await send(
+    order(7, 1, 'buy', 100, 5),
+    order(8, 1, 'buy', 99, 5),
+    order(7, 2, 'sell', 110, 4),
+    { op: 'new', account: 8, symbol: 0, id: 2, side: 'sell', type: 'limit', tif: 'ioc', price: 100, quantity: 2 },
+    { op: 'new', account: 7, symbol: 0, id: 3, side: 'buy', price: 90, quantity: 9, postOnly: true },
+    { op: 'reduce', account: 7, symbol: 0, id: 3, quantity: 4 },
+  );
+  const common = {
+    Account: 7,
+    Symbol: 'ACME',
+    since: expect.any(Number),
+    OrderID: expect.stringMatching(/^\d+\.\d+$/),
+  };
+  const bought = {
+    ...common,
+    ClOrdID: '1',
+    Side: '1',
+    Price: 100,
+    OrdStatus: '1',
+    OrderQty: 5,
+    CumQty: 2,
+    LeavesQty: 3,
+  };
+  const sold = { ...common, ClOrdID: '2', Side: '2', Price: 110, OrdStatus: '0', OrderQty: 4, CumQty: 0, LeavesQty: 4 };
+  const kept = { ...common, ClOrdID: '3', Side: '1', Price: 90, OrdStatus: '0', OrderQty: 5, CumQty: 0, LeavesQty: 5 };
+  const first = await ask(alice, 'veritape.0.orders.alice.7', { atLeast: sequence, limit: 2 });
+  expect(first).toEqual({
+    ...{ shard: 0, epoch: 1, sequence: expect.any(Number), block: expect.any(Number), account: 7 },
+    orders: [
+      { ...bought, postOnly: false },
+      { ...sold, postOnly: false },
+    ],
+    next: expect.any(Number),
+  });
+  expect(first['sequence']).toBeGreaterThanOrEqual(sequence);
+  const rest = await ask(alice, 'veritape.0.orders.alice.7', { after: first['next'] });
+  expect(rest).toMatchObject({ orders: [{ ...kept, postOnly: true }], next: null });
+  // Somebody who sees several accounts asks for each; an operator for any.
+  expect(await ask(bank, 'veritape.0.orders.bank.8', {})).toMatchObject({ orders: [{ Account: 8, ClOrdID: '1' }] });
+  const ops = await nats.connect('ops');
+  expect(await ask(ops, 'veritape.0.orders.ops.8', {})).toMatchObject({ orders: [{ Account: 8, ClOrdID: '1' }] });
+});
+
+test('an account learns what became of one order, also after it ended', async () => {
+  const big = 2n ** 63n + 1n;
+  const sequence = await send(
+    { op: 'new', account: 7, symbol: 0, id: big, side: 'buy', price: 50, quantity: 6 },
+    { op: 'new', account: 8, symbol: 0, id: 9, side: 'sell', price: 50, quantity: 5 },
+    { op: 'replace', account: 7, symbol: 0, id: 3, price: 91, quantity: 7 },
+    { op: 'cancel', account: 7, symbol: 0, id: 2 },
+  );
+  const status = async (id: unknown): Promise<unknown> =>
+    (await ask(alice, 'veritape.0.order.alice.7', { id, atLeast: sequence }))['order'];
+  expect(await status(1)).toMatchObject({ ClOrdID: '1', OrdStatus: '2', OrderQty: 5, CumQty: 5, LeavesQty: 0 });
+  expect(await status(2)).toMatchObject({ ClOrdID: '2', OrdStatus: '4', OrderQty: 4, CumQty: 0, LeavesQty: 0 });
+  expect(await status('3')).toMatchObject({ OrdStatus: '0', Price: 91, OrderQty: 7, CumQty: 0, LeavesQty: 7 });
+  expect(await status(String(big))).toMatchObject({ ClOrdID: String(big), OrdStatus: '0', LeavesQty: 6 });
+  expect(await status(4)).toBeNull();
+  expect(await status(9)).toBeNull();
+});
+
+test('what is asked wrongly is refused by name', async () => {
+  const refusal = (fields: object, query = 'orders'): Promise<Reply> =>
+    ask(alice, `veritape.0.${query}.alice.7`, fields);
+  expect(await refusal({ limit: 501 })).toMatchObject({ error: 'malformed', field: 'limit', value: '501' });
+  expect(await refusal({ limit: 0 })).toMatchObject({ field: 'limit' });
+  expect(await refusal({ after: -1 })).toMatchObject({ field: 'after' });
+  expect(await refusal({ after: 'x' })).toMatchObject({ field: 'after', value: '"x"' });
+  expect(await refusal([])).toMatchObject({ field: 'request' });
+  expect(await refusal({}, 'order')).toMatchObject({ field: 'id' });
+  expect(await refusal({ id: String(2n ** 64n) }, 'order')).toMatchObject({ field: 'id' });
+  expect(await refusal({ id: 2 ** 53 }, 'order')).toMatchObject({ field: 'id' });
+  const ahead = await alice.request('veritape.0.orders.alice.7', '{"atLeast":1000000}', { timeout: ANSWER_MS_MAX });
+  expect(ahead.json()).toMatchObject({ error: 'unavailable', field: 'atLeast', value: 1_000_000 });
+  expect(notices.filter(({ text }) => text === 'request refused').at(-1)?.fields).toMatchObject({
+    ...{ identity: 'alice', account: 7, subject: 'veritape.0.orders.alice.7', error: 'unavailable' },
+  });
+});
+
+test('nobody asks for another account, hears the answers, or has the replica speak elsewhere', async () => {
+  expect(await refused(alice, () => alice.publish('veritape.0.orders.alice.8'))).toEqual([
+    'publish',
+    'veritape.0.orders.alice.8',
+  ]);
+  expect(await refused(bank, () => void bank.subscribe('veritape.0.orders.>'))).toEqual([
+    'subscription',
+    'veritape.0.orders.>',
+  ]);
+  const before = following.follower.queries?.answered ?? 0;
+  alice.publish('veritape.0.orders.alice.7', '', { reply: 'veritape.0.trade.0' });
+  alice.publish('veritape.0.orders.alice.7', '', { reply: '_INBOX.bank.0' });
+  expect(await ask(alice, 'veritape.0.orders.alice.7', {})).toMatchObject({ account: 7 });
+  expect(following.follower.queries?.answered).toBe(before + 1);
+  expect(following.follower.queries?.refusals.unauthorized).toBe(2);
+});
+
+test('a replica that began from a snapshot says what it does not know', async () => {
+  const before = await ask(alice, 'veritape.0.orders.alice.7', {});
+  await following.end();
+  following = await Following.begin();
+  const after = await ask(alice, 'veritape.0.orders.alice.7', {});
+  expect((after['orders'] as Reply[]).map(({ ClOrdID, LeavesQty }) => [ClOrdID, LeavesQty])).toEqual(
+    (before['orders'] as Reply[]).map(({ ClOrdID, LeavesQty }) => [ClOrdID, LeavesQty]),
+  );
+  expect((after['orders'] as Reply[])[0]).toMatchObject({ OrdStatus: null, OrderQty: null, CumQty: null });
+  const sequence = await send(order(7, 70, 'buy', 1, 1));
+  expect(await ask(alice, 'veritape.0.order.alice.7', { id: 70, atLeast: sequence })).toMatchObject({
+    order: { OrdStatus: '0', CumQty: 0 },
+  });
+});
