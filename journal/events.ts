@@ -108,6 +108,8 @@ export const EVENT_WORD = {
   open: 14,
 } as const;
 
+const AMOUNT_WORDS = [EVENT_WORD.price, EVENT_WORD.quantity, EVENT_WORD.open];
+
 /** An event as an object, for edges that are not hot. */
 export interface VenueEvent {
   readonly type: EventTypeName;
@@ -126,6 +128,8 @@ export interface VenueEvent {
   readonly open: number;
   /** Instrument name, in instrument events. */
   readonly name?: string | undefined;
+  /** In events about assets, whose amounts have up to 63 bits: `price`, `quantity` and `open` exactly, a bigint above 2^53. */
+  readonly amounts?: readonly (number | bigint)[] | undefined;
 }
 
 export function eventType(words: Uint32Array, at: number): number {
@@ -160,5 +164,8 @@ export function decodeEvent(words: Uint32Array, at: number): VenueEvent {
     request: words[at + EVENT_WORD.request] as number,
     open: readWide(words, at + EVENT_WORD.open),
     ...(type === 'instrument' ? { name: decodeName(words, at + EVENT_WORD.price) } : {}),
+    ...(type === 'balance' || type === 'settled'
+      ? { amounts: AMOUNT_WORDS.map((word) => decodeId(words, at + word)) }
+      : {}),
   };
 }
