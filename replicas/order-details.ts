@@ -20,6 +20,7 @@ import type { Transition } from './transition.ts';
  * | 92 | 23 | u32 | turn: of several orders that came to rest by one command, which it was of them, from 0 |
  * | 80 | 20 | u64 | what its account has held for it |
  * | 88 | 22 | u32 | of which asset, 0 for none |
+ * | 120 | 30 | u64 | sequence that entered or replaced the order, if it has an expiry |
  */
 export const DETAIL_SHIFT = 5;
 export const DETAIL = {

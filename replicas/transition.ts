@@ -21,6 +21,7 @@ interface Address {
 export interface TransitionExports {
   /** Applies the first commands of the inbox; returns the bytes of the events in the outbox. */
   applyInbox(count: number): number;
+  restoreInstrument(symbol: number): void;
   restoreOrder(slot: number): void;
   indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
@@ -49,6 +50,7 @@ export interface TransitionExports {
   readonly answersAt: Address;
   readonly settingsAt: Address;
   readonly detailsAt: Address;
+  readonly calendarsAt: Address;
   readonly accountsAt: Address;
   readonly balancesAt: Address;
 }
@@ -62,10 +64,12 @@ export const COUNTER = {
   lastSession: 5,
   elsewhere: 6,
   ruled: 7,
-  accounts: 10,
-  balances: 11,
-  inForce: 12,
-  killed: 13,
+  due: 10,
+  brought: 13,
+  accounts: 14,
+  balances: 15,
+  inForce: 16,
+  killed: 17,
 } as const;
 /** Commands that the inbox has room for, and events of the outbox. */
 export const INBOX_COMMANDS = 256;

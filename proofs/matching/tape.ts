@@ -150,6 +150,8 @@ export class TapeReader {
       case Op.sessionOpen:
       case Op.sessionClose:
         return aside(reason);
+      case Op.tick:
+        return aside(Reason.none);
       default:
         return aside(Reason.notSupported);
     }
@@ -325,9 +327,15 @@ export class TapeReader {
   }
 }
 
+const RULED_OPS: readonly number[] = [
+  ...[Op.terms, Op.instrumentSet, Op.accountSet],
+  ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
+  ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
+];
+
 /** What a command has beyond the plain rules, by name; undefined if nothing. */
 function rulingFeature(words: Uint32Array, at: number, op: number): string | undefined {
-  if (RULING_OPS.includes(op)) return `the command ${nameOf(Op, op)}`;
+  if (RULED_OPS.includes(op)) return `the command ${nameOf(Op, op)}`;
   if (op !== Op.new) return undefined;
   const head = words[at] as number;
   const flags = words[at + COMMAND_WORD.flags] as number;
@@ -339,12 +347,6 @@ function rulingFeature(words: Uint32Array, at: number, op: number): string | und
   if (((flags >>> STP_SHIFT) & 255) !== 0) return 'self-trade prevention';
   return Object.entries(RULING_FLAGS).find(([, flag]) => (flags & flag) !== 0)?.[0];
 }
-
-/** Commands that the plain rules do not have. */
-const RULING_OPS: readonly number[] = [
-  ...[Op.terms, Op.instrumentSet, Op.accountSet, Op.tick],
-  ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
-];
 
 const RULING_FLAGS = {
   'an order with terms': Flag.hasTerms,

@@ -1,4 +1,4 @@
-import { AccountFlag, claimAccount, hasRoomForAccount } from './accounts.ts';
+import { AccountFlag, accountAt, claimAccount, hasRoomForAccount } from './accounts.ts';
 import { AccountSetting, AMOUNT_MAX, EventType, Reason, Role, TERM_SHIFT } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { reject } from './market.ts';
@@ -6,6 +6,7 @@ import { counters } from './memory.ts';
 import { OrderFlag, orderAt } from './orders.ts';
 import { bringIntoForce, EXACT_MAX } from './protection.ts';
 import { Account, Command } from './records.ts';
+import { scheduleCancel } from './scheduled-cancel.ts';
 
 /** What is set of accounts, one setting a command. */
 
@@ -18,9 +19,10 @@ export function setAccount(command: Command): void {
   const setting = command.flags >> TERM_SHIFT;
   const reason = whyNotSet(command, setting);
   if (reason !== Reason.none) return reject(command, reason);
-  const account = claimAccount(command.account as u64);
+  const place = claimAccount(command.account as u64);
   counters().ruled = 1;
-  put(account, command, setting);
+  if (setting === AccountSetting.cancelAllAfter) scheduleCancel(place, timeAfter(command));
+  else put(accountAt(place), command, setting);
   emitAccount(command.account, setting, command.extra, command.request);
 }
 
@@ -46,11 +48,17 @@ function isSetting(setting: u32, value: u64): bool {
   return setting === AccountSetting.cancelAllAfter && value <= CANCEL_AFTER_NS_MAX;
 }
 
+/** 0 for never. */
+function timeAfter(command: Command): u64 {
+  const time = command.time + command.extra;
+  if (command.extra === 0) return 0;
+  return time < command.extra ? u64.MAX_VALUE : time;
+}
+
 function put(account: Account, command: Command, setting: u32): void {
   const value = command.extra;
   if (setting === AccountSetting.roles) account.roles = value as u32;
   else if (setting === AccountSetting.group) account.group = value as u32;
-  else if (setting === AccountSetting.cancelAllAfter) account.cancelAt = value === 0 ? 0 : command.time + value;
   else {
     bringIntoForce();
     if (setting === AccountSetting.openOrdersMax) putOpenOrdersMax(account, value as u32);
@@ -77,7 +85,7 @@ function putOpenOrdersMax(account: Account, max: u32): void {
   account.openOrdersMax = max;
 }
 
-function emitAccount(account: u32, setting: u32, value: u64, request: u32): void {
+export function emitAccount(account: u32, setting: u32, value: u64, request: u32): void {
   const event = claimEvent();
   event.head = EventType.account;
   event.symbol = 0;

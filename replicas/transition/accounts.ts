@@ -61,19 +61,19 @@ export function hasRoomForAccount(owner: u64): bool {
   return findAccount(owner) !== 0 || counters().accounts < accountsMax;
 }
 
-/** The record of an account or group, made if it has none. The caller has checked {@link hasRoomForAccount}. */
-export function claimAccount(owner: u64): Account {
+/** The place of an account's or group's record, made if it has none. The caller has checked {@link hasRoomForAccount}. */
+export function claimAccount(owner: u64): u32 {
   let place = findAccount(owner);
   if (place === 0) {
     place = ++counters().accounts;
     accountAt(place).owner = owner;
-    restoreAccount(place);
+    indexAccount(place);
   }
-  return accountAt(place);
+  return place;
 }
 
-/** Makes a record, whose fields are set, findable. */
-export function restoreAccount(place: u32): void {
+/** Makes a record, whose owner is set, findable. */
+export function indexAccount(place: u32): void {
   let entry = entryOf(accountAt(place).owner);
   while (inTable(entry) !== 0) entry = (entry + 1) & accountTableMask;
   store<u32>(accountTableAt + ((entry as usize) << 2), place);

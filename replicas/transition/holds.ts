@@ -6,6 +6,7 @@ import { isSettled, RATE_ONE } from './fund-settings.ts';
 import { settingOf } from './instruments.ts';
 import { describe } from './market.ts';
 import { detailAt, OrderFlag, orderAt, symbolOf } from './orders.ts';
+import { waits } from './phases.ts';
 import { Event, Incoming, Order } from './records.ts';
 import { describeIncoming } from './ruled.ts';
 import { bandOf } from './touch.ts';
@@ -68,6 +69,7 @@ function hasLimit(order: Incoming): bool {
 
 function holdOf(order: Incoming): u64 {
   if (order.side !== 0 || hasLimit(order)) return holdAt(order.symbol, order.side, order.price, order.open);
+  if (waits(order)) return TOTAL_MAX + 1;
   return withFee(order.symbol, costToTrade(order, bandOf(order)));
 }
 
@@ -177,26 +179,40 @@ export function settleTrade(order: Incoming, maker: Order, slot: u32, lots: u64)
   if (!isSettled(symbol)) return;
   const cost = costOf(symbol, maker.price, lots);
   const amount = baseOf(symbol, lots);
-  const makerFee = feeOf(cost, settingOf(symbol, Setting.makerFee));
-  const takerFee = feeOf(cost, settingOf(symbol, Setting.takerFee));
-  const makerSide = maker.terms & OrderFlag.sell;
-  detailAt(slot).held -= exchange(maker.account, symbol, makerSide, cost, amount, makerFee);
-  order.held -= exchange(order.account, symbol, order.side, cost, amount, takerFee);
-  const quote = assetOf(symbol, Setting.quoteAsset);
-  claimBalance(settingOf(symbol, Setting.feeAccount), quote).available += makerFee + takerFee;
-
-  const made = claimEvent();
-  describe(made, maker, slot, EventType.settled, 0, 0);
-  tell(made, cost, amount, makerFee);
+  settleResting(maker, slot, cost, amount);
+  const fee = feeOf(cost, settingOf(symbol, Setting.takerFee));
+  order.held -= exchange(order.account, symbol, order.side, cost, amount, fee);
   const taken = claimEvent();
   describeIncoming(taken, order, EventType.settled, 0);
-  tell(taken, cost, amount, takerFee);
+  tell(taken, cost, amount, fee);
 }
 
-/** What one side gives and gets. Returns what it gave, which was held. */
+/** The same of a trade of two resting orders: neither is a taker. */
+export function settleAuctionTrade(buySlot: u32, sellSlot: u32, price: u64, lots: u64): void {
+  const buy = orderAt(buySlot);
+  const symbol = symbolOf(buy);
+  if (!isSettled(symbol)) return;
+  const cost = costOf(symbol, price, lots);
+  const amount = baseOf(symbol, lots);
+  settleResting(buy, buySlot, cost, amount);
+  settleResting(orderAt(sellSlot), sellSlot, cost, amount);
+}
+
+function settleResting(order: Order, slot: u32, cost: u64, amount: u64): void {
+  const symbol = symbolOf(order);
+  const fee = feeOf(cost, settingOf(symbol, Setting.makerFee));
+  detailAt(slot).held -= exchange(order.account, symbol, order.terms & OrderFlag.sell, cost, amount, fee);
+  const event = claimEvent();
+  describe(event, order, slot, EventType.settled, 0, 0);
+  tell(event, cost, amount, fee);
+}
+
+/** What one side gives and gets, and its fee goes where fees go. Returns what it gave, which was held. */
 function exchange(account: u32, symbol: u32, side: u32, cost: u64, amount: u64, fee: u64): u64 {
   const given = side === 0 ? cost + fee : amount;
   balanceAt(findBalance(account as u64, heldAsset(symbol, side))).held -= given;
+  const feeAccount = settingOf(symbol, Setting.feeAccount);
+  balanceAt(findBalance(feeAccount, assetOf(symbol, Setting.quoteAsset))).available += fee;
   const got = side === 0 ? amount : cost - fee;
   balanceAt(findBalance(account as u64, heldAsset(symbol, side ^ 1))).available += got;
   return given;

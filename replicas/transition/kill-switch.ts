@@ -77,7 +77,7 @@ function whyNot(command: Command): u32 {
 /** To reinstate what has no record, none is made. */
 function put(command: Command, scope: u32, killed: u32): void {
   if (scope === Scope.all) counters().killed = killed;
-  else if (killed !== 0) claimAccount(ownerOf(command, scope)).flags |= AccountFlag.killed;
+  else if (killed !== 0) accountAt(claimAccount(ownerOf(command, scope))).flags |= AccountFlag.killed;
   else {
     const place = findAccount(ownerOf(command, scope));
     if (place !== 0) accountAt(place).flags &= ~AccountFlag.killed;

@@ -1,8 +1,8 @@
 import { performOfAccount } from './account-commands.ts';
-import { restoreAccount } from './accounts.ts';
 import { restoreBalance } from './balances.ts';
 import { AMOUNT_MAX, EventFlag, EventType, Flag, Op, OrderType, PRICE_MAX, Reason, TimeInForce } from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
+import { bringTime } from './expiry.ts';
 import { shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
@@ -13,6 +13,7 @@ import {
   answersAt,
   balancesAt,
   bestAt,
+  calendarsAt,
   counters,
   countersAt,
   detailsAt,
@@ -44,8 +45,9 @@ import {
   touchOrder,
   unindexOrder,
 } from './orders.ts';
-import { stand } from './queues.ts';
+import { afterCommand, isPhaseOp, performPhaseOp } from './phases.ts';
 import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
+import { indexRestored, restoreAccount, restoreInstrument, restoreOrder } from './restoring.ts';
 import { mayAct, mayActForOthers } from './roles.ts';
 import { enter, replace, withdraw } from './ruled.ts';
 import {
@@ -117,6 +119,8 @@ function hashAt(place: u32): usize {
 
 function apply(command: Command): void {
   counters().sequence++;
+  // 0, which is no time, comes last.
+  if (counters().due - 1 < command.time) bringTime(command.time);
   open = 0;
   traded = 0;
   outcome = Reason.none;
@@ -170,7 +174,9 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.terms) keepTerms(command, hash);
   else if (op === Op.instrumentSet) setInstrument(command);
   else if (op === Op.accountSet || op >= Op.deposit) open = performOfAccount(command, op);
-  else reject(command, Reason.notSupported);
+  else if (isPhaseOp(op)) performPhaseOp(command, op);
+  else if (op !== Op.tick) reject(command, Reason.notSupported);
+  if (counters().ruled !== 0) afterCommand(command);
 }
 
 // --- New -------------------------------------------------------------------------------------------------------------
@@ -358,7 +364,7 @@ function reduceOrder(command: Command): void {
   shrink(order, slot, quantity);
   const event = claimEvent();
   describe(event, order, slot, EventType.canceled | (Reason.reduced << 16), 0, command.request);
-  event.price = order.price;
+  event.price = order.price > PRICE_MAX ? 0 : order.price;
   event.quantity = quantity;
   event.open = open;
 }
@@ -431,6 +437,7 @@ export function remove(slot: u32, reason: u32, request: u32): void {
   event.price = order.price;
   event.quantity = order.open;
   event.open = 0;
+  if (order.price > PRICE_MAX) event.price = 0;
   if ((order.terms & OrderFlag.ruled) !== 0) withdraw(slot);
   else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
   unindexOrder(slot);
@@ -572,26 +579,17 @@ export function describe(event: Event, order: Order, slot: u32, head: u32, flags
 
 // --- For whoever reads, restores and feeds the state -----------------------------------------------------------------
 
-/** Puts the order in `slot`, whose fields are set, where it stood. */
-export function restoreOrder(slot: u32): void {
-  if (!isPendingSlot(slot)) stand(slot);
-}
-
-/** Makes the order in `slot`, whose account and id are set, findable. */
-export function indexRestored(slot: u32): void {
-  const order = orderAt(slot);
-  indexOrder(slot, hashOf(order.account, order.id));
-}
-
 // The compiler takes `export … from` for another file of the same name, with state of its own.
 export {
   accountsAt,
   answersAt,
   balancesAt,
   bestAt,
+  calendarsAt,
   countersAt,
   detailsAt,
   inboxAt,
+  indexRestored,
   instrumentsAt,
   layOut,
   levelsAt,
@@ -600,6 +598,8 @@ export {
   outboxAt,
   restoreAccount,
   restoreBalance,
+  restoreInstrument,
+  restoreOrder,
   restoreSession,
   sessionsAt,
   settingsAt,

@@ -11,7 +11,9 @@ import {
   LEVEL_BYTES,
   ORDER_BYTES,
   PAGE_BYTES,
+  SCHEDULED_BYTES,
   SESSION_BYTES,
+  TIMER_BYTES,
 } from './records.ts';
 
 /**
@@ -37,10 +39,15 @@ export const BUCKETS_MIN: u32 = 64;
 /** Pages of a ladder that are found without the table: one for each remainder of their numbers. A power of two. */
 export const NEAR_PAGES: u32 = 16;
 export const RADIX_DEPTH: u32 = 9;
-/** Of each instrument: those of the shown book, of stops, and of orders of which nothing is shown; two sides each. */
-const LADDERS_PER_INSTRUMENT: u32 = 6;
+/**
+ * Of each instrument: those of the shown book, of stops, of orders of which nothing is shown, and of those that wait for the next
+ * auction and for the closing auction; two sides each.
+ */
+const LADDERS_PER_INSTRUMENT: u32 = 10;
 /** Settings of an instrument, 8 bytes each. */
 export const SETTINGS_MAX: u32 = 64;
+/** Changes of phase that are scheduled for an instrument, at most. */
+export const CALENDAR_MAX: u32 = 16;
 /** A bitmap of 32 children and their numbers. */
 export const NODE_BYTES: usize = 132;
 
@@ -63,6 +70,11 @@ export class Counters {
   zero: u32;
   /** No state: somewhere to put what was read ahead. */
   touched: u32;
+  /** When the first timer is due; 0 for none. It follows from the timers, and these from orders and instruments. */
+  due: u64;
+  timers: u32;
+  /** No state: how many commands brought a time at which something was due. */
+  brought: u32;
   /** Records of accounts and groups. */
   accounts: u32;
   balances: u32;
@@ -83,7 +95,7 @@ export let hashSeed: u64 = 0;
 
 /** The compiler's own constants lie below. What every command needs has addresses that are constants, too. */
 export const countersAt: usize = 65536;
-export const inboxAt: usize = countersAt + CACHE_LINE;
+export const inboxAt: usize = countersAt + CACHE_LINE * 2;
 export const outboxAt: usize = inboxAt + (INBOX_COMMANDS as usize) * COMMAND_BYTES;
 export const outboxEnd: usize = outboxAt + (OUTBOX_EVENTS as usize) * EVENT_BYTES;
 /** For each command of the inbox the hash of its account and id. */
@@ -108,6 +120,10 @@ export let sessionTableMask: u32 = 0;
 export let answersAt: usize = 0;
 export let detailsAt: usize = 0;
 export let settingsAt: usize = 0;
+export let calendarsAt: usize = 0;
+export let timersAt: usize = 0;
+export let instrumentTimersAt: usize = 0;
+export let accountTimersAt: usize = 0;
 export let accountsAt: usize = 0;
 export let accountTableAt: usize = 0;
 export let accountTableMask: u32 = 0;
@@ -169,6 +185,10 @@ export function layOut(
   answersAt = place((sessions as u64) * (answers as u64) * ANSWER_BYTES);
   settingsAt = place((instruments as u64) * SETTINGS_MAX * 8);
   detailsAt = place(((orders as u64) + 1) * DETAIL_BYTES);
+  calendarsAt = place((instruments as u64) * CALENDAR_MAX * SCHEDULED_BYTES);
+  instrumentTimersAt = place((instruments as u64) * 4);
+  accountTimersAt = place(((accounts as u64) + 1) * 4);
+  timersAt = place(((orders as u64) + instruments + accounts + 1) * TIMER_BYTES);
   // The first of each is blank, and stands for those that are not there.
   accountsAt = place(((accounts as u64) + 1) * ACCOUNT_BYTES);
   accountTableMask = powerFrom(accounts + 1) * 2 - 1;

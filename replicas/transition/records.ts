@@ -143,7 +143,8 @@ export class Detail {
   /** Of several orders that came to rest by one command: which it was of them. */
   turn: u32;
   zeros: u64;
-  moreZeros: u64;
+  /** Sequence of the command that entered or replaced it, of an order with an expiry. */
+  entered: u64;
 }
 export const DETAIL_BYTES: usize = 128;
 
@@ -218,6 +219,25 @@ export class Balance {
   held: u64;
 }
 export const BALANCE_BYTES: usize = 32;
+
+/** When something is due, and what: an order's slot, an account's place, or an instrument's number. */
+@unmanaged
+export class Timer {
+  due: u64;
+  item: u32;
+  kind: u32;
+}
+export const TIMER_BYTES: usize = 16;
+
+/** A change of phase to come; replicas/instrument-table.ts has the table of bytes. */
+@unmanaged
+export class Scheduled {
+  /** 0 for none: then none follows. */
+  time: u64;
+  phase: u32;
+  zero: u32;
+}
+export const SCHEDULED_BYTES: usize = 16;
 
 /** Replicas/session-table.ts has the table of bytes. */
 @unmanaged

@@ -1,5 +1,6 @@
 import { recordOf } from './accounts.ts';
 import { AccountSetting, Flag, Op, Role, TERM_SHIFT } from './codes.ts';
+import { isPhaseOp } from './phases.ts';
 import { Command } from './records.ts';
 
 /** Which commands a session may send by the roles of its account. Account 0, which is not asked about here, may send all. */
@@ -32,7 +33,7 @@ function rolesFor(command: Command, op: u32): u32 {
   if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0 ? Role.marketOperations | Role.risk : 0;
   if (op < Op.massStatus) return 0;
   if (op <= Op.moveOut || op === Op.instrumentCreate || op === Op.instrumentUpdate) return Role.marketOperations;
-  if (op === Op.instrumentAssign || op === Op.instrumentSet) return Role.marketOperations;
+  if (op === Op.instrumentAssign || op === Op.instrumentSet || isPhaseOp(op)) return Role.marketOperations;
   if (op === Op.deposit || op === Op.withdraw) return Role.clearing;
   if (op === Op.kill || op === Op.reinstate) return Role.risk;
   if (op !== Op.accountSet) return 0;

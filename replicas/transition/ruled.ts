@@ -11,6 +11,7 @@ import {
   TimeInForce,
 } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { setTime, startTimer, timeOfCommand } from './expiry.ts';
 import { couldTrade } from './fills.ts';
 import { releaseIncoming, releaseResting, restHold, whyNotHeld } from './holds.ts';
 import { mayShow, show, shrink } from './icebergs.ts';
@@ -34,11 +35,14 @@ import {
   takeSlot,
   unindexOrder,
 } from './orders.ts';
+import { isImmediate, marketPrice, waitingBook, waits, whyNotInPhase } from './phases.ts';
 import { countOrder, uncountIncoming, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
 import { allOrNones, join, leave } from './queues.ts';
 import { Command, Event, Incoming } from './records.ts';
 import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
+import { cancelTimer, TimerKind } from './timers.ts';
 import { ANY_KEY, bandOf, NO_KEY, slide, touchOf } from './touch.ts';
+import { interrupt, withinRange } from './volatility.ts';
 
 /**
  * Orders with more than the plain terms, and all orders of instruments that have seen such a one or a setting: a *ruled*
@@ -59,6 +63,7 @@ const ALL_OR_NONE_MAX: u32 = 1024;
 /** A new order of an instrument that exists. */
 export function enter(command: Command, hash: u32): void {
   const order = incoming();
+  setTime(command.time);
   read(order, command, hash);
   const waiting = findOrder(hash, command.account, command.id);
   let reason = whyStopped(command);
@@ -69,6 +74,7 @@ export function enter(command: Command, hash: u32): void {
     if (isPendingSlot(waiting)) dropTerms(waiting);
     return refuseShut(command);
   }
+  if (reason === Reason.none) reason = whyNotInPhase(order);
   if (reason === Reason.none) reason = whyNotHere(order, hasPrice(order), true);
   if (reason === Reason.none) reason = whyNotShown(order);
   if (reason === Reason.none && waiting !== 0 && !isPendingSlot(waiting)) reason = Reason.duplicateOrder;
@@ -76,13 +82,13 @@ export function enter(command: Command, hash: u32): void {
   // What waited gives its room to the order.
   if (isPendingSlot(waiting)) dropTerms(waiting);
   if (reason === Reason.none) reason = whyNoRoom(order);
-  if (reason === Reason.none) reason = whyNotOneMore(order, mayRest(order));
+  if (reason === Reason.none) reason = whyNotOneMore(order, rests(order));
   if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason !== Reason.none) return reject(command, reason);
 
   makeRuled(order.symbol);
-  countOrder(order, mayRest(order));
-  if (mayRest(order)) {
+  countOrder(order, rests(order));
+  if (rests(order)) {
     order.slot = takeSlot();
     order.generation = orderAt(order.slot).generation;
   }
@@ -117,8 +123,8 @@ function whyNotFields(order: Incoming, command: Command): u32 {
   if (order.type > OrderType.stopLimit) return Reason.orderType;
   if (order.type > OrderType.market) return Reason.notSupported;
   if (order.tif > TimeInForce.atTheClose) return Reason.timeInForce;
-  if (order.tif > TimeInForce.fok) return Reason.notSupported;
   if ((order.flags & ~FLAGS_KNOWN) !== 0) return Reason.flags;
+  if (order.tif >= TimeInForce.atTheOpen && (order.flags & ~Flag.hasTerms) !== 0) return Reason.flags;
   if ((order.flags & (Flag.postOnly | Flag.hidden)) !== 0 && !mayRest(order)) return Reason.flags;
   if ((order.flags & Flag.byGroup) !== 0 && order.stp === SelfTradePrevention.none) return Reason.flags;
   if (order.stp > SelfTradePrevention.decrement) return Reason.stp;
@@ -129,12 +135,14 @@ function whyNotFields(order: Incoming, command: Command): u32 {
 
 /** By how its terms go together. */
 function whyNotTerms(order: Incoming): u32 {
-  if (order.stopPrice !== 0 || order.trail !== 0 || order.expires !== 0) return Reason.notSupported;
+  if (order.stopPrice !== 0 || order.trail !== 0) return Reason.notSupported;
   if (order.cancels !== 0 || order.after !== 0) return Reason.notSupported;
   if (order.display !== 0 && (!mayRest(order) || isHidden(order))) return Reason.terms;
-  if (order.minQty === 0) return Reason.none;
-  if ((order.flags & (Flag.postOnly | Flag.allOrNone)) !== 0) return Reason.terms;
-  return order.minQty > order.quantity ? Reason.terms : Reason.none;
+  if (order.minQty !== 0 && (order.flags & (Flag.postOnly | Flag.allOrNone)) !== 0) return Reason.terms;
+  if (order.minQty > order.quantity) return Reason.terms;
+  if ((order.tif === TimeInForce.gtd) !== (order.expires !== 0)) return Reason.terms;
+  if (order.tif >= TimeInForce.atTheOpen && (order.display | order.minQty) !== 0) return Reason.terms;
+  return order.expires !== 0 && order.expires <= timeOfCommand() ? Reason.expires : Reason.none;
 }
 
 /** By what it shows at a time. */
@@ -159,13 +167,13 @@ function isMultiple(value: u64, unit: u64): bool {
 }
 
 function whyNoRoom(order: Incoming): u32 {
-  if (!mayRest(order)) return Reason.none;
+  if (!rests(order)) return Reason.none;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
   if (!hasFreeSlot()) return Reason.ordersFull;
   const isWhole = (order.flags & Flag.allOrNone) !== 0;
   if (isWhole && allOrNones(order.symbol, order.side) >= ALL_OR_NONE_MAX) return Reason.allOrNoneFull;
   const ladder = ladderOf(order.symbol, restingFlags(order));
-  if (!hasRoom(ladder, keyOf(order.side, order.price))) return Reason.levelsFull;
+  if (!hasRoom(ladder, keyOf(order.side, priceInRecord(order)))) return Reason.levelsFull;
   return isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : Reason.none;
 }
 
@@ -185,8 +193,19 @@ function hasPrice(order: Incoming): bool {
   return order.type === OrderType.limit || order.type === OrderType.stopLimit;
 }
 
+/** Whether it may stay in the shown or hidden book. */
 function mayRest(order: Incoming): bool {
-  return order.type === OrderType.limit && order.tif === TimeInForce.gtc;
+  return order.type === OrderType.limit && !isImmediate(order);
+}
+
+/** Whether it stays, if anything is left of it: also one that waits for an auction. */
+function rests(order: Incoming): bool {
+  return mayRest(order) || waits(order);
+}
+
+/** Its limit, or what stands for none in the record of a resting order. */
+function priceInRecord(order: Incoming): u64 {
+  return hasPrice(order) ? order.price : marketPrice(order.side);
 }
 
 /** The worst key of the opposite side that it may trade with. */
@@ -196,15 +215,19 @@ function limitOf(order: Incoming): u64 {
 
 /** Trades what can trade; the rest stays in the book or is taken off. */
 function execute(order: Incoming): void {
-  const limitKey = limitOf(order);
+  if (waits(order)) return isImmediate(order) ? dismiss(order, Reason.ioc) : settle(order);
+  const ownKey = limitOf(order);
+  const limitKey = withinRange(order, ownKey);
   const isWhole = (order.flags & Flag.allOrNone) !== 0;
   if (order.tif === TimeInForce.fok && !couldTrade(order, order.open, limitKey)) return dismiss(order, Reason.fok);
   if (order.minQty !== 0 && !couldTrade(order, order.minQty, limitKey)) return dismiss(order, Reason.minQty);
   if (isWhole && !couldTrade(order, order.open, limitKey)) {
     if (order.slot === 0) return dismiss(order, Reason.allOrNone);
   } else match(order, limitKey);
+  const isOutOfRange = limitKey !== ownKey && order.open !== 0 && touchOf(order) <= ownKey;
   if (order.open !== 0 && order.slot !== 0) settle(order);
-  else dismiss(order, isBeyondBand(order, limitKey) ? Reason.band : Reason.ioc);
+  else dismiss(order, !isOutOfRange && isBeyondBand(order, limitKey) ? Reason.band : Reason.ioc);
+  if (isOutOfRange) interrupt(order.symbol);
 }
 
 /** An order that does not stay: what is open of it is taken off, and its slot is free. */
@@ -229,10 +252,11 @@ function settle(order: Incoming): void {
   resting.id = order.id;
   resting.account = order.account;
   resting.open = order.open;
-  resting.price = order.price;
+  resting.price = priceInRecord(order);
   if ((flags & OrderFlag.ruled) !== 0) {
     putDetail(order, slot);
     show(resting, slot);
+    startTimer(order, slot);
   }
   join(slot);
   indexOrder(slot, order.hash);
@@ -242,7 +266,8 @@ function restingFlags(order: Incoming): u32 {
   const postOnly = (order.flags & Flag.postOnly) === 0 ? 0 : OrderFlag.postOnly;
   const hidden = (order.flags & Flag.hidden) === 0 ? 0 : OrderFlag.hidden;
   const allOrNone = (order.flags & Flag.allOrNone) === 0 ? 0 : OrderFlag.allOrNone;
-  return order.side | postOnly | hidden | allOrNone | OrderFlag.live | (hasDetail(order) ? OrderFlag.ruled : 0);
+  const others = hidden | allOrNone | waitingBook(order, hasPrice(order));
+  return order.side | postOnly | others | OrderFlag.live | (hasDetail(order) ? OrderFlag.ruled : 0);
 }
 
 /** Whether it has anything that its record has no room for. Others rest as they would in an instrument that is not ruled. */
@@ -257,6 +282,7 @@ function termsOf(order: Incoming): u32 {
 }
 
 function putDetail(order: Incoming, slot: u32): void {
+  cancelTimer(TimerKind.order, slot);
   clearDetail(slot);
   const detail = detailAt(slot);
   detail.terms = termsOf(order);
@@ -273,15 +299,19 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   if (stopped !== Reason.none) return stopped;
   const resting = orderAt(slot);
   const order = incoming();
+  setTime(command.time);
   recall(order, slot, command.request);
+  if (priced && !hasPrice(order)) return Reason.price;
   if (priced) order.price = command.price;
   if (quantified) order.quantity = command.quantity;
   order.open = order.quantity;
-  const reason = whyNotHere(order, priced, quantified);
+  let reason = whyNotInPhase(order);
+  if (reason === Reason.none) reason = whyNotHere(order, priced, quantified);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
-  if (order.price === resting.price && order.open < resting.open) {
+  const price = priceInRecord(order);
+  if (price === resting.price && order.open < resting.open) {
     shrink(resting, slot, resting.open - order.open);
     emitChanged(order, EventFlag.kept);
     return Reason.none;
@@ -289,10 +319,11 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   const ladder = ladderOf(order.symbol, resting.terms);
   if (resting.generation >= GENERATION_MAX) return Reason.ordersFull;
   const leavesPage = levelAt(resting.level).count === 1 && isLastOfPage(resting.level);
-  if (!leavesPage && !hasRoom(ladder, keyOf(order.side, order.price))) return Reason.levelsFull;
+  if (!leavesPage && !hasRoom(ladder, keyOf(order.side, price))) return Reason.levelsFull;
   if (isPostOnlyTaker(order)) return Reason.postOnlyWouldTrade;
   const unpaid = whyNotHeld(order);
   if (unpaid !== Reason.none) return unpaid;
+  if ((resting.terms & OrderFlag.ruled) !== 0) cancelTimer(TimerKind.order, slot);
   leave(slot);
   unindexOrder(slot);
   resting.generation++;
@@ -322,7 +353,7 @@ function recall(order: Incoming, slot: u32, request: u32): void {
   order.slot = slot;
   order.generation = resting.generation;
   order.id = resting.id;
-  order.price = resting.price;
+  order.price = hasPrice(order) ? resting.price : 0;
   order.quantity = resting.open;
   order.open = resting.open;
   order.traded = 0;
@@ -346,6 +377,7 @@ export function withdraw(slot: u32): void {
 /** A ruled order leaves: what hangs on it goes with it. Its record and detail are still there. */
 function forget(slot: u32): void {
   if (isPendingSlot(slot)) return;
+  cancelTimer(TimerKind.order, slot);
   releaseResting(slot);
   uncountOrder(orderAt(slot).account);
 }

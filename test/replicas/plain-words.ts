@@ -5,13 +5,16 @@ const RULED_FLAGS = 0x0780;
 const RULED_OPS: readonly number[] = [
   ...[Op.terms, Op.instrumentSet, Op.accountSet, Op.tick],
   ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
+  ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
 ];
+/** No command has it. */
+const NO_OP = 0;
 
 /** Leaves of a record at word `at` what the plain rules of the market know, or what no rule knows. */
 export function keepPlain(words: Uint32Array, at: number): void {
   const head = words[at] as number;
   const op = head & 255;
-  if (RULED_OPS.includes(op)) words[at] = (head & ~255) | Op.halt;
+  if (RULED_OPS.includes(op)) words[at] = (head & ~255) | NO_OP;
   if (op !== Op.new) return;
   const type = (head >>> 16) & 255;
   const tif = head >>> 24;
