@@ -69,7 +69,7 @@ export class AccountFlow {
     const dice = this.#dice;
     const order = this.#orders.size > 0 ? dice.pick([...this.#orders.values()]) : undefined;
     const account = dice.from(1, ACCOUNTS);
-    switch (dice.weighted([60, 7, 7, 14, 1, 4, 4, 3, 0.6, 3, 2, 1])) {
+    switch (dice.weighted([60, 7, 7, 14, 1, 4, 4, 3, 0.6, 3, 2, 1, 3])) {
       case 1:
         return { op: 'cancel', ...this.#named(order) };
       case 2:
@@ -95,9 +95,18 @@ export class AccountFlow {
         return this.#instrumentSet();
       case 11:
         return { op: 'cancel', account, symbol: 0, id: this.#id };
+      case 12:
+        return {
+          op: dice.pick(['openAuction', 'uncross', 'uncross', 'halt', 'resume', 'resume', 'tick']),
+          ...this.#market(),
+        };
       default:
         return this.#newOrder(account);
     }
+  }
+
+  #market(): Partial<Command> {
+    return { account: 0, symbol: this.#dice.below(SYMBOLS) };
   }
 
   #named(order: Known | undefined): { account: number; symbol: number; id: number } {
@@ -125,10 +134,15 @@ export class AccountFlow {
       quantity: dice.from(1, 25),
       stp: dice.pick(['none', 'none', 'none', 'cancelNewest', 'cancelOldest', 'cancelBoth', 'decrement']),
     };
-    const more = rests ? dice.weighted([12, 2, 2, 2, 2]) : 0;
+    const more = rests ? dice.weighted([12, 2, 2, 2, 2, 1, 1]) : 0;
     if (more === 1) return { ...order, postOnly: true };
     if (more === 2) return { ...order, hidden: true };
     if (more === 3) return { ...order, allOrNone: true };
+    if (more === 5) return { ...order, stp: 'none', tif: 'atTheOpen' };
+    if (more === 6) {
+      const expires = this.#time + BigInt(dice.below(400_000_000));
+      return { ...order, tif: 'gtd', term: 'expires', value: expires };
+    }
     if (more === 4) return { ...order, term: 'display', value: dice.from(1, 5) };
     return order;
   }
@@ -149,6 +163,7 @@ export class AccountFlow {
       ['notionalMax', 3_000],
       ['increasingIds', 1],
       ['roles', 15],
+      ['cancelAllAfter', 300_000_000],
     ]);
     return { op: 'accountSet', account, accountSetting, value: dice.chance(0.5) ? 0 : dice.from(1, most) };
   }

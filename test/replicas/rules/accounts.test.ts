@@ -283,6 +283,38 @@ test('a group and all are killed apart from the accounts in them, and whoever jo
   ]);
 });
 
+// --- Scheduled cancel ------------------------------------------------------------------------------------------------
+
+test('Kraken CancelAllOrdersAfter: orders leave at the time that was asked for, unless it is asked for again', () => {
+  const market = marketOf(order(1, 1, 'buy', 10, 5), order(2, 1, 'buy', 10, 5), order(1, 2, 'sell', 12, 3));
+  const after = (time: bigint, value: bigint): Command => ({ ...ofAccount(1, 'cancelAllAfter', value), time });
+  const cancels = (time: bigint): unknown => market.apply({ op: 'tick', time });
+  market.apply(after(SECOND_NS, SECOND_NS));
+  market.apply(after(SECOND_NS + 5n, SECOND_NS));
+  expect(cancels(2n * SECOND_NS + 4n)).toEqual([]);
+  const restored = market.restored();
+  const told = [
+    { type: 'canceled', account: 1, id: 1, quantity: 5, reason: 'cancelAllAfter', request: 0, flags: 8 },
+    { type: 'canceled', account: 1, id: 2, quantity: 3, reason: 'cancelAllAfter', request: 0 },
+    { type: 'account', account: 1, slot: 8, price: 0, request: 0 },
+  ];
+  expect(restored.apply({ op: 'tick', time: 2n * SECOND_NS + 5n })).toMatchObject(told);
+  // Whatever command comes first brings the time, and what is due happens before it.
+  const next = market.apply({ ...order(1, 1, 'buy', 10, 5), time: 3n * SECOND_NS });
+  expect(next).toMatchObject([...told, { type: 'accepted', account: 1, id: 1 }]);
+  expect(cancels(9n * SECOND_NS)).toEqual([]);
+  market.apply(after(9n * SECOND_NS, 1n));
+  market.apply(after(9n * SECOND_NS, 0n));
+  expect(cancels(99n * SECOND_NS)).toEqual([]);
+});
+
+test('accounts that are due at the same time go by their numbers, whatever the order in which they came', () => {
+  const market = marketOf(...[5, 3, 4].map((account) => ofAccount(account, 'cancelAllAfter', 9)));
+  const due = (of: RuledMarket): number[] => of.apply({ op: 'tick', time: 9n }).map(({ account }) => account);
+  expect(due(market.restored())).toEqual([3, 4, 5]);
+  expect(due(market)).toEqual([3, 4, 5]);
+});
+
 // --- Funds -----------------------------------------------------------------------------------------------------------
 
 test('deposits and withdrawals move what is available, and nothing that is held', () => {
@@ -382,6 +414,31 @@ test('a market buy is refused if what it would trade costs more than is availabl
   // Nothing to trade with: nothing to pay.
   market.apply({ op: 'massCancel', account: 2 });
   expect(market.apply({ ...buy, id: 2 })).toMatchObject([{ type: 'accepted' }, { type: 'canceled', reason: 'ioc' }]);
+});
+
+test('an auction settles at its price: the buyer gets back what it held above, and both pay as makers', () => {
+  const market = marketOf(...SETTLED, deposit(1, 2, 10_000), deposit(2, 1, 1_000), {
+    ...{ op: 'openAuction', account: 0, symbol: 0 },
+  });
+  const waiting: Command = { op: 'new', account: 1, symbol: 0, id: 2, side: 'buy', type: 'market', quantity: 1 };
+  expect(market.reasons(order(1, 1, 'buy', 100, 10), waiting)).toEqual(['', 'insufficientFunds']);
+  expect(market.reasons(order(2, 1, 'sell', 90, 6), { ...waiting, account: 2, id: 2, side: 'sell' })).toEqual(['', '']);
+  expect(market.funds(2, 1)).toEqual({ available: 930n, held: 70n });
+  const settled = market.apply({ op: 'uncross', account: 0, symbol: 0 }).filter(({ type }) => type === 'settled');
+  expect(settled).toMatchObject([
+    { account: 1, side: 'buy', amounts: [200, 10, 2] },
+    { account: 2, id: 2, side: 'sell', amounts: [200, 10, 2] },
+    { account: 1, amounts: [1_200, 60, 12] },
+    { account: 2, id: 1, amounts: [1_200, 60, 12] },
+  ]);
+  // 3 · 100 · 2 and 2 % for what is left.
+  expect(market.funds(1, 2)).toEqual({ available: BigInt(10_000 - 1_414 - 612), held: 612n });
+  expect([market.funds(1, 1), market.funds(2, 1), market.funds(2, 2), market.funds(9, 2)]).toEqual([
+    { available: 70n, held: 0n },
+    { available: 930n, held: 0n },
+    { available: 1_386n, held: 0n },
+    { available: 28n, held: 0n },
+  ]);
 });
 
 test('a cost that passes 2^63 is more than anybody has, not less', () => {

@@ -142,7 +142,8 @@ export class NaiveLedger {
       { event: taken, told: fourth, rate: 'takerFee' },
     ] as const;
     for (const { event, told, rate } of sides) {
-      const fee = (cost * (this.#settingsOf(symbol).get(rate) ?? 0n)) / 1_000_000n;
+      const isAuction = (event.flags & 64) !== 0;
+      const fee = (cost * (this.#settingsOf(symbol).get(isAuction ? 'makerFee' : rate) ?? 0n)) / 1_000_000n;
       const sign = event.side === 'buy' ? 1n : -1n;
       this.#add(event.account, this.#asset(symbol, 'baseAsset'), sign * base);
       this.#add(event.account, this.#asset(symbol, 'quoteAsset'), -sign * cost - fee);
