@@ -65,7 +65,7 @@ const OTHER = 99;
 const CXL_UNKNOWN_ORDER = 1;
 
 /** FIX 39 of an order as it is known; null if it is open and it is not known whether it has traded. */
-export function ordStatusOf(state: OrderState): OrdStatus | null {
+function ordStatusOf(state: OrderState): OrdStatus | null {
   if (state.stage === 'filled') return '2';
   if (state.stage === 'canceled') return '4';
   if (state.traded === undefined) return null;
@@ -104,6 +104,18 @@ export class FixReports {
   constructor(states: OrderStates, nameOf: (symbol: number) => string) {
     this.states = states;
     this.#nameOf = nameOf;
+  }
+
+  /** Goes on behind so many reports of a command for an account. */
+  resume(account: number, sequence: number, had: number): void {
+    this.#lastAccount = account;
+    this.#lastSequence = sequence;
+    this.#ordinal = had;
+  }
+
+  /** Counts a report that is not made, so that those behind it have the ids that they always have. */
+  pass(words: Uint32Array, at: number): void {
+    this.#ids(words, at);
   }
 
   /** The report of the event at word `at`; undefined if it is of another kind. */

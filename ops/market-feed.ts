@@ -52,10 +52,8 @@ export class MarketFeed {
   begin(): void {
     const { connection, prefix, executions, marketData } = this.#options;
     const { shard } = this.#copy.genesis;
-    const service =
-      marketData === undefined ? undefined : new FeedService({ ...marketData, connection, prefix, shard });
-    service?.begin(this.#copy.matcher.state, this.#copy.last);
-    this.#service = service;
+    if (marketData !== undefined) this.#service = this.#beginMarketData(marketData, shard);
+    const service = this.#service;
     const publish = (subject: string, records: Uint8Array): void => {
       if (!this.#memory.connected || connection.isClosed()) {
         this.counts.dropped++;
@@ -65,8 +63,8 @@ export class MarketFeed {
       this.counts.messages++;
     };
     const reports = new ReportFanOut(shard, this.#memory, publish, { prefix, executions });
-    this.#copy.listen((words, mask, from, count, commands) => {
-      service?.take(words, mask, from, count, commands);
+    this.#copy.listen((words, mask, from, count) => {
+      service?.flush();
       reports.take(words, mask, from, count);
     }, true);
     const serve = (subject: string, answer: (message: Msg) => object): void => {
@@ -90,6 +88,17 @@ export class MarketFeed {
   end(): void {
     this.#service?.end();
     for (const subscription of this.#subscriptions) if (!subscription.isClosed()) subscription.unsubscribe();
+  }
+
+  #beginMarketData(settings: FeedSettings, shard: number): FeedService {
+    const { connection, prefix } = this.#options;
+    const { last: place, matcher } = this.#copy;
+    const service = new FeedService({ ...settings, connection, prefix, shard, state: matcher.state, place });
+    const { publisher } = service;
+    this.#copy.listenToEach((events, mask, from, count, command, at) =>
+      publisher.take(events, mask, from, count, command, at),
+    );
+    return service;
   }
 
   #book(message: Msg): object {

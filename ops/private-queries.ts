@@ -8,6 +8,7 @@ import { isBound, mayAnswer, type Principal, Principals } from '../sequencer/pri
 import { RefusalLog, type ToldRefusal } from '../sequencer/refusal-log.ts';
 import { orderFields } from './fix-report.ts';
 import type { OrderState, OrderStates } from './order-states.ts';
+import type { ReportLog } from './report-log.ts';
 
 /**
  * What an account may know of itself, answered from a replica that a follower keeps, so that the venue does not feel it.
@@ -17,13 +18,14 @@ import type { OrderState, OrderStates } from './order-states.ts';
  * |---------|---------|-------|
  * | veritape.S.orders.IDENTITY.ACCOUNT | {after?, limit?, atLeast?} | a page of open orders, by handle: {…place, orders, next} |
  * | veritape.S.order.IDENTITY.ACCOUNT | {id, atLeast?} | one order, also if it ended a while ago: {…place, order} |
+ * | veritape.S.reports.IDENTITY.ACCOUNT | {after, had?, limit?} | execution reports after a sequence: {…place, records, next, complete, first}, with event records in Base64 |
  *
  * A place is {shard, epoch, sequence, block, account}: the answer is true after the command with that sequence. With
  * `atLeast`, a sequence, a replica that has not come so far refuses. Followers share the requests.
  *
  * A further query is a further entry in {@link PRIVATE_QUERIES} and a method beside those of this class; permissions follow.
  */
-export const PRIVATE_QUERIES = ['orders', 'order'] as const;
+export const PRIVATE_QUERIES = ['orders', 'order', 'reports'] as const;
 export type PrivateQuery = (typeof PRIVATE_QUERIES)[number];
 
 /** Each request goes to one of the followers that answer. */
@@ -37,6 +39,7 @@ export interface PrivateQueriesOptions {
   readonly connection: NatsConnection;
   readonly copy: JournalCopy;
   readonly states: OrderStates;
+  readonly reports: ReportLog;
   readonly onRefused: (refusal: ToldRefusal) => void;
 }
 
@@ -103,7 +106,14 @@ export class PrivateQueries {
       const rule = `this replica has come to sequence ${sequence}; ask again`;
       return { error: 'unavailable', field: 'atLeast', value: atLeast, rule };
     }
-    return query === 'orders' ? this.#openOrders(fields, account) : this.#orderStatus(fields, account);
+    switch (query) {
+      case 'orders':
+        return this.#openOrders(fields, account);
+      case 'order':
+        return this.#orderStatus(fields, account);
+      case 'reports':
+        return this.#reports(fields, account);
+    }
   }
 
   /** Slots stay with their orders, so an order that is open while all pages are asked for is told exactly once. */
@@ -136,6 +146,17 @@ export class PrivateQueries {
       ...this.#place(account),
       order: { ...orderFields(state, this.#nameOf(state.symbol)), since: state.sequence },
     };
+  }
+
+  #reports(fields: Fields, account: number): object | Refusal {
+    const after = wholeIn(fields, 'after', 0, Number.MAX_SAFE_INTEGER, 0);
+    if (typeof after === 'object') return after;
+    const had = wholeIn(fields, 'had', 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+    if (typeof had === 'object') return had;
+    const limit = wholeIn(fields, 'limit', 1, PAGE_ORDERS_MAX, PAGE_ORDERS_DEFAULT);
+    if (typeof limit === 'object') return limit;
+    const { records, ...page } = this.#options.reports.page(account, { after, had }, limit);
+    return { ...this.#place(account), ...page, records: Buffer.from(records).toString('base64') };
   }
 
   #described(slot: number): object {

@@ -15,14 +15,18 @@ import { decodeVenueState, type VenueState } from '../sequencer/venue-state.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import { MarketFeed, type MarketFeedOptions } from './market-feed.ts';
 import { OrderStates } from './order-states.ts';
-import { PrivateQueries } from './private-queries.ts';
+import { PrivateQueries, type PrivateQueriesOptions } from './private-queries.ts';
+import { ReportLog } from './report-log.ts';
 import { type Agreed, StateAgreement } from './state-agreement.ts';
 import type { Notice } from './venue.ts';
 import { definedFields } from './venue-outlets.ts';
 
 export interface VenueFollowerOptions {
   /** Of the copy: its folder, its snapshots. */
-  readonly copy: Pick<JournalCopyOptions, 'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept'>;
+  readonly copy: Pick<
+    JournalCopyOptions,
+    'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept' | 'events'
+  >;
   readonly connection: NatsConnection;
   readonly shard: number;
   /** Where published blocks come from, in place of NATS. */
@@ -132,12 +136,12 @@ export class VenueFollower {
     const judged = (differ: string | undefined): void => follower?.judge(differ);
     const agreement = new StateAgreement(genesisHash(genesis), (block) => follower?.hashAt(block));
     const progress = replayProgress(options);
-    const states = options.queries === true ? new OrderStates() : undefined;
+    const known = options.queries === true ? { states: new OrderStates(), reports: new ReportLog() } : undefined;
     const opened = await JournalCopy.open({
       ...copy,
       genesis,
       hashSeed: options.hashSeed,
-      observer: states,
+      observers: known === undefined ? [] : [known.states, known.reports],
       onDigest: (sequence, value) => judged(agreement.digest(sequence, value)),
       onSnapshot: (snapshot) => {
         onNotice({ level: 'info', text: 'snapshot written', fields: { ...snapshot } });
@@ -146,7 +150,7 @@ export class VenueFollower {
       onTrouble: (text) => onNotice({ level: 'warn', text, fields: {} }),
       onReplayed: progress,
     });
-    follower = new VenueFollower(options, opened, agreement, states);
+    follower = new VenueFollower(options, opened, agreement, known);
     return follower;
   }
 
@@ -154,7 +158,7 @@ export class VenueFollower {
     options: VenueFollowerOptions,
     copy: JournalCopy,
     agreement: StateAgreement,
-    states: OrderStates | undefined,
+    known: Pick<PrivateQueriesOptions, 'states' | 'reports'> | undefined,
   ) {
     const { connection, shard, id, feed, source } = options;
     this.#options = options;
@@ -192,12 +196,12 @@ export class VenueFollower {
     this.peers = options.peers === false ? undefined : new PeerService(service);
     this.feed = feed === undefined ? undefined : new MarketFeed(feed, copy);
     this.queries =
-      states === undefined
+      known === undefined
         ? undefined
         : new PrivateQueries({
             connection,
             copy,
-            states,
+            ...known,
             onRefused: (refusal) => this.#notice('warn', 'request refused', definedFields(refusal)),
           });
   }

@@ -22,6 +22,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
     load: async () => (await import('./follow.ts')).registerFollow,
   },
+  fix: {
+    summary: 'take orders over FIX 4.4 and 5.0 SP2 for a venue on NATS',
+    load: async () => (await import('./fix.ts')).registerFix,
+  },
   handover: {
     summary: 'have the server of a venue hand over to a standby',
     load: async () => (await import('./handover.ts')).registerHandover,
@@ -29,6 +33,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   submit: {
     summary: 'send commands to a venue over NATS',
     load: async () => (await import('./submit.ts')).registerSubmit,
+  },
+  reports: {
+    summary: 'execution reports of accounts in FIX terms, complete and in order',
+    load: async () => (await import('./execution-reports.ts')).registerReports,
   },
   move: {
     summary: 'move an instrument to another shard, while both run',

@@ -63,6 +63,7 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
   const out = scratch.start();
   const { limits, orders, instruments, sessions, sequence } = state;
   const version = versionOf(state);
+  if (version >= STATE_CODEC_VERSIONS.ruled) state.straighten();
   checkConserved(state);
   out.put(version);
   out.put((sequence[1] as number) * TWO_32 + (sequence[0] as number));

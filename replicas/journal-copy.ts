@@ -32,31 +32,25 @@ export interface JournalCopyOptions {
   readonly onSnapshot?: ((snapshot: CopySnapshot) => void) | undefined;
   /** Told why a snapshot could not be used or written; the copy goes on without it. */
   readonly onTrouble?: ((text: string) => void) | undefined;
-  /** Sees every event, also of what is replayed. */
-  readonly observer?: CopyObserver | undefined;
+  /** See every event, also of what is replayed. */
+  readonly observers?: readonly CopyObserver[] | undefined;
+  /** Whose work goes on from an event on. */
+  readonly events?: CopyEvents | undefined;
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
 
-/** Commands that stand one after another in words. */
-export interface AppliedCommands {
-  readonly words: Uint32Array;
-  /** Word of the first one. */
-  readonly at: number;
-  readonly firstSequence: number;
-  readonly count: number;
-}
+/** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
+export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
 
-/**
- * Gets events in order, in slots `from` to `from + count` of a ring, and the commands that they came of; both are valid
- * during the call: journal/events.ts, journal/commands.ts.
- */
-export type CopyListener = (
-  words: Uint32Array,
+/** Gets the events of one command, which begins at word `at`, before the next one is applied. */
+export type CommandListener = (
+  events: Uint32Array,
   mask: number,
   from: number,
   count: number,
-  commands: AppliedCommands,
+  command: Uint32Array,
+  at: number,
 ) => void;
 
 /** Keeps something of its own beside the replica, from the events. */
@@ -64,6 +58,16 @@ export interface CopyObserver {
   /** The replica begins in this state; what was before is not told. */
   readonly begin: (matcher: Matcher) => void;
   readonly take: CopyListener;
+}
+
+/**
+ * Gets the events of every command after a sequence, also of those that are replayed when the copy is opened: for that it
+ * begins with a snapshot that is not after the sequence. `take` is called with a block and the events of some of its
+ * commands, all of each, valid during the call; earlier ones may be among them.
+ */
+export interface CopyEvents {
+  readonly after: number;
+  readonly take: (view: BlockView, events: EventBuffer) => void;
 }
 
 /** A snapshot that the copy has written. */
@@ -97,7 +101,9 @@ export class JournalCopy {
   readonly #matcher: Matcher;
   readonly #events: EventBuffer;
   readonly #digest = new EventDigest();
+  readonly #observers: readonly CopyObserver[];
   #listener: CopyListener | undefined;
+  #each: CommandListener | undefined;
   #top: TopOfBook | undefined;
   readonly #snapshots: CopySnapshots | undefined;
   #last: ChainPoint;
@@ -120,10 +126,10 @@ export class JournalCopy {
       const events = new EventBuffer(EVENT_SLOTS);
       const matcher = createMatcher(writer.genesis.limits, events, options.hashSeed ?? 0);
       const digest = new EventDigest();
-      const restored = await restoreNewest(directory, matcher);
+      const restored = await restoreNewest(directory, matcher, options.events?.after);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
-      options.observer?.begin(matcher);
+      for (const observer of options.observers ?? []) observer.begin(matcher);
       const copy = new JournalCopy(options, writer, matcher, events, digest, restored.sequence);
       await copy.#snapshots?.clean();
       for (const view of replayJournal(directory, restored.sequence + 1)) {
@@ -147,6 +153,7 @@ export class JournalCopy {
     restoredFrom: number,
   ) {
     this.#options = options;
+    this.#observers = options.observers ?? [];
     this.#writer = writer;
     this.#matcher = matcher;
     this.#events = events;
@@ -174,6 +181,11 @@ export class JournalCopy {
     this.#listener = listener;
     this.#top = topOfBook ? new TopOfBook(this.#matcher) : undefined;
     this.#top?.touchAll();
+  }
+
+  /** Lets a listener see the replica after each command that is taken from here on; that takes longer. */
+  listenToEach(listener: CommandListener): void {
+    this.#each = listener;
   }
 
   /** Computed from the whole state, which takes time. */
@@ -220,21 +232,32 @@ export class JournalCopy {
     for (let done = 0; done < view.count; ) {
       const batch = Math.min(EVENTS_OF_COMMANDS, view.count - done, untilDigest(matcher.sequence()));
       const at = BLOCK_HEADER_WORDS + done * COMMAND_WORDS;
-      matcher.applyMany(view.words, at, batch);
+      if (this.#each === undefined) matcher.applyMany(view.words, at, batch);
+      else this.#applyEach(view.words, at, batch, this.#each);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
-      const commands = { words: view.words, at, firstSequence: view.firstSequence + done, count: batch };
-      this.#options.observer?.take(events.words, events.mask, 0, events.next, commands);
+      for (const observer of this.#observers) observer.take(events.words, events.mask, 0, events.next);
+      this.#options.events?.take(view, events);
       if (this.#listener !== undefined) {
         if (this.#top !== undefined) {
           for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
           this.#top.emit(events);
         }
-        this.#listener(events.words, events.mask, 0, events.next, commands);
+        this.#listener(events.words, events.mask, 0, events.next);
       }
       events.clear();
       if (value !== undefined) this.#options.onDigest?.(matcher.sequence(), value);
       done += batch;
+    }
+  }
+
+  #applyEach(commands: Uint32Array, first: number, count: number, listener: CommandListener): void {
+    const events = this.#events;
+    for (let index = 0; index < count; index++) {
+      const at = first + index * COMMAND_WORDS;
+      const from = events.next;
+      this.#matcher.apply(commands, at);
+      listener(events.words, events.mask, from, events.next - from, commands, at);
     }
   }
 }

@@ -46,6 +46,8 @@ export interface MarketState {
   readonly sequence: Uint32Array;
   /** Puts the order in `slot`, whose fields are set, where it stood: at the end of its price's queue. */
   rest(slot: number): void;
+  /** Before {@link details} are read: writes into them what is kept elsewhere. */
+  straighten(): void;
 }
 
 /** So few events are copied word by word; for more, a call that copies bytes is quicker. */
@@ -146,6 +148,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       accounts: createAccountTable(transition, limits),
       sequence: words.subarray(counters, counters + 2),
       rest: (slot) => exports.restoreOrder(slot),
+      straighten: () => exports.straighten(),
     },
   };
 }

@@ -28,6 +28,8 @@ export interface TransitionExports {
   restoreAccount(place: number): void;
   restoreBalance(place: number): void;
   nextLevel(level: number): number;
+  /** Writes into details what is kept elsewhere: before they are read. */
+  straighten(): void;
   /** Pages of memory that the tables take. */
   layOut(
     orders: number,

@@ -46,6 +46,7 @@ export class PriceLevel {
 export class QueuedOrder {
   readonly slot: number;
   generation = 0;
+  symbol = 0;
   isSell = false;
   price = 0;
   /** Displayed; 0 while it is in no queue. */

@@ -1,54 +1,52 @@
 import { readWide } from '../../journal/amounts.ts';
-import { COMMAND_WORD, COMMAND_WORDS } from '../../journal/commands.ts';
+import { COMMAND_WORD } from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType, eventFlags, eventType } from '../../journal/events.ts';
 import { INSTRUMENT, INSTRUMENT_FLAG } from '../../replicas/instrument-table.ts';
-import type { AppliedCommands } from '../../replicas/journal-copy.ts';
 import { LEVEL, LEVEL_SHIFT } from '../../replicas/ladder.ts';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../../replicas/order-table.ts';
-import {
-  displayedOfRefreshed,
-  displayedOfResting,
-  displayMaxOfAccepted,
-  displayMaxOfResting,
-} from './displayed-quantity.ts';
+import { QueuedOrder } from './book-side.ts';
+import { displayedOf, displayMaxOf, isDisplayed } from './displayed-quantity.ts';
 import { MessageFlag } from './feed-records.ts';
-import { type CommandPlace, type FeedListener, InstrumentFeed, TrackedOrder } from './instrument-feed.ts';
+import { type CommandPlace, type FeedListener, InstrumentFeed } from './instrument-feed.ts';
 
 /** Instruments have numbers below this; only a rejected command can name a higher one. */
 const SYMBOLS_MAX = 65_536;
 
 /**
- * Turns a replica's events into the messages of market data: keeps all displayed books, and of every order that can rest what
- * the events tell of it. An incoming order enters the book when its command has ended, with what is left of it then.
+ * Turns what a replica does with a command into messages of market data, and keeps all displayed books for it. The events tell
+ * what happened, in order; what of an order may be seen is in the replica's state, as it is when the command has ended. An order
+ * that came and went within one command was never seen.
  */
 export class DisplayedMarket {
   readonly instruments: (InstrumentFeed | undefined)[] = [];
   /** The last command that is told in full. */
   readonly completed: CommandPlace = { sequence: 0, timeLow: 0, timeHigh: 0 };
+  /** Orders that the events did not tell of as the state has them. */
+  corrected = 0;
   readonly #place: CommandPlace = { sequence: 0, timeLow: 0, timeHigh: 0 };
+  readonly #state: MarketState;
   readonly #kept: number;
   readonly #listener: FeedListener;
-  /** By slot. */
-  readonly #orders: (TrackedOrder | undefined)[] = [];
-  /** Instruments that the command at work has touched. */
+  /** By slot; of the displayed ones the quantity is above 0. */
+  readonly #orders: (QueuedOrder | undefined)[] = [];
+  /** Instruments and slots that the command at work has touched. */
   readonly #touched: InstrumentFeed[] = [];
-  /** The incoming order of the command at work: an order that can rest when it has traded. */
-  readonly #incoming = new IncomingOrder();
+  readonly #slots: number[] = [];
+  readonly #line = new IncomingLine();
   /** Trades of the command at work. */
   #trades = 0;
-  /** The maker of the trade whose taker comes next. */
+  /** Whether the maker of the trade whose taker comes next is displayed. */
   #makerIsDisplayed = false;
 
-  /** @param kept messages that each view of an instrument keeps: a power of two */
-  constructor(kept: number, listener: FeedListener) {
+  /**
+   * Takes the books of a replica as they are; `place` is the last command that it has applied.
+   * @param kept messages that each view of an instrument keeps: a power of two
+   */
+  constructor(state: MarketState, { sequence, timeLow, timeHigh }: CommandPlace, kept: number, listener: FeedListener) {
+    this.#state = state;
     this.#kept = kept;
     this.#listener = listener;
-  }
-
-  /** Takes the books of a replica as they are. */
-  begin(state: MarketState, place: CommandPlace): void {
-    const { sequence, timeLow, timeHigh } = place;
     Object.assign(this.completed, { sequence, timeLow, timeHigh });
     Object.assign(this.#place, this.completed);
     const { instruments, orders } = state;
@@ -61,36 +59,26 @@ export class DisplayedMarket {
       const shard = elsewhere === 0 ? 0 : (instruments.words[at + INSTRUMENT.shard] as number);
       this.#feedOf(symbol).learn(closed | elsewhere, shard);
     }
-    for (let slot = 1; slot <= orders.highWater(); slot++) if (isFirst(state, slot)) this.#enterQueue(state, slot);
+    for (let slot = 1; slot <= orders.highWater(); slot++) if (this.#isFirst(slot)) this.#enterQueue(slot);
     for (const feed of this.instruments) feed?.begin();
   }
 
-  /** Takes the events of some commands, in order. */
-  take(events: Uint32Array, mask: number, from: number, count: number, commands: AppliedCommands): void {
-    let low = -1;
-    for (let index = 0; index < count; index++) {
-      const at = ((from + index) & mask) * EVENT_WORDS;
-      const type = eventType(events, at);
-      // These follow from the state, and belong to no command.
-      if (type === EventType.top) continue;
-      if (events[at + EVENT_WORD.sequence] !== low) {
-        this.#endCommand();
-        low = events[at + EVENT_WORD.sequence] as number;
-        this.#beginCommand(readWide(events, at + EVENT_WORD.sequence), commands);
-      }
-      this.#takeEvent(events, at, type);
-    }
-    this.#endCommand();
-    if (commands.count > 0) placeOf(commands, commands.firstSequence + commands.count - 1, this.completed);
-  }
-
-  #beginCommand(sequence: number, commands: AppliedCommands): void {
-    placeOf(commands, sequence, this.#place);
+  /** Takes the events of one command, which the replica has just applied; the command begins at word `at`. */
+  take(events: Uint32Array, mask: number, from: number, count: number, command: Uint32Array, at: number): void {
+    const place = this.#place;
+    place.sequence++;
+    place.timeLow = command[at + COMMAND_WORD.time] as number;
+    place.timeHigh = command[at + COMMAND_WORD.time + 1] as number;
     this.#trades = 0;
-  }
-
-  #endCommand(): void {
-    this.#settleIncoming();
+    for (let index = 0; index < count; index++) {
+      const event = ((from + index) & mask) * EVENT_WORDS;
+      const type = eventType(events, event);
+      // Its taker's record is the next one. Whoever stood in the line before that one has come to rest before this trade.
+      if (type === EventType.tradeMaker) this.#advanceTo(events, ((from + index + 1) & mask) * EVENT_WORDS);
+      this.#takeEvent(events, event, type);
+    }
+    this.#settleLine();
+    this.#correct();
     for (const feed of this.#touched) {
       feed.isTouched = false;
       feed.endCommand();
@@ -98,23 +86,25 @@ export class DisplayedMarket {
     }
     this.#touched.length = 0;
     const { completed } = this;
-    completed.sequence = this.#place.sequence;
-    completed.timeLow = this.#place.timeLow;
-    completed.timeHigh = this.#place.timeHigh;
+    completed.sequence = place.sequence;
+    completed.timeLow = place.timeLow;
+    completed.timeHigh = place.timeHigh;
   }
 
   #takeEvent(events: Uint32Array, at: number, type: number): void {
     switch (type) {
       case EventType.accepted:
-        return this.#takeAccepted(events, at);
+        return this.#takeIncoming(events, at, undefined);
+      case EventType.triggered:
+        return this.#takeTriggered(events, at);
+      case EventType.replaced:
+        return this.#takeReplaced(events, at);
       case EventType.tradeMaker:
         return this.#takeMaker(events, at);
       case EventType.tradeTaker:
         return this.#takeTaker(events, at);
       case EventType.canceled:
         return this.#takeCanceled(events, at);
-      case EventType.replaced:
-        return this.#takeReplaced(events, at);
       case EventType.refreshed:
         return this.#takeRefreshed(events, at);
       case EventType.instrument:
@@ -122,137 +112,191 @@ export class DisplayedMarket {
     }
   }
 
-  #takeAccepted(events: Uint32Array, at: number): void {
-    this.#settleIncoming();
+  #takeIncoming(events: Uint32Array, at: number, replaced: QueuedOrder | undefined): void {
+    this.#settleLine();
     const slot = events[at + EVENT_WORD.slot] as number;
     if (slot === 0) return;
-    const incoming = this.#incoming;
-    incoming.takeEvent(events, at);
-    incoming.displayMax = displayMaxOfAccepted(events, at);
-    incoming.replaced = undefined;
+    this.#slots.push(slot);
+    this.#line.push(events, at, replaced);
+  }
+
+  /** It is entered when those before it in the line are done; an order that was triggered on entry is in it already. */
+  #takeTriggered(events: Uint32Array, at: number): void {
+    this.#slots.push(events[at + EVENT_WORD.slot] as number);
+    if (this.#line.find(events, at) === undefined) this.#line.push(events, at, undefined);
   }
 
   #takeReplaced(events: Uint32Array, at: number): void {
     const order = this.#orders[events[at + EVENT_WORD.slot] as number];
-    if (order === undefined || !order.isLive) return;
-    if ((eventFlags(events, at) & EventFlag.kept) !== 0) {
-      this.#leave(order, Math.min(order.quantity, readWide(events, at + EVENT_WORD.open)));
-      return;
-    }
-    this.#settleIncoming();
-    const incoming = this.#incoming;
-    incoming.takeEvent(events, at);
-    incoming.displayMax = order.displayMax;
-    incoming.replaced = order;
+    const displayed = order !== undefined && order.quantity > 0 ? order : undefined;
+    if ((eventFlags(events, at) & EventFlag.kept) === 0) return this.#takeIncoming(events, at, displayed);
+    this.#slots.push(events[at + EVENT_WORD.slot] as number);
+    if (displayed !== undefined)
+      this.#leave(displayed, Math.min(displayed.quantity, readWide(events, at + EVENT_WORD.open)));
   }
 
   #takeMaker(events: Uint32Array, at: number): void {
-    const order = this.#liveOrder(events, at);
-    this.#makerIsDisplayed = order !== undefined && order.quantity > 0;
-    if (order !== undefined) this.#executeResting(order, events, at, true);
+    const order = this.#displayedOrder(events, at);
+    this.#makerIsDisplayed = order !== undefined;
+    if (order !== undefined) this.#execute(order, events, at, true);
   }
 
   #takeTaker(events: Uint32Array, at: number): void {
-    const symbol = events[at + EVENT_WORD.symbol] as number;
-    const isSell = ((events[at] as number) & 256) !== 0;
     let isDisplayed = this.#makerIsDisplayed;
-    if (this.#incoming.isSame(events, at)) this.#incoming.open = readWide(events, at + EVENT_WORD.open);
+    const incoming = this.#line.find(events, at);
+    if (incoming !== undefined) incoming.open = readWide(events, at + EVENT_WORD.open);
     else {
       // Both rested, as in an auction.
-      const order = this.#liveOrder(events, at);
-      if (order !== undefined) {
-        const isTold = isDisplayed;
-        isDisplayed ||= order.quantity > 0;
-        this.#executeResting(order, events, at, !isTold);
-      }
+      const order = this.#displayedOrder(events, at);
+      if (order !== undefined) this.#execute(order, events, at, !isDisplayed);
+      isDisplayed ||= order !== undefined;
     }
-    const feed = this.#touch(symbol);
+    const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
+    const isSell = ((events[at] as number) & 256) !== 0;
     const price = readWide(events, at + EVENT_WORD.price);
     feed.trade(isSell, price, readWide(events, at + EVENT_WORD.quantity), this.#trades, isDisplayed);
     this.#trades++;
   }
 
-  #executeResting(order: TrackedOrder, events: Uint32Array, at: number, isPrinted: boolean): void {
+  #execute(order: QueuedOrder, events: Uint32Array, at: number, isPrinted: boolean): void {
     const quantity = readWide(events, at + EVENT_WORD.quantity);
     const open = readWide(events, at + EVENT_WORD.open);
-    if (order.quantity > 0) {
-      const left = Math.min(Math.max(0, order.quantity - quantity), open);
-      const price = readWide(events, at + EVENT_WORD.price);
-      this.#touch(order.symbol).execute(order, price, quantity, left, this.#trades, isPrinted);
-    }
-    if (open === 0) order.isLive = false;
+    const left = Math.min(Math.max(0, order.quantity - quantity), open);
+    const price = readWide(events, at + EVENT_WORD.price);
+    const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
+    feed.execute(order, price, quantity, left, this.#trades, isPrinted);
   }
 
   #takeCanceled(events: Uint32Array, at: number): void {
     const open = readWide(events, at + EVENT_WORD.open);
-    if (this.#incoming.isSame(events, at)) {
-      this.#incoming.open = open;
-      return;
+    // Only the order that is at work loses a part; one that is taken off may still stand in the line.
+    if (open > 0) this.#advanceTo(events, at);
+    const incoming = this.#line.find(events, at);
+    if (incoming !== undefined) incoming.open = open;
+    else {
+      const order = this.#displayedOrder(events, at);
+      if (order !== undefined) this.#leave(order, Math.min(order.quantity, open));
     }
-    const order = this.#liveOrder(events, at);
-    if (order === undefined) return;
-    this.#leave(order, Math.min(order.quantity, open));
-    if (open === 0) order.isLive = false;
   }
 
   #takeRefreshed(events: Uint32Array, at: number): void {
-    const order = this.#orders[events[at + EVENT_WORD.slot] as number];
-    if (order === undefined || !order.isLive) return;
-    this.#leave(order, 0);
-    order.generation = events[at + EVENT_WORD.generation] as number;
-    const displayed = displayedOfRefreshed(events, at);
-    if (displayed > 0) this.#touch(order.symbol).add(order, displayed);
+    const slot = events[at + EVENT_WORD.slot] as number;
+    this.#slots.push(slot);
+    const order = this.#orderIn(slot);
+    if (order.quantity > 0) this.#leave(order, 0);
+    this.#enter(
+      order,
+      events[at + EVENT_WORD.symbol] as number,
+      ((events[at] as number) & 256) !== 0,
+      events[at + EVENT_WORD.generation] as number,
+      readWide(events, at + EVENT_WORD.price),
+      readWide(events, at + EVENT_WORD.quantity),
+    );
   }
 
   #takeInstrument(events: Uint32Array, at: number): void {
-    const symbol = events[at + EVENT_WORD.symbol] as number;
     const flags = eventFlags(events, at);
     const closed = (flags & EventFlag.closed) === 0 ? 0 : MessageFlag.closed;
     const elsewhere = (flags & EventFlag.elsewhere) === 0 ? 0 : MessageFlag.elsewhere;
     const shard = elsewhere === 0 ? 0 : (events[at + EVENT_WORD.slot] as number);
-    this.#touch(symbol).state(closed | elsewhere, shard);
+    this.#touch(events[at + EVENT_WORD.symbol] as number).state(closed | elsewhere, shard);
   }
 
-  /** The incoming order has traded all that it could: what is left of it rests. */
-  #settleIncoming(): void {
-    const incoming = this.#incoming;
-    if (incoming.slot === 0) return;
-    const { slot, open, replaced, symbol, generation, price } = incoming;
-    const displayed = Math.min(incoming.displayMax, open);
-    incoming.slot = 0;
-    const order = replaced ?? this.#orderIn(slot);
+  /** If the order that an event names stands in the line, those before it are done. */
+  #advanceTo(events: Uint32Array, at: number): void {
+    const wanted = this.#line.find(events, at);
+    if (wanted === undefined) return;
+    while (this.#line.first !== wanted) this.#settle(this.#line.shift());
+  }
+
+  #settleLine(): void {
+    while (this.#line.first !== undefined) this.#settle(this.#line.shift());
+  }
+
+  /** An incoming order has traded all that it could: what is left of it comes to rest. */
+  #settle(incoming: IncomingOrder): void {
+    const { slot, generation, symbol, isSell, open, replaced } = incoming;
+    const displayed = this.#displayedAtRest(slot, generation, open);
+    const price = readWide(this.#state.orders.words, (slot << ORDER_SHIFT) + ORDER.price);
     if (replaced !== undefined && replaced.quantity > 0) {
-      if (displayed > 0) this.#touch(symbol).replace(order, generation, price, displayed);
-      else this.#touch(symbol).delete(order);
+      if (displayed > 0) this.#touch(symbol).replace(replaced, generation, price, displayed);
+      else this.#touch(symbol).delete(replaced);
+    } else if (displayed > 0) this.#enter(this.#orderIn(slot), symbol, isSell, generation, price, displayed);
+  }
+
+  /** What is displayed of an order that comes to rest with `open` lots. */
+  #displayedAtRest(slot: number, generation: number, open: number): number {
+    const state = this.#state;
+    if (!isDisplayed(state, slot) || this.#generationOf(slot) !== generation) return 0;
+    const most = displayMaxOf(state, slot);
+    return most === 0 ? open : Math.min(most, open);
+  }
+
+  /** Tells what the events did not, should there be something: a reader's book is the replica's in any case. */
+  #correct(): void {
+    for (const slot of this.#slots) {
+      const order = this.#orders[slot];
+      const told = order?.quantity ?? 0;
+      const displayed = displayedOf(this.#state, slot);
+      const isSame = told === 0 || order?.generation === this.#generationOf(slot);
+      if (told === displayed && isSame) continue;
+      this.corrected++;
+      if (order !== undefined && told > 0) this.#leave(order, isSame ? Math.min(told, displayed) : 0);
+      if (displayed === order?.quantity) continue;
+      const { words } = this.#state.orders;
+      const at = slot << ORDER_SHIFT;
+      const terms = words[at + ORDER.terms] as number;
+      const entering = this.#orderIn(slot);
+      if (entering.quantity > 0) this.#leave(entering, 0);
+      const isSell = (terms & ORDER_FLAG.sell) !== 0;
+      const price = readWide(words, at + ORDER.price);
+      this.#enter(entering, terms >>> SYMBOL_SHIFT, isSell, this.#generationOf(slot), price, displayed);
     }
-    order.isLive = open > 0;
-    order.generation = generation;
+    this.#slots.length = 0;
+  }
+
+  #enter(
+    order: QueuedOrder,
+    symbol: number,
+    isSell: boolean,
+    generation: number,
+    price: number,
+    quantity: number,
+  ): void {
+    if (quantity === 0) return;
     order.symbol = symbol;
-    order.isSell = incoming.isSell;
-    order.displayMax = incoming.displayMax;
-    if (order.quantity > 0) return;
+    order.isSell = isSell;
+    order.generation = generation;
     order.price = price;
-    if (displayed > 0) this.#touch(symbol).add(order, displayed);
+    this.#touch(symbol).add(order, quantity);
   }
 
   /** Leaves so much displayed of an order, and tells it if that is less than before. */
-  #leave(order: TrackedOrder, left: number): void {
+  #leave(order: QueuedOrder, left: number): void {
     if (left === order.quantity) return;
     const feed = this.#touch(order.symbol);
     if (left === 0) feed.delete(order);
     else feed.reduce(order, left);
   }
 
-  /** The order that an event names by its handle, if it rests. */
-  #liveOrder(events: Uint32Array, at: number): TrackedOrder | undefined {
-    const order = this.#orders[events[at + EVENT_WORD.slot] as number];
-    return order?.isLive === true && order.generation === events[at + EVENT_WORD.generation] ? order : undefined;
+  /** The displayed order that an event names by its handle. */
+  #displayedOrder(events: Uint32Array, at: number): QueuedOrder | undefined {
+    const slot = events[at + EVENT_WORD.slot] as number;
+    if (slot === 0) return undefined;
+    this.#slots.push(slot);
+    const order = this.#orders[slot];
+    if (order === undefined || order.quantity === 0) return undefined;
+    return order.generation === events[at + EVENT_WORD.generation] ? order : undefined;
   }
 
-  #orderIn(slot: number): TrackedOrder {
+  #generationOf(slot: number): number {
+    return this.#state.orders.words[(slot << ORDER_SHIFT) + ORDER.generation] as number;
+  }
+
+  #orderIn(slot: number): QueuedOrder {
     // Without holes, so that it stays an array.
     for (let next = this.#orders.length; next <= slot; next++) this.#orders.push(undefined);
-    const order = this.#orders[slot] ?? new TrackedOrder(slot);
+    const order = this.#orders[slot] ?? new QueuedOrder(slot);
     this.#orders[slot] = order;
     return order;
   }
@@ -277,65 +321,87 @@ export class DisplayedMarket {
     return feed;
   }
 
+  // --- Books as they are -----------------------------------------------------------------------------------------------
+
+  /** Whether the order in a slot is displayed, and the first at its price. */
+  #isFirst(slot: number): boolean {
+    if (!isDisplayed(this.#state, slot)) return false;
+    const { orders, ladders } = this.#state;
+    const level = (orders.words[(slot << ORDER_SHIFT) + ORDER.level] as number) << LEVEL_SHIFT;
+    return ladders.levels[level + LEVEL.head] === slot;
+  }
+
   /** Takes the orders of a price, in the order in which they would trade. */
-  #enterQueue({ orders: { words } }: MarketState, first: number): void {
+  #enterQueue(first: number): void {
+    const { words } = this.#state.orders;
     for (let slot = first; slot !== 0; slot = words[(slot << ORDER_SHIFT) + ORDER.next] as number) {
       const at = slot << ORDER_SHIFT;
       const terms = words[at + ORDER.terms] as number;
       const order = this.#orderIn(slot);
-      order.isLive = true;
-      order.generation = words[at + ORDER.generation] as number;
       order.symbol = terms >>> SYMBOL_SHIFT;
       order.isSell = (terms & ORDER_FLAG.sell) !== 0;
+      order.generation = words[at + ORDER.generation] as number;
       order.price = readWide(words, at + ORDER.price);
-      order.displayMax = displayMaxOfResting(words, at);
-      const displayed = displayedOfResting(words, at);
-      if (displayed > 0) this.#feedOf(order.symbol).enter(order, displayed);
+      this.#feedOf(order.symbol).enter(order, displayedOf(this.#state, slot));
     }
   }
 }
 
+/** An order that trades and then rests: a new one, one that lost its place, or a stop that became live. */
 class IncomingOrder {
-  /** 0 for none. */
   slot = 0;
   generation = 0;
   symbol = 0;
   isSell = false;
-  price = 0;
   open = 0;
-  displayMax = 0;
   /** The resting order that it was, as it is still displayed. */
-  replaced: TrackedOrder | undefined;
+  replaced: QueuedOrder | undefined;
 
-  takeEvent(events: Uint32Array, at: number): void {
+  take(events: Uint32Array, at: number, replaced: QueuedOrder | undefined): void {
     this.slot = events[at + EVENT_WORD.slot] as number;
     this.generation = events[at + EVENT_WORD.generation] as number;
     this.symbol = events[at + EVENT_WORD.symbol] as number;
     this.isSell = ((events[at] as number) & 256) !== 0;
-    this.price = readWide(events, at + EVENT_WORD.price);
     this.open = readWide(events, at + EVENT_WORD.open);
+    this.replaced = replaced;
   }
 
   isSame(events: Uint32Array, at: number): boolean {
-    return (
-      this.slot !== 0 &&
-      this.slot === events[at + EVENT_WORD.slot] &&
-      this.generation === events[at + EVENT_WORD.generation]
-    );
+    return this.slot === events[at + EVENT_WORD.slot] && this.generation === events[at + EVENT_WORD.generation];
   }
 }
 
-/** Whether the order in a slot is live and the first at its price. */
-function isFirst({ orders, ladders }: MarketState, slot: number): boolean {
-  const at = slot << ORDER_SHIFT;
-  if (((orders.words[at + ORDER.terms] as number) & ORDER_FLAG.live) === 0) return false;
-  const level = (orders.words[at + ORDER.level] as number) << LEVEL_SHIFT;
-  return ladders.levels[level + LEVEL.head] === slot;
-}
+/** The order at work, and those that it triggered, which are entered one after another when it is done. */
+class IncomingLine {
+  /** Used over and over. */
+  readonly #orders: IncomingOrder[] = [];
+  #head = 0;
+  #end = 0;
 
-function placeOf(commands: AppliedCommands, sequence: number, place: CommandPlace): void {
-  const at = commands.at + (sequence - commands.firstSequence) * COMMAND_WORDS;
-  place.sequence = sequence;
-  place.timeLow = commands.words[at + COMMAND_WORD.time] as number;
-  place.timeHigh = commands.words[at + COMMAND_WORD.time + 1] as number;
+  get first(): IncomingOrder | undefined {
+    return this.#head === this.#end ? undefined : this.#orders[this.#head];
+  }
+
+  push(events: Uint32Array, at: number, replaced: QueuedOrder | undefined): void {
+    if (this.#head === this.#end) {
+      this.#head = 0;
+      this.#end = 0;
+    }
+    if (this.#end === this.#orders.length) this.#orders.push(new IncomingOrder());
+    (this.#orders[this.#end++] as IncomingOrder).take(events, at, replaced);
+  }
+
+  /** Valid until something is pushed. */
+  shift(): IncomingOrder {
+    return this.#orders[this.#head++] as IncomingOrder;
+  }
+
+  /** The one that an event names by its handle. */
+  find(events: Uint32Array, at: number): IncomingOrder | undefined {
+    for (let place = this.#head; place < this.#end; place++) {
+      const order = this.#orders[place] as IncomingOrder;
+      if (order.isSame(events, at)) return order;
+    }
+    return undefined;
+  }
 }

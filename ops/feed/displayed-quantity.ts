@@ -1,31 +1,34 @@
-import { AMOUNT_MAX, readWide } from '../../journal/amounts.ts';
-import { EVENT_WORD } from '../../journal/events.ts';
-import { ORDER } from '../../replicas/order-table.ts';
+import { readWide } from '../../journal/amounts.ts';
+import type { MarketState } from '../../replicas/matcher.ts';
+import { DETAIL, DETAIL_SHIFT } from '../../replicas/order-details.ts';
+import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../../replicas/order-table.ts';
 
 /**
- * What of an order everybody may see: the one place that decides it. Every order is displayed in full in this version of
- * the rules; orders that are hidden, in full or but for a tranche, are told here by their events and their records.
+ * What of an order everybody may see: the one place that decides it. An order with a flag that is not known here is not
+ * displayed, so that a rule made later shows nothing by mistake.
  */
 
-/** Stands for an order of which everything that is open is displayed. */
-const ALL = AMOUNT_MAX;
+/** Flags of orders that stand in the book that everybody sees. */
+const SHOWN_FLAGS = ORDER_FLAG.sell | ORDER_FLAG.postOnly | ORDER_FLAG.live | ORDER_FLAG.ruled;
+const FLAGS_MASK = (1 << SYMBOL_SHIFT) - 1;
 
-/** The most that is displayed at a time of the order that an `accepted` event is about. */
-export function displayMaxOfAccepted(_events: Uint32Array, _at: number): number {
-  return ALL;
+/** Whether something of the order in a slot may be seen. */
+export function isDisplayed({ orders: { words } }: MarketState, slot: number): boolean {
+  const flags = (words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & FLAGS_MASK;
+  return (flags & ORDER_FLAG.live) !== 0 && (flags & ~SHOWN_FLAGS) === 0;
 }
 
-/** The same of an order in the replica's table, from its word `order` on. */
-export function displayMaxOfResting(_orders: Uint32Array, _order: number): number {
-  return ALL;
+/** Displayed lots of the order in a slot; 0 if there is none, or nothing of it may be seen. */
+export function displayedOf(state: MarketState, slot: number): number {
+  if (!isDisplayed(state, slot)) return 0;
+  const at = slot << ORDER_SHIFT;
+  const open = readWide(state.orders.words, at + ORDER.open);
+  if (displayMaxOf(state, slot) === 0) return open;
+  return Math.min(open, readWide(state.details, (slot << DETAIL_SHIFT) + DETAIL.shown));
 }
 
-/** What is displayed now of an order in the replica's table. */
-export function displayedOfResting(orders: Uint32Array, order: number): number {
-  return Math.min(readWide(orders, order + ORDER.open), displayMaxOfResting(orders, order));
-}
-
-/** What a `refreshed` event says is displayed from here on. */
-export function displayedOfRefreshed(events: Uint32Array, at: number): number {
-  return readWide(events, at + EVENT_WORD.quantity);
+/** Lots of the order in a slot, of which something may be seen, that are displayed at a time; 0 for all of it. */
+export function displayMaxOf({ orders: { words }, details }: MarketState, slot: number): number {
+  if (((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) === 0) return 0;
+  return readWide(details, (slot << DETAIL_SHIFT) + DETAIL.display);
 }

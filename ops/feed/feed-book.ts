@@ -94,7 +94,7 @@ export class FeedBook {
   #top: FeedTop = { bid: undefined, ask: undefined };
   #statistics: FeedStatistics | undefined;
   #indication: FeedIndication | undefined;
-  #instrument: FeedInstrumentState = { closed: false, elsewhere: undefined };
+  #instrument: FeedInstrumentState = { closed: false, elsewhere: undefined, phase: 0 };
 
   #state: FeedState = 'joining';
   #epoch = 0;
@@ -453,9 +453,10 @@ export class FeedBook {
         return true;
       }
       case 'state':
-        this.#instrument = { closed: message.closed, elsewhere: message.elsewhere };
+        this.#instrument = { closed: message.closed, elsewhere: message.elsewhere, phase: message.phase };
         return true;
       case 'trade':
+      case 'auction':
         return true;
     }
   }

@@ -1,4 +1,3 @@
-import type { AppliedCommands } from '../../replicas/journal-copy.ts';
 import type { MarketState } from '../../replicas/matcher.ts';
 import type { PublishMemory } from '../../sequencer/publish-memory.ts';
 import { DisplayedMarket } from './displayed-market.ts';
@@ -52,6 +51,10 @@ export interface FeedPublisherOptions extends FeedSettings {
   readonly epoch: number;
   /** Where packets are written. */
   readonly memory: PublishMemory;
+  /** The replica's, which is read after each command. */
+  readonly state: MarketState;
+  /** The last command that it has applied. */
+  readonly place: CommandPlace;
   /** Must be done with the packet, or have it copied, as the memory tells. */
   readonly publish: (subject: string, packet: Uint8Array) => void;
 }
@@ -77,13 +80,16 @@ export class FeedPublisher {
   readonly #changed: InstrumentFeed[] = [];
   readonly #isChanged: boolean[] = [];
   readonly #snapshots: MadeSnapshot[] = [];
-  #now = 0;
-  #conflateAt = 0;
+  #now: number;
+  #conflateAt: number;
 
-  constructor(options: FeedPublisherOptions) {
+  /** Says that there is a new epoch. */
+  constructor(options: FeedPublisherOptions, now: number) {
     this.#options = options;
-    const { prefix, shard, kept } = options;
-    this.#market = new DisplayedMarket(kept, {
+    this.#now = now;
+    const { prefix, shard, kept, conflateMs } = options;
+    this.#conflateAt = now + conflateMs;
+    this.#market = new DisplayedMarket(options.state, options.place, kept, {
       full: (_feed, stream) => this.#send(_feed, stream),
       created: (feed) => {
         for (const stream of feed.streams) stream.subject = feedSubject(prefix, shard, feed.symbol, stream.view);
@@ -94,14 +100,12 @@ export class FeedPublisher {
         this.#changed.push(feed);
       },
     });
+    this.#heartbeats();
   }
 
-  /** Takes the books of a replica as they are, and says that there is a new epoch. `place` is its last command. */
-  begin(state: MarketState, place: CommandPlace, now: number): void {
-    this.#now = now;
-    this.#conflateAt = now + this.#options.conflateMs;
-    this.#market.begin(state, place);
-    this.#heartbeats();
+  /** Orders that were told right only because the replica's state was looked at: of rules that are not known here. */
+  get corrected(): number {
+    return this.#market.corrected;
   }
 
   /** The last command whose messages are published. */
@@ -109,10 +113,14 @@ export class FeedPublisher {
     return this.#market.completed.sequence;
   }
 
-  /** Takes the events of some commands, and publishes what comes of them. */
-  take(events: Uint32Array, mask: number, from: number, count: number, commands: AppliedCommands, now: number): void {
+  /** Takes the events of the command at word `at`, which the replica has just applied. */
+  take(events: Uint32Array, mask: number, from: number, count: number, command: Uint32Array, at: number): void {
+    this.#market.take(events, mask, from, count, command, at);
+  }
+
+  /** Publishes what came of the commands that were taken. */
+  flush(now: number): void {
     this.#now = now;
-    this.#market.take(events, mask, from, count, commands);
     for (const feed of this.#changed) {
       this.#isChanged[feed.symbol] = false;
       for (const stream of feed.streams) if (stream.waiting > 0) this.#send(feed, stream);

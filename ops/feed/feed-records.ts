@@ -85,9 +85,10 @@ export const MessageKind = {
   level: 7,
   top: 8,
   statistics: 9,
-  /** Kept: no rule makes one yet. */
+  /** Kept, and the last one, too: no rule makes one yet. */
   indication: 10,
   state: 11,
+  auction: 12,
 } as const;
 
 export const MessageFlag = {
@@ -99,6 +100,8 @@ export const MessageFlag = {
   closed: 4,
   /** State: it trades on another shard, or will trade here once its orders have come. */
   elsewhere: 8,
+  /** Execute, trade: made in an auction. */
+  auction: 16,
 } as const;
 
 export const MESSAGE_WORD = {
@@ -214,7 +217,16 @@ export type FeedSide = 'buy' | 'sell';
 export type FeedMessage = MessageBase &
   (
     | (OfOrder & { readonly kind: 'add' | 'delete' })
-    | (OfOrder & { readonly kind: 'execute'; readonly left: number; readonly trade: number; readonly printed: boolean })
+    | (OfOrder & {
+        readonly kind: 'execute';
+        /** Displayed after it. */
+        readonly left: number;
+        /** Which trade of its command, from 0. */
+        readonly trade: number;
+        /** False if another execute of the command tells of the same trade. */
+        readonly printed: boolean;
+        readonly inAuction: boolean;
+      })
     | (OfOrder & { readonly kind: 'reduce'; readonly left: number })
     | (OfOrder & { readonly kind: 'replace'; readonly oldSlot: number; readonly oldGeneration: number })
     | {
@@ -225,6 +237,7 @@ export type FeedMessage = MessageBase &
         readonly quantity: number;
         /** Which trade of its command, from 0. */
         readonly trade: number;
+        readonly inAuction: boolean;
       }
     | {
         readonly kind: 'level';
@@ -235,7 +248,7 @@ export type FeedMessage = MessageBase &
       }
     | ({ readonly kind: 'top' } & FeedTop)
     | ({ readonly kind: 'statistics' } & FeedStatistics)
-    | ({ readonly kind: 'indication' } & FeedIndication)
+    | ({ readonly kind: 'indication' | 'auction' } & FeedIndication)
     | ({ readonly kind: 'state' } & FeedInstrumentState)
   );
 
@@ -269,6 +282,8 @@ export interface FeedInstrumentState {
   readonly closed: boolean;
   /** The shard on which it trades, if it is not this one; this one, if its orders are still to come. */
   readonly elsewhere: number | undefined;
+  /** 0 for continuous trading. */
+  readonly phase: number;
 }
 
 /** The message at byte `at`; undefined if its kind is not known here, which newer publishers may send. */
@@ -280,6 +295,8 @@ export function readMessage(packet: DataView, at: number, number: number): FeedM
   const quantity = wideOf(packet, at + 32);
   const slot = packet.getUint32(at + 40, true);
   const generation = packet.getUint32(at + 44, true);
+  const printed = (flags & MessageFlag.unprinted) === 0;
+  const inAuction = (flags & MessageFlag.auction) !== 0;
   const a = wideOf(packet, at + 48);
   const b = wideOf(packet, at + 56);
   const base = {
@@ -293,7 +310,7 @@ export function readMessage(packet: DataView, at: number, number: number): FeedM
     case MessageKind.add:
       return { ...ofOrder, kind: 'add' };
     case MessageKind.execute:
-      return { ...ofOrder, kind: 'execute', left: a, trade: count, printed: (flags & MessageFlag.unprinted) === 0 };
+      return { ...ofOrder, kind: 'execute', left: a, trade: count, printed, inAuction };
     case MessageKind.reduce:
       return { ...ofOrder, kind: 'reduce', left: a };
     case MessageKind.delete:
@@ -303,7 +320,7 @@ export function readMessage(packet: DataView, at: number, number: number): FeedM
       return { ...ofOrder, kind: 'replace', ...old };
     }
     case MessageKind.trade:
-      return { ...base, kind: 'trade', side, price, quantity, trade: count };
+      return { ...base, kind: 'trade', side, price, quantity, trade: count, inAuction };
     case MessageKind.level:
       return { ...base, kind: 'level', side, price, quantity, orders: count };
     case MessageKind.top: {
@@ -317,9 +334,11 @@ export function readMessage(packet: DataView, at: number, number: number): FeedM
     }
     case MessageKind.indication:
       return { ...base, kind: 'indication', price, quantity, imbalance: a, side };
+    case MessageKind.auction:
+      return { ...base, kind: 'auction', price, quantity, imbalance: a, side };
     case MessageKind.state: {
       const elsewhere = (flags & MessageFlag.elsewhere) === 0 ? undefined : a;
-      return { ...base, kind: 'state', closed: (flags & MessageFlag.closed) !== 0, elsewhere };
+      return { ...base, kind: 'state', closed: (flags & MessageFlag.closed) !== 0, elsewhere, phase: count };
     }
     default:
       return undefined;

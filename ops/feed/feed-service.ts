@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
-import type { AppliedCommands } from '../../replicas/journal-copy.ts';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { PublishMemory } from '../../sequencer/publish-memory.ts';
 import { FeedPublisher, type FeedSettings } from './feed-publisher.ts';
@@ -12,6 +11,10 @@ export interface FeedServiceOptions extends FeedSettings {
   /** How its subjects begin. */
   readonly prefix: string;
   readonly shard: number;
+  /** The replica's, which is read after each command. */
+  readonly state: MarketState;
+  /** The last command that it has applied. */
+  readonly place: CommandPlace;
 }
 
 /** What is due is looked for this often. */
@@ -33,26 +36,20 @@ export class FeedService {
   readonly #connection: NatsConnection;
   readonly #memory = new PublishMemory();
   readonly #subscription: Subscription;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: NodeJS.Timeout;
   #unconfirmed = 0;
   #asked = 0;
   #confirming: Promise<void> = Promise.resolve();
 
   constructor(options: FeedServiceOptions) {
-    const { connection, prefix, shard, kept, conflateMs } = options;
+    const { connection, prefix, shard } = options;
     this.#connection = connection;
-    this.publisher = new FeedPublisher({
-      prefix,
-      shard,
-      kept,
-      conflateMs,
-      epoch: Date.now(),
-      memory: this.#memory,
-      publish: (subject, packet) => this.#publish(subject, packet),
-    });
+    const publish = (subject: string, packet: Uint8Array): void => this.#publish(subject, packet);
+    const publishing = { ...options, epoch: Date.now(), memory: this.#memory, publish };
+    this.publisher = new FeedPublisher(publishing, performance.now());
     this.#subscription = connection.subscribe(feedAskSubject(prefix, shard, '*', '*'), {
       callback: (error, message) => {
-        if (error !== null || this.#timer === undefined) return;
+        if (error !== null) return;
         // The client library stops reading from the server when a callback throws.
         try {
           const respond = (packet: Uint8Array): void => {
@@ -65,18 +62,13 @@ export class FeedService {
         }
       },
     });
+    this.#timer = setInterval(() => this.publisher.step(performance.now()), STEP_MS);
     void this.#watch();
   }
 
-  /** Takes the books of a replica as they are; `place` is the last command that it has applied. */
-  begin(state: MarketState, place: CommandPlace): void {
-    this.publisher.begin(state, place, performance.now());
-    this.#timer = setInterval(() => this.publisher.step(performance.now()), STEP_MS);
-  }
-
-  /** Takes the events of some commands, and publishes what comes of them. */
-  take(events: Uint32Array, mask: number, from: number, count: number, commands: AppliedCommands): void {
-    this.publisher.take(events, mask, from, count, commands, performance.now());
+  /** Publishes what came of the commands that the publisher has taken. */
+  flush(): void {
+    this.publisher.flush(performance.now());
   }
 
   /** Resolves when the server has taken so much that there is room for more, or can not be reached. */
@@ -88,7 +80,6 @@ export class FeedService {
   /** Publishes nothing any more; the connection is left open. */
   end(): void {
     clearInterval(this.#timer);
-    this.#timer = undefined;
     if (!this.#subscription.isClosed()) this.#subscription.unsubscribe();
   }
 

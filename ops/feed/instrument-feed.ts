@@ -1,5 +1,5 @@
 import { writeWide } from '../../journal/amounts.ts';
-import { BookSide, type PriceLevel, QueuedOrder } from './book-side.ts';
+import { BookSide, type PriceLevel, type QueuedOrder } from './book-side.ts';
 import {
   FeedView,
   type FeedViewName,
@@ -17,14 +17,6 @@ export interface CommandPlace {
   /** Nanoseconds since the Unix epoch, by the sequencer. */
   timeLow: number;
   timeHigh: number;
-}
-
-/** An order that can rest, whatever of it is displayed. */
-export class TrackedOrder extends QueuedOrder {
-  isLive = false;
-  symbol = 0;
-  /** The most that is displayed at a time. */
-  displayMax = 0;
 }
 
 /** Told of what the books do. */
@@ -96,18 +88,18 @@ export class InstrumentFeed {
   // --- What a command does ---------------------------------------------------------------------------------------------
 
   /** Displays `quantity` of an order at the back of its price's queue. Tells nobody before the book has begun. */
-  enter(order: TrackedOrder, quantity: number): void {
+  enter(order: QueuedOrder, quantity: number): void {
     order.quantity = quantity;
     this.#sideOf(order).enqueue(order);
   }
 
-  add(order: TrackedOrder, quantity: number): void {
+  add(order: QueuedOrder, quantity: number): void {
     this.enter(order, quantity);
     this.#touch(order.isSell, order.price);
     this.#ofOrder(MessageKind.add, order, order.price, quantity);
   }
 
-  execute(order: TrackedOrder, price: number, quantity: number, left: number, trade: number, isPrinted: boolean): void {
+  execute(order: QueuedOrder, price: number, quantity: number, left: number, trade: number, isPrinted: boolean): void {
     const at = this.#ofOrder(MessageKind.execute, order, price, quantity);
     const words = this.#words;
     if (!isPrinted) words[at] = (words[at] as number) | (MessageFlag.unprinted << 16);
@@ -117,19 +109,19 @@ export class InstrumentFeed {
   }
 
   /** Leaves less displayed, and the order in its place. */
-  reduce(order: TrackedOrder, left: number): void {
+  reduce(order: QueuedOrder, left: number): void {
     const at = this.#ofOrder(MessageKind.reduce, order, order.price, order.quantity - left);
     writeWide(this.#words, at + MESSAGE_WORD.a, left);
     this.#leave(order, left);
   }
 
-  delete(order: TrackedOrder): void {
+  delete(order: QueuedOrder): void {
     this.#ofOrder(MessageKind.delete, order, order.price, order.quantity);
     this.#leave(order, 0);
   }
 
   /** Puts an order at the back of another price's queue, under another generation. */
-  replace(order: TrackedOrder, generation: number, price: number, quantity: number): void {
+  replace(order: QueuedOrder, generation: number, price: number, quantity: number): void {
     const oldGeneration = order.generation;
     this.#leave(order, 0);
     order.generation = generation;
@@ -255,7 +247,7 @@ export class InstrumentFeed {
     words[at + MESSAGE_WORD.time + 1] = this.#place.timeHigh;
   }
 
-  #ofOrder(kind: number, order: TrackedOrder, price: number, quantity: number): number {
+  #ofOrder(kind: number, order: QueuedOrder, price: number, quantity: number): number {
     const at = this.#claim(this.#orders);
     this.#writeOrder(this.#words, at, kind, order, price, quantity);
     return at;
@@ -364,7 +356,7 @@ export class InstrumentFeed {
     return order.isSell ? this.asks : this.bids;
   }
 
-  #leave(order: TrackedOrder, left: number): void {
+  #leave(order: QueuedOrder, left: number): void {
     this.#touch(order.isSell, order.price);
     this.#sideOf(order).reduce(order, left);
   }

@@ -26,6 +26,7 @@ export const MARKET_DATA_COUNTS = [
   'repairs',
   'snapshots',
   'refusals',
+  'corrected',
 ] as const;
 
 export type MarketDataReport =

@@ -1,8 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { BLOCK_HEADER_WORDS, type BlockView } from '../../journal/block.ts';
-import { COMMAND_WORDS } from '../../journal/commands.ts';
+import type { BlockView } from '../../journal/block.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
@@ -29,7 +28,6 @@ const SLEEP_MS_MAX = 50;
 /** The loop lets the connection have its turn this often while blocks wait. */
 const TURN_MS = 2;
 const EVENT_SLOTS = 4096;
-const EVENTS_OF_COMMANDS = 256;
 /** As in the venue's gateway. */
 const RECONNECT_MS = 200;
 const LEAVE_MS_MAX = 2_000;
@@ -57,33 +55,32 @@ async function publish(connection: NatsConnection): Promise<void> {
   const matcher = createMatcher(data.genesis.limits, events, data.hashSeed);
   const restored = await restoreNewest(data.directory, matcher, undefined, UNFLUSHED);
   const cursor = JournalReader.open(data.directory, UNFLUSHED).cursor(restored.block + 1);
-  const service = new FeedService({ ...data, connection, prefix: VENUE_PREFIX, shard: data.genesis.shard });
+  let service: FeedService | undefined;
   // What is durable now is caught up with in silence; what comes later is published, however much it is.
   const target = Math.max(restored.block, Atomics.load(status, STATUS.durableBlock));
   let last = { block: restored.block, timeLow: 0, timeHigh: 0 };
-  let begun = false;
   let waiting: BlockView | undefined;
   let turnAt = started;
   try {
     for (;;) {
       const seen = bell.count();
       const isEnd = ending;
-      if (!begun && ((last.block - target) | 0) >= 0 && isDurable(last.block)) {
-        begun = true;
-        const { timeLow, timeHigh } = last;
-        service.begin(matcher.state, { sequence: matcher.sequence(), timeLow, timeHigh });
+      if (service === undefined && ((last.block - target) | 0) >= 0 && isDurable(last.block)) {
+        const place = { ...last, sequence: matcher.sequence() };
+        const { shard } = data.genesis;
+        service = new FeedService({ ...data, connection, prefix: VENUE_PREFIX, shard, state: matcher.state, place });
         const replayed = matcher.sequence() - restored.sequence;
         tell({ kind: 'begun', sequence: matcher.sequence(), replayed, tookMs: performance.now() - started });
       }
       waiting ??= cursor.next();
       if (waiting !== undefined && isDurable(waiting.block)) {
-        if (begun) applyAndPublish(matcher, events, waiting, service);
-        else applyBlock(matcher, waiting, () => events.clear());
+        if (service === undefined) applyBlock(matcher, waiting, () => events.clear());
+        else applyAndPublish(matcher, events, waiting, service);
         last = { block: waiting.block, timeLow: waiting.timeLow, timeHigh: waiting.timeHigh };
         waiting = undefined;
         if (performance.now() - turnAt < TURN_MS) continue;
         share(service);
-        await service.room();
+        await service?.room();
         await nextTurn();
         turnAt = performance.now();
         continue;
@@ -95,27 +92,29 @@ async function publish(connection: NatsConnection): Promise<void> {
     }
   } finally {
     cursor.close();
-    service.end();
+    service?.end();
   }
 }
 
 function applyAndPublish(matcher: Matcher, events: EventBuffer, block: BlockView, service: FeedService): void {
-  for (let done = 0; done < block.count; done += EVENTS_OF_COMMANDS) {
-    const count = Math.min(EVENTS_OF_COMMANDS, block.count - done);
-    const at = BLOCK_HEADER_WORDS + done * COMMAND_WORDS;
-    matcher.applyMany(block.words, at, count);
-    const commands = { words: block.words, at, firstSequence: block.firstSequence + done, count };
-    service.take(events.words, events.mask, 0, events.next, commands);
+  for (let index = 0; index < block.count; index++) {
+    const at = block.wordOf(index);
+    matcher.apply(block.words, at);
+    service.publisher.take(events.words, events.mask, 0, events.next, block.words, at);
     events.clear();
   }
+  service.flush();
 }
 
-function share({ publisher, counts }: FeedService): void {
+function share(service: FeedService | undefined): void {
+  if (service === undefined) return;
+  const { publisher, counts } = service;
   const { sequence } = publisher;
   const all: Readonly<Record<(typeof MARKET_DATA_COUNTS)[number], number>> = {
     ...publisher.counts,
     sequence,
     dropped: counts.dropped,
+    corrected: publisher.corrected,
   };
   for (const [place, name] of MARKET_DATA_COUNTS.entries()) shared[place] = all[name];
 }

@@ -336,9 +336,11 @@ const RULED_OPS: readonly number[] = [
 /** What a command has beyond the plain rules, by name; undefined if nothing. */
 function rulingFeature(words: Uint32Array, at: number, op: number): string | undefined {
   if (RULED_OPS.includes(op)) return `the command ${nameOf(Op, op)}`;
+  const flags = words[at + COMMAND_WORD.flags] as number;
+  if (op === Op.replace && (flags >>> TERM_SHIFT === Term.stopPrice || flags >>> TERM_SHIFT === Term.trail))
+    return `the term ${nameOf(Term, flags >>> TERM_SHIFT)}`;
   if (op !== Op.new) return undefined;
   const head = words[at] as number;
-  const flags = words[at + COMMAND_WORD.flags] as number;
   const type = (head >>> 16) & 255;
   const tif = head >>> 24;
   if (type === OrderType.stop || type === OrderType.stopLimit) return `the order type ${nameOf(OrderType, type)}`;

@@ -3,12 +3,14 @@ import { AMOUNT_MAX, EventFlag, EventType, Setting } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { settleAuctionTrade } from './holds.ts';
 import { shrink } from './icebergs.ts';
-import { InstrumentState, instrumentAt, putSetting, settingOf } from './instruments.ts';
+import { InstrumentState, putSetting, settingOf } from './instruments.ts';
 import { bestOf, levelAt, nextLevel } from './ladders.ts';
+import { cancelFollowers, isLinked, noteFilled, release } from './links.ts';
 import { describe, keyOf } from './market.ts';
-import { ladderOf, OrderFlag, orderAt, releaseSlot, unindexOrder } from './orders.ts';
+import { ladderOf, OrderFlag, orderAt, releaseSlot, symbolOf, unindexOrder } from './orders.ts';
 import { Order } from './records.ts';
 import { withdraw } from './ruled.ts';
+import { noteTrade } from './triggers.ts';
 
 /** Call auctions: orders that were collected trade at one price, and what that would be is told before. */
 
@@ -39,7 +41,7 @@ export function uncross(symbol: u32, extra: u32): void {
     if (sell === 0) break;
     trade(buy, sell, price);
   }
-  instrumentAt(symbol).last = price;
+  noteTrade(symbol, price);
   putSetting(symbol, Setting.referencePrice, price);
   emitAuction(symbol, EventType.auction, price, auctionVolume(), auctionSide(), auctionImbalance());
 }
@@ -48,7 +50,12 @@ export function uncross(symbol: u32, extra: u32): void {
 function firstOf(symbol: u32, side: u32, extra: u32, limitKey: u64): u32 {
   const shown = bestOf(ladderOf(symbol, side | OrderFlag.ruled));
   const waiting = bestOf(ladderOf(symbol, side | OrderFlag.ruled | extra));
-  const hidden = load<u32>(hiddenNext + ((side as usize) << 2));
+  let hidden = load<u32>(hiddenNext + ((side as usize) << 2));
+  if (hidden !== 0 && (orderAt(hidden).terms & OrderFlag.live) === 0) {
+    // It was canceled for another one of its group.
+    startHidden(symbol, side);
+    hidden = load<u32>(hiddenNext + ((side as usize) << 2));
+  }
   const shownKey = shown === 0 ? u64.MAX_VALUE : levelAt(shown).key;
   const waitingKey = waiting === 0 ? u64.MAX_VALUE : levelAt(waiting).key;
   const hiddenKey = hidden === 0 ? u64.MAX_VALUE : keyOf(side, orderAt(hidden).price);
@@ -86,8 +93,16 @@ function trade(buySlot: u32, sellSlot: u32, price: u64): void {
   emitTrade(EventType.tradeMaker, buy, buySlot, price, quantity);
   emitTrade(EventType.tradeTaker, sell, sellSlot, price, quantity);
   settleAuctionTrade(buySlot, sellSlot, price, quantity);
+  const symbol = symbolOf(buy);
+  const buyReleases = quantity === buy.open && isLinked(buy, buySlot);
+  const sellReleases = quantity === sell.open && isLinked(sell, sellSlot);
+  noteFilled(symbol, buy, buySlot, quantity === buy.open);
+  noteFilled(symbol, sell, sellSlot, quantity === sell.open);
   fill(buy, buySlot, quantity);
   fill(sell, sellSlot, quantity);
+  cancelFollowers();
+  if (buyReleases) release(buySlot, price);
+  if (sellReleases) release(sellSlot, price);
 }
 
 function emitTrade(type: u32, order: Order, slot: u32, price: u64, quantity: u64): void {

@@ -6,7 +6,8 @@ import { advance } from './phases.ts';
 import { Incoming } from './records.ts';
 import { cancelAllOf } from './scheduled-cancel.ts';
 import { isPendingSlot } from './terms.ts';
-import { setTimer, TimerKind, timerAt } from './timers.ts';
+import { cancelTimer, setTimer, TimerKind, timerAt } from './timers.ts';
+import { enterTriggered } from './waiting.ts';
 
 /** What happens because time has passed. The only time there is, is that of the command at work. */
 
@@ -33,8 +34,10 @@ export function bringTime(time: u64): void {
   while (counters().due - 1 < time && mayLeave()) {
     const timer = timerAt(1);
     const item = timer.item;
-    if (timer.kind === TimerKind.instrument) advance(item);
-    else if (timer.kind === TimerKind.order) expire(item, Reason.expired);
+    if (timer.kind === TimerKind.instrument) {
+      advance(item);
+      enterTriggered();
+    } else if (timer.kind === TimerKind.order) expire(item, Reason.expired);
     else cancelAllOf(item);
   }
 }
@@ -60,6 +63,11 @@ export function startTimer(order: Incoming, slot: u32): void {
   if (order.tif !== TimeInForce.gtd) return;
   detailAt(slot).entered = counters().sequence;
   setTimer(TimerKind.order, slot, order.expires);
+}
+
+/** The order at work, which had come to rest or to wait before, does so no more, or anew. */
+export function dropTimer(order: Incoming): void {
+  if (order.tif === TimeInForce.gtd) cancelTimer(TimerKind.order, order.slot);
 }
 
 /** Of a restored order that has a detail. */

@@ -6,7 +6,7 @@ import { isSettled, RATE_ONE } from './fund-settings.ts';
 import { settingOf } from './instruments.ts';
 import { describe } from './market.ts';
 import { detailAt, OrderFlag, orderAt, symbolOf } from './orders.ts';
-import { waits } from './phases.ts';
+import { isForAuction } from './phases.ts';
 import { Event, Incoming, Order } from './records.ts';
 import { describeIncoming } from './ruled.ts';
 import { bandOf } from './touch.ts';
@@ -69,7 +69,8 @@ function hasLimit(order: Incoming): bool {
 
 function holdOf(order: Incoming): u64 {
   if (order.side !== 0 || hasLimit(order)) return holdAt(order.symbol, order.side, order.price, order.open);
-  if (waits(order)) return TOTAL_MAX + 1;
+  if (order.type === OrderType.stop || order.after !== 0) return 0;
+  if (isForAuction(order)) return TOTAL_MAX + 1;
   return withFee(order.symbol, costToTrade(order, bandOf(order)));
 }
 
@@ -113,6 +114,7 @@ function release(account: u32, symbol: u32, side: u32, amount: u64): void {
 export function releaseIncoming(order: Incoming): void {
   release(order.account, order.symbol, order.side, order.held);
   order.held = 0;
+  if (order.slot !== 0) detailAt(order.slot).held = 0;
 }
 
 /** The order at work comes to rest in a slot, whose detail was cleared: what is open at its limit stays held. */

@@ -52,8 +52,12 @@ export function takeShown(order: Order, slot: u32, quantity: u64): void {
   fitHold(order, slot);
 }
 
-/** Takes lots off a resting order, not all of them; of an iceberg first those that it does not show. */
+/** Takes lots off a resting or waiting order, not all of them; of an iceberg first those that it does not show. */
 export function shrink(order: Order, slot: u32, quantity: u64): void {
+  if ((order.terms & OrderFlag.stop) !== 0) {
+    order.open -= quantity;
+    return fitHold(order, slot);
+  }
   const shown = shownOf(order, slot);
   order.open -= quantity;
   if (isIceberg(order, slot)) detailAt(slot).shown = min<u64>(shown, order.open);

@@ -1,11 +1,23 @@
 import { performOfAccount } from './account-commands.ts';
 import { restoreBalance } from './balances.ts';
-import { AMOUNT_MAX, EventFlag, EventType, Flag, Op, OrderType, PRICE_MAX, Reason, TimeInForce } from './codes.ts';
+import {
+  AMOUNT_MAX,
+  EventFlag,
+  EventType,
+  Flag,
+  Op,
+  OrderType,
+  PRICE_MAX,
+  Reason,
+  TERM_SHIFT,
+  TimeInForce,
+} from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
 import { bringTime } from './expiry.ts';
 import { shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
+import { cancelFollowers } from './links.ts';
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
 import { massCancel } from './mass.ts';
 import {
@@ -63,7 +75,9 @@ import {
   sessionAt,
 } from './sessions.ts';
 import { setInstrument } from './settings.ts';
-import { isPendingSlot, keepTerms } from './terms.ts';
+import { isPendingSlot, isTerm, keepTerms } from './terms.ts';
+import { straighten } from './triggers.ts';
+import { enterTriggered, isStopTerm } from './waiting.ts';
 
 /**
  * The state transition of the venue: one command in, its events out, and nothing else seen: no clock, no randomness, no
@@ -247,9 +261,13 @@ function isPlain(command: Command): bool {
 
 function enterRuled(command: Command): void {
   enter(command, hash);
-  if (outcome !== Reason.none) return;
-  open = incoming().open;
+  if (outcome === Reason.none) finish();
+}
+
+/** A ruled order was entered or replaced: what it triggered follows. */
+function finish(): void {
   traded = incoming().traded;
+  open = enterTriggered();
 }
 
 /** The instrument trades elsewhere, or is closed. */
@@ -373,11 +391,13 @@ function replaceOrder(command: Command): void {
   const flags = command.flags;
   const hasPrice = (flags & Flag.hasPrice) !== 0;
   const hasQuantity = (flags & Flag.hasQuantity) !== 0;
-  if ((flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0) return reject(command, Reason.flags);
+  const hasTerm = (flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0;
+  if (hasTerm && !isStopTerm(command)) return reject(command, Reason.flags);
   if (flags === 0) return reject(command, Reason.nothingToReplace);
-  if (command.extra !== 0) return reject(command, Reason.reservedField);
+  if (command.extra !== 0 && !hasTerm) return reject(command, Reason.reservedField);
   if (hasPrice && !isPrice(command.price)) return reject(command, Reason.price);
   if (hasQuantity && !isQuantity(command.quantity)) return reject(command, Reason.quantity);
+  if (hasTerm && !isTerm(flags >> TERM_SHIFT, command.extra)) return reject(command, Reason.terms);
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const slot = findLive(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
@@ -387,7 +407,8 @@ function replaceOrder(command: Command): void {
   if (hasPrice && isAbove(command.price, instrument.priceMax)) return reject(command, Reason.priceMax);
   if (hasQuantity && isAbove(command.quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
 
-  if ((instrument.flags & InstrumentFlag.ruled) !== 0) return replaceRuled(command, slot, hasPrice, hasQuantity);
+  if (hasTerm || (instrument.flags & InstrumentFlag.ruled) !== 0)
+    return replaceRuled(command, slot, hasPrice, hasQuantity);
   const price = hasPrice ? command.price : order.price;
   const quantity = hasQuantity ? command.quantity : order.open;
   if (price === order.price && quantity < order.open) {
@@ -424,9 +445,8 @@ function replaceOrder(command: Command): void {
 
 function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: bool): void {
   const reason = replace(command, slot, hasPrice, hasQuantity);
-  if (reason !== Reason.none) return reject(command, reason);
-  open = incoming().open;
-  traded = incoming().traded;
+  if (reason !== Reason.none) reject(command, reason);
+  else finish();
 }
 
 /** Takes a live order off the book, or terms that wait for one, and tells why. */
@@ -442,6 +462,7 @@ export function remove(slot: u32, reason: u32, request: u32): void {
   else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
   unindexOrder(slot);
   releaseSlot(slot);
+  cancelFollowers();
 }
 
 // --- The book --------------------------------------------------------------------------------------------------------
@@ -461,8 +482,12 @@ function findLive(command: Command): u32 {
 /** Puts the order in `slot`, whose fields are set, at the end of its price's queue, which shows so many lots of it. */
 export function rest(slot: u32, lots: u64): void {
   const order = orderAt(slot);
-  const side = order.terms & OrderFlag.sell;
-  const place = openLevel(ladderOf(symbolOf(order), order.terms), keyOf(side, order.price));
+  restAt(slot, keyOf(order.terms & OrderFlag.sell, order.price), lots);
+}
+
+export function restAt(slot: u32, key: u64, lots: u64): void {
+  const order = orderAt(slot);
+  const place = openLevel(ladderOf(symbolOf(order), order.terms), key);
   const level = levelAt(place);
   const tail = level.tail;
   if (tail === 0) level.head = slot;
@@ -603,4 +628,5 @@ export {
   restoreSession,
   sessionsAt,
   settingsAt,
+  straighten,
 };

@@ -1,5 +1,6 @@
 import { Flag, Reason, SIDE_ANY } from './codes.ts';
 import { instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
+import { holdFollowers, releaseFollowers } from './links.ts';
 import { refuseShard, reject, remove } from './market.ts';
 import { counters } from './memory.ts';
 import { OrderFlag, orderAt, symbolOf } from './orders.ts';
@@ -19,12 +20,14 @@ export function massCancel(command: Command): u64 {
   const moved = bySymbol || counters().elsewhere === 0 ? 0 : firstElsewhere(command, side, byAccount);
   if (moved !== 0) return refuseShard(command, instrumentAt(symbolOf(orderAt(moved))).shard);
   let count: u64 = 0;
+  holdFollowers();
   const highWater = counters().highWater;
   for (let slot: u32 = 1; slot <= highWater; slot++) {
     if (!isMeant(command, orderAt(slot), side, byAccount, bySymbol)) continue;
     remove(slot, Reason.massCancel, command.request);
     count++;
   }
+  releaseFollowers();
   return count;
 }
 

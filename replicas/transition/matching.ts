@@ -4,12 +4,15 @@ import { isOutOfFunds, payableLots, settleTrade } from './holds.ts';
 import { refresh, shownOf, takeShown } from './icebergs.ts';
 import { instrumentAt } from './instruments.ts';
 import { bestOf, closeLevel, levelAt } from './ladders.ts';
+import { followTraded, isLinked, noteTraded } from './links.ts';
 import { describe, subtractVolume } from './market.ts';
+import { waitingOf } from './memory.ts';
 import { hiddenLadderOf, OrderFlag, orderAt, releaseSlot, shownLadderOf, unindexOrder } from './orders.ts';
 import { Incoming, Order } from './records.ts';
 import { describeIncoming, withdraw } from './ruled.ts';
 import { isPrevented, prevent, preventionOf } from './self-trades.ts';
 import { behind, headOf, isPassedBy, NO_KEY } from './touch.ts';
+import { noteTrade } from './triggers.ts';
 
 /** How an order of a ruled instrument trades with the resting ones. */
 
@@ -28,9 +31,14 @@ function sweep(order: Incoming, opposite: u32, limitKey: u64): void {
     const best = bestOf(opposite);
     if (best === 0 || levelAt(best).key > limitKey || isOutOfFunds(order, levelAt(best).key)) return;
     const slot = levelAt(best).head;
-    if ((orderAt(slot).terms & OrderFlag.ruled) !== 0) trade(order, slot);
+    if ((orderAt(slot).terms & OrderFlag.ruled) !== 0 || isFollowed(order)) trade(order, slot);
     else sweepLevel(order, opposite, best);
   }
+}
+
+/** Whether others may be triggered or canceled after each trade. */
+function isFollowed(order: Incoming): bool {
+  return order.linked !== 0 || waitingOf(order.symbol).count !== 0;
 }
 
 /** Trades with the first orders of a level up to one that has a detail. */
@@ -108,9 +116,11 @@ function trade(order: Incoming, slot: u32): void {
   const makerLeft = maker.open - quantity;
   order.open -= quantity;
   order.traded += quantity;
-  instrumentAt(order.symbol).last = maker.price;
+  const price = maker.price;
+  const isReleasing = makerLeft === 0 && isLinked(maker, slot);
   emitTrade(order, maker, slot, quantity, makerLeft, order.open);
   settleTrade(order, maker, slot, quantity);
+  noteTraded(order, maker, slot, makerLeft === 0);
   if (makerLeft === 0) {
     withdraw(slot);
     unindexOrder(slot);
@@ -119,6 +129,8 @@ function trade(order: Incoming, slot: u32): void {
     takeShown(maker, slot, quantity);
     if (quantity === shown) refresh(maker, slot);
   }
+  followTraded(order, slot, isReleasing, price);
+  noteTrade(order.symbol, price);
 }
 
 function emitTrade(order: Incoming, maker: Order, slot: u32, quantity: u64, makerLeft: u64, open: u64): void {

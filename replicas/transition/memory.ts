@@ -14,6 +14,9 @@ import {
   SCHEDULED_BYTES,
   SESSION_BYTES,
   TIMER_BYTES,
+  TRAIL_BYTES,
+  WAITING_BYTES,
+  Waiting,
 } from './records.ts';
 
 /**
@@ -130,6 +133,8 @@ export let accountTableMask: u32 = 0;
 export let balancesAt: usize = 0;
 export let balanceTableAt: usize = 0;
 export let balanceTableMask: u32 = 0;
+let waitingAt: usize = 0;
+export let trailsAt: usize = 0;
 
 let end: u64 = 0;
 
@@ -196,6 +201,8 @@ export function layOut(
   balancesAt = place(((balances as u64) + 1) * BALANCE_BYTES);
   balanceTableMask = powerFrom(balances + 1) * 2 - 1;
   balanceTableAt = place((balanceTableMask as u64) * 4 + 4);
+  waitingAt = place((instruments as u64) * WAITING_BYTES);
+  trailsAt = place(((orders as u64) + 1) * TRAIL_BYTES);
   const memoryPages = (end + MEMORY_PAGE_BYTES - 1) >> MEMORY_PAGE_SHIFT;
   return min<u64>(memoryPages, MEMORY_PAGES_MAX + 1) as u32;
 }
@@ -206,4 +213,8 @@ export function counters(): Counters {
 
 export function incoming(): Incoming {
   return changetype<Incoming>(incomingAt);
+}
+
+export function waitingOf(symbol: u32): Waiting {
+  return changetype<Waiting>(waitingAt + (symbol as usize) * WAITING_BYTES);
 }

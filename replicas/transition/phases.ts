@@ -21,11 +21,14 @@ import {
   settingOf,
 } from './instruments.ts';
 import { bestOf, levelAt, nextLevel } from './ladders.ts';
+import { holdFollowers, releaseFollowers } from './links.ts';
 import { isPrice, refuseElsewhere, reject, remove } from './market.ts';
-import { counters } from './memory.ts';
+import { waitingOf } from './memory.ts';
 import { detailAt, ladderOf, OrderFlag, orderAt } from './orders.ts';
 import { Command, Incoming } from './records.ts';
 import { cancelTimer, setTimer, TimerKind } from './timers.ts';
+import { oldestOf, youngerThan } from './trails.ts';
+import { enterTriggered } from './waiting.ts';
 
 /** The phases of an instrument's trading: which follows which, and what each does with orders. */
 
@@ -85,8 +88,16 @@ export function whyNotInPhase(order: Incoming): u32 {
     if (order.tif === TimeInForce.atTheClose || isContinuous(order.symbol)) return Reason.none;
   } else if (phase >= Phase.halted) return Reason.phase;
   else if (order.tif === TimeInForce.atTheOpen && phase > Phase.openingAuction) return Reason.phase;
-  if (isImmediate(order) || order.minQty !== 0) return Reason.phase;
-  return (order.flags & (Flag.postOnly | Flag.allOrNone)) === 0 ? Reason.none : Reason.phase;
+  return mayWaitForAuction(order) ? Reason.none : Reason.phase;
+}
+
+/** Why the phase does not take an order that was triggered: one that would have to trade now is too late for that. */
+export function whyNotTriggered(order: Incoming): u32 {
+  return isContinuous(order.symbol) || mayWaitForAuction(order) ? Reason.none : Reason.phase;
+}
+
+function mayWaitForAuction(order: Incoming): bool {
+  return !isImmediate(order) && order.minQty === 0 && (order.flags & (Flag.postOnly | Flag.allOrNone)) === 0;
 }
 
 /** Whether it trades at once or not at all. */
@@ -95,7 +106,7 @@ export function isImmediate(order: Incoming): bool {
 }
 
 /** Whether the order at work waits for an auction instead of trading now. */
-export function waits(order: Incoming): bool {
+export function isForAuction(order: Incoming): bool {
   return order.tif >= TimeInForce.atTheOpen || !isContinuous(order.symbol);
 }
 
@@ -126,6 +137,7 @@ export function performPhaseOp(command: Command, op: u32): void {
   if (op === Op.schedule) schedule(command);
   else if (op === Op.unschedule) unschedule(command);
   else changePhase(command, targetOf(command, op));
+  enterTriggered();
 }
 
 function whyNot(command: Command, op: u32): u32 {
@@ -239,6 +251,7 @@ export function afterSetting(symbol: u32, setting: u32): void {
   if (setting !== Setting.batchNs || settingOf(symbol, InstrumentState.nextBatch) === 0) return;
   tradeBatch(symbol);
   arm(symbol);
+  enterTriggered();
 }
 
 /** Whether a time, 0 for never, is not behind another. */
@@ -287,41 +300,67 @@ function dropBook(symbol: u32, book: u32): void {
   }
 }
 
-/** Takes off those that wait for it, as many as may leave with this command. */
+/** Takes off those that wait for it, as many as may leave with this command. What hangs on them goes when all of them have. */
 function takeOffLeaving(symbol: u32): void {
   const isAll = settingOf(symbol, InstrumentState.leaving) === Leaving.all;
+  holdFollowers();
   const isDone =
     takeOffBook(symbol, 0, isAll) &&
     takeOffBook(symbol, OrderFlag.hidden, isAll) &&
     takeOffBook(symbol, OrderFlag.call, isAll) &&
     takeOffBook(symbol, OrderFlag.closing, isAll) &&
-    takeOffBook(symbol, OrderFlag.stop, isAll);
+    takeOffBook(symbol, OrderFlag.stop, isAll) &&
+    takeOffTrails(waitingOf(symbol).buys, isAll) &&
+    takeOffTrails(waitingOf(symbol).sells, isAll);
+  releaseFollowers();
   if (isDone) putSetting(symbol, InstrumentState.leaving, Leaving.none);
 }
 
 /** Returns whether none is left. */
 function takeOffBook(symbol: u32, book: u32, isAll: bool): bool {
   for (let side: u32 = 0; side <= 1; side++) {
-    const ladder = ladderOf(symbol, OrderFlag.ruled | side | book);
-    let place = bestOf(ladder);
+    let place = bestOf(ladderOf(symbol, OrderFlag.ruled | side | book));
     while (place !== 0) {
       const behind = nextLevel(place);
       let slot = levelAt(place).head;
-      let isAlone = true;
-      while (slot !== 0 && isAlone) {
+      while (slot !== 0) {
         const next = orderAt(slot).next;
-        if (isAll || isOfDay(slot)) {
-          if (!mayLeave()) return false;
-          const left = counters().live - 1;
-          expire(slot, isAll ? Reason.delisted : Reason.expired);
-          isAlone = counters().live === left;
-        }
+        if (!takeOffWithFollowers(slot, isAll)) return false;
         slot = next;
       }
-      // What left with another may have been next.
-      place = isAlone ? behind : bestOf(ladder);
+      place = behind;
     }
   }
+  return true;
+}
+
+function takeOffTrails(root: u32, isAll: bool): bool {
+  let slot = oldestOf(root);
+  while (slot !== 0) {
+    const next = youngerThan(slot);
+    if (!takeOffWithFollowers(slot, isAll)) return false;
+    slot = next;
+  }
+  return true;
+}
+
+/** Those that wait for an order stand nowhere else. */
+function takeOffWithFollowers(slot: u32, isAll: bool): bool {
+  if ((orderAt(slot).terms & OrderFlag.ruled) !== 0) {
+    let follower = detailAt(slot).first;
+    while (follower !== 0) {
+      const next = detailAt(follower).next;
+      if (!takeOffOne(follower, isAll)) return false;
+      follower = next;
+    }
+  }
+  return takeOffOne(slot, isAll);
+}
+
+function takeOffOne(slot: u32, isAll: bool): bool {
+  if (!isAll && !isOfDay(slot)) return true;
+  if (!mayLeave()) return false;
+  expire(slot, isAll ? Reason.delisted : Reason.expired);
   return true;
 }
 

@@ -5,6 +5,7 @@ import { counters } from './memory.ts';
 import { detailAt, ladderOf, OrderFlag, orderAt, symbolOf } from './orders.ts';
 import { Order } from './records.ts';
 import { clearDetail } from './terms.ts';
+import { leaveWaiting, standWaiting } from './triggers.ts';
 
 /**
  * Orders of ruled instruments in the queues of their prices. Several may come to rest by one command, at one price: a turn
@@ -41,6 +42,7 @@ export function join(slot: u32): void {
 export function stand(slot: u32): void {
   const order = orderAt(slot);
   if ((order.terms & OrderFlag.ruled) === 0) return rest(slot, order.open);
+  if ((order.terms & OrderFlag.stop) !== 0) return standWaiting(slot);
   count(order, slot, 1);
   rest(slot, shownOf(order, slot));
 }
@@ -48,6 +50,7 @@ export function stand(slot: u32): void {
 /** Takes the order in `slot` off its price's queue. */
 export function leave(slot: u32): void {
   const order = orderAt(slot);
+  if ((order.terms & OrderFlag.stop) !== 0) return leaveWaiting(slot);
   const ladder = ladderOf(symbolOf(order), order.terms);
   if ((order.terms & OrderFlag.ruled) === 0) return unlink(order, ladder, order.open);
   count(order, slot, -1);
@@ -56,7 +59,6 @@ export function leave(slot: u32): void {
 
 /** Keeps the numbers of those orders that others must look out for. */
 function count(order: Order, slot: u32, step: u32): void {
-  if ((order.terms & OrderFlag.stop) !== 0) return;
   const instrument = instrumentAt(symbolOf(order));
   if (detailAt(slot).display !== 0) instrument.icebergs += step;
   if ((order.terms & OrderFlag.allOrNone) === 0) return;

@@ -120,6 +120,7 @@ export const INSTRUMENT_BYTES: usize = 64;
 /** What an order of a ruled instrument has besides its record. Replicas/order-details.ts has the table of bytes. */
 @unmanaged
 export class Detail {
+  /** Of a waiting stop. Of one with `trail`: the best trade price since it was entered, as a key of its own side; 0 for none. */
   stopPrice: u64;
   trail: u64;
   expires: u64;
@@ -128,25 +129,74 @@ export class Detail {
   /** Lots that are shown now, of an order with `display`. */
   shown: u64;
   minQty: u64;
-  /** Type, time in force and self-trade prevention, a byte each; in the fourth 1 if that regards groups. */
+  /** Type, time in force and self-trade prevention, a byte each; in the fourth {@link DetailFlag} bits. */
   terms: u32;
   /** Its place among the timers. No state: it follows from the others. */
   timer: u32;
   /** Client order ids that terms named, until the order is entered. */
   cancels: u64;
   after: u64;
-  /** Slots of the order that it is linked with; 0 for none. */
+  /** Slot of the next in the ring of its group; 0 if it is in none. */
   partner: u32;
+  /** Of an order that waits for another: slot of the next one that does. */
   next: u32;
   held: u64;
   heldAsset: u32;
   /** Of several orders that came to rest by one command: which it was of them. */
   turn: u32;
+  /** Slot of the order that it waits for, and of the first that waits for it; 0 for none. */
+  parent: u32;
+  first: u32;
   zeros: u64;
   /** Sequence of the command that entered or replaced it, of an order with an expiry. */
   entered: u64;
 }
 export const DETAIL_BYTES: usize = 128;
+
+/** In the fourth byte of a detail's terms. */
+export class DetailFlag {
+  /** Self-trade prevention regards groups. */
+  static readonly byGroup: u32 = 1 << 24;
+  /** It waits for another order. */
+  static readonly after: u32 = 1 << 25;
+  /** It was triggered, and is entered when its turn comes. Never between commands, like those below. */
+  static readonly triggered: u32 = 1 << 26;
+  /** It is about to be canceled: for its group, or for the order that it waits for. */
+  static readonly linked: u32 = 1 << 27;
+  static readonly orphaned: u32 = 1 << 28;
+  /** It traded in full, and is gone. */
+  static readonly traded: u32 = 1 << 29;
+  static readonly leaving: u32 = (1 << 27) | (1 << 28);
+}
+
+/** What an instrument has of orders that wait. No state: it follows from the orders. */
+@unmanaged
+export class Waiting {
+  count: u32;
+  /** Orders that are in a group. */
+  linked: u32;
+  /** Roots of the trees of trailing stops: trails.ts. */
+  buys: u32;
+  sells: u32;
+}
+export const WAITING_BYTES: usize = 16;
+
+/** A trailing stop as a node of its tree, by slot. No state: it follows from the orders. */
+@unmanaged
+export class Trail {
+  /** Slots of the nodes below it, entered before and after it, and of the one above. */
+  left: u32;
+  right: u32;
+  up: u32;
+  /** Slot of the next order that is about to be canceled: links.ts. */
+  queued: u32;
+  /** The best price that all nodes below are yet to be given; 0 for none. */
+  lift: u64;
+  /** Of it and all below: the shortest trail, and the height of the stop price that is due first. */
+  shortest: u64;
+  top: u64;
+}
+export const TRAIL_BYTES: usize = 40;
 
 /** The order at work in a ruled instrument: a new one, one that is replaced, or a stop that has become live. */
 @unmanaged
@@ -166,6 +216,9 @@ export class Incoming {
   generation: u32;
   /** Not 0 if it is one of its account's open orders. */
   counted: u32;
+  /** Not 0 if it was in a group, or others waited for it, when it was taken up: links.ts. */
+  linked: u32;
+  zero: u32;
   id: u64;
   price: u64;
   quantity: u64;
@@ -181,7 +234,7 @@ export class Incoming {
   /** What its account has held for it. */
   held: u64;
 }
-export const INCOMING_BYTES: usize = 152;
+export const INCOMING_BYTES: usize = 160;
 
 /** An account, or a group of accounts. Replicas/account-table.ts has the table of bytes. */
 @unmanaged

@@ -11,12 +11,13 @@ import {
   TimeInForce,
 } from './codes.ts';
 import { claimEvent } from './events.ts';
-import { setTime, startTimer, timeOfCommand } from './expiry.ts';
+import { dropTimer, setTime, startTimer, timeOfCommand } from './expiry.ts';
 import { couldTrade } from './fills.ts';
 import { releaseIncoming, releaseResting, restHold, whyNotHeld } from './holds.ts';
 import { mayShow, show, shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, makeRuled, settingOf } from './instruments.ts';
 import { hasRoom, isLastOfPage, levelAt } from './ladders.ts';
+import { beginWork, cancelFollowers, hasLinks, takeAlong, whyNotLinked } from './links.ts';
 import { isAbove, isPrice, isQuantity, keyOf, limitKeyOf, refuseShut, reject } from './market.ts';
 import { match } from './matching.ts';
 import { counters, incoming } from './memory.ts';
@@ -35,14 +36,27 @@ import {
   takeSlot,
   unindexOrder,
 } from './orders.ts';
-import { isImmediate, marketPrice, waitingBook, waits, whyNotInPhase } from './phases.ts';
+import { isForAuction, isImmediate, marketPrice, waitingBook, whyNotInPhase } from './phases.ts';
 import { countOrder, uncountIncoming, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
 import { allOrNones, join, leave } from './queues.ts';
-import { Command, Event, Incoming } from './records.ts';
+import { Command, DetailFlag, Event, Incoming } from './records.ts';
 import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
 import { cancelTimer, TimerKind } from './timers.ts';
 import { ANY_KEY, bandOf, NO_KEY, slide, touchOf } from './touch.ts';
+import { isStop } from './triggers.ts';
 import { interrupt, withinRange } from './volatility.ts';
+import {
+  enterDue,
+  keepsLinks,
+  linkNew,
+  mustWait,
+  replaceWaiting,
+  wait,
+  whyNotAtOnce,
+  whyNotStopHere,
+  whyNotWaitingTerms,
+  whyNoWait,
+} from './waiting.ts';
 
 /**
  * Orders with more than the plain terms, and all orders of instruments that have seen such a one or a setting: a *ruled*
@@ -53,8 +67,6 @@ import { interrupt, withinRange } from './volatility.ts';
 const FLAGS_KNOWN: u32 = Flag.postOnly | Flag.hasTerms | Flag.hidden | Flag.allOrNone | Flag.byGroup;
 const FLAGS_MASK: u32 = 0xffff;
 const BYTE: u32 = 255;
-/** In the terms that a detail keeps: self-trade prevention regards groups. */
-const BY_GROUP: u32 = 1 << 24;
 /** All-or-none orders that rest on one side of an instrument, at most: every order may have to pass by all of them. */
 const ALL_OR_NONE_MAX: u32 = 1024;
 
@@ -76,24 +88,32 @@ export function enter(command: Command, hash: u32): void {
   }
   if (reason === Reason.none) reason = whyNotInPhase(order);
   if (reason === Reason.none) reason = whyNotHere(order, hasPrice(order), true);
+  if (reason === Reason.none) reason = whyNotStopHere(order);
   if (reason === Reason.none) reason = whyNotShown(order);
   if (reason === Reason.none && waiting !== 0 && !isPendingSlot(waiting)) reason = Reason.duplicateOrder;
   if (reason === Reason.none && waiting !== 0 && (command.flags & Flag.hasTerms) === 0) reason = Reason.terms;
+  if (reason === Reason.none) reason = whyNotLinked(order);
   // What waited gives its room to the order.
   if (isPendingSlot(waiting)) dropTerms(waiting);
-  if (reason === Reason.none) reason = whyNoRoom(order);
-  if (reason === Reason.none) reason = whyNotOneMore(order, rests(order));
+  const waits = reason === Reason.none && mustWait(order);
+  const isDue = !waits && isStop(order.type);
+  if (reason === Reason.none) reason = waits ? whyNoWait(order) : isDue ? whyNotAtOnce(order) : whyNoRoom(order);
+  const stays = waits || rests(order);
+  if (reason === Reason.none) reason = whyNotOneMore(order, stays);
   if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason !== Reason.none) return reject(command, reason);
 
   makeRuled(order.symbol);
-  countOrder(order, rests(order));
-  if (rests(order)) {
+  countOrder(order, stays);
+  if (stays || order.cancels !== 0) {
     order.slot = takeSlot();
     order.generation = orderAt(order.slot).generation;
   }
   emitEntered(order);
-  execute(order);
+  linkNew(order);
+  if (waits) wait(order);
+  else if (isDue) enterDue(order);
+  else execute(order);
 }
 
 function read(order: Incoming, command: Command, hash: u32): void {
@@ -109,6 +129,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.hash = hash;
   order.slot = 0;
   order.generation = 0;
+  order.linked = 0;
   order.id = command.id;
   order.price = command.price;
   order.quantity = command.quantity;
@@ -121,11 +142,12 @@ function read(order: Incoming, command: Command, hash: u32): void {
 function whyNotFields(order: Incoming, command: Command): u32 {
   if (order.side > 1) return Reason.side;
   if (order.type > OrderType.stopLimit) return Reason.orderType;
-  if (order.type > OrderType.market) return Reason.notSupported;
   if (order.tif > TimeInForce.atTheClose) return Reason.timeInForce;
+  if (order.tif >= TimeInForce.atTheOpen && isStop(order.type)) return Reason.timeInForce;
   if ((order.flags & ~FLAGS_KNOWN) !== 0) return Reason.flags;
   if (order.tif >= TimeInForce.atTheOpen && (order.flags & ~Flag.hasTerms) !== 0) return Reason.flags;
   if ((order.flags & (Flag.postOnly | Flag.hidden)) !== 0 && !mayRest(order)) return Reason.flags;
+  if ((order.flags & Flag.postOnly) !== 0 && isStop(order.type)) return Reason.flags;
   if ((order.flags & Flag.byGroup) !== 0 && order.stp === SelfTradePrevention.none) return Reason.flags;
   if (order.stp > SelfTradePrevention.decrement) return Reason.stp;
   if (command.flags >> TERM_SHIFT === 0 && command.extra !== 0) return Reason.reservedField;
@@ -135,8 +157,8 @@ function whyNotFields(order: Incoming, command: Command): u32 {
 
 /** By how its terms go together. */
 function whyNotTerms(order: Incoming): u32 {
-  if (order.stopPrice !== 0 || order.trail !== 0) return Reason.notSupported;
-  if (order.cancels !== 0 || order.after !== 0) return Reason.notSupported;
+  const reason = whyNotWaitingTerms(order, mayRest(order));
+  if (reason !== Reason.none) return reason;
   if (order.display !== 0 && (!mayRest(order) || isHidden(order))) return Reason.terms;
   if (order.minQty !== 0 && (order.flags & (Flag.postOnly | Flag.allOrNone)) !== 0) return Reason.terms;
   if (order.minQty > order.quantity) return Reason.terms;
@@ -152,7 +174,7 @@ function whyNotShown(order: Incoming): u32 {
 }
 
 /** By the settings of the instrument, for a price or a quantity that are given. */
-function whyNotHere(order: Incoming, priced: bool, quantified: bool): u32 {
+export function whyNotHere(order: Incoming, priced: bool, quantified: bool): u32 {
   const symbol = order.symbol;
   const instrument = instrumentAt(symbol);
   if (priced && isAbove(order.price, instrument.priceMax)) return Reason.priceMax;
@@ -162,17 +184,18 @@ function whyNotHere(order: Incoming, priced: bool, quantified: bool): u32 {
   return whyNotWithin(order, priced, quantified);
 }
 
-function isMultiple(value: u64, unit: u64): bool {
+export function isMultiple(value: u64, unit: u64): bool {
   return unit === 0 || value % unit === 0;
 }
 
-function whyNoRoom(order: Incoming): u32 {
+/** What a new order, or one that was triggered, needs to rest. */
+export function whyNoRoom(order: Incoming): u32 {
   if (!rests(order)) return Reason.none;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
-  if (!hasFreeSlot()) return Reason.ordersFull;
+  if (order.slot === 0 && !hasFreeSlot()) return Reason.ordersFull;
   const isWhole = (order.flags & Flag.allOrNone) !== 0;
   if (isWhole && allOrNones(order.symbol, order.side) >= ALL_OR_NONE_MAX) return Reason.allOrNoneFull;
-  const ladder = ladderOf(order.symbol, restingFlags(order));
+  const ladder = ladderOf(order.symbol, restingFlags(order) | waitingBook(order, hasPrice(order)));
   if (!hasRoom(ladder, keyOf(order.side, priceInRecord(order)))) return Reason.levelsFull;
   return isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : Reason.none;
 }
@@ -193,14 +216,14 @@ function hasPrice(order: Incoming): bool {
   return order.type === OrderType.limit || order.type === OrderType.stopLimit;
 }
 
-/** Whether it may stay in the shown or hidden book. */
+/** Whether it may stay in the shown or hidden book; of a stop: once it is triggered. */
 function mayRest(order: Incoming): bool {
-  return order.type === OrderType.limit && !isImmediate(order);
+  return hasPrice(order) && !isImmediate(order);
 }
 
-/** Whether it stays, if anything is left of it: also one that waits for an auction. */
+/** Whether it stays, if anything is left of it: also one that is for an auction. */
 function rests(order: Incoming): bool {
-  return mayRest(order) || waits(order);
+  return mayRest(order) || isForAuction(order);
 }
 
 /** Its limit, or what stands for none in the record of a resting order. */
@@ -214,28 +237,39 @@ function limitOf(order: Incoming): u64 {
 }
 
 /** Trades what can trade; the rest stays in the book or is taken off. */
-function execute(order: Incoming): void {
-  if (waits(order)) return isImmediate(order) ? dismiss(order, Reason.ioc) : settle(order);
+export function execute(order: Incoming): void {
+  if (isForAuction(order)) return isImmediate(order) ? dismiss(order, Reason.ioc) : settle(order);
+  beginWork(order.slot);
+  trade(order);
+  beginWork(0);
+}
+
+function trade(order: Incoming): void {
   const ownKey = limitOf(order);
   const limitKey = withinRange(order, ownKey);
   const isWhole = (order.flags & Flag.allOrNone) !== 0;
   if (order.tif === TimeInForce.fok && !couldTrade(order, order.open, limitKey)) return dismiss(order, Reason.fok);
   if (order.minQty !== 0 && !couldTrade(order, order.minQty, limitKey)) return dismiss(order, Reason.minQty);
   if (isWhole && !couldTrade(order, order.open, limitKey)) {
-    if (order.slot === 0) return dismiss(order, Reason.allOrNone);
+    if (!mayRest(order)) return dismiss(order, Reason.allOrNone);
   } else match(order, limitKey);
   const isOutOfRange = limitKey !== ownKey && order.open !== 0 && touchOf(order) <= ownKey;
-  if (order.open !== 0 && order.slot !== 0) settle(order);
+  if (order.open !== 0 && mayRest(order)) settle(order);
   else dismiss(order, !isOutOfRange && isBeyondBand(order, limitKey) ? Reason.band : Reason.ioc);
   if (isOutOfRange) interrupt(order.symbol);
 }
 
 /** An order that does not stay: what is open of it is taken off, and its slot is free. */
-function dismiss(order: Incoming, reason: u32): void {
+export function dismiss(order: Incoming, reason: u32): void {
   if (order.open !== 0) takeOff(order, reason, order.open);
   releaseIncoming(order);
   uncountIncoming(order);
-  if (order.slot !== 0) releaseSlot(order.slot);
+  if (order.slot === 0) return;
+  dropTimer(order);
+  releaseSlot(order.slot);
+  if (order.linked === 0) return;
+  takeAlong(order.symbol, order.slot);
+  cancelFollowers();
 }
 
 /** Whether a market order has not traded on for its band alone. */
@@ -247,7 +281,7 @@ function isBeyondBand(order: Incoming, limitKey: u64): bool {
 function settle(order: Incoming): void {
   const slot = order.slot;
   const resting = orderAt(slot);
-  const flags = restingFlags(order);
+  const flags = restingFlags(order) | waitingBook(order, hasPrice(order));
   resting.terms = (order.symbol << SYMBOL_SHIFT) | flags;
   resting.id = order.id;
   resting.account = order.account;
@@ -262,30 +296,37 @@ function settle(order: Incoming): void {
   indexOrder(slot, order.hash);
 }
 
-function restingFlags(order: Incoming): u32 {
+export function restingFlags(order: Incoming): u32 {
   const postOnly = (order.flags & Flag.postOnly) === 0 ? 0 : OrderFlag.postOnly;
   const hidden = (order.flags & Flag.hidden) === 0 ? 0 : OrderFlag.hidden;
   const allOrNone = (order.flags & Flag.allOrNone) === 0 ? 0 : OrderFlag.allOrNone;
-  const others = hidden | allOrNone | waitingBook(order, hasPrice(order));
-  return order.side | postOnly | others | OrderFlag.live | (hasDetail(order) ? OrderFlag.ruled : 0);
+  return order.side | postOnly | hidden | allOrNone | OrderFlag.live | (hasDetail(order) ? OrderFlag.ruled : 0);
 }
 
 /** Whether it has anything that its record has no room for. Others rest as they would in an instrument that is not ruled. */
 function hasDetail(order: Incoming): bool {
   if (order.held !== 0 || counters().inForce !== 0) return true;
-  return termsOf(order) !== 0 || isHidden(order) || (order.display | order.expires) !== 0;
+  return termsOf(order) !== 0 || isHidden(order) || (order.display | order.expires) !== 0 || keepsLinks(order);
 }
 
 /** What a detail keeps in its word of terms. */
 function termsOf(order: Incoming): u32 {
-  return order.type | (order.tif << 8) | (order.stp << 16) | ((order.flags & Flag.byGroup) === 0 ? 0 : BY_GROUP);
+  const byGroup = (order.flags & Flag.byGroup) === 0 ? 0 : DetailFlag.byGroup;
+  return order.type | (order.tif << 8) | (order.stp << 16) | byGroup;
 }
 
-function putDetail(order: Incoming, slot: u32): void {
-  cancelTimer(TimerKind.order, slot);
-  clearDetail(slot);
+/** What hangs on the order, and on what it hangs, stays. */
+export function putDetail(order: Incoming, slot: u32): void {
+  dropTimer(order);
   const detail = detailAt(slot);
-  detail.terms = termsOf(order);
+  const partner = order.linked === 0 ? 0 : detail.partner;
+  const first = order.linked === 0 ? 0 : detail.first;
+  const parent = order.linked === 0 ? 0 : detail.parent;
+  clearDetail(slot);
+  detail.partner = partner;
+  detail.first = first;
+  detail.parent = parent;
+  detail.terms = termsOf(order) | (parent === 0 ? 0 : DetailFlag.after);
   detail.display = order.display;
   detail.expires = order.expires;
   restHold(order, slot);
@@ -306,7 +347,10 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   if (quantified) order.quantity = command.quantity;
   order.open = order.quantity;
   let reason = whyNotInPhase(order);
-  if (reason === Reason.none) reason = whyNotHere(order, priced, quantified);
+  if (reason !== Reason.none) return reason;
+  if ((resting.terms & OrderFlag.stop) !== 0) return replaceWaiting(command, order, priced, quantified);
+  if (command.flags >> TERM_SHIFT !== 0) return Reason.terms;
+  reason = whyNotHere(order, priced, quantified);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
@@ -323,7 +367,6 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   if (isPostOnlyTaker(order)) return Reason.postOnlyWouldTrade;
   const unpaid = whyNotHeld(order);
   if (unpaid !== Reason.none) return unpaid;
-  if ((resting.terms & OrderFlag.ruled) !== 0) cancelTimer(TimerKind.order, slot);
   leave(slot);
   unindexOrder(slot);
   resting.generation++;
@@ -333,8 +376,8 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   return Reason.none;
 }
 
-/** Makes a resting order the one at work. */
-function recall(order: Incoming, slot: u32, request: u32): void {
+/** Makes a resting or waiting order the one at work. */
+export function recall(order: Incoming, slot: u32, request: u32): void {
   const resting = orderAt(slot);
   const isPlain = (resting.terms & OrderFlag.ruled) === 0;
   const terms = isPlain ? 0 : detailAt(slot).terms;
@@ -345,23 +388,24 @@ function recall(order: Incoming, slot: u32, request: u32): void {
   order.flags = (resting.terms & OrderFlag.postOnly) === 0 ? 0 : Flag.postOnly;
   if ((resting.terms & OrderFlag.hidden) !== 0) order.flags |= Flag.hidden;
   if ((resting.terms & OrderFlag.allOrNone) !== 0) order.flags |= Flag.allOrNone;
-  if ((terms & BY_GROUP) !== 0) order.flags |= Flag.byGroup;
+  if ((terms & DetailFlag.byGroup) !== 0) order.flags |= Flag.byGroup;
   order.account = resting.account;
   order.symbol = symbolOf(resting);
   order.request = request;
   order.hash = resting.hash;
   order.slot = slot;
   order.generation = resting.generation;
+  order.linked = isPlain || !hasLinks(slot) ? 0 : 1;
   order.id = resting.id;
   order.price = hasPrice(order) ? resting.price : 0;
   order.quantity = resting.open;
   order.open = resting.open;
   order.traded = 0;
-  order.stopPrice = isPlain ? 0 : detailAt(slot).stopPrice;
   order.trail = isPlain ? 0 : detailAt(slot).trail;
+  order.stopPrice = isPlain || order.trail !== 0 ? 0 : detailAt(slot).stopPrice;
   order.expires = isPlain ? 0 : detailAt(slot).expires;
   order.display = isPlain ? 0 : detailAt(slot).display;
-  order.minQty = 0;
+  order.minQty = isPlain ? 0 : detailAt(slot).minQty;
   order.cancels = 0;
   order.after = 0;
   order.held = isPlain ? 0 : detailAt(slot).held;
@@ -370,8 +414,8 @@ function recall(order: Incoming, slot: u32, request: u32): void {
 
 /** A resting order leaves the book; its place in the index and its slot are the caller's. */
 export function withdraw(slot: u32): void {
-  if ((orderAt(slot).terms & OrderFlag.ruled) !== 0) forget(slot);
   if (!isPendingSlot(slot)) leave(slot);
+  if ((orderAt(slot).terms & OrderFlag.ruled) !== 0) forget(slot);
 }
 
 /** A ruled order leaves: what hangs on it goes with it. Its record and detail are still there. */
@@ -380,6 +424,7 @@ function forget(slot: u32): void {
   cancelTimer(TimerKind.order, slot);
   releaseResting(slot);
   uncountOrder(orderAt(slot).account);
+  takeAlong(symbolOf(orderAt(slot)), slot);
 }
 
 // --- Events ----------------------------------------------------------------------------------------------------------
@@ -403,7 +448,7 @@ function emitEntered(order: Incoming): void {
   event.open = order.open;
 }
 
-function emitChanged(order: Incoming, flags: u32): void {
+export function emitChanged(order: Incoming, flags: u32): void {
   const event = claimEvent();
   describeIncoming(event, order, EventType.replaced, flags);
   event.price = order.price;

@@ -10,6 +10,9 @@ import { isPrevention } from './self-trades.ts';
 
 /** What is set of instruments, one setting a command. */
 
+/** Orders that may wait in an instrument, at most. */
+const WAITING_MAX: u64 = 1_048_576;
+
 export function setInstrument(command: Command): void {
   const setting = command.flags >> TERM_SHIFT;
   if ((command.flags & 0xff_ffff) !== 0) return reject(command, Reason.flags);
@@ -31,7 +34,8 @@ function isSetting(setting: u32, value: u64): bool {
   if (setting === Setting.tick || setting === Setting.lot || setting === Setting.band) return value <= AMOUNT_MAX;
   if (setting === Setting.stp) return isPrevention(value);
   if (setting >= Setting.referencePrice && setting <= Setting.batchNs) return isSessionSetting(setting, value);
-  if (setting === Setting.postOnlySlide) return value <= 1;
+  if (setting === Setting.stopsMax) return value <= WAITING_MAX;
+  if (setting === Setting.postOnlySlide || setting === Setting.stopEntry) return value <= 1;
   return isProtection(setting, value) || isFundSetting(setting, value);
 }
 

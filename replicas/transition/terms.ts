@@ -1,6 +1,6 @@
 import { Flag, Reason, TERM_SHIFT, Term } from './codes.ts';
-import { instrumentExists, makeRuled } from './instruments.ts';
-import { isPrice, isQuantity, reject } from './market.ts';
+import { instrumentExists, isElsewhere, makeRuled } from './instruments.ts';
+import { isPrice, isQuantity, refuseElsewhere, reject } from './market.ts';
 import { counters } from './memory.ts';
 import {
   detailAt,
@@ -23,6 +23,7 @@ import { Command, Detail, Incoming } from './records.ts';
  */
 
 export function keepTerms(command: Command, hash: u32): void {
+  if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const term = command.flags >> TERM_SHIFT;
   const waiting = findOrder(hash, command.account, command.id);
   const reason = whyNotKept(command, term, waiting);
@@ -54,7 +55,7 @@ function whyNotKept(command: Command, term: u32, waiting: u32): u32 {
 }
 
 /** Whether a term is known, and its value in range. */
-function isTerm(term: u32, value: u64): bool {
+export function isTerm(term: u32, value: u64): bool {
   if (term === Term.stopPrice || term === Term.trail) return isPrice(value);
   if (term === Term.display || term === Term.minQty) return isQuantity(value);
   return term <= Term.after && value !== 0;

@@ -1,16 +1,24 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startNatsServer } from '../../ops/nats-server.ts';
 
 // The package as its users get it: packed, installed elsewhere, and run with the machine's own Node, however old.
 
 const PACK_AND_INSTALL_MS_MAX = 180_000;
 const COMMAND_MS_MAX = 30_000;
+const CLIENT_MS_MAX = 60_000;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+/** As strict as a user may be. */
+const COMPILER_OPTIONS = {
+  ...{ module: 'nodenext', target: 'es2024', strict: true, noEmit: true },
+  ...{ noUncheckedIndexedAccess: true, types: ['node'], typeRoots: [join(root, 'node_modules', '@types')] },
+};
 let folder = '';
 
 beforeAll(async () => {
@@ -91,10 +99,50 @@ test(
   COMMAND_MS_MAX,
 );
 
+test(
+  'the client does what its page says, written as there, and its types are those of the page',
+  async () => {
+    const page = await readFile(join(root, 'docs', 'client.md'), 'utf8');
+    const blocks = (language: string): string =>
+      [...page.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, of, text]) => (of === language ? text : '')).join('');
+    await writeFile(join(folder, 'first.mts'), blocks('ts'));
+    await writeFile(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files: ['first.mts'] }),
+    );
+    await run(folder, process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc')]);
+    const nats = await startNatsServer();
+    const command = join(folder, 'node_modules', 'veritape', 'bin', 'veritape.js');
+    const args = [
+      'serve',
+      '--dir',
+      'venue',
+      '--nats',
+      nats.url,
+      '--instrument',
+      'ACME',
+      '--segment-bytes',
+      String(2 ** 22),
+    ];
+    const venue = spawn(process.execPath, [command, ...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = once(venue, 'exit');
+    try {
+      for await (const text of venue.stderr.setEncoding('utf8')) if (String(text).includes('"msg":"ready"')) break;
+      const said = await run(folder, process.execPath, ['first.mts'], '', { VERITAPE_NATS: nats.url });
+      expect(said).toBe(blocks('text'));
+    } finally {
+      venue.kill('SIGTERM');
+      await ended;
+      await nats.stop();
+    }
+  },
+  CLIENT_MS_MAX,
+);
+
 /** Gives what the program prints; fails with its errors if it fails. */
-function run(cwd: string, program: string, args: string[], input = ''): Promise<string> {
+function run(cwd: string, program: string, args: string[], input = '', env: object = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { cwd, env: ownEnvironment() }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { cwd, env: { ...ownEnvironment(), ...env } }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else reject(new Error(`${program} ${args.join(' ')}\n${stdout}\n${stderr}`, { cause: error }));
     });

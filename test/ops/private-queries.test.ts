@@ -1,13 +1,16 @@
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Command } from '../../journal/commands.ts';
 import type { Identity } from '../../ops/access/roles.ts';
+import { type Reported, ReportReader } from '../../ops/report-reader.ts';
 import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
 import { type FollowerEnd, VenueFollower } from '../../ops/venue-follower.ts';
 import { LIMITS, order } from '../sequencer/venue-on-nats.ts';
 import { GuardedNats, refused } from './guarded-nats.ts';
-import { removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
+import { ENTRY, linesOf, removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
 
 const ANSWER_MS_MAX = 20_000;
 const IDENTITIES: readonly Omit<Identity, 'key'>[] = [
@@ -199,8 +202,66 @@ test('nobody asks for another account, hears the answers, or has the replica spe
   expect(following.follower.queries?.refusals.unauthorized).toBe(2);
 });
 
+async function readerOf(
+  connection: NatsConnection,
+  identity: string,
+  accounts: number[],
+  from?: number,
+): Promise<ReportReader> {
+  const reader = new ReportReader({ connection, shard: 0, accounts, identity, giveUpMs: ANSWER_MS_MAX });
+  await reader.begin(from);
+  return reader;
+}
+
+/** The first `count` of what a reader tells. */
+async function first(reader: ReportReader, count: number): Promise<Reported[]> {
+  const told: Reported[] = [];
+  for await (const reported of reader.read()) if (told.push(reported) === count) reader.close();
+  return told;
+}
+
+test('reports are complete and in order, from the beginning or from now, and the same to everybody', async () => {
+  const fromNow = await readerOf(bank, 'bank', [7, 8]);
+  const before = await first(await readerOf(alice, 'alice', [7], 0), 9);
+  const brief = (told: Reported[]): unknown[] =>
+    told.map((one) =>
+      'report' in one ? [one.report.ExecType, one.report.ClOrdID, one.report.OrdStatus, one.report.CumQty] : one,
+    );
+  expect(brief(before).slice(0, 5)).toEqual([
+    ['0', '1', '0', 0],
+    ['0', '2', '0', 0],
+    ['F', '1', '1', 2],
+    ['0', '3', '0', 0],
+    ['5', '3', '0', 0],
+  ]);
+  expect(new Set(before.map((one) => ('report' in one ? one.report.ExecID : '')))).toHaveProperty('size', 9);
+  // The reader from now knows what the open orders have traded, and tells nothing of before.
+  await send(order(7, 80, 'buy', 105, 3), order(8, 80, 'sell', 105, 2), { op: 'massCancel', account: 7, side: 'buy' });
+  const now = await first(fromNow, 7);
+  expect(brief(now.filter((one) => 'report' in one && one.report.Account === 8))).toEqual([
+    ['0', '80', '0', 0],
+    ['F', '80', '2', 2],
+  ]);
+  const of7 = now.filter((one) => 'report' in one && one.report.Account === 7);
+  expect(brief(of7).slice(0, 2)).toEqual([
+    ['0', '80', '0', 0],
+    ['F', '80', '1', 2],
+  ]);
+  const again = await first(await readerOf(alice, 'alice', [7], 0), before.length + of7.length);
+  expect(again.slice(before.length)).toEqual(of7);
+});
+
+test('the command prints them, one a line', async () => {
+  const asBank = ['--nats', nats.server.url, '--nats-seed', nats.seedFile('bank')];
+  const args = [ENTRY, 'reports', '--accounts', '7,8', '--after', '0', '--count', '3', ...asBank];
+  // Not in this turn: the replica that answers is in this process.
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(linesOf(stdout)).toMatchObject(Array.from({ length: 3 }, () => ({ MsgType: '8', Account: 7 })));
+});
+
 test('a replica that began from a snapshot says what it does not know', async () => {
-  const before = await ask(alice, 'veritape.0.orders.alice.7', {});
+  const atLeast = await send(order(7, 90, 'buy', 30, 2), order(7, 91, 'buy', 31, 2));
+  const before = await ask(alice, 'veritape.0.orders.alice.7', { atLeast });
   await following.end();
   following = await Following.begin();
   const after = await ask(alice, 'veritape.0.orders.alice.7', {});
@@ -212,4 +273,8 @@ test('a replica that began from a snapshot says what it does not know', async ()
   expect(await ask(alice, 'veritape.0.order.alice.7', { id: 70, atLeast: sequence })).toMatchObject({
     order: { OrdStatus: '0', CumQty: 0 },
   });
+  // Its reports begin there, too, and it does not pass over that in silence.
+  const [gap, next] = await first(await readerOf(alice, 'alice', [7], 0), 2);
+  expect(gap).toEqual({ gap: { account: 7, after: 0, before: sequence } });
+  expect(next).toMatchObject({ report: { ClOrdID: '70', ExecType: '0' } });
 });

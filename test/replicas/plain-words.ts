@@ -1,4 +1,4 @@
-import { COMMAND_WORD, Op, OrderType, TimeInForce } from '../../journal/commands.ts';
+import { COMMAND_WORD, Op, OrderType, TERM_SHIFT, Term, TimeInForce } from '../../journal/commands.ts';
 
 /** Flags that a plain new order does not have: terms, hidden, all or none, groups. */
 const RULED_FLAGS = 0x0780;
@@ -15,6 +15,9 @@ export function keepPlain(words: Uint32Array, at: number): void {
   const head = words[at] as number;
   const op = head & 255;
   if (RULED_OPS.includes(op)) words[at] = (head & ~255) | NO_OP;
+  const term = (words[at + COMMAND_WORD.flags] as number) >>> TERM_SHIFT;
+  if (op === Op.replace && (term === Term.stopPrice || term === Term.trail))
+    words[at + COMMAND_WORD.flags] = (words[at + COMMAND_WORD.flags] as number) | (255 << TERM_SHIFT);
   if (op !== Op.new) return;
   const type = (head >>> 16) & 255;
   const tif = head >>> 24;

@@ -3,7 +3,9 @@ import { type Rule, sourcesOf, type Tree, textFiles } from './tree.ts';
 
 /** The pipeline: a folder imports only from itself and from those before it. */
 const PIPELINE = ['journal', 'sequencer', 'replicas', 'proofs', 'ops'];
-const OUTSIDE = ['bench', 'test'];
+const OUTSIDE = ['bench', 'examples', 'test'];
+/** Examples show what users can write. */
+const PUBLIC = ['index.ts', 'client.ts', 'verify.ts'];
 
 /** The public-challenge workload is a benchmark's input that `veritape challenge` reads, too. */
 const ALLOWED_OUTSIDE = [
@@ -60,6 +62,7 @@ function whyNot(from: string, to: string): string | undefined {
   const [here = '', there = ''] = [from, to].map((path) =>
     path.includes('/') ? path.slice(0, path.indexOf('/')) : '',
   );
+  if (here === 'examples') return PUBLIC.includes(to) ? undefined : 'examples import what the package exports';
   if (OUTSIDE.includes(here)) return undefined;
   if (OUTSIDE.includes(there)) {
     const allowed = ALLOWED_OUTSIDE.some((pair) => from.startsWith(pair.from) && to === pair.to);

@@ -94,24 +94,23 @@ export class FedMarket {
     this.matcher = createMatcher(flow.limits, this.#events);
     this.history = new BookHistory(this.matcher);
     this.publisher = this.#makePublisher();
-    this.#begin();
   }
 
   /** Another publisher takes over, which knows nothing of the one before. */
   restartPublisher(): void {
     this.publisher = this.#makePublisher();
-    this.#begin();
   }
 
   /** Applies the flow's next commands together. */
   apply(count: number): VenueEvent[] {
     const commands = new Uint32Array(count * COMMAND_WORDS);
-    const firstSequence = this.matcher.sequence() + 1;
     const all: VenueEvent[] = [];
     for (let index = 0; index < count; index++) {
       const from = this.#events.next;
       this.#flow.next(commands, index * COMMAND_WORDS);
       this.matcher.apply(commands, index * COMMAND_WORDS);
+      const { words, mask, next } = this.#events;
+      this.publisher.take(words, mask, from, next - from, commands, index * COMMAND_WORDS);
       const touched = new Set<number>();
       for (let slot = from; slot < this.#events.next; slot++) {
         const event = decodeEvent(this.#events.words, slot * EVENT_WORDS);
@@ -121,29 +120,28 @@ export class FedMarket {
       }
       for (const symbol of touched) this.history.note(symbol);
     }
-    const { words, mask, next } = this.#events;
-    this.publisher.take(words, mask, 0, next, { words: commands, at: 0, firstSequence, count }, this.now);
+    this.publisher.flush(this.now);
     this.#events.clear();
     return all;
   }
 
   #makePublisher(): FeedPublisher {
     this.#epoch++;
-    return new FeedPublisher({
-      prefix: 'market',
-      shard: 7,
-      epoch: this.#epoch,
-      kept: this.#kept,
-      conflateMs: 100,
-      memory: new PublishMemory(),
-      publish: (subject, packet) => this.#publish(subject, new Uint8Array(packet)),
-    });
-  }
-
-  #begin(): void {
-    const sequence = this.matcher.sequence();
-    this.publisher.begin(this.matcher.state, { sequence, timeLow: 0, timeHigh: 0 }, this.now);
     for (const { symbol } of listInstruments(this.matcher.state.instruments)) this.history.note(symbol);
+    return new FeedPublisher(
+      {
+        prefix: 'market',
+        shard: 7,
+        epoch: this.#epoch,
+        kept: this.#kept,
+        conflateMs: 100,
+        memory: new PublishMemory(),
+        state: this.matcher.state,
+        place: { sequence: this.matcher.sequence(), timeLow: 0, timeHigh: 0 },
+        publish: (subject, packet) => this.#publish(subject, new Uint8Array(packet)),
+      },
+      this.now,
+    );
   }
 }
 

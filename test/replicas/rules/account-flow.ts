@@ -77,7 +77,8 @@ export class AccountFlow {
       case 3: {
         const price = dice.chance(0.5) ? dice.from(94, 106) : undefined;
         const quantity = price === undefined || dice.chance(0.5) ? dice.from(1, 25) : undefined;
-        return { op: 'replace', ...this.#named(order), price, quantity };
+        const stop = dice.chance(0.1) ? ({ term: 'stopPrice', value: dice.from(94, 106) } as const) : {};
+        return { op: 'replace', ...this.#named(order), price, quantity, ...stop };
       }
       case 4:
         return { op: 'massCancel', account, side: dice.pick(['buy', 'sell', undefined]) };
@@ -134,6 +135,8 @@ export class AccountFlow {
       quantity: dice.from(1, 25),
       stp: dice.pick(['none', 'none', 'none', 'cancelNewest', 'cancelOldest', 'cancelBoth', 'decrement']),
     };
+    if (dice.chance(0.12)) return this.#stop(order, market);
+    if (rests && dice.chance(0.08)) return this.#hanging(order);
     const more = rests ? dice.weighted([12, 2, 2, 2, 2, 1, 1]) : 0;
     if (more === 1) return { ...order, postOnly: true };
     if (more === 2) return { ...order, hidden: true };
@@ -145,6 +148,24 @@ export class AccountFlow {
     }
     if (more === 4) return { ...order, term: 'display', value: dice.from(1, 5) };
     return order;
+  }
+
+  #stop(order: Command, market: boolean): Command {
+    const dice = this.#dice;
+    const term = dice.chance(0.7)
+      ? { term: 'stopPrice', value: dice.from(94, 106) }
+      : { term: 'trail', value: dice.from(1, 6) };
+    return { ...order, ...(term as Partial<Command>), type: market ? 'stop' : 'stopLimit' };
+  }
+
+  /** One cancels another, or waits for it. */
+  #hanging(order: Command): Command {
+    const dice = this.#dice;
+    const others = [...this.#orders.values()].filter(({ account }) => account === order.account);
+    if (others.length === 0) return order;
+    const { id, symbol } = dice.pick(others);
+    const named: Command = { ...order, symbol, term: dice.chance(0.5) ? 'cancels' : 'after', value: id };
+    return named.term === 'after' && dice.chance(0.3) ? { ...named, type: 'market', tif: 'ioc', price: 0 } : named;
   }
 
   #transfer(op: 'deposit' | 'withdraw', account: number, asset: number): Command {

@@ -43,6 +43,7 @@ test('every balance and hold is what a naive ledger says after every command, an
       ...['accountKilled', 'rateMax', 'minQuantity', 'priceBand', 'maxNotional', 'accountQuantityMax'],
       ...['accountNotionalMax', 'idNotIncreasing', 'openOrdersMax', 'insufficientFunds', 'amount', 'instrumentInUse'],
       ...['killSwitch', 'selfTrade', 'massCancel', 'reduced', 'fok', 'ioc', 'cancelAllAfter', 'expired', 'auctionOver'],
+      ...['linked', 'orphaned'],
     ].filter((reason) => !reasons.has(reason)),
   ).toEqual([]);
 });

@@ -10,6 +10,7 @@ interface LiveOrder {
   readonly account: number;
   readonly symbol: number;
   readonly side: 'buy' | 'sell';
+  /** A buy without a limit holds for itself alone only while it trades. */
   readonly isLimit: boolean;
   price: bigint;
   open: bigint;
@@ -63,7 +64,7 @@ export class NaiveLedger {
             account,
             symbol,
             side: command.side ?? 'buy',
-            isLimit: command.type !== 'market',
+            isLimit: isLimitType(command),
             price: BigInt(isTaken ? first.price : (command.price ?? 0)),
             open: BigInt(command.quantity ?? 0),
           }
@@ -99,7 +100,7 @@ export class NaiveLedger {
           account,
           symbol,
           side: event.side,
-          isLimit: command.type !== 'market',
+          isLimit: isLimitType(command),
           price: BigInt(event.price),
           open: BigInt(event.open),
         });
@@ -172,8 +173,10 @@ export class NaiveLedger {
     return { available: (this.#sums.get(`${account}/${asset}`) ?? 0n) - held, held };
   }
 
-  #holdOf({ symbol, side, price, open }: LiveOrder): bigint {
+  #holdOf({ symbol, side, isLimit, price, open }: LiveOrder): bigint {
     if (side === 'sell') return open * this.#units(symbol, 'lotValue');
+    // After a command, one without a limit is not live, or waits and holds nothing.
+    if (!isLimit) return 0n;
     const cost = open * price * this.#units(symbol, 'tickValue');
     let rate = 0n;
     for (const name of ['makerFee', 'takerFee']) {
@@ -213,6 +216,10 @@ export class NaiveLedger {
   #count(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
+}
+
+function isLimitType({ type }: Command): boolean {
+  return type === undefined || type === 'limit' || type === 'stopLimit';
 }
 
 function keyOf(account: number, id: number | bigint | undefined): string {

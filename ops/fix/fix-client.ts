@@ -1,0 +1,130 @@
+import { randomInt } from 'node:crypto';
+import type { Logger } from 'pino';
+import { decodeEvent, EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../../journal/events.ts';
+import { Reason, reasonText } from '../../journal/reasons.ts';
+import type { VenueClientOptions } from '../venue-client.ts';
+import type { FixClientConfig, FixGatewayConfig } from './fix-config.ts';
+import { FixSession } from './fix-session.ts';
+import type { GatewayStore } from './gateway-store.ts';
+import { OrderEntry } from './order-entry.ts';
+import { OrderRecords } from './order-records.ts';
+import { OrderReports } from './order-reports.ts';
+import { STALE_MS, VenueLane } from './venue-lane.ts';
+
+export interface FixClientOptions {
+  readonly client: FixClientConfig;
+  readonly config: FixGatewayConfig;
+  readonly store: GatewayStore;
+  readonly venue: Pick<VenueClientOptions, 'connection' | 'shard'>;
+  readonly symbolOf: (name: string) => number | undefined;
+  readonly reached: (sequence: number) => Promise<boolean>;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** Names of the venue's sessions are drawn from this many. */
+const KEYS = 2 ** 48 - 1;
+
+/** All events of one command. */
+export interface CommandEvents {
+  readonly words: Uint32Array;
+  readonly from: number;
+  readonly count: number;
+  readonly sequence: number;
+  /** Of the command, in milliseconds since the Unix epoch. */
+  readonly time: number;
+}
+
+/** Somebody who may log on: the FIX session, its orders, and the ways of its accounts to the venue. */
+export class FixClient {
+  readonly config: FixClientConfig;
+  readonly session: FixSession;
+  readonly lanes: ReadonlyMap<number, VenueLane>;
+  readonly #records: OrderRecords;
+  readonly #reports: OrderReports;
+  readonly #entry: OrderEntry;
+
+  constructor(options: FixClientOptions) {
+    const { client, config, store, venue, symbolOf, reached, now, log } = options;
+    this.config = client;
+    this.session = new FixSession({
+      own: config.compId,
+      peer: client.compId,
+      numbers: store.numbers(client.compId),
+      memory: store.memoryOf(client.compId),
+      now,
+      skewMsMax: config.sendingTimeSkewSeconds * 1000,
+      onApplication: (message) => this.#entry.take(message),
+      log,
+    });
+    this.#records = new OrderRecords(client.compId, store);
+    const scaleOf = (name: string) => config.scaleOf(name);
+    // An order was taken with a scale; one that has none any more is told in ticks and lots.
+    this.#reports = new OrderReports(this.session, this.#records, (name) => config.scaleOf(name) ?? config.wholeScale);
+    this.lanes = new Map(
+      client.accounts.map((account) => {
+        const lane = new VenueLane({
+          ...{ peer: client.compId, account, key: randomInt(1, KEYS), store, reached, now, log },
+          client: { ...venue, token: client.token },
+          onStale: (stale) => {
+            log.warn({ peer: client.compId, account, ...stale.origin, staleMs: STALE_MS }, 'not sent: too old');
+            this.#entry.stale(stale, this.#records.byId(stale.origin.orderId), now());
+          },
+        });
+        return [account, lane];
+      }),
+    );
+    this.#entry = new OrderEntry({
+      ...{ session: this.session, store, records: this.#records, reports: this.#reports },
+      ...{ lanes: this.lanes, symbolOf, scaleOf, now },
+    });
+  }
+
+  get liveOrders(): number {
+    return this.#records.liveCount;
+  }
+
+  get pending(): number {
+    let sum = 0;
+    for (const lane of this.lanes.values()) sum += lane.pendingCount;
+    return sum;
+  }
+
+  /** Takes the events of a command; false if they do not concern this client. */
+  take({ words, from, count, sequence, time }: CommandEvents): boolean {
+    let isOurs = false;
+    const answerAt = from + (count - 1) * EVENT_WORDS;
+    const hasAnswer = eventType(words, answerAt) === EventType.answer;
+    const lane = hasAnswer ? this.#laneOf(words[answerAt + EVENT_WORD.symbol] as number) : undefined;
+    const request = words[answerAt + EVENT_WORD.request] as number;
+    const origin = lane?.handled(request)?.origin;
+    for (let index = 0; index < count; index++) {
+      const at = from + index * EVENT_WORDS;
+      if (!this.lanes.has(words[at + EVENT_WORD.account] as number)) continue;
+      const type = eventType(words, at);
+      if (type === EventType.answer || type === EventType.instrument || type === EventType.session) continue;
+      const event = decodeEvent(words, at);
+      const order = typeof event.id === 'number' ? this.#records.byId(event.id) : undefined;
+      if (order?.account !== event.account) continue;
+      this.#reports.event(order, event, { sequence, index, time, origin });
+      isOurs = true;
+    }
+    if (origin?.kind === 'massCancel') {
+      const answer = decodeEvent(words, answerAt);
+      const reason = ((words[answerAt] as number) >>> 16) & 255;
+      this.#reports.massCanceled(
+        origin,
+        sequence,
+        answer.open,
+        time,
+        reason === Reason.none ? undefined : reasonText(reason),
+      );
+    }
+    return isOurs || origin !== undefined;
+  }
+
+  #laneOf(session: number): VenueLane | undefined {
+    for (const lane of this.lanes.values()) if (lane.session === session) return lane;
+    return undefined;
+  }
+}

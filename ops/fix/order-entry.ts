@@ -1,0 +1,342 @@
+import type { Command } from '../../journal/commands.ts';
+import { type FixField, type FixMessage, parseUtcTimestamp, utcTimestamp } from './fix-codec.ts';
+import { type FixSession, plain } from './fix-session.ts';
+import { MsgType, RejectReason, Tag, tagName } from './fix-tags.ts';
+import type { GatewayStore } from './gateway-store.ts';
+import {
+  type CommandOrigin,
+  isDone,
+  type OrderRecord,
+  type OrderRecords,
+  OrdStatus,
+  type PendingCommand,
+} from './order-records.ts';
+import { CxlRejReason, type OrderReports, OrdRejReason } from './order-reports.ts';
+import { echoOf, type InstrumentScale, orderTerms, sideOf, TermError } from './order-terms.ts';
+import type { VenueLane } from './venue-lane.ts';
+
+export interface OrderEntryOptions {
+  readonly session: FixSession;
+  readonly store: GatewayStore;
+  readonly records: OrderRecords;
+  readonly reports: OrderReports;
+  /** By account. */
+  readonly lanes: ReadonlyMap<number, VenueLane>;
+  /** The venue's number of an instrument. */
+  readonly symbolOf: (name: string) => number | undefined;
+  /** How an instrument's numbers are written; undefined if the configuration does not say. */
+  readonly scaleOf: (name: string) => InstrumentScale | undefined;
+  readonly now: () => number;
+}
+
+/** FIX 380. */
+const UNSUPPORTED_TYPE = '3';
+const NOT_AVAILABLE = '4';
+const IDENTIFIER = /^[\u0020-\u007e]{1,64}$/;
+/** FIX 530, as far as it is supported. */
+const MASS_CANCEL = { instrument: '1', all: '7' } as const;
+
+const REQUIRED: Readonly<Record<string, readonly number[]>> = {
+  [MsgType.NewOrderSingle]: [Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
+  [MsgType.OrderCancelRequest]: [Tag.OrigClOrdID, Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime],
+  [MsgType.OrderCancelReplaceRequest]: [
+    ...[Tag.OrigClOrdID, Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
+  ],
+  [MsgType.OrderStatusRequest]: [Tag.ClOrdID, Tag.Symbol, Tag.Side],
+  [MsgType.OrderMassCancelRequest]: [Tag.ClOrdID, Tag.MassCancelRequestType, Tag.TransactTime],
+};
+
+/** A command about an order that there is. */
+interface OrderCommand extends Pick<CommandOrigin, 'kind' | 'part' | 'lots'> {
+  readonly command: Command;
+}
+
+/** A request that is refused before the venue sees it. */
+class Refusal extends Error {
+  override name = 'Refusal';
+  readonly code: number;
+
+  constructor(code: number, text: string) {
+    super(text);
+    this.code = code;
+  }
+}
+
+/** What the messages of one FIX session ask of the venue. */
+export class OrderEntry {
+  readonly #options: OrderEntryOptions;
+
+  constructor(options: OrderEntryOptions) {
+    this.#options = options;
+  }
+
+  /** Takes an application message, once. */
+  take(message: FixMessage): void {
+    const { session } = this.#options;
+    const required = REQUIRED[message.type];
+    if (required === undefined) return this.#refuseType(message);
+    const missing = required.find((tag) => !message.has(tag));
+    if (missing !== undefined)
+      return session.reject(message, RejectReason.requiredTagMissing, missing, `${tagName(missing)}: it must be there`);
+    for (const tag of [Tag.ClOrdID, Tag.OrigClOrdID]) {
+      const id = message.get(tag);
+      if (id === undefined || IDENTIFIER.test(id)) continue;
+      const rule = 'it must be 1 to 64 printable ASCII characters';
+      return session.reject(message, RejectReason.valueIncorrect, tag, `${tagName(tag)}: ${rule}`);
+    }
+    const time = message.get(Tag.TransactTime);
+    if (time !== undefined && parseUtcTimestamp(time) === undefined) {
+      const rule = 'it must be a time such as 20260131-09:30:00.000';
+      return session.reject(message, RejectReason.dataFormat, Tag.TransactTime, `TransactTime (60): ${rule}`);
+    }
+    this.#handlers[message.type]?.(message);
+  }
+
+  /** A command that waited for too long to be sent. */
+  stale({ origin }: PendingCommand, order: OrderRecord | undefined, time: number): void {
+    const { reports, store } = this.#options;
+    if (order === undefined) return;
+    const place = { sequence: store.takeOrderId(), index: 0, time, origin };
+    reports.refused(order, origin, place, undefined, 'the venue could not be reached in time, and it was not sent');
+  }
+
+  readonly #handlers: Readonly<Record<string, (message: FixMessage) => void>> = {
+    [MsgType.NewOrderSingle]: (message) => this.#enter(message),
+    [MsgType.OrderCancelRequest]: (message) => this.#change(message, 'cancel', (order) => this.#cancel(message, order)),
+    [MsgType.OrderCancelReplaceRequest]: (message) =>
+      this.#change(message, 'replace', (order) => this.#replace(message, order)),
+    [MsgType.OrderStatusRequest]: (message) => this.#status(message),
+    [MsgType.OrderMassCancelRequest]: (message) => this.#massCancel(message),
+  };
+
+  #enter(message: FixMessage): void {
+    const { records, store } = this.#options;
+    const clOrdId = message.get(Tag.ClOrdID) ?? '';
+    if (records.isTaken(clOrdId)) {
+      if (message.isYes(Tag.PossResend)) return this.#tellAgain(clOrdId);
+      return this.#refuseOrder(message, OrdRejReason.duplicateOrder, `ClOrdID (11): "${clOrdId}" was used before`);
+    }
+    try {
+      const name = message.get(Tag.Symbol) ?? '';
+      const lane = this.#laneOf(message);
+      const { symbol, scale } = this.#instrument(name);
+      const terms = orderTerms(message, scale);
+      if (lane.isAway) return this.#refuseAway(message);
+      const { side = 'buy', type = 'limit', price = 0, quantity = 0 } = terms;
+      const order: OrderRecord = {
+        ...{ id: store.takeOrderId(), account: lane.account, symbol: name, side, type, echo: echoOf(message) },
+        ...{ price, quantity, cum: 0, open: quantity, notional: '0', status: OrdStatus.pendingNew },
+        ...{ clOrdId, clOrdIds: [clOrdId], asked: { price, quantity } },
+      };
+      records.name(clOrdId, order);
+      records.keep(order);
+      const command: Command = { ...terms, account: lane.account, symbol, id: order.id };
+      lane.add([{ command, origin: { kind: 'new', clOrdId, orderId: order.id } }]);
+    } catch (error) {
+      if (error instanceof Refusal) this.#refuseOrder(message, error.code, error.message);
+      else if (error instanceof TermError) this.#refuseOrder(message, OrdRejReason.unsupportedTerm, error.message);
+      else throw error;
+    }
+  }
+
+  /** What cancels and replaces have in common. */
+  #change(message: FixMessage, kind: 'cancel' | 'replace', send: (order: OrderRecord) => void): void {
+    const { records, reports, now } = this.#options;
+    const clOrdId = message.get(Tag.ClOrdID) ?? '';
+    const original = message.get(Tag.OrigClOrdID) ?? '';
+    const order = records.byClOrdId(original);
+    const refuse = (code: number, text: string): void =>
+      reports.cancelReject(kind, clOrdId, original, order, code, text, now());
+    if (records.isTaken(clOrdId)) {
+      if (message.isYes(Tag.PossResend)) return this.#tellAgain(clOrdId);
+      return refuse(CxlRejReason.duplicateClOrdId, `ClOrdID (11): "${clOrdId}" was used before`);
+    }
+    if (order === undefined)
+      return refuse(CxlRejReason.unknownOrder, `OrigClOrdID (41): "${original}": no order of this session has it`);
+    if (isDone(order)) return refuse(CxlRejReason.tooLate, 'the order is not live any more');
+    try {
+      this.#mustBeOf(message, order);
+      if (this.#options.lanes.get(order.account)?.isAway === true) return this.#refuseAway(message);
+      send(order);
+    } catch (error) {
+      if (!(error instanceof Refusal) && !(error instanceof TermError)) throw error;
+      refuse(CxlRejReason.other, error.message);
+    }
+  }
+
+  #cancel(message: FixMessage, order: OrderRecord): void {
+    const clOrdId = message.get(Tag.ClOrdID) ?? '';
+    this.#send(order, clOrdId, [{ command: { op: 'cancel' }, kind: 'cancel' }]);
+  }
+
+  /**
+   * OrderQty of a replace is a total, of which part may have been traded meanwhile, and the venue's replace names what is to be
+   * open. So a smaller total is a reduce, which takes lots off whatever was traded, and a price alone leaves the quantity.
+   */
+  #replace(message: FixMessage, order: OrderRecord): void {
+    const { scale } = this.#instrument(order.symbol);
+    const terms = orderTerms(message, scale);
+    const { price = 0, quantity = 0 } = terms;
+    if (terms.type !== order.type)
+      throw new TermError(Tag.OrdType, message.get(Tag.OrdType) ?? '', 'it can not be changed');
+    for (const [tag, value] of echoOf(message)) {
+      const entered = order.echo.find(([echoed]) => echoed === tag)?.[1];
+      if (tag !== Tag.TimeInForce && entered !== value) throw new TermError(tag, value, 'it can not be changed');
+      if (tag === Tag.TimeInForce && (entered ?? '0') !== value)
+        throw new TermError(tag, value, 'it can not be changed');
+    }
+    if (quantity <= order.cum) {
+      const rule = `it must be above what was traded, ${scale.lots.text(order.cum)}; cancel the rest`;
+      throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', rule);
+    }
+    if (quantity > order.asked.quantity) {
+      const rule = 'it can not be raised, because lots traded meanwhile would come on top; enter another order';
+      throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', rule);
+    }
+    const less = order.asked.quantity - quantity;
+    const moves = price !== order.asked.price || price !== order.price;
+    if (less === 0 && !moves) throw new Refusal(CxlRejReason.other, 'neither price nor quantity is another one');
+    order.asked = { price, quantity };
+    const commands: OrderCommand[] = [];
+    const both = less > 0 && moves;
+    if (less > 0) {
+      const part = both ? 'first' : undefined;
+      commands.push({ command: { op: 'reduce', quantity: less }, kind: 'reduce', part, lots: less });
+    }
+    if (moves) commands.push({ command: { op: 'replace', price }, kind: 'replace', part: both ? 'second' : undefined });
+    this.#send(order, message.get(Tag.ClOrdID) ?? '', commands);
+  }
+
+  #send(order: OrderRecord, clOrdId: string, commands: readonly OrderCommand[]): void {
+    const { records, lanes } = this.#options;
+    const { symbol } = this.#instrument(order.symbol);
+    records.name(clOrdId, order);
+    records.keep(order);
+    lanes.get(order.account)?.add(
+      commands.map(({ command, ...what }) => ({
+        command: { ...command, account: order.account, symbol, id: order.id },
+        origin: { ...what, clOrdId, orderId: order.id },
+      })),
+    );
+  }
+
+  #status(message: FixMessage): void {
+    const { records, reports, store, now } = this.#options;
+    const clOrdId = message.get(Tag.ClOrdID) ?? '';
+    const order = records.byClOrdId(clOrdId);
+    if (order !== undefined) return reports.status(order, now());
+    this.#sendRejection(message, 'I', '0', String(store.takeOrderId()), 5, 'no order of this session has this ClOrdID');
+  }
+
+  #massCancel(message: FixMessage): void {
+    const { records, reports, now } = this.#options;
+    const clOrdId = message.get(Tag.ClOrdID) ?? '';
+    const type = message.get(Tag.MassCancelRequestType) ?? '';
+    const symbolName = type === MASS_CANCEL.instrument ? message.get(Tag.Symbol) : undefined;
+    const mass = { type, symbol: symbolName };
+    const origin: CommandOrigin = { kind: 'massCancel', clOrdId, orderId: 0, mass };
+    const refuse = (text: string): void =>
+      reports.massCanceled(origin, this.#options.store.takeOrderId(), 0, now(), text);
+    if (records.isTaken(clOrdId)) return refuse(`ClOrdID (11): "${clOrdId}" was used before`);
+    try {
+      if (type !== MASS_CANCEL.all && type !== MASS_CANCEL.instrument)
+        throw new TermError(Tag.MassCancelRequestType, type, 'it is not supported; these are: 1, 7');
+      if (type === MASS_CANCEL.instrument && symbolName === undefined)
+        throw new TermError(Tag.Symbol, '', 'a mass cancel of one instrument must name it');
+      const lane = this.#laneOf(message);
+      if (lane.isAway) return this.#refuseAway(message);
+      const symbol = symbolName === undefined ? undefined : this.#instrument(symbolName).symbol;
+      const command: Command = { op: 'massCancel', account: lane.account, symbol, side: sideOf(message) };
+      records.name(clOrdId);
+      lane.add([{ command, origin }]);
+    } catch (error) {
+      if (!(error instanceof Refusal) && !(error instanceof TermError)) throw error;
+      refuse(error.message);
+    }
+  }
+
+  #laneOf(message: FixMessage): VenueLane {
+    const { lanes } = this.#options;
+    const text = message.get(Tag.Account);
+    const [only] = lanes.values();
+    if (text === undefined && lanes.size === 1 && only !== undefined) return only;
+    const lane = text !== undefined && /^\d{1,10}$/.test(text) ? lanes.get(Number(text)) : undefined;
+    if (lane !== undefined) return lane;
+    const accounts = [...lanes.keys()].join(', ');
+    throw new Refusal(OrdRejReason.unknownAccount, `Account (1): "${text ?? ''}" must be one of ${accounts}`);
+  }
+
+  #instrument(name: string): { readonly symbol: number; readonly scale: InstrumentScale } {
+    const symbol = this.#options.symbolOf(name);
+    const scale = this.#options.scaleOf(name);
+    if (symbol === undefined)
+      throw new Refusal(OrdRejReason.unknownSymbol, `Symbol (55): "${name}": no instrument has this name`);
+    if (scale === undefined)
+      throw new Refusal(OrdRejReason.unknownSymbol, `Symbol (55): "${name}": it has no tick in the configuration`);
+    return { symbol, scale };
+  }
+
+  #mustBeOf(message: FixMessage, order: OrderRecord): void {
+    const name = message.get(Tag.Symbol) ?? '';
+    if (name !== order.symbol) throw new TermError(Tag.Symbol, name, `the order is of ${order.symbol}`);
+    if (sideOf(message) !== order.side)
+      throw new TermError(Tag.Side, message.get(Tag.Side) ?? '', 'it is not that of the order');
+    const account = message.get(Tag.Account);
+    if (account !== undefined && account !== String(order.account))
+      throw new TermError(Tag.Account, account, 'it is not that of the order');
+  }
+
+  /** PossResend: what is known of the order, in place of doing the same again. */
+  #tellAgain(clOrdId: string): void {
+    const { records, reports, now } = this.#options;
+    const order = records.byClOrdId(clOrdId);
+    if (order !== undefined) reports.status(order, now(), 'it came before');
+  }
+
+  #refuseOrder(message: FixMessage, code: number, text: string): void {
+    const id = String(this.#options.store.takeOrderId());
+    this.#sendRejection(message, '8', `${id}.0`, id, code, text);
+  }
+
+  /** An ExecutionReport about an order that there is not. */
+  #sendRejection(message: FixMessage, execType: string, execId: string, id: string, code: number, text: string): void {
+    const repeated = [Tag.Account, Tag.Symbol, Tag.Side, Tag.OrdType, Tag.OrderQty, Tag.Price];
+    const body: FixField[] = [
+      [Tag.OrderID, id],
+      [Tag.ClOrdID, message.get(Tag.ClOrdID) ?? ''],
+      [Tag.ExecID, execId],
+      [Tag.ExecType, execType],
+      [Tag.OrdStatus, OrdStatus.rejected],
+      [Tag.OrdRejReason, String(code)],
+    ];
+    for (const tag of repeated) {
+      const value = message.get(tag);
+      if (value !== undefined) body.push([tag, value]);
+    }
+    body.push([Tag.LeavesQty, '0'], [Tag.CumQty, '0'], [Tag.AvgPx, '0']);
+    body.push([Tag.TransactTime, utcTimestamp(this.#options.now())], [Tag.Text, plain(text)]);
+    this.#options.session.send(MsgType.ExecutionReport, body);
+  }
+
+  #refuseType(message: FixMessage): void {
+    const { session } = this.#options;
+    if (!/^[0-9A-Za-z]{1,3}$/.test(message.type))
+      return session.reject(message, RejectReason.invalidMsgType, Tag.MsgType, 'MsgType (35): there is no such type');
+    this.#refuseBusiness(message, UNSUPPORTED_TYPE, `MsgType (35): "${message.type}" is not supported`);
+  }
+
+  #refuseAway(message: FixMessage): void {
+    this.#refuseBusiness(message, NOT_AVAILABLE, 'the venue can not be reached; nothing was sent');
+  }
+
+  #refuseBusiness(message: FixMessage, reason: string, text: string): void {
+    const id = message.get(Tag.ClOrdID);
+    this.#options.session.send(MsgType.BusinessMessageReject, [
+      [Tag.RefSeqNum, message.get(Tag.MsgSeqNum) ?? '0'],
+      [Tag.RefMsgType, message.type],
+      ...(id === undefined ? [] : [[Tag.BusinessRejectRefID, plain(id)] as const]),
+      [Tag.BusinessRejectReason, reason],
+      [Tag.Text, plain(text)],
+    ]);
+  }
+}

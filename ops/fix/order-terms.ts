@@ -1,0 +1,109 @@
+import type { Command, OrderTypeName, SideName, TimeInForceName } from '../../journal/commands.ts';
+import type { DecimalScale } from './decimal-scale.ts';
+import type { FixField, FixMessage } from './fix-codec.ts';
+import { Tag, tagName } from './fix-tags.ts';
+
+/** How prices and quantities of an instrument are written. */
+export interface InstrumentScale {
+  readonly ticks: DecimalScale;
+  readonly lots: DecimalScale;
+}
+
+/** A term that the venue can not carry out, or is not written as it should be. */
+export class TermError extends Error {
+  override name = 'TermError';
+  readonly tag: number;
+
+  constructor(tag: number, value: string, rule: string) {
+    super(`${tagName(tag)}: "${value}": ${rule}`);
+    this.tag = tag;
+  }
+}
+
+type Terms = Partial<Command>;
+
+const SIDES: Readonly<Record<string, SideName>> = { '1': 'buy', '2': 'sell' };
+const ORDER_TYPES: Readonly<Record<string, OrderTypeName>> = { '1': 'market', '2': 'limit' };
+const TIMES_IN_FORCE: Readonly<Record<string, TimeInForceName>> = { '0': 'day', '1': 'gtc', '3': 'ioc', '4': 'fok' };
+/** FIX 18. */
+const EXECUTION_INSTRUCTIONS: Readonly<Record<string, Terms>> = { '6': { postOnly: true } };
+
+/** What each field of an order says of the command: a term more is a line more. */
+const TERMS: ReadonlyMap<number, (value: string, scale: InstrumentScale) => Terms> = new Map<
+  number,
+  (value: string, scale: InstrumentScale) => Terms
+>([
+  [Tag.Side, (value) => ({ side: coded(Tag.Side, value, SIDES) })],
+  [Tag.OrdType, (value) => ({ type: coded(Tag.OrdType, value, ORDER_TYPES) })],
+  [Tag.TimeInForce, (value) => ({ tif: coded(Tag.TimeInForce, value, TIMES_IN_FORCE) })],
+  [Tag.OrderQty, (value, { lots }) => ({ quantity: scaled(Tag.OrderQty, value, lots) })],
+  [Tag.Price, (value, { ticks }) => ({ price: scaled(Tag.Price, value, ticks) })],
+  [Tag.ExecInst, (value) => instructions(value)],
+]);
+
+/** Fields that say nothing which the venue could do or not do: taken and passed over. */
+const WITHOUT_EFFECT = new Set<number>([
+  ...[Tag.BeginString, Tag.MsgType, Tag.SenderCompID, Tag.TargetCompID, Tag.MsgSeqNum, Tag.SendingTime],
+  ...[Tag.SenderSubID, Tag.TargetSubID, Tag.PossDupFlag, Tag.PossResend, Tag.OrigSendingTime, Tag.ApplVerID],
+  ...[Tag.Account, Tag.ClOrdID, Tag.OrigClOrdID, Tag.OrderID, Tag.Symbol, Tag.TransactTime, Tag.HandlInst, Tag.Text],
+  // SenderLocationID, TargetLocationID, OnBehalfOf..., DeliverTo..., LastMsgSeqNumProcessed.
+  ...[142, 143, 115, 116, 144, 128, 129, 145, 369],
+  // SecurityIDSource, SecurityID, SecurityType, SecurityExchange, Currency, OrderCapacity, OrderRestrictions.
+  ...[22, 48, 167, 207, 15, 528, 529],
+  // Parties; SecondaryClOrdID, ClOrdLinkID, AccountType, CustOrderCapacity.
+  ...[453, 448, 447, 452, 526, 583, 581, 582],
+]);
+
+/** Ranges that the standard leaves to users. */
+function isUserDefined(tag: number): boolean {
+  return (tag >= 5_000 && tag <= 9_999) || (tag >= 20_000 && tag <= 39_999);
+}
+
+/** The command of an order without its account, symbol and id. Throws a {@link TermError}. */
+export function orderTerms(message: FixMessage, scale: InstrumentScale): Command & { readonly op: 'new' } {
+  // Without TimeInForce (59) an order is for the day: FIX.
+  const terms: Terms = { tif: 'day' };
+  for (const [tag, value] of message.fields) {
+    const term = TERMS.get(tag);
+    if (term !== undefined) Object.assign(terms, term(value, scale));
+    else if (!WITHOUT_EFFECT.has(tag) && !isUserDefined(tag))
+      throw new TermError(tag, value, 'this gateway does not support the field');
+  }
+  const isPriced = terms.type === 'limit' || terms.type === 'stopLimit';
+  if (isPriced && terms.price === undefined) throw new TermError(Tag.Price, '', 'a limit order must have one');
+  if (!isPriced && terms.price !== undefined)
+    throw new TermError(Tag.Price, message.get(Tag.Price) ?? '', 'only a limit order has one');
+  return { ...terms, op: 'new' };
+}
+
+/** What of an order a report repeats as it was entered; quantity and price may change. */
+export function echoOf(message: FixMessage): FixField[] {
+  const changing: readonly number[] = [Tag.OrderQty, Tag.Price];
+  return message.fields.filter(([tag]) => TERMS.has(tag) && !changing.includes(tag));
+}
+
+/** The side of a mass cancel; both without one. */
+export function sideOf(message: FixMessage): SideName | undefined {
+  const value = message.get(Tag.Side);
+  return value === undefined ? undefined : coded(Tag.Side, value, SIDES);
+}
+
+function scaled(tag: number, value: string, scale: DecimalScale): number {
+  try {
+    return scale.parse(value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TermError(tag, value, error.message);
+  }
+}
+
+function coded<T>(tag: number, value: string, codes: Readonly<Record<string, T>>): T {
+  const meaning = Object.hasOwn(codes, value) ? codes[value] : undefined;
+  if (meaning !== undefined) return meaning;
+  throw new TermError(tag, value, `it is not supported; these are: ${Object.keys(codes).join(', ')}`);
+}
+
+function instructions(value: string): Terms {
+  const each = value.split(' ').map((one) => coded(Tag.ExecInst, one, EXECUTION_INSTRUCTIONS));
+  return Object.assign({}, ...each) as Terms;
+}

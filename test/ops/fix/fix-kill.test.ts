@@ -1,0 +1,136 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, expect, test } from '@jest/globals';
+import { decodeEvent, EVENT_WORDS } from '../../../journal/events.ts';
+import { JournalReader } from '../../../journal/reader.ts';
+import { waitUntil } from '../../../ops/drill/drill-cluster.ts';
+import { endAllProcesses, VeritapeProcess } from '../../../ops/drill/veritape-process.ts';
+import { freePort, type OwnNatsServer, startNatsServer } from '../../../ops/nats-server.ts';
+import { EventBuffer } from '../../../replicas/event-buffer.ts';
+import { createMatcher } from '../../../replicas/matcher.ts';
+import { applyBlock } from '../../../replicas/replay.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
+import { LoyalClient } from './fix-loyal-client.ts';
+import { CONFIG } from './fix-market.ts';
+import { newOrder, type Received } from './fix-peer.ts';
+
+let nats: OwnNatsServer | undefined;
+
+afterAll(async () => {
+  await endAllProcesses();
+  await nats?.stop();
+  removeTemporaryFolders();
+});
+
+const ROUNDS = 5;
+const ORDERS_A_ROUND = 60;
+const WAIT_MS_MAX = 30_000;
+
+/** What a replay of the venue's journal says of an account: orders accepted, and places of its trades. */
+function replayed(dir: string, account: number): { accepted: string[]; trades: string[] } {
+  const reader = JournalReader.open(dir);
+  const events = new EventBuffer(1024);
+  const matcher = createMatcher(reader.genesis.limits, events);
+  const accepted: string[] = [];
+  const trades: string[] = [];
+  let last = 0;
+  let index = 0;
+  for (const block of reader.blocks()) {
+    applyBlock(matcher, block, () => {
+      for (let slot = 0; slot < events.next; slot++) {
+        const event = decodeEvent(events.words, slot * EVENT_WORDS);
+        index = event.sequence === last ? index + 1 : 0;
+        last = event.sequence;
+        if (event.account !== account) continue;
+        if (event.type === 'accepted') accepted.push(String(event.id));
+        if (event.type === 'tradeMaker' || event.type === 'tradeTaker') trades.push(`${event.sequence}.${index}`);
+      }
+      events.clear();
+    });
+  }
+  return { accepted, trades };
+}
+
+function told(client: LoyalClient, execType: string): Received[] {
+  return client.taken.filter(({ type, fields }) => type === '8' && fields.get(150) === execType);
+}
+
+test('whatever is killed, every order is entered once and every report arrives once', async () => {
+  nats = await startNatsServer();
+  const folder = temporaryFolder();
+  const venueDir = join(folder, 'venue');
+  const config = join(folder, 'fix.json');
+  writeFileSync(config, JSON.stringify(CONFIG));
+  const port = await freePort();
+  const { url } = nats;
+  const startVenue = (): VeritapeProcess =>
+    VeritapeProcess.serve(venueDir, url, '--take-over', '--orders-max', '65536');
+  const startGateway = (): VeritapeProcess =>
+    VeritapeProcess.run(
+      ...['fix', '--dir', join(folder, 'fix'), '--config', config, '--nats', url],
+      ...['--port', String(port), '--snapshot-every', '100', '--json'],
+    );
+  let venue = startVenue();
+  await venue.ready();
+  let gateway = startGateway();
+  const buyer = new LoyalClient(port, 'FIRM7');
+  const seller = new LoyalClient(port, 'FIRM10');
+  let sent = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    for (let count = 0; count < ORDERS_A_ROUND; count++) {
+      sent++;
+      buyer.send('D', newOrder(`b${sent}`, { 38: String(1 + (sent % 3)), 44: String(100 + (sent % 4)) }));
+      seller.send('D', newOrder(`s${sent}`, { 54: '2', 38: '2', 44: String(100 + (sent % 4)) }));
+      if (count % 8 === 0) await pause(2);
+      // In the middle of a round: sometimes with all its orders on their way, sometimes with few.
+      if (count !== 10 + 9 * round) continue;
+      if (round === 2) {
+        await venue.end('SIGKILL');
+        venue = startVenue();
+      } else {
+        await waitUntil(
+          () => told(buyer, '0').length > round * ORDERS_A_ROUND,
+          WAIT_MS_MAX,
+          () => `no reports of round ${round}: ${JSON.stringify(gateway.log.slice(-5))} ${gateway.said}`,
+        );
+        await gateway.end('SIGKILL');
+        gateway = startGateway();
+      }
+    }
+  }
+  const isComplete = (): boolean =>
+    [buyer, seller].every((client) => told(client, '0').length + told(client, '8').length >= sent);
+  await waitUntil(
+    isComplete,
+    WAIT_MS_MAX,
+    () =>
+      `${told(buyer, '0').length} and ${told(seller, '0').length} of ${sent}; ${JSON.stringify(gateway.log.slice(-5))}`,
+  );
+  // What was still to come of the last orders.
+  await pause(300);
+  await Promise.all([buyer.end(), seller.end()]);
+  const ending = await gateway.end('SIGTERM');
+  expect(ending).toMatchObject({ code: 0, result: { clients: [{ pending: 0 }, { pending: 0 }, { pending: 0 }] } });
+  expect((await venue.end('SIGTERM')).code).toBe(0);
+
+  for (const [client, account] of [
+    [buyer, 7],
+    [seller, 10],
+  ] as const) {
+    const { accepted, trades } = replayed(venueDir, account);
+    const entered = told(client, '0');
+    expect(entered.map(({ fields }) => fields.get(37))).toEqual(accepted);
+    expect(new Set(entered.map(({ fields }) => fields.get(11))).size).toBe(sent);
+    expect(told(client, 'F').map(({ fields }) => fields.get(17))).toEqual(trades);
+    expect(trades.length).toBeGreaterThan(sent / 2);
+    // The gateway's own sum of what was traded of an order is that of its trades.
+    const sums = new Map<string, number>();
+    for (const { fields } of told(client, 'F')) {
+      const id = fields.get(11) ?? '';
+      sums.set(id, (sums.get(id) ?? 0) + Number(fields.get(32)));
+      expect(fields.get(14)).toBe(String(sums.get(id)));
+    }
+  }
+  expect(buyer.reconnects).toBeGreaterThanOrEqual(ROUNDS - 1);
+});

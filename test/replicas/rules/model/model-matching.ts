@@ -1,0 +1,148 @@
+import { EventFlag } from '../../../../journal/events.ts';
+import type { ModelEvents } from './model-events.ts';
+import { type ModelInstrument, type ModelOrder, opposite, queueOf, reaches } from './model-order.ts';
+
+/** What `stp` stands for. */
+const STP = { none: 0, cancelNewest: 1, cancelOldest: 2, cancelBoth: 3, decrement: 4 } as const;
+
+export interface Matching {
+  readonly instrument: ModelInstrument;
+  readonly order: ModelOrder;
+  /** Undefined: any price. */
+  readonly limit: number | undefined;
+  /** Whether two accounts are the same owner, by group or not. */
+  readonly isSameOwner: (one: number, other: number, byGroup: boolean) => boolean;
+}
+
+/** What an order shows of what is open of it, and so can trade at a time. */
+export function shownOf(order: ModelOrder): number {
+  return order.display === 0 ? order.open : order.shown;
+}
+
+/** The instruction that applies when the order at work meets an own one. */
+function instructionOf({ order, instrument }: Matching): { readonly stp: number; readonly byGroup: boolean } {
+  if (order.stp !== STP.none) return { stp: order.stp, byGroup: order.byGroup };
+  const setting = instrument.settings.get(3) ?? 0;
+  return { stp: setting & 7, byGroup: setting > 8 };
+}
+
+function nextMet({ instrument, order, limit }: Matching): ModelOrder | undefined {
+  return queueOf(instrument.resting, opposite(order.side)).find(
+    (other) => reaches(order.side, limit, other.price) && !(other.allOrNone && other.open > order.open),
+  );
+}
+
+/** Told of what matching does to resting orders. */
+export interface MatchingEffects {
+  readonly events: ModelEvents;
+  readonly nextArrival: () => number;
+  /** A resting order of which nothing is open leaves the book. */
+  readonly gone: (order: ModelOrder) => void;
+  /** After a trade and what it refreshed. */
+  readonly traded: (maker: ModelOrder, price: number) => void;
+  /** After an order was taken off in part or in whole by self-trade prevention. */
+  readonly leftByPrevention: (order: ModelOrder) => void;
+}
+
+/** Trades what can trade, with events. */
+export function match(matching: Matching, effects: MatchingEffects): void {
+  const { order, instrument } = matching;
+  const { stp, byGroup } = instructionOf(matching);
+  const { events } = effects;
+  while (order.open > 0) {
+    const maker = nextMet(matching);
+    if (maker === undefined) return;
+    if (stp !== STP.none && matching.isSameOwner(order.account, maker.account, byGroup)) {
+      prevent(matching, effects, maker, stp);
+      continue;
+    }
+    const quantity = Math.min(order.open, shownOf(maker));
+    order.open -= quantity;
+    order.traded += quantity;
+    maker.open -= quantity;
+    const done = (open: number): number => (open === 0 ? EventFlag.done : 0);
+    const { price } = maker;
+    events.about('tradeMaker', maker, { price, quantity, open: maker.open }, { flags: done(maker.open) });
+    const taker = { flags: done(order.open), request: order.request };
+    events.about('tradeTaker', order, { price, quantity, open: order.open }, taker);
+    instrument.last = price;
+    if (maker.open === 0) effects.gone(maker);
+    else if (maker.display > 0) {
+      maker.shown -= quantity;
+      if (maker.shown === 0) {
+        maker.shown = Math.min(maker.display, maker.open);
+        maker.arrival = effects.nextArrival();
+        events.about('refreshed', maker, { price: maker.price, quantity: maker.shown, open: maker.open });
+      }
+    }
+    effects.traded(maker, price);
+  }
+}
+
+function prevent(matching: Matching, effects: MatchingEffects, maker: ModelOrder, stp: number): void {
+  const { order } = matching;
+  const takeOff = (one: ModelOrder, quantity: number): void => {
+    one.open -= quantity;
+    effects.events.takenOff(one, quantity, 'selfTrade', one === order ? order.request : 0);
+    if (one === maker) {
+      if (one.open === 0) effects.gone(one);
+      else if (one.display > 0) one.shown = Math.min(one.shown, one.open);
+    }
+    effects.leftByPrevention(one);
+  };
+  const smaller = Math.min(order.open, maker.open);
+  if (stp === STP.cancelOldest || stp === STP.cancelBoth) takeOff(maker, maker.open);
+  else if (stp === STP.decrement) takeOff(maker, smaller);
+  if (stp === STP.cancelNewest || stp === STP.cancelBoth) takeOff(order, order.open);
+  else if (stp === STP.decrement) takeOff(order, smaller);
+}
+
+/** How many lots it would trade, with nothing happening. */
+export function couldTrade(matching: Matching): number {
+  const copies = matching.instrument.resting.map((one) => ({ ...one }));
+  const order = { ...matching.order };
+  const { stp, byGroup } = instructionOf(matching);
+  const virtual: Matching = { ...matching, order, instrument: { ...matching.instrument, resting: copies } };
+  let arrival = Number.MAX_SAFE_INTEGER / 2;
+  let traded = 0;
+  const drop = (one: ModelOrder): void => void copies.splice(copies.indexOf(one), 1);
+  while (order.open > 0) {
+    const maker = nextMet(virtual);
+    if (maker === undefined) break;
+    if (stp !== STP.none && matching.isSameOwner(order.account, maker.account, byGroup)) {
+      if (stp === STP.cancelNewest || stp === STP.cancelBoth) break;
+      if (stp === STP.cancelOldest) drop(maker);
+      else {
+        const smaller = Math.min(order.open, maker.open);
+        order.open -= smaller;
+        maker.open -= smaller;
+        if (maker.open === 0) drop(maker);
+      }
+      continue;
+    }
+    const quantity = Math.min(order.open, shownOf(maker));
+    order.open -= quantity;
+    maker.open -= quantity;
+    traded += quantity;
+    if (maker.open === 0) drop(maker);
+    else if (maker.display > 0) {
+      maker.shown -= quantity;
+      if (maker.shown === 0) {
+        maker.shown = Math.min(maker.display, maker.open);
+        maker.arrival = arrival++;
+      }
+    }
+  }
+  return traded;
+}
+
+/** The best price at which an opposite order rests that it would trade with, whoever owns it. */
+export function bestToTrade(
+  instrument: ModelInstrument,
+  order: ModelOrder,
+  limit: number | undefined,
+): number | undefined {
+  return queueOf(instrument.resting, opposite(order.side)).find(
+    (other) => reaches(order.side, limit, other.price) && !(other.allOrNone && other.open > order.open),
+  )?.price;
+}

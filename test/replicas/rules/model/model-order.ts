@@ -1,0 +1,73 @@
+/** What the model of all rules remembers: plain objects, found by looking at all of them. */
+export type Side = 'buy' | 'sell';
+
+export interface ModelOrder {
+  readonly account: number;
+  readonly id: bigint;
+  readonly symbol: number;
+  readonly side: Side;
+  readonly type: number;
+  readonly tif: number;
+  readonly postOnly: boolean;
+  readonly hidden: boolean;
+  readonly allOrNone: boolean;
+  readonly byGroup: boolean;
+  readonly stp: number;
+  readonly display: number;
+  readonly slot: number;
+  generation: number;
+  /** 0 of a market order. */
+  price: number;
+  open: number;
+  /** Lots that are shown now, of an order with display. */
+  shown: number;
+  /** Lots traded as the order at work. */
+  traded: number;
+  /** Of the command that it is at work for; 0 for another's. */
+  request: number;
+  /** Its place among the orders of its price: the later, the higher. */
+  arrival: number;
+}
+
+/** Terms that wait for their order. */
+export interface ModelTerms {
+  readonly account: number;
+  readonly id: bigint;
+  readonly symbol: number;
+  readonly slot: number;
+  readonly generation: number;
+  readonly values: Map<number, bigint>;
+}
+
+export interface ModelInstrument {
+  readonly symbol: number;
+  readonly name: string;
+  quantityMax: number;
+  priceMax: number;
+  closed: boolean;
+  readonly settings: Map<number, number>;
+  /** Price of the last trade; 0 for none. */
+  last: number;
+  readonly resting: ModelOrder[];
+}
+
+export const opposite = (side: Side): Side => (side === 'buy' ? 'sell' : 'buy');
+
+/** Whether `price` is at the limit or better for an order of `side`; no limit: always. */
+export function reaches(side: Side, limit: number | undefined, price: number): boolean {
+  if (limit === undefined) return true;
+  return side === 'buy' ? price <= limit : price >= limit;
+}
+
+export const isHiddenBook = (order: ModelOrder): boolean => order.hidden || order.allOrNone;
+
+/** Orders of one side in the order in which they trade: price, then shown before hidden, then time. */
+export function queueOf(resting: readonly ModelOrder[], side: Side): ModelOrder[] {
+  const better = side === 'buy' ? -1 : 1;
+  return resting
+    .filter((order) => order.side === side)
+    .sort(
+      (a, b) =>
+        better * (a.price - b.price) || Number(isHiddenBook(a)) - Number(isHiddenBook(b)) || a.arrival - b.arrival,
+    );
+}
