@@ -2,6 +2,7 @@
 export { Reason, reasonText } from './journal/reasons.ts';
 export { type BoundedStream, SlowConsumerError, type StreamOptions } from './ops/client/bounded-stream.ts';
 export { decimalOf, unitsOf } from './ops/client/decimal-amount.ts';
+export type { MarketBook, MarketBookOptions } from './ops/client/market-book.ts';
 export type { Order, OrderStatus, Outcome, TradedAmount } from './ops/client/order.ts';
 export type {
   ImmediateOrder,
@@ -10,8 +11,12 @@ export type {
   MassCancel,
   NewOrder,
   Replacement,
+  StopLimitOrder,
+  StopOrder,
 } from './ops/client/order-terms.ts';
 export { type Report, TradingClient, type TradingClientOptions } from './ops/client/trading-client.ts';
 export { UsageError } from './ops/exit-codes.ts';
+export type { FeedBook, FeedState } from './ops/feed/feed-book.ts';
+export type { FeedMessage, FeedViewName } from './ops/feed/feed-records.ts';
 export type { PlacedInstrument } from './ops/instrument-directory.ts';
 export { ClientError } from './ops/venue-client.ts';

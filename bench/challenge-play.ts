@@ -9,7 +9,13 @@ import { DOORBELL_INTS, Doorbell } from '../sequencer/doorbell.ts';
 import { allocateRing } from '../sequencer/rings.ts';
 import { Stopwatch } from './benchmark.ts';
 import type { DrainData, Drained } from './challenge-drain.ts';
-import { challengeCreation, challengeLimits, challengeReports, encodeMessages } from './challenge-run.ts';
+import {
+  challengeCreation,
+  challengeLimits,
+  challengeReports,
+  encodeMessages,
+  ruledCreation,
+} from './challenge-run.ts';
 import { generateWorkload, type Scenario, type Workload } from './challenge-workload.ts';
 import { type PeerName, playPeer } from './peer-books.ts';
 import { RingEvents } from './ring-events.ts';
@@ -19,6 +25,7 @@ import { RingEvents } from './ring-events.ts';
  *
  * - `matcher`: the matcher alone, events dropped.
  * - `ring`: every event goes into a ring that another thread drains and hashes; until the last one is drained.
+ * - `ruled`, `ruled-matcher`: as `ring` and `matcher`, with a tick size set before, so that the instrument follows all rules.
  * - a name of peer-books.ts: that book.
  */
 export interface Played {
@@ -41,25 +48,27 @@ const BATCH_COMMANDS = 256;
 
 async function play(player: string, workload: Workload): Promise<Played> {
   const messages = workload.count;
-  if (player === 'ring') {
-    const { digest, ...played } = await playIntoRing(workload);
+  const beginning = player.startsWith('ruled') ? ruledCreation() : challengeCreation();
+  if (player === 'ring' || player === 'ruled') {
+    const { digest, ...played } = await playIntoRing(workload, beginning);
     const hasher = new Blake3Hasher();
-    const { sha256 } = challengeReports(workload, (events) => hasher.update(events));
+    const { sha256 } = challengeReports(workload, (events) => hasher.update(events), beginning);
     return { messages, ...played, sha256, drained: hasher.digestBuffer().toString('hex') === digest };
   }
-  if (player === 'matcher') {
-    const played = playIntoNothing(workload);
-    return { messages, drained: true, ...played, sha256: challengeReports(workload).sha256 };
+  if (player === 'matcher' || player === 'ruled-matcher') {
+    const played = playIntoNothing(workload, beginning);
+    const { sha256 } = challengeReports(workload, undefined, beginning);
+    return { messages, drained: true, ...played, sha256 };
   }
   const played = playPeer(player as PeerName, workload);
   return { messages, drained: true, ...played, matcherSha256: challengeReports(workload).sha256 };
 }
 
-function playIntoNothing(workload: Workload): Pick<Played, 'elapsedMs' | 'coreMs'> {
+function playIntoNothing(workload: Workload, beginning: Uint32Array): Pick<Played, 'elapsedMs' | 'coreMs'> {
   const commands = encodeMessages(workload);
   const events = new EventBuffer(EVENT_SLOTS);
   const matcher = createMatcher(challengeLimits(workload), events);
-  matcher.apply(challengeCreation(), 0);
+  matcher.applyMany(beginning, 0, beginning.length / COMMAND_WORDS);
   // As a replica does before it serves.
   warmUp();
   const stopwatch = new Stopwatch();
@@ -70,7 +79,10 @@ function playIntoNothing(workload: Workload): Pick<Played, 'elapsedMs' | 'coreMs
   return stopwatch.read();
 }
 
-async function playIntoRing(workload: Workload): Promise<Pick<Played, 'elapsedMs' | 'coreMs'> & { digest: string }> {
+async function playIntoRing(
+  workload: Workload,
+  beginning: Uint32Array,
+): Promise<Pick<Played, 'elapsedMs' | 'coreMs'> & { digest: string }> {
   const commands = encodeMessages(workload);
   const ring = allocateRing(RING_SLOTS, 1);
   const done = new SharedArrayBuffer(4);
@@ -82,7 +94,7 @@ async function playIntoRing(workload: Workload): Promise<Pick<Played, 'elapsedMs
   });
   await once(worker, 'message');
   const drained = once(worker, 'message') as Promise<[Drained]>;
-  matcher.apply(challengeCreation(), 0);
+  matcher.applyMany(beginning, 0, beginning.length / COMMAND_WORDS);
   events.publish();
   // As a replica does before it serves.
   warmUp();

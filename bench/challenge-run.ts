@@ -20,8 +20,6 @@ import { MessageType, type Workload } from './challenge-workload.ts';
 
 const SYMBOL = 0;
 const ACCOUNT = 1;
-/** The instrument is created by the first command, so message 0 has sequence 2. */
-const FIRST_MESSAGE_SEQUENCE = 2;
 const BATCH_COMMANDS = 256;
 const EVENT_SLOTS = 4_096;
 /** Events are looked at once so many are waiting; the rest of the slots is room for one sweep of the book. */
@@ -50,25 +48,32 @@ export function runChallenge(workload: Workload): ChallengeResult {
   return { ...challengeReports(workload), messages: workload.count, matchMs };
 }
 
-/** The reports of a pass that is not timed. `take` sees the bytes of all events, the instrument's creation among them. */
+/** The reports of a pass that is not timed. `take` sees the bytes of all events, those of `beginning` among them. */
 export function challengeReports(
   workload: Workload,
   take: (events: Uint8Array) => void = () => undefined,
+  beginning = challengeCreation(),
 ): Pick<ChallengeResult, 'reports' | 'sha256' | 'trades'> {
-  const writer = new ReportWriter(workload);
-  play(encodeMessages(workload), challengeLimits(workload), (events) => {
+  const writer = new ReportWriter(workload, beginning.length / COMMAND_WORDS + 1);
+  const empty = (events: EventBuffer): void => {
     take(new Uint8Array(events.words.buffer, 0, events.next * EVENT_BYTES));
     events.drain(writer.event);
-  });
+  };
+  play(encodeMessages(workload), challengeLimits(workload), empty, beginning);
   const reports = writer.finish();
   return { reports, sha256: createHash('sha256').update(reports).digest('hex'), trades: writer.trades };
 }
 
 /** Applies the commands to a new matcher, gives the events away in passing, and says how many milliseconds it took. */
-function play(commands: Uint32Array, limits: VenueLimits, empty: (events: EventBuffer) => void): number {
+function play(
+  commands: Uint32Array,
+  limits: VenueLimits,
+  empty: (events: EventBuffer) => void,
+  beginning = challengeCreation(),
+): number {
   const events = new EventBuffer(EVENT_SLOTS);
   const matcher = createMatcher(limits, events);
-  matcher.apply(challengeCreation(), 0);
+  matcher.applyMany(beginning, 0, beginning.length / COMMAND_WORDS);
   empty(events);
   const started = performance.now();
   const count = commands.length / COMMAND_WORDS;
@@ -84,6 +89,14 @@ function play(commands: Uint32Array, limits: VenueLimits, empty: (events: EventB
 export function challengeCreation(): Uint32Array {
   const words = new Uint32Array(COMMAND_WORDS);
   encodeCommand(words, 0, { op: 'instrumentCreate', symbol: SYMBOL, name: 'CHALLENGE' });
+  return words;
+}
+
+/** The same, and a setting that refuses nothing: from there on the instrument follows all rules. */
+export function ruledCreation(): Uint32Array {
+  const words = new Uint32Array(2 * COMMAND_WORDS);
+  words.set(challengeCreation());
+  encodeCommand(words, COMMAND_WORDS, { op: 'instrumentSet', symbol: SYMBOL, setting: 'tick', value: 1 });
   return words;
 }
 
@@ -159,16 +172,19 @@ class ReportWriter {
   #length = 0;
   #makerId = 0;
   readonly #workload: Workload;
+  /** Sequence of the first message. */
+  readonly #first: number;
   readonly #replaced = new Uint32Array(EVENT_WORDS);
   #replacedWaits = false;
 
-  constructor(workload: Workload) {
+  constructor(workload: Workload, first: number) {
     this.#workload = workload;
+    this.#first = first;
     this.#bytes = Buffer.allocUnsafe(LINE_BYTES_MAX + workload.count * LINE_BYTES_TYPICAL);
   }
 
   readonly event = (words: Uint32Array, at: number): void => {
-    const k = readWide(words, at + EVENT_WORD.sequence) - FIRST_MESSAGE_SEQUENCE;
+    const k = readWide(words, at + EVENT_WORD.sequence) - this.#first;
     const type = eventType(words, at);
     if (this.#replacedWaits && type !== EventType.tradeMaker && type !== EventType.tradeTaker) this.#writeReplaced();
     if (this.#bytes.length - this.#length < LINE_BYTES_MAX) this.#grow();
@@ -202,6 +218,7 @@ class ReportWriter {
         this.#field(readWide(words, at + EVENT_WORD.id));
         break;
       case EventType.instrument:
+      case EventType.setting:
         return;
       default:
         throw new Error(`message ${k}: event type ${type} does not occur in the challenge`);
@@ -227,7 +244,7 @@ class ReportWriter {
     if (this.#bytes.length - this.#length < LINE_BYTES_MAX) this.#grow();
     const words = this.#replaced;
     this.#replacedWaits = false;
-    this.#start(3, readWide(words, EVENT_WORD.sequence) - FIRST_MESSAGE_SEQUENCE);
+    this.#start(3, readWide(words, EVENT_WORD.sequence) - this.#first);
     this.#order(words, 0);
     this.#field(readWide(words, EVENT_WORD.quantity));
     this.#bytes[this.#length++] = 10;

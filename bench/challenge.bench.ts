@@ -19,6 +19,7 @@ const FACTOR_GOAL = 20;
 
 const TITLES = {
   ring: 'every event into a ring drained by another thread',
+  ruled: 'the same, of an instrument with a tick size',
   matcher: 'matcher alone',
   naive: 'naive book',
   'nodejs-order-book': 'nodejs-order-book',
@@ -60,7 +61,7 @@ export async function run({ quick, yardstick }: BenchmarkOptions): Promise<Measu
     const all = SCENARIO_NAMES.flatMap((scenario) => of(kind, scenario));
     if (all.length === 0) return [];
     const share = Math.min(...all.map((one) => one.coreMs / one.elapsedMs)) * 100;
-    const goal = kind === 'ring' ? { goal: { atLeast: RATE_GOAL } } : {};
+    const goal = kind === 'ring' || kind === 'ruled' ? { goal: { atLeast: RATE_GOAL } } : {};
     return [
       { name: `${TITLES[kind]}: worst scenario`, value: worst(kind), unit: 'messages/s', ...goal },
       ...SCENARIO_NAMES.map((scenario) => ({
@@ -87,6 +88,10 @@ export async function run({ quick, yardstick }: BenchmarkOptions): Promise<Measu
       },
       { name: 'the same, counting only time with a core', value: factor('coreMs', NPM_PEER_NAMES) },
       { name: 'into the ring / naive book: scenario with the smallest factor', value: factor('elapsedMs', ['naive']) },
+      {
+        name: 'with a tick size / without: scenario with the smallest factor',
+        value: Math.min(...SCENARIO_NAMES.map((scenario) => rate('ruled', scenario) / rate('ring', scenario))),
+      },
       { name: "into the ring: worst scenario / the yardstick's naive book", value: worst('ring') / naivePerSecond },
     ],
     notes: [

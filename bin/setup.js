@@ -17,7 +17,7 @@ import { isMatcherBuilt } from './matcher.js';
 import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtime.js';
 
 /*
- * node bin/setup.js [--nats] [--chromium] [--spin] [--gcc] [--ip] [command [argument...]]
+ * node bin/setup.js [--nats] [--chromium] [--spin] [--gcc] [--ip] [--openssl] [command [argument...]]
  *
  * Makes a fresh clone ready, then runs the command with the pinned Node first on the PATH. What npm scripts call, so it
  * uses nothing but Node 18. Messages go to stderr. Interrupted, it starts over the next time.
@@ -60,6 +60,11 @@ const PROGRAMS = {
     folders: ['/usr/sbin', '/sbin', '/usr/bin', '/bin'],
     packages: ['iproute2'],
     advice: 'Install iproute2, on Linux.',
+  },
+  '--openssl': {
+    names: ['openssl'],
+    folders: ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'],
+    advice: 'Install OpenSSL and put it on the PATH.',
   },
 };
 

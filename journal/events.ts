@@ -58,7 +58,7 @@ export const EventType = {
    * zeros for an empty side. Derived from the state, so not part of what replicas compare.
    */
   top: 12,
-  /** A resting order that a mass status asked for; `quantity` = `open`. */
+  /** A resting order that a mass status asked for; `quantity` = lots that the book shows of it. */
   status: 13,
   /** Something of an instrument or an account was set: which in `slot`, its value in `price`. */
   setting: 14,

@@ -49,7 +49,7 @@ const ENTERED = { accepted: '0', replaced: '5' } as const;
 /** Reasons that only commands about an order that is there are rejected with. */
 const OF_CHANGES: readonly number[] = [Reason.unknownOrder, Reason.nothingToReplace];
 /** FIX 103 by reason; others are 99. */
-const ORD_REJ_REASONS: ReadonlyMap<number, number> = new Map([
+export const ORD_REJ_REASONS: ReadonlyMap<number, number> = new Map([
   [Reason.unknownSymbol, 1],
   [Reason.instrumentClosed, 2],
   [Reason.priceMax, 3],

@@ -1,4 +1,4 @@
-import { connect, headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
+import { connect, headers, type MsgHdrs, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import { type Command, Option } from 'commander';
 import { handoverSubject, primarySubject } from '../sequencer/nats-gateway.ts';
 import { inboxOf } from '../sequencer/principals.ts';
@@ -95,6 +95,7 @@ function askForHandover(connection: NatsConnection, options: HandoverOptions): P
       clearTimeout(timer);
       settled();
     };
+    void refusedPublish(connection).then((why) => settle(() => reject(new EnvironmentFault(why))));
     connection.subscribe(primarySubject(options.shard), {
       callback: (error, message) => {
         const { epoch } = error === null ? (message.json() as { epoch: number }) : { epoch: 0 };
@@ -128,6 +129,19 @@ function askForHandover(connection: NatsConnection, options: HandoverOptions): P
       reply: inbox,
       ...(options.token === undefined ? {} : { headers: carrying(options.token) }),
     });
+  });
+}
+
+/** Resolves if the NATS server does not let this client ask. */
+function refusedPublish(connection: NatsConnection): Promise<string> {
+  return new Promise((resolve) => {
+    void (async () => {
+      for await (const status of connection.status()) {
+        if (status.type !== 'error' || !(status.error instanceof PermissionViolationError)) continue;
+        if (status.error.operation === 'publish')
+          resolve(`the NATS server does not let this client publish on ${status.error.subject}`);
+      }
+    })();
   });
 }
 

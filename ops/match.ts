@@ -16,7 +16,7 @@ import { Progress } from './cli/progress.ts';
 import { printResult, usageFields } from './cli/result.ts';
 import { TextOutput } from './cli/text-output.ts';
 import { UsageError } from './exit-codes.ts';
-import { parseCommand, type SymbolDirectory } from './ndjson-commands.ts';
+import { OP_WORDS, parseCommand, type SymbolDirectory } from './ndjson-commands.ts';
 import { EventCounts, EventLines } from './ndjson-events.ts';
 import { readLines } from './ndjson-lines.ts';
 
@@ -37,8 +37,9 @@ export function registerMatch(program: CommanderCommand): void {
   const command = program
     .command('match')
     .description(
-      'Matches commands, one JSON object a line, and prints the events, one a line. No disk, no network. Holds up to ' +
-        `${grouped(MATCH_LIMITS.ordersMax)} resting orders and ${grouped(MATCH_LIMITS.instrumentsMax)} instruments.`,
+      'Matches commands, one JSON object a line, and prints the events, one a line; docs/ndjson.md has the fields of both. No ' +
+        `disk, no network. Holds up to ${grouped(MATCH_LIMITS.ordersMax)} live orders and ` +
+        `${grouped(MATCH_LIMITS.instrumentsMax)} instruments. Ops: ${OP_WORDS}.`,
     )
     .argument('[file]', 'commands (NDJSON); the standard input if there is none, or -')
     .option('--book', 'after each command, print the book of its instrument')
@@ -48,6 +49,7 @@ export function registerMatch(program: CommanderCommand): void {
   withExamples(
     command,
     `echo '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":100,"qty":5}' | veritape match --book`,
+    `echo '{"op":"new","symbol":"ACME","account":1,"id":2,"side":"sell","type":"stop","stopPrice":95,"qty":5}' | veritape match`,
     'veritape match commands.ndjson --json',
   );
 }

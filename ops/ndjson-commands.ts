@@ -113,7 +113,7 @@ const OPS = {
   tick: { allowed: Field.op | Field.account | Field.time, required: Field.op },
 } as const;
 type OpWord = keyof typeof OPS;
-const OP_WORDS = Object.keys(OPS).join(', ');
+export const OP_WORDS = Object.keys(OPS).join(', ');
 
 const NAME = /^[!-~]{1,16}$/;
 const DIGITS = /^\d{1,20}$/;
@@ -126,9 +126,10 @@ type Line = Readonly<Partial<Record<FieldName, unknown>>>;
 type Draft = { -readonly [Name in keyof Command]: Command[Name] };
 
 /**
- * The command of one NDJSON line; recordsOf() makes one record of it or several. What a record can hold is left to the matcher, which rejects it with a reason;
- * anything else is a UsageError that names the line, the field, its value and the rule. `time` is the line's number
- * unless given. The directory is asked last, so a line that is refused creates no instrument.
+ * The command of one NDJSON line, of which recordsOf() makes one record or several; docs/ndjson.md has the fields. What a
+ * record can hold is left to the matcher, which rejects it with a reason; anything else is a UsageError that names the
+ * line, the field, its value and the rule. `time` is the line's number unless given. The directory is asked last, so a line
+ * that is refused creates no instrument.
  */
 export function parseCommand(text: string, line: number, symbols: SymbolDirectory): Command {
   return commandFrom(parseLine(text, line), line, symbols);

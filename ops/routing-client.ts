@@ -22,7 +22,9 @@ const BACK_OFF_MS_MIN = 2;
 const BACK_OFF_MS_MAX = 100;
 const GIVE_UP_MS = 60_000;
 /** Kinds of command that have an instrument, and so a shard. */
-const ROUTED: readonly number[] = [Op.new, Op.cancel, Op.reduce, Op.replace, Op.massCancel, Op.instrumentUpdate];
+const ROUTED: readonly number[] = [
+  ...[Op.new, Op.terms, Op.cancel, Op.reduce, Op.replace, Op.massCancel, Op.instrumentUpdate, Op.instrumentSet],
+];
 
 /** What one call of {@link RoutingClient.send} waits for. */
 interface Call {

@@ -26,6 +26,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'take orders over FIX 4.4 and 5.0 SP2 for a venue on NATS',
     load: async () => (await import('./fix.ts')).registerFix,
   },
+  websocket: {
+    summary: 'the commands of match as JSON over WebSocket, for a venue on NATS',
+    load: async () => (await import('./websocket.ts')).registerWebSocket,
+  },
   handover: {
     summary: 'have the server of a venue hand over to a standby',
     load: async () => (await import('./handover.ts')).registerHandover,

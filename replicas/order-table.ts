@@ -1,6 +1,7 @@
 import { readWide } from '../journal/amounts.ts';
 import { decodeId } from '../journal/commands.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
+import { DETAIL, DETAIL_SHIFT } from './order-details.ts';
 import { COUNTER, type Transition } from './transition.ts';
 
 /**
@@ -105,10 +106,13 @@ export interface RestingOrder {
   readonly price: number;
   readonly open: number;
   readonly sequence: number;
+  /** Lots that the book shows of it, if not all; 0 for an order of the hidden book, and for one that waits. */
+  readonly shown?: number;
+  readonly allOrNone?: true;
 }
 
-/** Every live order, by slot. */
-export function listOrders(orders: OrderTable): RestingOrder[] {
+/** Every live order, by slot; with the details of order-details.ts also what is shown of them. */
+export function listOrders(orders: OrderTable, details?: Uint32Array): RestingOrder[] {
   const { words } = orders;
   const list: RestingOrder[] = [];
   for (let slot = 1; slot <= orders.highWater(); slot++) {
@@ -126,7 +130,19 @@ export function listOrders(orders: OrderTable): RestingOrder[] {
       price: readWide(words, order + ORDER.price),
       open: readWide(words, order + ORDER.open),
       sequence: readWide(words, order + ORDER.sequence),
+      ...(details === undefined ? {} : shownPart(terms, details, slot << DETAIL_SHIFT)),
     });
   }
   return list;
+}
+
+const NOT_SHOWN = ORDER_FLAG.stop | ORDER_FLAG.hidden | ORDER_FLAG.allOrNone;
+
+/** What a list tells of an order only where not all of it is shown. */
+function shownPart(terms: number, details: Uint32Array, detail: number): Pick<RestingOrder, 'shown' | 'allOrNone'> {
+  if ((terms & ORDER_FLAG.ruled) === 0) return {};
+  const allOrNone = (terms & ORDER_FLAG.allOrNone) === 0 ? {} : ({ allOrNone: true } as const);
+  if ((terms & NOT_SHOWN) !== 0) return { shown: 0, ...allOrNone };
+  const isIceberg = readWide(details, detail + DETAIL.display) !== 0;
+  return isIceberg ? { shown: readWide(details, detail + DETAIL.shown) } : {};
 }

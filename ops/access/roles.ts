@@ -3,7 +3,17 @@ import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { PRIVATE_QUERIES } from '../private-queries.ts';
 
 /** What an identity is for. docs/access.md says what each may do, and why. */
-export const ROLES = ['client', 'dropCopy', 'reader', 'operator', 'follower', 'auditor', 'venue', 'node'] as const;
+export const ROLES = [
+  'client',
+  'fixGateway',
+  'dropCopy',
+  'reader',
+  'operator',
+  'follower',
+  'auditor',
+  'venue',
+  'node',
+] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Somebody whom the NATS server lets in. */
@@ -12,7 +22,7 @@ export interface Identity {
   readonly role: Role;
   /** Public part of its nkey: U and 55 letters and digits. */
   readonly key: string;
-  /** Of a client: those it acts for. Of a drop copy: those it sees. */
+  /** Of a client or a FIX gateway: those it acts for. Of a drop copy: those it sees. */
   readonly accounts?: readonly number[] | undefined;
   /** Of a follower: how the subjects of its market data begin. */
   readonly feeds?: readonly string[] | undefined;
@@ -28,7 +38,7 @@ export interface Permissions {
 
 /** Roles whose rights are for certain accounts. */
 export function hasAccounts(role: Role): boolean {
-  return role === 'client' || role === 'dropCopy';
+  return role === 'client' || role === 'fixGateway' || role === 'dropCopy';
 }
 
 /** Exactly what an identity needs on shard `shard`, a number or `*`, when `feeds` are published. */
@@ -46,16 +56,24 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   ];
   const asksMarket = [...on('info'), ...feeds.flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`])];
   const asksChain = on('repair', 'genesis', 'state', 'peers', 'peers.*.repair');
+  const client = {
+    publish: [
+      ...each((account) => `submit.${name}.${account}`),
+      ...each((account) => `alive.${name}.${account}`),
+      ...queries,
+      ...asksMarket,
+    ],
+    subscribe: [own, ...reports, ...market, ...on('primary')],
+    answers: false,
+  };
   switch (role) {
     case 'client':
+      return client;
+    case 'fixGateway':
+      // It follows the journal, from which it makes its reports.
       return {
-        publish: [
-          ...each((account) => `submit.${name}.${account}`),
-          ...each((account) => `alive.${name}.${account}`),
-          ...queries,
-          ...asksMarket,
-        ],
-        subscribe: [own, ...reports, ...market, ...on('primary')],
+        publish: [...client.publish, ...asksChain],
+        subscribe: [...client.subscribe, ...on('block')],
         answers: false,
       };
     case 'dropCopy':

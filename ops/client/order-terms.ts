@@ -1,4 +1,4 @@
-import type { SideName } from '../../journal/commands.ts';
+import type { SelfTradePreventionName, SideName } from '../../journal/commands.ts';
 
 /**
  * What a new order says, by its type, so that the compiler refuses what does not go together. The names are those of a line of
@@ -14,38 +14,114 @@ interface EveryOrder {
   readonly id?: number | bigint | undefined;
 }
 
-/** Trades at its price or better, and rests there. */
-export interface LimitOrder extends EveryOrder {
-  readonly type?: 'limit' | undefined;
-  /** Ticks. */
-  readonly price: number;
-  readonly tif?: 'gtc' | undefined;
-  /** Rejected if it would trade when it comes. */
-  readonly postOnly?: boolean | undefined;
+/** What any order may say about trading with orders of the same owner. */
+interface Owned {
+  /** Which of the two gives way; as the instrument's setting has it unless given. */
+  readonly stp?: SelfTradePreventionName | undefined;
+  /** The orders of the account's group count as the same owner's, too. */
+  readonly byGroup?: boolean | undefined;
 }
 
-/** Trades at its price or better at once, or not: `ioc` as much as there is, `fok` all or nothing. */
-export interface ImmediateOrder extends EveryOrder {
-  readonly type?: 'limit' | undefined;
-  readonly price: number;
-  readonly tif: 'ioc' | 'fok';
-  readonly postOnly?: never;
+/** What an order may say that can stay in the market. */
+interface Resting extends Owned {
+  /** Lots that must trade at once, or it is canceled. */
+  readonly minQty?: number | undefined;
+  /** Id of a live order of the account and instrument: one cancels the other. */
+  readonly cancels?: number | bigint | undefined;
+  /** Id of a live order of the account and instrument: this one waits until that one has traded in full. */
+  readonly after?: number | bigint | undefined;
 }
+
+/** What an order may say that trades at once or not: `ioc` as much as there is, `fok` all or nothing. */
+interface Immediate extends Owned {
+  readonly minQty?: number | undefined;
+  readonly postOnly?: never;
+  readonly display?: never;
+}
+
+/** How a limit order is seen: in full unless it says otherwise. */
+type Shown =
+  /** Rejected if it would trade when it comes. */
+  | { readonly postOnly?: boolean | undefined; readonly display?: never; readonly hidden?: boolean | undefined }
+  /** Lots that are shown at a time. */
+  | { readonly postOnly?: boolean | undefined; readonly display: number; readonly hidden?: never }
+  /** Trades whole or not at all. */
+  | {
+      readonly postOnly?: never;
+      readonly display?: never;
+      readonly hidden?: boolean | undefined;
+      readonly allOrNone: boolean;
+    };
+
+/** Trades at its price or better, and rests there. */
+export type LimitOrder = EveryOrder &
+  Resting &
+  Unstopped &
+  Shown &
+  Priced & { readonly type?: 'limit' | undefined; readonly tif?: 'gtc' | undefined };
+
+/** Trades at its price or better at once, or not. */
+export type ImmediateOrder = EveryOrder &
+  Immediate &
+  Unstopped &
+  Priced & { readonly type?: 'limit' | undefined; readonly tif: 'ioc' | 'fok' };
 
 /** Trades at any price at once, or not. */
-export interface MarketOrder extends EveryOrder {
-  readonly type: 'market';
+export type MarketOrder = EveryOrder &
+  Immediate &
+  Unstopped &
+  Unpriced & { readonly type: 'market'; readonly tif?: 'ioc' | 'fok' | undefined };
+
+/** Waits for a trade at its stop price or beyond, and becomes a market order. */
+export type StopOrder = EveryOrder &
+  Resting &
+  Stopped &
+  Unpriced &
+  Unseen & { readonly type: 'stop'; readonly tif?: AnyTif };
+
+/** Waits for a trade at its stop price or beyond, and becomes a limit order. */
+export type StopLimitOrder = EveryOrder &
+  Resting &
+  Stopped &
+  Priced &
+  Unseen & { readonly type: 'stopLimit'; readonly tif?: AnyTif };
+
+/** Of what a stop becomes. */
+type AnyTif = 'gtc' | 'ioc' | 'fok' | undefined;
+
+interface Priced {
+  /** Ticks. */
+  readonly price: number;
+}
+interface Unpriced {
   readonly price?: never;
-  readonly tif?: 'ioc' | 'fok' | undefined;
+}
+type Stopped =
+  /** Ticks. */
+  | { readonly stopPrice: number; readonly trail?: never }
+  /** Ticks behind the best trade price. */
+  | { readonly trail: number; readonly stopPrice?: never };
+interface Unstopped {
+  readonly stopPrice?: never;
+  readonly trail?: never;
+}
+interface Unseen {
   readonly postOnly?: never;
 }
 
-export type NewOrder = LimitOrder | ImmediateOrder | MarketOrder;
+export type NewOrder = LimitOrder | ImmediateOrder | MarketOrder | StopOrder | StopLimitOrder;
 
-/** What a replace changes: at least one of both. `qty` is the open quantity wanted afterwards. */
-export type Replacement =
-  | { readonly price: number; readonly qty?: number | undefined }
-  | { readonly price?: number | undefined; readonly qty: number };
+interface Replaced {
+  readonly price?: number | undefined;
+  /** Lots that are to be open afterwards. */
+  readonly qty?: number | undefined;
+  /** Of a stop that still waits; one of the two. */
+  readonly stopPrice?: number | undefined;
+  readonly trail?: number | undefined;
+}
+
+/** What a replace changes: at least one of its fields. */
+export type Replacement = { [Field in keyof Replaced]-?: Replaced & Record<Field, number> }[keyof Replaced];
 
 /** Which orders of the account a mass cancel is for; all of them if nothing is given. */
 export interface MassCancel {

@@ -1,5 +1,5 @@
 import type { OrderTypeName, SideName, TimeInForceName } from '../../journal/commands.ts';
-import type { EventTypeName, VenueEvent } from '../../journal/events.ts';
+import { EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { type ReasonName, reasonName } from '../../journal/reasons.ts';
 import type { RoutedAnswer } from '../routing-client.ts';
 import type { NewOrder, Replacement } from './order-terms.ts';
@@ -39,7 +39,7 @@ interface AnsweredCommand {
 export type OrderChange =
   | { readonly kind: 'new' | 'cancel' }
   | { readonly kind: 'reduce'; readonly qty: number }
-  | { readonly kind: 'replace'; readonly price?: number | undefined; readonly qty?: number | undefined };
+  | ({ readonly kind: 'replace' } & Partial<Replacement>);
 
 /** What the reports tell, or the answers on top of them. */
 interface Terms {
@@ -51,7 +51,9 @@ interface Terms {
 }
 
 /** Reports that tell what became of an order's quantity. */
-const TOLD: ReadonlySet<EventTypeName> = new Set(['accepted', 'tradeMaker', 'tradeTaker', 'replaced', 'canceled']);
+const TOLD: ReadonlySet<EventTypeName> = new Set([
+  ...(['accepted', 'tradeMaker', 'tradeTaker', 'replaced', 'canceled', 'triggered', 'refreshed'] as const),
+]);
 
 /** Sum of prices times quantities of what traded, exact, and the lots that it is of. */
 export interface TradedAmount {
@@ -89,6 +91,7 @@ export class Order {
   #entrySequence = 0;
   #reason: Outcome['reason'] = 'none';
   #isRejected = false;
+  #isTriggered = false;
   #failure: Error | undefined;
   #underWay = 0;
   #waiting: (() => void)[] = [];
@@ -149,6 +152,11 @@ export class Order {
    */
   get tradedAmount(): TradedAmount {
     return { notional: this.#notional, lots: this.#reported.traded };
+  }
+
+  /** It waits no more: for its stop price, or for the order that it comes after. */
+  get isTriggered(): boolean {
+    return this.#isTriggered;
   }
 
   /** Why it was rejected, or quantity was taken off it last; `none` otherwise. */
@@ -292,7 +300,8 @@ export class Order {
       terms.price = event.price;
       terms.quantity = terms.traded + open;
       terms.isReplaced = true;
-    } else if (type === 'canceled') {
+    } else if (type === 'triggered') this.#isTriggered = (event.flags & EventFlag.kept) === 0;
+    else if (type === 'canceled') {
       if (open > 0) terms.quantity = terms.traded + open;
       this.#reason = event.reason as Outcome['reason'];
     }

@@ -4,6 +4,7 @@ import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import { decodeEvent, EVENT_WORDS, EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
+import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { UsageError } from '../exit-codes.ts';
 import type { PlacedInstrument } from '../instrument-directory.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
@@ -11,7 +12,8 @@ import { commandOfFields } from '../ndjson-commands.ts';
 import { type RoutedAnswer, RoutingClient } from '../routing-client.ts';
 import { ClientError, VenueClient, type VenueClientOptions } from '../venue-client.ts';
 import { BoundedStream, type StreamOptions } from './bounded-stream.ts';
-import { CommandBatcher } from './command-batcher.ts';
+import { type BatchedAnswer, CommandBatcher } from './command-batcher.ts';
+import { MarketBook, type MarketBookOptions } from './market-book.ts';
 import { Order, type OrderChange, type Outcome } from './order.ts';
 import type { MassCancel, NewOrder, Replacement } from './order-terms.ts';
 import { ShardReports } from './shard-reports.ts';
@@ -98,6 +100,7 @@ export class TradingClient {
   readonly #reports = new Map<number, ShardReports>();
   readonly #orders = new Map<number | bigint, Order>();
   readonly #readers = new Set<ReportReader>();
+  readonly #books = new Set<MarketBook>();
   readonly #instruments = new Map<string, PlacedInstrument>();
   readonly #names = new Map<number, string>();
   readonly #heartbeat: NodeJS.Timeout;
@@ -225,6 +228,22 @@ export class TradingClient {
     return stream;
   }
 
+  /**
+   * The book of an instrument, from the market data of its shard as it is now: a venue publishes it with `serve --market-data`.
+   * Throws a UsageError if there is no such instrument.
+   */
+  book(symbol: string, { view = 'levels', prefix = VENUE_PREFIX }: MarketBookOptions = {}): MarketBook {
+    const { shard, symbol: number } = this.#instrument(symbol);
+    const client = this.#clients.get(shard);
+    if (client === undefined)
+      throw new UsageError('symbol', symbol, `it trades on shard ${shard}, which this client was not given`);
+    if (this.#ending !== undefined) throw new ClientError('the client was closed');
+    const place = { connection: client.connection, prefix, shard, symbol: number, view };
+    const book = new MarketBook(place, (closed) => this.#books.delete(closed));
+    this.#books.add(book);
+    return book;
+  }
+
   /** Resolves when nothing waits to be sent: whoever gives commands in a loop waits for it now and then. */
   room(): Promise<void> {
     return this.#batcher.room();
@@ -269,12 +288,12 @@ export class TradingClient {
   }
 
   #command(fields: Readonly<Record<string, unknown>>): Command {
-    return commandOfFields({ ...fields, account: this.account }, { idOf: (name) => this.#symbolOf(name) });
+    return commandOfFields({ ...fields, account: this.account }, { idOf: (name) => this.#instrument(name).symbol });
   }
 
-  #symbolOf(name: string): number {
+  #instrument(name: string): PlacedInstrument {
     const instrument = this.#instruments.get(name);
-    if (instrument !== undefined) return instrument.symbol;
+    if (instrument !== undefined) return instrument;
     throw new UsageError('symbol', name, 'an instrument of the venue; refresh() learns of new ones');
   }
 
@@ -294,7 +313,7 @@ export class TradingClient {
     signal: AbortSignal | undefined,
   ): Promise<Outcome> {
     order.begin();
-    let answer: RoutedAnswer;
+    let answer: BatchedAnswer;
     try {
       answer = await this.#give(command, signal);
     } catch (error) {
@@ -307,11 +326,15 @@ export class TradingClient {
     const isGone = answer.reason === Reason.unknownOrder && order.open > 0 && order.reportSequence < answer.sequence;
     if (isBehind || isGone) this.#reportsOf(answer)?.doubt('an answer came without its reports');
     else this.#confirm(answer);
+    if (answer.lacksTerm) {
+      this.#options.onNotice?.(`order ${order.id} is canceled: a term of it was refused`);
+      void order.cancel();
+    }
     this.#forgetIfDone(order);
     return outcomeOf(answer);
   }
 
-  async #give(command: Command, signal: AbortSignal | undefined): Promise<RoutedAnswer> {
+  async #give(command: Command, signal: AbortSignal | undefined): Promise<BatchedAnswer> {
     const answer = await this.#batcher.give(command, signal);
     if (answer.shard !== undefined) this.#answered.add(answer.shard);
     return answer;
@@ -401,6 +424,7 @@ export class TradingClient {
     const why = error ?? new ClientError('the client was closed');
     this.#batcher.close(why);
     for (const { stream } of this.#readers) stream.end(error);
+    for (const book of this.#books) book.close();
     for (const reports of this.#reports.values()) reports.close();
     if (error === undefined && this.#options.key === undefined) await this.#closeSessions();
     await this.#router?.close();

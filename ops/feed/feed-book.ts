@@ -110,6 +110,8 @@ export class FeedBook {
   #parts: SnapshotParts | undefined;
   /** When something was asked for that has not come; undefined if nothing is awaited. */
   #askedAt: number | undefined;
+  /** The number from which a repair was asked for last. */
+  #askedFrom = 0;
   #unanswered = 0;
   #heardAt: number | undefined;
   #messagesAt = 0;
@@ -259,11 +261,15 @@ export class FeedBook {
   #settle(now: number): void {
     if (this.#newest < this.#next) {
       this.#askedAt = undefined;
+      this.#askedFrom = 0;
       this.#become('live');
       return;
     }
     this.#become('repairing');
-    if (this.#askedAt === undefined) this.#askRepair(now);
+    if (this.#askedAt !== undefined) return;
+    // An answer that was of no use is not asked for again at once.
+    if (this.#next === this.#askedFrom) this.#askedAt = now;
+    else this.#askRepair(now);
   }
 
   #takePart(header: PacketHeader, packet: DataView, now: number): void {
@@ -485,6 +491,7 @@ export class FeedBook {
 
   #askRepair(now: number): void {
     this.#askedAt = now;
+    this.#askedFrom = this.#next;
     this.counts.repairsAsked++;
     const to = this.#held.length === 0 ? 0 : Math.min(...this.#held.map(({ header }) => header.first)) - 1;
     this.#ask(encodeFeedRequest({ kind: 'repair', epoch: this.#epoch, from: this.#next, to }));

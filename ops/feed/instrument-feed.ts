@@ -53,8 +53,10 @@ export class InstrumentFeed {
   #levelsBefore = 0;
   #topBefore = 0;
   /** Prices of each side that the command at work has touched, and those that the conflated view has to tell. */
-  readonly #touched: readonly [Set<number>, Set<number>] = [new Set(), new Set()];
-  readonly #unconflated: readonly [Set<number>, Set<number>] = [new Set(), new Set()];
+  readonly #touchedBids = new TouchedPrices();
+  readonly #touchedAsks = new TouchedPrices();
+  readonly #unconflatedBids = new Set<number>();
+  readonly #unconflatedAsks = new Set<number>();
   #bidPrice = 0;
   #bidQuantity = 0;
   #bidOrders = 0;
@@ -157,13 +159,8 @@ export class InstrumentFeed {
 
   /** Tells what the command has changed in levels, best prices and statistics. */
   endCommand(): void {
-    for (const [side, prices] of this.#touched.entries()) {
-      for (const price of prices) {
-        this.#levelIn(this.#levels, side === 1, price);
-        this.#unconflated[side as 0 | 1].add(price);
-      }
-      prices.clear();
-    }
+    this.#tellLevels(this.#touchedBids, this.#unconflatedBids, false);
+    this.#tellLevels(this.#touchedAsks, this.#unconflatedAsks, true);
     this.#tellTop();
     if (!this.#statisticsTold) this.#statisticsIn(this.#top);
     this.#statisticsTold = true;
@@ -178,21 +175,29 @@ export class InstrumentFeed {
   /** Takes the best prices as told: the book is as it was when the publisher began. */
   begin(): void {
     this.#noteTop();
-    for (const prices of this.#touched) prices.clear();
   }
 
   /** Tells in the conflated view what has changed since the last call. */
   conflate(): void {
     const before = this.#conflated.last;
-    for (const [side, prices] of this.#unconflated.entries()) {
-      for (const price of prices) this.#levelIn(this.#conflated, side === 1, price);
-      prices.clear();
-    }
+    for (const price of this.#unconflatedBids) this.#levelIn(this.#conflated, false, price);
+    for (const price of this.#unconflatedAsks) this.#levelIn(this.#conflated, true, price);
+    this.#unconflatedBids.clear();
+    this.#unconflatedAsks.clear();
     if (!this.#statisticsConflated) this.#statisticsIn(this.#conflated);
     if (!this.#stateConflated) this.#stateIn(this.#conflated);
     this.#statisticsConflated = true;
     this.#stateConflated = true;
     if (this.#conflated.last !== before) this.#conflated.endCommand();
+  }
+
+  #tellLevels(touched: TouchedPrices, unconflated: Set<number>, isSell: boolean): void {
+    for (let place = 0; place < touched.count; place++) {
+      const price = touched.at(place);
+      this.#levelIn(this.#levels, isSell, price);
+      unconflated.add(price);
+    }
+    touched.clear();
   }
 
   // --- Snapshots -------------------------------------------------------------------------------------------------------
@@ -362,7 +367,7 @@ export class InstrumentFeed {
   }
 
   #touch(isSell: boolean, price: number): void {
-    this.#touched[isSell ? 1 : 0].add(price);
+    (isSell ? this.#touchedAsks : this.#touchedBids).add(price);
   }
 
   #count(price: number, quantity: number): void {
@@ -378,5 +383,36 @@ export class InstrumentFeed {
     statistics.count = Math.min(statistics.count + 1, U32_MAX);
     this.#statisticsTold = false;
     this.#statisticsConflated = false;
+  }
+}
+
+/** So few prices are compared one by one. */
+const COMPARED_MAX = 8;
+
+/** Prices that a command has touched, each once, in order. Most commands touch one or two. */
+class TouchedPrices {
+  readonly #prices: number[] = [];
+  readonly #all = new Set<number>();
+  count = 0;
+
+  add(price: number): void {
+    const prices = this.#prices;
+    if (this.count <= COMPARED_MAX)
+      for (let place = 0; place < this.count; place++) if (prices[place] === price) return;
+    if (this.count === COMPARED_MAX) for (let place = 0; place < COMPARED_MAX; place++) this.#all.add(this.at(place));
+    if (this.count >= COMPARED_MAX) {
+      if (this.#all.has(price)) return;
+      this.#all.add(price);
+    }
+    prices[this.count++] = price;
+  }
+
+  at(place: number): number {
+    return this.#prices[place] as number;
+  }
+
+  clear(): void {
+    if (this.count > COMPARED_MAX) this.#all.clear();
+    this.count = 0;
   }
 }

@@ -2,6 +2,8 @@ import { costOf, sumOfAmounts } from './holds.ts';
 import { shownOf } from './icebergs.ts';
 import { instrumentAt } from './instruments.ts';
 import { bestOf, levelAt, nextLevel } from './ladders.ts';
+import { foresee, forgetForeseen, isForeseenGone } from './links.ts';
+import { waitingOf } from './memory.ts';
 import { hiddenLadderOf, orderAt, shownLadderOf } from './orders.ts';
 import { Incoming } from './records.ts';
 import { decrements, endsIncoming, isPrevented, preventionOf } from './self-trades.ts';
@@ -13,6 +15,8 @@ import { isPassedBy, NO_KEY } from './touch.ts';
 let left: u64 = 0;
 let filled: u64 = 0;
 let isOver: bool = false;
+/** Whether a trade may cancel other orders. */
+let hasGroups: bool = false;
 
 /** What the lots of a buy would cost, if that is asked for. */
 let cost: u64 = 0;
@@ -31,10 +35,16 @@ export function costToTrade(order: Incoming, limitKey: u64): u64 {
 }
 
 function walk(order: Incoming, lots: u64, limitKey: u64, isPriced: bool): void {
+  hasGroups = waitingOf(order.symbol).linked !== 0;
+  lookAhead(order, lots, limitKey, isPriced);
+  if (hasGroups) forgetForeseen();
+}
+
+function lookAhead(order: Incoming, lots: u64, limitKey: u64, isPriced: bool): void {
   const prevention = preventionOf(order);
   let shown = bestOf(shownLadderOf(order.symbol, order.side ^ 1));
   let hidden = bestOf(hiddenLadderOf(order.symbol, order.side ^ 1));
-  const isWhole = prevention === 0 && instrumentAt(order.symbol).icebergs === 0;
+  const isWhole = prevention === 0 && !hasGroups && instrumentAt(order.symbol).icebergs === 0;
   left = order.open;
   filled = 0;
   isOver = false;
@@ -78,15 +88,17 @@ function fillByOrder(order: Incoming, place: u32, prevention: u32): void {
   let held: u64 = 0;
   for (let slot = levelAt(place).head; slot !== 0 && left !== 0; slot = orderAt(slot).next) {
     const resting = orderAt(slot);
-    if (isPassedBy(slot, left)) continue;
+    if (isPassedBy(slot, left) || (hasGroups && isForeseenGone(slot))) continue;
     if (isPrevented(prevention, order.account, resting.account)) {
       if (endsIncoming(prevention)) isOver = true;
       if (isOver) return;
+      if (hasGroups && (!decrements(prevention) || resting.open <= left)) foresee(order, slot, false);
       if (decrements(prevention)) left -= min<u64>(left, resting.open);
       continue;
     }
     const shown = shownOf(resting, slot);
     fill(shown);
+    if (hasGroups) foresee(order, slot, true);
     if (held < left) held += resting.open - shown;
   }
   fill(held);

@@ -20,6 +20,8 @@ let atWork: u32 = 0;
 /** Those that are about to be canceled, linked through `queued`. */
 let head: u32 = 0;
 let tail: u32 = 0;
+/** Up to which of them {@link foresee} has looked. */
+let foreseen: u32 = 0;
 /** They are canceled later. */
 let isHeld: bool = false;
 
@@ -129,17 +131,17 @@ function leaveGroup(symbol: u32, slot: u32): void {
 
 /** An order of a group has traded or leaves: the others are to be canceled. */
 function dissolve(symbol: u32, slot: u32): void {
-  const first = detailAt(slot).partner;
-  if (first === 0) return;
+  if (detailAt(slot).partner === 0) return;
+  enqueueGroup(slot);
+  const meetsWork = atWork !== 0 && atWork !== slot && isInGroup(slot, atWork);
   leaveGroup(symbol, slot);
-  let meetsWork = false;
-  let other = first;
-  do {
-    if (other === atWork) meetsWork = true;
-    else enqueue(other, DetailFlag.linked);
-    other = detailAt(other).partner;
-  } while (other !== 0 && other !== first);
   if (meetsWork && detailAt(atWork).partner !== 0) leaveGroup(symbol, atWork);
+}
+
+function isInGroup(slot: u32, other: u32): bool {
+  let member = detailAt(slot).partner;
+  while (member !== slot && member !== other) member = detailAt(member).partner;
+  return member === other;
 }
 
 // --- Orders that wait for another ------------------------------------------------------------------------------------
@@ -217,14 +219,13 @@ export function takeAlong(symbol: u32, slot: u32): void {
   const detail = detailAt(slot);
   if ((detail.terms & DetailFlag.after) !== 0) unhang(slot);
   dissolve(symbol, slot);
-  if ((detail.terms & DetailFlag.traded) === 0)
-    for (let other = detail.first; other !== 0; other = detailAt(other).next) enqueue(other, DetailFlag.orphaned);
+  if ((detail.terms & DetailFlag.traded) === 0) enqueueFollowers(slot);
   detail.terms &= ~DetailFlag.leaving;
 }
 
 function enqueue(slot: u32, why: u32): void {
   const detail = detailAt(slot);
-  if ((detail.terms & DetailFlag.leaving) !== 0) return;
+  if ((detail.terms & (DetailFlag.leaving | DetailFlag.traded)) !== 0) return;
   detail.terms |= why;
   trailAt(slot).queued = 0;
   if (tail === 0) head = slot;
@@ -255,4 +256,46 @@ export function holdFollowers(): void {
 export function releaseFollowers(): void {
   isHeld = false;
   cancelFollowers();
+}
+
+// --- Looking ahead ---------------------------------------------------------------------------------------------------
+
+/**
+ * Before anything trades: the order in `slot` would trade with the order at work, or leave for it. Notes what would then be
+ * canceled, in the same queue and without a change to any link, until {@link forgetForeseen}.
+ */
+export function foresee(order: Incoming, slot: u32, trades: bool): void {
+  if (isDetailed(slot)) {
+    enqueue(slot, trades ? DetailFlag.traded : DetailFlag.linked);
+    if (trades) enqueueGroup(slot);
+  }
+  if (trades && order.linked !== 0) enqueueGroup(order.slot);
+  while (foreseen !== tail) {
+    foreseen = foreseen === 0 ? head : trailAt(foreseen).queued;
+    const detail = detailAt(foreseen);
+    if ((detail.terms & DetailFlag.leaving) === 0) continue;
+    enqueueGroup(foreseen);
+    enqueueFollowers(foreseen);
+  }
+}
+
+export function isForeseenGone(slot: u32): bool {
+  return isDetailed(slot) && (detailAt(slot).terms & DetailFlag.leaving) !== 0;
+}
+
+export function forgetForeseen(): void {
+  for (let slot = head; slot !== 0; slot = trailAt(slot).queued)
+    detailAt(slot).terms &= ~(DetailFlag.leaving | DetailFlag.traded);
+  head = 0;
+  tail = 0;
+  foreseen = 0;
+}
+
+function enqueueGroup(slot: u32): void {
+  for (let other = detailAt(slot).partner; other !== 0 && other !== slot; other = detailAt(other).partner)
+    if (other !== atWork) enqueue(other, DetailFlag.linked);
+}
+
+function enqueueFollowers(slot: u32): void {
+  for (let other = detailAt(slot).first; other !== 0; other = detailAt(other).next) enqueue(other, DetailFlag.orphaned);
 }

@@ -1,5 +1,6 @@
 import { performOfAccount } from './account-commands.ts';
 import { restoreBalance } from './balances.ts';
+import { enterBare, replaceBare } from './bare-orders.ts';
 import {
   AMOUNT_MAX,
   EventFlag,
@@ -247,7 +248,7 @@ function newOrder(command: Command): void {
     order.open = open;
     order.price = price;
     order.sequence = counters().sequence;
-    rest(slot, open);
+    rest(slot, keyOf(side, price), open);
     indexOrder(slot, hash);
   }
 }
@@ -260,6 +261,10 @@ function isPlain(command: Command): bool {
 }
 
 function enterRuled(command: Command): void {
+  if (enterBare(command, hash)) {
+    open = command.quantity;
+    return;
+  }
   enter(command, hash);
   if (outcome === Reason.none) finish();
 }
@@ -439,11 +444,15 @@ function replaceOrder(command: Command): void {
   } else {
     order.open = open;
     order.sequence = counters().sequence;
-    rest(slot, open);
+    rest(slot, keyOf(side, price), open);
   }
 }
 
 function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: bool): void {
+  if (replaceBare(command, slot, hasPrice, hasQuantity)) {
+    open = orderAt(slot).open;
+    return;
+  }
   const reason = replace(command, slot, hasPrice, hasQuantity);
   if (reason !== Reason.none) reject(command, reason);
   else finish();
@@ -457,12 +466,13 @@ export function remove(slot: u32, reason: u32, request: u32): void {
   event.price = order.price;
   event.quantity = order.open;
   event.open = 0;
+  const isRuled = (order.terms & OrderFlag.ruled) !== 0;
   if (order.price > PRICE_MAX) event.price = 0;
-  if ((order.terms & OrderFlag.ruled) !== 0) withdraw(slot);
+  if (isRuled) withdraw(slot);
   else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
   unindexOrder(slot);
   releaseSlot(slot);
-  cancelFollowers();
+  if (isRuled) cancelFollowers();
 }
 
 // --- The book --------------------------------------------------------------------------------------------------------
@@ -479,13 +489,8 @@ function findLive(command: Command): u32 {
   return isPendingSlot(slot) ? 0 : slot;
 }
 
-/** Puts the order in `slot`, whose fields are set, at the end of its price's queue, which shows so many lots of it. */
-export function rest(slot: u32, lots: u64): void {
-  const order = orderAt(slot);
-  restAt(slot, keyOf(order.terms & OrderFlag.sell, order.price), lots);
-}
-
-export function restAt(slot: u32, key: u64, lots: u64): void {
+/** Puts the order in `slot`, whose fields are set, at the end of a queue, which shows so many lots of it. */
+export function rest(slot: u32, key: u64, lots: u64): void {
   const order = orderAt(slot);
   const place = openLevel(ladderOf(symbolOf(order), order.terms), key);
   const level = levelAt(place);
@@ -583,7 +588,7 @@ function emitRemainder(command: Command, side: u32, reason: u32): void {
   open = 0;
 }
 
-function emitReplaced(command: Command, order: Order, slot: u32, flags: u32): void {
+export function emitReplaced(command: Command, order: Order, slot: u32, flags: u32): void {
   const event = claimEvent();
   describe(event, order, slot, EventType.replaced, flags, command.request);
   event.price = order.price;

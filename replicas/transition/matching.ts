@@ -20,6 +20,8 @@ import { noteTrade } from './triggers.ts';
 export function match(order: Incoming, limitKey: u64): void {
   const shown = shownLadderOf(order.symbol, order.side ^ 1);
   const hidden = hiddenLadderOf(order.symbol, order.side ^ 1);
+  const best = bestOf(shown);
+  if (bestOf(hidden) === 0 && (best === 0 || levelAt(best).key > limitKey)) return;
   const prevention = preventionOf(order);
   if (prevention !== 0 || bestOf(hidden) !== 0) meetAll(order, shown, hidden, limitKey, prevention);
   else sweep(order, shown, limitKey);
@@ -31,14 +33,15 @@ function sweep(order: Incoming, opposite: u32, limitKey: u64): void {
     const best = bestOf(opposite);
     if (best === 0 || levelAt(best).key > limitKey || isOutOfFunds(order, levelAt(best).key)) return;
     const slot = levelAt(best).head;
-    if ((orderAt(slot).terms & OrderFlag.ruled) !== 0 || isFollowed(order)) trade(order, slot);
+    if ((orderAt(slot).terms & OrderFlag.ruled) !== 0 || isFollowed(order, orderAt(slot).price)) trade(order, slot);
     else sweepLevel(order, opposite, best);
   }
 }
 
-/** Whether others may be triggered or canceled after each trade. */
-function isFollowed(order: Incoming): bool {
-  return order.linked !== 0 || waitingOf(order.symbol).count !== 0;
+/** Whether a trade at this price may trigger or cancel others. Where the last one was, all that it triggers is triggered. */
+function isFollowed(order: Incoming, price: u64): bool {
+  if (order.linked !== 0) return true;
+  return waitingOf(order.symbol).count !== 0 && instrumentAt(order.symbol).last !== price;
 }
 
 /** Trades with the first orders of a level up to one that has a detail. */

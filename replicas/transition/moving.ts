@@ -1,11 +1,25 @@
 import { EventFlag, EventType, Flag, OrderType, Reason, TimeInForce } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { shownOf } from './icebergs.ts';
 import { instrumentExists, isElsewhere, isRuled } from './instruments.ts';
-import { bestOf, hasRoom, levelAt, nextLevel } from './ladders.ts';
+import { bestOf, hasRoom, levelAt } from './ladders.ts';
 import { describe, isPrice, isQuantity, keyOf, limitKeyOf, reject, remove, rest, wouldTrade } from './market.ts';
 import { counters } from './memory.ts';
-import { findOrder, hasFreeSlot, indexOrder, OrderFlag, orderAt, SYMBOL_SHIFT, symbolOf, takeSlot } from './orders.ts';
+import {
+  findOrder,
+  hasFreeSlot,
+  hiddenLadderOf,
+  indexOrder,
+  ladderOf,
+  OrderFlag,
+  orderAt,
+  SYMBOL_SHIFT,
+  shownLadderOf,
+  symbolOf,
+  takeSlot,
+} from './orders.ts';
 import { Command, Order } from './records.ts';
+import { behind, headOf } from './touch.ts';
 
 /**
  * What moves an instrument between shards: telling of its orders, entering them on the other shard, and taking them off.
@@ -38,8 +52,8 @@ export function moveIn(command: Command, hash: u32): u64 {
     order.open = command.quantity;
     order.price = price;
     order.sequence = counters().sequence;
-    emitResting(command, order, slot, EventType.accepted, 0);
-    rest(slot, order.open);
+    emitResting(command, order, slot, EventType.accepted, order.open);
+    rest(slot, keyOf(side, price), order.open);
     indexOrder(slot, hash);
     return command.quantity;
   }
@@ -86,34 +100,33 @@ function whyNotOut(command: Command): u32 {
   return isElsewhere(command.symbol) ? Reason.none : Reason.tradesHere;
 }
 
-/** Tells of the orders of one side in the order in which they would trade, from the best on or from behind one of them. */
+/**
+ * Tells of the orders of one side, from the first on or from behind one of them: those of the shown book in the order in which
+ * they would trade, then those of the hidden one.
+ */
 export function massStatus(command: Command): u64 {
   const side = (command.head >> 8) & 255;
-  const ladder = command.symbol * 2 + side;
   const reason = whyNoStatus(command, side);
   if (reason !== Reason.none) {
     reject(command, reason);
     return 0;
   }
-  let slot: u32 = 0;
-  let level: u32 = 0;
-  if (command.id === 0) level = bestOf(ladder);
-  else {
-    const behind = orderAt(command.id as u32);
-    slot = behind.next;
-    level = slot === 0 ? nextLevel(behind.level) : behind.level;
-  }
-  if (slot === 0 && level !== 0) slot = levelAt(level).head;
+  const hidden = hiddenLadderOf(command.symbol, side);
+  let slot = command.id === 0 ? headOf(bestOf(shownLadderOf(command.symbol, side))) : behind(command.id as u32);
+  let inShown = command.id === 0 || ladderOf(command.symbol, orderAt(command.id as u32).terms) !== hidden;
   let count: u64 = 0;
-  while (slot !== 0 && count < command.quantity) {
+  while (count < command.quantity) {
+    if (slot === 0) {
+      if (!inShown) break;
+      inShown = false;
+      slot = headOf(bestOf(hidden));
+      continue;
+    }
     const order = orderAt(slot);
     const flags = (order.terms & OrderFlag.postOnly) === 0 ? 0 : EventFlag.postOnly;
-    emitResting(command, order, slot, EventType.status, flags);
+    emitResting(command, order, slot, EventType.status | (flags << 24), inShown ? shownOf(order, slot) : 0);
     count++;
-    slot = order.next;
-    if (slot !== 0) continue;
-    level = nextLevel(order.level);
-    if (level !== 0) slot = levelAt(level).head;
+    slot = behind(slot);
   }
   return count;
 }
@@ -132,11 +145,11 @@ function whyNoStatus(command: Command, side: u32): u32 {
   return (order.terms & OrderFlag.sell) === side ? Reason.none : Reason.unknownOrder;
 }
 
-/** Tells of an order with all that is open of it. */
-function emitResting(command: Command, order: Order, slot: u32, type: u32, flags: u32): void {
+/** Tells of an order, with so many lots that it shows. */
+function emitResting(command: Command, order: Order, slot: u32, head: u32, shown: u64): void {
   const event = claimEvent();
-  describe(event, order, slot, type, flags, command.request);
+  describe(event, order, slot, head, 0, command.request);
   event.price = order.price;
-  event.quantity = order.open;
+  event.quantity = shown;
   event.open = order.open;
 }

@@ -74,7 +74,7 @@ function isAuction(phase: u32): bool {
 }
 
 /** Whether orders trade as they come. */
-function isContinuous(symbol: u32): bool {
+export function isContinuous(symbol: u32): bool {
   return phaseOf(symbol) === Phase.continuous && settingOf(symbol, Setting.batchNs) === 0;
 }
 

@@ -3,6 +3,7 @@ import { restoreTimer } from './expiry.ts';
 import { countLinks } from './links.ts';
 import { hashOf, indexOrder, OrderFlag, orderAt } from './orders.ts';
 import { arm } from './phases.ts';
+import { noteProtection } from './protection.ts';
 import { stand } from './queues.ts';
 import { scheduleCancel } from './scheduled-cancel.ts';
 import { isPendingSlot } from './terms.ts';
@@ -23,8 +24,9 @@ export function indexRestored(slot: u32): void {
   indexOrder(slot, hashOf(order.account, order.id));
 }
 
-/** What is due of an instrument is due again. */
+/** What is due of an instrument is due again, and what applies to its orders is noted. */
 export function restoreInstrument(symbol: u32): void {
+  noteProtection(symbol);
   arm(symbol);
 }
 

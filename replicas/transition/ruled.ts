@@ -87,7 +87,8 @@ export function enter(command: Command, hash: u32): void {
     return refuseShut(command);
   }
   if (reason === Reason.none) reason = whyNotInPhase(order);
-  if (reason === Reason.none) reason = whyNotHere(order, hasPrice(order), true);
+  if (reason === Reason.none) reason = whyNotHere(order.symbol, order.price, order.quantity);
+  if (reason === Reason.none) reason = whyNotWithin(order, hasPrice(order), true);
   if (reason === Reason.none) reason = whyNotStopHere(order);
   if (reason === Reason.none) reason = whyNotShown(order);
   if (reason === Reason.none && waiting !== 0 && !isPendingSlot(waiting)) reason = Reason.duplicateOrder;
@@ -173,19 +174,17 @@ function whyNotShown(order: Incoming): u32 {
   return mayShow(order.display, order.quantity) ? Reason.none : Reason.display;
 }
 
-/** By the settings of the instrument, for a price or a quantity that are given. */
-export function whyNotHere(order: Incoming, priced: bool, quantified: bool): u32 {
-  const symbol = order.symbol;
+/** By the settings of the instrument, for a price and a quantity; 0 if not given. */
+export function whyNotHere(symbol: u32, price: u64, quantity: u64): u32 {
   const instrument = instrumentAt(symbol);
-  if (priced && isAbove(order.price, instrument.priceMax)) return Reason.priceMax;
-  if (quantified && isAbove(order.quantity, instrument.quantityMax)) return Reason.quantityMax;
-  if (priced && !isMultiple(order.price, settingOf(symbol, Setting.tick))) return Reason.tick;
-  if (quantified && !isMultiple(order.quantity, settingOf(symbol, Setting.lot))) return Reason.lot;
-  return whyNotWithin(order, priced, quantified);
+  if (isAbove(price, instrument.priceMax)) return Reason.priceMax;
+  if (isAbove(quantity, instrument.quantityMax)) return Reason.quantityMax;
+  if (!isMultiple(price, settingOf(symbol, Setting.tick))) return Reason.tick;
+  return isMultiple(quantity, settingOf(symbol, Setting.lot)) ? Reason.none : Reason.lot;
 }
 
 export function isMultiple(value: u64, unit: u64): bool {
-  return unit === 0 || value % unit === 0;
+  return unit <= 1 || value % unit === 0;
 }
 
 /** What a new order, or one that was triggered, needs to rest. */
@@ -204,7 +203,7 @@ function mustSlide(order: Incoming): bool {
   return (order.flags & Flag.postOnly) !== 0 && settingOf(order.symbol, Setting.postOnlySlide) !== 0;
 }
 
-function isPostOnlyTaker(order: Incoming): bool {
+export function isPostOnlyTaker(order: Incoming): bool {
   return (order.flags & Flag.postOnly) !== 0 && touchOf(order) <= limitOf(order);
 }
 
@@ -350,7 +349,8 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   if (reason !== Reason.none) return reason;
   if ((resting.terms & OrderFlag.stop) !== 0) return replaceWaiting(command, order, priced, quantified);
   if (command.flags >> TERM_SHIFT !== 0) return Reason.terms;
-  reason = whyNotHere(order, priced, quantified);
+  reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
+  if (reason === Reason.none) reason = whyNotWithin(order, priced, quantified);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;

@@ -4,7 +4,7 @@ import { isFundSetting, whyNotFundable } from './fund-settings.ts';
 import { instrumentExists, isElsewhere, makeRuled, putSetting } from './instruments.ts';
 import { refuseElsewhere, reject } from './market.ts';
 import { afterSetting, isSessionSetting } from './phases.ts';
-import { isProtection } from './protection.ts';
+import { isProtection, noteProtection } from './protection.ts';
 import { Command } from './records.ts';
 import { isPrevention } from './self-trades.ts';
 
@@ -25,6 +25,7 @@ export function setInstrument(command: Command): void {
   if (reason !== Reason.none) return reject(command, reason);
   makeRuled(command.symbol);
   putSetting(command.symbol, setting, command.extra);
+  noteProtection(command.symbol);
   emitSetting(command, setting, command.extra);
   afterSetting(command.symbol, setting);
 }

@@ -89,8 +89,12 @@ export function clearDetail(slot: u32): void {
  * that can not be.
  */
 export function gatherTerms(order: Incoming, command: Command, waiting: u32): u32 {
-  const isPending = waiting !== 0 && (orderAt(waiting).terms & OrderFlag.pending) !== 0;
   const wants = (command.flags & Flag.hasTerms) !== 0;
+  if (!wants && command.flags >> TERM_SHIFT === Term.none) {
+    takeNoTerms(order);
+    return command.extra === 0 ? Reason.none : Reason.reservedField;
+  }
+  const isPending = isPendingSlot(waiting);
   if (wants && (!isPending || symbolOf(orderAt(waiting)) !== command.symbol)) return Reason.termsMissing;
   // Its record is where they are put together; a slot that is not used has room for that.
   const detail = detailAt(0);
@@ -111,6 +115,17 @@ export function gatherTerms(order: Incoming, command: Command, waiting: u32): u3
   order.cancels = detail.cancels;
   order.after = detail.after;
   return Reason.none;
+}
+
+/** As most orders: filling memory would take longer than the rest of their checks. */
+function takeNoTerms(order: Incoming): void {
+  order.stopPrice = 0;
+  order.trail = 0;
+  order.expires = 0;
+  order.display = 0;
+  order.minQty = 0;
+  order.cancels = 0;
+  order.after = 0;
 }
 
 /** Whether a slot, 0 for none, holds terms that wait for an order. */

@@ -20,6 +20,7 @@ import {
   unindexOrder,
 } from './orders.ts';
 import { whyNotTriggered } from './phases.ts';
+import { whyNotWithin } from './protection.ts';
 import { join, leave } from './queues.ts';
 import { Command, DetailFlag, Incoming } from './records.ts';
 import {
@@ -28,6 +29,7 @@ import {
   emitChanged,
   execute,
   isMultiple,
+  isPostOnlyTaker,
   putDetail,
   recall,
   restingFlags,
@@ -137,7 +139,8 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
   const term = command.flags >> TERM_SHIFT;
   if (priced && !hasPriceOf(order)) return Reason.price;
   if (term !== Term.none && !isOwnTerm(order, term)) return Reason.terms;
-  let reason = whyNotHere(order, priced, quantified);
+  let reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
+  if (reason === Reason.none) reason = whyNotWithin(order, priced, quantified);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (term !== Term.none) {
@@ -231,7 +234,8 @@ function enterOne(order: Incoming): void {
     return reason === Reason.none ? enterDue(order) : dismiss(order, reason);
   }
   let reason = whyNotTriggered(order);
-  if (reason === Reason.none) reason = whyNoRoom(order);
+  // Its price was told when it was entered, so it does not slide.
+  if (reason === Reason.none) reason = isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : whyNoRoom(order);
   if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason === Reason.none) execute(order);
   else dismiss(order, reason);

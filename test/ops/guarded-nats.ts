@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import { checkIdentity, writeWhole } from '../../ops/access/access-file.ts';
@@ -24,6 +24,7 @@ export class GuardedNats {
     settings: Omit<ServerSettings, 'listen'> = {},
   ): Promise<GuardedNats> {
     const folder = temporaryFolder();
+    const logFile = join(folder, 'nats.log');
     const known: Identity[] = [];
     for (const one of identities) {
       const key = makeSeedFile(join(folder, `${one.name}.nk`), one.name);
@@ -33,7 +34,7 @@ export class GuardedNats {
     const configuration = join(folder, 'nats.conf');
     const text = natsConfiguration({ shards: [], identities: known }, { listen: `127.0.0.1:${port}`, ...settings });
     writeWhole(configuration, text);
-    const server = await runNatsServer({ port, args: ['-c', configuration] });
+    const server = await runNatsServer({ port, args: ['-c', configuration], logFile });
     return new GuardedNats(server, folder, configuration);
   }
 
@@ -41,6 +42,12 @@ export class GuardedNats {
     this.server = server;
     this.folder = folder;
     this.configuration = configuration;
+  }
+
+  /** Lines of the server's log that tell of what it refused. */
+  get violations(): string[] {
+    const lines = readFileSync(join(this.folder, 'nats.log'), 'utf8').split('\n');
+    return lines.filter((line) => /violation|authentication error/i.test(line));
   }
 
   seedFile(name: string): string {

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { linesOf, removeTemporaryFolders, shell, temporaryFolder, veritape } from './run-veritape.ts';
+import { linesOf, ROOT, removeTemporaryFolders, shell, temporaryFolder, veritape } from './run-veritape.ts';
 
 afterAll(removeTemporaryFolders);
 
@@ -67,6 +67,54 @@ test('open of an accepted order is what is open after the whole command', () => 
     ).stdout,
   );
   expect(events.filter(({ ev }) => ev === 'accepted').map(({ open }) => open)).toEqual([5, 3]);
+});
+
+test('docs/ndjson.md: its example does what it says', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'ndjson.md'), 'utf8');
+  const [commands, events] = [...page.matchAll(/```json\n(.*?)```/gs)].map(([, block]) => block);
+  expect(veritape(['match'], commands)).toEqual({ code: 0, stdout: events, stderr: '' });
+});
+
+test('terms, flags and settings of every kind', () => {
+  const taker = { ...buy, account: 3 };
+  const { code, stdout, stderr } = veritape(
+    ['match'],
+    input([
+      { op: 'set', symbol: 'ACME', setting: 'stopsMax', value: 3 },
+      { ...sell, id: 1, price: 100, qty: 10, display: 5, stp: 'cancelNewest', byGroup: true },
+      { ...sell, id: 2, price: 100, qty: 5, hidden: true },
+      { ...sell, id: 3, price: 101, qty: 5, allOrNone: true },
+      { ...buy, id: 1, type: 'stopLimit', stopPrice: 99, price: 102, qty: 30, display: 10, minQty: 1 },
+      { op: 'replace', symbol: 'ACME', account: 2, id: 1, qty: 16, stopPrice: 100 },
+      { ...taker, id: 9, price: 100, qty: 6 },
+      { ...taker, id: 8, price: 90, qty: 6, after: 7 },
+      { ...taker, id: 8, price: 90, qty: 6, minQty: 7, display: 3 },
+    ]),
+  );
+  expect([code, stderr]).toEqual([0, '']);
+  const accepted = (seq: number, account: number, id: number): object => ({ ev: 'accepted', seq, account, id });
+  const trade = (account: number, taker: number, maker: number, qty: number, takerOpen: number): object => ({
+    ...{ ev: 'trade', seq: 7, takerAccount: account, taker, maker, qty, takerOpen },
+  });
+  expect(linesOf(stdout)).toMatchObject([
+    { ev: 'setting', seq: 1, symbol: 'ACME', setting: 'stopsMax', value: 3 },
+    accepted(2, 1, 1),
+    accepted(3, 1, 2),
+    accepted(4, 1, 3),
+    { ...accepted(5, 2, 1), price: 102, qty: 30, open: 30 },
+    { ev: 'replaced', seq: 6, id: 1, price: 102, qty: 16, kept: false },
+    // What is open of it is told by its last trade, though that of a stop stands behind.
+    { ...accepted(7, 3, 9), qty: 6, open: 0 },
+    trade(3, 9, 1, 5, 1),
+    { ev: 'refreshed', seq: 7, account: 1, id: 1, price: 100, qty: 5, open: 5 },
+    { ev: 'triggered', seq: 7, account: 2, id: 1, symbol: 'ACME', price: 100, open: 16, kept: false },
+    trade(3, 9, 1, 1, 0),
+    trade(2, 1, 1, 4, 12),
+    trade(2, 1, 2, 5, 7),
+    trade(2, 1, 3, 5, 2),
+    { ev: 'rejected', seq: 8, id: 8, reason: 'unknownOrder' },
+    { ev: 'rejected', seq: 9, id: 8, reason: 'terms' },
+  ]);
 });
 
 test('ids above 2^53 stay exact', () => {

@@ -121,6 +121,7 @@ test(
       nats.url,
       '--instrument',
       'ACME',
+      '--market-data',
       '--segment-bytes',
       String(2 ** 22),
     ];

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
+import { recordsOf } from '../../../journal/order-terms.ts';
 import type { NewOrder, Replacement } from '../../../ops/client/order-terms.ts';
 import type { TradingClient } from '../../../ops/client/trading-client.ts';
 import { commandOfFields, parseCommand } from '../../../ops/ndjson-commands.ts';
@@ -15,18 +16,26 @@ const ORDERS: readonly NewOrder[] = [
   { ...SOME, price: 100, tif: 'fok' },
   { ...SOME, type: 'market' },
   { ...SOME, type: 'market', tif: 'fok' },
+  { ...SOME, price: 100, hidden: true, stp: 'cancelOldest', byGroup: true },
+  { ...SOME, price: 100, display: 2, minQty: 1, cancels: 6, after: 2n ** 60n },
+  { ...SOME, price: 100, allOrNone: true },
+  { ...SOME, price: 100, tif: 'ioc', minQty: 2 },
+  { ...SOME, type: 'stop', stopPrice: 90, tif: 'ioc' },
+  { ...SOME, type: 'stopLimit', price: 80, trail: 5, cancels: 6 },
 ];
 
 test.each(ORDERS)('a client makes the record that the same line of NDJSON makes: %o', (terms) => {
   const fields = { op: 'new', account: 9, id: 1, ...terms };
   const line = JSON.stringify(fields, (_, value) => (typeof value === 'bigint' ? String(value) : value));
   const asLine = { ...parseCommand(line, 1, SYMBOLS), time: undefined };
-  expect(recordOf(commandOfFields({ ...fields, postOnly: terms.postOnly }, SYMBOLS))).toEqual(recordOf(asLine));
+  expect(recordsOf(commandOfFields({ ...fields, postOnly: terms.postOnly }, SYMBOLS)).map(wordsOf)).toEqual(
+    recordsOf(asLine).map(wordsOf),
+  );
 });
 
-function recordOf(command: Command): Uint32Array {
+function wordsOf(record: Command): Uint32Array {
   const words = new Uint32Array(COMMAND_WORDS);
-  encodeCommand(words, 0, command);
+  encodeCommand(words, 0, record);
   return words;
 }
 
@@ -54,6 +63,20 @@ test('what cannot be meant is refused by the compiler: this file is among those 
     { ...SOME, price: 100, quantity: 5 },
     // @ts-expect-error the account is the client's
     { ...SOME, price: 100, account: 2 },
+    // @ts-expect-error a stop waits for a price
+    { ...SOME, type: 'stop' },
+    // @ts-expect-error it is one price or the other
+    { ...SOME, type: 'stop', stopPrice: 90, trail: 5 },
+    // @ts-expect-error a stop becomes a market order
+    { ...SOME, type: 'stop', stopPrice: 90, price: 80 },
+    // @ts-expect-error a limit order waits for no price
+    { ...SOME, price: 100, stopPrice: 90 },
+    // @ts-expect-error what trades at once shows nothing
+    { ...SOME, price: 100, tif: 'fok', display: 2 },
+    // @ts-expect-error what is hidden shows nothing
+    { ...SOME, price: 100, hidden: true, display: 2 },
+    // @ts-expect-error what trades whole can not be post-only
+    { ...SOME, price: 100, allOrNone: true, postOnly: true },
   ];
   // @ts-expect-error a replace changes something
   const nothing: Replacement = {};
@@ -68,5 +91,5 @@ test('what cannot be meant is refused by the compiler: this file is among those 
     // @ts-expect-error a buffer has room for a number of items
     client.reports({ buffer: 'large' });
   };
-  expect([wrong.length, nothing, uses.length]).toEqual([11, {}, 1]);
+  expect([wrong.length, nothing, uses.length]).toEqual([18, {}, 1]);
 });

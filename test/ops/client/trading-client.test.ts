@@ -64,6 +64,38 @@ test('an order goes through its states, by its own commands and by those of othe
   expect([maker.orders, taker.orders]).toEqual([[], []]);
 });
 
+test('orders with terms are entered whole: stops that are triggered, one that cancels the other, icebergs', async () => {
+  const client = await open(1);
+  const other = await open(2);
+  const low = client.submit({ symbol: 'ACME', side: 'buy', price: 90, qty: 9, display: 2, minQty: 1, id: 5 });
+  await low.done();
+  expect(low).toMatchObject({ status: 'canceled', reason: 'minQty', traded: 0 });
+  const shown = client.submit({ symbol: 'ACME', side: 'buy', price: 100, qty: 9, display: 2 });
+  const profit = client.submit({ symbol: 'ACME', side: 'sell', price: 120, qty: 3, id: 6 });
+  const stop = client.submit({ symbol: 'ACME', side: 'sell', type: 'stop', stopPrice: 100, qty: 3, cancels: 6 });
+  await Promise.all([shown, profit, stop].map((order) => order.acknowledged()));
+  expect(stop).toMatchObject({ status: 'new', isTriggered: false, price: 0, open: 3 });
+  const hit = other.submit({ symbol: 'ACME', side: 'sell', price: 100, qty: 5, tif: 'fok' });
+  await Promise.all([hit.done(), stop.done(), profit.done()]);
+  expect(hit).toMatchObject({ status: 'filled', traded: 5 });
+  expect(stop).toMatchObject({ status: 'filled', isTriggered: true, traded: 3 });
+  expect(profit).toMatchObject({ status: 'canceled', reason: 'linked' });
+  while (shown.traded < 8) await shown.changed();
+  expect(shown).toMatchObject({ status: 'partiallyFilled', open: 1, traded: 8 });
+
+  const trailing = client.submit({ symbol: 'ACME', side: 'sell', type: 'stopLimit', price: 1, trail: 5, qty: 1 });
+  expect(await trailing.replace({ trail: 7 })).toMatchObject({ reason: 'none' });
+  expect(await trailing.replace({ stopPrice: 7 })).toMatchObject({ reason: 'terms' });
+  expect(trailing).toMatchObject({ status: 'replaced', open: 1, price: 1 });
+  const wrong = client.submit({ symbol: 'ACME', side: 'sell', price: 9, qty: 2, minQty: 3, cancels: 99 });
+  await wrong.done();
+  expect(wrong).toMatchObject({ status: 'rejected', reason: 'terms' });
+  expect([client.counts, other.counts]).toEqual([
+    { retries: 0, repairs: 0 },
+    { retries: 0, repairs: 0 },
+  ]);
+});
+
 test('what the venue refuses is told by the order, what is wrong before that by an error', async () => {
   const client = await open(1);
   const [first, second] = [

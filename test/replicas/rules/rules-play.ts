@@ -5,6 +5,7 @@ import { recordsOf } from '../../../journal/order-terms.ts';
 import { encodeState, restoreState } from '../../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
+import { listOrders } from '../../../replicas/order-table.ts';
 
 const LIMITS: VenueLimits = {
   ordersMax: 4096,
@@ -58,6 +59,14 @@ export class RulesPlay {
     return this.#matcher.book(symbol, 100);
   }
 
+  /** Live orders in words: account/id, shown of open, at price. */
+  orders(): string[] {
+    const { orders, details } = this.#matcher.state;
+    return listOrders(orders, details).map(
+      ({ account, id, shown, open, price }) => `${account}/${id} ${shown ?? open} of ${open}@${price}`,
+    );
+  }
+
   /** Live orders, those that wait included. */
   live(): number {
     return this.#matcher.state.orders.live();
@@ -102,6 +111,8 @@ function lineOf(event: VenueEvent, before: VenueEvent | undefined): string | und
       return `replaced ${account}/${id} ${quantity}@${price}${kept}`;
     case 'triggered':
       return `triggered ${account}/${id} ${open}@${price}${kept}`;
+    case 'refreshed':
+      return `refreshed ${account}/${id} ${quantity}@${price} of ${open}`;
     case 'rejected':
       return `rejected ${reason}`;
     default:

@@ -15,7 +15,7 @@ export interface Matching {
 }
 
 /** What an order shows of what is open of it, and so can trade at a time. */
-export function shownOf(order: ModelOrder): number {
+function shownOf(order: ModelOrder): number {
   return order.display === 0 ? order.open : order.shown;
 }
 
@@ -99,24 +99,38 @@ function prevent(matching: Matching, effects: MatchingEffects, maker: ModelOrder
 
 /** How many lots it would trade, with nothing happening. */
 export function couldTrade(matching: Matching): number {
-  const copies = matching.instrument.resting.map((one) => ({ ...one }));
+  const { resting } = matching.instrument;
+  const copies = resting.map((one) => ({ ...one }));
+  const copyOf = (one: ModelOrder): ModelOrder | undefined => copies.find(({ slot }) => slot === one.slot);
   const order = { ...matching.order };
   const { stp, byGroup } = instructionOf(matching);
   const virtual: Matching = { ...matching, order, instrument: { ...matching.instrument, resting: copies } };
   let arrival = Number.MAX_SAFE_INTEGER / 2;
   let traded = 0;
   const drop = (one: ModelOrder): void => void copies.splice(copies.indexOf(one), 1);
+  /** A trade cancels the others of a group. */
+  const dropOthers = (one: ModelOrder): void => {
+    for (const other of one.group ?? []) {
+      const copy = other.slot === one.slot ? undefined : copyOf(other);
+      if (copy !== undefined) drop(copy);
+    }
+  };
   while (order.open > 0) {
     const maker = nextMet(virtual);
     if (maker === undefined) break;
     if (stp !== STP.none && matching.isSameOwner(order.account, maker.account, byGroup)) {
       if (stp === STP.cancelNewest || stp === STP.cancelBoth) break;
-      if (stp === STP.cancelOldest) drop(maker);
-      else {
+      if (stp === STP.cancelOldest) {
+        drop(maker);
+        dropOthers(maker);
+      } else {
         const smaller = Math.min(order.open, maker.open);
         order.open -= smaller;
         maker.open -= smaller;
-        if (maker.open === 0) drop(maker);
+        if (maker.open === 0) {
+          drop(maker);
+          dropOthers(maker);
+        }
       }
       continue;
     }
@@ -124,6 +138,8 @@ export function couldTrade(matching: Matching): number {
     order.open -= quantity;
     maker.open -= quantity;
     traded += quantity;
+    dropOthers(maker);
+    dropOthers(order);
     if (maker.open === 0) drop(maker);
     else if (maker.display > 0) {
       maker.shown -= quantity;

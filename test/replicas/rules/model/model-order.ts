@@ -27,6 +27,17 @@ export interface ModelOrder {
   request: number;
   /** Its place among the orders of its price: the later, the higher. */
   arrival: number;
+  minQty: number;
+  stopPrice: number;
+  trail: number;
+  /** Of a trailing stop: the best price since it was entered; undefined before the first. */
+  extreme: number | undefined;
+  /** It waits for its stop price, or for another order, or in the line of those that are entered next. */
+  waits: 'stop' | 'order' | 'line' | undefined;
+  /** The order that it waits for. */
+  waitsFor: ModelOrder | undefined;
+  /** Orders of which the others are canceled when one trades or leaves; each in the place that the ring gives it. */
+  group: ModelOrder[] | undefined;
 }
 
 /** Terms that wait for their order. */
@@ -49,6 +60,8 @@ export interface ModelInstrument {
   /** Price of the last trade; 0 for none. */
   last: number;
   readonly resting: ModelOrder[];
+  /** Stops and orders that wait for another, in the order in which they were entered. */
+  readonly waiting: ModelOrder[];
 }
 
 export const opposite = (side: Side): Side => (side === 'buy' ? 'sell' : 'buy');
@@ -59,7 +72,7 @@ export function reaches(side: Side, limit: number | undefined, price: number): b
   return side === 'buy' ? price <= limit : price >= limit;
 }
 
-export const isHiddenBook = (order: ModelOrder): boolean => order.hidden || order.allOrNone;
+const isHiddenBook = (order: ModelOrder): boolean => order.hidden || order.allOrNone;
 
 /** Orders of one side in the order in which they trade: price, then shown before hidden, then time. */
 export function queueOf(resting: readonly ModelOrder[], side: Side): ModelOrder[] {

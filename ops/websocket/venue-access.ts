@@ -1,0 +1,161 @@
+import { randomInt } from 'node:crypto';
+import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import type { Logger } from 'pino';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { recordsOf } from '../../journal/order-terms.ts';
+import { Reason } from '../../journal/reasons.ts';
+import type { Answer } from '../../sequencer/messages.ts';
+import type { NatsJoin } from '../cli/nats-credentials.ts';
+import { EnvironmentFault } from '../exit-codes.ts';
+import type { SymbolDirectory } from '../ndjson-commands.ts';
+import { VenueClient } from '../venue-client.ts';
+
+export interface VenueAccessOptions {
+  readonly nats: NatsJoin;
+  readonly shard: number;
+  /** Owner of the session; the administrator's, 0, may act for every account. */
+  readonly account: number;
+  readonly token: string | undefined;
+  /** Create instruments that the venue does not have. */
+  readonly create: boolean;
+  readonly log: Logger;
+}
+
+/** No instrument has this id: a command that names it is rejected with `unknownSymbol`. */
+const NO_SYMBOL = 4_294_967_295;
+const KEYS = 2 ** 48 - 1;
+const REFRESH_MS_MIN = 1_000;
+const CREATE_ATTEMPTS_MAX = 5;
+const RECONNECT_MS = 200;
+
+/** The venue as all connections of a WebSocket gateway reach it: one session for commands, one connection for events. */
+export class VenueAccess implements SymbolDirectory {
+  readonly #options: VenueAccessOptions;
+  readonly #nats: NatsConnection;
+  readonly #ids = new Map<string, number>();
+  readonly #names = new Map<number, string>();
+  #client: VenueClient | undefined;
+  #opening: Promise<VenueClient> | undefined;
+  #refreshedAt = 0;
+  #isClosed = false;
+
+  static async open(options: VenueAccessOptions): Promise<VenueAccess> {
+    const { nats, shard, log } = options;
+    const connection = await connect({
+      name: `veritape WebSocket gateway of shard ${shard}`,
+      ...{ maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS, ...nats.connection },
+    }).catch((error: Error) => {
+      throw new EnvironmentFault(`NATS at ${String(nats.connection.servers)}: ${error.message}`);
+    });
+    void (async () => {
+      for await (const { type } of connection.status())
+        if (type === 'disconnect' || type === 'reconnect') log.info({ status: type }, 'nats');
+    })();
+    const access = new VenueAccess(options, connection);
+    try {
+      await access.#session();
+      return access;
+    } catch (error) {
+      await access.close();
+      throw new EnvironmentFault(`shard ${shard}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  private constructor(options: VenueAccessOptions, nats: NatsConnection) {
+    this.#options = options;
+    this.#nats = nats;
+  }
+
+  get instruments(): ReadonlyMap<string, number> {
+    return this.#ids;
+  }
+
+  idOf(name: string): number {
+    return this.#ids.get(name) ?? NO_SYMBOL;
+  }
+
+  nameOf(symbol: number): string | number {
+    return this.#names.get(symbol) ?? symbol;
+  }
+
+  /** Makes an instrument known here if the venue has it, or may create it. */
+  async learn(name: string): Promise<void> {
+    if (this.#ids.has(name)) return;
+    if (performance.now() - this.#refreshedAt > REFRESH_MS_MIN) await this.#refresh(await this.#session());
+    if (!this.#options.create) return;
+    for (let attempt = 0; !this.#ids.has(name) && attempt < CREATE_ATTEMPTS_MAX; attempt++) {
+      const symbol = Math.max(-1, ...this.#names.keys()) + 1;
+      const { reason } = await this.send({ op: 'instrumentCreate', account: 0, symbol, name });
+      await this.#refresh(await this.#session());
+      if (reason !== Reason.symbolExists && reason !== Reason.nameExists) return;
+    }
+  }
+
+  /** Resolves when the venue can be sent to. */
+  async ready(): Promise<void> {
+    await this.#session();
+  }
+
+  /** Sends a command, at once if the venue is {@link ready}, and waits for its answer as long as the venue client is patient. */
+  async send(command: Command): Promise<Answer> {
+    const client = this.#client ?? (await this.#session());
+    const records = recordsOf(command);
+    const words = new Uint32Array(records.length * COMMAND_WORDS);
+    for (const [index, record] of records.entries()) encodeCommand(words, index * COMMAND_WORDS, record);
+    try {
+      const answers = await client.send(words, records.length);
+      // A refused term says more than the order that then misses it.
+      const answer = answers.find(({ reason }) => reason !== Reason.none) ?? answers.at(-1);
+      if (answer === undefined) throw new Error('the venue did not answer');
+      return answer;
+    } catch (error) {
+      // Whatever it is, this session sends nothing any more.
+      if (this.#client === client) this.#client = undefined;
+      await client.close();
+      throw error;
+    }
+  }
+
+  /** Hands on the records that are published on a subject, until the subscription is ended. */
+  subscribe(subject: string, take: (words: Uint32Array) => void): Subscription {
+    return this.#nats.subscribe(subject, {
+      callback: (error, message) => {
+        // A copy, because a record may begin anywhere in a message's buffer.
+        if (error === null && message.data.length % 4 === 0) take(new Uint32Array(new Uint8Array(message.data).buffer));
+      },
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#client?.close();
+    await this.#nats.close();
+  }
+
+  #session(): Promise<VenueClient> {
+    if (this.#client !== undefined) return Promise.resolve(this.#client);
+    this.#opening ??= this.#openSession().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  /** In a session of its own each time: what became of what the one before sent is in the journal. */
+  async #openSession(): Promise<VenueClient> {
+    const { nats, shard, account, token, log } = this.#options;
+    if (this.#isClosed) throw new Error('the gateway is closing');
+    const client = await VenueClient.open({ ...nats, shard, account, key: randomInt(1, KEYS), token });
+    await this.#refresh(client);
+    this.#client = client;
+    log.info({ session: client.session, account }, 'venue session');
+    return client;
+  }
+
+  async #refresh(client: VenueClient): Promise<void> {
+    this.#refreshedAt = performance.now();
+    for (const { name, symbol } of (await client.readInfo()).instruments) {
+      this.#ids.set(name, symbol);
+      this.#names.set(symbol, name);
+    }
+  }
+}

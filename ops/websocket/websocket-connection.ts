@@ -1,0 +1,284 @@
+import type { Subscription } from '@nats-io/transport-node';
+import type { Logger } from 'pino';
+import type { WebSocket } from 'ws';
+import { Reason, reasonName, reasonText } from '../../journal/reasons.ts';
+import type { Answer } from '../../sequencer/messages.ts';
+import { execSubject, topSubject, tradeSubject } from '../../sequencer/reports.ts';
+import { usageFields } from '../cli/result.ts';
+import { UsageError } from '../exit-codes.ts';
+import { commandOfFields } from '../ndjson-commands.ts';
+import { ClientError } from '../venue-client.ts';
+import { orderEvents, topEvents, tradeEvents } from './json-events.ts';
+import type { VenueAccess } from './venue-access.ts';
+
+export interface ConnectionOptions {
+  readonly socket: WebSocket;
+  readonly venue: VenueAccess;
+  readonly shard: number;
+  /** Owner of the gateway's session; only the administrator's, 0, sees the orders of every account. */
+  readonly account: number;
+  /** Messages a second; twice as many may come at once. */
+  readonly rateMax: number;
+  readonly log: Logger;
+}
+
+/** WebSocket close codes: RFC 6455 7.4.1. */
+const CLOSE = { goingAway: 1001, unsupported: 1003, policy: 1008, tooMuch: 1013 } as const;
+/** Commands of a connection without an answer. */
+const UNDER_WAY_MAX = 256;
+const SUBSCRIPTIONS_MAX = 64;
+/** Messages refused for their rate, after which the connection ends. */
+const REFUSED_MAX = 1_000;
+/** What a connection has not read yet. */
+const UNREAD_BYTES_MAX = 4 * 2 ** 20;
+const REF_CHARACTERS_MAX = 64;
+const U32_MAX = 4_294_967_295;
+
+const CHANNELS = {
+  trades: { subject: tradeSubject, tell: tradeEvents },
+  top: { subject: topSubject, tell: topEvents },
+} as const;
+const CHANNEL_NAMES = 'trades, top, orders';
+
+type Ref = string | number | undefined;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** One connection: JSON objects in, answers and events out. */
+export class WebSocketConnection {
+  readonly closed: Promise<void>;
+  readonly counts = { messages: 0, commands: 0, refused: 0 };
+  readonly #options: ConnectionOptions;
+  readonly #subscriptions = new Map<string, Subscription>();
+  #underWay = 0;
+  /** The command before was sent. */
+  #turn: Promise<void> = Promise.resolve();
+  #isEnding = false;
+  #tokens: number;
+  #tokensAt = performance.now();
+  #slow = 0;
+  #alive = true;
+
+  constructor(options: ConnectionOptions) {
+    const { socket, rateMax, log } = options;
+    this.#options = options;
+    this.#tokens = rateMax * 2;
+    socket.on('message', (data, isBinary) => this.#take(data, isBinary));
+    socket.on('pong', () => {
+      this.#alive = true;
+    });
+    socket.on('error', (error) => log.info({ why: error.message }, 'connection failed'));
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        for (const subscription of this.#subscriptions.values()) subscription.unsubscribe();
+        this.#subscriptions.clear();
+        resolve();
+      });
+    });
+  }
+
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** Looks whether the other side is still there; ends the connection if it did not answer the last time. */
+  check(): void {
+    const { socket } = this.#options;
+    if (!this.#alive) return socket.terminate();
+    this.#alive = false;
+    socket.ping();
+  }
+
+  /** Takes no commands any more. */
+  refuse(): void {
+    this.#isEnding = true;
+  }
+
+  /** Says good bye. */
+  end(): void {
+    this.#options.socket.close(CLOSE.goingAway, 'the gateway is closing');
+  }
+
+  cutOff(): void {
+    this.#options.socket.terminate();
+  }
+
+  #take(data: unknown, isBinary: boolean): void {
+    const { socket } = this.#options;
+    this.counts.messages++;
+    if (isBinary) return socket.close(CLOSE.unsupported, 'messages are text: one JSON object each');
+    if (!this.#mayCome()) return this.#refuseRate();
+    let ref: Ref;
+    try {
+      const fields = objectOf(String(data));
+      ref = refOf(fields);
+      const { ref: _, ...rest } = fields;
+      if (fields['op'] === 'subscribe') this.#subscribe(rest, ref);
+      else if (fields['op'] === 'unsubscribe') this.#unsubscribe(rest, ref);
+      else this.#command(rest, ref);
+    } catch (error) {
+      this.#refuse(error, ref);
+    }
+  }
+
+  #command(fields: Fields, ref: Ref): void {
+    if (this.#isEnding) throw new UsageError('message', fields['op'], 'the gateway is closing');
+    const { account: own } = this.#options;
+    // The venue's session would stop at such a command.
+    if (own !== 0 && fields['account'] !== undefined && fields['account'] !== own)
+      throw new UsageError('account', fields['account'], `must be ${own}, which this gateway acts for`);
+    if (this.#underWay >= UNDER_WAY_MAX) {
+      throw new UsageError(
+        'message',
+        fields['op'],
+        `at most ${UNDER_WAY_MAX} commands of a connection may be under way`,
+      );
+    }
+    this.#underWay++;
+    const sent = this.#turn.then(() => this.#send(fields));
+    this.#turn = sent.then(
+      () => undefined,
+      () => undefined,
+    );
+    sent
+      .then(async ({ answered }) => this.#answer(fields, ref, await answered))
+      .catch((error: unknown) => this.#refuse(error, ref))
+      .finally(() => {
+        this.#underWay--;
+      });
+  }
+
+  /** Sends a command when those before it were sent. */
+  async #send(fields: Fields): Promise<{ readonly answered: Promise<Answer> }> {
+    const { venue, account: own } = this.#options;
+    const owned = own === 0 ? fields : { account: own, ...fields };
+    // Everything but the name is looked at first, so that nothing is created for a command that is wrong.
+    commandOfFields(owned, venue);
+    if (typeof fields['symbol'] === 'string') await venue.learn(fields['symbol']);
+    await venue.ready();
+    this.counts.commands++;
+    return { answered: venue.send(commandOfFields(owned, venue)) };
+  }
+
+  #answer(fields: Fields, ref: Ref, { sequence: seq, open, traded, reason }: Answer): void {
+    const what = { ref, ev: 'answer', seq, op: fields['op'], account: fields['account'], id: fields['id'] };
+    if (reason === Reason.none) this.#tell({ ...what, open, traded });
+    else this.#tell({ ...what, reason: reasonName(reason), text: reasonText(reason) });
+  }
+
+  #subscribe(fields: Fields, ref: Ref): void {
+    const { venue } = this.#options;
+    const subject = this.#subjectOf(fields);
+    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX)
+      throw new UsageError('channel', fields['channel'], `a connection has at most ${SUBSCRIPTIONS_MAX} subscriptions`);
+    const channel = fields['channel'];
+    const tell = channel === 'orders' ? orderEvents : CHANNELS[channel as keyof typeof CHANNELS].tell;
+    if (!this.#subscriptions.has(subject)) {
+      const subscription = venue.subscribe(subject, (words) => {
+        for (const event of tell(words, (symbol) => venue.nameOf(symbol))) this.#tell(event);
+      });
+      this.#subscriptions.set(subject, subscription);
+    }
+    this.#tell({ ref, ev: 'subscribed', ...fields, op: undefined });
+  }
+
+  #unsubscribe(fields: Fields, ref: Ref): void {
+    const subject = this.#subjectOf(fields);
+    const subscription = this.#subscriptions.get(subject);
+    if (subscription === undefined) throw new UsageError('channel', fields['channel'], 'it is not subscribed to');
+    subscription.unsubscribe();
+    this.#subscriptions.delete(subject);
+    this.#tell({ ref, ev: 'unsubscribed', ...fields, op: undefined });
+  }
+
+  /** The venue's subject of a channel; of all instruments unless one is named. */
+  #subjectOf(fields: Fields): string {
+    const { venue, shard, account: own } = this.#options;
+    const { op: _, channel, symbol: name, account, ...more } = fields;
+    for (const [field, value] of Object.entries(more))
+      throw new UsageError(field, value, 'subscriptions have channel, symbol, account and ref');
+    let symbol: number | '*' = '*';
+    if (name !== undefined) {
+      const known = typeof name === 'string' ? venue.instruments.get(name) : undefined;
+      if (known === undefined) throw new UsageError('symbol', name, 'must be the name of an instrument of the venue');
+      symbol = known;
+    }
+    // A subject may name all of something, and then is no number.
+    const any = symbol as number;
+    if (channel === 'trades' || channel === 'top') {
+      if (account !== undefined) throw new UsageError('account', account, `does not go with channel ${channel}`);
+      return CHANNELS[channel].subject(shard, any);
+    }
+    if (channel !== 'orders') throw new UsageError('channel', channel, `must be one of ${CHANNEL_NAMES}`);
+    if (typeof account !== 'number' || !Number.isInteger(account) || account < 0 || account > U32_MAX)
+      throw new UsageError('account', account, `must be a whole number from 0 to ${U32_MAX}`);
+    if (own !== 0 && account !== own)
+      throw new UsageError('account', account, `must be ${own}, which this gateway acts for`);
+    return execSubject(shard, account, any);
+  }
+
+  /** Whether a message may come now: so many a second, and twice as many at once. */
+  #mayCome(): boolean {
+    const { rateMax } = this.#options;
+    const now = performance.now();
+    this.#tokens = Math.min(rateMax * 2, this.#tokens + ((now - this.#tokensAt) / 1000) * rateMax);
+    this.#tokensAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  #refuseRate(): void {
+    const { socket, rateMax } = this.#options;
+    if (++this.#slow > REFUSED_MAX) return socket.close(CLOSE.policy, `more than ${rateMax} messages a second`);
+    this.#refuse(
+      new UsageError('message', 'too many', `at most ${rateMax} messages a second, and twice as many at once`),
+      undefined,
+    );
+  }
+
+  #refuse(error: unknown, ref: Ref): void {
+    this.counts.refused++;
+    if (error instanceof UsageError) {
+      const { line: _, ...fields } = usageFields(error) as Fields;
+      return this.#tell({ ref, ev: 'error', ...fields });
+    }
+    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof ClientError)) this.#options.log.warn({ why: error.message }, 'command failed');
+    const rule = `${error.message}; whether it was handled is in the journal`;
+    this.#tell({ ref, ev: 'error', field: 'venue', value: 'unavailable', rule });
+  }
+
+  #tell(message: object): void {
+    const { socket, log } = this.#options;
+    if (socket.readyState !== socket.OPEN) return;
+    if (socket.bufferedAmount > UNREAD_BYTES_MAX) {
+      log.warn({ unread: socket.bufferedAmount }, 'the client does not read');
+      socket.terminate();
+      return;
+    }
+    socket.send(JSON.stringify(message));
+  }
+}
+
+function objectOf(text: string): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(
+      'message',
+      text,
+      `must be one JSON object (${error instanceof Error ? error.message : error})`,
+    );
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new UsageError('message', text, 'must be one JSON object');
+}
+
+/** What a client calls its message, and the answer repeats. */
+function refOf(fields: Fields): Ref {
+  const ref = fields['ref'];
+  if (ref === undefined || (typeof ref === 'number' && Number.isFinite(ref))) return ref;
+  if (typeof ref === 'string' && ref.length <= REF_CHARACTERS_MAX) return ref;
+  throw new UsageError('ref', ref, `must be a number, or text of at most ${REF_CHARACTERS_MAX} characters`);
+}

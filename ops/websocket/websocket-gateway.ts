@@ -1,0 +1,146 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { EnvironmentFault } from '../exit-codes.ts';
+import { VenueAccess, type VenueAccessOptions } from './venue-access.ts';
+import { WebSocketConnection } from './websocket-connection.ts';
+
+export interface WebSocketGatewayOptions {
+  readonly venue: Omit<VenueAccessOptions, 'log'>;
+  readonly host: string;
+  /** 0 for a free one. */
+  readonly port: number;
+  readonly connectionsMax: number;
+  readonly rateMax: number;
+  /** Web pages of these origins may connect; programs, which name none, always. */
+  readonly origins: readonly string[];
+  readonly log: Logger;
+}
+
+/** Longest message that is read; longer ones end the connection with code 1009. */
+const MESSAGE_BYTES_MAX = 4_096;
+/** Connections are looked at this often; one that did not answer the time before is ended. */
+const CHECK_MS = 15_000;
+/** At the end, answers under way may take this long. */
+const DRAIN_MS_MAX = 5_000;
+const END_MS_MAX = 1_000;
+const DRAIN_LOOK_MS = 20;
+
+/** JSON over WebSocket for a venue on NATS, for trying it out. */
+export class WebSocketGateway {
+  readonly #options: WebSocketGatewayOptions;
+  readonly #venue: VenueAccess;
+  readonly #connections = new Set<WebSocketConnection>();
+  readonly #server: Server;
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
+  readonly #counts = { connections: 0, refused: 0, messages: 0, commands: 0, errors: 0 };
+  readonly #timer: NodeJS.Timeout;
+  #isClosing = false;
+
+  /** Resolves when clients can connect. */
+  static async open(options: WebSocketGatewayOptions): Promise<WebSocketGateway> {
+    const venue = await VenueAccess.open({ ...options.venue, log: options.log });
+    const gateway = new WebSocketGateway(options, venue);
+    try {
+      await gateway.#listen();
+      return gateway;
+    } catch (error) {
+      await gateway.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: WebSocketGatewayOptions, venue: VenueAccess) {
+    this.#options = options;
+    this.#venue = venue;
+    this.#server = createServer((_, response) => {
+      response.writeHead(426, { 'content-type': 'text/plain' }).end('This is a WebSocket.\n');
+    });
+    this.#server.on('upgrade', (request, socket, head) => {
+      socket.on('error', () => undefined);
+      const refusal = this.#whyNot(request);
+      if (refusal === undefined) {
+        this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket));
+        return;
+      }
+      this.#counts.refused++;
+      options.log.warn({ remote: request.socket.remoteAddress, why: refusal.text }, 'connection refused');
+      socket.end(
+        `HTTP/1.1 ${refusal.status}\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n${refusal.text}\n`,
+      );
+    });
+    this.#timer = setInterval(() => {
+      for (const connection of this.#connections) connection.check();
+    }, CHECK_MS);
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** What came since it was opened. */
+  status(): object {
+    const { messages, commands, errors, ...rest } = this.#counts;
+    const sums = { messages, commands, errors };
+    for (const { counts } of this.#connections) {
+      sums.messages += counts.messages;
+      sums.commands += counts.commands;
+      sums.errors += counts.refused;
+    }
+    return { open: this.#connections.size, ...rest, ...sums };
+  }
+
+  /** Takes no more, waits for the answers under way, and gives everything back. */
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#server.close();
+    clearInterval(this.#timer);
+    const until = performance.now() + DRAIN_MS_MAX;
+    const isBusy = (): boolean => [...this.#connections].some(({ underWay }) => underWay > 0);
+    for (const connection of this.#connections) connection.refuse();
+    while (isBusy() && performance.now() < until) await pause(DRAIN_LOOK_MS);
+    for (const connection of this.#connections) connection.end();
+    const ended = Promise.all([...this.#connections].map(({ closed }) => closed));
+    await Promise.race([ended, pause(END_MS_MAX)]);
+    for (const connection of this.#connections) connection.cutOff();
+    this.#server.closeAllConnections();
+    await this.#venue.close();
+  }
+
+  #listen(): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error) => reject(new EnvironmentFault(`${host}:${port}: ${error.message}`)));
+      this.#server.listen(port, host, () => resolve());
+    });
+  }
+
+  #whyNot(request: IncomingMessage): { readonly status: string; readonly text: string } | undefined {
+    const { connectionsMax, origins } = this.#options;
+    const { origin } = request.headers;
+    // A browser says whose page it is; without this, any page that a user looks at could trade on the user's own host.
+    if (origin !== undefined && !origins.includes(origin))
+      return { status: '403 Forbidden', text: `Origin: "${origin.slice(0, 128)}" must be one given by --origin` };
+    if (this.#isClosing) return { status: '503 Service Unavailable', text: 'the gateway is closing' };
+    if (this.#connections.size >= connectionsMax)
+      return { status: '503 Service Unavailable', text: `connections: at most ${connectionsMax} at once` };
+    return undefined;
+  }
+
+  #accept(socket: WebSocket): void {
+    const { venue, rateMax, log } = this.#options;
+    const { shard, account } = venue;
+    const connection = new WebSocketConnection({ socket, venue: this.#venue, shard, account, rateMax, log });
+    this.#counts.connections++;
+    this.#connections.add(connection);
+    void connection.closed.then(() => {
+      this.#connections.delete(connection);
+      this.#counts.messages += connection.counts.messages;
+      this.#counts.commands += connection.counts.commands;
+      this.#counts.errors += connection.counts.refused;
+    });
+  }
+}

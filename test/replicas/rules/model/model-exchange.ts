@@ -1,0 +1,296 @@
+import type { ReasonName } from '../../../../journal/reasons.ts';
+import { ModelEvents } from './model-events.ts';
+import { bestToTrade, couldTrade, type Matching, match } from './model-matching.ts';
+import type { ModelInstrument, ModelOrder } from './model-order.ts';
+import { ModelSlots } from './model-slots.ts';
+import { dueStops, isDue, isStop } from './model-stops.ts';
+
+export const SETTING = {
+  tick: 1,
+  lot: 2,
+  stp: 3,
+  postOnlySlide: 4,
+  band: 5,
+  stopsMax: 7,
+  stopEntry: 8,
+} as const;
+const KEPT = 1;
+
+export const nameOf = (account: number, id: bigint): string => `${account}/${id}`;
+
+/** What it may trade at, as a limit or market order. */
+export const limitOf = (order: ModelOrder): number | undefined =>
+  order.type === 1 || order.type === 2 ? undefined : order.price;
+
+/** Whether it stays in the book once it is there. */
+export const mayRest = ({ type, tif }: Pick<ModelOrder, 'type' | 'tif'>): boolean =>
+  (type === 0 || type === 3) && tif === 0;
+
+/** Orders, and what happens to them once they are in: trading, resting, waiting, leaving. */
+export class ModelExchange {
+  readonly instruments = new Map<number, ModelInstrument>();
+  readonly live = new Map<string, ModelOrder>();
+  readonly slots: ModelSlots;
+  events = new ModelEvents(0);
+  #arrivals = 0;
+  /** Orders that were triggered, to be entered one after another. */
+  #line: ModelOrder[] = [];
+  #atWork: ModelOrder | undefined;
+
+  constructor(ordersMax: number) {
+    this.slots = new ModelSlots(ordersMax);
+  }
+
+  instrumentOf(order: ModelOrder): ModelInstrument {
+    return this.instruments.get(order.symbol) as ModelInstrument;
+  }
+
+  /** The command's own order begins; then all that follows from it. */
+  enter(order: ModelOrder): void {
+    if (order.waitsFor !== undefined) return this.#wait(order, 'order');
+    if (isStop(order)) {
+      const { last } = this.instrumentOf(order);
+      if (order.trail > 0 || !isDue(order, last)) return this.#waitAsStop(order);
+      this.#tellTriggered(order, last, 0);
+    }
+    this.execute(order);
+  }
+
+  /** Makes it the order at work until nothing more follows from it. */
+  execute(order: ModelOrder): void {
+    this.#trade(order);
+    for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) this.#enterFromLine(next);
+  }
+
+  /** Takes lots off, but not all. */
+  shrink(order: ModelOrder, open: number): void {
+    order.open = open;
+    order.shown = Math.min(order.shown, open);
+  }
+
+  /** Takes an order off, and with it what hangs on it. */
+  remove(order: ModelOrder, reason: ReasonName, request: number): void {
+    this.leave(order, reason, request);
+    this.takeWith(order);
+  }
+
+  /** Takes an order off. */
+  leave(order: ModelOrder, reason: ReasonName, request: number): void {
+    const quantity = order.open;
+    order.open = 0;
+    this.events.takenOff(order, quantity, reason, request);
+    this.#forget(order);
+  }
+
+  /** Out of the book, or of those that wait, with its slot kept. */
+  withdraw(order: ModelOrder): void {
+    const { resting, waiting } = this.instrumentOf(order);
+    for (const list of [resting, waiting, this.#line]) {
+      const at = list.indexOf(order);
+      if (at >= 0) list.splice(at, 1);
+    }
+    order.waits = undefined;
+  }
+
+  /** Cancels what hangs on an order that has left without trading in full. */
+  takeWith(order: ModelOrder): void {
+    this.#cancelAll(this.#hangingOn(order));
+  }
+
+  /** The same of several that have left together. */
+  takeWithAll(orders: readonly ModelOrder[]): void {
+    this.#cancelAll(
+      orders
+        .flatMap((order) => this.#hangingOn(order))
+        .filter(([order]) => this.live.has(nameOf(order.account, order.id))),
+    );
+  }
+
+  /** Waits, entered last. */
+  waitAnew(order: ModelOrder): void {
+    this.withdraw(order);
+    this.#waitAsStop(order);
+  }
+
+  triggeredOnEntry(order: ModelOrder): void {
+    this.withdraw(order);
+    this.#tellTriggered(order, this.instrumentOf(order).last, 0);
+    this.execute(order);
+  }
+
+  #waitAsStop(order: ModelOrder): void {
+    const { last } = this.instrumentOf(order);
+    order.extreme = last === 0 ? undefined : last;
+    this.#wait(order, 'stop');
+  }
+
+  #wait(order: ModelOrder, why: 'stop' | 'order'): void {
+    order.waits = why;
+    order.arrival = ++this.#arrivals;
+    this.instrumentOf(order).waiting.push(order);
+    this.live.set(nameOf(order.account, order.id), order);
+  }
+
+  #forget(order: ModelOrder): void {
+    this.withdraw(order);
+    this.live.delete(nameOf(order.account, order.id));
+    if (order.slot !== 0) this.slots.release(order.slot);
+  }
+
+  // The order at work.
+
+  #enterFromLine(order: ModelOrder): void {
+    order.request = 0;
+    order.traded = 0;
+    const wasForOrder = order.waitsFor !== undefined;
+    order.waits = undefined;
+    order.waitsFor = undefined;
+    const instrument = this.instrumentOf(order);
+    if (wasForOrder && isStop(order)) {
+      if (order.trail > 0 || !isDue(order, instrument.last)) return this.#waitAsStop(order);
+      if (instrument.settings.get(SETTING.stopEntry) === 1) return this.remove(order, 'stopWouldTrigger', 0);
+      this.#tellTriggered(order, instrument.last, 0);
+    }
+    if (mayRest(order) && order.postOnly && bestToTrade(instrument, order, limitOf(order)) !== undefined)
+      return this.remove(order, 'postOnlyWouldTrade', 0);
+    this.#trade(order);
+  }
+
+  #trade(order: ModelOrder): void {
+    this.#atWork = order;
+    // While it is at work it is in no book, and its id is taken.
+    this.live.set(nameOf(order.account, order.id), order);
+    const instrument = this.instrumentOf(order);
+    const band = instrument.settings.get(SETTING.band) ?? 0;
+    const isMarket = limitOf(order) === undefined;
+    const best = isMarket && band > 0 ? bestToTrade(instrument, order, undefined) : undefined;
+    const banded = best === undefined ? undefined : order.side === 'buy' ? best + band : best - band;
+    const matching: Matching = {
+      instrument,
+      order,
+      limit: isMarket ? banded : order.price,
+      isSameOwner: (one, other) => one === other,
+    };
+    const why = this.#whyNotAtOnce(matching);
+    if (why === 'rest') this.#rest(order);
+    else if (why !== undefined) this.remove(order, why, order.request);
+    else {
+      this.#match(matching);
+      if (order.open === 0) this.#done(order);
+      else if (mayRest(order)) this.#rest(order);
+      else {
+        const isBanded = banded !== undefined && bestToTrade(instrument, order, undefined) !== undefined;
+        this.remove(order, isBanded ? 'band' : 'ioc', order.request);
+      }
+    }
+    this.#atWork = undefined;
+  }
+
+  /** Nothing of it is open, whether it traded or self-trade prevention took it. */
+  #done(order: ModelOrder): void {
+    if (this.live.get(nameOf(order.account, order.id)) === order) this.#forget(order);
+  }
+
+  /** Why nothing of it trades; 'rest': it rests without having traded. */
+  #whyNotAtOnce(matching: Matching): ReasonName | 'rest' | undefined {
+    const { order } = matching;
+    const traded = couldTrade(matching);
+    if (order.tif === 2 && traded < order.open) return 'fok';
+    if (traded < order.minQty) return 'minQty';
+    if (!order.allOrNone || traded >= order.open) return undefined;
+    return mayRest(order) ? 'rest' : 'allOrNone';
+  }
+
+  #match(matching: Matching): void {
+    const { order, instrument } = matching;
+    match(matching, {
+      events: this.events,
+      nextArrival: () => ++this.#arrivals,
+      gone: (maker) => this.#forget(maker),
+      traded: (maker, price) => {
+        this.#cancelAll([...this.#linked(maker), ...this.#linked(order)]);
+        if (maker.open === 0) this.#triggerWaiters(maker, price);
+        if (order.open === 0) this.#triggerWaiters(order, price);
+        for (const stop of dueStops(instrument, price)) this.#toLine(stop, price, 0);
+      },
+      leftByPrevention: (one) => {
+        if (one.open > 0) return;
+        if (one === order) this.#forget(one);
+        this.takeWith(one);
+      },
+    });
+  }
+
+  #rest(order: ModelOrder): void {
+    order.arrival = ++this.#arrivals;
+    order.shown = Math.min(order.display, order.open);
+    this.instrumentOf(order).resting.push(order);
+  }
+
+  // What hangs on orders.
+
+  /** The others of its group, from behind it on; it leaves the group, and so does the order at work. */
+  #others(order: ModelOrder): ModelOrder[] {
+    const { group } = order;
+    if (group === undefined) return [];
+    const at = group.indexOf(order);
+    const others = [...group.slice(at + 1), ...group.slice(0, at)];
+    group.splice(at, 1);
+    order.group = undefined;
+    const working = others.find((other) => other === this.#atWork);
+    if (working === undefined) return others;
+    group.splice(group.indexOf(working), 1);
+    working.group = undefined;
+    return others.filter((other) => other !== working);
+  }
+
+  #waitersOf(order: ModelOrder): ModelOrder[] {
+    return this.instrumentOf(order).waiting.filter(({ waits, waitsFor }) => waits === 'order' && waitsFor === order);
+  }
+
+  #cancelAll(first: readonly [order: ModelOrder, reason: ReasonName][]): void {
+    const seen = new Set<ModelOrder>();
+    const queue: [order: ModelOrder, reason: ReasonName][] = [];
+    const add = (entries: readonly [order: ModelOrder, reason: ReasonName][]): void => {
+      for (const entry of entries) {
+        if (seen.has(entry[0])) continue;
+        seen.add(entry[0]);
+        queue.push(entry);
+      }
+    };
+    add(first);
+    for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
+      const [order, reason] = entry;
+      this.leave(order, reason, 0);
+      add(this.#hangingOn(order));
+    }
+  }
+
+  /** First the others of its group, then those that wait for it. */
+  #hangingOn(order: ModelOrder): [order: ModelOrder, reason: ReasonName][] {
+    const orphans = this.#waitersOf(order).map((one): [ModelOrder, ReasonName] => [one, 'orphaned']);
+    return [...this.#linked(order), ...orphans];
+  }
+
+  #linked(order: ModelOrder): [order: ModelOrder, reason: ReasonName][] {
+    return this.#others(order).map((one) => [one, 'linked']);
+  }
+
+  #triggerWaiters(order: ModelOrder, price: number): void {
+    for (const waiter of this.#waitersOf(order)) this.#toLine(waiter, price, isStop(waiter) ? KEPT : 0);
+  }
+
+  #toLine(order: ModelOrder, price: number, flags: number): void {
+    const { waiting } = this.instrumentOf(order);
+    waiting.splice(waiting.indexOf(order), 1);
+    order.waits = 'line';
+    order.request = 0;
+    this.#line.push(order);
+    this.#tellTriggered(order, price, flags);
+  }
+
+  #tellTriggered(order: ModelOrder, price: number, flags: number): void {
+    const { open, request } = order;
+    this.events.about('triggered', order, { price, quantity: open, open }, { flags, request });
+  }
+}
