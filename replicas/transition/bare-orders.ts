@@ -17,6 +17,7 @@ import {
   takeSlot,
 } from './orders.ts';
 import { isContinuous } from './phases.ts';
+import { isProtected } from './protection.ts';
 import { Command } from './records.ts';
 import { whyNotHere } from './ruled.ts';
 
@@ -34,7 +35,7 @@ export function enterBare(command: Command, hash: u32): bool {
   const side = (head >> 8) & 255;
   const symbol = command.symbol;
   const price = command.price;
-  if (side > 1 || !isPrice(price) || !isQuantity(command.quantity)) return false;
+  if (side > 1 || !isPrice(price) || !isQuantity(command.quantity) || isProtected(symbol)) return false;
   if ((instrumentAt(symbol).flags & InstrumentFlag.shut) !== 0 || !isContinuous(symbol)) return false;
   if (whyNotHere(symbol, price, command.quantity) !== Reason.none) return false;
   if (findOrder(hash, command.account, command.id) !== 0) return false;
@@ -62,6 +63,7 @@ export function enterBare(command: Command, hash: u32): bool {
 export function replaceBare(command: Command, slot: u32, priced: bool, quantified: bool): bool {
   const order = orderAt(slot);
   if ((order.terms & OrderFlag.ruled) !== 0 || command.flags >> TERM_SHIFT !== 0) return false;
+  if (isProtected(command.symbol)) return false;
   const side = order.terms & OrderFlag.sell;
   const symbol = command.symbol;
   const price = priced ? command.price : order.price;
