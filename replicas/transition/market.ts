@@ -1,4 +1,4 @@
-import { enterBare, replaceBare } from './bare-orders.ts';
+import { enterBare, replaceBare, Way } from './bare-orders.ts';
 import {
   AMOUNT_MAX,
   EventFlag,
@@ -259,11 +259,12 @@ function isPlain(command: Command): bool {
 }
 
 function enterRuled(command: Command): void {
-  if (enterBare(command, hash)) {
+  const way = enterBare(command, hash);
+  if (way === Way.rests) {
     open = command.quantity;
     return;
   }
-  enter(command, hash);
+  if (way === Way.none) enter(command, hash);
   if (outcome === Reason.none) finish();
 }
 
