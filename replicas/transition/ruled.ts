@@ -40,7 +40,7 @@ import { isForAuction, isImmediate, marketPrice, waitingBook, whyNotInPhase } fr
 import { countOrder, uncountIncoming, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
 import { allOrNones, join, leave } from './queues.ts';
 import { Command, DetailFlag, Event, Incoming } from './records.ts';
-import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
+import { clearDetail, dropTerms, gatherTerms, isPendingSlot, takeNoTerms } from './terms.ts';
 import { cancelTimer, TimerKind } from './timers.ts';
 import { ANY_KEY, bandOf, NO_KEY, slide, touchOf } from './touch.ts';
 import { isStop } from './triggers.ts';
@@ -115,6 +115,20 @@ export function enter(command: Command, hash: u32): void {
   if (waits) wait(order);
   else if (isDue) enterDue(order);
   else execute(order);
+}
+
+/** Enters a limit order, gtc or ioc, without flags and terms, that breaks no rule. */
+export function enterGood(command: Command, hash: u32): void {
+  const order = incoming();
+  setTime(command.time);
+  read(order, command, hash);
+  takeNoTerms(order);
+  if (order.tif === TimeInForce.gtc) {
+    order.slot = takeSlot();
+    order.generation = orderAt(order.slot).generation;
+  }
+  emitEntered(order);
+  execute(order);
 }
 
 function read(order: Incoming, command: Command, hash: u32): void {
