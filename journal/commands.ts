@@ -52,13 +52,13 @@ export const Op = {
   moveOut: 9,
   instrumentCreate: 16,
   instrumentUpdate: 17,
-  /** Kept. */
+  /** Stops trading in an instrument. */
   halt: 18,
-  /** Kept. */
+  /** Makes a halted instrument continuous. */
   resume: 19,
-  /** Kept. */
+  /** Begins an opening auction. */
   openAuction: 20,
-  /** Kept. */
+  /** Ends an auction: what can trade does, at one price. */
   uncross: 21,
   /** Says on which shard an instrument trades. */
   instrumentAssign: 22,
@@ -70,6 +70,12 @@ export const Op = {
   accountSet: 26,
   /** Does nothing but bring the time: what is due by it happens. */
   tick: 27,
+  /** At the time in `extra` the instrument goes to the {@link Phase} in `quantity`. */
+  schedule: 28,
+  /** Takes the scheduled change of the time in `extra` away, or all of them. */
+  unschedule: 29,
+  /** The instrument goes to the {@link Phase} in `quantity`. */
+  phase: 30,
 } as const;
 export type OpName = keyof typeof Op;
 
@@ -127,8 +133,29 @@ export const Setting = {
   stopsMax: 7,
   /** 1: a stop that the last trade price would trigger at once is refused. */
   stopEntry: 8,
+  /** Ticks: decides between prices that are equally good for an auction, and is the middle of the volatility range. */
+  referencePrice: 10,
+  /** Ticks from the reference price within which a continuous instrument trades. */
+  volatilityTicks: 11,
+  /** Nanoseconds that a volatility auction lasts. */
+  volatilityNs: 12,
+  /** Nanoseconds between batch auctions. */
+  batchNs: 13,
 } as const;
 export type SettingName = keyof typeof Setting;
+
+/** What an instrument's orders can do now (FIX 340, 625); docs/rules-sessions.md has which phase follows which. */
+export const Phase = {
+  continuous: 0,
+  preOpen: 1,
+  openingAuction: 2,
+  volatilityAuction: 3,
+  closingAuction: 4,
+  halted: 5,
+  closed: 6,
+  delisted: 7,
+} as const;
+export type PhaseName = keyof typeof Phase;
 
 /** What can be set of an account. */
 export const AccountSetting = {
@@ -204,7 +231,9 @@ export interface Command {
   readonly setting?: SettingName | undefined;
   /** Account set: what `value` is given to. */
   readonly accountSetting?: AccountSettingName | undefined;
-  /** Of a term or a setting; a bigint above 2^53. */
+  /** Phase, schedule: which phase. */
+  readonly phase?: PhaseName | undefined;
+  /** Of a term or a setting, or the time of a scheduled change; a bigint above 2^53. */
   readonly value?: number | bigint | undefined;
   /** Terms by name: of a new order as many as it has, of a replace one. recordsOf() puts them into records. */
   readonly stopPrice?: number | undefined;
@@ -276,7 +305,8 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
     writeU64(words, at + COMMAND_WORD.id, BigInt(command.id ?? 0));
     writeWide(words, at + COMMAND_WORD.price, command.price ?? 0);
   }
-  writeWide(words, at + COMMAND_WORD.quantity, command.quantity ?? 0);
+  const quantity = command.phase === undefined ? command.quantity : Phase[command.phase];
+  writeWide(words, at + COMMAND_WORD.quantity, quantity ?? 0);
   const extra = command.value ?? command.shard ?? command.priceMax ?? 0;
   if (typeof extra === 'bigint') writeU64(words, at + COMMAND_WORD.extra, extra);
   else writeWide(words, at + COMMAND_WORD.extra, extra);
@@ -376,7 +406,17 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
     case 'massStatus':
       return { ...common, symbol, id, side: nameOf(Side, (head >>> 8) & 255), quantity };
     case 'moveOut':
+    case 'halt':
+    case 'resume':
+    case 'openAuction':
+    case 'uncross':
       return { ...common, symbol };
+    case 'phase':
+      return { ...common, symbol, phase: nameOf(Phase, quantity) };
+    case 'schedule':
+      return { ...common, symbol, phase: nameOf(Phase, quantity), value };
+    case 'unschedule':
+      return { ...common, symbol, value };
     default:
       return { ...common, id };
   }

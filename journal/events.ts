@@ -62,6 +62,15 @@ export const EventType = {
   status: 13,
   /** Something of an instrument or an account was set: which in `slot`, its value in `price`. */
   setting: 14,
+  /**
+   * An instrument is in another phase: which in `slot`, the one before in `generation`, in `id` the time at which it ends by itself
+   * or 0. With {@link EventFlag.scheduled} it will be, at the time in `id`; with `closed` besides it will not be any more.
+   */
+  state: 17,
+  /** What an auction would come to now: `price`, `quantity` and, on `side`, imbalance in `open`; zeros for nothing. */
+  indicative: 18,
+  /** What an auction came to, behind its trades; fields as in indicative. */
+  auction: 19,
 } as const;
 export type EventTypeName = keyof typeof EventType;
 
@@ -78,6 +87,10 @@ export const EventFlag = {
   postOnly: 16,
   /** Instrument: it trades on another shard, or will trade here once its orders have come. */
   elsewhere: 32,
+  /** Traded: in an auction; the buyer's record comes first, and neither was the aggressor. */
+  auction: 64,
+  /** State: a change that was scheduled, or with `closed` one that was taken off the schedule. */
+  scheduled: 128,
 } as const;
 
 export const EVENT_WORD = {

@@ -49,6 +49,11 @@ export const Reason = {
   stopsFull: 42,
   stopWouldTrigger: 43,
   listFull: 44,
+  phase: 45,
+  phaseChange: 46,
+  expires: 47,
+  calendarFull: 48,
+  schedule: 49,
   // Why quantity was taken off.
   requested: 64,
   reduced: 65,
@@ -62,6 +67,9 @@ export const Reason = {
   allOrNone: 73,
   linked: 74,
   orphaned: 75,
+  expired: 77,
+  auctionOver: 78,
+  delisted: 79,
 } as const;
 export type ReasonName = keyof typeof Reason;
 
@@ -108,6 +116,11 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   stopsFull: 'as many orders wait in the instrument as may: stops, and orders that wait for another',
   stopWouldTrigger: 'the last trade price would trigger the stop at once',
   listFull: 'as many orders are in the group, or wait for the order, as can be',
+  phase: "the instrument's phase does not take this order or replace",
+  phaseChange: 'the instrument can not go from its phase to this one, or orders of a day that ended still leave',
+  expires: 'the order would expire before it could trade',
+  calendarFull: 'as many changes of phase are scheduled for the instrument as may be',
+  schedule: 'a change is scheduled for a time to come, and only one that is scheduled can be taken away',
   requested: 'canceled by its owner',
   reduced: 'reduced by its owner',
   ioc: 'immediate-or-cancel or market: the remainder was canceled',
@@ -120,6 +133,9 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   allOrNone: 'all-or-none: it could not trade whole at once, and may not rest',
   linked: 'another order of its group traded, or left',
   orphaned: 'the order that it waited for left without trading in full',
+  expired: 'the day or the time for which the order was good is over',
+  auctionOver: 'the auction for which the order was entered is over',
+  delisted: 'the instrument does not trade any more',
 };
 
 const NAMES: readonly (ReasonName | undefined)[] = (() => {

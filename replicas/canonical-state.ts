@@ -1,6 +1,6 @@
 import { readWide, TWO_32, writeWide } from '../journal/amounts.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
-import { INSTRUMENT, INSTRUMENT_FLAG, NAME_WORDS, SETTING_WORDS } from './instrument-table.ts';
+import { CALENDAR_WORDS, INSTRUMENT, INSTRUMENT_FLAG, NAME_WORDS, SETTING_WORDS } from './instrument-table.ts';
 import type { MarketState } from './matcher.ts';
 import { DETAIL, DETAIL_SHIFT, DETAIL_WORDS } from './order-details.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from './order-table.ts';
@@ -28,7 +28,7 @@ import { ANSWER, SESSION } from './session-table.ts';
  *
  * | part | content |
  * |------|---------|
- * | after each instrument | 0, or 1 if it is ruled; then its last price (low, high) and its settings as *marked words* |
+ * | after each instrument | 0, or 1 if it is ruled; then its last price (low, high) and its settings and its calendar as *marked words* |
  * | flags of an order | all flags of its record |
  * | after the orders | of each that is ruled, in the same order, its detail as marked words, without its place among the timers |
  *
@@ -83,6 +83,7 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
     out.put(instruments.words[at + INSTRUMENT.last] as number);
     out.put(instruments.words[at + INSTRUMENT.last + 1] as number);
     out.putMarked(instruments.settings, symbol * SETTING_WORDS, SETTING_WORDS);
+    out.putMarked(instruments.calendars, symbol * CALENDAR_WORDS, CALENDAR_WORDS);
   }
 
   out.put(sessions.lastNumber());
@@ -214,6 +215,8 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     instruments.words[at + INSTRUMENT.last] = input.take('last', TWO_32 - 1);
     instruments.words[at + INSTRUMENT.last + 1] = input.take('last', TWO_32 - 1);
     input.takeMarked('settings', instruments.settings, symbol * SETTING_WORDS, SETTING_WORDS);
+    input.takeMarked('calendar', instruments.calendars, symbol * CALENDAR_WORDS, CALENDAR_WORDS);
+    instruments.restoreTimer(symbol);
   }
   if (version >= STATE_CODEC_VERSIONS.ruled) instruments.restoreRuled();
   instruments.restoreElsewhere(elsewhere);

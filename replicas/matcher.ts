@@ -21,6 +21,10 @@ export interface Matcher {
   applyMany(words: Uint32Array, at: number, count: number): void;
   /** Sequence of the last command applied. */
   sequence(): number;
+  /** When the next thing is due that needs no command but time, in microseconds since the Unix epoch, rounded up; 0 for never. */
+  dueMicros(): number;
+  /** How many commands so far brought a time at which something was due, in whatever instrument. */
+  timesBrought(): number;
   book(symbol: number, depth: number): { bids: BookLevel[]; asks: BookLevel[] };
   readonly state: MarketState;
 }
@@ -128,6 +132,8 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     apply,
     applyMany,
     sequence: () => readWide(words, counters + COUNTER.sequence),
+    dueMicros: () => Math.ceil(readWide(words, counters + COUNTER.due) / 1000),
+    timesBrought: () => words[counters + COUNTER.brought] as number,
     book: (symbol, depth) => ({ bids: bookSide(symbol * 2, depth), asks: bookSide(symbol * 2 + 1, depth) }),
     state: {
       limits,

@@ -22,6 +22,7 @@ import type { Transition } from './transition.ts';
  * | 92 | 23 | u32 | turn: of several orders that came to rest by one command, which it was of them, from 0 |
  * | 96 | 24 | u32 | slot of the order that it waits for, 0 for none |
  * | 100 | 25 | u32 | slot of the first order that waits for it, 0 for none |
+ * | 120 | 30 | u64 | sequence that entered or replaced the order, if it has an expiry |
  */
 export const DETAIL_SHIFT = 5;
 export const DETAIL = {

@@ -21,6 +21,7 @@ interface Address {
 export interface TransitionExports {
   /** Applies the first commands of the inbox; returns the bytes of the events in the outbox. */
   applyInbox(count: number): number;
+  restoreInstrument(symbol: number): void;
   restoreOrder(slot: number): void;
   indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
@@ -40,6 +41,7 @@ export interface TransitionExports {
   readonly answersAt: Address;
   readonly settingsAt: Address;
   readonly detailsAt: Address;
+  readonly calendarsAt: Address;
 }
 
 /** Of replicas/transition/memory.ts: numbers that are state, as words from `countersAt`. */
@@ -51,6 +53,8 @@ export const COUNTER = {
   lastSession: 5,
   elsewhere: 6,
   ruled: 7,
+  due: 10,
+  brought: 13,
 } as const;
 /** Commands that the inbox has room for, and events of the outbox. */
 export const INBOX_COMMANDS = 256;

@@ -27,6 +27,9 @@ export class Op {
   static readonly sessionClose: u32 = 25;
   static readonly accountSet: u32 = 26;
   static readonly tick: u32 = 27;
+  static readonly schedule: u32 = 28;
+  static readonly unschedule: u32 = 29;
+  static readonly phase: u32 = 30;
 }
 
 export class OrderType {
@@ -74,10 +77,25 @@ export class Setting {
   static readonly band: u32 = 5;
   static readonly stopsMax: u32 = 7;
   static readonly stopEntry: u32 = 8;
+  static readonly referencePrice: u32 = 10;
+  static readonly volatilityTicks: u32 = 11;
+  static readonly volatilityNs: u32 = 12;
+  static readonly batchNs: u32 = 13;
 }
 
 export class AccountSetting {
   static readonly none: u32 = 0;
+}
+
+export class Phase {
+  static readonly continuous: u32 = 0;
+  static readonly preOpen: u32 = 1;
+  static readonly openingAuction: u32 = 2;
+  static readonly volatilityAuction: u32 = 3;
+  static readonly closingAuction: u32 = 4;
+  static readonly halted: u32 = 5;
+  static readonly closed: u32 = 6;
+  static readonly delisted: u32 = 7;
 }
 
 export class Flag {
@@ -109,6 +127,9 @@ export class EventType {
   static readonly top: u32 = 12;
   static readonly status: u32 = 13;
   static readonly setting: u32 = 14;
+  static readonly state: u32 = 17;
+  static readonly indicative: u32 = 18;
+  static readonly auction: u32 = 19;
 }
 
 export class EventFlag {
@@ -118,6 +139,8 @@ export class EventFlag {
   static readonly done: u32 = 8;
   static readonly postOnly: u32 = 16;
   static readonly elsewhere: u32 = 32;
+  static readonly auction: u32 = 64;
+  static readonly scheduled: u32 = 128;
 }
 
 export class Reason {
@@ -163,6 +186,11 @@ export class Reason {
   static readonly stopsFull: u32 = 42;
   static readonly stopWouldTrigger: u32 = 43;
   static readonly listFull: u32 = 44;
+  static readonly phase: u32 = 45;
+  static readonly phaseChange: u32 = 46;
+  static readonly expires: u32 = 47;
+  static readonly calendarFull: u32 = 48;
+  static readonly schedule: u32 = 49;
   static readonly requested: u32 = 64;
   static readonly reduced: u32 = 65;
   static readonly ioc: u32 = 66;
@@ -175,4 +203,7 @@ export class Reason {
   static readonly allOrNone: u32 = 73;
   static readonly linked: u32 = 74;
   static readonly orphaned: u32 = 75;
+  static readonly expired: u32 = 77;
+  static readonly auctionOver: u32 = 78;
+  static readonly delisted: u32 = 79;
 }

@@ -14,6 +14,22 @@ export class InstrumentFlag {
   static readonly notPlain: u32 = 2 | 4 | 8;
 }
 
+/** State of an instrument beside its settings, in the same table. */
+export class InstrumentState {
+  /** {@link Phase}. */
+  static readonly phase: u32 = 24;
+  /** When the phase ends by itself; 0: it does not. */
+  static readonly phaseEnds: u32 = 25;
+  /** When orders trade in a batch; 0 while none is due. */
+  static readonly nextBatch: u32 = 26;
+  /** Not 0 while orders of a day that has ended (1), or of a delisted instrument (2), wait to be taken off. */
+  static readonly leaving: u32 = 27;
+  /** What was told last of the auction: price, volume, and imbalance with {@link SELLS_EXCEED} if that is on the sellers' side. */
+  static readonly toldPrice: u32 = 28;
+  static readonly toldVolume: u32 = 29;
+  static readonly toldImbalance: u32 = 30;
+}
+
 export function instrumentAt(symbol: u32): Instrument {
   return changetype<Instrument>(instrumentsAt + (symbol as usize) * INSTRUMENT_BYTES);
 }

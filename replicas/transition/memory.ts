@@ -9,7 +9,9 @@ import {
   LEVEL_BYTES,
   ORDER_BYTES,
   PAGE_BYTES,
+  SCHEDULED_BYTES,
   SESSION_BYTES,
+  TIMER_BYTES,
   TRAIL_BYTES,
   WAITING_BYTES,
   Waiting,
@@ -38,10 +40,17 @@ export const BUCKETS_MIN: u32 = 64;
 /** Pages of a ladder that are found without the table: one for each remainder of their numbers. A power of two. */
 export const NEAR_PAGES: u32 = 16;
 export const RADIX_DEPTH: u32 = 9;
-/** Of each instrument: those of the shown book, of stops, and of orders of which nothing is shown; two sides each. */
-const LADDERS_PER_INSTRUMENT: u32 = 6;
+/**
+ * Of each instrument: those of the shown book, of stops, of orders of which nothing is shown, and of those that wait for the next
+ * auction and for the closing auction; two sides each.
+ */
+const LADDERS_PER_INSTRUMENT: u32 = 10;
 /** Settings of an instrument, 8 bytes each. */
 export const SETTINGS_MAX: u32 = 32;
+/** Changes of phase that are scheduled for an instrument, at most. */
+export const CALENDAR_MAX: u32 = 16;
+/** Accounts that can have a timer. */
+const ACCOUNT_TIMERS_MAX: u32 = 65_536;
 /** A bitmap of 32 children and their numbers. */
 export const NODE_BYTES: usize = 132;
 
@@ -64,6 +73,11 @@ export class Counters {
   zero: u32;
   /** No state: somewhere to put what was read ahead. */
   touched: u32;
+  /** When the first timer is due; 0 for none. It follows from the timers, and these from orders and instruments. */
+  due: u64;
+  timers: u32;
+  /** No state: how many commands brought a time at which something was due. */
+  brought: u32;
 }
 
 export let ordersMax: u32 = 0;
@@ -100,6 +114,10 @@ export let sessionTableMask: u32 = 0;
 export let answersAt: usize = 0;
 export let detailsAt: usize = 0;
 export let settingsAt: usize = 0;
+export let calendarsAt: usize = 0;
+export let timersAt: usize = 0;
+export let instrumentTimersAt: usize = 0;
+export let accountTimersAt: usize = 0;
 let waitingAt: usize = 0;
 export let trailsAt: usize = 0;
 
@@ -146,6 +164,10 @@ export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32,
   answersAt = place((sessions as u64) * (answers as u64) * ANSWER_BYTES);
   settingsAt = place((instruments as u64) * SETTINGS_MAX * 8);
   detailsAt = place(((orders as u64) + 1) * DETAIL_BYTES);
+  calendarsAt = place((instruments as u64) * CALENDAR_MAX * SCHEDULED_BYTES);
+  instrumentTimersAt = place((instruments as u64) * 4);
+  accountTimersAt = place((ACCOUNT_TIMERS_MAX as u64) * 4);
+  timersAt = place(((orders as u64) + instruments + ACCOUNT_TIMERS_MAX + 1) * TIMER_BYTES);
   waitingAt = place((instruments as u64) * WAITING_BYTES);
   trailsAt = place(((orders as u64) + 1) * TRAIL_BYTES);
   const memoryPages = (end + MEMORY_PAGE_BYTES - 1) >> MEMORY_PAGE_SHIFT;

@@ -147,7 +147,9 @@ export class Detail {
   /** Slot of the order that it waits for, and of the first that waits for it; 0 for none. */
   parent: u32;
   first: u32;
-  moreZeros: u64;
+  zeros: u64;
+  /** Sequence of the command that entered or replaced it, of an order with an expiry. */
+  entered: u64;
 }
 export const DETAIL_BYTES: usize = 128;
 
@@ -228,6 +230,25 @@ export class Incoming {
   after: u64;
 }
 export const INCOMING_BYTES: usize = 144;
+
+/** When something is due, and what: an order's slot, an account's or an instrument's number. */
+@unmanaged
+export class Timer {
+  due: u64;
+  item: u32;
+  kind: u32;
+}
+export const TIMER_BYTES: usize = 16;
+
+/** A change of phase to come; replicas/instrument-table.ts has the table of bytes. */
+@unmanaged
+export class Scheduled {
+  /** 0 for none: then none follows. */
+  time: u64;
+  phase: u32;
+  zero: u32;
+}
+export const SCHEDULED_BYTES: usize = 16;
 
 /** Replicas/session-table.ts has the table of bytes. */
 @unmanaged

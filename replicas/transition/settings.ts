@@ -2,6 +2,7 @@ import { AMOUNT_MAX, EventType, Reason, Setting, TERM_SHIFT } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { instrumentExists, isElsewhere, makeRuled, putSetting } from './instruments.ts';
 import { refuseElsewhere, reject } from './market.ts';
+import { afterSetting, isSessionSetting } from './phases.ts';
 import { Command } from './records.ts';
 import { isPrevention } from './self-trades.ts';
 
@@ -21,12 +22,14 @@ export function setInstrument(command: Command): void {
   makeRuled(command.symbol);
   putSetting(command.symbol, setting, command.extra);
   emitSetting(command, setting, command.extra);
+  afterSetting(command.symbol, setting);
 }
 
 /** Whether a setting is known, and its value in range; 0 takes it away. */
 function isSetting(setting: u32, value: u64): bool {
   if (setting === Setting.tick || setting === Setting.lot || setting === Setting.band) return value <= AMOUNT_MAX;
   if (setting === Setting.stp) return isPrevention(value);
+  if (setting >= Setting.referencePrice && setting <= Setting.batchNs) return isSessionSetting(setting, value);
   if (setting === Setting.stopsMax) return value <= WAITING_MAX;
   return (setting === Setting.postOnlySlide || setting === Setting.stopEntry) && value <= 1;
 }

@@ -1,5 +1,6 @@
 import { EventFlag, EventType, Reason, Setting, TERM_SHIFT, Term } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { startTimer } from './expiry.ts';
 import { mayShow } from './icebergs.ts';
 import { instrumentAt, settingOf } from './instruments.ts';
 import { hasRoom, isLastOfPage, levelAt } from './ladders.ts';
@@ -17,6 +18,7 @@ import {
   SYMBOL_SHIFT,
   unindexOrder,
 } from './orders.ts';
+import { whyNotTriggered } from './phases.ts';
 import { join, leave } from './queues.ts';
 import { Command, DetailFlag, Incoming } from './records.ts';
 import {
@@ -108,6 +110,7 @@ export function wait(order: Incoming): void {
   detail.minQty = order.minQty;
   detail.trail = order.trail;
   detail.stopPrice = order.trail === 0 || isAfter ? order.stopPrice : bestOf(order);
+  startTimer(order, slot);
   join(slot);
   indexOrder(slot, order.hash);
 }
@@ -218,11 +221,13 @@ export function enterTriggered(): u64 {
 function enterOne(order: Incoming): void {
   if (isStop(order.type)) {
     if (!isDueNow(order)) return wait(order);
-    const reason = whyNotAtOnce(order);
+    let reason = whyNotTriggered(order);
+    if (reason === Reason.none) reason = whyNotAtOnce(order);
     return reason === Reason.none ? enterDue(order) : dismiss(order, reason);
   }
+  let reason = whyNotTriggered(order);
   // Its price was told when it was entered, so it does not slide.
-  const reason = isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : whyNoRoom(order);
+  if (reason === Reason.none) reason = isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : whyNoRoom(order);
   if (reason === Reason.none) execute(order);
   else dismiss(order, reason);
 }

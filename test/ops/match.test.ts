@@ -166,21 +166,6 @@ test('an instrument may be set up before its first order; what is left out is no
   ]);
 });
 
-describe('what the matcher does not support', () => {
-  const limit = { ...buy, id: 1, price: 100, qty: 1 };
-  test.each([
-    [{ ...limit, tif: 'day' }],
-    [{ ...limit, tif: 'gtd', expires: '1700000000000000000' }],
-    [{ op: 'halt', symbol: 'ACME' }],
-    [{ op: 'resume', symbol: 'ACME' }],
-    [{ op: 'openAuction', symbol: 'ACME' }],
-    [{ op: 'uncross', symbol: 'ACME' }],
-  ])('is rejected: %j', (command) => {
-    const events = linesOf(veritape(['match'], input([command])).stdout);
-    expect(events).toEqual([expect.objectContaining({ seq: 1, ev: 'rejected', reason: 'notSupported' })]);
-  });
-});
-
 test('--book prints the book after each command, as deep as asked', () => {
   const commands = [
     { ...sell, id: 1, price: 103, qty: 5 },
