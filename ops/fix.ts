@@ -5,14 +5,14 @@ import { Option } from 'commander';
 import { wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { snapshotEveryOption } from './cli/journal-options.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
 import { ExitCode, UsageError } from './exit-codes.ts';
 import { FixGatewayConfig } from './fix/fix-config.ts';
 import { FixGateway } from './fix/fix-gateway.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { Disagreement, type FollowerEnd } from './venue-follower.ts';
 
-interface FixOptions {
+interface FixOptions extends NatsCredentialOptions {
   readonly dir: string;
   readonly config: string;
   readonly nats: string;
@@ -72,8 +72,8 @@ export function registerFix(program: Command): void {
         .argParser(wholeNumber(1, CONNECTIONS_MAX)),
     )
     .addOption(snapshotEveryOption(' of the copy'))
-    .option('--json', 'print the closing report as one JSON object')
-    .action((options: FixOptions) => fix(options));
+    .option('--json', 'print the closing report as one JSON object');
+  addNatsCredentials(command).action((options: FixOptions) => fix(options));
   withExamples(command, 'veritape fix --dir fix --config fix.json --nats nats://127.0.0.1:4222 --port 9878');
 }
 
@@ -86,7 +86,7 @@ async function fix(options: FixOptions): Promise<void> {
   if (tls === undefined && options.host !== '127.0.0.1')
     log.warn({ host: options.host }, 'without TLS, orders and passwords can be read on the way');
   const gateway = await FixGateway.open({
-    ...{ config, directory: options.dir, nats: natsConnectionOptions(options.nats), shard: options.shard, tls, log },
+    ...{ config, directory: options.dir, nats: natsJoin(options.nats, options), shard: options.shard, tls, log },
     ...{ host: options.host, port: options.port, connectionsMax: options.connectionsMax },
     snapshotEvery: options.snapshotEvery,
   });

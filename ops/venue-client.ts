@@ -57,6 +57,11 @@ export class ClientError extends Error {
   override name = 'ClientError';
 }
 
+/** What the venue's gateway does not pass on, whoever sends it again: nothing of the message was sequenced. */
+export class RefusedError extends ClientError {
+  override name = 'RefusedError';
+}
+
 /** A batch that is not answered yet. */
 interface Batch extends RequestBatch {
   readonly bytes: Uint8Array;
@@ -200,6 +205,11 @@ export class VenueClient {
     });
   }
 
+  /** Who this is to a NATS server that binds identities to accounts. */
+  get identity(): string | undefined {
+    return this.#options.identity;
+  }
+
   /** What replies come over. Whatever the venue published before a reply, and is subscribed to here, is heard before it. */
   get connection(): NatsConnection {
     return this.#shared.connection;
@@ -245,8 +255,8 @@ export class VenueClient {
       const meaning = meaningOf(reply);
       if (meaning.kind === 'again') problem = meaning.why;
       else if (meaning.kind === 'final') {
-        const of = reply instanceof Uint32Array ? `session ${this.session}: ` : '';
-        return this.#giveUp(new ClientError(of + meaning.why));
+        if (!(reply instanceof Uint32Array)) return this.#giveUp(new RefusedError(meaning.why));
+        return this.#giveUp(new ClientError(`session ${this.session}: ${meaning.why}`));
       } else if (reply instanceof Uint32Array) this.#settle(batch, reply);
     } catch (error) {
       if (error instanceof NotPermitted) return this.#giveUp(new ClientError(error.message));

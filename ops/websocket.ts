@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
+import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
-import { natsConnectionOptions } from './nats-server.ts';
 import { WebSocketGateway } from './websocket/websocket-gateway.ts';
 
-interface WebSocketOptions {
+interface WebSocketOptions extends NatsCredentialOptions {
   readonly nats: string;
   readonly shard: number;
   readonly account: number;
@@ -76,8 +76,8 @@ export function registerWebSocket(program: Command): void {
         .default(RATE_DEFAULT)
         .argParser(wholeNumber(1, RATE_MAX)),
     )
-    .option('--json', 'print the closing report as one JSON object')
-    .action((options: WebSocketOptions) => serveWebSocket(options));
+    .option('--json', 'print the closing report as one JSON object');
+  addNatsCredentials(command).action((options: WebSocketOptions) => serveWebSocket(options));
   withExamples(command, 'veritape websocket --nats nats://127.0.0.1:4222 --port 8765 --create');
 }
 
@@ -88,7 +88,7 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
   const { host, port, account, shard, token, connectionsMax, rate } = options;
   if (host !== '127.0.0.1') log.warn({ host, account }, 'whoever reaches this address may act for the account');
   const gateway = await WebSocketGateway.open({
-    venue: { nats: natsConnectionOptions(options.nats), shard, account, token, create: options.create === true },
+    venue: { nats: natsJoin(options.nats, options), shard, account, token, create: options.create === true },
     ...{ host, port, connectionsMax, rateMax: rate, origins: options.origin, log },
   });
   const tell = (): void => log.info(gateway.status(), 'status');

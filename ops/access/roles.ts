@@ -3,7 +3,17 @@ import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { PRIVATE_QUERIES } from '../private-queries.ts';
 
 /** What an identity is for. docs/access.md says what each may do, and why. */
-export const ROLES = ['client', 'dropCopy', 'reader', 'operator', 'follower', 'auditor', 'venue', 'node'] as const;
+export const ROLES = [
+  'client',
+  'fixGateway',
+  'dropCopy',
+  'reader',
+  'operator',
+  'follower',
+  'auditor',
+  'venue',
+  'node',
+] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Somebody whom the NATS server lets in. */
@@ -12,7 +22,7 @@ export interface Identity {
   readonly role: Role;
   /** Public part of its nkey: U and 55 letters and digits. */
   readonly key: string;
-  /** Of a client: those it acts for. Of a drop copy: those it sees. */
+  /** Of a client or a FIX gateway: those it acts for. Of a drop copy: those it sees. */
   readonly accounts?: readonly number[] | undefined;
   /** Of a follower: how the subjects of its market data begin. */
   readonly feeds?: readonly string[] | undefined;
@@ -28,11 +38,13 @@ export interface Permissions {
 
 /** Roles whose rights are for certain accounts. */
 export function hasAccounts(role: Role): boolean {
-  return role === 'client' || role === 'dropCopy';
+  return role === 'client' || role === 'fixGateway' || role === 'dropCopy';
 }
 
-/** What is public of an instrument. */
-const MARKET_DATA = ['trade.*', 'top.*', 'phase.*'];
+/** Market data, as the venue and followers publish it, and on what they are asked for more of it. */
+const PUBLISHED = ['trade.*', 'top.*', 'phase.*', 'feed.*.*'] as const;
+const FEED_ASKED = 'feed.*.*.ask';
+const ANSWERED = ['book.*', 'info', FEED_ASKED] as const;
 
 /** Exactly what an identity needs on shard `shard`, a number or `*`, when `feeds` are published. */
 export function permissionsOf(identity: Identity, shard: string, feeds: readonly string[]): Permissions {
@@ -43,26 +55,42 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   const queriesOf = (account: string): string[] => on(...PRIVATE_QUERIES.map((query) => `${query}.${name}.${account}`));
   const queries = accounts.flatMap((account) => queriesOf(String(account)));
   const reports = each((account) => `exec.${account}.*`);
-  const market = [
-    ...on(...MARKET_DATA),
-    ...feeds.flatMap((feed) => MARKET_DATA.map((subject) => `${feed}.${shard}.${subject}`)),
+  const missed = each((account) => `missed.${name}.${account}`);
+  const market = [...on(...PUBLISHED), ...feeds.flatMap((feed) => PUBLISHED.map((name) => `${feed}.${shard}.${name}`))];
+  const asksMarket = [
+    ...on('info', FEED_ASKED),
+    ...feeds.flatMap((feed) => ANSWERED.map((name) => `${feed}.${shard}.${name}`)),
   ];
-  const asksMarket = [...on('info'), ...feeds.flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`])];
+  const ownFeeds = (names: readonly string[]): string[] =>
+    (identity.feeds ?? []).flatMap((feed) => names.map((subject) => `${feed}.${shard}.${subject}`));
   const asksChain = on('repair', 'genesis', 'state', 'peers', 'peers.*.repair');
+  const client: Permissions = {
+    publish: [
+      ...each((account) => `submit.${name}.${account}`),
+      ...each((account) => `alive.${name}.${account}`),
+      ...missed,
+      ...queries,
+      ...asksMarket,
+    ],
+    subscribe: [own, ...reports, ...market, ...on('primary')],
+    answers: false,
+  };
   switch (role) {
     case 'client':
+      return client;
+    case 'fixGateway':
+      // It follows the journal, from which it makes its reports.
       return {
-        publish: [
-          ...each((account) => `submit.${name}.${account}`),
-          ...each((account) => `alive.${name}.${account}`),
-          ...queries,
-          ...asksMarket,
-        ],
-        subscribe: [own, ...reports, ...market, ...on('primary')],
+        publish: [...client.publish, ...asksChain],
+        subscribe: [...client.subscribe, ...on('block')],
         answers: false,
       };
     case 'dropCopy':
-      return { publish: [...queries, ...on('info')], subscribe: [own, ...reports, ...on('primary')], answers: false };
+      return {
+        publish: [...missed, ...queries, ...on('info')],
+        subscribe: [own, ...reports, ...on('primary')],
+        answers: false,
+      };
     case 'reader':
       return { publish: asksMarket, subscribe: [own, ...market, ...on('primary')], answers: false };
     case 'operator':
@@ -73,21 +101,18 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
       };
     case 'follower':
       return {
-        publish: [
-          ...asksChain,
-          ...(identity.feeds ?? []).flatMap((feed) => MARKET_DATA.map((subject) => `${feed}.${shard}.${subject}`)),
-        ],
+        publish: [...asksChain, ...ownFeeds(PUBLISHED)],
         subscribe: [
           own,
           ...on('block', 'peers', 'peers.*.repair', ...PRIVATE_QUERIES.map((query) => `${query}.*.*`)),
-          ...(identity.feeds ?? []).flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`]),
+          ...ownFeeds(ANSWERED),
         ],
         answers: true,
       };
     case 'auditor':
       return {
         publish: [...asksChain, ...on('info')],
-        subscribe: [own, ...on('block', 'exec.>', ...MARKET_DATA, 'status.*', 'primary')],
+        subscribe: [own, ...on('block', 'exec.>', ...PUBLISHED, 'status.*', 'primary')],
         answers: false,
       };
     case 'venue':
@@ -99,8 +124,22 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
 
 function venuePermissions(own: string, on: (...names: string[]) => string[]): Permissions {
   return {
-    publish: [...on('exec.*.*', ...MARKET_DATA, 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
-    subscribe: [own, ...on('submit.*.*', 'alive.*.*', 'info', 'repair', 'genesis', 'state', 'handover', 'standby')],
+    publish: [...on('exec.*.*', ...PUBLISHED, 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
+    subscribe: [
+      own,
+      ...on(
+        'submit.*.*',
+        'alive.*.*',
+        'missed.*.*',
+        'info',
+        FEED_ASKED,
+        'repair',
+        'genesis',
+        'state',
+        'handover',
+        'standby',
+      ),
+    ],
     answers: false,
   };
 }

@@ -9,13 +9,13 @@ import type { GatewayStore } from './gateway-store.ts';
 import { OrderEntry } from './order-entry.ts';
 import { OrderRecords } from './order-records.ts';
 import { OrderReports } from './order-reports.ts';
-import { STALE_MS, VenueLane } from './venue-lane.ts';
+import { VenueLane } from './venue-lane.ts';
 
 export interface FixClientOptions {
   readonly client: FixClientConfig;
   readonly config: FixGatewayConfig;
   readonly store: GatewayStore;
-  readonly venue: Pick<VenueClientOptions, 'connection' | 'shard'>;
+  readonly venue: Pick<VenueClientOptions, 'connection' | 'shard' | 'identity'>;
   readonly symbolOf: (name: string) => number | undefined;
   readonly reached: (sequence: number) => Promise<boolean>;
   readonly now: () => number;
@@ -66,9 +66,9 @@ export class FixClient {
         const lane = new VenueLane({
           ...{ peer: client.compId, account, key: randomInt(1, KEYS), store, reached, now, log },
           client: { ...venue, token: client.token },
-          onStale: (stale) => {
-            log.warn({ peer: client.compId, account, ...stale.origin, staleMs: STALE_MS }, 'not sent: too old');
-            this.#entry.stale(stale, this.#records.byId(stale.origin.orderId), now());
+          onNotSent: (command, why) => {
+            log.warn({ peer: client.compId, account, ...command.origin, why }, 'not sent');
+            this.#entry.notSent(command, this.#records.byId(command.origin.orderId), why);
           },
         });
         return [account, lane];
@@ -106,7 +106,9 @@ export class FixClient {
       const event = decodeEvent(words, at);
       const order = typeof event.id === 'number' ? this.#records.byId(event.id) : undefined;
       if (order?.account !== event.account) continue;
-      this.#reports.event(order, event, { sequence, index, time, origin });
+      // Before and behind what the command did there may be what time brought, and what followed from it, for others.
+      const asked = event.request === request ? origin : undefined;
+      this.#reports.event(order, event, { sequence, index, time, origin: asked });
       isOurs = true;
     }
     if (origin?.kind === 'massCancel') {

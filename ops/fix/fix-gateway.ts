@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { readU64, readWide } from '../../journal/amounts.ts';
 import { BLOCK_HEADER_WORDS, type BlockView } from '../../journal/block.ts';
@@ -11,6 +11,7 @@ import { COMMAND_WORD, COMMAND_WORDS } from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../../journal/events.ts';
 import type { EventBuffer } from '../../replicas/event-buffer.ts';
 import { listInstruments } from '../../replicas/instrument-table.ts';
+import type { NatsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
 import { type FollowerEnd, VenueFollower } from '../venue-follower.ts';
 import { FixClient } from './fix-client.ts';
@@ -24,7 +25,7 @@ export interface FixGatewayOptions {
   readonly config: FixGatewayConfig;
   /** Where the gateway's file and its copy of the journal are, or will be. */
   readonly directory: string;
-  readonly nats: NodeConnectionOptions;
+  readonly nats: NatsJoin;
   readonly shard: number;
   readonly host: string;
   /** 0 for a free one. */
@@ -41,6 +42,8 @@ export interface FixClientStatus {
   readonly loggedOn: boolean;
   readonly nextOut: number;
   readonly expectedIn: number;
+  /** Messages that wait for the peer to be back. */
+  readonly unwritten: number;
   readonly liveOrders: number;
   /** Commands that were taken and whose outcome is not known; they are sent when the gateway is started again. */
   readonly pending: number;
@@ -102,7 +105,7 @@ export class FixGateway {
     for (const client of options.config.clients) {
       const one = new FixClient({
         ...{ client, config: options.config, store, log: options.log },
-        venue: { connection: options.nats, shard: options.shard },
+        venue: { ...options.nats, shard: options.shard },
         symbolOf: (name) => this.#symbolOf(name),
         reached: (sequence) => this.#untilReached(sequence),
         now: Date.now,
@@ -125,9 +128,10 @@ export class FixGateway {
   status(): { readonly sequence: number; readonly refused: number; readonly clients: readonly FixClientStatus[] } {
     const clients = [...this.#clients.values()].map(({ session, liveOrders, pending }) => ({
       ...{ peer: session.peer, loggedOn: session.isLoggedOn },
-      ...{ nextOut: session.numbers.nextOut, expectedIn: session.numbers.expectedIn, liveOrders, pending },
+      ...{ nextOut: session.numbers.nextOut, expectedIn: session.numbers.expectedIn },
+      ...{ unwritten: session.numbers.nextOut - 1 - session.numbers.written, liveOrders, pending },
     }));
-    return { sequence: this.#reached, refused: this.#refused, clients };
+    return { sequence: this.#follower?.copy.last.sequence ?? this.#reached, refused: this.#refused, clients };
   }
 
   /** Logs everybody out, waits for what is under way, and gives everything back. */
@@ -162,9 +166,9 @@ export class FixGateway {
     const { log, shard, nats, directory, snapshotEvery } = this.#options;
     this.#nats = await connect({
       name: `veritape FIX gateway of shard ${shard}`,
-      ...{ maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS, ...nats },
+      ...{ maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS, ...nats.connection },
     }).catch((error: Error) => {
-      throw new EnvironmentFault(`NATS at ${String(nats.servers)}: ${error.message}`);
+      throw new EnvironmentFault(`NATS at ${String(nats.connection.servers)}: ${error.message}`);
     });
     let tellCaughtUp: () => void = () => undefined;
     const caughtUp = new Promise<void>((resolve) => {
@@ -180,7 +184,7 @@ export class FixGateway {
         events: { after: place, take: (view, events) => this.#take(view, events, place) },
       },
       connection: this.#nats,
-      ...{ shard, id: `fix-${process.pid}-${Date.now()}`, hashSeed: 0, signal: this.#abort.signal },
+      ...{ shard, id: `fix-${process.pid}-${Date.now()}`, hashSeed: 0, signal: this.#abort.signal, peers: false },
       onNotice: ({ level, text, fields }) => {
         log[level](fields, text);
         if (text === 'caught up') tellCaughtUp();

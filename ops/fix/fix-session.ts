@@ -17,7 +17,7 @@ export interface SessionNumbers {
   nextOut: number;
   /** MsgSeqNum of the next message to receive. */
   expectedIn: number;
-  /** The last one that is known to have been given to a socket. */
+  /** The last one up to which all are known to have been given to a socket. */
   written: number;
 }
 
@@ -405,6 +405,7 @@ export class FixSession {
         count++;
       }
       if (next <= to) this.#fillGap(on, next, to + 1);
+      this.#wrote(from, to);
       this.#options.log.info({ peer: this.peer, from, to, messages: count }, 'sent again');
     });
   }
@@ -472,7 +473,7 @@ export class FixSession {
       // After a connection was lost the peer asks for what it missed.
       if (this.#on !== on) return;
       this.#write(on, sequence, type, body, time, maySendTwice ? [[Tag.PossResend, 'Y']] : []);
-      if (sequence > numbers.written && sequence < numbers.nextOut) numbers.written = sequence;
+      this.#wrote(sequence, sequence);
     });
   }
 
@@ -500,7 +501,14 @@ export class FixSession {
     memory.whenDurable(() => {
       on.link.write(bytes);
       on.link.end();
+      this.#wrote(sequence, sequence);
     });
+  }
+
+  /** Notes that messages were given to a socket. One behind others that were not says nothing of those. */
+  #wrote(from: number, to: number): void {
+    const numbers = this.#numbers;
+    if (from <= numbers.written + 1 && to > numbers.written && to < numbers.nextOut) numbers.written = to;
   }
 
   #whyLate(message: FixMessage): string | undefined {

@@ -36,13 +36,17 @@ export const Tag = {
   TimeInForce: 59,
   TransactTime: 60,
   PossResend: 97,
+  StopPx: 99,
   EncryptMethod: 98,
   CxlRejReason: 102,
   OrdRejReason: 103,
   HeartBtInt: 108,
+  MinQty: 110,
+  MaxFloor: 111,
   TestReqID: 112,
   OrigSendingTime: 122,
   GapFillFlag: 123,
+  ExpireTime: 126,
   ResetSeqNumFlag: 141,
   ExecType: 150,
   LeavesQty: 151,
@@ -62,7 +66,9 @@ export const Tag = {
   NextExpectedMsgSeqNum: 789,
   ApplVerID: 1128,
   DefaultApplVerID: 1137,
+  DisplayQty: 1138,
   MassActionReportID: 1369,
+  SelfMatchPreventionInstruction: 2964,
 } as const;
 
 /** FIX 35. */

@@ -92,12 +92,13 @@ export class OrderEntry {
     this.#handlers[message.type]?.(message);
   }
 
-  /** A command that waited for too long to be sent. */
-  stale({ origin }: PendingCommand, order: OrderRecord | undefined, time: number): void {
-    const { reports, store } = this.#options;
-    if (order === undefined) return;
-    const place = { sequence: store.takeOrderId(), index: 0, time, origin };
-    reports.refused(order, origin, place, undefined, 'the venue could not be reached in time, and it was not sent');
+  /** A command that did not get to the venue and will not. */
+  notSent({ origin }: PendingCommand, order: OrderRecord | undefined, why: string): void {
+    const { reports, store, now } = this.#options;
+    const place = { sequence: store.takeOrderId(), index: 0, time: now(), origin };
+    if (order !== undefined) reports.refused(order, origin, place, undefined, `not sent: ${why}`);
+    else if (origin.kind === 'massCancel')
+      reports.massCanceled(origin, place.sequence, 0, place.time, `not sent: ${why}`);
   }
 
   readonly #handlers: Readonly<Record<string, (message: FixMessage) => void>> = {

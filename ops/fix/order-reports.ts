@@ -1,5 +1,6 @@
 import { EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { Reason, type ReasonName, reasonText } from '../../journal/reasons.ts';
+import { ORD_REJ_REASONS } from '../fix-report.ts';
 import { type FixField, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
 import { MsgType, Tag } from './fix-tags.ts';
@@ -33,11 +34,8 @@ export const CxlRejReason = { tooLate: 0, unknownOrder: 1, duplicateClOrdId: 6, 
 /** FIX 103. */
 export const OrdRejReason = {
   unknownSymbol: 1,
-  exchangeClosed: 2,
-  exceedsLimit: 3,
   duplicateOrder: 6,
   unsupportedTerm: 11,
-  incorrectQuantity: 13,
   unknownAccount: 15,
   other: 99,
 } as const;
@@ -50,20 +48,6 @@ const ENDS: Readonly<Record<string, { readonly execType: ExecTypeCode; readonly 
   expired: { execType: ExecType.expired, status: OrdStatus.expired },
 };
 const CANCELED = { execType: ExecType.canceled, status: OrdStatus.canceled };
-
-/** FIX 103 of the venue's reasons; `other` for those that have no code of their own. */
-const REFUSALS: Readonly<Partial<Record<ReasonName, number>>> = {
-  unknownSymbol: OrdRejReason.unknownSymbol,
-  instrumentClosed: OrdRejReason.exchangeClosed,
-  priceMax: OrdRejReason.exceedsLimit,
-  quantityMax: OrdRejReason.exceedsLimit,
-  quantity: OrdRejReason.incorrectQuantity,
-  duplicateOrder: OrdRejReason.duplicateOrder,
-  notSupported: OrdRejReason.unsupportedTerm,
-  orderType: OrdRejReason.unsupportedTerm,
-  timeInForce: OrdRejReason.unsupportedTerm,
-  flags: OrdRejReason.unsupportedTerm,
-};
 
 /** What was done, when and by whom. */
 export interface EventPlace {
@@ -118,10 +102,11 @@ export class OrderReports {
     text: string,
   ): void {
     if (origin.kind === 'new') {
+      // Terms of its own, which go before it, were refused.
+      if (isDone(order)) return;
       order.status = OrdStatus.rejected;
       order.open = 0;
-      const name = REASON_NAMES.get(reason ?? Reason.none);
-      const code = (name === undefined ? undefined : REFUSALS[name]) ?? OrdRejReason.other;
+      const code = ORD_REJ_REASONS.get(reason ?? Reason.none) ?? OrdRejReason.other;
       this.#report(order, {
         ...{ execType: ExecType.rejected, execId: execIdOf(place), time: place.time, text },
         more: [[Tag.OrdRejReason, String(code)]],
@@ -190,6 +175,9 @@ export class OrderReports {
     accepted: (order, event, place) => {
       order.open = event.quantity;
       order.status = OrdStatus.new;
+      // A post-only order may have got another one.
+      if (order.asked.price === order.price) order.asked = { ...order.asked, price: event.price };
+      order.price = event.price;
       this.#report(order, { execType: ExecType.new, execId: execIdOf(place), time: place.time });
     },
     rejected: (order, event, place) => {
@@ -222,24 +210,22 @@ export class OrderReports {
 
   #canceled(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { origin } = place;
-    if (event.reason === 'moved') return this.#restate(order, place, reasonText(Reason.moved));
-    if (event.reason === 'reduced') {
-      order.open = event.open;
-      order.quantity = order.cum + order.open;
-      if (origin?.kind !== 'reduce') order.asked = { ...order.asked, quantity: order.asked.quantity - event.quantity };
-      if (order.open > 0) {
-        if (origin?.kind !== 'reduce') this.#restate(order, place, reasonText(Reason.reduced));
-        else if (origin.part !== 'first') this.#changed(order, origin, place);
-        return;
-      }
+    const text = reasonText(Reason[event.reason as ReasonName] ?? Reason.none);
+    if (event.reason === 'moved') return this.#restate(order, place, text);
+    const isReduce = origin?.kind === 'reduce' && event.reason === 'reduced';
+    if (!isReduce) order.asked = { ...order.asked, quantity: order.asked.quantity - event.quantity };
+    if (event.open > 0 || event.reason === 'reduced') order.quantity = order.cum + event.open;
+    order.open = event.open;
+    if (event.open > 0) {
+      if (!isReduce) this.#restate(order, place, text);
+      else if (origin.part !== 'first') this.#changed(order, origin, place);
+      return;
     }
     const { execType, status } = ENDS[event.reason] ?? CANCELED;
-    order.open = 0;
     order.status = status;
     const asked = origin !== undefined && origin.orderId === order.id && origin.kind !== 'new' ? origin : undefined;
     const origClOrdId = order.clOrdId;
     if (asked !== undefined) order.clOrdId = asked.clOrdId;
-    const text = reasonText(Reason[event.reason as ReasonName] ?? Reason.none);
     const common = { execType, execId: execIdOf(place), time: place.time, text };
     this.#report(order, asked === undefined ? common : { ...common, origClOrdId });
   }
@@ -297,10 +283,6 @@ export class OrderReports {
     this.#session.send(MsgType.ExecutionReport, body);
   }
 }
-
-const REASON_NAMES = new Map<number, ReasonName>(
-  Object.entries(Reason).map(([name, code]) => [code, name as ReasonName]),
-);
 
 /** The same whenever it is made of the same journal. */
 function execIdOf({ sequence, index }: EventPlace): string {

@@ -1,6 +1,12 @@
-import type { Command, OrderTypeName, SideName, TimeInForceName } from '../../journal/commands.ts';
+import type {
+  Command,
+  OrderTypeName,
+  SelfTradePreventionName,
+  SideName,
+  TimeInForceName,
+} from '../../journal/commands.ts';
 import type { DecimalScale } from './decimal-scale.ts';
-import type { FixField, FixMessage } from './fix-codec.ts';
+import { type FixField, type FixMessage, parseUtcTimestamp } from './fix-codec.ts';
 import { Tag, tagName } from './fix-tags.ts';
 
 /** How prices and quantities of an instrument are written. */
@@ -20,13 +26,34 @@ export class TermError extends Error {
   }
 }
 
+const NS_PER_MS = 1_000_000n;
+
 type Terms = Partial<Command>;
 
 const SIDES: Readonly<Record<string, SideName>> = { '1': 'buy', '2': 'sell' };
-const ORDER_TYPES: Readonly<Record<string, OrderTypeName>> = { '1': 'market', '2': 'limit' };
-const TIMES_IN_FORCE: Readonly<Record<string, TimeInForceName>> = { '0': 'day', '1': 'gtc', '3': 'ioc', '4': 'fok' };
+const ORDER_TYPES: Readonly<Record<string, OrderTypeName>> = {
+  '1': 'market',
+  '2': 'limit',
+  '3': 'stop',
+  '4': 'stopLimit',
+};
+const TIMES_IN_FORCE: Readonly<Record<string, TimeInForceName>> = {
+  '0': 'day',
+  '1': 'gtc',
+  '2': 'atTheOpen',
+  '3': 'ioc',
+  '4': 'fok',
+  '6': 'gtd',
+  '7': 'atTheClose',
+};
 /** FIX 18. */
-const EXECUTION_INSTRUCTIONS: Readonly<Record<string, Terms>> = { '6': { postOnly: true } };
+const EXECUTION_INSTRUCTIONS: Readonly<Record<string, Terms>> = { '6': { postOnly: true }, G: { allOrNone: true } };
+/** FIX 2964. */
+const SELF_TRADE_PREVENTION: Readonly<Record<string, SelfTradePreventionName>> = {
+  '1': 'cancelNewest',
+  '2': 'cancelOldest',
+  '3': 'cancelBoth',
+};
 
 /** What each field of an order says of the command: a term more is a line more. */
 const TERMS: ReadonlyMap<number, (value: string, scale: InstrumentScale) => Terms> = new Map<
@@ -39,6 +66,15 @@ const TERMS: ReadonlyMap<number, (value: string, scale: InstrumentScale) => Term
   [Tag.OrderQty, (value, { lots }) => ({ quantity: scaled(Tag.OrderQty, value, lots) })],
   [Tag.Price, (value, { ticks }) => ({ price: scaled(Tag.Price, value, ticks) })],
   [Tag.ExecInst, (value) => instructions(value)],
+  [Tag.StopPx, (value, { ticks }) => ({ stopPrice: scaled(Tag.StopPx, value, ticks) })],
+  [Tag.DisplayQty, (value, scale) => shown(Tag.DisplayQty, value, scale)],
+  [Tag.MaxFloor, (value, scale) => shown(Tag.MaxFloor, value, scale)],
+  [Tag.MinQty, (value, { lots }) => ({ minQty: scaled(Tag.MinQty, value, lots) })],
+  [Tag.ExpireTime, (value) => ({ expires: nanoseconds(Tag.ExpireTime, value) })],
+  [
+    Tag.SelfMatchPreventionInstruction,
+    (value) => ({ stp: coded(Tag.SelfMatchPreventionInstruction, value, SELF_TRADE_PREVENTION) }),
+  ],
 ]);
 
 /** Fields that say nothing which the venue could do or not do: taken and passed over. */
@@ -93,7 +129,7 @@ function scaled(tag: number, value: string, scale: DecimalScale): number {
     return scale.parse(value);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new TermError(tag, value, error.message);
+    throw new TermError(tag, value, error.message.replace(/^decimal: "[^"]*" /, 'it '));
   }
 }
 
@@ -106,4 +142,16 @@ function coded<T>(tag: number, value: string, codes: Readonly<Record<string, T>>
 function instructions(value: string): Terms {
   const each = value.split(' ').map((one) => coded(Tag.ExecInst, one, EXECUTION_INSTRUCTIONS));
   return Object.assign({}, ...each) as Terms;
+}
+
+/** Nothing to show is an order that is hidden: FIX 1138 = 0. */
+function shown(tag: number, value: string, { lots }: InstrumentScale): Terms {
+  const display = scaled(tag, value, lots);
+  return display === 0 ? { hidden: true } : { display };
+}
+
+function nanoseconds(tag: number, value: string): bigint {
+  const ms = parseUtcTimestamp(value);
+  if (ms === undefined) throw new TermError(tag, value, 'it must be a time such as 20260131-17:30:00.000');
+  return BigInt(ms) * NS_PER_MS;
 }

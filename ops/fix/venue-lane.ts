@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
-import { VenueClient, type VenueClientOptions } from '../venue-client.ts';
+import { recordsOf } from '../../journal/order-terms.ts';
+import { RefusedError, VenueClient, type VenueClientOptions } from '../venue-client.ts';
 import type { GatewayStore, LaneRecord } from './gateway-store.ts';
 import type { CommandOrigin, PendingCommand } from './order-records.ts';
 
@@ -10,12 +11,12 @@ export interface VenueLaneOptions {
   readonly account: number;
   /** Names the lane to the venue if it is a new one. */
   readonly key: number;
-  readonly client: Pick<VenueClientOptions, 'connection' | 'shard' | 'token'>;
+  readonly client: Pick<VenueClientOptions, 'connection' | 'shard' | 'token' | 'identity'>;
   readonly store: GatewayStore;
   /** Resolves when the events of every command up to a sequence were taken; false if that will not be. */
   readonly reached: (sequence: number) => Promise<boolean>;
-  /** Told of commands that are not sent any more, because they came too long ago. */
-  readonly onStale: (stale: PendingCommand) => void;
+  /** Told of commands that are not sent, and why: they came too long ago, or the venue's gateway does not pass them on. */
+  readonly onNotSent: (command: PendingCommand, why: string) => void;
   readonly now: () => number;
   readonly log: Pick<Logger, 'info' | 'warn'>;
 }
@@ -26,7 +27,7 @@ const REOPEN_MS = 500;
 /** The venue is said to be away when nothing could be sent for this long. */
 const AWAY_MS = 5_000;
 /** An order or replace that waits for longer is not sent any more: the market is another one by then. */
-export const STALE_MS = 30_000;
+const STALE_MS = 30_000;
 
 /**
  * The way of one account's commands to the venue, in a session of its own, in order, each once. A command is on disk before it
@@ -44,9 +45,11 @@ export class VenueLane {
   #nextRequest = 0;
   #client: VenueClient | undefined;
   #awaySince: number | undefined;
-  #closing = false;
+  readonly #leaving = new AbortController();
   #running: Promise<void> | undefined;
   #broken: (() => void) | undefined;
+  /** The venue's gateway refused a message: commands go one by one until it is known which is to blame. */
+  #isCareful = false;
 
   constructor(options: VenueLaneOptions) {
     const { store, peer, account, key } = options;
@@ -83,7 +86,10 @@ export class VenueLane {
   add(commands: readonly { readonly command: Command; readonly origin: CommandOrigin }[]): void {
     const { store, peer, now } = this.#options;
     const from = this.#pending.length;
-    for (const { command, origin } of commands) {
+    const records = commands.flatMap(({ command, origin }) =>
+      recordsOf(command).map((one) => ({ command: one, origin })),
+    );
+    for (const { command, origin } of records) {
       const request = this.#nextRequest === 0 ? 0 : this.#nextRequest++;
       const session = request === 0 ? 0 : this.#lane.session;
       const pending = { number: this.#nextNumber++, takenAt: now(), command, origin, session, request };
@@ -92,7 +98,9 @@ export class VenueLane {
     }
     const added = this.#pending.slice(from);
     const client = this.#client;
-    if (client !== undefined && added[0]?.request !== 0) store.whenDurable(() => this.#send(client, added));
+    // While they go one by one, those that come are found when it is their turn.
+    if (client !== undefined && added[0]?.request !== 0 && !this.#isCareful)
+      store.whenDurable(() => this.#send(client, added));
   }
 
   /** Takes the outcome of a request from the journal; gives its command if it came from here and was not known yet. */
@@ -106,18 +114,18 @@ export class VenueLane {
 
   /** Sends nothing more. What was not handled stays on disk. */
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#leaving.abort();
     this.#broken?.();
     await this.#running;
   }
 
   async #run(): Promise<void> {
     const { log, peer, now } = this.#options;
-    while (!this.#closing) {
+    while (!this.#leaving.signal.aborted) {
       let client: VenueClient | undefined;
       try {
         client = await this.#open();
-        if (client !== undefined && !this.#closing) {
+        if (client !== undefined && !this.#leaving.signal.aborted) {
           const broken = new Promise<void>((resolve) => {
             this.#broken = resolve;
           });
@@ -131,18 +139,19 @@ export class VenueLane {
       this.#nextRequest = 0;
       this.#awaySince ??= now();
       await client?.close();
-      if (!this.#closing) await pause(REOPEN_MS);
+      // One that got no request number was never sent.
+      this.#dropStale(({ request }) => request === 0);
+      if (!this.#leaving.signal.aborted) await pause(REOPEN_MS);
     }
   }
 
   /** Opens the session, and waits for all that it has brought about. */
   async #open(): Promise<VenueClient | undefined> {
     const { client: options, account, reached, store, peer, log } = this.#options;
-    const client = await VenueClient.open({ ...options, account, key: this.#lane.key, giveUpMs: GIVE_UP_MS });
+    const { signal } = this.#leaving;
+    const client = await VenueClient.open({ ...options, account, key: this.#lane.key, giveUpMs: GIVE_UP_MS, signal });
     try {
-      // Sequences are told once they are durable, so those of everything handled before are not after this one.
-      const { sequence } = (await client.readInfo()) as unknown as { readonly sequence: number };
-      if (!(await reached(sequence))) throw new Error('the journal is not followed any more');
+      if (!(await reached(client.openedAt))) throw new Error('the journal is not followed any more');
     } catch (error) {
       await client.close();
       throw error;
@@ -157,15 +166,9 @@ export class VenueLane {
 
   /** Gives everything that waits its request number and sends it. */
   #sendAll(client: VenueClient): void {
-    const { store, peer, now, onStale } = this.#options;
-    const isStale = ({ origin, takenAt }: PendingCommand): boolean =>
-      (origin.kind === 'new' || origin.kind === 'replace' || origin.part !== undefined) && now() - takenAt > STALE_MS;
-    const stale = this.#pending.filter(isStale);
-    this.#pending = this.#pending.filter((one) => !stale.includes(one));
-    for (const one of stale) {
-      store.dropPending(peer, this.account, one.number);
-      onStale(one);
-    }
+    const { store, peer } = this.#options;
+    // What is left now was never handled.
+    this.#dropStale(() => true);
     const first = client.nextRequest;
     this.#pending = this.#pending.map((one, index) => ({ ...one, session: client.session, request: first + index }));
     for (const one of this.#pending) store.keepPending(peer, this.account, one);
@@ -173,7 +176,52 @@ export class VenueLane {
     this.#client = client;
     this.#awaySince = undefined;
     const all = [...this.#pending];
-    store.whenDurable(() => this.#send(client, all));
+    store.whenDurable(() => {
+      if (this.#isCareful) void this.#sendOneByOne(client);
+      else this.#send(client, all);
+    });
+  }
+
+  #dropStale(isUnsent: (pending: PendingCommand) => boolean): void {
+    const { store, peer, now, onNotSent } = this.#options;
+    const isStale = (one: PendingCommand): boolean =>
+      (one.origin.kind === 'new' || one.origin.kind === 'replace' || one.origin.part !== undefined) &&
+      now() - one.takenAt > STALE_MS &&
+      isUnsent(one);
+    const stale = this.#pending.filter(isStale);
+    this.#pending = this.#pending.filter((one) => !stale.includes(one));
+    for (const one of stale) {
+      store.dropPending(peer, this.account, one.number);
+      onNotSent(one, 'the venue could not be reached in time');
+    }
+  }
+
+  async #sendOneByOne(client: VenueClient): Promise<void> {
+    const { store, peer, onNotSent } = this.#options;
+    for (;;) {
+      const one = this.#pending.find(({ request }) => request === client.nextRequest);
+      if (one === undefined || client !== this.#client) break;
+      await new Promise<void>((resolve) => store.whenDurable(resolve));
+      try {
+        await client.sendRecords(wordsOf([one]), 1);
+      } catch (error) {
+        if (error instanceof RefusedError) {
+          this.#pending = this.#pending.filter((other) => other !== one);
+          store.dropPending(peer, this.account, one.number);
+          onNotSent(one, error.message);
+        }
+        return this.#lose(client, error);
+      }
+    }
+    this.#isCareful = false;
+  }
+
+  #lose(client: VenueClient, error: unknown): void {
+    if (client !== this.#client || this.#leaving.signal.aborted) return;
+    const { log, peer } = this.#options;
+    log.warn({ peer, account: this.account, why: messageOf(error) }, 'venue session lost');
+    if (error instanceof RefusedError) this.#isCareful = true;
+    this.#broken?.();
   }
 
   #send(client: VenueClient, commands: readonly PendingCommand[]): void {
@@ -181,16 +229,15 @@ export class VenueLane {
     if (client !== this.#client) return;
     for (let from = 0; from < commands.length; from += client.batchMax) {
       const batch = commands.slice(from, from + client.batchMax);
-      const words = new Uint32Array(batch.length * COMMAND_WORDS);
-      for (const [index, { command }] of batch.entries()) encodeCommand(words, index * COMMAND_WORDS, command);
-      client.sendRecords(words, batch.length).catch((error: unknown) => {
-        if (client !== this.#client || this.#closing) return;
-        const { log, peer } = this.#options;
-        log.warn({ peer, account: this.account, why: messageOf(error) }, 'venue session lost');
-        this.#broken?.();
-      });
+      client.sendRecords(wordsOf(batch), batch.length).catch((error: unknown) => this.#lose(client, error));
     }
   }
+}
+
+function wordsOf(commands: readonly PendingCommand[]): Uint32Array {
+  const words = new Uint32Array(commands.length * COMMAND_WORDS);
+  for (const [index, { command }] of commands.entries()) encodeCommand(words, index * COMMAND_WORDS, command);
+  return words;
 }
 
 function messageOf(error: unknown): string {

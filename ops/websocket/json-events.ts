@@ -46,7 +46,7 @@ export function orderEvents(words: Uint32Array, nameOf: NameOf): object[] {
       case EventType.replaced:
         return { ev: 'replaced', ...order, price, qty, kept: (eventFlags(words, at) & EventFlag.kept) !== 0 };
       case EventType.triggered:
-        return { ev: 'triggered', ...order };
+        return { ev: 'triggered', ...order, price, open };
       default:
         return undefined;
     }

@@ -1,15 +1,17 @@
 import { randomInt } from 'node:crypto';
-import { connect, type NatsConnection, type NodeConnectionOptions, type Subscription } from '@nats-io/transport-node';
+import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { recordsOf } from '../../journal/order-terms.ts';
 import { Reason } from '../../journal/reasons.ts';
 import type { Answer } from '../../sequencer/messages.ts';
+import type { NatsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
 import type { SymbolDirectory } from '../ndjson-commands.ts';
 import { VenueClient } from '../venue-client.ts';
 
 export interface VenueAccessOptions {
-  readonly nats: NodeConnectionOptions;
+  readonly nats: NatsJoin;
   readonly shard: number;
   /** Owner of the session; the administrator's, 0, may act for every account. */
   readonly account: number;
@@ -41,9 +43,9 @@ export class VenueAccess implements SymbolDirectory {
     const { nats, shard, log } = options;
     const connection = await connect({
       name: `veritape WebSocket gateway of shard ${shard}`,
-      ...{ maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS, ...nats },
+      ...{ maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS, ...nats.connection },
     }).catch((error: Error) => {
-      throw new EnvironmentFault(`NATS at ${String(nats.servers)}: ${error.message}`);
+      throw new EnvironmentFault(`NATS at ${String(nats.connection.servers)}: ${error.message}`);
     });
     void (async () => {
       for await (const { type } of connection.status())
@@ -97,10 +99,13 @@ export class VenueAccess implements SymbolDirectory {
   /** Sends a command, at once if the venue is {@link ready}, and waits for its answer as long as the venue client is patient. */
   async send(command: Command): Promise<Answer> {
     const client = this.#client ?? (await this.#session());
-    const words = new Uint32Array(COMMAND_WORDS);
-    encodeCommand(words, 0, command);
+    const records = recordsOf(command);
+    const words = new Uint32Array(records.length * COMMAND_WORDS);
+    for (const [index, record] of records.entries()) encodeCommand(words, index * COMMAND_WORDS, record);
     try {
-      const [answer] = await client.send(words, 1);
+      const answers = await client.send(words, records.length);
+      // A refused term says more than the order that then misses it.
+      const answer = answers.find(({ reason }) => reason !== Reason.none) ?? answers.at(-1);
       if (answer === undefined) throw new Error('the venue did not answer');
       return answer;
     } catch (error) {
@@ -139,7 +144,7 @@ export class VenueAccess implements SymbolDirectory {
   async #openSession(): Promise<VenueClient> {
     const { nats, shard, account, token, log } = this.#options;
     if (this.#isClosed) throw new Error('the gateway is closing');
-    const client = await VenueClient.open({ connection: nats, shard, account, key: randomInt(1, KEYS), token });
+    const client = await VenueClient.open({ ...nats, shard, account, key: randomInt(1, KEYS), token });
     await this.#refresh(client);
     this.#client = client;
     log.info({ session: client.session, account }, 'venue session');

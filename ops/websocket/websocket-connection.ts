@@ -6,7 +6,7 @@ import type { Answer } from '../../sequencer/messages.ts';
 import { execSubject, topSubject, tradeSubject } from '../../sequencer/reports.ts';
 import { usageFields } from '../cli/result.ts';
 import { UsageError } from '../exit-codes.ts';
-import { parseCommand } from '../ndjson-commands.ts';
+import { commandOfFields } from '../ndjson-commands.ts';
 import { ClientError } from '../venue-client.ts';
 import { orderEvents, topEvents, tradeEvents } from './json-events.ts';
 import type { VenueAccess } from './venue-access.ts';
@@ -150,14 +150,13 @@ export class WebSocketConnection {
   /** Sends a command when those before it were sent. */
   async #send(fields: Fields): Promise<{ readonly answered: Promise<Answer> }> {
     const { venue, account: own } = this.#options;
-    const text = JSON.stringify(own === 0 ? fields : { account: own, ...fields });
+    const owned = own === 0 ? fields : { account: own, ...fields };
     // Everything but the name is looked at first, so that nothing is created for a command that is wrong.
-    parseCommand(text, 1, venue);
+    commandOfFields(owned, venue);
     if (typeof fields['symbol'] === 'string') await venue.learn(fields['symbol']);
     await venue.ready();
-    const { time: _, ...command } = parseCommand(text, 1, venue);
     this.counts.commands++;
-    return { answered: venue.send(command) };
+    return { answered: venue.send(commandOfFields(owned, venue)) };
   }
 
   #answer(fields: Fields, ref: Ref, { sequence: seq, open, traded, reason }: Answer): void {

@@ -51,7 +51,7 @@ export class FixMarket {
     this.#gateway = await FixGateway.open({
       ...{ config: new FixGatewayConfig(CONFIG), directory: this.directory, shard: SHARD, host: '127.0.0.1', port: 0 },
       ...{
-        nats: natsConnectionOptions(this.market.nats.url),
+        nats: { connection: natsConnectionOptions(this.market.nats.url), identity: undefined },
         tls: undefined,
         connectionsMax: 16,
         snapshotEvery: 0,
@@ -84,7 +84,19 @@ export class FixMarket {
       peer.end();
       await peer.closed;
     }
-    for (const { compId } of CONFIG.clients) await this.isFree(compId);
+    for (const { compId } of CONFIG.clients) {
+      await this.isFree(compId);
+      const mine = () => this.gateway.status().clients.find(({ peer }) => peer === compId);
+      while (mine()?.pending !== 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      if (mine()?.unwritten === 0) continue;
+      // What is still for an earlier peer would be heard by the next one.
+      const peer = await this.loggedOn(compId);
+      await peer.settled();
+      peer.end();
+      await peer.closed;
+      await this.isFree(compId);
+    }
+    this.#peers.splice(0);
   }
 
   /** A peer that is logged on, with numbers from 1. */

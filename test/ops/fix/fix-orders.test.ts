@@ -126,17 +126,17 @@ test('a post-only order that would trade is rejected', async () => {
 test.each<[string, Fields, string, string]>([
   ['an instrument that there is not', { 55: 'NONE' }, '1', 'Symbol (55): "NONE": no instrument has this name'],
   ['an account of somebody else', { 1: '8' }, '15', 'Account (1): "8" must be one of 7'],
-  ['a price between ticks', { 44: '10.03' }, '11', 'Price (44): "10.03": it must be a multiple of 0.05'],
-  ['a negative price', { 44: '-10' }, '11', 'Price (44): "-10": it must be a decimal number that is not negative'],
-  ['an exponent', { 44: '1e1' }, '11', 'Price (44): "1e1": it must be a decimal number'],
-  ['half a lot', { 38: '0.5' }, '11', 'OrderQty (38): "0.5": it must be a multiple of 1'],
+  ['a price between ticks', { 44: '10.03' }, '11', 'Price (44): "10.03": it must be a whole multiple of 0.05'],
+  ['a negative price', { 44: '-10' }, '11', 'Price (44): "-10": it must be a decimal number without sign or exponent'],
+  ['an exponent', { 44: '1e1' }, '11', 'Price (44): "1e1": it must be a decimal number without sign'],
+  ['half a lot', { 38: '0.5' }, '11', 'OrderQty (38): "0.5": it must be a whole multiple of 1'],
   ['a quantity beyond 48 bits', { 38: '281474976710656' }, '11', 'it must be at most 281474976710655'],
   ['no price', { 44: '' }, '11', 'Price (44): "": a limit order must have one'],
   ['a market order with a price', { 40: '1' }, '11', 'Price (44): "10.25": only a limit order has one'],
-  ['a type that is not supported', { 40: 'P' }, '11', 'OrdType (40): "P": it is not supported; these are: 1, 2'],
+  ['a type that is not supported', { 40: 'P' }, '11', 'OrdType (40): "P": it is not supported; these are: 1, 2, 3, 4'],
   ['a side that is not supported', { 54: '5' }, '11', 'Side (54): "5": it is not supported; these are: 1, 2'],
-  ['a time in force that is not supported', { 59: '7' }, '11', 'TimeInForce (59): "7": it is not supported'],
-  ['an instruction that is not supported', { 18: '6 G' }, '11', 'ExecInst (18): "G": it is not supported'],
+  ['a time in force that is not supported', { 59: '5' }, '11', 'TimeInForce (59): "5": it is not supported'],
+  ['an instruction that is not supported', { 18: '6 M' }, '11', 'ExecInst (18): "M": it is not supported'],
   ['a field that is not supported', { 211: '1' }, '11', 'tag 211: "1": this gateway does not support the field'],
   ['a quantity of nothing', { 38: '0' }, '13', 'a quantity must be 1 to 2^48 - 1 lots'],
   ['a price above the highest', { 44: '50000.05' }, '3', "the price is above the instrument's highest"],
@@ -146,6 +146,83 @@ test.each<[string, Fields, string, string]>([
   const rejected = await peer.next('8');
   expect(shown(rejected)).toMatchObject({ 150: '8', 39: '8', 103: code, 151: '0', 14: '0' });
   expect(rejected.fields.get(58)).toContain(text);
+});
+
+test('terms of an order go to the venue with it, and come back in its reports', async () => {
+  const peer = await market.loggedOn();
+  peer.send('D', newOrder('terms', { 55: 'OTHER', 40: '4', 44: '900', 99: '905', 1138: '3', 2964: '2' }));
+  const entered = await report(peer, 'terms', '0');
+  expect(shown(entered)).toMatchObject({ 40: '4', 99: '905', 1138: '3', 2964: '2', 44: '900', 151: '10' });
+  const id = Number(entered.fields.get(37));
+  const common = { account: 7, symbol: 1, id };
+  expect(journalled(7, id)).toEqual([
+    { op: 'terms', ...common, term: 'stopPrice', value: 905 },
+    expect.objectContaining({
+      op: 'new',
+      ...common,
+      type: 'stopLimit',
+      price: 900,
+      hasTerms: true,
+      term: 'display',
+      value: 3,
+    }),
+  ]);
+  const other = await market.loggedOn('FIRM8');
+  other.send('D', newOrder('pull-ask', { 1: '8', 55: 'OTHER', 54: '2', 44: '905', 38: '1' }));
+  await report(other, 'pull-ask', '0');
+  other.send('D', newOrder('pull', { 1: '9', 55: 'OTHER', 44: '905', 38: '1', 59: '3' }));
+  await report(other, 'pull', 'F');
+  expect(shown(await report(peer, 'terms', 'L'))).toMatchObject({ 39: '0', 151: '10', 99: '905' });
+  other.send('D', newOrder('hit', { 1: '8', 55: 'OTHER', 54: '2', 44: '900', 38: '5', 59: '3' }));
+  expect(shown(await report(peer, 'terms', 'F'))).toMatchObject({ 32: '3', 151: '7' });
+  expect(shown(await report(peer, 'terms', 'F'))).toMatchObject({ 32: '2', 151: '5' });
+  peer.send('F', change('terms-off', 'terms', { 55: 'OTHER' }));
+  await report(peer, 'terms-off', '4');
+});
+
+test.each<[string, Fields, Partial<Command>]>([
+  ['a hidden order', { 1138: '0' }, { hidden: true }],
+  ['an iceberg, as FIX called it before', { 111: '2' }, { term: 'display', value: 2 }],
+  ['all or none', { 18: 'G' }, { allOrNone: true }],
+  ['a minimum quantity', { 110: '4', 59: '3' }, { term: 'minQty', value: 4, tif: 'ioc' }],
+  ['a stop', { 40: '3', 44: '', 99: '950' }, { type: 'stop', price: 0, term: 'stopPrice', value: 950 }],
+  [
+    'good till a date',
+    { 59: '6', 126: '20300102-03:04:05.678' },
+    { tif: 'gtd', term: 'expires', value: 1893553445678000000n },
+  ],
+  ['for the day', { 59: '' }, { tif: 'day' }],
+  ['at the open', { 59: '2' }, { tif: 'atTheOpen' }],
+  ['at the close', { 59: '7' }, { tif: 'atTheClose' }],
+])('%s is what the venue is asked for', async (what, fields, command) => {
+  const peer = await market.loggedOn();
+  peer.send('D', newOrder(what, { 55: 'OTHER', 44: '890', ...fields }));
+  const told = await peer.next(({ type, fields: heard }) => type === '8' && heard.get(11) === what);
+  const id = Number(told.fields.get(37));
+  await peer.settled();
+  expect(journalled(7, id)).toEqual([expect.objectContaining({ op: 'new', id, ...command })]);
+  if (told.fields.get(39) === '0') peer.send('F', change(`${what} off`, what, { 55: 'OTHER' }));
+  await peer.settled();
+});
+
+test('an order of which a term is refused is rejected once, for that', async () => {
+  const peer = await market.loggedOn();
+  peer.send('D', newOrder('refused', { 55: 'OTHER', 40: '4', 44: '900', 99: '0', 1138: '3' }));
+  const rejected = await report(peer, 'refused', '8');
+  expect(rejected.fields.get(39)).toBe('8');
+  await peer.settled();
+  expect(peer.heard.filter(({ type }) => type === '8')).toHaveLength(1);
+});
+
+test('an order that meets one of its own is told what that took off', async () => {
+  const peer = await market.loggedOn('FIRM10');
+  peer.send('D', newOrder('own', { 55: 'OTHER', 44: '880', 38: '4' }));
+  await report(peer, 'own', '0');
+  peer.send('D', newOrder('self', { 55: 'OTHER', 54: '2', 44: '880', 38: '6', 2964: '2' }));
+  expect(shown(await report(peer, 'own', '4'))).toMatchObject({ 39: '4', 151: '0' });
+  expect(shown(await report(peer, 'self', '0'))).toMatchObject({ 151: '6' });
+  peer.send('F', change('self-off', 'self', { 55: 'OTHER', 54: '2' }));
+  await report(peer, 'self-off', '4');
 });
 
 test('a ClOrdID is used once; a PossResend of it is answered with what is known', async () => {
@@ -203,7 +280,7 @@ test.each<[string, Fields, string]>([
   ['another instrument', { 55: 'OTHER', 44: '4' }, 'Symbol (55): "OTHER": the order is of ACME'],
   ['another type', { 40: '1', 44: '' }, 'OrdType (40): "1": it can not be changed'],
   ['another time in force', { 59: '3', 44: '4' }, 'TimeInForce (59): "3": it can not be changed'],
-  ['a price between ticks', { 44: '4.01' }, 'Price (44): "4.01": it must be a multiple of 0.05'],
+  ['a price between ticks', { 44: '4.01' }, 'Price (44): "4.01": it must be a whole multiple of 0.05'],
 ])('a replace with %s is rejected', async (what, fields, text) => {
   const peer = await market.loggedOn();
   peer.send('D', newOrder(`r ${what}`, { 44: '3' }));

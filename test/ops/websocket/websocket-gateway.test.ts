@@ -18,7 +18,7 @@ async function open(
   options: Partial<WebSocketGatewayOptions> = {},
   venue: Partial<WebSocketGatewayOptions['venue']> = {},
 ): Promise<WebSocketGateway> {
-  const nats = natsConnectionOptions(market.nats.url);
+  const nats = { connection: natsConnectionOptions(market.nats.url), identity: undefined };
   const access = { nats, shard: SHARD, account: 0, token: undefined, create: true, ...venue };
   const one = await WebSocketGateway.open({
     ...{ venue: access, host: '127.0.0.1', port: 0, connectionsMax: 16, rateMax: RATE_MAX, origins: [], log },
