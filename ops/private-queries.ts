@@ -18,14 +18,14 @@ import type { ReportLog } from './report-log.ts';
  * |---------|---------|-------|
  * | veritape.S.orders.IDENTITY.ACCOUNT | {after?, limit?, atLeast?} | a page of open orders, by handle: {…place, orders, next} |
  * | veritape.S.order.IDENTITY.ACCOUNT | {id, atLeast?} | one order, also if it ended a while ago: {…place, order} |
- * | veritape.S.reports.IDENTITY.ACCOUNT | {after, had?, limit?} | execution reports after a sequence: {…place, records, next, complete, first}, with event records in Base64 |
+ * | veritape.S.executions.IDENTITY.ACCOUNT | {after, had?, limit?} | execution reports after a sequence: {…place, records, next, complete, first}, with event records in Base64 |
  *
  * A place is {shard, epoch, sequence, block, account}: the answer is true after the command with that sequence. With
  * `atLeast`, a sequence, a replica that has not come so far refuses. Followers share the requests.
  *
  * A further query is a further entry in {@link PRIVATE_QUERIES} and a method beside those of this class; permissions follow.
  */
-export const PRIVATE_QUERIES = ['orders', 'order', 'reports'] as const;
+export const PRIVATE_QUERIES = ['orders', 'order', 'executions'] as const;
 export type PrivateQuery = (typeof PRIVATE_QUERIES)[number];
 
 /** Each request goes to one of the followers that answer. */
@@ -111,7 +111,7 @@ export class PrivateQueries {
         return this.#openOrders(fields, account);
       case 'order':
         return this.#orderStatus(fields, account);
-      case 'reports':
+      case 'executions':
         return this.#reports(fields, account);
     }
   }

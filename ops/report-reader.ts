@@ -130,7 +130,7 @@ export class ReportReader {
   async *#drain(reading: Reading): AsyncGenerator<Reported> {
     for (let asked = 1; !this.#closed; ) {
       const { account, after, had } = reading;
-      const page: ReportsPage = await this.#ask('reports', account, had === undefined ? { after } : { after, had });
+      const page: ReportsPage = await this.#ask('executions', account, had === undefined ? { after } : { after, had });
       const needed = had === undefined ? after + 1 : after;
       if (needed < page.first && page.sequence >= after) {
         if (asked++ < GAP_ASKED_MAX) continue;

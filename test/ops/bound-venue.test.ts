@@ -12,6 +12,7 @@ import { VenueClient } from '../../ops/venue-client.ts';
 import { type Answer, decodeReply, type Refusal } from '../../sequencer/messages.ts';
 import { boundSubmitSubject, missedSubject, primarySubject } from '../../sequencer/nats-gateway.ts';
 import { inboxOf } from '../../sequencer/principals.ts';
+import { decodeReports } from '../../sequencer/report-messages.ts';
 import { execSubject, tradeSubject } from '../../sequencer/reports.ts';
 import { LIMITS, order, request } from '../sequencer/venue-on-nats.ts';
 import { GuardedNats, refused } from './guarded-nats.ts';
@@ -168,6 +169,9 @@ test.each<[string, string]>([
   ['alice', '_INBOX.alice.x'],
   ['alice', 'veritape.0.orders.alice.8'],
   ['alice', '$JS.API.INFO'],
+  ['alice', 'veritape.0.missed'],
+  ['alice', `${missedSubject(SHARD)}.alice.8`],
+  ['alice', 'veritape.0.feed.0.orders'],
   ['bank', boundSubmitSubject(SHARD, 'bank', 7)],
   ['bank', 'veritape.0.orders.bank.8'],
   ['tape', boundSubmitSubject(SHARD, 'tape', 7)],
@@ -255,6 +259,31 @@ test('what is refused is told with who, where and why, and without secrets', asy
     },
   ]);
   expect(venue.gatewayCounts?.refusals.unauthorized).toBeGreaterThan(0);
+});
+
+test('what is told again is told of the account of the subject only', async () => {
+  const bobs = await sessionOf('bob', 8, 10);
+  await reasonOf({ as: 'bob', account: 8, session: bobs, first: 1, commands: [order(8, 95, 'buy', 1, 1)] });
+  const ask = async (name: string, account: number, of: number): Promise<Uint8Array> => {
+    const asked = JSON.stringify({ account: of, after: 0, passed: 0, live: true });
+    return (await as(name).request(`${missedSubject(SHARD)}.${name}.${account}`, asked, { timeout: ANSWER_MS_MAX }))
+      .data;
+  };
+  expect(decodeReply(await ask('alice', 7, 8))).toMatchObject({ error: 'unauthorized', field: 'account', value: 8 });
+  const told = decodeReports(await ask('bob', 8, 8))?.words ?? new Uint32Array(0);
+  expect(decodeEvent(told, 0)).toMatchObject({ type: 'status', account: 8, id: 95 });
+});
+
+test('a trading client is an identity, too', async () => {
+  const { connection: natsOptions, identity } = nats.join('alice');
+  const client = await TradingClient.open({ nats: natsOptions, identity, account: 7, restore: true });
+  try {
+    const sent = client.submit({ symbol: 'ACME', side: 'buy', price: 2, qty: 3 });
+    await sent.acknowledged();
+    expect(sent.open).toBe(3);
+  } finally {
+    await client.close();
+  }
 });
 
 test('whom the server does not know it does not let in', async () => {

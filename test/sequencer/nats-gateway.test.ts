@@ -203,7 +203,7 @@ test.each<[string, ReasonName, RawCommand]>([
   ['an unknown side', 'side', { ...NEW, side: 2 }],
   ['a stop order with a limit', 'price', { ...NEW, type: 2 }],
   ['an unknown type', 'orderType', { ...NEW, type: 4 }],
-  ['a day order', 'notSupported', { ...NEW, tif: 3 }],
+  ['a gtd order without an expiry', 'terms', { ...NEW, tif: 4 }],
   ['an unknown time in force', 'timeInForce', { ...NEW, tif: 7 }],
   ['an unknown flag', 'flags', { ...NEW, flags: 0x8000 }],
   ['post-only that is not to rest', 'flags', { ...NEW, flags: 1, tif: 1 }],

@@ -309,7 +309,7 @@ export class VenueModel {
     if (!isAmount(command.quantity)) return 'quantity';
     const terms = gather(command, waiting);
     if (typeof terms === 'string') return terms;
-    if (terms.has(TERM.expires)) return 'notSupported';
+    if (terms.has(TERM.expires)) return 'terms';
     const display = terms.get(TERM.display);
     const minQty = terms.get(TERM.minQty);
     const isWhole = (low & FLAG.allOrNone) !== 0;
