@@ -26,8 +26,7 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
- * | veritape.S.reports | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
- * | veritape.S.reports.IDENTITY.ACCOUNT | client, request/reply | the same, where NATS says who may act for which account |
+ * | veritape.S.missed, veritape.S.missed.IDENTITY.ACCOUNT | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
  * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
@@ -97,12 +96,9 @@ export function blockSubject(shard: number): string {
 export function repairSubject(shard: number): string {
   return `veritape.${shard}.repair`;
 }
-export function reportsSubject(shard: number): string {
-  return `veritape.${shard}.reports`;
-}
-/** Where an identity asks for reports of an account, if the venue binds them. */
-export function boundReportsSubject(shard: number, identity: string, account: number): string {
-  return `${reportsSubject(shard)}.${identity}.${account}`;
+/** Where a client asks for reports that it missed; with an identity, if the venue binds them to accounts. */
+export function missedSubject(shard: number): string {
+  return `veritape.${shard}.missed`;
 }
 export function genesisSubject(shard: number): string {
   return `veritape.${shard}.genesis`;
@@ -212,9 +208,9 @@ export class NatsGateway {
     );
     const speakers = new Principals(aliveSubject(options.shard));
     this.#serve(`${aliveSubject(options.shard)}.*.*`, (message) => this.#alive(message, speakers.of(message.subject)));
-    const askers = new Principals(reportsSubject(options.shard));
-    const asked = options.bound === true ? `${reportsSubject(options.shard)}.*.*` : reportsSubject(options.shard);
-    this.#serve(asked, (message) => void this.#tellReports(message, askers.of(message.subject)));
+    const askers = new Principals(missedSubject(options.shard));
+    for (const subject of [missedSubject(options.shard), `${missedSubject(options.shard)}.*.*`])
+      this.#serve(subject, (message) => void this.#tellReports(message, askers.of(message.subject)));
     void this.#watch();
   }
 
@@ -335,7 +331,7 @@ export class NatsGateway {
         encodeRefusal(refusal(new TextDecoder().decode(bytes.subarray(0, 64)), rule), epoch),
       );
     }
-    const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), asked.account, principal);
+    const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), principal, asked.account);
     if (unauthorized !== undefined) this.#refusals.note(unauthorized, message.subject, principal, asked.account);
     const told = unauthorized ?? (await tellReports(asked));
     this.#respond(message, 'error' in told ? encodeRefusal(told, epoch) : encodeReports(told));

@@ -42,7 +42,7 @@ export function hasAccounts(role: Role): boolean {
 }
 
 /** Market data, as the venue and followers publish it, and on what they are asked for more of it. */
-const PUBLISHED = ['trade.*', 'top.*', 'feed.*.*'] as const;
+const PUBLISHED = ['trade.*', 'top.*', 'phase.*', 'feed.*.*'] as const;
 const FEED_ASKED = 'feed.*.*.ask';
 const ANSWERED = ['book.*', 'info', FEED_ASKED] as const;
 
@@ -55,6 +55,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   const queriesOf = (account: string): string[] => on(...PRIVATE_QUERIES.map((query) => `${query}.${name}.${account}`));
   const queries = accounts.flatMap((account) => queriesOf(String(account)));
   const reports = each((account) => `exec.${account}.*`);
+  const missed = each((account) => `missed.${name}.${account}`);
   const market = [...on(...PUBLISHED), ...feeds.flatMap((feed) => PUBLISHED.map((name) => `${feed}.${shard}.${name}`))];
   const asksMarket = [
     ...on('info', FEED_ASKED),
@@ -67,7 +68,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
     publish: [
       ...each((account) => `submit.${name}.${account}`),
       ...each((account) => `alive.${name}.${account}`),
-      ...each((account) => `reports.${name}.${account}`),
+      ...missed,
       ...queries,
       ...asksMarket,
     ],
@@ -85,7 +86,11 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
         answers: false,
       };
     case 'dropCopy':
-      return { publish: [...queries, ...on('info')], subscribe: [own, ...reports, ...on('primary')], answers: false };
+      return {
+        publish: [...missed, ...queries, ...on('info')],
+        subscribe: [own, ...reports, ...on('primary')],
+        answers: false,
+      };
     case 'reader':
       return { publish: asksMarket, subscribe: [own, ...market, ...on('primary')], answers: false };
     case 'operator':
@@ -125,7 +130,7 @@ function venuePermissions(own: string, on: (...names: string[]) => string[]): Pe
       ...on(
         'submit.*.*',
         'alive.*.*',
-        'reports.*.*',
+        'missed.*.*',
         'info',
         FEED_ASKED,
         'repair',

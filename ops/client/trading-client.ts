@@ -268,6 +268,7 @@ export class TradingClient {
       const reports = await ShardReports.open({
         client,
         account: this.account,
+        identity: this.#options.identity,
         listen: (words, at, repaired) => this.#hear(decodeEvent(words, at), shard, repaired),
         notice: (text) => this.#options.onNotice?.(text),
       });

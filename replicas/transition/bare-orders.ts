@@ -22,7 +22,8 @@ import { whyNotHere } from './ruled.ts';
 
 /**
  * The shortest way into the book of a ruled instrument, for most orders: limit, gtc, with nothing but perhaps post-only, that
- * break no rule and meet no order. They rest as they would in an instrument that is not ruled, and nothing follows from it.
+ * break no rule and meet no order. They rest as they would in an instrument that is not ruled, and nothing follows from it. A
+ * rule that concerns every order must be looked at here, too: where it may say no or wants more than this, the way is not free.
  */
 
 /** Enters such an order; false, with nothing done, if it is not one: then it is for ruled.ts. */

@@ -243,10 +243,15 @@ function trade(order: Incoming): void {
   if (isWhole && !couldTrade(order, order.open, limitKey)) {
     if (!mayRest(order)) return dismiss(order, Reason.allOrNone);
   } else match(order, limitKey);
-  const isOutOfRange = limitKey !== ownKey && order.open !== 0 && touchOf(order) <= ownKey;
+  const isOutOfRange =
+    limitKey !== ownKey && order.open !== 0 && !isWhole && isBetween(touchOf(order), limitKey, ownKey);
   if (order.open !== 0 && mayRest(order)) settle(order);
   else dismiss(order, !isOutOfRange && isBeyondBand(order, limitKey) ? Reason.band : Reason.ioc);
   if (isOutOfRange) interrupt(order.symbol);
+}
+
+function isBetween(key: u64, better: u64, worst: u64): bool {
+  return key > better && key <= worst;
 }
 
 /** An order that does not stay: what is open of it is taken off, and its slot is free. */

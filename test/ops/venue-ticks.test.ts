@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
-import { decodeEvent, EVENT_BYTES, EVENT_WORDS, type VenueEvent } from '../../journal/events.ts';
+import { COMMAND_WORDS, type Command, encodeCommand, Phase } from '../../journal/commands.ts';
+import { decodeEvent, EVENT_BYTES, EVENT_WORDS, EventFlag, type VenueEvent } from '../../journal/events.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { openVenue, type Venue } from '../../ops/venue.ts';
 import { VenueClient } from '../../ops/venue-client.ts';
 import type { Answer } from '../../sequencer/messages.ts';
-import { execSubject } from '../../sequencer/reports.ts';
+import { execSubject, phaseSubject } from '../../sequencer/reports.ts';
 
 const LIMITS = { ordersMax: 4096, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };
 const ACCOUNT = 7;
@@ -21,18 +21,15 @@ let reader: NatsConnection;
 let directory = '';
 /** Execution reports of the account, oldest first. */
 const reports: VenueEvent[] = [];
+/** What is public of the instrument's phases. */
+const phases: VenueEvent[] = [];
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'veritape-ticks-'));
   server = await startNatsServer();
   reader = await connect(natsConnectionOptions(server.url));
-  reader.subscribe(execSubject(0, ACCOUNT, 0), {
-    callback: (_, { data }) => {
-      const bytes = new Uint8Array(data);
-      const words = new Uint32Array(bytes.buffer, 0, (bytes.length / EVENT_BYTES) * EVENT_WORDS);
-      for (let at = 0; at < words.length; at += EVENT_WORDS) reports.push(decodeEvent(words, at));
-    },
-  });
+  hear(execSubject(0, ACCOUNT, 0), reports);
+  hear(phaseSubject(0, 0), phases);
   await reader.flush();
 });
 afterAll(async () => {
@@ -40,6 +37,16 @@ afterAll(async () => {
   await server.stop();
   rmSync(directory, { recursive: true, force: true });
 });
+
+function hear(subject: string, list: VenueEvent[]): void {
+  reader.subscribe(subject, {
+    callback: (_, { data }) => {
+      const bytes = new Uint8Array(data);
+      const words = new Uint32Array(bytes.buffer, 0, (bytes.length / EVENT_BYTES) * EVENT_WORDS);
+      for (let at = 0; at < words.length; at += EVENT_WORDS) list.push(decodeEvent(words, at));
+    },
+  });
+}
 
 function open(): Promise<Venue> {
   const nats = { connection: natsConnectionOptions(server.url) };
@@ -87,6 +94,13 @@ test('a good-till-date order expires while nobody sends anything, also one that 
   expect(reports.find(({ reason }) => reason === 'expired')?.sequence).toBe((first?.sequence ?? 0) + 1);
   // The command of a tick names no instrument, and still the top of the book is told.
   expect(tops.filter(({ type }) => type === 'top').at(-1)).toMatchObject({ price: 0, quantity: 0 });
+
+  await send(admin, [{ op: 'schedule', account: 0, symbol: 0, phase: 'closingAuction', value: inMs(SOON_MS / 4) }]);
+  while (phases.length < 2) await delay(5);
+  expect(phases.map(({ slot, flags, account, request }) => [slot, flags, account, request])).toEqual([
+    [Phase.closingAuction, EventFlag.scheduled, 0, 0],
+    [Phase.closingAuction, 0, 0, 0],
+  ]);
 
   await send(trader, [gtd(2, inMs(SOON_MS)), gtd(3, inMs(3_600_000))]);
   await Promise.all([admin.close(), trader.close()]);
