@@ -28,6 +28,7 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
  * | veritape.S.missed, veritape.S.missed.IDENTITY.ACCOUNT | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
  * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
+ * | veritape.S.feed.> | a thread of its own, if asked for | numbered market data: docs/market-data.md |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
  * | veritape.S.genesis | reader, request/reply | the journal's genesis record, which the hash of block 1 binds |
