@@ -28,6 +28,8 @@ import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
  * and the {@link Flag.closed} bit. With {@link Flag.elsewhere}, instrument create and assign carry in `extra` the shard on
  * which the instrument trades. Session open carries a client-chosen number in `id`, which makes opening idempotent. Mass
  * status carries in `quantity` how many orders to tell of at most, and in `id` the slot of the order to go on behind, or 0.
+ * Deposit and withdraw carry the asset in `symbol`, the amount in `extra`, and in `id` whatever the client calls it. Kill and
+ * reinstate carry the group in `extra`, with {@link Flag.byGroup}.
  */
 export const COMMAND_BYTES = 64;
 export const COMMAND_WORDS = 16;
@@ -52,13 +54,13 @@ export const Op = {
   moveOut: 9,
   instrumentCreate: 16,
   instrumentUpdate: 17,
-  /** Kept. */
+  /** Stops trading in an instrument. */
   halt: 18,
-  /** Kept. */
+  /** Makes a halted instrument continuous. */
   resume: 19,
-  /** Kept. */
+  /** Begins an opening auction. */
   openAuction: 20,
-  /** Kept. */
+  /** Ends an auction: what can trade does, at one price. */
   uncross: 21,
   /** Says on which shard an instrument trades. */
   instrumentAssign: 22,
@@ -70,6 +72,18 @@ export const Op = {
   accountSet: 26,
   /** Does nothing but bring the time: what is due by it happens. */
   tick: 27,
+  /** At the time in `extra` the instrument goes to the {@link Phase} in `quantity`. */
+  schedule: 28,
+  /** Takes the scheduled change of the time in `extra` away, or all of them. */
+  unschedule: 29,
+  /** The instrument goes to the {@link Phase} in `quantity`. */
+  phase: 30,
+  /** Adds to what an account has of an asset. */
+  deposit: 32,
+  withdraw: 33,
+  /** Stops an account, a group or all: cancels their orders and refuses new ones, until they are reinstated. */
+  kill: 34,
+  reinstate: 35,
 } as const;
 export type OpName = keyof typeof Op;
 
@@ -127,14 +141,74 @@ export const Setting = {
   stopsMax: 7,
   /** 1: a stop that the last trade price would trigger at once is refused. */
   stopEntry: 8,
+  /** Ticks: decides between prices that are equally good for an auction, and is the middle of the volatility range. */
+  referencePrice: 10,
+  /** Ticks from the reference price within which a continuous instrument trades. */
+  volatilityTicks: 11,
+  /** Nanoseconds that a volatility auction lasts. */
+  volatilityNs: 12,
+  /** Nanoseconds between batch auctions. */
+  batchNs: 13,
+  /** The fewest lots of an order. */
+  minQuantity: 20,
+  /** The most ticks times lots of an order. */
+  maxNotional: 21,
+  /** Ticks that a price may be away from the reference. */
+  priceBand: 22,
+  /** The reference, in ticks, if it is not the last trade price. */
+  bandReference: 23,
+  /** What is bought and sold, if trades are settled. */
+  baseAsset: 32,
+  /** What it is paid with. */
+  quoteAsset: 33,
+  /** Units of the base asset in a lot. */
+  lotValue: 34,
+  /** Units of the quote asset in a tick times a lot. */
+  tickValue: 35,
+  /** Parts per million of what is paid. */
+  makerFee: 36,
+  takerFee: 37,
+  /** The account that fees go to. */
+  feeAccount: 38,
 } as const;
 export type SettingName = keyof typeof Setting;
+
+/** What an instrument's orders can do now (FIX 340, 625); docs/rules-sessions.md has which phase follows which. */
+export const Phase = {
+  continuous: 0,
+  preOpen: 1,
+  openingAuction: 2,
+  volatilityAuction: 3,
+  closingAuction: 4,
+  halted: 5,
+  closed: 6,
+  delisted: 7,
+} as const;
+export type PhaseName = keyof typeof Phase;
 
 /** What can be set of an account. */
 export const AccountSetting = {
   none: 0,
+  /** {@link Role} bits. */
+  roles: 1,
+  group: 2,
+  /** Live orders at a time. */
+  openOrdersMax: 3,
+  /** New orders and replaces in a second. */
+  rateMax: 4,
+  /** Lots of one order. */
+  quantityMax: 5,
+  /** Ticks times lots of one order. */
+  notionalMax: 6,
+  /** 1: a new order's id is above all before. */
+  increasingIds: 7,
+  /** Nanoseconds after which the account's orders are canceled, unless it is set again. */
+  cancelAllAfter: 8,
 } as const;
 export type AccountSettingName = keyof typeof AccountSetting;
+
+/** What a session of an account may do beyond its own orders. An administrator has the other roles, too. */
+export const Role = { administrator: 1, marketOperations: 2, risk: 4, clearing: 8 } as const;
 
 export const Flag = {
   /** New: rejected if it would trade on entry (FIX 18 = 6, participate don't initiate). */
@@ -143,7 +217,7 @@ export const Flag = {
   hasPrice: 2,
   /** Replace: the quantity field is meant. */
   hasQuantity: 4,
-  /** Mass cancel: only this account's orders. */
+  /** Mass cancel: only this account's orders. Kill, reinstate: this account is meant. */
   byAccount: 8,
   /** Mass cancel: only this instrument's orders. */
   bySymbol: 16,
@@ -160,7 +234,7 @@ export const Flag = {
   hidden: 256,
   /** New: it trades whole or not at all (FIX 18 = G). */
   allOrNone: 512,
-  /** New: self-trade prevention regards the account's group, not the account alone. */
+  /** New: self-trade prevention regards the account's group, not the account alone. Kill, reinstate: a group is meant. */
   byGroup: 1024,
 } as const;
 
@@ -194,7 +268,7 @@ export interface Command {
   readonly hidden?: boolean | undefined;
   readonly allOrNone?: boolean | undefined;
   readonly stp?: SelfTradePreventionName | undefined;
-  /** Self-trade prevention regards the account's group. */
+  /** Self-trade prevention regards the account's group. Kill, reinstate: the group in `value` is meant. */
   readonly byGroup?: boolean | undefined;
   /** Of a new order, or of terms: what `value` says. */
   readonly term?: TermName | undefined;
@@ -204,7 +278,9 @@ export interface Command {
   readonly setting?: SettingName | undefined;
   /** Account set: what `value` is given to. */
   readonly accountSetting?: AccountSettingName | undefined;
-  /** Of a term or a setting; a bigint above 2^53. */
+  /** Phase, schedule: which phase. */
+  readonly phase?: PhaseName | undefined;
+  /** Of a term or a setting, an amount, a group, or the time of a scheduled change; a bigint above 2^53. */
   readonly value?: number | bigint | undefined;
   /** Terms by name: of a new order as many as it has, of a replace one. recordsOf() puts them into records. */
   readonly stopPrice?: number | undefined;
@@ -216,9 +292,9 @@ export interface Command {
   readonly after?: number | bigint | undefined;
   /** Instrument update: stop taking new orders. */
   readonly closed?: boolean | undefined;
-  /** Undefined in a mass cancel means any account. */
+  /** Undefined in a mass cancel, kill or reinstate means any account. */
   readonly account?: number | undefined;
-  /** Instrument id; undefined in a mass cancel means any instrument. */
+  /** Instrument id; undefined in a mass cancel means any instrument. Of a deposit or withdrawal: the asset. */
   readonly symbol?: number | undefined;
   /** Client order id; a bigint above 2^53. */
   readonly id?: number | bigint | undefined;
@@ -253,6 +329,7 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
   words.fill(0, at, at + COMMAND_WORDS);
   const op = Op[command.op];
   const mass = command.op === 'massCancel';
+  const kills = command.op === 'kill' || command.op === 'reinstate';
   const side = command.side === undefined ? (mass ? SIDE_ANY : 0) : Side[command.side];
   words[at] = op | (side << 8) | (OrderType[command.type ?? 'limit'] << 16) | (TimeInForce[command.tif ?? 'gtc'] << 24);
   let flags = 0;
@@ -265,7 +342,7 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
   if (command.shard !== undefined || command.elsewhere === true) flags |= Flag.elsewhere;
   if (command.op === 'replace' && command.price !== undefined) flags |= Flag.hasPrice;
   if (command.op === 'replace' && command.quantity !== undefined) flags |= Flag.hasQuantity;
-  if (mass && command.account !== undefined) flags |= Flag.byAccount;
+  if ((mass || (kills && command.byGroup !== true)) && command.account !== undefined) flags |= Flag.byAccount;
   if (mass && command.symbol !== undefined) flags |= Flag.bySymbol;
   words[at + COMMAND_WORD.flags] =
     flags | (SelfTradePrevention[command.stp ?? 'none'] << STP_SHIFT) | (detailOf(command) << TERM_SHIFT);
@@ -276,7 +353,8 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
     writeU64(words, at + COMMAND_WORD.id, BigInt(command.id ?? 0));
     writeWide(words, at + COMMAND_WORD.price, command.price ?? 0);
   }
-  writeWide(words, at + COMMAND_WORD.quantity, command.quantity ?? 0);
+  const quantity = command.phase === undefined ? command.quantity : Phase[command.phase];
+  writeWide(words, at + COMMAND_WORD.quantity, quantity ?? 0);
   const extra = command.value ?? command.shard ?? command.priceMax ?? 0;
   if (typeof extra === 'bigint') writeU64(words, at + COMMAND_WORD.extra, extra);
   else writeWide(words, at + COMMAND_WORD.extra, extra);
@@ -354,6 +432,18 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
         ...((flags & Flag.bySymbol) === 0 ? {} : { symbol }),
         side: nameOf(Side, (head >>> 8) & 255),
       };
+    case 'deposit':
+    case 'withdraw':
+      return { ...common, symbol, id, value };
+    case 'kill':
+    case 'reinstate':
+      return {
+        op,
+        time: common.time,
+        ...(session === 0 ? {} : { session, request: common.request }),
+        ...((flags & Flag.byGroup) === 0 ? {} : { byGroup: true, value }),
+        ...((flags & Flag.byAccount) === 0 ? {} : { account: common.account }),
+      };
     case 'instrumentCreate':
       return {
         ...common,
@@ -376,7 +466,17 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
     case 'massStatus':
       return { ...common, symbol, id, side: nameOf(Side, (head >>> 8) & 255), quantity };
     case 'moveOut':
+    case 'halt':
+    case 'resume':
+    case 'openAuction':
+    case 'uncross':
       return { ...common, symbol };
+    case 'phase':
+      return { ...common, symbol, phase: nameOf(Phase, quantity) };
+    case 'schedule':
+      return { ...common, symbol, phase: nameOf(Phase, quantity), value };
+    case 'unschedule':
+      return { ...common, symbol, value };
     default:
       return { ...common, id };
   }

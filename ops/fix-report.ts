@@ -32,8 +32,8 @@ export interface FixReport {
   readonly LeavesQty: number;
   readonly LastQty?: number;
   readonly LastPx?: number;
-  /** 1: it rested, 2: it came in. */
-  readonly LastLiquidityInd?: 1 | 2;
+  /** 1: it rested, 2: it came in, 4: an auction. */
+  readonly LastLiquidityInd?: 1 | 2 | 4;
   readonly OrdRejReason?: number;
   readonly CxlRejReason?: number;
   readonly Text?: string;
@@ -42,9 +42,19 @@ export interface FixReport {
   readonly request: number;
 }
 
-export type ExecType = '0' | '4' | '5' | '8' | 'D' | 'F';
-export type OrdStatus = '0' | '1' | '2' | '4' | '8';
+export type ExecType = '0' | '4' | '5' | '8' | 'C' | 'D' | 'F' | 'L';
+export type OrdStatus = '0' | '1' | '2' | '4' | '8' | 'C';
 
+/** Kinds of event, as bits, that a report is made of. A tranche that an iceberg shows, and a setting, are none. */
+const REPORTED = [
+  EventType.accepted,
+  EventType.rejected,
+  EventType.tradeMaker,
+  EventType.tradeTaker,
+  EventType.canceled,
+  EventType.replaced,
+  EventType.triggered,
+].reduce((bits, type) => bits | (1 << type), 0);
 const ENTERED = { accepted: '0', replaced: '5' } as const;
 /** Reasons that only commands about an order that is there are rejected with. */
 const OF_CHANGES: readonly number[] = [Reason.unknownOrder, Reason.nothingToReplace];
@@ -67,7 +77,7 @@ const CXL_UNKNOWN_ORDER = 1;
 /** FIX 39 of an order as it is known; null if it is open and it is not known whether it has traded. */
 function ordStatusOf(state: OrderState): OrdStatus | null {
   if (state.stage === 'filled') return '2';
-  if (state.stage === 'canceled') return '4';
+  if (state.stage === 'canceled') return state.reason === Reason.expired ? 'C' : '4';
   if (state.traded === undefined) return null;
   return state.traded > 0 ? '1' : '0';
 }
@@ -115,7 +125,7 @@ export class FixReports {
 
   /** Counts a report that is not made, so that those behind it have the ids that they always have. */
   pass(words: Uint32Array, at: number): void {
-    this.#ids(words, at);
+    if ((REPORTED & (1 << eventType(words, at))) !== 0) this.#ids(words, at);
   }
 
   /** The report of the event at word `at`; undefined if it is of another kind. */
@@ -132,6 +142,8 @@ export class FixReports {
         return { MsgType: '8', ExecType: ENTERED.accepted, ...common };
       case EventType.replaced:
         return { MsgType: '8', ExecType: ENTERED.replaced, ...common };
+      case EventType.triggered:
+        return { MsgType: '8', ExecType: 'L', ...common };
       case EventType.canceled:
         return { MsgType: '8', ExecType: execTypeOfCancel(words, at), ...common, Text: reasonText(state.reason) };
       default:
@@ -141,7 +153,7 @@ export class FixReports {
           ...common,
           LastQty: readWide(words, at + EVENT_WORD.quantity),
           LastPx: readWide(words, at + EVENT_WORD.price),
-          LastLiquidityInd: type === EventType.tradeMaker ? 1 : 2,
+          LastLiquidityInd: liquidityOf(words, at),
         };
     }
   }
@@ -205,8 +217,14 @@ export class FixReports {
   }
 }
 
+function liquidityOf(words: Uint32Array, at: number): 1 | 2 | 4 {
+  if ((eventFlags(words, at) & EventFlag.auction) !== 0) return 4;
+  return eventType(words, at) === EventType.tradeMaker ? 1 : 2;
+}
+
 function execTypeOfCancel(words: Uint32Array, at: number): ExecType {
   const reason = eventReason(words, at);
   if (reason === Reason.moved) return 'D';
-  return reason === Reason.reduced && (eventFlags(words, at) & EventFlag.done) === 0 ? '5' : '4';
+  if (reason === Reason.expired) return 'C';
+  return (eventFlags(words, at) & EventFlag.done) === 0 ? '5' : '4';
 }

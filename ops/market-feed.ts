@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { listInstruments } from '../replicas/instrument-table.ts';
 import type { JournalCopy } from '../replicas/journal-copy.ts';
+import { isBound, mayAnswer } from '../sequencer/principals.ts';
 import { PublishMemory } from '../sequencer/publish-memory.ts';
 import { ReportFanOut } from '../sequencer/reports.ts';
 import type { FeedSettings } from './feed/feed-publisher.ts';
@@ -67,11 +68,13 @@ export class MarketFeed {
       service?.flush();
       reports.take(words, mask, from, count);
     }, true);
+    const bound = isBound(connection);
     const serve = (subject: string, answer: (message: Msg) => object): void => {
       this.#subscriptions.push(
         connection.subscribe(subject, {
           callback: (error, message) => {
-            if (error === null && !connection.isClosed()) message.respond(JSON.stringify(answer(message)));
+            if (error !== null || connection.isClosed() || (bound && !mayAnswer(message, undefined))) return;
+            message.respond(JSON.stringify(answer(message)));
           },
         }),
       );

@@ -2,6 +2,8 @@ import {
   type Command,
   OrderType,
   type OrderTypeName,
+  Phase,
+  type PhaseName,
   SelfTradePrevention,
   type SelfTradePreventionName,
   Setting,
@@ -56,6 +58,8 @@ const Field = {
   byGroup: 33_554_432,
   setting: 67_108_864,
   value: 134_217_728,
+  phase: 268_435_456,
+  at: 536_870_912,
 } as const;
 type FieldName = keyof typeof Field;
 const FIELD_BITS = new Map<string, number>(Object.entries(Field));
@@ -100,6 +104,13 @@ const OPS = {
   resume: MARKET,
   openAuction: MARKET,
   uncross: MARKET,
+  phase: { allowed: EVERY | Field.phase, required: Field.op | Field.symbol | Field.phase },
+  schedule: {
+    allowed: EVERY | Field.phase | Field.at,
+    required: Field.op | Field.symbol | Field.phase | Field.at,
+  },
+  unschedule: { allowed: EVERY | Field.at, required: Field.op | Field.symbol },
+  tick: { allowed: Field.op | Field.account | Field.time, required: Field.op },
 } as const;
 type OpWord = keyof typeof OPS;
 export const OP_WORDS = Object.keys(OPS).join(', ');
@@ -187,6 +198,16 @@ function commandOf(fields: Line, op: OpWord, line: number): Draft {
         setting: word<Exclude<SettingName, 'none'>>(fields.setting, 'setting', SETTINGS, line),
         value: wide(fields.value, 'value', line),
       };
+    case 'phase':
+      return { op, phase: word<PhaseName>(fields.phase, 'phase', Phase, line) };
+    case 'schedule':
+      return {
+        op,
+        phase: word<PhaseName>(fields.phase, 'phase', Phase, line),
+        value: wide(fields.at, 'at', line),
+      };
+    case 'unschedule':
+      return { op, value: fields.at === undefined ? 0 : wide(fields.at, 'at', line) };
     case 'assign':
       return {
         op: 'instrumentAssign',

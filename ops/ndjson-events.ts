@@ -1,5 +1,5 @@
 import { readU64, readWide } from '../journal/amounts.ts';
-import { decodeName, nameOf, Setting } from '../journal/commands.ts';
+import { decodeName, nameOf, Phase, Setting } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../journal/events.ts';
 import { Reason, reasonName, reasonText } from '../journal/reasons.ts';
 import type { BookLevel } from '../replicas/matcher.ts';
@@ -55,6 +55,10 @@ const EV = {
   triggered: ascii(',"ev":"triggered"'),
   refreshed: ascii(',"ev":"refreshed"'),
   setting: ascii(',"ev":"setting"'),
+  scheduled: ascii(',"ev":"scheduled"'),
+  unscheduled: ascii(',"ev":"unscheduled"'),
+  indicative: ascii(',"ev":"indicative"'),
+  auction: ascii(',"ev":"auction"'),
 };
 const FIELD = {
   seq: ascii('{"seq":'),
@@ -77,7 +81,12 @@ const FIELD = {
   shard: ascii(',"shard":'),
   setting: ascii(',"setting":'),
   value: ascii(',"value":'),
+  state: ascii(',"state":'),
+  ends: ascii(',"ends":'),
+  at: ascii(',"at":'),
+  imbalance: ascii(',"imbalance":'),
 };
+const IN_AUCTION = ascii(',"auction":true');
 const KEPT = ascii(',"kept":true');
 const NOT_KEPT = ascii(',"kept":false');
 const POST_ONLY = ascii(',"postOnly":true');
@@ -179,6 +188,18 @@ export class EventLines {
         case EventType.setting:
           this.#setting(seq, words, at);
           break;
+        case EventType.state:
+          this.#state(seq, words, at);
+          break;
+        case EventType.indicative:
+        case EventType.auction:
+          this.#start(seq, (head & 255) === EventType.auction ? EV.auction : EV.indicative);
+          this.#symbol(words, at);
+          this.#wide(FIELD.price, words, at + EVENT_WORD.price);
+          this.#wide(FIELD.qty, words, at + EVENT_WORD.quantity);
+          this.#wide(FIELD.imbalance, words, at + EVENT_WORD.open);
+          text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
+          break;
         case EventType.status:
           this.#begin(seq, EV.status, words, at);
           text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
@@ -215,6 +236,23 @@ export class EventLines {
     text.whole(words[maker + EVENT_WORD.account] as number);
     this.#wide(FIELD.takerOpen, words, taker + EVENT_WORD.open);
     this.#wide(FIELD.makerOpen, words, maker + EVENT_WORD.open);
+    if ((head >>> 24) & EventFlag.auction) text.put(IN_AUCTION);
+  }
+
+  /** A phase, or what is or is no longer scheduled. */
+  #state(seq: number, words: Uint32Array, at: number): void {
+    const flags = (words[at] as number) >>> 24;
+    const time = at + EVENT_WORD.id;
+    const isScheduled = (flags & EventFlag.scheduled) !== 0;
+    const isGone = (flags & EventFlag.closed) !== 0;
+    this.#start(seq, !isScheduled ? EV.state : isGone ? EV.unscheduled : EV.scheduled);
+    this.#symbol(words, at);
+    if (!isGone) {
+      this.text.put(FIELD.state);
+      this.text.text(JSON.stringify(nameOf(Phase, words[at + EVENT_WORD.slot] as number)));
+    }
+    if (isScheduled) this.#wide(FIELD.at, words, time);
+    else if (((words[time] as number) | (words[time + 1] as number)) !== 0) this.#wide(FIELD.ends, words, time);
   }
 
   #setting(seq: number, words: Uint32Array, at: number): void {

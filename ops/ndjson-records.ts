@@ -33,7 +33,7 @@ export function describeRecord(seq: number, words: Uint32Array, at: number): obj
   };
 }
 
-function orderDetails({ hidden, allOrNone, byGroup, hasTerms, stp, setting, term, value }: Command): object {
+function orderDetails({ hidden, allOrNone, byGroup, hasTerms, stp, setting, term, phase, value }: Command): object {
   return {
     ...(hidden === undefined ? {} : { hidden }),
     ...(allOrNone === undefined ? {} : { allOrNone }),
@@ -42,6 +42,7 @@ function orderDetails({ hidden, allOrNone, byGroup, hasTerms, stp, setting, term
     ...(stp === undefined ? {} : { stp }),
     ...(setting === undefined ? {} : { setting }),
     ...(term === undefined ? {} : { term }),
+    ...(phase === undefined ? {} : { phase }),
     ...(value === undefined ? {} : { value: digits(value) }),
   };
 }

@@ -82,10 +82,12 @@ export class OrderStates implements CopyObserver {
       case EventType.canceled: {
         const state = this.#find(words, at);
         state.reason = eventReason(words, at);
-        const isReduced = state.reason === Reason.reduced;
-        if (isReduced && state.quantity !== undefined) state.quantity -= readWide(words, at + EVENT_WORD.quantity);
+        const isPartial = state.reason === Reason.reduced || (eventFlags(words, at) & EventFlag.done) === 0;
+        if (isPartial && state.quantity !== undefined) state.quantity -= readWide(words, at + EVENT_WORD.quantity);
         return this.#settle(state, words, at, 'canceled');
       }
+      case EventType.triggered:
+        return this.#settle(this.#find(words, at, false), words, at, 'filled');
       case EventType.replaced: {
         const state = this.#find(words, at);
         const open = readWide(words, at + EVENT_WORD.open);

@@ -1,6 +1,7 @@
 import { readWide } from '../journal/amounts.ts';
-import { EVENT_BYTES, EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../journal/events.ts';
+import { EVENT_BYTES, EVENT_WORD, EVENT_WORDS, eventType } from '../journal/events.ts';
 import type { CopyObserver } from '../replicas/journal-copy.ts';
+import { isExecution } from '../sequencer/reports.ts';
 import { SLOT_SHIFT } from '../sequencer/rings.ts';
 
 /** Where somebody is in the reports of an account. */
@@ -25,15 +26,6 @@ export interface ReportPage {
 const KEPT_DEFAULT = 2 ** 18;
 /** Records looked at for one page, beside those of the command that it begins with. */
 const LOOKED_AT_MAX = 131_072;
-const KINDS = [
-  EventType.accepted,
-  EventType.rejected,
-  EventType.tradeMaker,
-  EventType.tradeTaker,
-  EventType.canceled,
-  EventType.replaced,
-].reduce((bits, type) => bits | (1 << type), 0);
-
 /** Keeps the last execution reports in the order of the sequence, so that whoever missed some can have them again. */
 export class ReportLog implements CopyObserver {
   readonly #words: Uint32Array;
@@ -56,7 +48,7 @@ export class ReportLog implements CopyObserver {
   readonly take: CopyObserver['take'] = (words, mask, from, count) => {
     for (let index = 0; index < count; index++) {
       const at = ((from + index) & mask) << SLOT_SHIFT;
-      if ((KINDS & (1 << eventType(words, at))) === 0) continue;
+      if (!isExecution(eventType(words, at))) continue;
       const place = this.#count & this.#mask;
       // What gives way is the oldest, so its command is not whole any more.
       if (this.#count > this.#mask) this.#first = this.#sequenceAt(place) + 1;

@@ -399,7 +399,7 @@ function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
   };
 }
 
-function venueJoin(urls: string, options: ServeOptions): Pick<VenueNats, 'connection' | 'bound'> {
+function venueJoin(urls: string, options: ServeOptions): Pick<VenueNats, 'connection' | 'bound' | 'credentials'> {
   const { connection, identity } = natsJoin(urls, options);
   if (options.bound === true && identity === undefined)
     throw new UsageError(
@@ -407,7 +407,17 @@ function venueJoin(urls: string, options: ServeOptions): Pick<VenueNats, 'connec
       undefined,
       'with --bound the venue is an identity itself: give its seed or credentials',
     );
-  return { connection, bound: options.bound };
+  const { natsSeed, natsCreds, natsCa, natsCert, natsKey } = options;
+  const files = { natsSeed, natsCreds, natsCa, natsCert, natsKey };
+  const isShown = identity !== undefined || connection.tls !== undefined;
+  const credentials = isShown
+    ? { urls, options: { ...definedOf(files), ...(identity === undefined ? {} : { identity }) } }
+    : undefined;
+  return { connection, bound: options.bound, credentials };
+}
+
+function definedOf(files: Readonly<Record<string, string | undefined>>): NatsCredentialOptions {
+  return Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined));
 }
 
 /** Creates those of the named instruments that do not exist, at the next free symbol ids. */

@@ -205,6 +205,11 @@ export class VenueClient {
     });
   }
 
+  /** Who this is to a NATS server that binds identities to accounts. */
+  get identity(): string | undefined {
+    return this.#options.identity;
+  }
+
   /** What replies come over. Whatever the venue published before a reply, and is subscribed to here, is heard before it. */
   get connection(): NatsConnection {
     return this.#shared.connection;

@@ -18,6 +18,7 @@ import type { StateLedger } from '../sequencer/venue-state.ts';
 import { DurablePlace } from './durable-place.ts';
 import { EnvironmentFault } from './exit-codes.ts';
 import type { FeedSettings } from './feed/feed-publisher.ts';
+import type { MarketDataThreadData } from './feed/market-data-reports.ts';
 import { type MarketDataCounts, VenueMarketData } from './feed/venue-market-data.ts';
 import { ReportArchive } from './report-archive.ts';
 import type { Notice } from './venue.ts';
@@ -25,6 +26,13 @@ import type { Notice } from './venue.ts';
 /** How a venue joins NATS. */
 export interface VenueNats extends Pick<NatsGatewayOptions, 'tokens' | 'bound' | 'onStatus'> {
   readonly connection: Parameters<typeof connectNats>[0];
+  /** Where the connection's options come from, if some of them are functions. */
+  readonly credentials?: MarketDataThreadData['credentials'];
+}
+
+/** As it goes to a thread. */
+function threadNats({ connection, credentials }: VenueNats): Pick<MarketDataThreadData, 'nats' | 'credentials'> {
+  return credentials === undefined ? { nats: { ...connection } } : { nats: {}, credentials };
 }
 
 export interface OutletsOptions {
@@ -100,10 +108,7 @@ export class VenueOutlets {
     if (marketData === undefined || nats === undefined) return;
     const { memory } = venue;
     const { genesis } = reader;
-    this.#marketData = new VenueMarketData(
-      { ...marketData, memory, directory, genesis, nats: { ...nats.connection } },
-      notice,
-    );
+    this.#marketData = new VenueMarketData({ ...marketData, memory, directory, genesis, ...threadNats(nats) }, notice);
   }
 
   /** Lets a durable block out to readers on other hosts. */

@@ -22,6 +22,7 @@ import {
 import { type PipelineStatistics, readStatistics } from '../sequencer/pipeline-counters.ts';
 import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
+import { TickSource } from '../sequencer/tick-source.ts';
 import { StateLedger } from '../sequencer/venue-state.ts';
 import { DigestComparison } from './digest-comparison.ts';
 import { checkFeedSettings, type FeedSettings } from './feed/feed-publisher.ts';
@@ -140,7 +141,8 @@ export class Venue {
   /** Names this process where one of several standbys is meant. */
   readonly id = randomInt(1, 2 ** 31);
   readonly #port: CommandPort;
-  #running: Promise<void> = Promise.resolve();
+  readonly #ticks: TickSource;
+  #running: Promise<unknown> = Promise.resolve();
   #directory = new InstrumentDirectory([]);
   #opened: JournalOpened | undefined;
   #taken: Promise<JournalOpened> | undefined;
@@ -166,13 +168,14 @@ export class Venue {
     const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...inFlight, ...options.blockBounds };
     checkBlockBounds(bounds);
     if (options.multicast !== undefined) checkMulticast(options.multicast);
-    if (options.marketData !== undefined) checkFeedSettings(options.marketData, options.nats !== undefined);
+    if (options.marketData !== undefined) checkFeedSettings(options.marketData, options.nats?.connection);
     const leaseMs = options.leaseMs ?? LEASE_MS_DEFAULT;
     checkLeaseMs(leaseMs);
     this.#options = options;
     this.#host = new VenueHost(options, replicas);
     this.#memory = allocatePipeline(1, replicas);
     this.#port = new CommandPort(this.#memory, 0, options.ackPolicy ?? 'disk');
+    this.#ticks = new TickSource(this.#memory, this.#port);
     this.#port.listen(
       (words, mask, from, count) => this.#directory.take(words, mask, from, count),
       [EventType.instrument],
@@ -424,7 +427,8 @@ export class Venue {
     step?.replicasReady();
     this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
     const port = this.#port;
-    this.#running = port.run().catch((error: unknown) => this.#fail(asError(error)));
+    const running = Promise.all([port.run(), this.#ticks.run()]);
+    this.#running = running.catch((error: unknown) => this.#fail(asError(error)));
     await this.#outlets.open({
       shard: opened.genesis.shard,
       epoch: opened.epoch,
@@ -480,6 +484,7 @@ export class Venue {
   /** Ends all threads at once. What was not durable is not; the journal is left as a closed one. */
   async abandon(): Promise<void> {
     this.#closing = true;
+    this.#ticks.stop();
     this.#port.stop();
     await this.#running;
     await this.#threads.end();

@@ -45,6 +45,7 @@ export class Leader {
   readonly #counters: Float64Array;
   readonly #stamps: Float64Array;
   readonly #applied: ReturnType<typeof histogramOf>;
+  readonly #due: Float64Array;
 
   constructor(options: LeaderOptions) {
     const { memory, replica, matcher } = options;
@@ -58,6 +59,8 @@ export class Leader {
     this.#counters = countersOf(memory.counters, replica);
     this.#stamps = new Float64Array(memory.stamps);
     this.#applied = histogramOf(memory.counters, memory.replicas, 'sequencedToApplied');
+    this.#due = new Float64Array(memory.due);
+    this.#tellDue();
   }
 
   /** Returns how many commands were applied; 0 if none was waiting. */
@@ -86,6 +89,7 @@ export class Leader {
     this.#commands.release(batch);
     this.#count(COUNT.batches, 1);
     this.#count(COUNT.commands, batch);
+    this.#tellDue();
     if (this.#mayLeave(before + 1)) this.#bells.gateway.ring();
     if (Atomics.load(this.#status, STATUS.sequencerWaits) !== 0) this.#bells.sequencer.ring();
     return batch;
@@ -98,6 +102,14 @@ export class Leader {
   #mayLeave(first: number): boolean {
     if (Atomics.load(this.#status, STATUS.ackByReplicas) !== 0) return true;
     return ((Atomics.load(this.#status, STATUS.durableSequence) - first) | 0) >= 0;
+  }
+
+  /** For whoever brings the time when no other command does. */
+  #tellDue(): void {
+    const due = this.matcher.dueMicros();
+    if (due === this.#due[0]) return;
+    this.#due[0] = due;
+    this.#bells.ticks.ring();
   }
 
   #count(cell: number, more: number): void {

@@ -2,6 +2,7 @@ import { AMOUNT_MAX, readWide } from '../journal/amounts.ts';
 import { COMMAND_BYTES, COMMAND_WORDS } from '../journal/commands.ts';
 import { EVENT_BYTES } from '../journal/events.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
+import { type AccountTable, createAccountTable } from './account-table.ts';
 import type { EventSink } from './event-buffer.ts';
 import { createInstrumentTable, type InstrumentTable } from './instrument-table.ts';
 import { createLadders, type Ladders, LEVEL, LEVEL_SHIFT } from './ladder.ts';
@@ -21,6 +22,10 @@ export interface Matcher {
   applyMany(words: Uint32Array, at: number, count: number): void;
   /** Sequence of the last command applied. */
   sequence(): number;
+  /** When the next thing is due that needs no command but time, in microseconds since the Unix epoch, rounded up; 0 for never. */
+  dueMicros(): number;
+  /** How many commands so far brought a time at which something was due, in whatever instrument. */
+  timesBrought(): number;
   book(symbol: number, depth: number): { bids: BookLevel[]; asks: BookLevel[] };
   readonly state: MarketState;
 }
@@ -36,6 +41,7 @@ export interface MarketState {
   readonly ladders: Ladders;
   readonly instruments: InstrumentTable;
   readonly sessions: SessionTable;
+  readonly accounts: AccountTable;
   /** Sequence of the last command: low and high word. */
   readonly sequence: Uint32Array;
   /** Puts the order in `slot`, whose fields are set, where it stood: at the end of its price's queue. */
@@ -128,6 +134,8 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
     apply,
     applyMany,
     sequence: () => readWide(words, counters + COUNTER.sequence),
+    dueMicros: () => Math.ceil(readWide(words, counters + COUNTER.due) / 1000),
+    timesBrought: () => words[counters + COUNTER.brought] as number,
     book: (symbol, depth) => ({ bids: bookSide(symbol * 2, depth), asks: bookSide(symbol * 2 + 1, depth) }),
     state: {
       limits,
@@ -137,6 +145,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       ladders,
       instruments: createInstrumentTable(transition, limits),
       sessions: createSessionTable(transition, limits),
+      accounts: createAccountTable(transition, limits),
       sequence: words.subarray(counters, counters + 2),
       rest: (slot) => exports.restoreOrder(slot),
       straighten: () => exports.straighten(),

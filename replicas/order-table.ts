@@ -20,7 +20,7 @@ import { COUNTER, type Transition } from './transition.ts';
  * | 40 | 10 | u64 | limit price, ticks |
  * | 48 | 12 | u64 | sequence that gave the order its place in time |
  * | 56 | 14 | u32 | generation of the slot |
- * | 60 | 15 | u32 | {@link ORDER_FLAG} bits, and the instrument in the upper 24; 0 when the slot is free |
+ * | 60 | 15 | u32 | {@link ORDER_FLAG} bits, and the instrument in the upper 16; 0 when the slot is free |
  *
  * A slot and its generation are the order's handle. The slot freed last is used first; slot 0 is never used. A slot whose
  * generation has reached 2^30 is not used again.
@@ -49,9 +49,13 @@ export const ORDER_FLAG = {
   pending: 32,
   hidden: 64,
   allOrNone: 128,
+  /** It stands in the call book: it trades in the next auction only. */
+  call: 256,
+  /** It stands in the closing book: it trades in the closing auction only. */
+  closing: 512,
 } as const;
 /** The instrument stands above the flags in an order's terms. */
-export const SYMBOL_SHIFT = 8;
+export const SYMBOL_SHIFT = 16;
 
 export interface OrderTable {
   /** {@link ORDER} fields, sixteen words a slot. */

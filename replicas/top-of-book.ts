@@ -12,6 +12,7 @@ export class TopOfBook {
   readonly #touched: Uint8Array;
   readonly #list: Int32Array;
   #count = 0;
+  #timesBrought = 0;
 
   constructor(matcher: Matcher) {
     const { instrumentsMax } = matcher.state.limits;
@@ -40,6 +41,10 @@ export class TopOfBook {
 
   /** Writes a `top` event for each touched book whose best changed. */
   emit(sink: EventSink): void {
+    // What time has changed, no command names.
+    const timesBrought = this.#matcher.timesBrought();
+    if (timesBrought !== this.#timesBrought) this.touchAll();
+    this.#timesBrought = timesBrought;
     for (let index = 0; index < this.#count; index++) {
       const symbol = this.#list[index] as number;
       this.#touched[symbol] = 0;

@@ -21,14 +21,26 @@ interface Address {
 export interface TransitionExports {
   /** Applies the first commands of the inbox; returns the bytes of the events in the outbox. */
   applyInbox(count: number): number;
+  restoreInstrument(symbol: number): void;
   restoreOrder(slot: number): void;
   indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
+  restoreAccount(place: number): void;
+  restoreBalance(place: number): void;
   nextLevel(level: number): number;
   /** Writes into details what is kept elsewhere: before they are read. */
   straighten(): void;
   /** Pages of memory that the tables take. */
-  layOut(orders: number, pages: number, instruments: number, sessions: number, answers: number, seed: number): number;
+  layOut(
+    orders: number,
+    pages: number,
+    instruments: number,
+    sessions: number,
+    answers: number,
+    accounts: number,
+    balances: number,
+    seed: number,
+  ): number;
   readonly countersAt: Address;
   readonly inboxAt: Address;
   readonly outboxAt: Address;
@@ -40,6 +52,9 @@ export interface TransitionExports {
   readonly answersAt: Address;
   readonly settingsAt: Address;
   readonly detailsAt: Address;
+  readonly calendarsAt: Address;
+  readonly accountsAt: Address;
+  readonly balancesAt: Address;
 }
 
 /** Of replicas/transition/memory.ts: numbers that are state, as words from `countersAt`. */
@@ -51,6 +66,12 @@ export const COUNTER = {
   lastSession: 5,
   elsewhere: 6,
   ruled: 7,
+  due: 10,
+  brought: 13,
+  accounts: 14,
+  balances: 15,
+  inForce: 16,
+  killed: 17,
 } as const;
 /** Commands that the inbox has room for, and events of the outbox. */
 export const INBOX_COMMANDS = 256;
@@ -102,6 +123,8 @@ function layOut(limits: VenueLimits, hashSeed: number, emptyOutbox: () => void):
     instrumentsMax,
     sessionsMax,
     answersPerSessionMax,
+    limits.accountsMax ?? 0,
+    limits.balancesMax ?? 0,
     hashSeed | 0,
   );
   if (pages > MEMORY_PAGES_MAX)

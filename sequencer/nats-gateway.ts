@@ -26,8 +26,9 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
- * | veritape.S.reports | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
+ * | veritape.S.missed, veritape.S.missed.IDENTITY.ACCOUNT | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
  * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
+ * | veritape.S.feed.> | a thread of its own, if asked for | numbered market data: docs/market-data.md |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
  * | veritape.S.genesis | reader, request/reply | the journal's genesis record, which the hash of block 1 binds |
@@ -96,8 +97,9 @@ export function blockSubject(shard: number): string {
 export function repairSubject(shard: number): string {
   return `veritape.${shard}.repair`;
 }
-export function reportsSubject(shard: number): string {
-  return `veritape.${shard}.reports`;
+/** Where a client asks for reports that it missed; with an identity, if the venue binds them to accounts. */
+export function missedSubject(shard: number): string {
+  return `veritape.${shard}.missed`;
 }
 export function genesisSubject(shard: number): string {
   return `veritape.${shard}.genesis`;
@@ -207,7 +209,11 @@ export class NatsGateway {
     );
     const speakers = new Principals(aliveSubject(options.shard));
     this.#serve(`${aliveSubject(options.shard)}.*.*`, (message) => this.#alive(message, speakers.of(message.subject)));
-    this.#serve(reportsSubject(options.shard), (message) => void this.#tellReports(message));
+    const askers = new Principals(missedSubject(options.shard));
+    const missed = missedSubject(options.shard);
+    // What nobody may publish on the venue may not hear, either.
+    for (const subject of options.bound === true ? [`${missed}.*.*`] : [missed, `${missed}.*.*`])
+      this.#serve(subject, (message) => void this.#tellReports(message, askers.of(message.subject)));
     void this.#watch();
   }
 
@@ -315,20 +321,21 @@ export class NatsGateway {
     });
   }
 
-  async #tellReports(message: Msg): Promise<void> {
-    const { epoch, tellReports } = this.#options;
+  async #tellReports(message: Msg, principal: Principal | undefined): Promise<void> {
+    const { epoch, tellReports, bound } = this.#options;
+    if (bound === true && !mayAnswer(message, principal)) return this.#refuseReply(message, principal);
     const bytes = message.data;
     const refusal = (value: string, rule: string): Refusal => ({ error: 'malformed', field: 'reports', value, rule });
     const asked = readReportsAsked(bytes);
     if (asked === undefined) {
       const rule = 'an object {account, after, passed} of whole numbers';
-      return this.#respond(
-        message,
-        encodeRefusal(refusal(new TextDecoder().decode(bytes.subarray(0, 64)), rule), epoch),
-      );
+      const malformed = refusal(new TextDecoder().decode(bytes.subarray(0, 64)), rule);
+      this.#refusals.note(malformed, message.subject, principal, undefined);
+      return this.#respond(message, encodeRefusal(malformed, epoch));
     }
-    const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), asked.account);
+    const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), principal, asked.account);
     const told = unauthorized ?? (await tellReports(asked));
+    if ('error' in told) this.#refusals.note(told, message.subject, principal, asked.account);
     this.#respond(message, 'error' in told ? encodeRefusal(told, epoch) : encodeReports(told));
   }
 

@@ -71,6 +71,8 @@ export interface PipelineMemory {
   readonly events: RingMemory;
   readonly status: SharedArrayBuffer;
   readonly bells: SharedArrayBuffer;
+  /** One 64-bit float: when the leader next needs a command to bring the time, in microseconds since the Unix epoch; 0 for never. */
+  readonly due: SharedArrayBuffer;
   /** 32 bytes for each slot of the block ring: the block's chain hash, once it is durable. */
   readonly blockHashes: SharedArrayBuffer;
   /** When each {@link STAMP_EVERY}th command of those in the command ring was sequenced: {@link stampPlace}. */
@@ -98,7 +100,8 @@ export function allocatePipeline(
     blocks: allocateRing(sizes.blocks, 1),
     events: allocateRing(sizes.events, 1),
     status: new SharedArrayBuffer((STATUS.applied + REPLICAS_MAX * STATUS_STRIDE) * 4),
-    bells: new SharedArrayBuffer((4 + REPLICAS_MAX) * DOORBELL_INTS * 4),
+    bells: new SharedArrayBuffer((5 + REPLICAS_MAX) * DOORBELL_INTS * 4),
+    due: new SharedArrayBuffer(8),
     blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
     stamps: new SharedArrayBuffer((COMMAND_SLOTS / STAMP_EVERY) * 8),
     counters: allocateCounters(replicas),
@@ -150,6 +153,8 @@ export class Bells {
   readonly journal: Doorbell;
   /** Of whoever publishes what is durable, without being waited for. */
   readonly marketData: Doorbell;
+  /** Of whoever brings the time when no other command does. */
+  readonly ticks: Doorbell;
   readonly replicas: readonly Doorbell[];
 
   constructor(memory: PipelineMemory) {
@@ -158,6 +163,7 @@ export class Bells {
     this.sequencer = new Doorbell(words, DOORBELL_INTS);
     this.journal = new Doorbell(words, 2 * DOORBELL_INTS);
     this.marketData = new Doorbell(words, (3 + REPLICAS_MAX) * DOORBELL_INTS);
+    this.ticks = new Doorbell(words, (4 + REPLICAS_MAX) * DOORBELL_INTS);
     this.replicas = Array.from(
       { length: memory.replicas },
       (_, replica) => new Doorbell(words, (3 + replica) * DOORBELL_INTS),
@@ -165,7 +171,7 @@ export class Bells {
   }
 
   all(): Doorbell[] {
-    return [this.gateway, this.sequencer, this.journal, this.marketData, ...this.replicas];
+    return [this.gateway, this.sequencer, this.journal, this.marketData, this.ticks, ...this.replicas];
   }
 }
 

@@ -33,6 +33,13 @@ const OPS_TAKEN = [
   Op.instrumentUpdate,
   Op.instrumentAssign,
   Op.instrumentSet,
+  Op.halt,
+  Op.resume,
+  Op.openAuction,
+  Op.uncross,
+  Op.schedule,
+  Op.unschedule,
+  Op.phase,
   Op.accountSet,
   Op.sessionOpen,
   Op.sessionClose,
@@ -145,29 +152,32 @@ export class RequestIntake {
     return this.#tokens === undefined || this.#tokens.get(tokenDigest(token))?.has(ADMINISTRATOR) === true;
   }
 
-  /** Why what a token is sent with may not concern an account; undefined if it may. */
-  refusalFor(token: string | undefined, account: number): Refusal | undefined {
-    if (this.#bound) {
-      const rule = 'a venue that binds identities to accounts (serve --bound) does not tell reports again';
-      return { error: 'unauthorized', field: 'subject', value: 'no identity', rule };
-    }
-    const accounts = this.#tokens?.get(tokenDigest(token ?? ''));
-    if (this.#tokens === undefined || accounts?.has(ADMINISTRATOR) === true || accounts?.has(account) === true)
-      return undefined;
-    return { error: 'unauthorized', field: 'account', value: account, rule: 'an account that the token may act for' };
+  /** Why whoever asks, with a token or as a principal, may not know of an account; undefined if they may. */
+  refusalFor(token: string | undefined, principal: Principal | undefined, account: number): Refusal | undefined {
+    const misplaced = this.#misplaced(principal);
+    if (misplaced !== undefined) return misplaced;
+    const accounts = principal?.accounts ?? this.#tokens?.get(tokenDigest(token ?? ''));
+    const isOpen = principal === undefined && this.#tokens === undefined;
+    if (isOpen || accounts?.has(ADMINISTRATOR) === true || accounts?.has(account) === true) return undefined;
+    return { error: 'unauthorized', field: 'account', value: account, rule: 'an account that the sender may act for' };
+  }
+
+  /** Why a request may not come on the subject of a principal, or of none. */
+  #misplaced(principal: Principal | undefined): Refusal | undefined {
+    if (this.#bound === (principal !== undefined)) return undefined;
+    return {
+      error: 'unauthorized',
+      field: 'subject',
+      value: principal?.identity ?? 'no identity',
+      rule: this.#bound
+        ? 'requests come on the subject of an identity and an account, veritape.S.submit.IDENTITY.ACCOUNT'
+        : 'this venue does not bind identities to accounts (serve --bound): requests come on veritape.S.submit',
+    };
   }
 
   #authorize(token: string, principal: Principal | undefined, header: RequestHeader): Refusal | undefined {
-    if (this.#bound !== (principal !== undefined)) {
-      return {
-        error: 'unauthorized',
-        field: 'subject',
-        value: principal?.identity ?? 'no identity',
-        rule: this.#bound
-          ? 'requests come on the subject of an identity and an account, veritape.S.submit.IDENTITY.ACCOUNT'
-          : 'this venue does not bind identities to accounts (serve --bound): requests come on veritape.S.submit',
-      };
-    }
+    const misplaced = this.#misplaced(principal);
+    if (misplaced !== undefined) return misplaced;
     if (principal !== undefined) return this.#authorizeFor(principal.accounts, header);
     if (this.#tokens === undefined) return undefined;
     const accounts = this.#tokens.get(tokenDigest(token));

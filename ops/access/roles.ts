@@ -41,6 +41,11 @@ export function hasAccounts(role: Role): boolean {
   return role === 'client' || role === 'fixGateway' || role === 'dropCopy';
 }
 
+/** Market data, as the venue and followers publish it, and on what they are asked for more of it. */
+const PUBLISHED = ['trade.*', 'top.*', 'phase.*', 'feed.*.*'] as const;
+const FEED_ASKED = 'feed.*.*.ask';
+const ANSWERED = ['book.*', 'info', FEED_ASKED] as const;
+
 /** Exactly what an identity needs on shard `shard`, a number or `*`, when `feeds` are published. */
 export function permissionsOf(identity: Identity, shard: string, feeds: readonly string[]): Permissions {
   const { name, role, accounts = [] } = identity;
@@ -50,16 +55,20 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   const queriesOf = (account: string): string[] => on(...PRIVATE_QUERIES.map((query) => `${query}.${name}.${account}`));
   const queries = accounts.flatMap((account) => queriesOf(String(account)));
   const reports = each((account) => `exec.${account}.*`);
-  const market = [
-    ...on('trade.*', 'top.*'),
-    ...feeds.flatMap((feed) => [`${feed}.${shard}.trade.*`, `${feed}.${shard}.top.*`]),
+  const missed = each((account) => `missed.${name}.${account}`);
+  const market = [...on(...PUBLISHED), ...feeds.flatMap((feed) => PUBLISHED.map((name) => `${feed}.${shard}.${name}`))];
+  const asksMarket = [
+    ...on('info', FEED_ASKED),
+    ...feeds.flatMap((feed) => ANSWERED.map((name) => `${feed}.${shard}.${name}`)),
   ];
-  const asksMarket = [...on('info'), ...feeds.flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`])];
+  const ownFeeds = (names: readonly string[]): string[] =>
+    (identity.feeds ?? []).flatMap((feed) => names.map((subject) => `${feed}.${shard}.${subject}`));
   const asksChain = on('repair', 'genesis', 'state', 'peers', 'peers.*.repair');
-  const client = {
+  const client: Permissions = {
     publish: [
       ...each((account) => `submit.${name}.${account}`),
       ...each((account) => `alive.${name}.${account}`),
+      ...missed,
       ...queries,
       ...asksMarket,
     ],
@@ -77,7 +86,11 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
         answers: false,
       };
     case 'dropCopy':
-      return { publish: [...queries, ...on('info')], subscribe: [own, ...reports, ...on('primary')], answers: false };
+      return {
+        publish: [...missed, ...queries, ...on('info')],
+        subscribe: [own, ...reports, ...on('primary')],
+        answers: false,
+      };
     case 'reader':
       return { publish: asksMarket, subscribe: [own, ...market, ...on('primary')], answers: false };
     case 'operator':
@@ -88,21 +101,18 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
       };
     case 'follower':
       return {
-        publish: [
-          ...asksChain,
-          ...(identity.feeds ?? []).flatMap((feed) => [`${feed}.${shard}.trade.*`, `${feed}.${shard}.top.*`]),
-        ],
+        publish: [...asksChain, ...ownFeeds(PUBLISHED)],
         subscribe: [
           own,
           ...on('block', 'peers', 'peers.*.repair', ...PRIVATE_QUERIES.map((query) => `${query}.*.*`)),
-          ...(identity.feeds ?? []).flatMap((feed) => [`${feed}.${shard}.book.*`, `${feed}.${shard}.info`]),
+          ...ownFeeds(ANSWERED),
         ],
         answers: true,
       };
     case 'auditor':
       return {
         publish: [...asksChain, ...on('info')],
-        subscribe: [own, ...on('block', 'exec.>', 'trade.*', 'top.*', 'status.*', 'primary')],
+        subscribe: [own, ...on('block', 'exec.>', ...PUBLISHED, 'status.*', 'primary')],
         answers: false,
       };
     case 'venue':
@@ -114,8 +124,22 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
 
 function venuePermissions(own: string, on: (...names: string[]) => string[]): Permissions {
   return {
-    publish: [...on('exec.*.*', 'trade.*', 'top.*', 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
-    subscribe: [own, ...on('submit.*.*', 'alive.*.*', 'info', 'repair', 'genesis', 'state', 'handover', 'standby')],
+    publish: [...on('exec.*.*', ...PUBLISHED, 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
+    subscribe: [
+      own,
+      ...on(
+        'submit.*.*',
+        'alive.*.*',
+        'missed.*.*',
+        'info',
+        FEED_ASKED,
+        'repair',
+        'genesis',
+        'state',
+        'handover',
+        'standby',
+      ),
+    ],
     answers: false,
   };
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Subscription } from '@nats-io/transport-node';
 import { EVENT_BYTES, EVENT_WORDS } from '../../journal/events.ts';
 import { decodeReply } from '../../sequencer/messages.ts';
-import { primarySubject, reportsSubject } from '../../sequencer/nats-gateway.ts';
+import { missedSubject, primarySubject } from '../../sequencer/nats-gateway.ts';
 import {
   decodeReports,
   REPORTS_PER_REPLY_MAX,
@@ -21,6 +21,7 @@ const REPAIR_BACK_OFF_MS_MAX = 1_000;
 export interface ShardReportsOptions {
   readonly client: VenueClient;
   readonly account: number;
+  readonly identity: string | undefined;
   readonly listen: ReportListener;
   /** Told why reports are asked for again, and why that did not work. */
   readonly notice: (text: string) => void;
@@ -158,9 +159,10 @@ export class ShardReports {
   }
 
   async #ask(what: Omit<ReportsAsked, 'account'>): Promise<ReportsTold> {
-    const { client, account } = this.#options;
+    const { client, account, identity } = this.#options;
+    const subject = missedSubject(this.shard) + (identity === undefined ? '' : `.${identity}.${account}`);
     const asked = new TextEncoder().encode(JSON.stringify({ account, ...what }));
-    const reply = await client.ask(reportsSubject(this.shard), asked, TOLD_MS_MAX);
+    const reply = await client.ask(subject, asked, TOLD_MS_MAX);
     const told = decodeReports(reply);
     if (told === undefined) throw new ClientError(refusalIn(reply));
     return told;

@@ -19,7 +19,7 @@ import type { MassCancel, NewOrder, Replacement } from './order-terms.ts';
 import { ShardReports } from './shard-reports.ts';
 
 export interface TradingClientOptions
-  extends Pick<VenueClientOptions, 'account' | 'token' | 'answerMsMax' | 'giveUpMs'> {
+  extends Pick<VenueClientOptions, 'account' | 'token' | 'identity' | 'answerMsMax' | 'giveUpMs'> {
   /** URL of the NATS server, or of several with commas between, or options of the NATS client. */
   readonly nats: string | NodeConnectionOptions;
   /** The shards of the venue; shard 0 unless given. */
@@ -268,6 +268,7 @@ export class TradingClient {
       const reports = await ShardReports.open({
         client,
         account: this.account,
+        identity: this.#options.identity,
         listen: (words, at, repaired) => this.#hear(decodeEvent(words, at), shard, repaired),
         notice: (text) => this.#options.onNotice?.(text),
       });

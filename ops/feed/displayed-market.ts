@@ -123,7 +123,8 @@ export class DisplayedMarket {
   /** It is entered when those before it in the line are done; an order that was triggered on entry is in it already. */
   #takeTriggered(events: Uint32Array, at: number): void {
     this.#slots.push(events[at + EVENT_WORD.slot] as number);
-    if (this.#line.find(events, at) === undefined) this.#line.push(events, at, undefined);
+    const order = this.#line.find(events, at) ?? this.#line.push(events, at, undefined);
+    order.isStop = (eventFlags(events, at) & EventFlag.kept) !== 0;
   }
 
   #takeReplaced(events: Uint32Array, at: number): void {
@@ -182,10 +183,8 @@ export class DisplayedMarket {
   #takeRefreshed(events: Uint32Array, at: number): void {
     const slot = events[at + EVENT_WORD.slot] as number;
     this.#slots.push(slot);
-    const order = this.#orderIn(slot);
-    if (order.quantity > 0) this.#leave(order, 0);
     this.#enter(
-      order,
+      this.#orderIn(slot),
       events[at + EVENT_WORD.symbol] as number,
       ((events[at] as number) & 256) !== 0,
       events[at + EVENT_WORD.generation] as number,
@@ -215,7 +214,9 @@ export class DisplayedMarket {
 
   /** An incoming order has traded all that it could: what is left of it comes to rest. */
   #settle(incoming: IncomingOrder): void {
-    const { slot, generation, symbol, isSell, open, replaced } = incoming;
+    const { slot, generation, symbol, isSell, open, replaced, isStop } = incoming;
+    // It does not rest, but waits from here on for its stop price.
+    if (isStop) return;
     const displayed = this.#displayedAtRest(slot, generation, open);
     const price = readWide(this.#state.orders.words, (slot << ORDER_SHIFT) + ORDER.price);
     if (replaced !== undefined && replaced.quantity > 0) {
@@ -247,7 +248,6 @@ export class DisplayedMarket {
       const at = slot << ORDER_SHIFT;
       const terms = words[at + ORDER.terms] as number;
       const entering = this.#orderIn(slot);
-      if (entering.quantity > 0) this.#leave(entering, 0);
       const isSell = (terms & ORDER_FLAG.sell) !== 0;
       const price = readWide(words, at + ORDER.price);
       this.#enter(entering, terms >>> SYMBOL_SHIFT, isSell, this.#generationOf(slot), price, displayed);
@@ -263,6 +263,7 @@ export class DisplayedMarket {
     price: number,
     quantity: number,
   ): void {
+    if (order.quantity > 0) this.#leave(order, 0);
     if (quantity === 0) return;
     order.symbol = symbol;
     order.isSell = isSell;
@@ -354,6 +355,8 @@ class IncomingOrder {
   symbol = 0;
   isSell = false;
   open = 0;
+  /** Of one that waited for another order: it is a stop, which may wait for its price next. */
+  isStop = false;
   /** The resting order that it was, as it is still displayed. */
   replaced: QueuedOrder | undefined;
 
@@ -363,6 +366,7 @@ class IncomingOrder {
     this.symbol = events[at + EVENT_WORD.symbol] as number;
     this.isSell = ((events[at] as number) & 256) !== 0;
     this.open = readWide(events, at + EVENT_WORD.open);
+    this.isStop = false;
     this.replaced = replaced;
   }
 
@@ -382,13 +386,15 @@ class IncomingLine {
     return this.#head === this.#end ? undefined : this.#orders[this.#head];
   }
 
-  push(events: Uint32Array, at: number, replaced: QueuedOrder | undefined): void {
+  push(events: Uint32Array, at: number, replaced: QueuedOrder | undefined): IncomingOrder {
     if (this.#head === this.#end) {
       this.#head = 0;
       this.#end = 0;
     }
     if (this.#end === this.#orders.length) this.#orders.push(new IncomingOrder());
-    (this.#orders[this.#end++] as IncomingOrder).take(events, at, replaced);
+    const order = this.#orders[this.#end++] as IncomingOrder;
+    order.take(events, at, replaced);
+    return order;
   }
 
   /** Valid until something is pushed. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { MarketState } from '../../replicas/matcher.ts';
+import { isBound, mayAnswer } from '../../sequencer/principals.ts';
 import { PublishMemory } from '../../sequencer/publish-memory.ts';
 import { FeedPublisher, type FeedSettings } from './feed-publisher.ts';
 import { feedAskSubject } from './feed-records.ts';
@@ -47,9 +48,10 @@ export class FeedService {
     const publish = (subject: string, packet: Uint8Array): void => this.#publish(subject, packet);
     const publishing = { ...options, epoch: Date.now(), memory: this.#memory, publish };
     this.publisher = new FeedPublisher(publishing, performance.now());
+    const bound = isBound(connection);
     this.#subscription = connection.subscribe(feedAskSubject(prefix, shard, '*', '*'), {
       callback: (error, message) => {
-        if (error !== null) return;
+        if (error !== null || (bound && !mayAnswer(message, undefined))) return;
         // The client library stops reading from the server when a callback throws.
         try {
           const respond = (packet: Uint8Array): void => {

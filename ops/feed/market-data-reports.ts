@@ -1,6 +1,7 @@
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import type { Genesis } from '../../journal/genesis.ts';
 import type { PipelineMemory } from '../../sequencer/pipeline.ts';
+import type { NatsCredentialOptions } from '../cli/nats-credentials.ts';
 import type { FeedSettings } from './feed-publisher.ts';
 
 // What is said between a venue and the thread that publishes its market data.
@@ -11,6 +12,8 @@ export interface MarketDataThreadData extends FeedSettings {
   readonly directory: string;
   readonly genesis: Genesis;
   readonly nats: NodeConnectionOptions;
+  /** How the venue shows the NATS server who it is: functions do not go to a thread, so it reads the files itself. */
+  readonly credentials?: { readonly urls: string; readonly options: NatsCredentialOptions } | undefined;
   readonly hashSeed: number;
   /** What {@link MARKET_DATA_COUNTS} names, in this order. */
   readonly counts: SharedArrayBuffer;

@@ -8,6 +8,7 @@ import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
 import { applyBlock, restoreNewest } from '../../replicas/replay.ts';
 import { Bells, STATUS } from '../../sequencer/pipeline.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
+import { natsJoin } from '../cli/nats-credentials.ts';
 import { FeedService } from './feed-service.ts';
 import {
   MARKET_DATA_COUNTS,
@@ -125,7 +126,9 @@ try {
     name: `veritape shard ${data.genesis.shard} market data`,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
-    ...data.nats,
+    ...(data.credentials === undefined
+      ? data.nats
+      : natsJoin(data.credentials.urls, data.credentials.options).connection),
   });
   await publish(connection);
 } catch (error) {

@@ -150,6 +150,8 @@ export class TapeReader {
       case Op.sessionOpen:
       case Op.sessionClose:
         return aside(reason);
+      case Op.tick:
+        return aside(Reason.none);
       default:
         return aside(Reason.notSupported);
     }
@@ -325,10 +327,15 @@ export class TapeReader {
   }
 }
 
+const RULED_OPS: readonly number[] = [
+  ...[Op.terms, Op.instrumentSet, Op.accountSet],
+  ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
+  ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
+];
+
 /** What a command has beyond the plain rules, by name; undefined if nothing. */
 function rulingFeature(words: Uint32Array, at: number, op: number): string | undefined {
-  if (op === Op.terms || op === Op.instrumentSet || op === Op.accountSet || op === Op.tick)
-    return `the command ${nameOf(Op, op)}`;
+  if (RULED_OPS.includes(op)) return `the command ${nameOf(Op, op)}`;
   const flags = words[at + COMMAND_WORD.flags] as number;
   if (op === Op.replace && (flags >>> TERM_SHIFT === Term.stopPrice || flags >>> TERM_SHIFT === Term.trail))
     return `the term ${nameOf(Term, flags >>> TERM_SHIFT)}`;

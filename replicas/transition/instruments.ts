@@ -10,8 +10,26 @@ export class InstrumentFlag {
   static readonly shut: u32 = 2 | 4;
   /** A setting, or an order beyond the plain ones, was accepted once; replicas/transition/ruled.ts has its rules. */
   static readonly ruled: u32 = 8;
+  /** It has settings of protection.ts or fund-settings.ts. No state: it follows from them. */
+  static readonly isProtected: u32 = 16;
   /** What the plain rules can not do. */
   static readonly notPlain: u32 = 2 | 4 | 8;
+}
+
+/** State of an instrument beside its settings, in the same table. */
+export class InstrumentState {
+  /** {@link Phase}. */
+  static readonly phase: u32 = 24;
+  /** When the phase ends by itself; 0: it does not. */
+  static readonly phaseEnds: u32 = 25;
+  /** When orders trade in a batch; 0 while none is due. */
+  static readonly nextBatch: u32 = 26;
+  /** Not 0 while orders of a day that has ended (1), or of a delisted instrument (2), wait to be taken off. */
+  static readonly leaving: u32 = 27;
+  /** What was told last of the auction: price, volume, and imbalance with {@link SELLS_EXCEED} if that is on the sellers' side. */
+  static readonly toldPrice: u32 = 28;
+  static readonly toldVolume: u32 = 29;
+  static readonly toldImbalance: u32 = 30;
 }
 
 export function instrumentAt(symbol: u32): Instrument {

@@ -183,7 +183,7 @@ function unhang(slot: u32): void {
 }
 
 /** Those that wait for an order that has traded in full are triggered. */
-function release(slot: u32, price: u64): void {
+export function release(slot: u32, price: u64): void {
   const detail = detailAt(slot);
   while (detail.first !== 0) {
     const other = detail.first;
@@ -194,12 +194,16 @@ function release(slot: u32, price: u64): void {
 
 // --- What follows ----------------------------------------------------------------------------------------------------
 
-/** Two orders have traded; the maker may still have something open. Nothing of it has left its place yet. */
+/** A resting order has traded, and may still have something open. Nothing of it has left its place yet. */
+export function noteFilled(symbol: u32, order: Order, slot: u32, isDone: bool): void {
+  if ((order.terms & OrderFlag.ruled) === 0) return;
+  dissolve(symbol, slot);
+  if (isDone) detailAt(slot).terms |= DetailFlag.traded;
+}
+
+/** Two orders have traded. */
 export function noteTraded(order: Incoming, maker: Order, slot: u32, isMakerDone: bool): void {
-  if ((maker.terms & OrderFlag.ruled) !== 0) {
-    dissolve(order.symbol, slot);
-    if (isMakerDone) detailAt(slot).terms |= DetailFlag.traded;
-  }
+  noteFilled(order.symbol, maker, slot, isMakerDone);
   if (order.linked !== 0) dissolve(order.symbol, order.slot);
 }
 

@@ -1,3 +1,6 @@
+import { performOfAccount } from './account-commands.ts';
+import { restoreBalance } from './balances.ts';
+import { enterBare, replaceBare, Way } from './bare-orders.ts';
 import {
   AMOUNT_MAX,
   EventFlag,
@@ -11,15 +14,19 @@ import {
   TimeInForce,
 } from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
+import { bringTime } from './expiry.ts';
 import { shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
-import { cancelFollowers, countLinks } from './links.ts';
+import { cancelFollowers } from './links.ts';
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
 import { massCancel } from './mass.ts';
 import {
+  accountsAt,
   answersAt,
+  balancesAt,
   bestAt,
+  calendarsAt,
   counters,
   countersAt,
   detailsAt,
@@ -51,8 +58,10 @@ import {
   touchOrder,
   unindexOrder,
 } from './orders.ts';
-import { stand } from './queues.ts';
+import { afterCommand, isPhaseOp, performPhaseOp } from './phases.ts';
 import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
+import { indexRestored, restoreAccount, restoreInstrument, restoreOrder } from './restoring.ts';
+import { mayAct, mayActForOthers } from './roles.ts';
 import { enter, replace, withdraw } from './ruled.ts';
 import {
   Admission,
@@ -125,6 +134,8 @@ function hashAt(place: u32): usize {
 
 function apply(command: Command): void {
   counters().sequence++;
+  // 0, which is no time, comes last.
+  if (counters().due - 1 < command.time) bringTime(command.time);
   open = 0;
   traded = 0;
   outcome = Reason.none;
@@ -141,11 +152,13 @@ function applyInSession(command: Command, op: u32): void {
   if (place === NO_SESSION) return reject(command, Reason.sessionUnknown);
   const session = sessionAt(place);
   const request = command.request;
-  const admission = admit(session, command.account, request);
+  let admission = admit(session, command.account, request);
+  if (admission === Admission.account && mayActForOthers(session.account, command, op))
+    admission = admit(session, session.account, request);
   if (admission === Admission.handle) {
     if (op === Op.sessionClose) endSession(command, place);
     else if (op === Op.sessionOpen) reject(command, Reason.flags);
-    else if (session.account !== 0 && isAdministration(command, op)) reject(command, Reason.sessionAccount);
+    else if (session.account !== 0 && !mayAct(session.account, command, op)) reject(command, Reason.sessionAccount);
     else perform(command, op);
     session.lastRequest = request;
     session.lastUse = command.time;
@@ -159,13 +172,6 @@ function applyInSession(command: Command, op: u32): void {
   else if (admission === Admission.account) reject(command, Reason.sessionAccount);
   else if (admission === Admission.gap) reject(command, Reason.requestGap);
   else reject(command, Reason.requestTooOld);
-}
-
-function isAdministration(command: Command, op: u32): bool {
-  if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0;
-  if (op >= Op.instrumentCreate)
-    return op <= Op.instrumentUpdate || op === Op.instrumentAssign || op === Op.instrumentSet;
-  return op >= Op.massStatus && op <= Op.moveOut;
 }
 
 function perform(command: Command, op: u32): void {
@@ -182,7 +188,10 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.massStatus) open = massStatus(command);
   else if (op === Op.terms) keepTerms(command, hash);
   else if (op === Op.instrumentSet) setInstrument(command);
-  else reject(command, Reason.notSupported);
+  else if (op === Op.accountSet || op >= Op.deposit) open = performOfAccount(command, op);
+  else if (isPhaseOp(op)) performPhaseOp(command, op);
+  else if (op !== Op.tick) reject(command, Reason.notSupported);
+  if (counters().ruled !== 0) afterCommand(command);
 }
 
 // --- New -------------------------------------------------------------------------------------------------------------
@@ -239,7 +248,7 @@ function newOrder(command: Command): void {
     order.open = open;
     order.price = price;
     order.sequence = counters().sequence;
-    rest(slot, open);
+    rest(slot, keyOf(side, price), open);
     indexOrder(slot, hash);
   }
 }
@@ -252,7 +261,12 @@ function isPlain(command: Command): bool {
 }
 
 function enterRuled(command: Command): void {
-  enter(command, hash);
+  const way = enterBare(command, hash);
+  if (way === Way.rests) {
+    open = command.quantity;
+    return;
+  }
+  if (way === Way.none) enter(command, hash);
   if (outcome === Reason.none) finish();
 }
 
@@ -374,7 +388,7 @@ function reduceOrder(command: Command): void {
   shrink(order, slot, quantity);
   const event = claimEvent();
   describe(event, order, slot, EventType.canceled | (Reason.reduced << 16), 0, command.request);
-  event.price = order.price;
+  event.price = order.price > PRICE_MAX ? 0 : order.price;
   event.quantity = quantity;
   event.open = open;
 }
@@ -431,11 +445,15 @@ function replaceOrder(command: Command): void {
   } else {
     order.open = open;
     order.sequence = counters().sequence;
-    rest(slot, open);
+    rest(slot, keyOf(side, price), open);
   }
 }
 
 function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: bool): void {
+  if (replaceBare(command, slot, hasPrice, hasQuantity)) {
+    open = orderAt(slot).open;
+    return;
+  }
   const reason = replace(command, slot, hasPrice, hasQuantity);
   if (reason !== Reason.none) reject(command, reason);
   else finish();
@@ -449,11 +467,13 @@ export function remove(slot: u32, reason: u32, request: u32): void {
   event.price = order.price;
   event.quantity = order.open;
   event.open = 0;
-  if ((order.terms & OrderFlag.ruled) !== 0) withdraw(slot);
+  const isRuled = (order.terms & OrderFlag.ruled) !== 0;
+  if (order.price > PRICE_MAX) event.price = 0;
+  if (isRuled) withdraw(slot);
   else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
   unindexOrder(slot);
   releaseSlot(slot);
-  cancelFollowers();
+  if (isRuled) cancelFollowers();
 }
 
 // --- The book --------------------------------------------------------------------------------------------------------
@@ -470,13 +490,8 @@ function findLive(command: Command): u32 {
   return isPendingSlot(slot) ? 0 : slot;
 }
 
-/** Puts the order in `slot`, whose fields are set, at the end of its price's queue, which shows so many lots of it. */
-export function rest(slot: u32, lots: u64): void {
-  const order = orderAt(slot);
-  restAt(slot, keyOf(order.terms & OrderFlag.sell, order.price), lots);
-}
-
-export function restAt(slot: u32, key: u64, lots: u64): void {
+/** Puts the order in `slot`, whose fields are set, at the end of a queue, which shows so many lots of it. */
+export function rest(slot: u32, key: u64, lots: u64): void {
   const order = orderAt(slot);
   const place = openLevel(ladderOf(symbolOf(order), order.terms), key);
   const level = levelAt(place);
@@ -574,7 +589,7 @@ function emitRemainder(command: Command, side: u32, reason: u32): void {
   open = 0;
 }
 
-function emitReplaced(command: Command, order: Order, slot: u32, flags: u32): void {
+export function emitReplaced(command: Command, order: Order, slot: u32, flags: u32): void {
   const event = claimEvent();
   describe(event, order, slot, EventType.replaced, flags, command.request);
   event.price = order.price;
@@ -595,32 +610,27 @@ export function describe(event: Event, order: Order, slot: u32, head: u32, flags
 
 // --- For whoever reads, restores and feeds the state -----------------------------------------------------------------
 
-/** Puts the order in `slot`, whose fields are set, where it stood. */
-export function restoreOrder(slot: u32): void {
-  if (isPendingSlot(slot)) return;
-  countLinks(slot);
-  stand(slot);
-}
-
-/** Makes the order in `slot`, whose account and id are set, findable. */
-export function indexRestored(slot: u32): void {
-  const order = orderAt(slot);
-  indexOrder(slot, hashOf(order.account, order.id));
-}
-
 // The compiler takes `export … from` for another file of the same name, with state of its own.
 export {
+  accountsAt,
   answersAt,
+  balancesAt,
   bestAt,
+  calendarsAt,
   countersAt,
   detailsAt,
   inboxAt,
+  indexRestored,
   instrumentsAt,
   layOut,
   levelsAt,
   nextLevel,
   ordersAt,
   outboxAt,
+  restoreAccount,
+  restoreBalance,
+  restoreInstrument,
+  restoreOrder,
   restoreSession,
   sessionsAt,
   settingsAt,

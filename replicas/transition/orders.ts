@@ -33,9 +33,13 @@ export class OrderFlag {
   static readonly hidden: u32 = 64;
   /** It trades whole or not at all. Of the ruled. */
   static readonly allOrNone: u32 = 128;
+  /** It stands in the call book: it trades in the next auction only. Of the ruled. */
+  static readonly call: u32 = 256;
+  /** It stands in the closing book: it trades in the closing auction only. Of the ruled. */
+  static readonly closing: u32 = 512;
 }
 /** The instrument stands above the flags in an order's terms. */
-export const SYMBOL_SHIFT: u32 = 8;
+export const SYMBOL_SHIFT: u32 = 16;
 /** A slot whose generation reaches this is not used again. Fits a 31-bit field element. */
 export const GENERATION_MAX: u32 = 1_073_741_824;
 
@@ -61,6 +65,8 @@ export function ladderOf(symbol: u32, flags: u32): u32 {
   const shown = symbol * 2 + (flags & OrderFlag.sell);
   if ((flags & OrderFlag.ruled) === 0) return shown;
   if ((flags & OrderFlag.stop) !== 0) return shown + stopLadders();
+  if ((flags & OrderFlag.call) !== 0) return shown + callLadders();
+  if ((flags & OrderFlag.closing) !== 0) return shown + closingLadders();
   return (flags & (OrderFlag.hidden | OrderFlag.allOrNone)) !== 0 ? shown + hiddenLadders() : shown;
 }
 
@@ -79,6 +85,14 @@ function stopLadders(): u32 {
 
 function hiddenLadders(): u32 {
   return instrumentsMax * 4;
+}
+
+function callLadders(): u32 {
+  return instrumentsMax * 6;
+}
+
+function closingLadders(): u32 {
+  return instrumentsMax * 8;
 }
 
 export function symbolOf(order: Order): u32 {

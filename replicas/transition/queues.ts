@@ -1,6 +1,6 @@
 import { shownOf } from './icebergs.ts';
 import { instrumentAt } from './instruments.ts';
-import { rest, unlink } from './market.ts';
+import { keyOf, rest, unlink } from './market.ts';
 import { counters } from './memory.ts';
 import { detailAt, ladderOf, OrderFlag, orderAt, symbolOf } from './orders.ts';
 import { Order } from './records.ts';
@@ -41,10 +41,14 @@ export function join(slot: u32): void {
 /** Puts the order in `slot` at the back of its price's queue, its time being told already. */
 export function stand(slot: u32): void {
   const order = orderAt(slot);
-  if ((order.terms & OrderFlag.ruled) === 0) return rest(slot, order.open);
+  if ((order.terms & OrderFlag.ruled) === 0) return rest(slot, keyAt(order), order.open);
   if ((order.terms & OrderFlag.stop) !== 0) return standWaiting(slot);
   count(order, slot, 1);
-  rest(slot, shownOf(order, slot));
+  rest(slot, keyAt(order), shownOf(order, slot));
+}
+
+function keyAt(order: Order): u64 {
+  return keyOf(order.terms & OrderFlag.sell, order.price);
 }
 
 /** Takes the order in `slot` off its price's queue. */

@@ -1,4 +1,3 @@
-import { enterBare } from './bare-orders.ts';
 import {
   EventFlag,
   EventType,
@@ -12,14 +11,16 @@ import {
   TimeInForce,
 } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { dropTimer, setTime, startTimer, timeOfCommand } from './expiry.ts';
 import { couldTrade } from './fills.ts';
+import { releaseIncoming, releaseResting, restHold, whyNotHeld } from './holds.ts';
 import { mayShow, show, shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, makeRuled, settingOf } from './instruments.ts';
 import { hasRoom, isLastOfPage, levelAt } from './ladders.ts';
 import { beginWork, cancelFollowers, hasLinks, takeAlong, whyNotLinked } from './links.ts';
 import { isAbove, isPrice, isQuantity, keyOf, limitKeyOf, refuseShut, reject } from './market.ts';
 import { match } from './matching.ts';
-import { incoming } from './memory.ts';
+import { counters, incoming } from './memory.ts';
 import {
   detailAt,
   findOrder,
@@ -35,11 +36,15 @@ import {
   takeSlot,
   unindexOrder,
 } from './orders.ts';
+import { isForAuction, isImmediate, marketPrice, waitingBook, whyNotInPhase } from './phases.ts';
+import { countOrder, uncountIncoming, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
 import { allOrNones, join, leave } from './queues.ts';
 import { Command, DetailFlag, Event, Incoming } from './records.ts';
-import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
+import { clearDetail, dropTerms, gatherTerms, isPendingSlot, takeNoTerms } from './terms.ts';
+import { cancelTimer, TimerKind } from './timers.ts';
 import { ANY_KEY, bandOf, NO_KEY, slide, touchOf } from './touch.ts';
 import { isStop } from './triggers.ts';
+import { interrupt, withinRange } from './volatility.ts';
 import {
   enterDue,
   keepsLinks,
@@ -69,18 +74,21 @@ const ALL_OR_NONE_MAX: u32 = 1024;
 
 /** A new order of an instrument that exists. */
 export function enter(command: Command, hash: u32): void {
-  if (enterBare(command, hash)) return;
   const order = incoming();
+  setTime(command.time);
   read(order, command, hash);
   const waiting = findOrder(hash, command.account, command.id);
-  let reason = whyNotFields(order, command);
+  let reason = whyStopped(command);
+  if (reason === Reason.none) reason = whyNotFields(order, command);
   if (reason === Reason.none) reason = gatherTerms(order, command, waiting);
   if (reason === Reason.none) reason = whyNotTerms(order);
   if (reason === Reason.none && (instrumentAt(order.symbol).flags & InstrumentFlag.shut) !== 0) {
     if (isPendingSlot(waiting)) dropTerms(waiting);
     return refuseShut(command);
   }
+  if (reason === Reason.none) reason = whyNotInPhase(order);
   if (reason === Reason.none) reason = whyNotHere(order.symbol, order.price, order.quantity);
+  if (reason === Reason.none) reason = whyNotWithin(order, hasPrice(order), true);
   if (reason === Reason.none) reason = whyNotStopHere(order);
   if (reason === Reason.none) reason = whyNotShown(order);
   if (reason === Reason.none && waiting !== 0 && !isPendingSlot(waiting)) reason = Reason.duplicateOrder;
@@ -91,10 +99,14 @@ export function enter(command: Command, hash: u32): void {
   const waits = reason === Reason.none && mustWait(order);
   const isDue = !waits && isStop(order.type);
   if (reason === Reason.none) reason = waits ? whyNoWait(order) : isDue ? whyNotAtOnce(order) : whyNoRoom(order);
+  const stays = waits || rests(order);
+  if (reason === Reason.none) reason = whyNotOneMore(order, stays);
+  if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason !== Reason.none) return reject(command, reason);
 
   makeRuled(order.symbol);
-  if (waits || mayRest(order) || order.cancels !== 0) {
+  countOrder(order, stays);
+  if (stays || order.cancels !== 0) {
     order.slot = takeSlot();
     order.generation = orderAt(order.slot).generation;
   }
@@ -103,6 +115,20 @@ export function enter(command: Command, hash: u32): void {
   if (waits) wait(order);
   else if (isDue) enterDue(order);
   else execute(order);
+}
+
+/** Enters a limit order, gtc or ioc, without flags and terms, that breaks no rule. */
+export function enterGood(command: Command, hash: u32): void {
+  const order = incoming();
+  setTime(command.time);
+  read(order, command, hash);
+  takeNoTerms(order);
+  if (order.tif === TimeInForce.gtc) {
+    order.slot = takeSlot();
+    order.generation = orderAt(order.slot).generation;
+  }
+  emitEntered(order);
+  execute(order);
 }
 
 function read(order: Incoming, command: Command, hash: u32): void {
@@ -124,6 +150,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.quantity = command.quantity;
   order.open = command.quantity;
   order.traded = 0;
+  order.held = 0;
 }
 
 /** By what the record alone tells, in the order of the plain rules. */
@@ -131,8 +158,9 @@ function whyNotFields(order: Incoming, command: Command): u32 {
   if (order.side > 1) return Reason.side;
   if (order.type > OrderType.stopLimit) return Reason.orderType;
   if (order.tif > TimeInForce.atTheClose) return Reason.timeInForce;
-  if (order.tif > TimeInForce.fok) return Reason.notSupported;
+  if (order.tif >= TimeInForce.atTheOpen && isStop(order.type)) return Reason.timeInForce;
   if ((order.flags & ~FLAGS_KNOWN) !== 0) return Reason.flags;
+  if (order.tif >= TimeInForce.atTheOpen && (order.flags & ~Flag.hasTerms) !== 0) return Reason.flags;
   if ((order.flags & (Flag.postOnly | Flag.hidden)) !== 0 && !mayRest(order)) return Reason.flags;
   if ((order.flags & Flag.postOnly) !== 0 && isStop(order.type)) return Reason.flags;
   if ((order.flags & Flag.byGroup) !== 0 && order.stp === SelfTradePrevention.none) return Reason.flags;
@@ -144,13 +172,14 @@ function whyNotFields(order: Incoming, command: Command): u32 {
 
 /** By how its terms go together. */
 function whyNotTerms(order: Incoming): u32 {
-  if (order.expires !== 0) return Reason.notSupported;
   const reason = whyNotWaitingTerms(order, mayRest(order));
   if (reason !== Reason.none) return reason;
   if (order.display !== 0 && (!mayRest(order) || isHidden(order))) return Reason.terms;
-  if (order.minQty === 0) return Reason.none;
-  if ((order.flags & (Flag.postOnly | Flag.allOrNone)) !== 0) return Reason.terms;
-  return order.minQty > order.quantity ? Reason.terms : Reason.none;
+  if (order.minQty !== 0 && (order.flags & (Flag.postOnly | Flag.allOrNone)) !== 0) return Reason.terms;
+  if (order.minQty > order.quantity) return Reason.terms;
+  if ((order.tif === TimeInForce.gtd) !== (order.expires !== 0)) return Reason.terms;
+  if (order.tif >= TimeInForce.atTheOpen && (order.display | order.minQty) !== 0) return Reason.terms;
+  return order.expires !== 0 && order.expires <= timeOfCommand() ? Reason.expires : Reason.none;
 }
 
 /** By what it shows at a time. */
@@ -174,13 +203,13 @@ export function isMultiple(value: u64, unit: u64): bool {
 
 /** What a new order, or one that was triggered, needs to rest. */
 export function whyNoRoom(order: Incoming): u32 {
-  if (!mayRest(order)) return Reason.none;
+  if (!rests(order)) return Reason.none;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
   if (order.slot === 0 && !hasFreeSlot()) return Reason.ordersFull;
   const isWhole = (order.flags & Flag.allOrNone) !== 0;
   if (isWhole && allOrNones(order.symbol, order.side) >= ALL_OR_NONE_MAX) return Reason.allOrNoneFull;
-  const ladder = ladderOf(order.symbol, restingFlags(order));
-  if (!hasRoom(ladder, keyOf(order.side, order.price))) return Reason.levelsFull;
+  const ladder = ladderOf(order.symbol, restingFlags(order) | waitingBook(order, hasPrice(order)));
+  if (!hasRoom(ladder, keyOf(order.side, priceInRecord(order)))) return Reason.levelsFull;
   return isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : Reason.none;
 }
 
@@ -200,9 +229,19 @@ function hasPrice(order: Incoming): bool {
   return order.type === OrderType.limit || order.type === OrderType.stopLimit;
 }
 
-/** Of a stop: once it is triggered. */
+/** Whether it may stay in the shown or hidden book; of a stop: once it is triggered. */
 function mayRest(order: Incoming): bool {
-  return hasPrice(order) && order.tif === TimeInForce.gtc;
+  return hasPrice(order) && !isImmediate(order);
+}
+
+/** Whether it stays, if anything is left of it: also one that is for an auction. */
+function rests(order: Incoming): bool {
+  return mayRest(order) || isForAuction(order);
+}
+
+/** Its limit, or what stands for none in the record of a resting order. */
+function priceInRecord(order: Incoming): u64 {
+  return hasPrice(order) ? order.price : marketPrice(order.side);
 }
 
 /** The worst key of the opposite side that it may trade with. */
@@ -212,27 +251,39 @@ function limitOf(order: Incoming): u64 {
 
 /** Trades what can trade; the rest stays in the book or is taken off. */
 export function execute(order: Incoming): void {
+  if (isForAuction(order)) return isImmediate(order) ? dismiss(order, Reason.ioc) : settle(order);
   beginWork(order.slot);
   trade(order);
   beginWork(0);
 }
 
 function trade(order: Incoming): void {
-  const limitKey = limitOf(order);
+  const ownKey = limitOf(order);
+  const limitKey = withinRange(order, ownKey);
   const isWhole = (order.flags & Flag.allOrNone) !== 0;
   if (order.tif === TimeInForce.fok && !couldTrade(order, order.open, limitKey)) return dismiss(order, Reason.fok);
   if (order.minQty !== 0 && !couldTrade(order, order.minQty, limitKey)) return dismiss(order, Reason.minQty);
   if (isWhole && !couldTrade(order, order.open, limitKey)) {
     if (!mayRest(order)) return dismiss(order, Reason.allOrNone);
   } else match(order, limitKey);
+  const isOutOfRange =
+    limitKey !== ownKey && order.open !== 0 && !isWhole && isBetween(touchOf(order), limitKey, ownKey);
   if (order.open !== 0 && mayRest(order)) settle(order);
-  else dismiss(order, isBeyondBand(order, limitKey) ? Reason.band : Reason.ioc);
+  else dismiss(order, !isOutOfRange && isBeyondBand(order, limitKey) ? Reason.band : Reason.ioc);
+  if (isOutOfRange) interrupt(order.symbol);
+}
+
+function isBetween(key: u64, better: u64, worst: u64): bool {
+  return key > better && key <= worst;
 }
 
 /** An order that does not stay: what is open of it is taken off, and its slot is free. */
 export function dismiss(order: Incoming, reason: u32): void {
   if (order.open !== 0) takeOff(order, reason, order.open);
+  releaseIncoming(order);
+  uncountIncoming(order);
   if (order.slot === 0) return;
+  dropTimer(order);
   releaseSlot(order.slot);
   if (order.linked === 0) return;
   takeAlong(order.symbol, order.slot);
@@ -248,15 +299,16 @@ function isBeyondBand(order: Incoming, limitKey: u64): bool {
 function settle(order: Incoming): void {
   const slot = order.slot;
   const resting = orderAt(slot);
-  const flags = restingFlags(order);
+  const flags = restingFlags(order) | waitingBook(order, hasPrice(order));
   resting.terms = (order.symbol << SYMBOL_SHIFT) | flags;
   resting.id = order.id;
   resting.account = order.account;
   resting.open = order.open;
-  resting.price = order.price;
+  resting.price = priceInRecord(order);
   if ((flags & OrderFlag.ruled) !== 0) {
     putDetail(order, slot);
     show(resting, slot);
+    startTimer(order, slot);
   }
   join(slot);
   indexOrder(slot, order.hash);
@@ -271,6 +323,7 @@ export function restingFlags(order: Incoming): u32 {
 
 /** Whether it has anything that its record has no room for. Others rest as they would in an instrument that is not ruled. */
 function hasDetail(order: Incoming): bool {
+  if (order.held !== 0 || counters().inForce !== 0) return true;
   return termsOf(order) !== 0 || isHidden(order) || (order.display | order.expires) !== 0 || keepsLinks(order);
 }
 
@@ -282,6 +335,7 @@ function termsOf(order: Incoming): u32 {
 
 /** What hangs on the order, and on what it hangs, stays. */
 export function putDetail(order: Incoming, slot: u32): void {
+  dropTimer(order);
   const detail = detailAt(slot);
   const partner = order.linked === 0 ? 0 : detail.partner;
   const first = order.linked === 0 ? 0 : detail.first;
@@ -293,25 +347,34 @@ export function putDetail(order: Incoming, slot: u32): void {
   detail.terms = termsOf(order) | (parent === 0 ? 0 : DetailFlag.after);
   detail.display = order.display;
   detail.expires = order.expires;
+  restHold(order, slot);
 }
 
 // --- Reduce, replace, cancel -----------------------------------------------------------------------------------------
 
 /** Replaces the order in `slot`; the command's own fields are good. Returns why it can not be. */
 export function replace(command: Command, slot: u32, priced: bool, quantified: bool): u32 {
+  const stopped = whyStopped(command);
+  if (stopped !== Reason.none) return stopped;
   const resting = orderAt(slot);
   const order = incoming();
+  setTime(command.time);
   recall(order, slot, command.request);
+  if (priced && !hasPrice(order)) return Reason.price;
   if (priced) order.price = command.price;
   if (quantified) order.quantity = command.quantity;
   order.open = order.quantity;
+  let reason = whyNotInPhase(order);
+  if (reason !== Reason.none) return reason;
   if ((resting.terms & OrderFlag.stop) !== 0) return replaceWaiting(command, order, priced, quantified);
   if (command.flags >> TERM_SHIFT !== 0) return Reason.terms;
-  const reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
+  reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
+  if (reason === Reason.none) reason = whyNotWithin(order, priced, quantified);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
-  if (order.price === resting.price && order.open < resting.open) {
+  const price = priceInRecord(order);
+  if (price === resting.price && order.open < resting.open) {
     shrink(resting, slot, resting.open - order.open);
     emitChanged(order, EventFlag.kept);
     return Reason.none;
@@ -319,8 +382,10 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   const ladder = ladderOf(order.symbol, resting.terms);
   if (resting.generation >= GENERATION_MAX) return Reason.ordersFull;
   const leavesPage = levelAt(resting.level).count === 1 && isLastOfPage(resting.level);
-  if (!leavesPage && !hasRoom(ladder, keyOf(order.side, order.price))) return Reason.levelsFull;
+  if (!leavesPage && !hasRoom(ladder, keyOf(order.side, price))) return Reason.levelsFull;
   if (isPostOnlyTaker(order)) return Reason.postOnlyWouldTrade;
+  const unpaid = whyNotHeld(order);
+  if (unpaid !== Reason.none) return unpaid;
   leave(slot);
   unindexOrder(slot);
   resting.generation++;
@@ -351,7 +416,7 @@ export function recall(order: Incoming, slot: u32, request: u32): void {
   order.generation = resting.generation;
   order.linked = isPlain || !hasLinks(slot) ? 0 : 1;
   order.id = resting.id;
-  order.price = resting.price;
+  order.price = hasPrice(order) ? resting.price : 0;
   order.quantity = resting.open;
   order.open = resting.open;
   order.traded = 0;
@@ -362,6 +427,8 @@ export function recall(order: Incoming, slot: u32, request: u32): void {
   order.minQty = isPlain ? 0 : detailAt(slot).minQty;
   order.cancels = 0;
   order.after = 0;
+  order.held = isPlain ? 0 : detailAt(slot).held;
+  order.counted = 1;
 }
 
 /** A resting order leaves the book; its place in the index and its slot are the caller's. */
@@ -373,6 +440,9 @@ export function withdraw(slot: u32): void {
 /** A ruled order leaves: what hangs on it goes with it. Its record and detail are still there. */
 function forget(slot: u32): void {
   if (isPendingSlot(slot)) return;
+  cancelTimer(TimerKind.order, slot);
+  releaseResting(slot);
+  uncountOrder(orderAt(slot).account);
   takeAlong(symbolOf(orderAt(slot)), slot);
 }
 

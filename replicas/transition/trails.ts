@@ -37,6 +37,25 @@ export function firstOf(root: u32): u32 {
   }
 }
 
+/** The stop that was entered first; 0 for none. */
+export function oldestOf(root: u32): u32 {
+  let slot = root;
+  while (slot !== 0 && trailAt(slot).left !== 0) slot = trailAt(slot).left;
+  return slot;
+}
+
+/** The stop that was entered next after one; 0 for none. */
+export function youngerThan(slot: u32): u32 {
+  if (trailAt(slot).right !== 0) return oldestOf(trailAt(slot).right);
+  let below = slot;
+  let above = trailAt(slot).up;
+  while (above !== 0 && trailAt(above).right === below) {
+    below = above;
+    above = trailAt(above).up;
+  }
+  return above;
+}
+
 /** Adds the youngest stop, whose best price so far has height `best`. Returns the new root. */
 export function addTrail(root: u32, slot: u32, best: u64): u32 {
   const trail = trailAt(slot);

@@ -2,7 +2,7 @@ import { AMOUNT_MAX, EventFlag, EventType, OrderType } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { instrumentAt } from './instruments.ts';
 import { bestOf, levelAt } from './ladders.ts';
-import { describe, keyOf, limitKeyOf, restAt, unlink } from './market.ts';
+import { describe, keyOf, limitKeyOf, rest, unlink } from './market.ts';
 import { instrumentsMax, waitingOf } from './memory.ts';
 import { detailAt, ladderOf, OrderFlag, orderAt, symbolOf } from './orders.ts';
 import { DetailFlag } from './records.ts';
@@ -52,7 +52,7 @@ export function standWaiting(slot: u32): void {
   waiting.count++;
   if ((detail.terms & DetailFlag.after) !== 0) return;
   const side = order.terms & OrderFlag.sell;
-  if (detail.trail === 0) restAt(slot, limitKeyOf(side, detail.stopPrice), 0);
+  if (detail.trail === 0) rest(slot, limitKeyOf(side, detail.stopPrice), 0);
   else if (side === 0) waiting.buys = addTrail(waiting.buys, slot, detail.stopPrice);
   else waiting.sells = addTrail(waiting.sells, slot, detail.stopPrice);
 }

@@ -83,7 +83,11 @@ class Trader {
     else if (kind === 2 && own !== undefined) void own.reduce(qty);
     else if (kind === 3) this.orders.push(this.client.submit({ symbol: 'ACME', side, type: 'market', qty }));
     else if (kind === 4) this.orders.push(this.client.submit({ symbol: 'ACME', side, price, qty, tif: 'fok' }));
-    else this.orders.push(this.client.submit({ symbol: 'ACME', side, price, qty, postOnly: kind === 5 }));
+    else if (kind === 5)
+      this.orders.push(this.client.submit({ symbol: 'ACME', side, price, qty: 9, display: 2, minQty: 1 }));
+    else if (kind === 6)
+      this.orders.push(this.client.submit({ symbol: 'ACME', side, type: 'stop', stopPrice: price, qty }));
+    else this.orders.push(this.client.submit({ symbol: 'ACME', side, price, qty, postOnly: kind === 7 }));
   }
 
   #roll(sides: number): number {

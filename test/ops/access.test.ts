@@ -118,7 +118,10 @@ test('the server takes the configuration, with one entry for each identity and n
   expect([checked.status, checked.stderr]).toEqual([0, expect.stringContaining('is valid')]);
   expect(readFileSync(path('nats.conf'), 'utf8').match(/nkey: U/g)).toHaveLength(5);
   const [tape] = shown('tape');
-  expect(tape?.publish).toEqual(['veritape.*.info', 'market.*.book.*', 'market.*.info']);
+  expect(tape?.publish).toEqual([
+    ...['veritape.*.info', 'veritape.*.feed.*.*.ask'],
+    ...['market.*.book.*', 'market.*.info', 'market.*.feed.*.*.ask'],
+  ]);
   expect(tape?.subscribe).toContain('market.*.trade.*');
   expect(linesOf(access('remove', 'alice').stdout)[0]).toEqual({ removed: 'alice', identities: 4 });
   expect(access('remove', 'alice').code).toBe(2);

@@ -106,8 +106,10 @@ test(
   async () => {
     const url = await start();
     const dir = temporaryFolder();
-    const venue = VeritapeProcess.serve(dir, url, '--bound', ...as('venue'));
+    const venue = VeritapeProcess.serve(dir, url, '--bound', '--market-data', ...as('venue'));
     await venue.ready();
+    await venue.logged('market data is published');
+    expect(nats.violations).toEqual([]);
     const standby = VeritapeProcess.serve(dir, url, '--bound', '--standby', ...as('venue'));
     await standby.logged('standing by');
     const submitted = VeritapeProcess.run(

@@ -5,12 +5,14 @@ import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../journal/events.
 import { reasonName } from '../../journal/reasons.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { makeSeedFile } from '../../ops/access/seed-file.ts';
+import { TradingClient } from '../../ops/client/trading-client.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
 import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
 import { VenueClient } from '../../ops/venue-client.ts';
 import { type Answer, decodeReply, type Refusal } from '../../sequencer/messages.ts';
-import { boundSubmitSubject, primarySubject } from '../../sequencer/nats-gateway.ts';
+import { boundSubmitSubject, missedSubject, primarySubject } from '../../sequencer/nats-gateway.ts';
 import { inboxOf } from '../../sequencer/principals.ts';
+import { decodeReports } from '../../sequencer/report-messages.ts';
 import { execSubject, tradeSubject } from '../../sequencer/reports.ts';
 import { LIMITS, order, request } from '../sequencer/venue-on-nats.ts';
 import { GuardedNats, refused } from './guarded-nats.ts';
@@ -110,6 +112,25 @@ test('a client acts for its accounts, and its reports are its own', async () => 
   expect(heard.map(({ subject }) => subject)).toEqual(Array.from({ length: 4 }, () => execSubject(SHARD, 7, 0)));
 });
 
+test('a client is told again what it missed of its own account, and of no other', async () => {
+  const { connection } = nats.join('alice');
+  const options = { nats: connection, identity: 'alice', account: 7 };
+  const before = await TradingClient.open(options);
+  const resting = before.submit({ symbol: 'ACME', side: 'buy', price: 5, qty: 3 });
+  await resting.acknowledged();
+  await before.close();
+  const after = await TradingClient.open({ ...options, restore: true });
+  expect(after.orders.find(({ id }) => id === resting.id)).toMatchObject({ status: 'new', price: 5, open: 3 });
+  await after.cancelAll();
+  await after.close();
+  const ofBob = JSON.stringify({ account: 8, after: 0, passed: 0 });
+  const subject = `${missedSubject(SHARD)}.alice.7`;
+  const reply = await as('alice').request(subject, ofBob, { timeout: ANSWER_MS_MAX });
+  expect(decodeReply(reply.data)).toMatchObject({ error: 'unauthorized', field: 'account', value: 8 });
+  for (const elsewhere of [missedSubject(SHARD), `${missedSubject(SHARD)}.bob.8`])
+    expect(await refused(as('alice'), () => as('alice').publish(elsewhere, ofBob))).toBeTruthy();
+});
+
 test('nobody acts for an account that is not of the subject', async () => {
   const own = await sessionOf('alice', 7, 2);
   const bobs = await sessionOf('bob', 8, 2);
@@ -148,6 +169,9 @@ test.each<[string, string]>([
   ['alice', '_INBOX.alice.x'],
   ['alice', 'veritape.0.orders.alice.8'],
   ['alice', '$JS.API.INFO'],
+  ['alice', 'veritape.0.missed'],
+  ['alice', `${missedSubject(SHARD)}.alice.8`],
+  ['alice', 'veritape.0.feed.0.orders'],
   ['bank', boundSubmitSubject(SHARD, 'bank', 7)],
   ['bank', 'veritape.0.orders.bank.8'],
   ['tape', boundSubmitSubject(SHARD, 'tape', 7)],
@@ -235,6 +259,31 @@ test('what is refused is told with who, where and why, and without secrets', asy
     },
   ]);
   expect(venue.gatewayCounts?.refusals.unauthorized).toBeGreaterThan(0);
+});
+
+test('what is told again is told of the account of the subject only', async () => {
+  const bobs = await sessionOf('bob', 8, 10);
+  await reasonOf({ as: 'bob', account: 8, session: bobs, first: 1, commands: [order(8, 95, 'buy', 1, 1)] });
+  const ask = async (name: string, account: number, of: number): Promise<Uint8Array> => {
+    const asked = JSON.stringify({ account: of, after: 0, passed: 0, live: true });
+    return (await as(name).request(`${missedSubject(SHARD)}.${name}.${account}`, asked, { timeout: ANSWER_MS_MAX }))
+      .data;
+  };
+  expect(decodeReply(await ask('alice', 7, 8))).toMatchObject({ error: 'unauthorized', field: 'account', value: 8 });
+  const told = decodeReports(await ask('bob', 8, 8))?.words ?? new Uint32Array(0);
+  expect(decodeEvent(told, 0)).toMatchObject({ type: 'status', account: 8, id: 95 });
+});
+
+test('a trading client is an identity, too', async () => {
+  const { connection: natsOptions, identity } = nats.join('alice');
+  const client = await TradingClient.open({ nats: natsOptions, identity, account: 7, restore: true });
+  try {
+    const sent = client.submit({ symbol: 'ACME', side: 'buy', price: 2, qty: 3 });
+    await sent.acknowledged();
+    expect(sent.open).toBe(3);
+  } finally {
+    await client.close();
+  }
 });
 
 test('whom the server does not know it does not let in', async () => {

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
+import { writeWide } from '../../journal/amounts.ts';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
-import { EVENT_WORDS } from '../../journal/events.ts';
+import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../../journal/events.ts';
+import { Reason } from '../../journal/reasons.ts';
 import { type FixReport, FixReports } from '../../ops/fix-report.ts';
 import { OrderStates } from '../../ops/order-states.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
@@ -147,4 +149,49 @@ test('reports of one account have ids of their own within a command', () => {
   for (const id of [1, 2, 3]) market.send(order(7, id, 'sell', 100, 1));
   const reports = market.send(order(7, 4, 'buy', 100, 3));
   expect(reports.map(({ ExecID }) => ExecID)).toEqual(['5.1', '5.2', '5.3', '5.4', '5.5', '5.6', '5.7']);
+});
+
+/** An event of account 7's order 1, of which two lots are open unless told otherwise. */
+function eventOf(
+  type: number,
+  fields: { reason?: number; flags?: number; open?: number; quantity?: number },
+): Uint32Array {
+  const { reason = 0, flags = 0, open = 2, quantity = 2 } = fields;
+  const words = new Uint32Array(EVENT_WORDS);
+  words[EVENT_WORD.head] = type | (reason << 16) | (flags << 24);
+  words[EVENT_WORD.account] = 7;
+  for (const [word, value] of Object.entries({ sequence: 9, price: 100, quantity, id: 1, open }))
+    writeWide(words, EVENT_WORD[word as keyof typeof EVENT_WORD], value);
+  return words;
+}
+
+test.each<[string, Uint32Array, Partial<FixReport>]>([
+  ['a stop that is triggered', eventOf(EventType.triggered, {}), { ExecType: 'L', OrdStatus: '0', LeavesQty: 2 }],
+  [
+    'an order that expires',
+    eventOf(EventType.canceled, { reason: Reason.expired, flags: EventFlag.done, open: 0 }),
+    { ExecType: 'C', OrdStatus: 'C', OrderQty: 2, LeavesQty: 0 },
+  ],
+  [
+    'an order of which self-trade prevention takes a part',
+    eventOf(EventType.canceled, { reason: Reason.selfTrade, open: 1, quantity: 1 }),
+    { ExecType: '5', OrdStatus: '0', OrderQty: 1, LeavesQty: 1 },
+  ],
+  [
+    'a trade in an auction',
+    eventOf(EventType.tradeMaker, { flags: EventFlag.auction | EventFlag.done, open: 0 }),
+    { ExecType: 'F', OrdStatus: '2', LastLiquidityInd: 4 },
+  ],
+])('%s', (_, event, report) => {
+  const reports = new FixReports(new OrderStates(), (symbol) => `I${symbol}`);
+  reports.report(eventOf(EventType.accepted, {}), 0);
+  expect(reports.report(event, 0)).toMatchObject({ MsgType: '8', ...report });
+});
+
+test('a tranche of an iceberg and a setting are no reports, and take no id', () => {
+  const reports = new FixReports(new OrderStates(), (symbol) => `I${symbol}`);
+  const accepted = reports.report(eventOf(EventType.accepted, {}), 0);
+  for (const type of [EventType.refreshed, EventType.setting])
+    expect(reports.report(eventOf(type, {}), 0)).toBeUndefined();
+  expect([accepted?.ExecID, reports.report(eventOf(EventType.triggered, {}), 0)?.ExecID]).toEqual(['9.1', '9.2']);
 });

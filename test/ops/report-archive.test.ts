@@ -3,7 +3,7 @@ import { headers } from '@nats-io/transport-node';
 import { EVENT_WORDS } from '../../journal/events.ts';
 import { ReportArchive } from '../../ops/report-archive.ts';
 import { decodeReply } from '../../sequencer/messages.ts';
-import { reportsSubject } from '../../sequencer/nats-gateway.ts';
+import { missedSubject } from '../../sequencer/nats-gateway.ts';
 import { decodeReports, REPORTS_PER_REPLY_MAX } from '../../sequencer/report-messages.ts';
 import { TOKEN_HEADER, tokenDigest } from '../../sequencer/request-intake.ts';
 import { Market, order, type RawClient, SHARD } from '../sequencer/venue-on-nats.ts';
@@ -20,7 +20,7 @@ async function ask({ connection }: RawClient, asked: unknown, token?: string): P
   const carried = headers();
   if (token !== undefined) carried.set(TOKEN_HEADER, token);
   const options = { timeout: ANSWER_MS_MAX, headers: carried };
-  return (await connection.request(reportsSubject(SHARD), JSON.stringify(asked), options)).data;
+  return (await connection.request(missedSubject(SHARD), JSON.stringify(asked), options)).data;
 }
 
 test('what is told again is what was published, to the byte, from a snapshot or where the last replay ended', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { COMMAND_WORD, COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { COMMAND_WORD, COMMAND_WORDS, type Command, encodeCommand, Op } from '../../journal/commands.ts';
+import { recordsOf } from '../../journal/order-terms.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { natsConnectionOptions } from '../../ops/nats-server.ts';
 import { SpreadFlow } from '../../ops/spread-flow.ts';
@@ -90,6 +91,24 @@ test("an account's commands keep their order over one session, and accounts are 
   }
 });
 
+test('terms go to the session of their order', async () => {
+  const orders = Array.from({ length: ACCOUNTS }, (_, index): Command[] =>
+    recordsOf({
+      ...{ op: 'new', account: 1 + index, symbol: 0, id: 800 + index },
+      ...{ side: 'buy', type: 'stopLimit', price: 5, quantity: 4, stopPrice: 900, display: 2, minQty: 1 },
+    }),
+  ).flat();
+  const spread = await play(5, orders);
+  expect([spread.acknowledged, spread.newOrders, spread.rejected]).toEqual([3 * ACCOUNTS, ACCOUNTS, {}]);
+  const sent = journalled(spread.firstSequence);
+  for (let account = 1; account <= ACCOUNTS; account++) {
+    const own = sent.filter((each) => each.account === account);
+    expect(own.map(({ op }) => op)).toEqual([Op.terms, Op.terms, Op.new]);
+    expect(new Set(own.map(({ session }) => session)).size).toBe(1);
+  }
+  expect(new Set(sent.map(({ session }) => session)).size).toBe(SESSIONS);
+});
+
 test('a command that concerns everybody comes after all before it and before all after it', async () => {
   const orders = (id: number): Command[] =>
     Array.from({ length: ACCOUNTS }, (_, index) => ({
@@ -122,9 +141,9 @@ test('one session keeps the order of the whole flow', async () => {
 });
 
 test('a number of sessions out of range is refused, and a closed client takes nothing', async () => {
-  await expect(openClients(5, 0)).rejects.toThrow('sessions: 0 must be a whole number from 1 to 32');
-  await expect(openClients(5, 33)).rejects.toThrow('sessions: 33');
-  const clients = await openClients(5, 2);
+  await expect(openClients(6, 0)).rejects.toThrow('sessions: 0 must be a whole number from 1 to 32');
+  await expect(openClients(6, 33)).rejects.toThrow('sessions: 33');
+  const clients = await openClients(6, 2);
   await clients[0]?.close();
   const words = new Uint32Array(COMMAND_WORDS);
   encodeCommand(words, 0, { op: 'cancel', account: 1, symbol: 0, id: 1 });

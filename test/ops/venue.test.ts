@@ -71,6 +71,25 @@ test('two orders trade, and every event comes out once and in order', async () =
   expect(tops.at(-1)).toMatchObject({ symbol: 0, price: 100, quantity: 2, id: 0, open: 0 });
 });
 
+test('a command with several terms is answered once, with what became of the order', async () => {
+  const venue = await open();
+  const client = await prepare(venue);
+  const stop = { op: 'new', account: 7, symbol: 0, side: 'sell', type: 'stop', quantity: 5 } as const;
+  const answers = await client.send([
+    { op: 'new', account: 7, symbol: 0, id: 1, side: 'buy', price: 100, quantity: 5 },
+    { ...stop, id: 2, stopPrice: 90, minQty: 1, after: 1 },
+    { ...stop, id: 3, stopPrice: 90, after: 9 },
+  ]);
+  expect(answers).toMatchObject([
+    { sequence: 4, open: 5, reason: Reason.none },
+    { sequence: 7, open: 5, reason: Reason.none },
+    { sequence: 9, open: 0, reason: Reason.unknownOrder },
+  ]);
+  expect(client.nextRequest).toBe(7);
+  const closing = await venue.close();
+  expect(new Set(closing.stateHashes).size).toBe(1);
+});
+
 test('a venue opened again goes on where it was, and a repeated request gets its first answer', async () => {
   const first = await open();
   const before = await prepare(first);

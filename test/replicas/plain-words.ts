@@ -2,13 +2,19 @@ import { COMMAND_WORD, Op, OrderType, TERM_SHIFT, Term, TimeInForce } from '../.
 
 /** Flags that a plain new order does not have: terms, hidden, all or none, groups. */
 const RULED_FLAGS = 0x0780;
-const RULED_OPS: readonly number[] = [Op.terms, Op.instrumentSet, Op.accountSet, Op.tick];
+const RULED_OPS: readonly number[] = [
+  ...[Op.terms, Op.instrumentSet, Op.accountSet, Op.tick],
+  ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
+  ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
+];
+/** No command has it. */
+const NO_OP = 0;
 
 /** Leaves of a record at word `at` what the plain rules of the market know, or what no rule knows. */
 export function keepPlain(words: Uint32Array, at: number): void {
   const head = words[at] as number;
   const op = head & 255;
-  if (RULED_OPS.includes(op)) words[at] = (head & ~255) | Op.halt;
+  if (RULED_OPS.includes(op)) words[at] = (head & ~255) | NO_OP;
   const term = (words[at + COMMAND_WORD.flags] as number) >>> TERM_SHIFT;
   if (op === Op.replace && (term === Term.stopPrice || term === Term.trail))
     words[at + COMMAND_WORD.flags] = (words[at + COMMAND_WORD.flags] as number) | (255 << TERM_SHIFT);

@@ -48,7 +48,8 @@ function note(orders: Map<string, JournalOrder>, event: VenueEvent): void {
     const traded = order.traded + quantity;
     const notional = order.notional + BigInt(price) * BigInt(quantity);
     orders.set(key, { ...order, status: open === 0 ? 'filled' : 'partiallyFilled', open, traded, notional, sequence });
-  } else if (type === 'canceled')
+  } else if (type === 'triggered' || type === 'refreshed') orders.set(key, { ...order, sequence });
+  else if (type === 'canceled')
     orders.set(key, { ...order, status: open === 0 ? 'canceled' : order.status, open, sequence });
   else if (type === 'replaced')
     orders.set(key, { ...order, status: order.traded > 0 ? order.status : 'replaced', price, open, sequence });

@@ -1,14 +1,17 @@
+import { readWide } from '../../../journal/amounts.ts';
 import { COMMAND_WORDS } from '../../../journal/commands.ts';
 import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../../journal/events.ts';
+import type { VenueLimits } from '../../../journal/genesis.ts';
 import type { FeedBook } from '../../../ops/feed/feed-book.ts';
 import { FeedPublisher } from '../../../ops/feed/feed-publisher.ts';
 import type { FeedViewName } from '../../../ops/feed/feed-records.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { listInstruments } from '../../../replicas/instrument-table.ts';
+import { LEVEL, LEVEL_SHIFT } from '../../../replicas/ladder.ts';
 import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
-import { listOrders } from '../../../replicas/order-table.ts';
+import { DETAIL, DETAIL_SHIFT } from '../../../replicas/order-details.ts';
+import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../../../replicas/order-table.ts';
 import { PublishMemory } from '../../../sequencer/publish-memory.ts';
-import type { Flow } from '../../replicas/flows.ts';
 import type { Dice } from '../../replicas/raw-commands.ts';
 
 /** What a book must be, as text: of each view that has a book. */
@@ -18,20 +21,36 @@ interface TrueBook {
   readonly top: string;
 }
 
-/** The displayed book of a replica, read from its tables and not from its events. */
-function trueBook(matcher: Matcher, symbol: number): TrueBook {
-  const resting = listOrders(matcher.state.orders).filter((order) => order.symbol === symbol);
-  const queue = (side: 'buy' | 'sell', up: number): string =>
-    resting
-      .filter((order) => order.side === side)
-      .sort((a, b) => up * (a.price - b.price) || a.sequence - b.sequence)
-      .map(({ slot, generation, price, open }) => [slot, generation, price, open].join('/'))
-      .join(' ');
-  const { bids, asks } = matcher.book(symbol, Number.MAX_SAFE_INTEGER);
+/** Of an order's flags: those with which all of it, or its shown part, stands in the book that everybody sees. */
+const SEEN = ORDER_FLAG.sell | ORDER_FLAG.postOnly | ORDER_FLAG.live | ORDER_FLAG.ruled;
+
+/** The displayed book of a replica, read from its tables and not from its events; prices and sums are the matcher's own. */
+function trueBook({ state, book }: Matcher, symbol: number): TrueBook {
+  const { words } = state.orders;
+  const queues = new Map<string, string[]>();
+  for (let slot = 1; slot <= state.orders.highWater(); slot++) {
+    const terms = words[(slot << ORDER_SHIFT) + ORDER.terms] as number;
+    const isSeen = (terms & ORDER_FLAG.live) !== 0 && (terms & 255 & ~SEEN) === 0 && terms >>> SYMBOL_SHIFT === symbol;
+    const level = (words[(slot << ORDER_SHIFT) + ORDER.level] as number) << LEVEL_SHIFT;
+    if (!isSeen || state.ladders.levels[level + LEVEL.head] !== slot) continue;
+    const queue: string[] = [];
+    for (let next = slot; next !== 0; next = words[(next << ORDER_SHIFT) + ORDER.next] as number) {
+      const at = next << ORDER_SHIFT;
+      const isRuled = ((words[at + ORDER.terms] as number) & ORDER_FLAG.ruled) !== 0;
+      const isIceberg = isRuled && readWide(state.details, (next << DETAIL_SHIFT) + DETAIL.display) > 0;
+      const open = readWide(words, at + ORDER.open);
+      const shown = isIceberg ? readWide(state.details, (next << DETAIL_SHIFT) + DETAIL.shown) : open;
+      queue.push([next, words[at + ORDER.generation], readWide(words, at + ORDER.price), shown].join('/'));
+    }
+    queues.set(`${terms & ORDER_FLAG.sell} ${readWide(words, (slot << ORDER_SHIFT) + ORDER.price)}`, queue);
+  }
+  const { bids, asks } = book(symbol, Number.MAX_SAFE_INTEGER);
+  const queued = (levels: typeof bids, side: number): string =>
+    levels.flatMap(([price]) => queues.get(`${side} ${price}`) ?? ['no orders']).join(' ');
   const told = (levels: typeof bids): string =>
     levels.map(([price, lots, orders]) => [price, Math.min(lots, Number.MAX_SAFE_INTEGER), orders].join('/')).join(' ');
   return {
-    orders: `${queue('buy', -1)} | ${queue('sell', 1)}`,
+    orders: `${queued(bids, 0)} | ${queued(asks, 1)}`,
     levels: `${told(bids)} | ${told(asks)}`,
     top: `${told(bids.slice(0, 1))} | ${told(asks.slice(0, 1))}`,
   };
@@ -50,6 +69,13 @@ export function readBook(book: FeedBook, view: FeedViewName): string {
       .map(({ slot, generation, price, quantity }) => [slot, generation, price, quantity].join('/'))
       .join(' ');
   return `${queue('buy')} | ${queue('sell')}`;
+}
+
+/** Where commands come from; it is told what came of them. */
+interface CommandFlow {
+  readonly limits: VenueLimits;
+  next(words: Uint32Array, at: number): void;
+  observe(event: VenueEvent): void;
 }
 
 /** All that the books of a replica ever were. */
@@ -80,14 +106,14 @@ export class FedMarket {
   readonly matcher: Matcher;
   publisher: FeedPublisher;
   readonly history: BookHistory;
-  readonly #flow: Flow;
+  readonly #flow: CommandFlow;
   readonly #events = new EventBuffer(64);
   readonly #publish: (subject: string, packet: Uint8Array) => void;
   readonly #kept: number;
   #epoch = 1_000;
   now = 0;
 
-  constructor(flow: Flow, kept: number, publish: (subject: string, packet: Uint8Array) => void) {
+  constructor(flow: CommandFlow, kept: number, publish: (subject: string, packet: Uint8Array) => void) {
     this.#flow = flow;
     this.#kept = kept;
     this.#publish = publish;

@@ -4,10 +4,21 @@ import { FEED_VIEWS, type FeedViewName } from '../../../ops/feed/feed-records.ts
 import { Flow, type FlowKind } from '../../replicas/flows.ts';
 import { Dice } from '../../replicas/raw-commands.ts';
 import { BadNetwork, FedMarket, readBook } from './fed-market.ts';
+import { RuledFlow } from './ruled-flow.ts';
 
 const SEED = Number(process.env['VERITAPE_FUZZ_SEED'] ?? 20_260_401);
 const COMMANDS = Number(process.env['VERITAPE_FUZZ_FEED_COMMANDS'] ?? 4_000);
-const KINDS: readonly FlowKind[] = ['deep', 'tight', 'bounds', 'whales', 'sessions', 'garbage', 'mixed'];
+/** Plain flows, and one of ruled instruments. */
+const KINDS: readonly (FlowKind | 'ruled')[] = [
+  'ruled',
+  'deep',
+  'tight',
+  'bounds',
+  'whales',
+  'sessions',
+  'garbage',
+  'mixed',
+];
 /** Fewer than a burst has, so that messages are gone before they are asked for. */
 const KEPT = 512;
 
@@ -63,14 +74,18 @@ class Reader {
   }
 }
 
-function play(kind: FlowKind, seed: number, commands: number): void {
+function play(kind: (typeof KINDS)[number], seed: number, commands: number): void {
   const dice = new Dice(seed);
   const network = new BadNetwork(dice);
   const readers: Reader[] = [];
-  const market = new FedMarket(new Flow(kind, seed), KEPT, (subject, packet) => {
-    for (const reader of readers)
-      if (reader.book.subject === subject) network.send(market.now, () => reader.take(packet));
-  });
+  const market = new FedMarket(
+    kind === 'ruled' ? new RuledFlow(seed) : new Flow(kind, seed),
+    KEPT,
+    (subject, packet) => {
+      for (const reader of readers)
+        if (reader.book.subject === subject) network.send(market.now, () => reader.take(packet));
+    },
+  );
   const bySubject = (symbol: number, view: FeedViewName): void => {
     readers.push(new Reader(market, network, symbol, view));
   };
@@ -120,7 +135,8 @@ function play(kind: FlowKind, seed: number, commands: number): void {
 }
 
 test.each(KINDS)('books of flow %s are the replica’s at every sequence, whatever the network does', (kind) => {
-  for (let seed = SEED; seed < SEED + 2; seed++) play(kind, seed, COMMANDS / 2);
+  const seeds = kind === 'ruled' ? 6 : 2;
+  for (let seed = SEED; seed < SEED + seeds; seed++) play(kind, seed, COMMANDS / 2);
 });
 
 test('all that can go wrong has', () => {

@@ -222,6 +222,18 @@ describe('FIX 18 = G, CME "AON locked book": all-or-none', () => {
     ]);
   });
 
+  test('what is passed by keeps nothing from trading that stands behind it', () => {
+    rests('sell', 1, 9, 100, { allOrNone: true });
+    rests('sell', 2, 8, 100, { allOrNone: true });
+    rests('sell', 3, 2, 100, { hidden: true });
+    rests('sell', 4, 3, 101, { allOrNone: true });
+    expect(play.order('buy', 1, 6, 101).slice(1)).toEqual([
+      'trade 1/1 with 2/3 2@100 leaves 4 0',
+      'trade 1/1 with 2/4 3@101 leaves 1 0',
+    ]);
+    expect(play.orders()).toEqual(['2/1 0 of 9@100', '2/2 0 of 8@100', '1/1 1 of 1@101']);
+  });
+
   test('as a taker it trades whole or not', () => {
     rests('sell', 1, 5, 100);
     rests('sell', 2, 4, 101);
@@ -249,9 +261,9 @@ describe('FIX 18 = G, CME "AON locked book": all-or-none', () => {
     play.restore();
     expect(rests('sell', 2001, 5, 100, { allOrNone: true })).toEqual(['rejected allOrNoneFull']);
     expect(play.order('buy', 1, 5, 100)).toHaveLength(2);
-    expect(rests('sell', 2001, 5, 100, { allOrNone: true })).toHaveLength(1);
+    expect(rests('sell', 2001, 5, 100, { allOrNone: true })).toEqual(['accepted 2/2001 sell 5@100']);
     play.send({ op: 'massCancel', account: 2 });
-    expect(rests('sell', 2002, 5, 100, { allOrNone: true })).toHaveLength(1);
+    expect(rests('sell', 2002, 5, 100, { allOrNone: true })).toEqual(['accepted 2/2002 sell 5@100']);
   });
 });
 
@@ -346,6 +358,21 @@ describe('FIX 2964, Coinbase Exchange, Binance: self-trade prevention', () => {
       expect(play.orders()).toEqual(['1/1 5 of 5@100', '2/1 5 of 5@101', '1/4 0 of 6@101']);
     },
   );
+
+  test('nor what stands behind an own order, where that ends the incoming one, nor what that would take off it', () => {
+    for (const stp of ['cancelNewest', 'cancelBoth', 'decrement'] as const)
+      expect(play.order('buy', 2, 5, 101, { stp, tif: 'fok' }).slice(1)).toEqual(['canceled 1/2 fok 5 leaves 0']);
+    expect(play.order('buy', 2, 9, 101, { stp: 'decrement', minQty: 4 }).slice(1)).toEqual([
+      'canceled 1/1 selfTrade 5 leaves 0',
+      'canceled 1/2 selfTrade 5 leaves 4',
+      'trade 1/2 with 2/1 4@101 leaves 0 1',
+    ]);
+    play.order('sell', 3, 5, 100);
+    expect(play.order('buy', 4, 1, 101, { stp: 'cancelOldest', tif: 'fok' }).slice(1)).toEqual([
+      'canceled 1/3 selfTrade 5 leaves 0',
+      'trade 1/4 with 2/1 1@101 leaves 0 0',
+    ]);
+  });
 
   test('what it can not know is refused', () => {
     expect(play.order('buy', 2, 5, 90, { byGroup: true })).toEqual(['rejected flags']);

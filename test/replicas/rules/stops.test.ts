@@ -394,7 +394,9 @@ describe('with the rules of other orders', () => {
     expect(play.book().bids).toEqual([[112, 2, 1]]);
     expect(play.order('sell', 5, 20, 112, { account: 2 }).slice(1)).toEqual([
       'trade 2/5 with 1/1 2@112 leaves 18 4',
+      'refreshed 1/1 2@112 of 4',
       'trade 2/5 with 1/1 2@112 leaves 16 2',
+      'refreshed 1/1 2@112 of 2',
       'trade 2/5 with 1/1 2@112 leaves 14 0',
       'trade 2/5 with 1/2 9@112 leaves 5 0',
     ]);

@@ -5,7 +5,7 @@ import type { ModelOrder } from './model-order.ts';
 
 type Amounts = { readonly price: number; readonly quantity: number; readonly open: number };
 
-export const shownId = (id: bigint): number | bigint => (id < 2n ** 53n ? Number(id) : id);
+const shownId = (id: bigint): number | bigint => (id < 2n ** 53n ? Number(id) : id);
 
 /** The events of one command, in order. */
 export class ModelEvents {

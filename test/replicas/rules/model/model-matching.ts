@@ -15,7 +15,7 @@ export interface Matching {
 }
 
 /** What an order shows of what is open of it, and so can trade at a time. */
-export function shownOf(order: ModelOrder): number {
+function shownOf(order: ModelOrder): number {
   return order.display === 0 ? order.open : order.shown;
 }
 

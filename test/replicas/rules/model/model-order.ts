@@ -72,7 +72,7 @@ export function reaches(side: Side, limit: number | undefined, price: number): b
   return side === 'buy' ? price <= limit : price >= limit;
 }
 
-export const isHiddenBook = (order: ModelOrder): boolean => order.hidden || order.allOrNone;
+const isHiddenBook = (order: ModelOrder): boolean => order.hidden || order.allOrNone;
 
 /** Orders of one side in the order in which they trade: price, then shown before hidden, then time. */
 export function queueOf(resting: readonly ModelOrder[], side: Side): ModelOrder[] {
