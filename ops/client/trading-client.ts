@@ -152,6 +152,7 @@ export class TradingClient {
       options.signal?.throwIfAborted();
       await client.#listen();
       await client.#showLife();
+      options.signal?.throwIfAborted();
       return client;
     } catch (error) {
       await client.#end(undefined);
@@ -189,12 +190,16 @@ export class TradingClient {
     return [...this.#orders.values()];
   }
 
-  /** Messages that were sent more than once, and times that reports were asked for again. */
-  get counts(): { readonly retries: number; readonly repairs: number } {
+  /**
+   * Messages that were sent more than once, times that reports were asked for again, and times that the venue would not tell
+   * them, so that they stay missing.
+   */
+  get counts(): { readonly retries: number; readonly repairs: number; readonly gaps: number } {
     const sum = (of: Iterable<number>): number => [...of].reduce((total, value) => total + value, 0);
     return {
       retries: sum([...this.#clients.values()].map(({ retries }) => retries)),
       repairs: sum([...this.#reports.values()].map(({ repairs }) => repairs)),
+      gaps: sum([...this.#reports.values()].map(({ gaps }) => gaps)),
     };
   }
 
@@ -291,6 +296,7 @@ export class TradingClient {
     const connection = connectionOf(this.#options);
     const shards = [...this.#clients.keys()];
     this.#signOfLife = await Heartbeat.begin({ connection, identity, shards, account, cancelAfterMs });
+    if (this.#ending !== undefined) await this.#signOfLife.close();
   }
 
   #restore(words: Uint32Array, shard: number): void {
