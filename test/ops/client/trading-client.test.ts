@@ -126,6 +126,12 @@ test('what the venue refuses is told by the order, what is wrong before that by 
   expect(() => client.submit({ symbol: 'ACME', side: 'buy', price: 1.5, qty: 1 })).toThrow(
     'price: 1.5: must be a whole',
   );
+  const admin = await market.venue.openSession(0, 2);
+  await admin.send([{ op: 'instrumentCreate', account: 0, symbol: 2, name: 'NONE' }]);
+  expect((await client.refresh()).map(({ name }) => name)).toEqual(['ACME', 'EMCA', 'NONE']);
+  const late = client.submit({ symbol: 'NONE', side: 'buy', price: 1, qty: 1 });
+  await late.acknowledged();
+  expect(late.status).toBe('new');
   const canceled = await client.cancelAll({ symbol: 'ACME' });
   expect(canceled).toMatchObject({ reason: 'none', open: 1 });
   await first.done();
