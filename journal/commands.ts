@@ -28,6 +28,8 @@ import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
  * and the {@link Flag.closed} bit. With {@link Flag.elsewhere}, instrument create and assign carry in `extra` the shard on
  * which the instrument trades. Session open carries a client-chosen number in `id`, which makes opening idempotent. Mass
  * status carries in `quantity` how many orders to tell of at most, and in `id` the slot of the order to go on behind, or 0.
+ * Deposit and withdraw carry the asset in `symbol`, the amount in `extra`, and in `id` whatever the client calls it. Kill and
+ * reinstate carry the group in `extra`, with {@link Flag.byGroup}.
  */
 export const COMMAND_BYTES = 64;
 export const COMMAND_WORDS = 16;
@@ -76,6 +78,12 @@ export const Op = {
   unschedule: 29,
   /** The instrument goes to the {@link Phase} in `quantity`. */
   phase: 30,
+  /** Adds to what an account has of an asset. */
+  deposit: 32,
+  withdraw: 33,
+  /** Stops an account, a group or all: cancels their orders and refuses new ones, until they are reinstated. */
+  kill: 34,
+  reinstate: 35,
 } as const;
 export type OpName = keyof typeof Op;
 
@@ -141,6 +149,27 @@ export const Setting = {
   volatilityNs: 12,
   /** Nanoseconds between batch auctions. */
   batchNs: 13,
+  /** The fewest lots of an order. */
+  minQuantity: 20,
+  /** The most ticks times lots of an order. */
+  maxNotional: 21,
+  /** Ticks that a price may be away from the reference. */
+  priceBand: 22,
+  /** The reference, in ticks, if it is not the last trade price. */
+  bandReference: 23,
+  /** What is bought and sold, if trades are settled. */
+  baseAsset: 32,
+  /** What it is paid with. */
+  quoteAsset: 33,
+  /** Units of the base asset in a lot. */
+  lotValue: 34,
+  /** Units of the quote asset in a tick times a lot. */
+  tickValue: 35,
+  /** Parts per million of what is paid. */
+  makerFee: 36,
+  takerFee: 37,
+  /** The account that fees go to. */
+  feeAccount: 38,
 } as const;
 export type SettingName = keyof typeof Setting;
 
@@ -160,8 +189,26 @@ export type PhaseName = keyof typeof Phase;
 /** What can be set of an account. */
 export const AccountSetting = {
   none: 0,
+  /** {@link Role} bits. */
+  roles: 1,
+  group: 2,
+  /** Live orders at a time. */
+  openOrdersMax: 3,
+  /** New orders and replaces in a second. */
+  rateMax: 4,
+  /** Lots of one order. */
+  quantityMax: 5,
+  /** Ticks times lots of one order. */
+  notionalMax: 6,
+  /** 1: a new order's id is above all before. */
+  increasingIds: 7,
+  /** Nanoseconds after which the account's orders are canceled, unless it is set again. */
+  cancelAllAfter: 8,
 } as const;
 export type AccountSettingName = keyof typeof AccountSetting;
+
+/** What a session of an account may do beyond its own orders. An administrator has the other roles, too. */
+export const Role = { administrator: 1, marketOperations: 2, risk: 4, clearing: 8 } as const;
 
 export const Flag = {
   /** New: rejected if it would trade on entry (FIX 18 = 6, participate don't initiate). */
@@ -170,7 +217,7 @@ export const Flag = {
   hasPrice: 2,
   /** Replace: the quantity field is meant. */
   hasQuantity: 4,
-  /** Mass cancel: only this account's orders. */
+  /** Mass cancel: only this account's orders. Kill, reinstate: this account is meant. */
   byAccount: 8,
   /** Mass cancel: only this instrument's orders. */
   bySymbol: 16,
@@ -187,7 +234,7 @@ export const Flag = {
   hidden: 256,
   /** New: it trades whole or not at all (FIX 18 = G). */
   allOrNone: 512,
-  /** New: self-trade prevention regards the account's group, not the account alone. */
+  /** New: self-trade prevention regards the account's group, not the account alone. Kill, reinstate: a group is meant. */
   byGroup: 1024,
 } as const;
 
@@ -221,7 +268,7 @@ export interface Command {
   readonly hidden?: boolean | undefined;
   readonly allOrNone?: boolean | undefined;
   readonly stp?: SelfTradePreventionName | undefined;
-  /** Self-trade prevention regards the account's group. */
+  /** Self-trade prevention regards the account's group. Kill, reinstate: the group in `value` is meant. */
   readonly byGroup?: boolean | undefined;
   /** Of a new order, or of terms: what `value` says. */
   readonly term?: TermName | undefined;
@@ -233,7 +280,7 @@ export interface Command {
   readonly accountSetting?: AccountSettingName | undefined;
   /** Phase, schedule: which phase. */
   readonly phase?: PhaseName | undefined;
-  /** Of a term or a setting, or the time of a scheduled change; a bigint above 2^53. */
+  /** Of a term or a setting, an amount, a group, or the time of a scheduled change; a bigint above 2^53. */
   readonly value?: number | bigint | undefined;
   /** Terms by name: of a new order as many as it has, of a replace one. recordsOf() puts them into records. */
   readonly stopPrice?: number | undefined;
@@ -245,9 +292,9 @@ export interface Command {
   readonly after?: number | bigint | undefined;
   /** Instrument update: stop taking new orders. */
   readonly closed?: boolean | undefined;
-  /** Undefined in a mass cancel means any account. */
+  /** Undefined in a mass cancel, kill or reinstate means any account. */
   readonly account?: number | undefined;
-  /** Instrument id; undefined in a mass cancel means any instrument. */
+  /** Instrument id; undefined in a mass cancel means any instrument. Of a deposit or withdrawal: the asset. */
   readonly symbol?: number | undefined;
   /** Client order id; a bigint above 2^53. */
   readonly id?: number | bigint | undefined;
@@ -282,6 +329,7 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
   words.fill(0, at, at + COMMAND_WORDS);
   const op = Op[command.op];
   const mass = command.op === 'massCancel';
+  const kills = command.op === 'kill' || command.op === 'reinstate';
   const side = command.side === undefined ? (mass ? SIDE_ANY : 0) : Side[command.side];
   words[at] = op | (side << 8) | (OrderType[command.type ?? 'limit'] << 16) | (TimeInForce[command.tif ?? 'gtc'] << 24);
   let flags = 0;
@@ -294,7 +342,7 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
   if (command.shard !== undefined || command.elsewhere === true) flags |= Flag.elsewhere;
   if (command.op === 'replace' && command.price !== undefined) flags |= Flag.hasPrice;
   if (command.op === 'replace' && command.quantity !== undefined) flags |= Flag.hasQuantity;
-  if (mass && command.account !== undefined) flags |= Flag.byAccount;
+  if ((mass || (kills && command.byGroup !== true)) && command.account !== undefined) flags |= Flag.byAccount;
   if (mass && command.symbol !== undefined) flags |= Flag.bySymbol;
   words[at + COMMAND_WORD.flags] =
     flags | (SelfTradePrevention[command.stp ?? 'none'] << STP_SHIFT) | (detailOf(command) << TERM_SHIFT);
@@ -383,6 +431,18 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
         ...((flags & Flag.byAccount) === 0 ? {} : { account: common.account }),
         ...((flags & Flag.bySymbol) === 0 ? {} : { symbol }),
         side: nameOf(Side, (head >>> 8) & 255),
+      };
+    case 'deposit':
+    case 'withdraw':
+      return { ...common, symbol, id, value };
+    case 'kill':
+    case 'reinstate':
+      return {
+        op,
+        time: common.time,
+        ...(session === 0 ? {} : { session, request: common.request }),
+        ...((flags & Flag.byGroup) === 0 ? {} : { byGroup: true, value }),
+        ...((flags & Flag.byAccount) === 0 ? {} : { account: common.account }),
       };
     case 'instrumentCreate':
       return {

@@ -71,6 +71,20 @@ export const EventType = {
   indicative: 18,
   /** What an auction came to, behind its trades; fields as in indicative. */
   auction: 19,
+  /** Something of an account was set: which in `slot`, its value in `price`. */
+  account: 20,
+  /**
+   * After a deposit, or with {@link EventFlag.done} a withdrawal: asset in `symbol`, its amount in `price`, what the account then
+   * has available in `quantity`, and what it has held in `open`.
+   */
+  balance: 21,
+  /** What a side of a trade paid or got: of the quote asset in `price`, of the base asset in `quantity`, its fee in `open`. */
+  settled: 22,
+  /**
+   * An account (`slot` 1), a group (2, its number in `price`) or all (0) were stopped by the kill switch, with
+   * {@link EventFlag.closed}, or reinstated.
+   */
+  kill: 23,
 } as const;
 export type EventTypeName = keyof typeof EventType;
 
@@ -79,9 +93,9 @@ export const EventFlag = {
   kept: 1,
   /** Answer: a repeat of a request that was handled before. */
   repeat: 2,
-  /** Instrument: it takes no new orders. Session: it was closed. */
+  /** Instrument: it takes no new orders. Session: it was closed. Kill: new orders are refused. */
   closed: 4,
-  /** Canceled, traded: nothing of the order is left. */
+  /** Canceled, traded: nothing of the order is left. Balance: it was a withdrawal. */
   done: 8,
   /** Status: the order is post-only. */
   postOnly: 16,
@@ -107,6 +121,8 @@ export const EVENT_WORD = {
   open: 14,
 } as const;
 
+const AMOUNT_WORDS = [EVENT_WORD.price, EVENT_WORD.quantity, EVENT_WORD.open];
+
 /** An event as an object, for edges that are not hot. */
 export interface VenueEvent {
   readonly type: EventTypeName;
@@ -125,6 +141,8 @@ export interface VenueEvent {
   readonly open: number;
   /** Instrument name, in instrument events. */
   readonly name?: string | undefined;
+  /** In events about assets, whose amounts have up to 63 bits: `price`, `quantity` and `open` exactly, a bigint above 2^53. */
+  readonly amounts?: readonly (number | bigint)[] | undefined;
 }
 
 export function eventType(words: Uint32Array, at: number): number {
@@ -159,5 +177,8 @@ export function decodeEvent(words: Uint32Array, at: number): VenueEvent {
     request: words[at + EVENT_WORD.request] as number,
     open: readWide(words, at + EVENT_WORD.open),
     ...(type === 'instrument' ? { name: decodeName(words, at + EVENT_WORD.price) } : {}),
+    ...(type === 'balance' || type === 'settled'
+      ? { amounts: AMOUNT_WORDS.map((word) => decodeId(words, at + word)) }
+      : {}),
   };
 }

@@ -18,7 +18,9 @@ import { JournalError } from './findings.ts';
  * | 28 | u32 | instrumentsMax       | |
  * | 32 | u32 | sessionsMax          | |
  * | 36 | u32 | answersPerSessionMax | |
- * | 40 |     |                      | zero |
+ * | 40 | u32 | accountsMax          | zero in journals that were made before there were accounts, as is the next |
+ * | 44 | u32 | balancesMax          | |
+ * | 48 |     |                      | zero |
  * | 60 | u32 | crc                  | CRC-32 of bytes 0-59 |
  */
 export const GENESIS_BYTES = 64;
@@ -37,14 +39,20 @@ export interface VenueLimits {
   readonly sessionsMax: number;
   /** Answers kept for each session, for requests that are sent again. */
   readonly answersPerSessionMax: number;
+  /** Accounts, and groups of them, with a record of their own. None unless given. */
+  readonly accountsMax?: number | undefined;
+  /** Balances of accounts, and totals of assets. None unless given. */
+  readonly balancesMax?: number | undefined;
 }
 
-export const DEFAULT_LIMITS: VenueLimits = {
+export const DEFAULT_LIMITS: Record<keyof VenueLimits, number> = {
   ordersMax: 2 ** 20,
   levelPagesMax: 2 ** 14,
   instrumentsMax: 1024,
   sessionsMax: 1024,
   answersPerSessionMax: 1024,
+  accountsMax: 2 ** 16,
+  balancesMax: 2 ** 17,
 };
 
 /** Smallest and largest value of each limit. The largest keep a snapshot of a full venue below 2 GiB. */
@@ -54,6 +62,8 @@ export const LIMIT_RANGES: Readonly<Record<keyof VenueLimits, readonly [min: num
   instrumentsMax: [1, 2 ** 16],
   sessionsMax: [1, 2 ** 16],
   answersPerSessionMax: [1, 2 ** 16],
+  accountsMax: [0, 2 ** 20],
+  balancesMax: [0, 2 ** 22],
 };
 const LIMIT_NAMES = Object.keys(LIMIT_RANGES) as (keyof VenueLimits)[];
 const LIMITS_AT = 20;
@@ -67,7 +77,7 @@ export interface Genesis {
 
 /** Throws a RangeError that names the field, its value and the rule. */
 export function checkLimits(limits: VenueLimits): void {
-  for (const name of LIMIT_NAMES) checkWhole(name, limits[name], ...LIMIT_RANGES[name]);
+  for (const name of LIMIT_NAMES) checkWhole(name, limits[name] ?? 0, ...LIMIT_RANGES[name]);
 }
 
 function checkGenesis(genesis: Genesis): void {
@@ -85,7 +95,7 @@ export function encodeGenesis(genesis: Genesis): Buffer {
   bytes.writeUInt16LE(GENESIS_VERSION, 4);
   bytes.writeUInt32LE(genesis.shard, 8);
   bytes.writeBigUInt64LE(genesis.createdAt, 12);
-  for (const [i, name] of LIMIT_NAMES.entries()) bytes.writeUInt32LE(genesis.limits[name], LIMITS_AT + i * 4);
+  for (const [i, name] of LIMIT_NAMES.entries()) bytes.writeUInt32LE(genesis.limits[name] ?? 0, LIMITS_AT + i * 4);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_AT)), CRC_AT);
   return bytes;
 }
@@ -101,8 +111,12 @@ export function decodeGenesis(bytes: Buffer): Genesis {
   if (version !== GENESIS_VERSION) {
     throw new JournalError('newer-version', `genesis: version ${version} is newer than ${GENESIS_VERSION}`);
   }
-  const limits: Record<keyof VenueLimits, number> = { ...DEFAULT_LIMITS };
-  for (const [i, name] of LIMIT_NAMES.entries()) limits[name] = bytes.readUInt32LE(LIMITS_AT + i * 4);
+  const { accountsMax, balancesMax, ...others } = readLimits(bytes);
+  const limits = {
+    ...others,
+    ...(accountsMax === 0 ? {} : { accountsMax }),
+    ...(balancesMax === 0 ? {} : { balancesMax }),
+  };
   const genesis = { shard: bytes.readUInt32LE(8), createdAt: bytes.readBigUInt64LE(12), limits };
   try {
     checkGenesis(genesis);
@@ -110,6 +124,12 @@ export function decodeGenesis(bytes: Buffer): Genesis {
     throw new JournalError('damaged', `genesis: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
   return genesis;
+}
+
+function readLimits(bytes: Buffer): Record<keyof VenueLimits, number> {
+  const limits: Record<keyof VenueLimits, number> = { ...DEFAULT_LIMITS };
+  for (const [i, name] of LIMIT_NAMES.entries()) limits[name] = bytes.readUInt32LE(LIMITS_AT + i * 4);
+  return limits;
 }
 
 /** What block 1 gives as its previous hash. */

@@ -1,10 +1,15 @@
 import { readWide, TWO_32, writeWide } from '../journal/amounts.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
-import { CALENDAR_WORDS, INSTRUMENT, INSTRUMENT_FLAG, NAME_WORDS, SETTING_WORDS } from './instrument-table.ts';
+import { ACCOUNT, ACCOUNT_SHIFT, ACCOUNT_WORDS, BALANCE, BALANCE_SHIFT } from './account-table.ts';
+import { whyNotConserved } from './conservation.ts';
+import { CALENDAR_WORDS, INSTRUMENT, INSTRUMENT_FLAG, SETTING_WORDS } from './instrument-table.ts';
 import type { MarketState } from './matcher.ts';
 import { DETAIL, DETAIL_SHIFT, DETAIL_WORDS } from './order-details.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from './order-table.ts';
 import { ANSWER, SESSION } from './session-table.ts';
+import { StateError, VarintReader, VarintWriter, zigzag } from './state-varints.ts';
+
+export { StateError } from './state-varints.ts';
 
 /**
  * The whole replica state as bytes: equal states give equal bytes, whatever the layout of memory that holds them, and
@@ -29,8 +34,14 @@ import { ANSWER, SESSION } from './session-table.ts';
  * | part | content |
  * |------|---------|
  * | after each instrument | 0, or 1 if it is ruled; then its last price (low, high) and its settings and its calendar as *marked words* |
+ * | head, at its end | accountsMax, balancesMax |
  * | flags of an order | all flags of its record |
  * | after the orders | of each that is ruled, in the same order, its detail as marked words, without its place among the timers |
+ * | accounts | whether their rules are in force (1) and all are killed (2), added; count; each by number, groups behind: number and what is above 2^32 of it, and the rest of its record as marked words |
+ * | balances | count; each by asset and account, totals behind: asset, account and what is above 2^32 of it, available (low, high), held (low, high) |
+ *
+ * Of every asset the balances are its total, and what an account has held of it is what its orders hold: a state in which that
+ * is not so is neither encoded nor restored (replicas/conservation.ts).
  *
  * Marked words are 32 words at a time: a number whose bits tell which of them are not zero, and then these.
  */
@@ -47,19 +58,16 @@ export function stateCodec(bytes: Uint8Array): number {
   return new VarintReader(bytes).take('version', Number.MAX_SAFE_INTEGER);
 }
 
-export class StateError extends Error {
-  override name = 'StateError';
-}
-
 /** Encodes a market's state. Returns a view that is valid until the next call with the same `scratch`. */
 export function encodeState(state: MarketState, scratch: StateScratch = new StateScratch()): Uint8Array {
   const out = scratch.start();
   const { limits, orders, instruments, sessions, sequence } = state;
   const version = versionOf(state);
   if (version >= STATE_CODEC_VERSIONS.ruled) state.straighten();
+  checkConserved(state);
   out.put(version);
   out.put((sequence[1] as number) * TWO_32 + (sequence[0] as number));
-  for (const limit of LIMIT_FIELDS) out.put(limits[limit]);
+  for (const limit of limitsOf(version)) out.put(limits[limit] ?? 0);
 
   let count = 0;
   for (let symbol = 0; symbol < limits.instrumentsMax; symbol++) if (instruments.exists(symbol)) count++;
@@ -164,15 +172,69 @@ export function encodeState(state: MarketState, scratch: StateScratch = new Stat
     if (((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) === 0) continue;
     out.putMarked(state.details, slot << DETAIL_SHIFT, DETAIL_WORDS, 1 << DETAIL.timer);
   }
+  putAccounts(out, state);
   return out.bytes();
 }
 
-/** The limits of the venue that an encoded state is of. */
+function putAccounts(out: VarintWriter, { accounts }: MarketState): void {
+  out.put((accounts.isInForce() ? 1 : 0) + (accounts.areAllKilled() ? 2 : 0));
+  const { words, balances } = accounts;
+  const word = (at: number): number => words[at] as number;
+  const places = placesTo(accounts.count(), ACCOUNT_SHIFT);
+  places.sort((a, b) => word(a + 1) - word(b + 1) || word(a) - word(b));
+  out.put(places.length);
+  for (const at of places) {
+    out.put(word(at));
+    out.put(word(at + 1));
+    out.putMarked(words, at, ACCOUNT_WORDS, OWNER_MARKS);
+  }
+  const amount = (at: number): number => balances[at] as number;
+  const funds = placesTo(accounts.balanceCount(), BALANCE_SHIFT);
+  funds.sort(
+    (a, b) =>
+      amount(a + BALANCE.asset) - amount(b + BALANCE.asset) || amount(a + 1) - amount(b + 1) || amount(a) - amount(b),
+  );
+  out.put(funds.length);
+  for (const at of funds) for (const field of BALANCE_FIELDS) out.put(amount(at + field));
+}
+
+/** Where the records of a table begin. */
+function placesTo(count: number, shift: number): number[] {
+  return Array.from({ length: count }, (_, index) => (index + 1) << shift);
+}
+
+function takeAccounts(input: VarintReader, { accounts, limits }: MarketState): void {
+  const { words, balances } = accounts;
+  const flags = input.take('accountFlags', 3);
+  const count = input.take('accounts', limits.accountsMax ?? 0);
+  for (const at of placesTo(count, ACCOUNT_SHIFT)) {
+    const owner = [input.take('account', TWO_32 - 1), input.take('account', 1)] as const;
+    input.takeMarked('account', words, at, ACCOUNT_WORDS);
+    words.set(owner, at + ACCOUNT.owner);
+  }
+  const balanceCount = input.take('balances', limits.balancesMax ?? 0);
+  for (const at of placesTo(balanceCount, BALANCE_SHIFT))
+    for (const field of BALANCE_FIELDS) balances[at + field] = input.take('balance', TWO_32 - 1);
+  accounts.restore(count, balanceCount, (flags & 1) !== 0, (flags & 2) !== 0);
+}
+
+const OWNER_MARKS = 3;
+const BALANCE_FIELDS = [
+  BALANCE.asset,
+  BALANCE.owner,
+  BALANCE.owner + 1,
+  BALANCE.available,
+  BALANCE.available + 1,
+  BALANCE.held,
+  BALANCE.held + 1,
+] as const;
+
+/** The limits of the venue that an encoded state is of; without those of accounts if it has none. */
 export function stateLimits(bytes: Uint8Array): VenueLimits {
   const input = new VarintReader(bytes);
-  readVersion(input);
+  const version = readVersion(input);
   input.take('sequence', Number.MAX_SAFE_INTEGER);
-  return readLimits(input);
+  return readLimits(input, version);
 }
 
 /** Fills a fresh market with an encoded state. */
@@ -183,11 +245,11 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
   const sequence = input.take('sequence', Number.MAX_SAFE_INTEGER);
   state.sequence[0] = sequence % TWO_32;
   state.sequence[1] = Math.floor(sequence / TWO_32);
-  const written = readLimits(input);
-  for (const limit of LIMIT_FIELDS) {
-    if (written[limit] !== limits[limit]) {
+  const written = readLimits(input, version);
+  for (const limit of limitsOf(version)) {
+    if (written[limit] !== (limits[limit] ?? 0)) {
       throw new StateError(
-        `${limit}: the state was made with ${written[limit]}, the venue is configured with ${limits[limit]}`,
+        `${limit}: the state was made with ${written[limit]}, the venue is configured with ${limits[limit] ?? 0}`,
       );
     }
   }
@@ -293,12 +355,19 @@ export function restoreState(state: MarketState, bytes: Uint8Array): void {
     if (((words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) === 0) continue;
     input.takeMarked('detail', state.details, slot << DETAIL_SHIFT, DETAIL_WORDS);
   }
+  if (version >= STATE_CODEC_VERSIONS.ruled) takeAccounts(input, state);
   input.end();
   orders.restore(highWater, free);
   for (const slot of slots) {
     orders.index(slot);
     state.rest(slot);
   }
+  checkConserved(state);
+}
+
+function checkConserved(state: MarketState): void {
+  const why = whyNotConserved(state);
+  if (why !== undefined) throw new StateError(why);
 }
 
 function raise(words: Uint32Array, at: number, flags: number): void {
@@ -325,6 +394,13 @@ const LAST_REQUEST = 3;
 
 const LIMIT_FIELDS = ['ordersMax', 'levelPagesMax', 'instrumentsMax', 'sessionsMax', 'answersPerSessionMax'] as const;
 
+const ALL_LIMIT_FIELDS = [...LIMIT_FIELDS, 'accountsMax', 'balancesMax'] as const;
+
+/** The limits that a version has in its head. */
+function limitsOf(version: number): readonly (keyof VenueLimits)[] {
+  return version < STATE_CODEC_VERSIONS.ruled ? LIMIT_FIELDS : ALL_LIMIT_FIELDS;
+}
+
 function versionOf(state: MarketState): number {
   if (state.instruments.isAnyRuled()) return STATE_CODEC_VERSIONS.ruled;
   return isAnyAssigned(state) ? STATE_CODEC_VERSIONS.assigned : STATE_CODEC_VERSIONS.unassigned;
@@ -343,13 +419,16 @@ function readVersion(input: VarintReader): number {
   return version;
 }
 
-function readLimits(input: VarintReader): VenueLimits {
+function readLimits(input: VarintReader, version: number): VenueLimits {
   return {
     ordersMax: input.take('ordersMax', TWO_32),
     levelPagesMax: input.take('levelPagesMax', TWO_32),
     instrumentsMax: input.take('instrumentsMax', TWO_32),
     sessionsMax: input.take('sessionsMax', TWO_32),
     answersPerSessionMax: input.take('answersPerSessionMax', TWO_32),
+    ...(version < STATE_CODEC_VERSIONS.ruled
+      ? {}
+      : { accountsMax: input.take('accountsMax', TWO_32), balancesMax: input.take('balancesMax', TWO_32) }),
   };
 }
 
@@ -428,143 +507,3 @@ function sortTurns({ orders: { words }, details }: MarketState, sorted: Int32Arr
 }
 
 const RADIX = 2048;
-
-class VarintWriter {
-  #memory = new Uint8Array(1 << 16);
-  #length = 0;
-
-  clear(): void {
-    this.#length = 0;
-  }
-
-  bytes(): Uint8Array {
-    return this.#memory.subarray(0, this.#length);
-  }
-
-  /** `value` is a non-negative integer below 2^53. */
-  put(value: number): void {
-    this.#reserve(1);
-    this.#length = encodeVarint(this.#memory, this.#length, value);
-  }
-
-  /** Writes `read(slot)` for each slot. */
-  putColumn(slots: Int32Array, read: (slot: number) => number): void {
-    this.#reserve(slots.length);
-    const memory = this.#memory;
-    let length = this.#length;
-    for (let index = 0; index < slots.length; index++)
-      length = encodeVarint(memory, length, read(slots[index] as number));
-    this.#length = length;
-  }
-
-  /** Writes those of `count` words that are not zero, but not those of each 32 that `without` marks. */
-  putMarked(words: Uint32Array, at: number, count: number, without = 0): void {
-    for (let from = 0; from < count; from += 32) {
-      let marks = 0;
-      for (let word = 0; word < 32; word++) if (words[at + from + word] !== 0) marks |= 1 << word;
-      marks &= ~without;
-      this.put(marks >>> 0);
-      for (let word = 0; word < 32; word++)
-        if (((marks >>> word) & 1) !== 0) this.put(words[at + from + word] as number);
-    }
-  }
-
-  #reserve(numbers: number): void {
-    const needed = this.#length + numbers * VARINT_BYTES_MAX;
-    if (needed <= this.#memory.length) return;
-    const grown = new Uint8Array(needed * 2);
-    grown.set(this.#memory);
-    this.#memory = grown;
-  }
-
-  putName(words: Uint32Array, at: number): void {
-    let length = 0;
-    while (length < NAME_WORDS * 4 && nameByte(words, at, length) !== 0) length++;
-    this.put(length);
-    for (let byte = 0; byte < length; byte++) this.put(nameByte(words, at, byte));
-  }
-}
-
-const VARINT_BYTES_MAX = 8;
-
-/** 0, -1, 1, -2, … become 0, 1, 2, 3, …; the magnitude is below 2^52. */
-function zigzag(value: number): number {
-  return value < 0 ? -2 * value - 1 : 2 * value;
-}
-
-function encodeVarint(memory: Uint8Array, at: number, value: number): number {
-  let rest = value;
-  let length = at;
-  while (rest > 0x7fff_ffff) {
-    const above = Math.floor(rest / 128);
-    memory[length++] = (rest - above * 128) | 128;
-    rest = above;
-  }
-  while (rest > 127) {
-    memory[length++] = (rest & 127) | 128;
-    rest >>>= 7;
-  }
-  memory[length++] = rest;
-  return length;
-}
-
-function nameByte(words: Uint32Array, at: number, byte: number): number {
-  return ((words[at + (byte >> 2)] as number) >>> ((byte & 3) * 8)) & 255;
-}
-
-class VarintReader {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  take(field: string, highest: number): number {
-    let value = 0;
-    let scale = 1;
-    for (let length = 0; ; length++) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined) throw new StateError(`${field}: the state ends in the middle, at byte ${this.#at - 1}`);
-      value += (byte & 127) * scale;
-      if (byte < 128) {
-        if (byte === 0 && length > 0)
-          throw new StateError(`${field}: not the shortest way to write a number, at byte ${this.#at - 1}`);
-        break;
-      }
-      if (length === 7) throw new StateError(`${field}: a number of more than 53 bits, at byte ${this.#at - 1}`);
-      scale *= 128;
-    }
-    if (value > highest) throw new StateError(`${field}: ${value} is above ${highest}, at byte ${this.#at - 1}`);
-    return value;
-  }
-
-  takeWide(field: string, words: Uint32Array, at: number): void {
-    writeWide(words, at, this.take(field, Number.MAX_SAFE_INTEGER));
-  }
-
-  takeDifference(field: string): number {
-    const value = this.take(field, Number.MAX_SAFE_INTEGER);
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
-
-  takeName(words: Uint32Array, at: number): void {
-    const length = this.take('name', NAME_WORDS * 4);
-    for (let byte = 0; byte < length; byte++) {
-      words[at + (byte >> 2)] = (words[at + (byte >> 2)] as number) | (this.take('name', 126) << ((byte & 3) * 8));
-    }
-  }
-
-  takeMarked(field: string, words: Uint32Array, at: number, count: number): void {
-    for (let from = 0; from < count; from += 32) {
-      const marks = this.take(field, TWO_32 - 1);
-      for (let word = 0; word < 32; word++)
-        words[at + from + word] = ((marks >>> word) & 1) === 0 ? 0 : this.take(field, TWO_32 - 1);
-    }
-  }
-
-  end(): void {
-    if (this.#at !== this.#bytes.length)
-      throw new StateError(`the state is ${this.#at} bytes long, but ${this.#bytes.length} were given`);
-  }
-}

@@ -18,7 +18,7 @@ import { COUNTER, type Transition } from './transition.ts';
  * | 48 | 12 | u64 | price of the last trade since it is ruled, 0 for none |
  * | 56 | 14 | u64 | zero |
  *
- * Its settings are in a table of their own: 32 u64, by `Setting` of journal/commands.ts, zero for what is not set. Places 24 to 30
+ * Its settings are in a table of their own: 64 u64, by `Setting` of journal/commands.ts, zero for what is not set. Places 24 to 30
  * of it have state: {@link InstrumentState} of replicas/transition/instruments.ts.
  *
  * Its calendar is in another: 16 changes of phase to come, by time, those that are not there zero:
@@ -40,7 +40,7 @@ export const INSTRUMENT = {
   last: 12,
 } as const;
 export const INSTRUMENT_FLAG = { exists: 1, closed: 2, elsewhere: 4, ruled: 8 } as const;
-export const SETTING_WORDS = 64;
+export const SETTING_WORDS = 128;
 export const CALENDAR_WORDS = 64;
 /** In an instrument's settings: its phase. */
 const PHASE_WORD = 48;

@@ -2,6 +2,7 @@ import { AMOUNT_MAX, readWide } from '../journal/amounts.ts';
 import { COMMAND_BYTES, COMMAND_WORDS } from '../journal/commands.ts';
 import { EVENT_BYTES } from '../journal/events.ts';
 import type { VenueLimits } from '../journal/genesis.ts';
+import { type AccountTable, createAccountTable } from './account-table.ts';
 import type { EventSink } from './event-buffer.ts';
 import { createInstrumentTable, type InstrumentTable } from './instrument-table.ts';
 import { createLadders, type Ladders, LEVEL, LEVEL_SHIFT } from './ladder.ts';
@@ -40,6 +41,7 @@ export interface MarketState {
   readonly ladders: Ladders;
   readonly instruments: InstrumentTable;
   readonly sessions: SessionTable;
+  readonly accounts: AccountTable;
   /** Sequence of the last command: low and high word. */
   readonly sequence: Uint32Array;
   /** Puts the order in `slot`, whose fields are set, where it stood: at the end of its price's queue. */
@@ -143,6 +145,7 @@ export function createMatcher(limits: VenueLimits, events: EventSink, hashSeed =
       ladders,
       instruments: createInstrumentTable(transition, limits),
       sessions: createSessionTable(transition, limits),
+      accounts: createAccountTable(transition, limits),
       sequence: words.subarray(counters, counters + 2),
       rest: (slot) => exports.restoreOrder(slot),
       straighten: () => exports.straighten(),

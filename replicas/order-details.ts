@@ -20,6 +20,8 @@ import type { Transition } from './transition.ts';
  * | 72 | 18 | u32 | slot of the next in the ring of its group, 0 if it is in none |
  * | 76 | 19 | u32 | slot of the next order that waits for the same one, 0 for none |
  * | 92 | 23 | u32 | turn: of several orders that came to rest by one command, which it was of them, from 0 |
+ * | 80 | 20 | u64 | what its account has held for it |
+ * | 88 | 22 | u32 | of which asset, 0 for none |
  * | 96 | 24 | u32 | slot of the order that it waits for, 0 for none |
  * | 100 | 25 | u32 | slot of the first order that waits for it, 0 for none |
  * | 120 | 30 | u64 | sequence that entered or replaced the order, if it has an expiry |
@@ -34,6 +36,8 @@ export const DETAIL = {
   terms: 12,
   timer: 13,
   turn: 23,
+  held: 20,
+  heldAsset: 22,
 } as const;
 export const DETAIL_WORDS = 1 << DETAIL_SHIFT;
 

@@ -25,11 +25,22 @@ export interface TransitionExports {
   restoreOrder(slot: number): void;
   indexRestored(slot: number): void;
   restoreSession(place: number, number: number): void;
+  restoreAccount(place: number): void;
+  restoreBalance(place: number): void;
   nextLevel(level: number): number;
   /** Writes into details what is kept elsewhere: before they are read. */
   straighten(): void;
   /** Pages of memory that the tables take. */
-  layOut(orders: number, pages: number, instruments: number, sessions: number, answers: number, seed: number): number;
+  layOut(
+    orders: number,
+    pages: number,
+    instruments: number,
+    sessions: number,
+    answers: number,
+    accounts: number,
+    balances: number,
+    seed: number,
+  ): number;
   readonly countersAt: Address;
   readonly inboxAt: Address;
   readonly outboxAt: Address;
@@ -42,6 +53,8 @@ export interface TransitionExports {
   readonly settingsAt: Address;
   readonly detailsAt: Address;
   readonly calendarsAt: Address;
+  readonly accountsAt: Address;
+  readonly balancesAt: Address;
 }
 
 /** Of replicas/transition/memory.ts: numbers that are state, as words from `countersAt`. */
@@ -55,6 +68,10 @@ export const COUNTER = {
   ruled: 7,
   due: 10,
   brought: 13,
+  accounts: 14,
+  balances: 15,
+  inForce: 16,
+  killed: 17,
 } as const;
 /** Commands that the inbox has room for, and events of the outbox. */
 export const INBOX_COMMANDS = 256;
@@ -106,6 +123,8 @@ function layOut(limits: VenueLimits, hashSeed: number, emptyOutbox: () => void):
     instrumentsMax,
     sessionsMax,
     answersPerSessionMax,
+    limits.accountsMax ?? 0,
+    limits.balancesMax ?? 0,
     hashSeed | 0,
   );
   if (pages > MEMORY_PAGES_MAX)

@@ -330,6 +330,7 @@ export class TapeReader {
 const RULED_OPS: readonly number[] = [
   ...[Op.terms, Op.instrumentSet, Op.accountSet],
   ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
+  ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
 ];
 
 /** What a command has beyond the plain rules, by name; undefined if nothing. */

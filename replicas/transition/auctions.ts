@@ -1,6 +1,7 @@
 import { auctionImbalance, auctionPrice, auctionSide, auctionVolume, findPrice } from './auction-price.ts';
 import { AMOUNT_MAX, EventFlag, EventType, Setting } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { settleAuctionTrade } from './holds.ts';
 import { shrink } from './icebergs.ts';
 import { InstrumentState, putSetting, settingOf } from './instruments.ts';
 import { bestOf, levelAt, nextLevel } from './ladders.ts';
@@ -91,6 +92,7 @@ function trade(buySlot: u32, sellSlot: u32, price: u64): void {
   const quantity = min<u64>(buy.open, sell.open);
   emitTrade(EventType.tradeMaker, buy, buySlot, price, quantity);
   emitTrade(EventType.tradeTaker, sell, sellSlot, price, quantity);
+  settleAuctionTrade(buySlot, sellSlot, price, quantity);
   const symbol = symbolOf(buy);
   const buyReleases = quantity === buy.open && isLinked(buy, buySlot);
   const sellReleases = quantity === sell.open && isLinked(sell, sellSlot);

@@ -30,6 +30,10 @@ export class Op {
   static readonly schedule: u32 = 28;
   static readonly unschedule: u32 = 29;
   static readonly phase: u32 = 30;
+  static readonly deposit: u32 = 32;
+  static readonly withdraw: u32 = 33;
+  static readonly kill: u32 = 34;
+  static readonly reinstate: u32 = 35;
 }
 
 export class OrderType {
@@ -81,10 +85,29 @@ export class Setting {
   static readonly volatilityTicks: u32 = 11;
   static readonly volatilityNs: u32 = 12;
   static readonly batchNs: u32 = 13;
+  static readonly minQuantity: u32 = 20;
+  static readonly maxNotional: u32 = 21;
+  static readonly priceBand: u32 = 22;
+  static readonly bandReference: u32 = 23;
+  static readonly baseAsset: u32 = 32;
+  static readonly quoteAsset: u32 = 33;
+  static readonly lotValue: u32 = 34;
+  static readonly tickValue: u32 = 35;
+  static readonly makerFee: u32 = 36;
+  static readonly takerFee: u32 = 37;
+  static readonly feeAccount: u32 = 38;
 }
 
 export class AccountSetting {
   static readonly none: u32 = 0;
+  static readonly roles: u32 = 1;
+  static readonly group: u32 = 2;
+  static readonly openOrdersMax: u32 = 3;
+  static readonly rateMax: u32 = 4;
+  static readonly quantityMax: u32 = 5;
+  static readonly notionalMax: u32 = 6;
+  static readonly increasingIds: u32 = 7;
+  static readonly cancelAllAfter: u32 = 8;
 }
 
 export class Phase {
@@ -96,6 +119,13 @@ export class Phase {
   static readonly halted: u32 = 5;
   static readonly closed: u32 = 6;
   static readonly delisted: u32 = 7;
+}
+
+export class Role {
+  static readonly administrator: u32 = 1;
+  static readonly marketOperations: u32 = 2;
+  static readonly risk: u32 = 4;
+  static readonly clearing: u32 = 8;
 }
 
 export class Flag {
@@ -130,6 +160,10 @@ export class EventType {
   static readonly state: u32 = 17;
   static readonly indicative: u32 = 18;
   static readonly auction: u32 = 19;
+  static readonly account: u32 = 20;
+  static readonly balance: u32 = 21;
+  static readonly settled: u32 = 22;
+  static readonly kill: u32 = 23;
 }
 
 export class EventFlag {
@@ -191,6 +225,20 @@ export class Reason {
   static readonly expires: u32 = 47;
   static readonly calendarFull: u32 = 48;
   static readonly schedule: u32 = 49;
+  static readonly accountKilled: u32 = 50;
+  static readonly rateMax: u32 = 51;
+  static readonly minQuantity: u32 = 52;
+  static readonly priceBand: u32 = 53;
+  static readonly maxNotional: u32 = 54;
+  static readonly accountQuantityMax: u32 = 55;
+  static readonly accountNotionalMax: u32 = 56;
+  static readonly idNotIncreasing: u32 = 57;
+  static readonly openOrdersMax: u32 = 58;
+  static readonly accountsFull: u32 = 59;
+  static readonly balancesFull: u32 = 60;
+  static readonly insufficientFunds: u32 = 61;
+  static readonly amount: u32 = 62;
+  static readonly instrumentInUse: u32 = 63;
   static readonly requested: u32 = 64;
   static readonly reduced: u32 = 65;
   static readonly ioc: u32 = 66;
@@ -206,4 +254,6 @@ export class Reason {
   static readonly expired: u32 = 77;
   static readonly auctionOver: u32 = 78;
   static readonly delisted: u32 = 79;
+  static readonly killSwitch: u32 = 81;
+  static readonly cancelAllAfter: u32 = 82;
 }

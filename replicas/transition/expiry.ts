@@ -4,6 +4,7 @@ import { counters } from './memory.ts';
 import { detailAt } from './orders.ts';
 import { advance } from './phases.ts';
 import { Incoming } from './records.ts';
+import { cancelAllOf } from './scheduled-cancel.ts';
 import { isPendingSlot } from './terms.ts';
 import { cancelTimer, setTimer, TimerKind, timerAt } from './timers.ts';
 import { enterTriggered } from './waiting.ts';
@@ -37,7 +38,7 @@ export function bringTime(time: u64): void {
       advance(item);
       enterTriggered();
     } else if (timer.kind === TimerKind.order) expire(item, Reason.expired);
-    else cancelTimer(TimerKind.account, item);
+    else cancelAllOf(item);
   }
 }
 

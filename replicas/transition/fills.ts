@@ -1,3 +1,4 @@
+import { costOf, sumOfAmounts } from './holds.ts';
 import { shownOf } from './icebergs.ts';
 import { instrumentAt } from './instruments.ts';
 import { bestOf, levelAt, nextLevel } from './ladders.ts';
@@ -17,15 +18,29 @@ let isOver: bool = false;
 /** Whether a trade may cancel other orders. */
 let hasGroups: bool = false;
 
+/** What the lots of a buy would cost, if that is asked for. */
+let cost: u64 = 0;
+
 /** Whether so many of its lots would trade. */
 export function couldTrade(order: Incoming, lots: u64, limitKey: u64): bool {
-  hasGroups = waitingOf(order.symbol).linked !== 0;
-  const could = looksAhead(order, lots, limitKey);
-  if (hasGroups) forgetForeseen();
-  return could;
+  walk(order, lots, limitKey, false);
+  return filled >= lots;
 }
 
-function looksAhead(order: Incoming, lots: u64, limitKey: u64): bool {
+/** What those lots of a buy would cost that would trade. */
+export function costToTrade(order: Incoming, limitKey: u64): u64 {
+  cost = 0;
+  walk(order, order.open, limitKey, true);
+  return cost;
+}
+
+function walk(order: Incoming, lots: u64, limitKey: u64, isPriced: bool): void {
+  hasGroups = waitingOf(order.symbol).linked !== 0;
+  lookAhead(order, lots, limitKey, isPriced);
+  if (hasGroups) forgetForeseen();
+}
+
+function lookAhead(order: Incoming, lots: u64, limitKey: u64, isPriced: bool): void {
   const prevention = preventionOf(order);
   let shown = bestOf(shownLadderOf(order.symbol, order.side ^ 1));
   let hidden = bestOf(hiddenLadderOf(order.symbol, order.side ^ 1));
@@ -36,7 +51,9 @@ function looksAhead(order: Incoming, lots: u64, limitKey: u64): bool {
   while (filled < lots && left !== 0 && !isOver) {
     const shownKey = keyAt(shown);
     const hiddenKey = keyAt(hidden);
-    if (min<u64>(shownKey, hiddenKey) > limitKey) return false;
+    const key = min<u64>(shownKey, hiddenKey);
+    if (key > limitKey) return;
+    const before = filled;
     if (shownKey <= hiddenKey) {
       if (isWhole) fillByVolume(shown);
       else fillByOrder(order, shown, prevention);
@@ -45,8 +62,9 @@ function looksAhead(order: Incoming, lots: u64, limitKey: u64): bool {
       fillByOrder(order, hidden, prevention);
       hidden = nextLevel(hidden);
     }
+    // An ask's key is its price.
+    if (isPriced) cost = sumOfAmounts(cost, costOf(order.symbol, key, filled - before));
   }
-  return filled >= lots;
 }
 
 function keyAt(level: u32): u64 {

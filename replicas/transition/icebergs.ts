@@ -1,5 +1,6 @@
 import { EventType } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { fitHold } from './holds.ts';
 import { levelAt } from './ladders.ts';
 import { describe, subtractVolume } from './market.ts';
 import { detailAt, OrderFlag } from './orders.ts';
@@ -48,16 +49,18 @@ export function takeShown(order: Order, slot: u32, quantity: u64): void {
   if (isIceberg(order, slot)) detailAt(slot).shown -= quantity;
   order.open -= quantity;
   subtractVolume(levelAt(order.level), quantity);
+  fitHold(order, slot);
 }
 
 /** Takes lots off a resting or waiting order, not all of them; of an iceberg first those that it does not show. */
 export function shrink(order: Order, slot: u32, quantity: u64): void {
   if ((order.terms & OrderFlag.stop) !== 0) {
     order.open -= quantity;
-    return;
+    return fitHold(order, slot);
   }
   const shown = shownOf(order, slot);
   order.open -= quantity;
   if (isIceberg(order, slot)) detailAt(slot).shown = min<u64>(shown, order.open);
   subtractVolume(levelAt(order.level), shown - shownOf(order, slot));
+  fitHold(order, slot);
 }

@@ -10,6 +10,8 @@ export class InstrumentFlag {
   static readonly shut: u32 = 2 | 4;
   /** A setting, or an order beyond the plain ones, was accepted once; replicas/transition/ruled.ts has its rules. */
   static readonly ruled: u32 = 8;
+  /** It has settings of protection.ts or fund-settings.ts. No state: it follows from them. */
+  static readonly isProtected: u32 = 16;
   /** What the plain rules can not do. */
   static readonly notPlain: u32 = 2 | 4 | 8;
 }

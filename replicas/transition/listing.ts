@@ -8,6 +8,7 @@ import {
   isName,
   isNameTaken,
   isRuled,
+  makeRuled,
 } from './instruments.ts';
 import { isPrice, refuseElsewhere, reject } from './market.ts';
 import { counters, instrumentsMax } from './memory.ts';
@@ -35,6 +36,7 @@ export function createInstrument(command: Command): void {
   instrument.quantityMax = command.quantity;
   instrument.priceMax = elsewhere ? 0 : command.extra;
   if (elsewhere) assign(instrument, command);
+  if (counters().inForce !== 0) makeRuled(command.symbol);
   emitInstrument(command, instrument);
 }
 

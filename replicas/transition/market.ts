@@ -1,4 +1,6 @@
-import { enterBare, replaceBare } from './bare-orders.ts';
+import { performOfAccount } from './account-commands.ts';
+import { restoreBalance } from './balances.ts';
+import { enterBare, replaceBare, Way } from './bare-orders.ts';
 import {
   AMOUNT_MAX,
   EventFlag,
@@ -20,7 +22,9 @@ import { cancelFollowers } from './links.ts';
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
 import { massCancel } from './mass.ts';
 import {
+  accountsAt,
   answersAt,
+  balancesAt,
   bestAt,
   calendarsAt,
   counters,
@@ -56,7 +60,8 @@ import {
 } from './orders.ts';
 import { afterCommand, isPhaseOp, performPhaseOp } from './phases.ts';
 import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
-import { indexRestored, restoreInstrument, restoreOrder } from './restoring.ts';
+import { indexRestored, restoreAccount, restoreInstrument, restoreOrder } from './restoring.ts';
+import { mayAct, mayActForOthers } from './roles.ts';
 import { enter, replace, withdraw } from './ruled.ts';
 import {
   Admission,
@@ -147,11 +152,13 @@ function applyInSession(command: Command, op: u32): void {
   if (place === NO_SESSION) return reject(command, Reason.sessionUnknown);
   const session = sessionAt(place);
   const request = command.request;
-  const admission = admit(session, command.account, request);
+  let admission = admit(session, command.account, request);
+  if (admission === Admission.account && mayActForOthers(session.account, command, op))
+    admission = admit(session, session.account, request);
   if (admission === Admission.handle) {
     if (op === Op.sessionClose) endSession(command, place);
     else if (op === Op.sessionOpen) reject(command, Reason.flags);
-    else if (session.account !== 0 && isAdministration(command, op)) reject(command, Reason.sessionAccount);
+    else if (session.account !== 0 && !mayAct(session.account, command, op)) reject(command, Reason.sessionAccount);
     else perform(command, op);
     session.lastRequest = request;
     session.lastUse = command.time;
@@ -165,12 +172,6 @@ function applyInSession(command: Command, op: u32): void {
   else if (admission === Admission.account) reject(command, Reason.sessionAccount);
   else if (admission === Admission.gap) reject(command, Reason.requestGap);
   else reject(command, Reason.requestTooOld);
-}
-
-function isAdministration(command: Command, op: u32): bool {
-  if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0;
-  if (op >= Op.instrumentCreate) return op <= Op.instrumentSet || (op >= Op.schedule && op <= Op.phase);
-  return op >= Op.massStatus && op <= Op.moveOut;
 }
 
 function perform(command: Command, op: u32): void {
@@ -187,6 +188,7 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.massStatus) open = massStatus(command);
   else if (op === Op.terms) keepTerms(command, hash);
   else if (op === Op.instrumentSet) setInstrument(command);
+  else if (op === Op.accountSet || op >= Op.deposit) open = performOfAccount(command, op);
   else if (isPhaseOp(op)) performPhaseOp(command, op);
   else if (op !== Op.tick) reject(command, Reason.notSupported);
   if (counters().ruled !== 0) afterCommand(command);
@@ -259,11 +261,12 @@ function isPlain(command: Command): bool {
 }
 
 function enterRuled(command: Command): void {
-  if (enterBare(command, hash)) {
+  const way = enterBare(command, hash);
+  if (way === Way.rests) {
     open = command.quantity;
     return;
   }
-  enter(command, hash);
+  if (way === Way.none) enter(command, hash);
   if (outcome === Reason.none) finish();
 }
 
@@ -609,7 +612,9 @@ export function describe(event: Event, order: Order, slot: u32, head: u32, flags
 
 // The compiler takes `export … from` for another file of the same name, with state of its own.
 export {
+  accountsAt,
   answersAt,
+  balancesAt,
   bestAt,
   calendarsAt,
   countersAt,
@@ -622,6 +627,8 @@ export {
   nextLevel,
   ordersAt,
   outboxAt,
+  restoreAccount,
+  restoreBalance,
   restoreInstrument,
   restoreOrder,
   restoreSession,

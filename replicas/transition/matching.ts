@@ -1,5 +1,6 @@
 import { EventFlag, EventType } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { isOutOfFunds, payableLots, settleTrade } from './holds.ts';
 import { refresh, shownOf, takeShown } from './icebergs.ts';
 import { instrumentAt } from './instruments.ts';
 import { bestOf, closeLevel, levelAt } from './ladders.ts';
@@ -30,7 +31,7 @@ export function match(order: Incoming, limitKey: u64): void {
 function sweep(order: Incoming, opposite: u32, limitKey: u64): void {
   while (order.open !== 0) {
     const best = bestOf(opposite);
-    if (best === 0 || levelAt(best).key > limitKey) return;
+    if (best === 0 || levelAt(best).key > limitKey || isOutOfFunds(order, levelAt(best).key)) return;
     const slot = levelAt(best).head;
     if ((orderAt(slot).terms & OrderFlag.ruled) !== 0 || isFollowed(order, orderAt(slot).price)) trade(order, slot);
     else sweepLevel(order, opposite, best);
@@ -93,6 +94,7 @@ function meetAll(order: Incoming, shown: u32, hidden: u32, limitKey: u64, preven
       slot = levelAt(best).head;
     }
     if (isPrevented(prevention, order.account, orderAt(slot).account)) prevent(order, slot, prevention);
+    else if (isOutOfFunds(order, orderAt(slot).price)) return;
     else trade(order, slot);
   }
 }
@@ -113,13 +115,14 @@ function firstHidden(order: Incoming, hidden: u32, limitKey: u64): u32 {
 function trade(order: Incoming, slot: u32): void {
   const maker = orderAt(slot);
   const shown = shownOf(maker, slot);
-  const quantity = min<u64>(shown, order.open);
+  const quantity = payableLots(order, maker.price, min<u64>(shown, order.open));
   const makerLeft = maker.open - quantity;
   order.open -= quantity;
   order.traded += quantity;
   const price = maker.price;
   const isReleasing = makerLeft === 0 && isLinked(maker, slot);
   emitTrade(order, maker, slot, quantity, makerLeft, order.open);
+  settleTrade(order, maker, slot, quantity);
   noteTraded(order, maker, slot, makerLeft === 0);
   if (makerLeft === 0) {
     withdraw(slot);

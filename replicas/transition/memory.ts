@@ -1,5 +1,7 @@
 import {
+  ACCOUNT_BYTES,
   ANSWER_BYTES,
+  BALANCE_BYTES,
   COMMAND_BYTES,
   DETAIL_BYTES,
   EVENT_BYTES,
@@ -46,11 +48,9 @@ export const RADIX_DEPTH: u32 = 9;
  */
 const LADDERS_PER_INSTRUMENT: u32 = 10;
 /** Settings of an instrument, 8 bytes each. */
-export const SETTINGS_MAX: u32 = 32;
+export const SETTINGS_MAX: u32 = 64;
 /** Changes of phase that are scheduled for an instrument, at most. */
 export const CALENDAR_MAX: u32 = 16;
-/** Accounts that can have a timer. */
-const ACCOUNT_TIMERS_MAX: u32 = 65_536;
 /** A bitmap of 32 children and their numbers. */
 export const NODE_BYTES: usize = 132;
 
@@ -78,6 +78,13 @@ export class Counters {
   timers: u32;
   /** No state: how many commands brought a time at which something was due. */
   brought: u32;
+  /** Records of accounts and groups. */
+  accounts: u32;
+  balances: u32;
+  /** Not 0 once the rules of accounts apply to all orders. */
+  inForce: u32;
+  /** Not 0 while all accounts are stopped. */
+  killed: u32;
 }
 
 export let ordersMax: u32 = 0;
@@ -85,11 +92,13 @@ export let levelPagesMax: u32 = 0;
 export let instrumentsMax: u32 = 0;
 export let sessionsMax: u32 = 0;
 export let answersMax: u32 = 0;
+export let accountsMax: u32 = 0;
+export let balancesMax: u32 = 0;
 export let hashSeed: u64 = 0;
 
 /** The compiler's own constants lie below. What every command needs has addresses that are constants, too. */
 export const countersAt: usize = 65536;
-export const inboxAt: usize = countersAt + CACHE_LINE;
+export const inboxAt: usize = countersAt + CACHE_LINE * 2;
 export const outboxAt: usize = inboxAt + (INBOX_COMMANDS as usize) * COMMAND_BYTES;
 export const outboxEnd: usize = outboxAt + (OUTBOX_EVENTS as usize) * EVENT_BYTES;
 /** For each command of the inbox the hash of its account and id. */
@@ -118,6 +127,12 @@ export let calendarsAt: usize = 0;
 export let timersAt: usize = 0;
 export let instrumentTimersAt: usize = 0;
 export let accountTimersAt: usize = 0;
+export let accountsAt: usize = 0;
+export let accountTableAt: usize = 0;
+export let accountTableMask: u32 = 0;
+export let balancesAt: usize = 0;
+export let balanceTableAt: usize = 0;
+export let balanceTableMask: u32 = 0;
 let waitingAt: usize = 0;
 export let trailsAt: usize = 0;
 
@@ -135,12 +150,23 @@ function powerFrom(count: u32): u32 {
 }
 
 /** Lays the tables out. Returns how many pages of memory they take, or one more than there can be. */
-export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32, answers: u32, seed: u32): u32 {
+export function layOut(
+  orders: u32,
+  pages: u32,
+  instruments: u32,
+  sessions: u32,
+  answers: u32,
+  accounts: u32,
+  balances: u32,
+  seed: u32,
+): u32 {
   ordersMax = orders;
   levelPagesMax = pages;
   instrumentsMax = instruments;
   sessionsMax = sessions;
   answersMax = answers;
+  accountsMax = accounts;
+  balancesMax = balances;
   hashSeed = (seed as u64) * GOLDEN;
 
   const ladders = (instruments as u64) * LADDERS_PER_INSTRUMENT;
@@ -166,8 +192,15 @@ export function layOut(orders: u32, pages: u32, instruments: u32, sessions: u32,
   detailsAt = place(((orders as u64) + 1) * DETAIL_BYTES);
   calendarsAt = place((instruments as u64) * CALENDAR_MAX * SCHEDULED_BYTES);
   instrumentTimersAt = place((instruments as u64) * 4);
-  accountTimersAt = place((ACCOUNT_TIMERS_MAX as u64) * 4);
-  timersAt = place(((orders as u64) + instruments + ACCOUNT_TIMERS_MAX + 1) * TIMER_BYTES);
+  accountTimersAt = place(((accounts as u64) + 1) * 4);
+  timersAt = place(((orders as u64) + instruments + accounts + 1) * TIMER_BYTES);
+  // The first of each is blank, and stands for those that are not there.
+  accountsAt = place(((accounts as u64) + 1) * ACCOUNT_BYTES);
+  accountTableMask = powerFrom(accounts + 1) * 2 - 1;
+  accountTableAt = place((accountTableMask as u64) * 4 + 4);
+  balancesAt = place(((balances as u64) + 1) * BALANCE_BYTES);
+  balanceTableMask = powerFrom(balances + 1) * 2 - 1;
+  balanceTableAt = place((balanceTableMask as u64) * 4 + 4);
   waitingAt = place((instruments as u64) * WAITING_BYTES);
   trailsAt = place(((orders as u64) + 1) * TRAIL_BYTES);
   const memoryPages = (end + MEMORY_PAGE_BYTES - 1) >> MEMORY_PAGE_SHIFT;

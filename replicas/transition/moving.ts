@@ -1,7 +1,7 @@
 import { EventFlag, EventType, Flag, OrderType, Reason, TimeInForce } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { shownOf } from './icebergs.ts';
-import { instrumentExists, isElsewhere } from './instruments.ts';
+import { instrumentExists, isElsewhere, isRuled } from './instruments.ts';
 import { bestOf, hasRoom, levelAt } from './ladders.ts';
 import { describe, isPrice, isQuantity, keyOf, limitKeyOf, reject, remove, rest, wouldTrade } from './market.ts';
 import { counters } from './memory.ts';
@@ -71,6 +71,7 @@ function whyNotIn(command: Command, side: u32, hash: u32): u32 {
   if (!isPrice(command.price)) return Reason.price;
   if (!isQuantity(command.quantity)) return Reason.quantity;
   if (!isElsewhere(command.symbol)) return Reason.tradesHere;
+  if (isRuled(command.symbol)) return Reason.notSupported;
   return findOrder(hash, command.account, command.id) === 0 ? Reason.none : Reason.duplicateOrder;
 }
 

@@ -214,8 +214,11 @@ export class Incoming {
   /** Its handle, zeros while it has none. */
   slot: u32;
   generation: u32;
+  /** Not 0 if it is one of its account's open orders. */
+  counted: u32;
   /** Not 0 if it was in a group, or others waited for it, when it was taken up: links.ts. */
   linked: u32;
+  zero: u32;
   id: u64;
   price: u64;
   quantity: u64;
@@ -228,10 +231,49 @@ export class Incoming {
   minQty: u64;
   cancels: u64;
   after: u64;
+  /** What its account has held for it. */
+  held: u64;
 }
-export const INCOMING_BYTES: usize = 144;
+export const INCOMING_BYTES: usize = 160;
 
-/** When something is due, and what: an order's slot, an account's or an instrument's number. */
+/** An account, or a group of accounts. Replicas/account-table.ts has the table of bytes. */
+@unmanaged
+export class Account {
+  /** The account's number, or the group's above all accounts. */
+  owner: u64;
+  flags: u32;
+  roles: u32;
+  group: u32;
+  openOrdersMax: u32;
+  /** Live orders, if there is a limit of them. */
+  openOrders: u32;
+  rateMax: u32;
+  /** New orders and replaces in the second below. */
+  rateCount: u32;
+  zero: u32;
+  /** Since the Unix epoch. */
+  rateSecond: u64;
+  quantityMax: u64;
+  notionalMax: u64;
+  /** Nanoseconds since the Unix epoch; 0 for never. */
+  cancelAt: u64;
+  /** The highest id of an accepted order, if ids must increase. */
+  highestId: u64;
+}
+export const ACCOUNT_BYTES: usize = 128;
+
+/** What an account has of an asset, or the venue. Replicas/account-table.ts has the table of bytes. */
+@unmanaged
+export class Balance {
+  owner: u64;
+  asset: u32;
+  zero: u32;
+  available: u64;
+  held: u64;
+}
+export const BALANCE_BYTES: usize = 32;
+
+/** When something is due, and what: an order's slot, an account's place, or an instrument's number. */
 @unmanaged
 export class Timer {
   due: u64;

@@ -1,8 +1,11 @@
+import { accountAt, indexAccount } from './accounts.ts';
 import { restoreTimer } from './expiry.ts';
 import { countLinks } from './links.ts';
 import { hashOf, indexOrder, OrderFlag, orderAt } from './orders.ts';
 import { arm } from './phases.ts';
+import { noteProtection } from './protection.ts';
 import { stand } from './queues.ts';
+import { scheduleCancel } from './scheduled-cancel.ts';
 import { isPendingSlot } from './terms.ts';
 
 /** What follows from a state that was put back: places in queues, in the index, among the timers. */
@@ -21,7 +24,14 @@ export function indexRestored(slot: u32): void {
   indexOrder(slot, hashOf(order.account, order.id));
 }
 
-/** What is due of an instrument is due again. */
+/** What is due of an instrument is due again, and what applies to its orders is noted. */
 export function restoreInstrument(symbol: u32): void {
+  noteProtection(symbol);
   arm(symbol);
+}
+
+/** Makes the account at a place, whose fields are set, findable, and what is due of it due again. */
+export function restoreAccount(place: u32): void {
+  indexAccount(place);
+  scheduleCancel(place, accountAt(place).cancelAt);
 }

@@ -13,13 +13,14 @@ import {
 import { claimEvent } from './events.ts';
 import { dropTimer, setTime, startTimer, timeOfCommand } from './expiry.ts';
 import { couldTrade } from './fills.ts';
+import { releaseIncoming, releaseResting, restHold, whyNotHeld } from './holds.ts';
 import { mayShow, show, shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, makeRuled, settingOf } from './instruments.ts';
 import { hasRoom, isLastOfPage, levelAt } from './ladders.ts';
 import { beginWork, cancelFollowers, hasLinks, takeAlong, whyNotLinked } from './links.ts';
 import { isAbove, isPrice, isQuantity, keyOf, limitKeyOf, refuseShut, reject } from './market.ts';
 import { match } from './matching.ts';
-import { incoming } from './memory.ts';
+import { counters, incoming } from './memory.ts';
 import {
   detailAt,
   findOrder,
@@ -36,9 +37,10 @@ import {
   unindexOrder,
 } from './orders.ts';
 import { isForAuction, isImmediate, marketPrice, waitingBook, whyNotInPhase } from './phases.ts';
+import { countOrder, uncountIncoming, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
 import { allOrNones, join, leave } from './queues.ts';
 import { Command, DetailFlag, Event, Incoming } from './records.ts';
-import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
+import { clearDetail, dropTerms, gatherTerms, isPendingSlot, takeNoTerms } from './terms.ts';
 import { cancelTimer, TimerKind } from './timers.ts';
 import { ANY_KEY, bandOf, NO_KEY, slide, touchOf } from './touch.ts';
 import { isStop } from './triggers.ts';
@@ -76,7 +78,8 @@ export function enter(command: Command, hash: u32): void {
   setTime(command.time);
   read(order, command, hash);
   const waiting = findOrder(hash, command.account, command.id);
-  let reason = whyNotFields(order, command);
+  let reason = whyStopped(command);
+  if (reason === Reason.none) reason = whyNotFields(order, command);
   if (reason === Reason.none) reason = gatherTerms(order, command, waiting);
   if (reason === Reason.none) reason = whyNotTerms(order);
   if (reason === Reason.none && (instrumentAt(order.symbol).flags & InstrumentFlag.shut) !== 0) {
@@ -85,6 +88,7 @@ export function enter(command: Command, hash: u32): void {
   }
   if (reason === Reason.none) reason = whyNotInPhase(order);
   if (reason === Reason.none) reason = whyNotHere(order.symbol, order.price, order.quantity);
+  if (reason === Reason.none) reason = whyNotWithin(order, hasPrice(order), true);
   if (reason === Reason.none) reason = whyNotStopHere(order);
   if (reason === Reason.none) reason = whyNotShown(order);
   if (reason === Reason.none && waiting !== 0 && !isPendingSlot(waiting)) reason = Reason.duplicateOrder;
@@ -95,10 +99,14 @@ export function enter(command: Command, hash: u32): void {
   const waits = reason === Reason.none && mustWait(order);
   const isDue = !waits && isStop(order.type);
   if (reason === Reason.none) reason = waits ? whyNoWait(order) : isDue ? whyNotAtOnce(order) : whyNoRoom(order);
+  const stays = waits || rests(order);
+  if (reason === Reason.none) reason = whyNotOneMore(order, stays);
+  if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason !== Reason.none) return reject(command, reason);
 
   makeRuled(order.symbol);
-  if (waits || rests(order) || order.cancels !== 0) {
+  countOrder(order, stays);
+  if (stays || order.cancels !== 0) {
     order.slot = takeSlot();
     order.generation = orderAt(order.slot).generation;
   }
@@ -107,6 +115,20 @@ export function enter(command: Command, hash: u32): void {
   if (waits) wait(order);
   else if (isDue) enterDue(order);
   else execute(order);
+}
+
+/** Enters a limit order, gtc or ioc, without flags and terms, that breaks no rule. */
+export function enterGood(command: Command, hash: u32): void {
+  const order = incoming();
+  setTime(command.time);
+  read(order, command, hash);
+  takeNoTerms(order);
+  if (order.tif === TimeInForce.gtc) {
+    order.slot = takeSlot();
+    order.generation = orderAt(order.slot).generation;
+  }
+  emitEntered(order);
+  execute(order);
 }
 
 function read(order: Incoming, command: Command, hash: u32): void {
@@ -128,6 +150,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.quantity = command.quantity;
   order.open = command.quantity;
   order.traded = 0;
+  order.held = 0;
 }
 
 /** By what the record alone tells, in the order of the plain rules. */
@@ -257,6 +280,8 @@ function isBetween(key: u64, better: u64, worst: u64): bool {
 /** An order that does not stay: what is open of it is taken off, and its slot is free. */
 export function dismiss(order: Incoming, reason: u32): void {
   if (order.open !== 0) takeOff(order, reason, order.open);
+  releaseIncoming(order);
+  uncountIncoming(order);
   if (order.slot === 0) return;
   dropTimer(order);
   releaseSlot(order.slot);
@@ -298,6 +323,7 @@ export function restingFlags(order: Incoming): u32 {
 
 /** Whether it has anything that its record has no room for. Others rest as they would in an instrument that is not ruled. */
 function hasDetail(order: Incoming): bool {
+  if (order.held !== 0 || counters().inForce !== 0) return true;
   return termsOf(order) !== 0 || isHidden(order) || (order.display | order.expires) !== 0 || keepsLinks(order);
 }
 
@@ -321,12 +347,15 @@ export function putDetail(order: Incoming, slot: u32): void {
   detail.terms = termsOf(order) | (parent === 0 ? 0 : DetailFlag.after);
   detail.display = order.display;
   detail.expires = order.expires;
+  restHold(order, slot);
 }
 
 // --- Reduce, replace, cancel -----------------------------------------------------------------------------------------
 
 /** Replaces the order in `slot`; the command's own fields are good. Returns why it can not be. */
 export function replace(command: Command, slot: u32, priced: bool, quantified: bool): u32 {
+  const stopped = whyStopped(command);
+  if (stopped !== Reason.none) return stopped;
   const resting = orderAt(slot);
   const order = incoming();
   setTime(command.time);
@@ -340,6 +369,7 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   if ((resting.terms & OrderFlag.stop) !== 0) return replaceWaiting(command, order, priced, quantified);
   if (command.flags >> TERM_SHIFT !== 0) return Reason.terms;
   reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
+  if (reason === Reason.none) reason = whyNotWithin(order, priced, quantified);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (mustSlide(order) && !slide(order)) return Reason.postOnlyWouldTrade;
@@ -354,6 +384,8 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   const leavesPage = levelAt(resting.level).count === 1 && isLastOfPage(resting.level);
   if (!leavesPage && !hasRoom(ladder, keyOf(order.side, price))) return Reason.levelsFull;
   if (isPostOnlyTaker(order)) return Reason.postOnlyWouldTrade;
+  const unpaid = whyNotHeld(order);
+  if (unpaid !== Reason.none) return unpaid;
   leave(slot);
   unindexOrder(slot);
   resting.generation++;
@@ -395,6 +427,8 @@ export function recall(order: Incoming, slot: u32, request: u32): void {
   order.minQty = isPlain ? 0 : detailAt(slot).minQty;
   order.cancels = 0;
   order.after = 0;
+  order.held = isPlain ? 0 : detailAt(slot).held;
+  order.counted = 1;
 }
 
 /** A resting order leaves the book; its place in the index and its slot are the caller's. */
@@ -407,6 +441,8 @@ export function withdraw(slot: u32): void {
 function forget(slot: u32): void {
   if (isPendingSlot(slot)) return;
   cancelTimer(TimerKind.order, slot);
+  releaseResting(slot);
+  uncountOrder(orderAt(slot).account);
   takeAlong(symbolOf(orderAt(slot)), slot);
 }
 

@@ -1,3 +1,4 @@
+import { areOfOneGroup } from './accounts.ts';
 import { EventType, Flag, Reason, SelfTradePrevention, Setting } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { shrink } from './icebergs.ts';
@@ -28,7 +29,7 @@ export function preventionOf(order: Incoming): u32 {
 /** Whether an instruction applies to two orders of these accounts. */
 export function isPrevented(prevention: u32, account: u32, other: u32): bool {
   if (prevention === SelfTradePrevention.none) return false;
-  return (prevention & BY_GROUP) === 0 ? account === other : groupOf(account) === groupOf(other);
+  return account === other || ((prevention & BY_GROUP) !== 0 && areOfOneGroup(account, other));
 }
 
 /** Whether the incoming order ends where it meets one of its owner's. */
@@ -40,11 +41,6 @@ export function endsIncoming(prevention: u32): bool {
 /** Whether lots go off the incoming order where it meets one of its owner's. */
 export function decrements(prevention: u32): bool {
   return (prevention & ~BY_GROUP) === SelfTradePrevention.decrement;
-}
-
-/** An account is its own group. */
-function groupOf(account: u32): u32 {
-  return account;
 }
 
 /** The incoming order has met the one in `slot`, which is its owner's. */

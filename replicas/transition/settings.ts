@@ -1,8 +1,10 @@
 import { AMOUNT_MAX, EventType, Reason, Setting, TERM_SHIFT } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { isFundSetting, whyNotFundable } from './fund-settings.ts';
 import { instrumentExists, isElsewhere, makeRuled, putSetting } from './instruments.ts';
 import { refuseElsewhere, reject } from './market.ts';
 import { afterSetting, isSessionSetting } from './phases.ts';
+import { isProtection, noteProtection } from './protection.ts';
 import { Command } from './records.ts';
 import { isPrevention } from './self-trades.ts';
 
@@ -19,8 +21,11 @@ export function setInstrument(command: Command): void {
   if (!instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   if (!isSetting(setting, command.extra)) return reject(command, Reason.setting);
+  const reason = whyNotFundable(command.symbol, setting, command.extra);
+  if (reason !== Reason.none) return reject(command, reason);
   makeRuled(command.symbol);
   putSetting(command.symbol, setting, command.extra);
+  noteProtection(command.symbol);
   emitSetting(command, setting, command.extra);
   afterSetting(command.symbol, setting);
 }
@@ -31,7 +36,8 @@ function isSetting(setting: u32, value: u64): bool {
   if (setting === Setting.stp) return isPrevention(value);
   if (setting >= Setting.referencePrice && setting <= Setting.batchNs) return isSessionSetting(setting, value);
   if (setting === Setting.stopsMax) return value <= WAITING_MAX;
-  return (setting === Setting.postOnlySlide || setting === Setting.stopEntry) && value <= 1;
+  if (setting === Setting.postOnlySlide || setting === Setting.stopEntry) return value <= 1;
+  return isProtection(setting, value) || isFundSetting(setting, value);
 }
 
 function emitSetting(command: Command, setting: u32, value: u64): void {

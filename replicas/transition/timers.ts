@@ -1,3 +1,4 @@
+import { accountAt } from './accounts.ts';
 import { accountTimersAt, counters, instrumentTimersAt, timersAt } from './memory.ts';
 import { detailAt } from './orders.ts';
 import { Detail, TIMER_BYTES, Timer } from './records.ts';
@@ -18,7 +19,7 @@ export function timerAt(place: u32): Timer {
   return changetype<Timer>(timersAt + (place as usize) * TIMER_BYTES);
 }
 
-/** Makes a slot, or the number of an account or an instrument, due at a time, not 0; one that is due already, at that time instead. */
+/** Makes a slot, the place of an account, or the number of an instrument, due at a time, not 0; one that is due already, at that time instead. */
 export function setTimer(kind: u32, item: u32, due: u64): void {
   let place = placeOf(kind, item);
   if (place === 0) {
@@ -108,5 +109,6 @@ function isBefore(one: Timer, other: Timer): bool {
     const otherEntered = detailAt(other.item).entered;
     if (entered !== otherEntered) return entered < otherEntered;
   }
+  if (one.kind === TimerKind.account) return accountAt(one.item).owner < accountAt(other.item).owner;
   return one.item < other.item;
 }

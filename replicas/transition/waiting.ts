@@ -1,6 +1,7 @@
 import { EventFlag, EventType, Reason, Setting, TERM_SHIFT, Term } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { startTimer } from './expiry.ts';
+import { restHold, whyNotHeld } from './holds.ts';
 import { mayShow } from './icebergs.ts';
 import { instrumentAt, settingOf } from './instruments.ts';
 import { hasRoom, isLastOfPage, levelAt } from './ladders.ts';
@@ -19,6 +20,7 @@ import {
   unindexOrder,
 } from './orders.ts';
 import { whyNotTriggered } from './phases.ts';
+import { whyNotWithin } from './protection.ts';
 import { join, leave } from './queues.ts';
 import { Command, DetailFlag, Incoming } from './records.ts';
 import {
@@ -138,6 +140,7 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
   if (priced && !hasPriceOf(order)) return Reason.price;
   if (term !== Term.none && !isOwnTerm(order, term)) return Reason.terms;
   let reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
+  if (reason === Reason.none) reason = whyNotWithin(order, priced, quantified);
   if (reason !== Reason.none) return reason;
   if (quantified && !mayShow(order.display, order.quantity)) return Reason.display;
   if (term !== Term.none) {
@@ -148,6 +151,9 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
   }
   const isAfter = (detail.terms & DetailFlag.after) !== 0;
   if (term === Term.none || isAfter) {
+    reason = whyNotHeld(order);
+    if (reason !== Reason.none) return reason;
+    restHold(order, slot);
     resting.price = order.price;
     resting.open = order.open;
     if (term === Term.stopPrice) detail.stopPrice = order.stopPrice;
@@ -164,6 +170,7 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
     !hasRoom(stopLadder(order), limitKeyOf(order.side, order.stopPrice))
   )
     reason = Reason.levelsFull;
+  if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason !== Reason.none) return reason;
   leave(slot);
   unindexOrder(slot);
@@ -223,11 +230,13 @@ function enterOne(order: Incoming): void {
     if (!isDueNow(order)) return wait(order);
     let reason = whyNotTriggered(order);
     if (reason === Reason.none) reason = whyNotAtOnce(order);
+    if (reason === Reason.none) reason = whyNotHeld(order);
     return reason === Reason.none ? enterDue(order) : dismiss(order, reason);
   }
   let reason = whyNotTriggered(order);
   // Its price was told when it was entered, so it does not slide.
   if (reason === Reason.none) reason = isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : whyNoRoom(order);
+  if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason === Reason.none) execute(order);
   else dismiss(order, reason);
 }

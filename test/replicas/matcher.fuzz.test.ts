@@ -25,7 +25,19 @@ const SHARES: Readonly<Record<FlowKind, number>> = {
   mixed: 0.14,
 };
 /** Of rules beyond the plain ones, or made by no command. */
-const KEPT_TYPES = ['triggered', 'refreshed', 'top', 'setting', 'state', 'indicative', 'auction'];
+const KEPT_TYPES = [
+  'triggered',
+  'refreshed',
+  'top',
+  'setting',
+  'account',
+  'balance',
+  'settled',
+  'kill',
+  'state',
+  'indicative',
+  'auction',
+];
 /** Of the plain rules. */
 const isPlainReason = (code: number) =>
   code <= Reason.shard || (code >= 32 && code <= 36) || (code >= 64 && code <= 69);

@@ -4,6 +4,7 @@ import { COMMAND_WORD, Op, OrderType, TERM_SHIFT, Term, TimeInForce } from '../.
 const RULED_FLAGS = 0x0780;
 const RULED_OPS: readonly number[] = [
   ...[Op.terms, Op.instrumentSet, Op.accountSet, Op.tick],
+  ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
   ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
 ];
 /** No command has it. */

@@ -30,7 +30,7 @@ test('limits that need more memory than there can be are refused by name', () =>
   const start = (limits: Partial<VenueLimits>): unknown =>
     startTransition({ ...DEFAULT_LIMITS, ...limits }, 0, () => undefined);
   expect(() => start(largest)).toThrow(
-    'limits: ordersMax 16777216, levelPagesMax 4194304, instrumentsMax 65536, sessionsMax 65536, answersPerSessionMax 65536 take more than 4 GiB of memory',
+    'limits: ordersMax 16777216, levelPagesMax 4194304, instrumentsMax 65536, sessionsMax 65536, answersPerSessionMax 65536, accountsMax 1048576, balancesMax 4194304 take more than 4 GiB of memory',
   );
   expect(() => start({ sessionsMax: 2 ** 16, answersPerSessionMax: 2 ** 16 })).toThrow('take more than 4 GiB');
   expect(() => start({ ordersMax: 2 ** 23, levelPagesMax: 2 ** 18 })).not.toThrow();
