@@ -274,7 +274,11 @@ export function arm(symbol: u32): void {
 /** After a command with this symbol, whatever came of it. */
 export function afterCommand(command: Command): void {
   const symbol = command.symbol;
-  if (!instrumentExists(symbol) || !isRuled(symbol) || isContinuous(symbol)) return;
+  if (instrumentExists(symbol) && isRuled(symbol) && !isContinuous(symbol)) followPhase(command, symbol);
+}
+
+/** As {@link afterCommand}, which most instruments have nothing to do after. */
+function followPhase(command: Command, symbol: u32): void {
   setTime(command.time);
   const phase = phaseOf(symbol);
   if (isAuction(phase)) tellIndicative(symbol, phase === Phase.closingAuction ? OrderFlag.closing : OrderFlag.call);
