@@ -111,6 +111,19 @@ test('of the day: stops, trailing stops and those that wait for another expire, 
   it.do({ op: 'new', account: 1, symbol: 0, id: 16, side: 'sell', quantity: 1, type: 'stop', trail: 5, ...day });
   it.do({ op: 'new', account: 1, symbol: 0, id: 17, side: 'buy', quantity: 1, type: 'stop', trail: 9, ...day });
   it.do({ op: 'new', account: 1, symbol: 0, id: 18, side: 'buy', quantity: 1, type: 'stop', trail: 4, ...day });
+  const many = Array.from({ length: 9 }, (_, index) => 30 + index);
+  for (const id of many)
+    it.do({
+      op: 'new',
+      account: 1,
+      symbol: 0,
+      id,
+      side: 'buy',
+      quantity: 1,
+      type: 'stop',
+      trail: 20 - (id % 4),
+      ...day,
+    });
   it.do({ ...order, id: 19, price: 40, cancels: 10 });
   const other = it.restored();
   for (const one of [it, other])
@@ -122,6 +135,7 @@ test('of the day: stops, trailing stops and those that wait for another expire, 
       'canceled 13 2@0 left 0 expired',
       'canceled 17 1@0 left 0 expired',
       'canceled 18 1@0 left 0 expired',
+      ...many.map((id) => `canceled ${id} 1@0 left 0 expired`),
       'canceled 16 1@0 left 0 expired',
       'canceled 19 5@40 left 0 linked',
     ]);
@@ -145,12 +159,12 @@ test('a stop that is good till a time expires while it waits, and after its trig
   it.do({ ...order, account: 9, id: 7, side: 'sell', price: 102, quantity: 1 });
   // Two are triggered: one trades in full, one rests.
   it.do({ ...order, id: 8, price: 101, quantity: 1 });
-  for (let id = 20; id < 30; id++) it.do({ ...order, id, price: 10, ...gtd(9_000_000n) });
+  for (let id = 20; id < 30; id++) it.do({ ...order, id, price: 10, ...(id < 25 ? { tif: 'day' } : gtd(9_000_000n)) });
   const other = it.restored();
   for (const one of [it, other]) {
     expect(one.at(2_000_000n).tell({ op: 'tick' })).toEqual(['canceled 2 2@0 left 0 expired']);
     expect(one.at(3_000_000n).tell({ op: 'tick' })).toEqual(['canceled 3 2@90 left 0 expired']);
     expect(one.at(4_000_000n).tell({ op: 'tick' })).toEqual(['canceled 5 2@0 left 0 expired']);
-    expect(one.at(9_000_000n).do({ op: 'tick' })).toHaveLength(10);
+    expect(one.at(9_000_000n).do({ op: 'tick' })).toHaveLength(5);
   }
 });
