@@ -4,13 +4,14 @@ import { FEED_VIEWS, type FeedViewName } from '../../../ops/feed/feed-records.ts
 import { Flow, type FlowKind } from '../../replicas/flows.ts';
 import { Dice } from '../../replicas/raw-commands.ts';
 import { BadNetwork, EMPTY_BOOK, FedMarket, readBook } from './fed-market.ts';
-import { RuledFlow } from './ruled-flow.ts';
+import { FundedFlow, RuledFlow } from './ruled-flow.ts';
 
 const SEED = Number(process.env['VERITAPE_FUZZ_SEED'] ?? 20_260_401);
 const COMMANDS = Number(process.env['VERITAPE_FUZZ_FEED_COMMANDS'] ?? 4_000);
-/** Plain flows, and one of ruled instruments. */
-const KINDS: readonly (FlowKind | 'ruled')[] = [
+/** Plain flows, and two of ruled instruments. */
+const KINDS: readonly (FlowKind | 'ruled' | 'funded')[] = [
   'ruled',
+  'funded',
   'deep',
   'tight',
   'bounds',
@@ -79,18 +80,19 @@ class Reader {
   }
 }
 
+function flowOf(kind: (typeof KINDS)[number], seed: number): Flow | RuledFlow | FundedFlow {
+  if (kind === 'ruled') return new RuledFlow(seed);
+  return kind === 'funded' ? new FundedFlow(seed) : new Flow(kind, seed);
+}
+
 function play(kind: (typeof KINDS)[number], seed: number, commands: number): void {
   const dice = new Dice(seed);
   const network = new BadNetwork(dice);
   const readers: Reader[] = [];
-  const market = new FedMarket(
-    kind === 'ruled' ? new RuledFlow(seed) : new Flow(kind, seed),
-    KEPT,
-    (subject, packet) => {
-      for (const reader of readers)
-        if (reader.book.subject === subject) network.send(market.now, () => reader.take(packet));
-    },
-  );
+  const market = new FedMarket(flowOf(kind, seed), KEPT, (subject, packet) => {
+    for (const reader of readers)
+      if (reader.book.subject === subject) network.send(market.now, () => reader.take(packet));
+  });
   const bySubject = (symbol: number, view: FeedViewName): void => {
     readers.push(new Reader(market, network, symbol, view));
   };

@@ -1,7 +1,36 @@
-import { COMMAND_WORDS, type Command, encodeCommand, type SelfTradePreventionName } from '../../../journal/commands.ts';
+import { type Command, encodeCommand, type SelfTradePreventionName } from '../../../journal/commands.ts';
 import type { VenueEvent } from '../../../journal/events.ts';
 import { recordsOf } from '../../../journal/order-terms.ts';
 import { Dice } from '../../replicas/raw-commands.ts';
+import { AccountFlow } from '../../replicas/rules/account-flow.ts';
+
+/** The flow of accounts with funds, limits and groups: what they stop must not be in a book either. */
+export class FundedFlow {
+  readonly limits = {
+    ordersMax: 400,
+    levelPagesMax: 256,
+    instrumentsMax: 3,
+    sessionsMax: 1,
+    answersPerSessionMax: 1,
+    accountsMax: 64,
+    balancesMax: 256,
+  };
+  readonly #flow: AccountFlow;
+  readonly #records: Command[] = [];
+
+  constructor(seed: number) {
+    this.#flow = new AccountFlow(seed);
+  }
+
+  next(words: Uint32Array, at: number): void {
+    if (this.#records.length === 0) this.#records.push(...recordsOf(this.#flow.next()));
+    encodeCommand(words, at, this.#records.shift() as Command);
+  }
+
+  observe(event: VenueEvent): void {
+    this.#flow.observe(event);
+  }
+}
 
 /**
  * A flow in which much of what there is, is not to be seen: icebergs, hidden and all-or-none orders, stops, orders that wait for
@@ -36,7 +65,6 @@ export class RuledFlow {
       this.#records.push(...recordsOf(this.#draw()));
       this.next(words, at);
     } else encodeCommand(words, at, { account: 0, ...record, time: this.#time });
-    if (at % COMMAND_WORDS !== 0) throw new RangeError(`at: ${at} is not the first word of a record`);
   }
 
   observe({ type, account, id, symbol, flags }: VenueEvent): void {
