@@ -5,6 +5,7 @@ export { decimalOf, unitsOf } from './ops/client/decimal-amount.ts';
 export type { MarketBook, MarketBookOptions } from './ops/client/market-book.ts';
 export type { Order, OrderStatus, Outcome, TradedAmount } from './ops/client/order.ts';
 export type {
+  AuctionOrder,
   ImmediateOrder,
   LimitOrder,
   MarketOrder,

@@ -16,4 +16,4 @@ export { DatagramBlocks, type DatagramBlocksOptions } from './sequencer/datagram
 export { MulticastOptionError, type MulticastOptions } from './sequencer/datagram-sender.ts';
 export { JournalRepair } from './sequencer/journal-repair.ts';
 export type { Answer } from './sequencer/messages.ts';
-export { execSubject, topSubject, tradeSubject } from './sequencer/reports.ts';
+export { execSubject, phaseSubject, topSubject, tradeSubject } from './sequencer/reports.ts';

@@ -16,7 +16,7 @@ import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, ExitCode, UsageError } from './exit-codes.ts';
-import { Disagreement, type FollowerEnd, VenueFollower } from './venue-follower.ts';
+import { Disagreement, type FollowerEnd, QUERIES_REPLAY_MAX, VenueFollower } from './venue-follower.ts';
 
 interface FollowOptions extends NatsCredentialOptions, FeedOptions {
   readonly dir: string;
@@ -29,6 +29,7 @@ interface FollowOptions extends NatsCredentialOptions, FeedOptions {
   readonly publishNats?: string;
   readonly publishExecutions?: boolean;
   readonly queries?: boolean;
+  readonly queriesReplay?: number;
   readonly peers: boolean;
   readonly snapshotEvery: number;
   readonly snapshotsKept: number;
@@ -100,6 +101,12 @@ export function registerFollow(program: Command): void {
         "answer accounts' questions about their orders, on the venue's NATS server: docs/access.md",
       ),
     )
+    .addOption(
+      new Option(
+        '--queries-replay <commands>',
+        `with --queries, a copy of no more commands is replayed whole at the start, so that it is known what every order has traded (default: ${QUERIES_REPLAY_MAX})`,
+      ).argParser(wholeNumber(0, SEQUENCE_MAX)),
+    )
     .addOption(new Option('--no-peers', 'give no blocks to other followers'))
     .addOption(snapshotEveryOption('; as often as the venue, state hashes are compared'))
     .addOption(snapshotsKeptOption())
@@ -160,6 +167,8 @@ function checkOptions(options: FollowOptions): void {
     if (publishExecutions !== undefined)
       throw new UsageError('publish-executions', publishExecutions, 'is of use only with --publish');
   }
+  if (options.queriesReplay !== undefined && options.queries !== true)
+    throw new UsageError('queries-replay', options.queriesReplay, 'is of use only with --queries');
   if (multicast === undefined && multicastInterface !== undefined)
     throw new UsageError('multicast-interface', multicastInterface, 'is of use only with --multicast');
 }
@@ -225,6 +234,7 @@ async function open(
               marketData: feedSettingsOf(options),
             },
       queries: options.queries,
+      queriesReplayMax: options.queriesReplay,
       peers: options.peers,
       until: options.until,
       exitWhenCaughtUp: options.exitWhenCaughtUp,

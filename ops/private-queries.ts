@@ -1,14 +1,18 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { readWide } from '../journal/amounts.ts';
 import { decodeId } from '../journal/commands.ts';
+import { EVENT_WORD, EVENT_WORDS } from '../journal/events.ts';
 import { listInstruments } from '../replicas/instrument-table.ts';
 import type { JournalCopy } from '../replicas/journal-copy.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../replicas/order-table.ts';
 import type { Refusal } from '../sequencer/messages.ts';
 import { isBound, mayAnswer, type Principal, Principals } from '../sequencer/principals.ts';
 import { RefusalLog, type ToldRefusal } from '../sequencer/refusal-log.ts';
+import { REPORTS_PER_REPLY_MAX } from '../sequencer/report-messages.ts';
 import { orderFields } from './fix-report.ts';
 import type { OrderState, OrderStates } from './order-states.ts';
-import type { ReportLog } from './report-log.ts';
+import type { ReportArchive } from './report-archive.ts';
+import type { ReportCursor, ReportLog, ReportPage } from './report-log.ts';
 
 /**
  * What an account may know of itself, answered from a replica that a follower keeps, so that the venue does not feel it.
@@ -40,6 +44,8 @@ export interface PrivateQueriesOptions {
   readonly copy: JournalCopy;
   readonly states: OrderStates;
   readonly reports: ReportLog;
+  /** Tells what the log does not keep any more, by a replay of the copy on a thread of its own. */
+  readonly archive: ReportArchive;
   readonly onRefused: (refusal: ToldRefusal) => void;
 }
 
@@ -72,31 +78,33 @@ export class PrivateQueries {
       const subscription = connection.subscribe(`veritape.${copy.genesis.shard}.${query}.*.*`, {
         queue: QUEUE,
         callback: (error, message) => {
-          if (error === null && !connection.isClosed()) this.#answer(message, query, principals.of(message.subject));
+          if (error === null) void this.#answer(message, query, principals.of(message.subject));
         },
       });
       this.#subscriptions.push(subscription);
     }
   }
 
-  end(): void {
+  async end(): Promise<void> {
     for (const subscription of this.#subscriptions) if (!subscription.isClosed()) subscription.unsubscribe();
+    await this.#options.archive.close();
   }
 
-  #answer(message: Msg, query: PrivateQuery, principal: Principal | undefined): void {
+  async #answer(message: Msg, query: PrivateQuery, principal: Principal | undefined): Promise<void> {
     if (principal === undefined || (this.#bound && !mayAnswer(message, principal))) {
       const field = principal === undefined ? 'subject' : 'reply';
       const value = principal === undefined ? message.subject : (message.reply ?? '');
       const rule = `an identity and an account in the subject, and a reply subject in the identity's inbox`;
       return this.#refusals.note({ error: 'unauthorized', field, value, rule }, message.subject, principal, undefined);
     }
-    const reply = this.#replyTo(message.data, query, principal.account);
+    const reply = await this.#replyTo(message.data, query, principal.account);
+    if (this.#options.connection.isClosed()) return;
     if ('error' in reply) this.#refusals.note(reply, message.subject, principal, undefined);
     else this.answered++;
     message.respond(JSON.stringify(reply));
   }
 
-  #replyTo(bytes: Uint8Array, query: PrivateQuery, account: number): object | Refusal {
+  async #replyTo(bytes: Uint8Array, query: PrivateQuery, account: number): Promise<object | Refusal> {
     const fields = readFields(bytes);
     if (fields === undefined) return malformed('request', `${bytes.length} bytes`, 'a JSON object, or nothing');
     const { sequence } = this.#options.copy.last;
@@ -148,15 +156,37 @@ export class PrivateQueries {
     };
   }
 
-  #reports(fields: Fields, account: number): object | Refusal {
+  async #reports(fields: Fields, account: number): Promise<object | Refusal> {
     const after = wholeIn(fields, 'after', 0, Number.MAX_SAFE_INTEGER, 0);
     if (typeof after === 'object') return after;
     const had = wholeIn(fields, 'had', 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
     if (typeof had === 'object') return had;
-    const limit = wholeIn(fields, 'limit', 1, PAGE_ORDERS_MAX, PAGE_ORDERS_DEFAULT);
+    const limit = wholeIn(fields, 'limit', 1, REPORTS_PER_REPLY_MAX, PAGE_ORDERS_DEFAULT);
     if (typeof limit === 'object') return limit;
-    const { records, ...page } = this.#options.reports.page(account, { after, had }, limit);
-    return { ...this.#place(account), ...page, records: Buffer.from(records).toString('base64') };
+    const cursor = { after, had };
+    const page = this.#options.reports.page(account, cursor, limit);
+    const { records, ...rest } = (await this.#archived(account, cursor, page.first)) ?? page;
+    return { ...this.#place(account), ...rest, records: Buffer.from(records).toString('base64') };
+  }
+
+  /** Reports from before the first that the log keeps, as many as a reply holds; undefined if none are asked for, or to be had. */
+  async #archived(account: number, { after, had }: ReportCursor, first: number): Promise<ReportPage | undefined> {
+    const upTo = Math.min(first - 1, this.#options.copy.last.sequence);
+    const isAll = had === Number.MAX_SAFE_INTEGER;
+    if (isAll ? after >= upTo : after > upTo) return undefined;
+    const asked = { account, upTo, after: isAll ? after : after - 1, passed: isAll ? 0 : had };
+    const told = await this.#options.archive.tell(asked);
+    if ('error' in told) return undefined;
+    const { words, isComplete } = told;
+    const records = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    // What follows is kept in the log, and nothing before it is missing then.
+    if (isComplete)
+      return { records, next: { after: upTo, had: Number.MAX_SAFE_INTEGER }, complete: false, first: asked.after + 1 };
+    const last = words.length - EVENT_WORDS;
+    const sequence = readWide(words, last + EVENT_WORD.sequence);
+    let count = sequence === after && !isAll ? had : 0;
+    for (let at = last; at >= 0 && readWide(words, at + EVENT_WORD.sequence) === sequence; at -= EVENT_WORDS) count++;
+    return { records, next: { after: sequence, had: count }, complete: false, first: asked.after + 1 };
   }
 
   #described(slot: number): object {

@@ -4,6 +4,7 @@ import { decodeId } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS } from '../journal/events.ts';
 import type { Refusal } from '../sequencer/messages.ts';
 import { infoSubject } from '../sequencer/nats-gateway.ts';
+import { REPORTS_PER_REPLY_MAX } from '../sequencer/report-messages.ts';
 import { type FixReport, FixReports } from './fix-report.ts';
 import { OrderStates } from './order-states.ts';
 import type { PrivateQuery } from './private-queries.ts';
@@ -130,8 +131,8 @@ export class ReportReader {
   async *#drain(reading: Reading): AsyncGenerator<Reported> {
     for (let asked = 1; !this.#closed; ) {
       const { account, after, had } = reading;
-      const page: ReportsPage = await this.#ask('executions', account, had === undefined ? { after } : { after, had });
-      const needed = had === undefined ? after + 1 : after;
+      const page: ReportsPage = await this.#ask('executions', account, { after, had, limit: REPORTS_PER_REPLY_MAX });
+      const needed = had === undefined || had === Number.MAX_SAFE_INTEGER ? after + 1 : after;
       if (needed < page.first && page.sequence >= after) {
         if (asked++ < GAP_ASKED_MAX) continue;
         yield { gap: { account, after, before: page.first } };
@@ -142,6 +143,7 @@ export class ReportReader {
       this.#reports.resume(account, after, had ?? 0);
       const words = new Uint32Array(new Uint8Array(Buffer.from(page.records, 'base64')).buffer);
       for (let at = 0; at < words.length; at += EVENT_WORDS) {
+        if (this.#closed) return;
         if (this.#isKnown(words, at)) {
           this.#reports.pass(words, at);
           continue;

@@ -16,6 +16,7 @@ import { EnvironmentFault } from './exit-codes.ts';
 import { MarketFeed, type MarketFeedOptions } from './market-feed.ts';
 import { OrderStates } from './order-states.ts';
 import { PrivateQueries, type PrivateQueriesOptions } from './private-queries.ts';
+import { ReportArchive } from './report-archive.ts';
 import { ReportLog } from './report-log.ts';
 import { type Agreed, StateAgreement } from './state-agreement.ts';
 import type { Notice } from './venue.ts';
@@ -36,6 +37,11 @@ export interface VenueFollowerOptions {
   readonly feed?: MarketFeedOptions | undefined;
   /** Answer accounts' questions about their orders: ops/private-queries.ts. */
   readonly queries?: boolean | undefined;
+  /**
+   * With queries, a copy of no more commands is replayed whole when it is opened, so that it is known of every order what it has
+   * traded; {@link QUERIES_REPLAY_MAX} unless given.
+   */
+  readonly queriesReplayMax?: number | undefined;
   /** Give blocks to other followers. On unless set to false. */
   readonly peers?: boolean | undefined;
   /** End with the block that holds this sequence. */
@@ -48,6 +54,9 @@ export interface VenueFollowerOptions {
   readonly signal: AbortSignal;
   readonly onNotice: (notice: Notice) => void;
 }
+
+/** So many commands are replayed in some ten to sixty seconds. */
+export const QUERIES_REPLAY_MAX = 20_000_000;
 
 /** How far behind the venue a copy is. */
 export interface FollowerLag {
@@ -141,6 +150,7 @@ export class VenueFollower {
       ...copy,
       genesis,
       hashSeed: options.hashSeed,
+      restoreUpTo: known !== undefined && isShort(options) ? 0 : undefined,
       observers: known === undefined ? [] : [known.states, known.reports],
       onDigest: (sequence, value) => judged(agreement.digest(sequence, value)),
       onSnapshot: (snapshot) => {
@@ -202,6 +212,7 @@ export class VenueFollower {
             connection,
             copy,
             ...known,
+            archive: new ReportArchive(options.copy.directory),
             onRefused: (refusal) => this.#notice('warn', 'request refused', definedFields(refusal)),
           });
   }
@@ -259,7 +270,7 @@ export class VenueFollower {
   async close(): Promise<void> {
     this.reader.close();
     this.peers?.close();
-    this.queries?.end();
+    await this.queries?.end();
     this.feed?.end();
     this.#lookup.close();
     await this.copy.close(this.#end?.why !== 'disagreement');
@@ -421,6 +432,18 @@ function replayProgress({ signal, onNotice }: VenueFollowerOptions): NonNullable
     }
     return nextTurn();
   };
+}
+
+/** Whether all of the copy can be replayed, and that does not take too long. */
+function isShort({ copy, queriesReplayMax = QUERIES_REPLAY_MAX }: VenueFollowerOptions): boolean {
+  try {
+    const { firstBlock, last } = JournalReader.open(copy.directory);
+    return firstBlock === 1 && last.sequence <= queriesReplayMax;
+  } catch (error) {
+    // There is nothing to replay yet.
+    if (error instanceof JournalError && error.code === 'not-a-journal') return false;
+    throw error;
+  }
 }
 
 /** Of the copy that is there; undefined if there is none yet. */

@@ -32,6 +32,8 @@ export interface JournalCopyOptions {
   readonly onSnapshot?: ((snapshot: CopySnapshot) => void) | undefined;
   /** Told why a snapshot could not be used or written; the copy goes on without it. */
   readonly onTrouble?: ((text: string) => void) | undefined;
+  /** Begin with a snapshot that is not after this sequence; 0 replays the whole journal, which must begin with block 1. */
+  readonly restoreUpTo?: number | undefined;
   /** See every event, also of what is replayed. */
   readonly observers?: readonly CopyObserver[] | undefined;
   /** Whose work goes on from an event on. */
@@ -126,7 +128,7 @@ export class JournalCopy {
       const events = new EventBuffer(EVENT_SLOTS);
       const matcher = createMatcher(writer.genesis.limits, events, options.hashSeed ?? 0);
       const digest = new EventDigest();
-      const restored = await restoreNewest(directory, matcher, options.events?.after);
+      const restored = await restoreNewest(directory, matcher, options.restoreUpTo ?? options.events?.after);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
       for (const observer of options.observers ?? []) observer.begin(matcher);

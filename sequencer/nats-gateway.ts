@@ -28,6 +28,7 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
  * | veritape.S.missed, veritape.S.missed.IDENTITY.ACCOUNT | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
  * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
+ * | veritape.S.feed.> | a thread of its own, if asked for | numbered market data: docs/market-data.md |
  * | veritape.S.block | venue | each durable block, as in the journal |
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
  * | veritape.S.genesis | reader, request/reply | the journal's genesis record, which the hash of block 1 binds |
@@ -209,7 +210,9 @@ export class NatsGateway {
     const speakers = new Principals(aliveSubject(options.shard));
     this.#serve(`${aliveSubject(options.shard)}.*.*`, (message) => this.#alive(message, speakers.of(message.subject)));
     const askers = new Principals(missedSubject(options.shard));
-    for (const subject of [missedSubject(options.shard), `${missedSubject(options.shard)}.*.*`])
+    const missed = missedSubject(options.shard);
+    // What nobody may publish on the venue may not hear, either.
+    for (const subject of options.bound === true ? [`${missed}.*.*`] : [missed, `${missed}.*.*`])
       this.#serve(subject, (message) => void this.#tellReports(message, askers.of(message.subject)));
     void this.#watch();
   }
@@ -326,14 +329,13 @@ export class NatsGateway {
     const asked = readReportsAsked(bytes);
     if (asked === undefined) {
       const rule = 'an object {account, after, passed} of whole numbers';
-      return this.#respond(
-        message,
-        encodeRefusal(refusal(new TextDecoder().decode(bytes.subarray(0, 64)), rule), epoch),
-      );
+      const malformed = refusal(new TextDecoder().decode(bytes.subarray(0, 64)), rule);
+      this.#refusals.note(malformed, message.subject, principal, undefined);
+      return this.#respond(message, encodeRefusal(malformed, epoch));
     }
     const unauthorized = this.#intake.refusalFor(message.headers?.get(TOKEN_HEADER), principal, asked.account);
-    if (unauthorized !== undefined) this.#refusals.note(unauthorized, message.subject, principal, asked.account);
     const told = unauthorized ?? (await tellReports(asked));
+    if ('error' in told) this.#refusals.note(told, message.subject, principal, asked.account);
     this.#respond(message, 'error' in told ? encodeRefusal(told, epoch) : encodeReports(told));
   }
 

@@ -25,6 +25,11 @@ export function topSubject(shard: number, symbol: number, prefix = VENUE_PREFIX)
   return `${prefix}.${shard}.top.${symbol}`;
 }
 
+/** Phases of an instrument, and what its auctions would come to or did. */
+export function phaseSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
+  return `${prefix}.${shard}.phase.${symbol}`;
+}
+
 /** The orders that a mass status tells of, for the administrator who asked. */
 export function statusSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
   return `${prefix}.${shard}.status.${symbol}`;
@@ -79,6 +84,8 @@ export class ReportFanOut {
   readonly #trades = new Map<number, Batch>();
   readonly #tops = new Map<number, Batch>();
   readonly #statuses = new Map<number, Batch>();
+  readonly #phases = new Map<number, Batch>();
+  readonly #phase = new Uint32Array(EVENT_WORDS);
   #filled: Batch[] = [];
 
   /** `publish` must be done with the records, or have them copied, as {@link PublishMemory} tells. */
@@ -97,6 +104,7 @@ export class ReportFanOut {
       const type = eventType(words, at);
       const symbol = words[at + EVENT_WORD.symbol] as number;
       if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
+      else if (isOfPhase(type)) this.#addPhase(this.#phaseBatch(symbol), words, at);
       else if (type === EventType.status) {
         if (this.#executions) this.#add(this.#statusBatch(symbol), words, at);
       } else if (isExecution(type)) {
@@ -162,6 +170,24 @@ export class ReportFanOut {
     return batch;
   }
 
+  /** Who changed a phase is nobody's business. */
+  #addPhase(batch: Batch, words: Uint32Array, at: number): void {
+    const record = this.#phase;
+    for (let word = 0; word < EVENT_WORDS; word++) record[word] = words[at + word] as number;
+    record[EVENT_WORD.account] = 0;
+    record[EVENT_WORD.request] = 0;
+    this.#add(batch, record, 0);
+  }
+
+  #phaseBatch(symbol: number): Batch {
+    let batch = this.#phases.get(symbol);
+    if (batch === undefined) {
+      batch = emptyBatch(0, symbol, phaseSubject(this.#shard, symbol, this.#prefix));
+      this.#phases.set(symbol, batch);
+    }
+    return batch;
+  }
+
   #statusBatch(symbol: number): Batch {
     let batch = this.#statuses.get(symbol);
     if (batch === undefined) {
@@ -184,6 +210,10 @@ export class ReportFanOut {
     this.#publish(batch.subject, records);
     batch.count = 0;
   }
+}
+
+function isOfPhase(type: number): boolean {
+  return type === EventType.state || type === EventType.indicative || type === EventType.auction;
 }
 
 function emptyBatch(account: number, symbol: number, subject: string): Batch {

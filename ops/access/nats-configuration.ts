@@ -14,7 +14,9 @@ export interface ServerSettings {
 
 /** For how long, and how often, a follower may answer one request. */
 const ANSWER_ONCE = 'allow_responses: { max: 1, expires: "10s" }';
-const TLS_HANDSHAKE_S = 5;
+/** A client's process may be busy with its start when it connects; the server's own limits are two seconds and less. */
+const TLS_HANDSHAKE_S = 10;
+const AUTHENTICATION_S = 10;
 
 /** An identity with all its permissions on all the shards that a file is for. */
 export interface Granted extends Permissions {
@@ -48,7 +50,7 @@ export function natsConfiguration(access: AccessFile, settings: ServerSettings):
     if (tlsClientCa !== undefined) lines.push(`  ca_file: ${quoted(tlsClientCa)}`, '  verify: true');
     lines.push(`  timeout: ${TLS_HANDSHAKE_S}`, '}');
   }
-  lines.push('authorization {', '  users: [');
+  lines.push('authorization {', `  timeout: ${AUTHENTICATION_S}`, '  users: [');
   for (const granted of grantsOf(access)) lines.push(...userLines(granted));
   lines.push('  ]', '}');
   return `${lines.join('\n')}\n`;

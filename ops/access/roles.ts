@@ -42,7 +42,7 @@ export function hasAccounts(role: Role): boolean {
 }
 
 /** Market data, as the venue and followers publish it, and on what they are asked for more of it. */
-const PUBLISHED = ['trade.*', 'top.*', 'feed.*.*'] as const;
+const PUBLISHED = ['trade.*', 'top.*', 'phase.*', 'feed.*.*'] as const;
 const FEED_ASKED = 'feed.*.*.ask';
 const ANSWERED = ['book.*', 'info', FEED_ASKED] as const;
 

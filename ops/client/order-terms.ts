@@ -58,7 +58,8 @@ export type LimitOrder = EveryOrder &
   Resting &
   Unstopped &
   Shown &
-  Priced & { readonly type?: 'limit' | undefined; readonly tif?: 'gtc' | undefined };
+  Priced &
+  Lasting & { readonly type?: 'limit' | undefined };
 
 /** Trades at its price or better at once, or not. */
 export type ImmediateOrder = EveryOrder &
@@ -73,21 +74,24 @@ export type MarketOrder = EveryOrder &
   Unpriced & { readonly type: 'market'; readonly tif?: 'ioc' | 'fok' | undefined };
 
 /** Waits for a trade at its stop price or beyond, and becomes a market order. */
-export type StopOrder = EveryOrder &
-  Resting &
-  Stopped &
-  Unpriced &
-  Unseen & { readonly type: 'stop'; readonly tif?: AnyTif };
+export type StopOrder = EveryOrder & Resting & Stopped & Unpriced & Unseen & StopTif & { readonly type: 'stop' };
 
 /** Waits for a trade at its stop price or beyond, and becomes a limit order. */
 export type StopLimitOrder = EveryOrder &
   Resting &
   Stopped &
   Priced &
-  Unseen & { readonly type: 'stopLimit'; readonly tif?: AnyTif };
+  Unseen &
+  StopTif & { readonly type: 'stopLimit' };
+
+/** How long it stays: until it is canceled, until the end of the day, or until a time. */
+type Lasting =
+  | { readonly tif?: 'gtc' | 'day' | undefined; readonly expires?: never }
+  /** Nanoseconds since the Unix epoch; above 2^53 - 1, as they are today, a bigint. */
+  | { readonly tif: 'gtd'; readonly expires: number | bigint };
 
 /** Of what a stop becomes. */
-type AnyTif = 'gtc' | 'ioc' | 'fok' | undefined;
+type StopTif = Lasting | { readonly tif: 'ioc' | 'fok'; readonly expires?: never };
 
 interface Priced {
   /** Ticks. */
@@ -109,7 +113,18 @@ interface Unseen {
   readonly postOnly?: never;
 }
 
-export type NewOrder = LimitOrder | ImmediateOrder | MarketOrder | StopOrder | StopLimitOrder;
+/** Waits for the next opening or closing auction, and trades only in it. */
+export type AuctionOrder = EveryOrder &
+  Owned &
+  Unstopped &
+  Unseen &
+  ((Priced & { readonly type?: 'limit' | undefined }) | (Unpriced & { readonly type: 'market' })) & {
+    readonly tif: 'atTheOpen' | 'atTheClose';
+    readonly display?: never;
+    readonly minQty?: never;
+  };
+
+export type NewOrder = AuctionOrder | LimitOrder | ImmediateOrder | MarketOrder | StopOrder | StopLimitOrder;
 
 interface Replaced {
   readonly price?: number | undefined;

@@ -5,7 +5,15 @@ import type { RoutedAnswer } from '../routing-client.ts';
 import type { NewOrder, Replacement } from './order-terms.ts';
 
 /** FIX 39. An order that a replace has changed and that has not traded since it came is `replaced`. */
-export type OrderStatus = 'pendingNew' | 'new' | 'partiallyFilled' | 'filled' | 'canceled' | 'replaced' | 'rejected';
+export type OrderStatus =
+  | 'pendingNew'
+  | 'new'
+  | 'partiallyFilled'
+  | 'filled'
+  | 'canceled'
+  | 'expired'
+  | 'replaced'
+  | 'rejected';
 
 /** What became of a command: as the venue answered it. */
 export interface Outcome {
@@ -110,7 +118,7 @@ export class Order {
     if (this.#isRejected) return 'rejected';
     if (!this.#isAccepted && !this.#isAnswered) return 'pendingNew';
     const { quantity, open, traded, isReplaced } = this.#now();
-    if (open === 0) return traded === quantity ? 'filled' : 'canceled';
+    if (open === 0) return traded === quantity ? 'filled' : this.#reason === 'expired' ? 'expired' : 'canceled';
     if (traded > 0) return 'partiallyFilled';
     return isReplaced ? 'replaced' : 'new';
   }

@@ -33,15 +33,26 @@ export const FEED_KEPT_MAX = 2 ** 20;
 export const FEED_CONFLATE_MS_MIN = 10;
 export const FEED_CONFLATE_MS_MAX = 60_000;
 
-/** Throws a RangeError that names the setting that is wrong. */
-export function checkFeedSettings({ kept, conflateMs }: FeedSettings, isOnNats: boolean): void {
-  if (!isOnNats) throw new RangeError('marketData: needs NATS, and nats is missing');
+/**
+ * Throws a RangeError that names what is wrong with the settings, or with the options of the connection that a thread is to
+ * make.
+ */
+export function checkFeedSettings({ kept, conflateMs }: FeedSettings, connection: object | undefined): void {
+  if (connection === undefined) throw new RangeError('marketData: needs NATS, and nats is missing');
   if (!(kept >= FEED_KEPT_MIN && kept <= FEED_KEPT_MAX && Number.isInteger(Math.log2(kept))))
     throw new RangeError(`marketData.kept: ${kept} must be a power of two from ${FEED_KEPT_MIN} to ${FEED_KEPT_MAX}`);
   if (!(conflateMs >= FEED_CONFLATE_MS_MIN && conflateMs <= FEED_CONFLATE_MS_MAX))
     throw new RangeError(
       `marketData.conflateMs: ${conflateMs} must be from ${FEED_CONFLATE_MS_MIN} to ${FEED_CONFLATE_MS_MAX}`,
     );
+  try {
+    structuredClone(connection);
+  } catch (cause) {
+    const rule = 'market data has a thread with a connection of its own, so options must be plain values';
+    throw new RangeError(`nats.connection: ${cause instanceof Error ? cause.message : String(cause)}: ${rule}`, {
+      cause,
+    });
+  }
 }
 
 export interface FeedPublisherOptions extends FeedSettings {

@@ -30,7 +30,6 @@ export class VenueMarketData {
   #restart: NodeJS.Timeout | undefined;
   #closing = false;
 
-  /** Throws a RangeError if the options can not be given to a thread. */
   constructor(data: Omit<MarketDataThreadData, 'hashSeed' | 'counts'>, notice: (notice: Notice) => void) {
     this.#data = data;
     this.#notice = notice;
@@ -61,15 +60,10 @@ export class VenueMarketData {
 
   #start(): void {
     const workerData = { ...this.#data, hashSeed: randomInt(2 ** 31), counts: this.#counts };
-    let worker: Worker;
-    try {
-      worker = new Worker(threadEntry(import.meta.url, './market-data-thread'), { name: 'market data', workerData });
-    } catch (cause) {
-      const rule = 'market data has a thread with a connection of its own: options must be plain values';
-      throw new RangeError(`nats.connection: ${cause instanceof Error ? cause.message : String(cause)}: ${rule}`, {
-        cause,
-      });
-    }
+    const worker = new Worker(threadEntry(import.meta.url, './market-data-thread'), {
+      name: 'market data',
+      workerData,
+    });
     this.#worker = worker;
     let why = 'the thread ended';
     worker.on('message', (report: MarketDataReport) => {

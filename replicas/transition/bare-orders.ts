@@ -1,4 +1,4 @@
-import { EventType, Flag, Reason, TERM_SHIFT } from './codes.ts';
+import { EventType, Flag, Reason, TERM_SHIFT, TimeInForce } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { InstrumentFlag, instrumentAt } from './instruments.ts';
 import { bestOf, hasRoom, isLastOfPage, levelAt } from './ladders.ts';
@@ -19,7 +19,7 @@ import {
 import { isContinuous } from './phases.ts';
 import { isProtected } from './protection.ts';
 import { Command } from './records.ts';
-import { whyNotHere } from './ruled.ts';
+import { enterGood, whyNotHere } from './ruled.ts';
 
 /**
  * The shortest way into the book of a ruled instrument, for most orders: limit, gtc, with nothing but perhaps post-only, that
@@ -27,20 +27,36 @@ import { whyNotHere } from './ruled.ts';
  * rule that concerns every order must be looked at here, too: where it may say no or wants more than this, the way is not free.
  */
 
-/** Enters such an order; false, with nothing done, if it is not one: then it is for ruled.ts. */
-export function enterBare(command: Command, hash: u32): bool {
+/** What became of an order on this way. */
+export class Way {
+  /** Nothing: it is for ruled.ts. */
+  static readonly none: u32 = 0;
+  /** It rests. */
+  static readonly rests: u32 = 1;
+  /** It is entered, and was at work. */
+  static readonly worked: u32 = 2;
+}
+
+/** Enters such an order. One that meets others, or is immediate-or-cancel, has its rules looked at here, too. */
+export function enterBare(command: Command, hash: u32): u32 {
   const head = command.head;
   const flags = command.flags;
-  if (head >> 16 !== 0 || (flags & ~Flag.postOnly) !== 0 || command.extra !== 0) return false;
+  const isGtc = head >> 16 === 0;
+  if (!isGtc && head >> 16 !== TimeInForce.ioc << 8) return Way.none;
+  if ((flags & ~Flag.postOnly) !== 0 || command.extra !== 0) return Way.none;
   const side = (head >> 8) & 255;
   const symbol = command.symbol;
   const price = command.price;
-  if (side > 1 || !isPrice(price) || !isQuantity(command.quantity) || isProtected(symbol)) return false;
-  if ((instrumentAt(symbol).flags & InstrumentFlag.shut) !== 0 || !isContinuous(symbol)) return false;
-  if (whyNotHere(symbol, price, command.quantity) !== Reason.none) return false;
-  if (findOrder(hash, command.account, command.id) !== 0) return false;
-  if (mayMeet(symbol, side, price) || !hasFreeSlot() || !hasRoom(shownLadderOf(symbol, side), keyOf(side, price)))
-    return false;
+  if (side > 1 || !isPrice(price) || !isQuantity(command.quantity) || isProtected(symbol)) return Way.none;
+  if ((instrumentAt(symbol).flags & InstrumentFlag.shut) !== 0 || !isContinuous(symbol)) return Way.none;
+  if (whyNotHere(symbol, price, command.quantity) !== Reason.none) return Way.none;
+  if (findOrder(hash, command.account, command.id) !== 0) return Way.none;
+  if (isGtc && (!hasFreeSlot() || !hasRoom(shownLadderOf(symbol, side), keyOf(side, price)))) return Way.none;
+  if (!isGtc || mayMeet(symbol, side, price)) {
+    if (flags !== 0) return Way.none;
+    enterGood(command, hash);
+    return Way.worked;
+  }
   const slot = takeSlot();
   const order = orderAt(slot);
   order.terms = (symbol << SYMBOL_SHIFT) | side | (flags === 0 ? 0 : OrderFlag.postOnly) | OrderFlag.live;
@@ -56,7 +72,7 @@ export function enterBare(command: Command, hash: u32): bool {
   order.sequence = counters().sequence;
   rest(slot, keyOf(side, price), order.open);
   indexOrder(slot, hash);
-  return true;
+  return Way.rests;
 }
 
 /** Replaces such an order that rests, if its new price and quantity break no rule and meet no order, and lose its priority. */

@@ -1,6 +1,6 @@
 import { performOfAccount } from './account-commands.ts';
 import { restoreBalance } from './balances.ts';
-import { enterBare, replaceBare } from './bare-orders.ts';
+import { enterBare, replaceBare, Way } from './bare-orders.ts';
 import {
   AMOUNT_MAX,
   EventFlag,
@@ -261,11 +261,12 @@ function isPlain(command: Command): bool {
 }
 
 function enterRuled(command: Command): void {
-  if (enterBare(command, hash)) {
+  const way = enterBare(command, hash);
+  if (way === Way.rests) {
     open = command.quantity;
     return;
   }
-  enter(command, hash);
+  if (way === Way.none) enter(command, hash);
   if (outcome === Reason.none) finish();
 }
 

@@ -274,7 +274,7 @@ export function arm(symbol: u32): void {
 /** After a command with this symbol, whatever came of it. */
 export function afterCommand(command: Command): void {
   const symbol = command.symbol;
-  if (!instrumentExists(symbol) || !isRuled(symbol)) return;
+  if (!instrumentExists(symbol) || !isRuled(symbol) || isContinuous(symbol)) return;
   setTime(command.time);
   const phase = phaseOf(symbol);
   if (isAuction(phase)) tellIndicative(symbol, phase === Phase.closingAuction ? OrderFlag.closing : OrderFlag.call);

@@ -40,7 +40,7 @@ import { isForAuction, isImmediate, marketPrice, waitingBook, whyNotInPhase } fr
 import { countOrder, uncountIncoming, uncountOrder, whyNotOneMore, whyNotWithin, whyStopped } from './protection.ts';
 import { allOrNones, join, leave } from './queues.ts';
 import { Command, DetailFlag, Event, Incoming } from './records.ts';
-import { clearDetail, dropTerms, gatherTerms, isPendingSlot } from './terms.ts';
+import { clearDetail, dropTerms, gatherTerms, isPendingSlot, takeNoTerms } from './terms.ts';
 import { cancelTimer, TimerKind } from './timers.ts';
 import { ANY_KEY, bandOf, NO_KEY, slide, touchOf } from './touch.ts';
 import { isStop } from './triggers.ts';
@@ -117,6 +117,20 @@ export function enter(command: Command, hash: u32): void {
   else execute(order);
 }
 
+/** Enters a limit order, gtc or ioc, without flags and terms, that breaks no rule. */
+export function enterGood(command: Command, hash: u32): void {
+  const order = incoming();
+  setTime(command.time);
+  read(order, command, hash);
+  takeNoTerms(order);
+  if (order.tif === TimeInForce.gtc) {
+    order.slot = takeSlot();
+    order.generation = orderAt(order.slot).generation;
+  }
+  emitEntered(order);
+  execute(order);
+}
+
 function read(order: Incoming, command: Command, hash: u32): void {
   const head = command.head;
   order.side = (head >> 8) & BYTE;
@@ -137,6 +151,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.open = command.quantity;
   order.traded = 0;
   order.held = 0;
+  order.counted = 0;
 }
 
 /** By what the record alone tells, in the order of the plain rules. */
@@ -252,10 +267,15 @@ function trade(order: Incoming): void {
   if (isWhole && !couldTrade(order, order.open, limitKey)) {
     if (!mayRest(order)) return dismiss(order, Reason.allOrNone);
   } else match(order, limitKey);
-  const isOutOfRange = limitKey !== ownKey && order.open !== 0 && touchOf(order) <= ownKey;
+  const isOutOfRange =
+    limitKey !== ownKey && order.open !== 0 && !isWhole && isBetween(touchOf(order), limitKey, ownKey);
   if (order.open !== 0 && mayRest(order)) settle(order);
   else dismiss(order, !isOutOfRange && isBeyondBand(order, limitKey) ? Reason.band : Reason.ioc);
   if (isOutOfRange) interrupt(order.symbol);
+}
+
+function isBetween(key: u64, better: u64, worst: u64): bool {
+  return key > better && key <= worst;
 }
 
 /** An order that does not stay: what is open of it is taken off, and its slot is free. */

@@ -118,7 +118,7 @@ export function gatherTerms(order: Incoming, command: Command, waiting: u32): u3
 }
 
 /** As most orders: filling memory would take longer than the rest of their checks. */
-function takeNoTerms(order: Incoming): void {
+export function takeNoTerms(order: Incoming): void {
   order.stopPrice = 0;
   order.trail = 0;
   order.expires = 0;

@@ -172,6 +172,41 @@ test('an instrument may be set up before its first order; what is left out is no
   ]);
 });
 
+test('phases, auctions and what expires are told as lines', () => {
+  const order = { ...buy, symbol: 'ACME' };
+  const events = linesOf(
+    veritape(
+      ['match'],
+      input([
+        { op: 'instrument', symbol: 'ACME' },
+        { op: 'schedule', symbol: 'ACME', phase: 'halted', at: 9 },
+        { op: 'openAuction', symbol: 'ACME' },
+        { ...order, id: 1, price: 101, qty: 5, tif: 'gtd', expires: 7 },
+        { ...order, side: 'sell', id: 2, price: 100, qty: 3 },
+        { op: 'uncross', symbol: 'ACME' },
+        { op: 'tick' },
+        { op: 'unschedule', symbol: 'ACME', at: 9 },
+      ]),
+    ).stdout,
+  );
+  const account = buy.account;
+  expect(events.slice(1)).toEqual([
+    { seq: 2, ev: 'scheduled', symbol: 'ACME', state: 'halted', at: 9 },
+    { seq: 3, ev: 'state', symbol: 'ACME', state: 'openingAuction' },
+    { ...{ seq: 4, ev: 'accepted', account, id: 1, symbol: 'ACME', side: 'buy' }, price: 101, qty: 5, open: 5 },
+    { ...{ seq: 5, ev: 'accepted', account, id: 2, symbol: 'ACME', side: 'sell' }, price: 100, qty: 3, open: 3 },
+    { seq: 5, ev: 'indicative', symbol: 'ACME', price: 101, qty: 3, imbalance: 2, side: 'buy' },
+    {
+      ...{ seq: 6, ev: 'trade', account, id: 2, symbol: 'ACME', price: 101, qty: 3, side: 'sell', taker: 2, maker: 1 },
+      ...{ takerAccount: account, makerAccount: account, takerOpen: 0, makerOpen: 2, auction: true },
+    },
+    { seq: 6, ev: 'auction', symbol: 'ACME', price: 101, qty: 3, imbalance: 2, side: 'buy' },
+    { seq: 6, ev: 'state', symbol: 'ACME', state: 'continuous' },
+    { seq: 7, ev: 'canceled', account, id: 1, symbol: 'ACME', qty: 2, reason: 'expired', open: 0 },
+    { seq: 8, ev: 'unscheduled', symbol: 'ACME', at: 9 },
+  ]);
+});
+
 test('--book prints the book after each command, as deep as asked', () => {
   const commands = [
     { ...sell, id: 1, price: 103, qty: 5 },

@@ -130,6 +130,14 @@ describe('commands', () => {
       { op: 'set', symbol: 'A', setting: 'stopsMax', value: 9 },
       { op: 'instrumentSet', symbol: 3, setting: 'stopsMax', value: 9, time: 7n },
     ],
+    ['a phase', { op: 'phase', symbol: 'A', phase: 'preOpen' }, { op: 'phase', symbol: 3, phase: 'preOpen', time: 7n }],
+    [
+      'a change to come',
+      { op: 'schedule', symbol: 'A', phase: 'closed', at: '1700000000000000001' },
+      { op: 'schedule', symbol: 3, phase: 'closed', value: 1_700_000_000_000_000_001n, time: 7n },
+    ],
+    ['no change any more', { op: 'unschedule', symbol: 'A' }, { op: 'unschedule', symbol: 3, value: 0, time: 7n }],
+    ['a tick', { op: 'tick' }, { op: 'tick', time: 7n }],
     ['a halt', { op: 'halt', symbol: 'A' }, { op: 'halt', symbol: 3, time: 7n }],
   ])('%s', (_, fields, command) => {
     expect(parse(fields)).toEqual(command);

@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Command } from '../../journal/commands.ts';
 import type { Identity } from '../../ops/access/roles.ts';
+import { startNatsServer } from '../../ops/nats-server.ts';
 import { type Reported, ReportReader } from '../../ops/report-reader.ts';
 import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
 import { type FollowerEnd, VenueFollower } from '../../ops/venue-follower.ts';
@@ -36,11 +37,11 @@ class Following {
   readonly #abort: AbortController;
   readonly #ended: Promise<FollowerEnd>;
 
-  static async begin(): Promise<Following> {
+  static async begin(queriesReplayMax?: number): Promise<Following> {
     const abort = new AbortController();
     const follower = await VenueFollower.open({
       copy: { directory: join(folder, 'copy'), segmentBytesMax: 2 ** 22, snapshotEvery: 1_000_000 },
-      ...{ connection: copy, shard: 0, id: 'copy', hashSeed: 0, signal: abort.signal, queries: true },
+      ...{ connection: copy, shard: 0, id: 'copy', hashSeed: 0, signal: abort.signal, queries: true, queriesReplayMax },
       onNotice: (notice) => notices.push(notice),
     });
     return new Following(follower, abort);
@@ -259,22 +260,60 @@ test('the command prints them, one a line', async () => {
   expect(linesOf(stdout)).toMatchObject(Array.from({ length: 3 }, () => ({ MsgType: '8', Account: 7 })));
 });
 
-test('a replica that began from a snapshot says what it does not know', async () => {
-  const atLeast = await send(order(7, 90, 'buy', 30, 2), order(7, 91, 'buy', 31, 2));
+test('a replica that begins again replays what it has, and knows of every order what it traded', async () => {
+  const atLeast = await send(order(7, 85, 'buy', 120, 3), order(8, 85, 'sell', 120, 1));
   const before = await ask(alice, 'veritape.0.orders.alice.7', { atLeast });
+  expect(before['orders']).toMatchObject([{ ClOrdID: '85', OrdStatus: '1', OrderQty: 3, CumQty: 1, LeavesQty: 2 }]);
   await following.end();
   following = await Following.begin();
-  const after = await ask(alice, 'veritape.0.orders.alice.7', {});
-  expect((after['orders'] as Reply[]).map(({ ClOrdID, LeavesQty }) => [ClOrdID, LeavesQty])).toEqual(
-    (before['orders'] as Reply[]).map(({ ClOrdID, LeavesQty }) => [ClOrdID, LeavesQty]),
-  );
-  expect((after['orders'] as Reply[])[0]).toMatchObject({ OrdStatus: null, OrderQty: null, CumQty: null });
+  const after = await ask(alice, 'veritape.0.orders.alice.7', { atLeast });
+  expect(after['orders']).toEqual(before['orders']);
+});
+
+test('one that begins from a snapshot says what it does not know, and tells reports from the journal', async () => {
+  const before = await first(await readerOf(alice, 'alice', [7], 0), 10);
+  const atLeast = await send({ op: 'cancel', account: 7, symbol: 0, id: 85 }, order(7, 90, 'buy', 30, 2));
+  await ask(alice, 'veritape.0.orders.alice.7', { atLeast });
+  await following.end();
+  following = await Following.begin(0);
+  const after = await ask(alice, 'veritape.0.orders.alice.7', { atLeast });
+  expect(after['orders']).toMatchObject([
+    { ClOrdID: '90', LeavesQty: 2, OrdStatus: null, OrderQty: null, CumQty: null },
+  ]);
   const sequence = await send(order(7, 70, 'buy', 1, 1));
   expect(await ask(alice, 'veritape.0.order.alice.7', { id: 70, atLeast: sequence })).toMatchObject({
     order: { OrdStatus: '0', CumQty: 0 },
   });
-  // Its reports begin there, too, and it does not pass over that in silence.
-  const [gap, next] = await first(await readerOf(alice, 'alice', [7], 0), 2);
-  expect(gap).toEqual({ gap: { account: 7, after: 0, before: sequence } });
-  expect(next).toMatchObject({ report: { ClOrdID: '70', ExecType: '0' } });
+  // What it has heard itself begins behind the snapshot; what was before comes from the journal, and nothing twice.
+  const { first: kept } = await ask(alice, 'veritape.0.executions.alice.7', { after: atLeast });
+  expect(kept).toBe(atLeast + 1);
+  expect(await first(await readerOf(alice, 'alice', [7], 0), 10)).toEqual(before);
+  const all = await first(await readerOf(alice, 'alice', [7], 0), 19);
+  expect(all.slice(-3).map((one) => ('report' in one ? [one.report.ClOrdID, one.report.ExecType] : one))).toEqual([
+    ['85', '4'],
+    ['90', '0'],
+    ['70', '0'],
+  ]);
+  expect(new Set(all.map((one) => ('report' in one ? one.report.ExecID : '')))).toHaveProperty('size', 19);
+});
+
+test('what nobody keeps is not passed over in silence', async () => {
+  const server = await startNatsServer();
+  const [follower, reading] = await Promise.all([connect({ servers: server.url }), connect({ servers: server.url })]);
+  try {
+    // A follower that keeps reports after sequence 99 only, and whose journal does not go back either.
+    follower.subscribe('veritape.0.executions.*.*', {
+      callback: (_, message) => {
+        const { after } = message.json<{ after: number }>();
+        const next = { after: Math.max(after, 120), had: Number.MAX_SAFE_INTEGER };
+        message.respond(JSON.stringify({ sequence: 120, records: '', next, complete: true, first: 100 }));
+      },
+    });
+    await follower.flush();
+    const reader = await readerOf(reading, 'anybody', [7], 5);
+    expect(await first(reader, 1)).toEqual([{ gap: { account: 7, after: 5, before: 100 } }]);
+  } finally {
+    await Promise.all([follower.close(), reading.close()]);
+    await server.stop();
+  }
 });

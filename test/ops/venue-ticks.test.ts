@@ -4,35 +4,34 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
-import { decodeEvent, EVENT_BYTES, EVENT_WORDS, type VenueEvent } from '../../journal/events.ts';
+import { COMMAND_WORDS, type Command, encodeCommand, Phase } from '../../journal/commands.ts';
+import { decodeEvent, EVENT_BYTES, EVENT_WORDS, EventFlag, type VenueEvent } from '../../journal/events.ts';
+import { Reason } from '../../journal/reasons.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { openVenue, type Venue } from '../../ops/venue.ts';
 import { VenueClient } from '../../ops/venue-client.ts';
 import type { Answer } from '../../sequencer/messages.ts';
-import { execSubject } from '../../sequencer/reports.ts';
+import { execSubject, phaseSubject } from '../../sequencer/reports.ts';
 
 const LIMITS = { ordersMax: 4096, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };
 const ACCOUNT = 7;
-const SOON_MS = 400;
+/** Also on a busy host a command is sequenced before this. */
+const SOON_MS = 1500;
 
 let server: OwnNatsServer;
 let reader: NatsConnection;
 let directory = '';
 /** Execution reports of the account, oldest first. */
 const reports: VenueEvent[] = [];
+/** What is public of the instrument's phases. */
+const phases: VenueEvent[] = [];
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'veritape-ticks-'));
   server = await startNatsServer();
   reader = await connect(natsConnectionOptions(server.url));
-  reader.subscribe(execSubject(0, ACCOUNT, 0), {
-    callback: (_, { data }) => {
-      const bytes = new Uint8Array(data);
-      const words = new Uint32Array(bytes.buffer, 0, (bytes.length / EVENT_BYTES) * EVENT_WORDS);
-      for (let at = 0; at < words.length; at += EVENT_WORDS) reports.push(decodeEvent(words, at));
-    },
-  });
+  hear(execSubject(0, ACCOUNT, 0), reports);
+  hear(phaseSubject(0, 0), phases);
   await reader.flush();
 });
 afterAll(async () => {
@@ -40,6 +39,16 @@ afterAll(async () => {
   await server.stop();
   rmSync(directory, { recursive: true, force: true });
 });
+
+function hear(subject: string, list: VenueEvent[]): void {
+  reader.subscribe(subject, {
+    callback: (_, { data }) => {
+      const bytes = new Uint8Array(data);
+      const words = new Uint32Array(bytes.buffer, 0, (bytes.length / EVENT_BYTES) * EVENT_WORDS);
+      for (let at = 0; at < words.length; at += EVENT_WORDS) list.push(decodeEvent(words, at));
+    },
+  });
+}
 
 function open(): Promise<Venue> {
   const nats = { connection: natsConnectionOptions(server.url) };
@@ -50,10 +59,12 @@ function client(account: number): Promise<VenueClient> {
   return VenueClient.open({ connection: natsConnectionOptions(server.url), shard: 0, account, key: 1 });
 }
 
-function send(to: VenueClient, commands: readonly Command[]): Promise<Answer[]> {
+async function send(to: VenueClient, commands: readonly Command[]): Promise<Answer[]> {
   const words = new Uint32Array(commands.length * COMMAND_WORDS);
   for (const [index, command] of commands.entries()) encodeCommand(words, index * COMMAND_WORDS, command);
-  return to.send(words, commands.length);
+  const answers = await to.send(words, commands.length);
+  expect(answers.map(({ reason }) => reason)).toEqual(commands.map(() => Reason.none));
+  return answers;
 }
 
 async function expired(id: number): Promise<VenueEvent> {
@@ -88,6 +99,13 @@ test('a good-till-date order expires while nobody sends anything, also one that 
   // The command of a tick names no instrument, and still the top of the book is told.
   expect(tops.filter(({ type }) => type === 'top').at(-1)).toMatchObject({ price: 0, quantity: 0 });
 
+  await send(admin, [{ op: 'schedule', account: 0, symbol: 0, phase: 'closingAuction', value: inMs(SOON_MS) }]);
+  while (phases.length < 2) await delay(5);
+  expect(phases.map(({ slot, flags, account, request }) => [slot, flags, account, request])).toEqual([
+    [Phase.closingAuction, EventFlag.scheduled, 0, 0],
+    [Phase.closingAuction, 0, 0, 0],
+  ]);
+
   await send(trader, [gtd(2, inMs(SOON_MS)), gtd(3, inMs(3_600_000))]);
   await Promise.all([admin.close(), trader.close()]);
   const closing = await venue.close();
@@ -100,4 +118,4 @@ test('a good-till-date order expires while nobody sends anything, also one that 
   const { sequence, stateHashes } = await again.close();
   expect(sequence).toBe(closing.sequence + 1);
   expect(new Set(stateHashes).size).toBe(1);
-}, 30_000);
+}, 60_000);

@@ -21,7 +21,10 @@ const ORDERS: readonly NewOrder[] = [
   { ...SOME, price: 100, allOrNone: true },
   { ...SOME, price: 100, tif: 'ioc', minQty: 2 },
   { ...SOME, type: 'stop', stopPrice: 90, tif: 'ioc' },
-  { ...SOME, type: 'stopLimit', price: 80, trail: 5, cancels: 6 },
+  { ...SOME, type: 'stopLimit', price: 80, trail: 5, cancels: 6, tif: 'day' },
+  { ...SOME, price: 100, tif: 'gtd', expires: 1_800_000_000_000_000_000n },
+  { ...SOME, type: 'market', tif: 'atTheOpen' },
+  { ...SOME, price: 100, tif: 'atTheClose' },
 ];
 
 test.each(ORDERS)('a client makes the record that the same line of NDJSON makes: %o', (terms) => {
@@ -73,6 +76,12 @@ test('what cannot be meant is refused by the compiler: this file is among those 
     { ...SOME, price: 100, stopPrice: 90 },
     // @ts-expect-error what trades at once shows nothing
     { ...SOME, price: 100, tif: 'fok', display: 2 },
+    // @ts-expect-error what is good until a time has one
+    { ...SOME, price: 100, tif: 'gtd' },
+    // @ts-expect-error what is good for a day needs none
+    { ...SOME, price: 100, tif: 'day', expires: 5 },
+    // @ts-expect-error what waits for an auction cannot insist on being a maker
+    { ...SOME, price: 100, tif: 'atTheOpen', postOnly: true },
     // @ts-expect-error what is hidden shows nothing
     { ...SOME, price: 100, hidden: true, display: 2 },
     // @ts-expect-error what trades whole can not be post-only
@@ -91,5 +100,5 @@ test('what cannot be meant is refused by the compiler: this file is among those 
     // @ts-expect-error a buffer has room for a number of items
     client.reports({ buffer: 'large' });
   };
-  expect([wrong.length, nothing, uses.length]).toEqual([18, {}, 1]);
+  expect([wrong.length, nothing, uses.length]).toEqual([21, {}, 1]);
 });

@@ -96,6 +96,16 @@ test('orders with terms are entered whole: stops that are triggered, one that ca
   ]);
 });
 
+test('an order that is good until a time expires then', async () => {
+  const client = await open(1, { heartbeatMs: 50 });
+  const expires = BigInt(Date.now() + 300) * 1_000_000n;
+  const order = client.submit({ symbol: 'EMCA', side: 'buy', price: 1, qty: 2, tif: 'gtd', expires });
+  await order.acknowledged();
+  expect(order.status).toBe('new');
+  await order.done();
+  expect(order).toMatchObject({ status: 'expired', reason: 'expired', traded: 0, canceled: 2 });
+});
+
 test('what the venue refuses is told by the order, what is wrong before that by an error', async () => {
   const client = await open(1);
   const [first, second] = [
@@ -236,11 +246,14 @@ test('a session that has no key of its own ends with the client; a quiet one is 
   const client = await open(4, { heartbeatMs: 30 });
   const [order] = [client.submit({ symbol: 'EMCA', side: 'buy', price: 1, qty: 1 })];
   await order.acknowledged();
+  const reports = client.reports();
   const before = market.venue.durableSequence;
   while (market.venue.durableSequence < before + 3) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(client.counts).toEqual({ retries: 0, repairs: 0 });
   await client.close();
   expect(await client.ended).toBeUndefined();
+  // What it asked for itself it tells nobody.
+  expect(await reports.next()).toEqual({ done: true, value: undefined });
   await client.close();
 });
 

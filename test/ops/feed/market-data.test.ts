@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { createInbox } from '@nats-io/transport-node';
+import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
 import { BLOCK_HEADER_WORDS } from '../../../journal/block.ts';
 import { COMMAND_WORDS, type Command, decodeCommand } from '../../../journal/commands.ts';
 import { decodeEvent, EVENT_WORDS } from '../../../journal/events.ts';
 import { JournalReader } from '../../../journal/reader.ts';
+import { TcpLink } from '../../../ops/drill/tcp-link.ts';
 import { FeedBook } from '../../../ops/feed/feed-book.ts';
 import { type FollowedFeed, followFeed } from '../../../ops/feed/feed-client.ts';
 import { FEED_VIEWS, type FeedMessage, type FeedViewName } from '../../../ops/feed/feed-records.ts';
+import { natsConnectionOptions, startNatsServer } from '../../../ops/nats-server.ts';
+import { openVenue, type VenueOptions } from '../../../ops/venue.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher } from '../../../replicas/matcher.ts';
 import type { Answer } from '../../../sequencer/messages.ts';
@@ -217,4 +219,53 @@ test('a venue that is opened again has a new epoch, and its books are joined aga
   for (const [index, { book }] of readers.entries()) expect(book.epoch).toBeGreaterThan(epochs[index] ?? 0);
   const history = replayed([0]);
   for (const reader of readers) reader.check(history);
+});
+
+test('a reader whose link is cut, and a venue whose NATS server goes away, lose nothing that is repaired', async () => {
+  market = await Market.open({ marketData: FEED });
+  const link = await TcpLink.to(market.nats.port);
+  closers.push(() => link.close());
+  const far = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
+  closers.push(() => far.close());
+  await send(flow(7, 300), 1);
+  const readers = FEED_VIEWS.map((view) => new Reader(far, 'veritape', 0, view));
+  for (const { book } of readers) await until(() => book.state === 'live', 'joining');
+  link.cut();
+  await send(flow(8, 400), 2);
+  link.mend();
+  const before = await send(flow(9, 200), 3);
+  await Promise.all(readers.map((reader) => reader.reaches(before)));
+  const { epoch } = readers[0]?.book ?? { epoch: 0 };
+
+  await market.nats.stop('SIGKILL');
+  await send(flow(10, 400), 4);
+  const again = await startNatsServer(market.nats.port);
+  closers.push(() => again.stop());
+  const after = await send(flow(11, 400), 5);
+  await Promise.all(readers.map((reader) => reader.reaches(after)));
+  expect(market.venue.marketDataCounts?.dropped).toBeGreaterThan(0);
+  // It is the same publisher, and went on counting.
+  for (const { book } of readers) expect([book.epoch, book.counts.misfits]).toEqual([epoch, 0]);
+  const history = replayed([0]);
+  for (const reader of readers) reader.check(history);
+});
+
+test('settings that can not be are refused by name', async () => {
+  market = await Market.open();
+  await market.closeVenue();
+  const connection = natsConnectionOptions(market.nats.url);
+  const refused = (marketData: typeof FEED, nats: VenueOptions['nats']): Promise<unknown> =>
+    openVenue({ directory: market.directory, marketData, nats }).catch((error: unknown) => error);
+  for (const [error, text] of [
+    [await refused({ ...FEED, kept: 1_000 }, { connection }), 'marketData.kept: 1000 must be a power of two from 512'],
+    [await refused({ ...FEED, conflateMs: 1 }, { connection }), 'marketData.conflateMs: 1 must be from 10 to 60000'],
+    [await refused(FEED, undefined), 'marketData: needs NATS'],
+    [
+      await refused(FEED, { connection: { ...connection, authenticator: () => ({}) } as never }),
+      'must be plain values',
+    ],
+  ] as const) {
+    expect(error).toBeInstanceOf(RangeError);
+    expect(String(error)).toContain(text);
+  }
 });

@@ -127,9 +127,13 @@ function roll(dice: Dice, profile: Profile, middle: number, live: readonly numbe
 test.each(Object.entries(PROFILES))('%s: the same triggers, cancels and trades as a naive list', (_, profile) => {
   const dice = new Dice(23);
   const play = new RulesPlay({ ordersMax: 2000 });
+  // Never restored: what memory was like before leaves no trace in the state.
+  const lasting = new RulesPlay({ ordersMax: 2000 });
   const naive = new NaiveStops(profile.stopsMax, profile.refusesDue);
-  play.set('stopsMax', profile.stopsMax);
-  play.set('stopEntry', profile.refusesDue ? 1 : 0);
+  for (const one of [play, lasting]) {
+    one.set('stopsMax', profile.stopsMax);
+    one.set('stopEntry', profile.refusesDue ? 1 : 0);
+  }
   const seen = new Set<string>();
   let middle = 200;
   for (let place = 0; place < COMMANDS; place++) {
@@ -141,9 +145,12 @@ test.each(Object.entries(PROFILES))('%s: the same triggers, cancels and trades a
     const expected = naive.send(command);
     if (told.join() !== expected.join()) expect({ place, command, told }).toEqual({ place, command, told: expected });
     for (const line of told) seen.add(line.replace(/ \d\S*/g, '').replace(/ leaves.*| kept/, ''));
+    lasting.events(command);
     if (dice.below(COMMANDS) < RESTORES) play.restore();
+    if (place % 500 === 0) expect(play.state().equals(lasting.state())).toBe(true);
     if (place % 100 === 0) expect(play.book()).toEqual({ bids: naive.bids(), asks: naive.asks() });
   }
   expect(play.live()).toBe(naive.ids().length);
+  expect(play.state().equals(lasting.state())).toBe(true);
   expect([...seen]).toEqual(expect.arrayContaining(profile.happens as string[]));
 });
