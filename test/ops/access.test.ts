@@ -170,6 +170,7 @@ test('a seed that others may read, or that is none, is refused without a word of
 });
 
 test.each([
+  [['serve', '--bound']],
   [['serve', '--bound', '--nats', 'a']],
   [['serve', '--bound', '--tokens', 'file']],
   [['serve', '--nats', 'a', '--nats-cert', 'file']],
