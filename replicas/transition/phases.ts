@@ -210,6 +210,8 @@ export function goTo(symbol: u32, phase: u32, account: u32, request: u32): void 
   forgetTold(symbol);
   emitState(symbol, 0, phase, before, ends, account, request);
   if (phase === Phase.closed || phase === Phase.delisted) {
+    // Those of the day are over with it, too.
+    enterTriggered();
     putSetting(symbol, InstrumentState.leaving, phase === Phase.closed ? Leaving.day : Leaving.all);
     takeOffLeaving(symbol);
   }

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Command } from '../../journal/commands.ts';
+import { decodeEvent, EVENT_WORDS } from '../../journal/events.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
 import { type Reported, ReportReader } from '../../ops/report-reader.ts';
@@ -295,6 +296,19 @@ test('one that begins from a snapshot says what it does not know, and tells repo
     ['70', '0'],
   ]);
   expect(new Set(all.map((one) => ('report' in one ? one.report.ExecID : '')))).toHaveProperty('size', 19);
+});
+
+test('whoever has some of the reports of a command gets the others, from the journal, too', async () => {
+  const all = await first(await readerOf(alice, 'alice', [7], 0), 19);
+  const mass = all.flatMap((one) =>
+    'report' in one && one.report.Text === 'canceled by a mass cancel' ? [one.report] : [],
+  );
+  expect(mass).toHaveLength(3);
+  const fields = { after: mass[0]?.sequence, had: 1 };
+  const { records } = await ask(alice, 'veritape.0.executions.alice.7', fields);
+  const words = new Uint32Array(new Uint8Array(Buffer.from(String(records), 'base64')).buffer);
+  const ids = [0, 1].map((index) => String(decodeEvent(words, index * EVENT_WORDS).id));
+  expect(ids).toEqual(mass.slice(1).map(({ ClOrdID }) => ClOrdID));
 });
 
 test('what nobody keeps is not passed over in silence', async () => {

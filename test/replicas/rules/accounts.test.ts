@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { AccountSettingName, Command, SettingName } from '../../../journal/commands.ts';
 import { RuledMarket, SMALL_LIMITS } from './ruled-market.ts';
 
@@ -416,6 +416,34 @@ test('a market buy is refused if what it would trade costs more than is availabl
   expect(market.apply({ ...buy, id: 2 })).toMatchObject([{ type: 'accepted' }, { type: 'canceled', reason: 'ioc' }]);
 });
 
+test('a buy stop without a limit holds nothing while it waits, and is paid for, or taken off, when it is triggered', () => {
+  const market = marketOf(...SETTLED, deposit(1, 2, 1_020), deposit(2, 1, 1_000), deposit(3, 2, 5_000));
+  const stop = (id: number, quantity: number): Command => ({
+    ...{ op: 'new', account: 1, symbol: 0, id, side: 'buy', type: 'stop', tif: 'ioc', quantity },
+    ...{ term: 'stopPrice', value: 100 },
+  });
+  expect(market.reasons(stop(1, 5), stop(2, 1), order(2, 1, 'sell', 100, 20))).toEqual(['', '', '']);
+  expect(market.funds(1, 2)).toEqual({ available: 1_020n, held: 0n });
+  const events = market.apply(order(3, 1, 'buy', 100, 1)).filter(({ account }) => account === 1);
+  // The first takes all that there is, and nothing is left for the second.
+  expect(events).toMatchObject([
+    { type: 'triggered', id: 1 },
+    { type: 'triggered', id: 2 },
+    { type: 'tradeTaker', id: 1, quantity: 5, open: 0 },
+    { type: 'settled', id: 1, amounts: [1_000, 50, 20] },
+    { type: 'canceled', id: 2, quantity: 1, reason: 'insufficientFunds', open: 0, flags: 8, request: 0 },
+  ]);
+  expect(market.funds(1, 2)).toEqual({ available: 0n, held: 0n });
+  // A stop with a limit holds from the start, and a replace of one that waits holds the difference.
+  market.apply(deposit(1, 2, 300));
+  const limited: Command = { ...stop(3, 1), type: 'stopLimit', tif: 'gtc', price: 120, value: 110 };
+  expect(market.reasons(limited, { ...limited, id: 4 })).toEqual(['', 'insufficientFunds']);
+  expect(market.funds(1, 2)).toEqual({ available: 56n, held: 244n });
+  const replace: Command = { op: 'replace', account: 1, symbol: 0, id: 3 };
+  expect(market.reasons({ ...replace, price: 148 }, { ...replace, price: 147 })).toEqual(['insufficientFunds', '']);
+  expect(market.funds(1, 2)).toEqual({ available: 1n, held: 299n });
+});
+
 test('an auction settles at its price: the buyer gets back what it held above, and both pay as makers', () => {
   const market = marketOf(...SETTLED, deposit(1, 2, 10_000), deposit(2, 1, 1_000), {
     ...{ op: 'openAuction', account: 0, symbol: 0 },
@@ -515,4 +543,79 @@ test('a state in which something does not add up is neither encoded nor restored
     }
   }
   expect(refused).toBeGreaterThan(8);
+});
+
+// --- Roles -----------------------------------------------------------------------------------------------------------
+
+describe('roles', () => {
+  const OPERATIONS: Readonly<Record<string, Command>> = {
+    new: order(2, 50, 'buy', 10, 1),
+    replace: { op: 'replace', account: 2, symbol: 0, id: 1, price: 11 },
+    cancel: { op: 'cancel', account: 2, symbol: 0, id: 9 },
+    reduce: { op: 'reduce', account: 2, symbol: 0, id: 9, quantity: 1 },
+    massCancel: { op: 'massCancel', account: 2, side: 'sell' },
+    massCancelOfAll: { op: 'massCancel', side: 'sell' },
+    instrumentCreate: { op: 'instrumentCreate', symbol: 1, name: 'OTHER' },
+    instrumentSet: set('tick', 1),
+    massStatus: { op: 'massStatus', symbol: 0, side: 'buy', quantity: 1 },
+    halt: { op: 'halt', symbol: 0 },
+    cancelAllAfter: ofAccount(2, 'cancelAllAfter', 5),
+    rateMax: ofAccount(2, 'rateMax', 500),
+    group: ofAccount(2, 'group', 5),
+    roles: ofAccount(2, 'roles', 0),
+    kill: { op: 'kill', account: 2 },
+    killAll: { op: 'kill' },
+    reinstate: { op: 'reinstate', account: 2 },
+    deposit: deposit(2, 1, 5),
+    withdraw: { op: 'withdraw', account: 2, symbol: 1, value: 1 },
+  };
+
+  /** Which operations a session of account 7 with these roles may send, when they are about another account. */
+  function allowed(roles: number): string[] {
+    return Object.entries(OPERATIONS).flatMap(([name, command]) => {
+      const market = marketOf(order(2, 1, 'buy', 10, 5), order(2, 9, 'buy', 9, 5), ofAccount(7, 'roles', roles));
+      market.apply(deposit(2, 1, 50));
+      market.apply({ op: 'sessionOpen', account: 7, id: 1 });
+      const [first] = market.apply({ ...command, session: 1, request: 1 });
+      return first?.type === 'rejected' && first.reason === 'sessionAccount' ? [] : [name];
+    });
+  }
+
+  const MARKET = [
+    'cancel',
+    'reduce',
+    'massCancel',
+    'massCancelOfAll',
+    'instrumentCreate',
+    'instrumentSet',
+    'massStatus',
+    'halt',
+  ];
+  const RISK = [
+    ...['cancel', 'reduce', 'massCancel', 'massCancelOfAll', 'cancelAllAfter', 'rateMax', 'group'],
+    ...['kill', 'killAll', 'reinstate'],
+  ];
+  const CLEARING = ['deposit', 'withdraw'];
+
+  test.each([
+    ['no role', 0, []],
+    ['market operations', 2, MARKET],
+    ['risk', 4, RISK],
+    ['clearing', 8, CLEARING],
+    ['risk and clearing', 12, [...RISK, ...CLEARING]],
+    ['an administrator', 1, [...MARKET, ...RISK, ...CLEARING, 'roles']],
+  ])('%s', (_name, roles, expected) => {
+    expect(allowed(roles).sort()).toEqual([...new Set(expected)].sort());
+  });
+
+  test('of its own account, every session may do what is not for a role, and set its scheduled cancel', () => {
+    const market = marketOf({ op: 'sessionOpen', account: 2, id: 1 });
+    const own = Object.entries(OPERATIONS).filter(([, { account }]) => account === 2);
+    let request = 0;
+    const refused = own.flatMap(([name, command]) => {
+      const [first] = market.apply({ ...command, session: 1, request: ++request });
+      return first?.reason === 'sessionAccount' ? [name] : [];
+    });
+    expect(refused).toEqual(['rateMax', 'group', 'roles', 'kill', 'reinstate', 'deposit', 'withdraw']);
+  });
 });
