@@ -144,6 +144,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.hash = hash;
   order.slot = 0;
   order.generation = 0;
+  order.counted = 0;
   order.linked = 0;
   order.id = command.id;
   order.price = command.price;

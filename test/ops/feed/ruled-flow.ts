@@ -5,7 +5,7 @@ import { Dice } from '../../replicas/raw-commands.ts';
 
 /**
  * A flow in which much of what there is, is not to be seen: icebergs, hidden and all-or-none orders, stops, orders that wait for
- * others; and in which one command does many things: stops that trigger stops, groups, self-trade prevention.
+ * others; and in which one command does many things: stops that trigger stops, groups, self-trade prevention, auctions.
  */
 export class RuledFlow {
   readonly limits = {
@@ -48,7 +48,7 @@ export class RuledFlow {
   #draw(): Command {
     const dice = this.#dice;
     const known = this.#live.length === 0 ? undefined : dice.pick(this.#live);
-    switch (dice.weighted([70, 10, 6, 14, 0.5, 0.5])) {
+    switch (dice.weighted([70, 10, 6, 14, 0.5, 0.5, 2])) {
       case 1:
         return { op: 'cancel', ...known };
       case 2:
@@ -63,11 +63,34 @@ export class RuledFlow {
       case 4:
         return { op: 'massCancel', account: dice.from(1, 4) };
       case 5: {
-        const setting = dice.pick(['postOnlySlide', 'band', 'stp'] as const);
+        const setting = dice.pick(['postOnlySlide', 'band', 'stp', 'volatilityTicks'] as const);
         return { op: 'instrumentSet', symbol: dice.below(2), setting, value: dice.pick([0, 1, 2]) };
       }
+      case 6:
+        return this.#session();
       default:
         return this.#order();
+    }
+  }
+
+  /** Auctions most of all, and the way back from wherever an instrument is. */
+  #session(): Command {
+    const dice = this.#dice;
+    const symbol = dice.below(2);
+    const phases = ['continuous', 'openingAuction', 'volatilityAuction', 'closingAuction', 'halted', 'closed'] as const;
+    switch (dice.weighted([6, 6, 3, 1, 1, 1])) {
+      case 0:
+        return { op: 'uncross', symbol };
+      case 1:
+        return { op: 'phase', symbol, phase: dice.pick(phases) };
+      case 2:
+        return { op: 'resume', symbol };
+      case 3:
+        return { op: 'instrumentSet', symbol, setting: 'referencePrice', value: dice.from(97, 103) };
+      case 4:
+        return { op: 'instrumentSet', symbol, setting: 'volatilityNs', value: dice.pick([0, 20_000_000]) };
+      default:
+        return { op: 'instrumentSet', symbol, setting: 'batchNs', value: dice.pick([0, 0, 3_000_000]) };
     }
   }
 
@@ -84,7 +107,7 @@ export class RuledFlow {
     const stp = dice.chance(0.3)
       ? { stp: dice.pick<SelfTradePreventionName>(['cancelNewest', 'cancelOldest', 'cancelBoth', 'decrement']) }
       : {};
-    switch (dice.weighted([30, 18, 10, 6, 16, 8, 6, 6])) {
+    switch (dice.weighted([30, 18, 10, 6, 16, 8, 6, 6, 4, 3, 4])) {
       case 1:
         return { ...base, ...stp, ...linked, display: dice.from(1, 9) };
       case 2:
@@ -99,6 +122,12 @@ export class RuledFlow {
         return { ...base, ...stp, type: 'market', price: 0, tif: 'ioc' };
       case 7:
         return { ...base, postOnly: true };
+      case 8:
+        return { ...base, tif: 'gtd', expires: this.#time + BigInt(dice.from(1, 60_000_000)) };
+      case 9:
+        return { ...base, tif: dice.pick(['atTheOpen', 'atTheClose'] as const) };
+      case 10:
+        return { ...base, type: 'market', price: 0, tif: 'day' };
       default:
         return { ...base, ...stp, ...linked };
     }

@@ -1,6 +1,7 @@
 import { type Fields, FixPeer, type Received, utc } from './fix-peer.ts';
 
 const RECONNECT_MS = 20;
+const TURNS_PER_HEARTBEAT = 100;
 
 /**
  * A FIX client that never resets: it keeps what it sent for whoever asks again, asks for what it misses, and takes messages in
@@ -50,8 +51,10 @@ export class LoyalClient {
         this.reconnects++;
         const logon = { 98: '0', 108: '30', 553: 'firm', 554: 'a password of some length' };
         peer.send('A', logon, { 34: String(this.#nextOut++) });
-        while (!peer.isClosed) {
+        for (let turn = 1; !peer.isClosed; turn++) {
           this.#take(peer);
+          // Behind a message that was lost on the way, so that it is missed.
+          if (turn % TURNS_PER_HEARTBEAT === 0 && this.#asked > 0) peer.send('0', {}, { 34: String(this.#nextOut++) });
           await new Promise((resolve) => setTimeout(resolve, 1));
         }
       } catch {

@@ -28,7 +28,7 @@ async function again(before: FixPeer, compId = 'FIRM7'): Promise<FixPeer> {
 const LOGON = { 98: '0', 108: '30', 553: 'firm', 554: 'a password of some length' };
 
 test.each<[string, (peer: FixPeer) => void]>([
-  ['no Logon', (peer) => peer.send('1', { 112: 'x' })],
+  ['no Logon', (peer) => peer.send('1', { ...LOGON, 112: 'x' }, { 49: 'FIRM7' })],
   ['garbage', (peer) => peer.bytes('GET / HTTP/1.1\r\n\r\n')],
   ['a wrong password', (peer) => peer.send('A', { ...LOGON, 554: 'another password' })],
   ['no password', (peer) => peer.send('A', { ...LOGON, 554: '' })],
@@ -357,20 +357,37 @@ test('a reset begins both sides with 1, and what was never written goes out agai
   const other = await market.loggedOn('FIRM7');
   other.send('D', newOrder('reset-taker', { 54: '2', 38: '3', 44: '11' }));
   await other.next((message) => message.fields.get(150) === 'F');
-  back.nextOut = 1;
-  const answer = await back.logon({ 141: 'Y' });
+  // One that is back and does not ask has not had it either.
+  expect((await back.logon()).type).toBe('A');
+  const reset = await again(back, 'FIRM8');
+  reset.nextOut = 1;
+  const answer = await reset.logon({ 141: 'Y' });
   expect([answer.seq, answer.fields.get(141)]).toEqual([1, 'Y']);
-  const trade = await back.next('8');
+  const trade = await reset.next('8');
   expect([trade.seq, trade.fields.get(97), trade.fields.get(32)]).toEqual([2, 'Y', '3']);
-  await back.settled();
-  expect(back.heard.filter(({ type }) => type === '8')).toHaveLength(1);
-  back.nextOut = 1;
-  back.send('A', { 98: '0', 108: '30', 141: 'Y' });
-  const within = await back.next('A');
+  await reset.settled();
+  expect(reset.heard.filter(({ type }) => type === '8')).toHaveLength(1);
+  reset.nextOut = 1;
+  reset.send('A', { 98: '0', 108: '30', 141: 'Y' });
+  const within = await reset.next('A');
   expect([within.seq, within.fields.get(141)]).toEqual([1, 'Y']);
-  await back.settled();
-  back.end();
+  await reset.settled();
+  reset.end();
   other.end();
+});
+
+test('what waits to be written when a session is reset goes out once, under its new number', async () => {
+  const peer = await market.loggedOn();
+  const refused = peer.message('D', newOrder('within', { 55: 'NONE' }));
+  peer.bytes(refused + peer.message('A', { 98: '0', 108: '30', 141: 'Y' }, { 34: '1' }));
+  peer.nextOut = 2;
+  await peer.settled();
+  const heard = peer.heard.slice(1).map(({ type, seq, fields }) => [type, seq, fields.get(97)]);
+  expect(heard).toEqual([
+    ['A', 1, undefined],
+    ['8', 2, 'Y'],
+    ['0', 3, undefined],
+  ]);
 });
 
 test('a second Logon of a session is rejected, and the session stays', async () => {
