@@ -85,11 +85,18 @@ async function fix(options: FixOptions): Promise<void> {
   using interruption = new Interruption();
   if (tls === undefined && options.host !== '127.0.0.1')
     log.warn({ host: options.host }, 'without TLS, orders and passwords can be read on the way');
-  const gateway = await FixGateway.open({
-    ...{ config, directory: options.dir, nats: natsJoin(options.nats, options), shard: options.shard, tls, log },
-    ...{ host: options.host, port: options.port, connectionsMax: options.connectionsMax },
-    snapshotEvery: options.snapshotEvery,
-  });
+  let gateway: FixGateway;
+  try {
+    gateway = await FixGateway.open({
+      ...{ config, directory: options.dir, nats: natsJoin(options.nats, options), shard: options.shard, tls, log },
+      ...{ host: options.host, port: options.port, connectionsMax: options.connectionsMax },
+      ...{ snapshotEvery: options.snapshotEvery, signal: interruption.signal },
+    });
+  } catch (error) {
+    if (error instanceof Disagreement) return printDisagreement(error.message, {}, options);
+    if (!interruption.requested) throw error;
+    return printResult({ opened: false }, options.json === true, () => 'closed before the venue was reached');
+  }
   const tell = (): void => log.info(gateway.status(), 'status');
   process.on('SIGUSR2', tell);
   let end: FollowerEnd | Error | undefined;
@@ -102,20 +109,25 @@ async function fix(options: FixOptions): Promise<void> {
     log.info(gateway.status(), 'closed');
   }
   if (end instanceof Error && !(end instanceof Disagreement)) throw end;
-  const disagreement = end instanceof Error ? end.message : end?.disagreement;
-  if (disagreement !== undefined) process.exitCode = ExitCode.false;
   const status = gateway.status();
-  const result = disagreement === undefined ? status : { ...status, disagreement };
-  await printResult(result, options.json === true, () => describe(status, disagreement));
+  const disagreement = end instanceof Error ? end.message : end?.disagreement;
+  if (disagreement !== undefined) return printDisagreement(disagreement, status, options);
+  await printResult(status, options.json === true, () => describe(status));
 }
 
-function describe({ sequence, clients }: ReturnType<FixGateway['status']>, disagreement: string | undefined): string {
+/** The venue's journal is another one than the copy that the gateway has. */
+async function printDisagreement(disagreement: string, status: object, options: FixOptions): Promise<void> {
+  process.exitCode = ExitCode.false;
+  const result = { ...status, disagreement };
+  await printResult(result, options.json === true, () => `DISAGREEMENT: ${disagreement}`);
+}
+
+function describe({ sequence, clients }: ReturnType<FixGateway['status']>): string {
   const lines = clients.map(
     ({ peer, nextOut, expectedIn, liveOrders, pending }) =>
       `${peer}: next to send ${nextOut}, next to receive ${expectedIn}, ${liveOrders} live orders, ${pending} commands under way`,
   );
-  const last = disagreement === undefined ? `closed at sequence ${sequence}` : `DISAGREEMENT: ${disagreement}`;
-  return [...lines, last].join('\n');
+  return [...lines, `closed at sequence ${sequence}`].join('\n');
 }
 
 function tlsOptionsOf(options: FixOptions, config: FixGatewayConfig): TlsOptions | undefined {

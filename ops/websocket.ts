@@ -87,10 +87,17 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
   using interruption = new Interruption();
   const { host, port, account, shard, token, connectionsMax, rate } = options;
   if (host !== '127.0.0.1') log.warn({ host, account }, 'whoever reaches this address may act for the account');
-  const gateway = await WebSocketGateway.open({
-    venue: { nats: natsJoin(options.nats, options), shard, account, token, create: options.create === true },
-    ...{ host, port, connectionsMax, rateMax: rate, origins: options.origin, log },
-  });
+  const venue = { nats: natsJoin(options.nats, options), shard, account, token, create: options.create === true };
+  let gateway: WebSocketGateway;
+  try {
+    gateway = await WebSocketGateway.open({
+      ...{ venue: { ...venue, signal: interruption.signal }, host, port },
+      ...{ connectionsMax, rateMax: rate, origins: options.origin, log },
+    });
+  } catch (error) {
+    if (!interruption.requested) throw error;
+    return printResult({ opened: false }, options.json === true, () => 'closed before the venue was reached');
+  }
   const tell = (): void => log.info(gateway.status(), 'status');
   process.on('SIGUSR2', tell);
   try {

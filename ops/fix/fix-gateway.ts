@@ -33,6 +33,8 @@ export interface FixGatewayOptions {
   readonly tls: TlsOptions | undefined;
   readonly connectionsMax: number;
   readonly snapshotEvery: number;
+  /** Ends the attempt to open. */
+  readonly signal?: AbortSignal | undefined;
   readonly log: Logger;
 }
 
@@ -90,12 +92,16 @@ export class FixGateway {
     mkdirSync(options.directory, { recursive: true });
     const file = join(options.directory, 'fix-gateway.lmdb');
     const gateway = new FixGateway(options, GatewayStore.open(file, { shard: options.shard }, Date.now()));
+    const giveUp = (): void => gateway.#abort.abort();
+    options.signal?.addEventListener('abort', giveUp, { once: true });
     try {
       await gateway.#begin();
       return gateway;
     } catch (error) {
       await gateway.close();
       throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', giveUp);
     }
   }
 
@@ -194,6 +200,7 @@ export class FixGateway {
     const end = (value: FollowerEnd | Error): Promise<FollowerEnd | Error> => follower.close().then(() => value);
     this.#following = follower.run().then(end, end);
     await Promise.race([caughtUp, this.#following]);
+    this.#abort.signal.throwIfAborted();
     for (const client of this.#clients.values()) for (const lane of client.lanes.values()) lane.begin();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     await this.#listen();

@@ -18,6 +18,8 @@ export interface VenueAccessOptions {
   readonly token: string | undefined;
   /** Create instruments that the venue does not have. */
   readonly create: boolean;
+  /** Ends attempts to reach the venue. */
+  readonly signal?: AbortSignal | undefined;
   readonly log: Logger;
 }
 
@@ -142,9 +144,9 @@ export class VenueAccess implements SymbolDirectory {
 
   /** In a session of its own each time: what became of what the one before sent is in the journal. */
   async #openSession(): Promise<VenueClient> {
-    const { nats, shard, account, token, log } = this.#options;
+    const { nats, shard, account, token, signal, log } = this.#options;
     if (this.#isClosed) throw new Error('the gateway is closing');
-    const client = await VenueClient.open({ ...nats, shard, account, key: randomInt(1, KEYS), token });
+    const client = await VenueClient.open({ ...nats, shard, account, key: randomInt(1, KEYS), token, signal });
     await this.#refresh(client);
     this.#client = client;
     log.info({ session: client.session, account }, 'venue session');

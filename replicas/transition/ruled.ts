@@ -152,6 +152,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.open = command.quantity;
   order.traded = 0;
   order.held = 0;
+  order.counted = 0;
 }
 
 /** By what the record alone tells, in the order of the plain rules. */

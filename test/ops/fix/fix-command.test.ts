@@ -1,10 +1,12 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { endAllProcesses, VeritapeProcess } from '../../../ops/drill/veritape-process.ts';
 import { FixGatewayConfig } from '../../../ops/fix/fix-config.ts';
+import { startNatsServer } from '../../../ops/nats-server.ts';
 import { openVenue, type Venue } from '../../../ops/venue.ts';
 import { LIMITS } from '../../sequencer/venue-on-nats.ts';
 import { Authority, type Certified } from '../certificates.ts';
@@ -12,6 +14,8 @@ import { GuardedNats } from '../guarded-nats.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from '../run-veritape.ts';
 import { SocketClient } from '../websocket/websocket-client.ts';
 import { FixPeer, newOrder } from './fix-peer.ts';
+
+const STARTED_MS = 3_000;
 
 /** The commands as somebody runs them: processes of their own, TLS, an identity on NATS, signals and exit codes. */
 
@@ -132,6 +136,18 @@ test('a client of an identity trades over WebSocket, and the gateway says good b
     result: { connections: 1, messages: 3, commands: 1, errors: 0 },
   });
   expect(violations()).toEqual([]);
+});
+
+test.each(['fix', 'websocket'])('%s can be stopped while it waits for a venue', async (name) => {
+  const config = join(folder, 'waits.json');
+  writeFileSync(config, JSON.stringify({ clients: [{ compId: 'A', password: 'sixteen characters', accounts: [7] }] }));
+  const lonely = await startNatsServer();
+  const own = name === 'fix' ? ['--dir', join(folder, 'waits'), '--config', config] : [];
+  const gateway = VeritapeProcess.run(name, ...own, '--nats', lonely.url, '--port', '0', '--json');
+  // It says nothing while it waits, so it is given the time that it takes to begin.
+  await pause(STARTED_MS);
+  expect(await gateway.end('SIGTERM')).toMatchObject({ code: 0, result: { opened: false } });
+  await lonely.stop();
 });
 
 test('both say what they are for, with an example', () => {

@@ -205,6 +205,13 @@ test.each<[string, Fields, Partial<Command>]>([
   await peer.settled();
 });
 
+test('an order that is good till a time is told when it has expired', async () => {
+  const peer = await market.loggedOn();
+  peer.send('D', newOrder('till', { 55: 'OTHER', 44: '870', 59: '6', 126: utc(Date.now() + 1_500) }));
+  expect(shown(await report(peer, 'till', '0'))).toMatchObject({ 59: '6', 39: '0' });
+  expect(shown(await report(peer, 'till', 'C'))).toMatchObject({ 39: 'C', 151: '0', 14: '0', 11: 'till' });
+});
+
 test('an order of which a term is refused is rejected once, for that', async () => {
   const peer = await market.loggedOn();
   peer.send('D', newOrder('refused', { 55: 'OTHER', 40: '4', 44: '900', 99: '0', 1138: '3' }));
