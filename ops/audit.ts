@@ -93,9 +93,17 @@ function summaryOf(audit: JournalAudit, elapsedMs: number, complete: boolean): o
     events: records,
     snapshots: { found: audit.snapshotsFound, compared: audit.snapshotsCompared },
     stateHash: audit.stateHash === '' ? null : audit.stateHash,
+    assets: audit.assets.map(({ asset, total, available, held, accounts }) => ({
+      ...{ asset, accounts, total: digits(total), available: digits(available), held: digits(held) },
+    })),
     elapsedMs: Math.round(elapsedMs),
     commandsPerSecond: rateOf(audit.commands, elapsedMs),
   };
+}
+
+/** A number, or its digits where a JSON number is not exact. */
+function digits(amount: bigint): number | string {
+  return amount > BigInt(Number.MAX_SAFE_INTEGER) ? String(amount) : Number(amount);
 }
 
 function describe(audit: JournalAudit, elapsedMs: number, complete: boolean): string {
@@ -111,6 +119,10 @@ function describe(audit: JournalAudit, elapsedMs: number, complete: boolean): st
       ...replayLines(audit),
       `events     ${grouped(counts.trades)} trades, ${grouped(counts.rejected)} rejected, ` +
         `${grouped(counts.records)} events`,
+      ...audit.assets.map(
+        ({ asset, total, available, held, accounts }) =>
+          `asset ${String(asset).padEnd(5)}${total} in ${accounts} accounts: ${available} available, ${held} held`,
+      ),
       `snapshots  ${audit.snapshotsCompared} of ${audit.snapshotsFound} compared with the replayed state`,
       `rate       ${grouped(rateOf(audit.commands, elapsedMs))} commands/s, ${(elapsedMs / 1000).toFixed(2)} s`,
     );

@@ -7,9 +7,10 @@ import { pointOf } from '../journal/segmentfile.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { loadSnapshot, type SnapshotHeader, SnapshotStore } from '../journal/snapshots.ts';
 import { encodeState, restoreState, StateError, StateScratch, whyNotReadable } from '../replicas/canonical-state.ts';
+import { type AssetSums, sumAssets, whyNotConserved } from '../replicas/conservation.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { listInstruments } from '../replicas/instrument-table.ts';
-import { createMatcher, type Matcher } from '../replicas/matcher.ts';
+import { createMatcher, type MarketState, type Matcher } from '../replicas/matcher.ts';
 import { applyBlock } from '../replicas/replay.ts';
 import type { Interruption } from './cli/interruption.ts';
 import type { TextOutput } from './cli/text-output.ts';
@@ -75,6 +76,8 @@ export class JournalAudit {
   snapshotsCompared = 0;
   /** After the last command that was replayed. */
   stateHash = '';
+  /** What there was of each asset at the end of the replay. */
+  assets: readonly AssetSums[] = [];
   readonly #directory: string;
   readonly #options: AuditOptions;
   readonly #lines = new EventLines();
@@ -210,6 +213,7 @@ export class JournalAudit {
 
   #compare(matcher: Matcher, { file, header }: FittingSnapshot): void {
     this.snapshotsCompared++;
+    if (!this.#isConserved(matcher.state)) return;
     const hash = hashOf(encodeState(matcher.state, this.#scratch));
     if (hash.equals(header.stateHash)) return;
     const text =
@@ -256,11 +260,20 @@ export class JournalAudit {
     }
   }
 
+  /** Whether every asset adds up. A state in which one does not has no bytes, and so no hash. */
+  #isConserved(state: MarketState): boolean {
+    const why = whyNotConserved(state);
+    if (why !== undefined) this.#find({ kind: 'balances', text: why });
+    return why === undefined;
+  }
+
   #endReplay(): void {
     const matcher = this.#matcher;
     if (matcher === undefined) return;
     this.#matcher = undefined;
-    this.stateHash = hashOf(encodeState(matcher.state, this.#scratch)).toString('hex');
+    this.assets = sumAssets(matcher.state.accounts);
+    if (this.#isConserved(matcher.state))
+      this.stateHash = hashOf(encodeState(matcher.state, this.#scratch)).toString('hex');
     const to = matcher.sequence();
     if (to >= this.#replayFrom) this.replayed.push({ from: this.#replayFrom, to });
   }

@@ -88,6 +88,11 @@ export class MarketFeed {
     return this.#service && { ...this.#service.publisher.counts, ...this.#service.counts };
   }
 
+  /** Resolves when the NATS server has taken enough of it. */
+  async room(): Promise<void> {
+    await this.#service?.room();
+  }
+
   end(): void {
     this.#service?.end();
     for (const subscription of this.#subscriptions) if (!subscription.isClosed()) subscription.unsubscribe();

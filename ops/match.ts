@@ -27,6 +27,8 @@ const MATCH_LIMITS: VenueLimits = {
   instrumentsMax: 2 ** 12,
   sessionsMax: 1,
   answersPerSessionMax: 1,
+  accountsMax: 2 ** 16,
+  balancesMax: 2 ** 18,
 };
 const EVENT_SLOTS = 4_096;
 const READ_BYTES = 1 << 20;

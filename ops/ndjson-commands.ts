@@ -1,4 +1,6 @@
 import {
+  AccountSetting,
+  type AccountSettingName,
   type Command,
   OrderType,
   type OrderTypeName,
@@ -60,6 +62,8 @@ const Field = {
   value: 134_217_728,
   phase: 268_435_456,
   at: 536_870_912,
+  asset: 1_073_741_824,
+  group: -2_147_483_648,
 } as const;
 type FieldName = keyof typeof Field;
 const FIELD_BITS = new Map<string, number>(Object.entries(Field));
@@ -71,6 +75,12 @@ const STOP = Field.stopPrice | Field.trail;
 const NEW_TERMS = STOP | Field.expires | Field.display | Field.minQty | Field.cancels | Field.after;
 const NEW_FLAGS = Field.postOnly | Field.hidden | Field.allOrNone | Field.stp | Field.byGroup;
 const NAMED = Field.op | Field.symbol | Field.account | Field.id;
+
+const OF_ACCOUNT = Field.op | Field.account | Field.time;
+const TRANSFER = {
+  allowed: OF_ACCOUNT | Field.id | Field.asset | Field.value,
+  required: Field.op | Field.account | Field.asset | Field.value,
+};
 
 /** Which fields go with each op, and which it can not be without. */
 const OPS = {
@@ -110,7 +120,15 @@ const OPS = {
     required: Field.op | Field.symbol | Field.phase | Field.at,
   },
   unschedule: { allowed: EVERY | Field.at, required: Field.op | Field.symbol },
-  tick: { allowed: Field.op | Field.account | Field.time, required: Field.op },
+  tick: { allowed: OF_ACCOUNT, required: Field.op },
+  account: {
+    allowed: OF_ACCOUNT | Field.setting | Field.value,
+    required: Field.op | Field.account | Field.setting | Field.value,
+  },
+  deposit: TRANSFER,
+  withdraw: TRANSFER,
+  kill: { allowed: OF_ACCOUNT | Field.group, required: Field.op },
+  reinstate: { allowed: OF_ACCOUNT | Field.group, required: Field.op },
 } as const;
 type OpWord = keyof typeof OPS;
 export const OP_WORDS = Object.keys(OPS).join(', ');
@@ -121,6 +139,7 @@ const U64_MAX = (1n << 64n) - 1n;
 const U32_MAX = 4_294_967_295;
 
 const { none: _, ...SETTINGS } = Setting;
+const { none: _none, ...ACCOUNT_SETTINGS } = AccountSetting;
 
 type Line = Readonly<Partial<Record<FieldName, unknown>>>;
 type Draft = { -readonly [Name in keyof Command]: Command[Name] };
@@ -198,6 +217,24 @@ function commandOf(fields: Line, op: OpWord, line: number): Draft {
         setting: word<Exclude<SettingName, 'none'>>(fields.setting, 'setting', SETTINGS, line),
         value: wide(fields.value, 'value', line),
       };
+    case 'account':
+      return {
+        op: 'accountSet',
+        accountSetting: word<Exclude<AccountSettingName, 'none'>>(fields.setting, 'setting', ACCOUNT_SETTINGS, line),
+        value: wide(fields.value, 'value', line),
+      };
+    case 'deposit':
+    case 'withdraw':
+      return {
+        op,
+        symbol: whole(fields.asset, 'asset', U32_MAX, line),
+        id: fields.id === undefined ? 0 : wide(fields.id, 'id', line),
+        value: wide(fields.value, 'value', line),
+      };
+    case 'kill':
+    case 'reinstate':
+      if (fields.group === undefined) return { op };
+      return { op, byGroup: true, value: whole(fields.group, 'group', U32_MAX, line) };
     case 'phase':
       return { op, phase: word<PhaseName>(fields.phase, 'phase', Phase, line) };
     case 'schedule':

@@ -1,5 +1,5 @@
 import { readU64, readWide } from '../journal/amounts.ts';
-import { decodeName, nameOf, Phase, Setting } from '../journal/commands.ts';
+import { AccountSetting, decodeName, nameOf, Phase, Setting } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../journal/events.ts';
 import { Reason, reasonName, reasonText } from '../journal/reasons.ts';
 import type { BookLevel } from '../replicas/matcher.ts';
@@ -59,6 +59,12 @@ const EV = {
   unscheduled: ascii(',"ev":"unscheduled"'),
   indicative: ascii(',"ev":"indicative"'),
   auction: ascii(',"ev":"auction"'),
+  account: ascii(',"ev":"account"'),
+  deposited: ascii(',"ev":"deposited"'),
+  withdrawn: ascii(',"ev":"withdrawn"'),
+  settled: ascii(',"ev":"settled"'),
+  killed: ascii(',"ev":"killed"'),
+  reinstated: ascii(',"ev":"reinstated"'),
 };
 const FIELD = {
   seq: ascii('{"seq":'),
@@ -85,7 +91,17 @@ const FIELD = {
   ends: ascii(',"ends":'),
   at: ascii(',"at":'),
   imbalance: ascii(',"imbalance":'),
+  asset: ascii(',"asset":'),
+  amount: ascii(',"amount":'),
+  available: ascii(',"available":'),
+  held: ascii(',"held":'),
+  quote: ascii(',"quote":'),
+  base: ascii(',"base":'),
+  fee: ascii(',"fee":'),
+  group: ascii(',"group":'),
 };
+/** Whom a kill is about: `slot` of its event. */
+const KILL_SCOPE = { account: 1, group: 2 } as const;
 const IN_AUCTION = ascii(',"auction":true');
 const KEPT = ascii(',"kept":true');
 const NOT_KEPT = ascii(',"kept":false');
@@ -200,6 +216,30 @@ export class EventLines {
           this.#wide(FIELD.imbalance, words, at + EVENT_WORD.open);
           text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
           break;
+        case EventType.account:
+          this.#startOf(seq, EV.account, words, at);
+          this.#name(FIELD.setting, nameOf(AccountSetting, words[at + EVENT_WORD.slot] as number));
+          this.#wide(FIELD.value, words, at + EVENT_WORD.price);
+          break;
+        case EventType.balance:
+          this.#startOf(seq, ((head >>> 24) & EventFlag.done) === 0 ? EV.deposited : EV.withdrawn, words, at);
+          this.#wide(FIELD.id, words, at + EVENT_WORD.id);
+          text.put(FIELD.asset);
+          text.whole(words[at + EVENT_WORD.symbol] as number);
+          this.#wide(FIELD.amount, words, at + EVENT_WORD.price);
+          this.#wide(FIELD.available, words, at + EVENT_WORD.quantity);
+          this.#wide(FIELD.held, words, at + EVENT_WORD.open);
+          break;
+        case EventType.settled:
+          this.#begin(seq, EV.settled, words, at);
+          text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
+          this.#wide(FIELD.quote, words, at + EVENT_WORD.price);
+          this.#wide(FIELD.base, words, at + EVENT_WORD.quantity);
+          this.#wide(FIELD.fee, words, at + EVENT_WORD.open);
+          break;
+        case EventType.kill:
+          this.#kill(seq, ((head >>> 24) & EventFlag.closed) === 0 ? EV.reinstated : EV.killed, words, at);
+          break;
         case EventType.status:
           this.#begin(seq, EV.status, words, at);
           text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
@@ -262,6 +302,26 @@ export class EventLines {
     this.text.put(FIELD.setting);
     this.text.text(JSON.stringify(nameOf(Setting, code) ?? `setting${code}`));
     this.#wide(FIELD.value, words, at + EVENT_WORD.price);
+  }
+
+  /** Of an account, of a group, or of all. */
+  #kill(seq: number, ev: Uint8Array, words: Uint32Array, at: number): void {
+    const scope = words[at + EVENT_WORD.slot] as number;
+    if (scope === KILL_SCOPE.account) return this.#startOf(seq, ev, words, at);
+    this.#start(seq, ev);
+    if (scope === KILL_SCOPE.group) this.#wide(FIELD.group, words, at + EVENT_WORD.price);
+  }
+
+  #name(field: Uint8Array, name: string | undefined): void {
+    this.text.put(field);
+    this.text.text(JSON.stringify(name ?? ''));
+  }
+
+  /** What a line about an account begins with. */
+  #startOf(seq: number, ev: Uint8Array, words: Uint32Array, at: number): void {
+    this.#start(seq, ev);
+    this.text.put(FIELD.account);
+    this.text.whole(words[at + EVENT_WORD.account] as number);
   }
 
   #start(seq: number, ev: Uint8Array): void {

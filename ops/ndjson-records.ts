@@ -12,7 +12,7 @@ export function describeRecord(seq: number, words: Uint32Array, at: number): obj
   return {
     seq,
     op,
-    ...(symbol === undefined ? {} : { symbol }),
+    ...(symbol === undefined ? {} : op === 'deposit' || op === 'withdraw' ? { asset: symbol } : { symbol }),
     ...(name === undefined ? {} : { name }),
     ...(account === undefined ? {} : { account }),
     ...(id === undefined ? {} : { id: digits(id) }),
@@ -33,7 +33,8 @@ export function describeRecord(seq: number, words: Uint32Array, at: number): obj
   };
 }
 
-function orderDetails({ hidden, allOrNone, byGroup, hasTerms, stp, setting, term, phase, value }: Command): object {
+function orderDetails(command: Command): object {
+  const { hidden, allOrNone, byGroup, hasTerms, stp, setting, term, phase, value, accountSetting } = command;
   return {
     ...(hidden === undefined ? {} : { hidden }),
     ...(allOrNone === undefined ? {} : { allOrNone }),
@@ -41,6 +42,7 @@ function orderDetails({ hidden, allOrNone, byGroup, hasTerms, stp, setting, term
     ...(hasTerms === undefined ? {} : { hasTerms }),
     ...(stp === undefined ? {} : { stp }),
     ...(setting === undefined ? {} : { setting }),
+    ...(accountSetting === undefined ? {} : { setting: accountSetting }),
     ...(term === undefined ? {} : { term }),
     ...(phase === undefined ? {} : { phase }),
     ...(value === undefined ? {} : { value: digits(value) }),

@@ -1,7 +1,8 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { readWide } from '../journal/amounts.ts';
+import { readU64, readWide } from '../journal/amounts.ts';
 import { decodeId } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS } from '../journal/events.ts';
+import { BALANCE, BALANCE_SHIFT } from '../replicas/account-table.ts';
 import { listInstruments } from '../replicas/instrument-table.ts';
 import type { JournalCopy } from '../replicas/journal-copy.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../replicas/order-table.ts';
@@ -23,13 +24,14 @@ import type { ReportCursor, ReportLog, ReportPage } from './report-log.ts';
  * | veritape.S.orders.IDENTITY.ACCOUNT | {after?, limit?, atLeast?} | a page of open orders, by handle: {…place, orders, next} |
  * | veritape.S.order.IDENTITY.ACCOUNT | {id, atLeast?} | one order, also if it ended a while ago: {…place, order} |
  * | veritape.S.executions.IDENTITY.ACCOUNT | {after, had?, limit?} | execution reports after a sequence: {…place, records, next, complete, first}, with event records in Base64 |
+ * | veritape.S.balances.IDENTITY.ACCOUNT | {after?, limit?, atLeast?} | a page of what the account has, by asset: {…place, balances, next} |
  *
  * A place is {shard, epoch, sequence, block, account}: the answer is true after the command with that sequence. With
  * `atLeast`, a sequence, a replica that has not come so far refuses. Followers share the requests.
  *
  * A further query is a further entry in {@link PRIVATE_QUERIES} and a method beside those of this class; permissions follow.
  */
-export const PRIVATE_QUERIES = ['orders', 'order', 'executions'] as const;
+export const PRIVATE_QUERIES = ['orders', 'order', 'executions', 'balances'] as const;
 export type PrivateQuery = (typeof PRIVATE_QUERIES)[number];
 
 /** Each request goes to one of the followers that answer. */
@@ -121,6 +123,8 @@ export class PrivateQueries {
         return this.#orderStatus(fields, account);
       case 'executions':
         return this.#reports(fields, account);
+      case 'balances':
+        return this.#balances(fields, account);
     }
   }
 
@@ -154,6 +158,27 @@ export class PrivateQueries {
       ...this.#place(account),
       order: { ...orderFields(state, this.#nameOf(state.symbol)), since: state.sequence },
     };
+  }
+
+  /** A balance keeps its place for ever. */
+  #balances(fields: Fields, account: number): object | Refusal {
+    const limit = wholeIn(fields, 'limit', 1, PAGE_ORDERS_MAX, PAGE_ORDERS_DEFAULT);
+    if (typeof limit === 'object') return limit;
+    const after = wholeIn(fields, 'after', 0, 2 ** 32, 0);
+    if (typeof after === 'object') return after;
+    const { balances: words, balanceCount } = this.#options.copy.matcher.state.accounts;
+    const highest = balanceCount();
+    const balances: object[] = [];
+    let place = after;
+    while (place < Math.min(highest, after + PAGE_SLOTS_MAX) && balances.length < limit) {
+      place++;
+      const at = place << BALANCE_SHIFT;
+      if (words[at + BALANCE.owner] !== account || words[at + BALANCE.owner + 1] !== 0) continue;
+      const [available, held] = [readU64(words, at + BALANCE.available), readU64(words, at + BALANCE.held)];
+      // As text, because a number in JSON has no 64 bits.
+      balances.push({ asset: words[at + BALANCE.asset], available: String(available), held: String(held) });
+    }
+    return { ...this.#place(account), balances, next: place < highest ? place : null };
   }
 
   async #reports(fields: Fields, account: number): Promise<object | Refusal> {

@@ -10,6 +10,13 @@ const WAITING_MAX = 1_024;
 /** Its tables are as large as a replica's, so the thread goes when nobody has asked for so long. */
 const IDLE_MS = 60_000;
 
+const TOO_OLD: Refusal = {
+  error: 'malformed',
+  field: 'after',
+  value: 'too old',
+  rule: 'a sequence from which not too much of the journal is to be replayed',
+};
+
 interface Waiting {
   readonly missed: MissedReports;
   readonly resolve: (told: ReportsTold | Refusal) => void;
@@ -70,7 +77,7 @@ export class ReportArchive {
 
   #take(told: ReplayTold): void {
     for (const [index, { resolve }] of this.#underWay.splice(0).entries()) {
-      resolve('why' in told ? unavailable(told.why) : (told.told[index] ?? unavailable('nothing was told')));
+      resolve('why' in told ? unavailable(told.why) : (told.told[index] ?? TOO_OLD));
     }
     this.#idle = setTimeout(() => void this.#end('idle'), IDLE_MS).unref();
     this.#ask();

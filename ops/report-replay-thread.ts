@@ -10,7 +10,7 @@ export interface ReplayAsked {
 
 /** What it answers. */
 export type ReplayTold = { readonly number: number } & (
-  | { readonly told: readonly ReportsTold[] }
+  | { readonly told: readonly (ReportsTold | undefined)[] }
   | { readonly why: string }
 );
 

@@ -3,6 +3,7 @@ import { BLOCK_HEADER_WORDS } from '../journal/block.ts';
 import { COMMAND_WORDS, Side } from '../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType, eventType } from '../journal/events.ts';
 import { JournalReader } from '../journal/reader.ts';
+import { SnapshotStore } from '../journal/snapshots.ts';
 import { EventBuffer } from '../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../replicas/matcher.ts';
 import { listOrders, type RestingOrder } from '../replicas/order-table.ts';
@@ -10,7 +11,7 @@ import { replayJournal, restoreNewest } from '../replicas/replay.ts';
 import { REPORTS_PER_REPLY_MAX, type ReportsAsked, type ReportsTold } from '../sequencer/report-messages.ts';
 import { isExecution } from '../sequencer/reports.ts';
 
-/** Commands between the snapshot that a replay begins with and its end, at most. */
+/** Commands that are replayed for an answer, at most: some ten seconds of a core. */
 const REPLAY_COMMANDS_MAX = 20_000_000;
 const COMMANDS_AT_ONCE = 256;
 const EVENT_SLOTS = 4096;
@@ -37,14 +38,27 @@ export class ReportReplay {
   readonly #events = new EventBuffer(EVENT_SLOTS);
   #matcher: Matcher | undefined;
 
-  constructor(directory: string) {
+  readonly #commandsMax: number;
+
+  constructor(directory: string, commandsMax = REPLAY_COMMANDS_MAX) {
     this.#directory = directory;
+    this.#commandsMax = commandsMax;
   }
 
-  /** For all who ask, in one replay. Rejects with a JournalError, or a RangeError if it would take too long. */
-  async tell(asked: readonly MissedReports[]): Promise<ReportsTold[]> {
-    const from = Math.min(...asked.map(({ live, after, upTo: end }) => (live === true ? end : after)));
-    const upTo = Math.max(...asked.map((missed) => missed.upTo));
+  /** For all who ask, in one replay; undefined for those who miss what is too old. Rejects with a JournalError. */
+  async tell(all: readonly MissedReports[]): Promise<(ReportsTold | undefined)[]> {
+    const upTo = Math.max(...all.map((missed) => missed.upTo));
+    const beginnings = await this.#beginnings(upTo - this.#commandsMax);
+    const asked = all.filter((missed) => beginnings.some((sequence) => sequence <= beginOf(missed)));
+    const told = new Map<MissedReports, ReportsTold>();
+    if (asked.length > 0)
+      for (const [index, one] of (await this.#tellAll(asked, upTo)).entries())
+        told.set(asked[index] as MissedReports, one);
+    return all.map((missed) => told.get(missed));
+  }
+
+  async #tellAll(asked: readonly MissedReports[], upTo: number): Promise<ReportsTold[]> {
+    const from = Math.min(...asked.map(beginOf));
     const collecting = asked.map((missed): Collecting => ({ missed, records: [], seen: 0 }));
     const isListed = asked.some(({ live }) => live === true);
     if (from < upTo || isListed)
@@ -63,6 +77,13 @@ export class ReportReplay {
     });
   }
 
+  /** Sequences, not before `first`, after which a replay can begin. */
+  async #beginnings(first: number): Promise<number[]> {
+    const snapshots = (await new SnapshotStore(this.#directory).list()).map(({ sequence }) => sequence);
+    const here = this.#matcher === undefined ? [] : [this.#matcher.sequence()];
+    return [0, ...here, ...snapshots].filter((sequence) => sequence >= first);
+  }
+
   /** A matcher that has not yet come past a sequence. */
   async #matcherAt(sequence: number): Promise<Matcher> {
     if (this.#matcher !== undefined && this.#matcher.sequence() <= sequence) return this.#matcher;
@@ -77,10 +98,6 @@ export class ReportReplay {
   #replay(matcher: Matcher, upTo: number, byAccount: ReadonlyMap<number, readonly Collecting[]>): void {
     const begin = matcher.sequence();
     if (begin >= upTo) return;
-    if (upTo - begin > REPLAY_COMMANDS_MAX)
-      throw new RangeError(
-        `after: no snapshot is kept that is within ${REPLAY_COMMANDS_MAX} commands of what is missing`,
-      );
     for (const block of replayJournal(this.#directory, begin + 1, READ_ALL)) {
       const last = Math.min(block.lastSequence, upTo);
       while (matcher.sequence() < last) {
@@ -92,6 +109,10 @@ export class ReportReplay {
       if (last === upTo) return;
     }
   }
+}
+
+function beginOf({ live, after, upTo }: MissedReports): number {
+  return live === true ? upTo : after;
 }
 
 function liveOrders(account: number, listed: readonly RestingOrder[], through: number): ReportsTold {

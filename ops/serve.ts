@@ -373,6 +373,8 @@ function clusterOptionsOf(options: ServeOptions): ClusterOptions | undefined {
 }
 
 function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
+  if (options.bound === true && options.nats === undefined)
+    throw new UsageError('bound', true, 'is of use only with --nats, whose server binds');
   const tokens = options.tokens === undefined ? undefined : readTokens(options.tokens);
   const marketData = feedSettingsOf(options);
   if (marketData !== undefined && options.nats === undefined)

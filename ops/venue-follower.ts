@@ -305,6 +305,7 @@ export class VenueFollower {
       this.#noteProgress();
       if (performance.now() - turnAt < TURN_MS) continue;
       await nextTurn();
+      await this.feed?.room();
       turnAt = performance.now();
     }
   }

@@ -168,7 +168,8 @@ export class Venue {
     const bounds = { ...DEFAULT_BLOCK_BOUNDS, ...inFlight, ...options.blockBounds };
     checkBlockBounds(bounds);
     if (options.multicast !== undefined) checkMulticast(options.multicast);
-    if (options.marketData !== undefined) checkFeedSettings(options.marketData, options.nats?.connection);
+    if (options.marketData !== undefined)
+      checkFeedSettings(options.marketData, options.nats && (options.nats.credentials ?? options.nats.connection));
     const leaseMs = options.leaseMs ?? LEASE_MS_DEFAULT;
     checkLeaseMs(leaseMs);
     this.#options = options;

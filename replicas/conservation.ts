@@ -7,7 +7,7 @@ import { ORDER, ORDER_FLAG, ORDER_SHIFT } from './order-table.ts';
 /** Whether nothing of any asset came out of nowhere or was lost, and every hold is of an order. */
 
 /** What there is of an asset. */
-interface AssetSums {
+export interface AssetSums {
   readonly asset: number;
   /** What was deposited less what was withdrawn. */
   readonly total: bigint;
@@ -18,7 +18,7 @@ interface AssetSums {
 }
 
 /** The sums over all accounts, by asset. */
-function sumAssets({ balances, balanceCount }: AccountTable): AssetSums[] {
+export function sumAssets({ balances, balanceCount }: AccountTable): AssetSums[] {
   const sums = new Map<number, { -readonly [Name in keyof AssetSums]: AssetSums[Name] }>();
   for (let place = 1; place <= balanceCount(); place++) {
     const at = place << BALANCE_SHIFT;

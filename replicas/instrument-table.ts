@@ -43,7 +43,9 @@ export const INSTRUMENT_FLAG = { exists: 1, closed: 2, elsewhere: 4, ruled: 8 } 
 export const SETTING_WORDS = 128;
 export const CALENDAR_WORDS = 64;
 /** In an instrument's settings: its phase. */
-const PHASE_WORD = 48;
+export const PHASE_WORD = 48;
+/** In an instrument's settings: what was told last of its auction, three u64: price, volume, imbalance. */
+export const TOLD_WORD = 56;
 export const NAME_WORDS = 4;
 
 export interface InstrumentTable {

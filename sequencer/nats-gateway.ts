@@ -224,14 +224,29 @@ export class NatsGateway {
     this.#publish(primarySubject(shard), new TextEncoder().encode(JSON.stringify({ epoch, ...place })));
   }
 
-  /** Answers requests on a subject of its own: bytes in, and what `respond` is called with out. */
+  /**
+   * Answers requests on a subject of its own: bytes in, and what `respond` is called with out. That somebody who is no
+   * administrator has asked is told as refused, as it should be.
+   */
   answer(
     subject: string,
     handle: (bytes: Uint8Array, respond: (reply: object) => void, isAdministrator: boolean) => void,
   ): void {
     this.#serve(subject, (message) => {
       const respond = (reply: object): void => this.#respond(message, new TextEncoder().encode(JSON.stringify(reply)));
-      handle(message.data, respond, this.#intake.isAdministrator(message.headers?.get(TOKEN_HEADER)));
+      const token = message.headers?.get(TOKEN_HEADER);
+      const isAdministrator = this.#intake.isAdministrator(token);
+      if (!isAdministrator) {
+        const value = token === undefined || token === '' ? 'missing' : "not an administrator's";
+        const refusal: Refusal = {
+          error: 'unauthorized',
+          field: TOKEN_HEADER,
+          value,
+          rule: "an administrator's token",
+        };
+        this.#refusals.note(refusal, message.subject, undefined, undefined);
+      }
+      handle(message.data, respond, isAdministrator);
     });
   }
 

@@ -37,7 +37,7 @@ export function statusSubject(shard: number, symbol: number, prefix = VENUE_PREF
 
 /** Whether an event of this type goes to the account that it is about. */
 export function isExecution(type: number): boolean {
-  return (NOT_EXECUTIONS & (1 << type)) === 0;
+  return (NOT_EXECUTIONS & (1 << type)) === 0 && !isOfPhase(type);
 }
 
 interface Batch {

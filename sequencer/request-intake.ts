@@ -18,8 +18,9 @@ export const TOKEN_HEADER = 'Veritape-Token';
 /** The administrator's account; its token may act for every account. */
 const ADMINISTRATOR = 0;
 
-/** One bit for each kind of command that is passed on. */
-const OPS_TAKEN = [
+/** 1 for each kind of command that is passed on. */
+const OPS_TAKEN = new Uint8Array(256);
+for (const op of [
   Op.new,
   Op.cancel,
   Op.reduce,
@@ -41,9 +42,14 @@ const OPS_TAKEN = [
   Op.unschedule,
   Op.phase,
   Op.accountSet,
+  Op.deposit,
+  Op.withdraw,
+  Op.kill,
+  Op.reinstate,
   Op.sessionOpen,
   Op.sessionClose,
-].reduce((bits, op) => bits | (1 << op), 0);
+])
+  OPS_TAKEN[op] = 1;
 
 /** Tokens are compared by digest, so that nothing is learnt from how long a comparison takes. */
 export function tokenDigest(token: string): string {
@@ -125,7 +131,7 @@ export class RequestIntake {
   #checkRecords(header: RequestHeader): Refusal | undefined {
     for (let index = 0; index < header.count; index++) {
       const op = (this.#scratch[index * COMMAND_WORDS] as number) & 255;
-      if (op > 31 || (OPS_TAKEN & (1 << op)) === 0)
+      if (OPS_TAKEN[op] !== 1)
         return {
           error: 'malformed',
           field: `commands[${index}].op`,

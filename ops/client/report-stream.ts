@@ -89,7 +89,7 @@ export class ReportStream {
     this.#sure = Math.max(this.#sure, through);
   }
 
-  /** What was held may be taken, if all before it was repaired. False if too much came: then repair again. */
+  /** What was held is taken, repaired or not. False if too much came: then repair again. */
   resume(): boolean {
     if (this.#overflowed) {
       this.#overflowed = false;

@@ -18,6 +18,9 @@ const TOLD_MS_MAX = 15_000;
 const REPAIR_BACK_OFF_MS_MIN = 20;
 const REPAIR_BACK_OFF_MS_MAX = 1_000;
 
+/** The venue does not tell these reports, however often it is asked. */
+class NeverTold extends ClientError {}
+
 export interface ShardReportsOptions {
   readonly client: VenueClient;
   readonly account: number;
@@ -40,6 +43,7 @@ export class ShardReports {
   /** Times that something may have been lost. */
   #doubts = 0;
   #repairs = 0;
+  #gaps = 0;
   #repairing: Promise<void> | undefined;
 
   /** Resolves when the server knows of the subscription. */
@@ -76,6 +80,11 @@ export class ShardReports {
   /** Times that the venue was asked for reports that were missing, or might have been. */
   get repairs(): number {
     return this.#repairs;
+  }
+
+  /** Times that the venue would not tell what was missing, so that it stays missing. */
+  get gaps(): number {
+    return this.#gaps;
   }
 
   /** An answer of this sequence came, and the reports of its command before it. */
@@ -138,6 +147,10 @@ export class ShardReports {
       } catch (error) {
         if (signal.aborted) return;
         this.#options.notice(`shard ${this.shard}: reports not told again: ${String(error)}`);
+        if (error instanceof NeverTold) {
+          this.#gaps++;
+          if (this.#stream.resume()) return;
+        }
         await delay(backOffMs, undefined, { signal }).catch(() => undefined);
         backOffMs = Math.min(backOffMs * 2, REPAIR_BACK_OFF_MS_MAX);
       }
@@ -164,8 +177,12 @@ export class ShardReports {
     const asked = new TextEncoder().encode(JSON.stringify({ account, ...what }));
     const reply = await client.ask(subject, asked, TOLD_MS_MAX);
     const told = decodeReports(reply);
-    if (told === undefined) throw new ClientError(refusalIn(reply));
-    return told;
+    if (told !== undefined) return told;
+    const refusal = decodeReply(reply);
+    if (Array.isArray(refusal)) throw new ClientError('the reply is none');
+    const why = `${refusal.error}: ${refusal.rule}`;
+    // What the venue is too busy for now, or can not do before it is open again, may be asked for again.
+    throw refusal.error === 'busy' || refusal.error === 'unavailable' ? new ClientError(why) : new NeverTold(why);
   }
 
   async #watch(): Promise<void> {
@@ -186,9 +203,4 @@ function joined(pieces: readonly Uint32Array[]): Uint32Array {
     at += piece.length;
   }
   return words;
-}
-
-function refusalIn(reply: Uint8Array): string {
-  const refusal = decodeReply(reply);
-  return Array.isArray(refusal) ? 'the reply is none' : `${refusal.error}: ${refusal.rule}`;
 }

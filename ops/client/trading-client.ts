@@ -6,6 +6,7 @@ import { decodeEvent, EVENT_WORDS, EventFlag, type EventTypeName, type VenueEven
 import { Reason, reasonName } from '../../journal/reasons.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { UsageError } from '../exit-codes.ts';
+import { Heartbeat } from '../heartbeat.ts';
 import type { PlacedInstrument } from '../instrument-directory.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
 import { commandOfFields } from '../ndjson-commands.ts';
@@ -32,6 +33,11 @@ export interface TradingClientOptions
   readonly restore?: boolean | undefined;
   /** After so long without an answer the client asks for one; it keeps the session and finds out what was lost. */
   readonly heartbeatMs?: number | undefined;
+  /**
+   * Without a sign of life of the client for so long, the venue cancels all orders of the account; only where it binds identities
+   * to accounts. {@link TradingClient.close} leaves them.
+   */
+  readonly cancelAfterMs?: number | undefined;
   /** Ends the client. */
   readonly signal?: AbortSignal | undefined;
   /** Told, in words, why something was sent or asked for again. */
@@ -104,6 +110,7 @@ export class TradingClient {
   readonly #instruments = new Map<string, PlacedInstrument>();
   readonly #names = new Map<number, string>();
   readonly #heartbeat: NodeJS.Timeout;
+  #signOfLife: Heartbeat | undefined;
   readonly #desk = {
     cancel: (order: Order): Promise<Outcome> => this.#change(order, { kind: 'cancel' }),
     reduce: (order: Order, qty: number): Promise<Outcome> => this.#change(order, { kind: 'reduce', qty }),
@@ -120,7 +127,7 @@ export class TradingClient {
   /** Rejects with {@link ClientError} if the venue can not be reached or refuses, or with the signal's reason. */
   static async open(options: TradingClientOptions): Promise<TradingClient> {
     const shards = options.shards ?? [0];
-    const connection = typeof options.nats === 'string' ? natsConnectionOptions(options.nats) : options.nats;
+    const connection = connectionOf(options);
     const shared = {
       ...options,
       connection,
@@ -144,6 +151,8 @@ export class TradingClient {
     try {
       options.signal?.throwIfAborted();
       await client.#listen();
+      await client.#showLife();
+      options.signal?.throwIfAborted();
       return client;
     } catch (error) {
       await client.#end(undefined);
@@ -181,12 +190,16 @@ export class TradingClient {
     return [...this.#orders.values()];
   }
 
-  /** Messages that were sent more than once, and times that reports were asked for again. */
-  get counts(): { readonly retries: number; readonly repairs: number } {
+  /**
+   * Messages that were sent more than once, times that reports were asked for again, and times that the venue would not tell
+   * them, so that they stay missing.
+   */
+  get counts(): { readonly retries: number; readonly repairs: number; readonly gaps: number } {
     const sum = (of: Iterable<number>): number => [...of].reduce((total, value) => total + value, 0);
     return {
       retries: sum([...this.#clients.values()].map(({ retries }) => retries)),
       repairs: sum([...this.#reports.values()].map(({ repairs }) => repairs)),
+      gaps: sum([...this.#reports.values()].map(({ gaps }) => gaps)),
     };
   }
 
@@ -275,6 +288,15 @@ export class TradingClient {
       this.#reports.set(shard, reports);
       if (this.#options.restore === true) await reports.restore((words) => this.#restore(words, shard));
     }
+  }
+
+  async #showLife(): Promise<void> {
+    const { account, identity, cancelAfterMs } = this.#options;
+    if (cancelAfterMs === undefined) return;
+    const connection = connectionOf(this.#options);
+    const shards = [...this.#clients.keys()];
+    this.#signOfLife = await Heartbeat.begin({ connection, identity, shards, account, cancelAfterMs });
+    if (this.#ending !== undefined) await this.#signOfLife.close();
   }
 
   #restore(words: Uint32Array, shard: number): void {
@@ -422,6 +444,7 @@ export class TradingClient {
   async #endNow(error: Error | undefined): Promise<void> {
     clearInterval(this.#heartbeat);
     this.#options.signal?.removeEventListener('abort', this.#abort);
+    if (error === undefined) this.#signOfLife?.leave();
     const why = error ?? new ClientError('the client was closed');
     this.#batcher.close(why);
     for (const { stream } of this.#readers) stream.end(error);
@@ -430,6 +453,7 @@ export class TradingClient {
     if (error === undefined && this.#options.key === undefined) await this.#closeSessions();
     await this.#router?.close();
     await Promise.all([...this.#clients.values()].map((client) => client.close()));
+    await this.#signOfLife?.close();
     await this.settled();
     for (const order of this.#orders.values()) order.abandon(why);
     this.#tellEnd(error);
@@ -445,6 +469,10 @@ export class TradingClient {
     await Promise.race([Promise.all(closed), tooLong]);
     patience.abort();
   }
+}
+
+function connectionOf({ nats }: TradingClientOptions): NodeConnectionOptions {
+  return typeof nats === 'string' ? natsConnectionOptions(nats) : nats;
 }
 
 function isHeartbeat({ type, id, quantity, request }: VenueEvent): boolean {

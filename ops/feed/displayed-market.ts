@@ -1,7 +1,7 @@
-import { readWide } from '../../journal/amounts.ts';
+import { AMOUNT_HIGH_WORD_LIMIT, readWide, TWO_32 } from '../../journal/amounts.ts';
 import { COMMAND_WORD } from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType, eventFlags, eventType } from '../../journal/events.ts';
-import { INSTRUMENT, INSTRUMENT_FLAG } from '../../replicas/instrument-table.ts';
+import { INSTRUMENT, INSTRUMENT_FLAG, PHASE_WORD, SETTING_WORDS, TOLD_WORD } from '../../replicas/instrument-table.ts';
 import { LEVEL, LEVEL_SHIFT } from '../../replicas/ladder.ts';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../../replicas/order-table.ts';
@@ -10,6 +10,8 @@ import { displayedOf, displayMaxOf, isDisplayed } from './displayed-quantity.ts'
 import { MessageFlag } from './feed-records.ts';
 import { type CommandPlace, type FeedListener, InstrumentFeed } from './instrument-feed.ts';
 
+/** The bits of an amount in its upper word; what is above them in an imbalance says whose it is. */
+const AMOUNT_HIGH_MASK = AMOUNT_HIGH_WORD_LIMIT - 1;
 /** Instruments have numbers below this; only a rejected command can name a higher one. */
 const SYMBOLS_MAX = 65_536;
 
@@ -57,7 +59,17 @@ export class DisplayedMarket {
       const closed = (flags & INSTRUMENT_FLAG.closed) === 0 ? 0 : MessageFlag.closed;
       const elsewhere = (flags & INSTRUMENT_FLAG.elsewhere) === 0 ? 0 : MessageFlag.elsewhere;
       const shard = elsewhere === 0 ? 0 : (instruments.words[at + INSTRUMENT.shard] as number);
-      this.#feedOf(symbol).learn(closed | elsewhere, shard);
+      const settings = symbol * SETTING_WORDS;
+      const feed = this.#feedOf(symbol);
+      feed.learn(closed | elsewhere, shard, instruments.settings[settings + PHASE_WORD] as number);
+      const told = settings + TOLD_WORD;
+      const imbalanceHigh = instruments.settings[told + 5] as number;
+      feed.learnIndication(
+        readWide(instruments.settings, told),
+        readWide(instruments.settings, told + 2),
+        (imbalanceHigh & AMOUNT_HIGH_MASK) * TWO_32 + (instruments.settings[told + 4] as number),
+        imbalanceHigh > AMOUNT_HIGH_MASK,
+      );
     }
     for (let slot = 1; slot <= orders.highWater(); slot++) if (this.#isFirst(slot)) this.#enterQueue(slot);
     for (const feed of this.instruments) feed?.begin();
@@ -109,6 +121,11 @@ export class DisplayedMarket {
         return this.#takeRefreshed(events, at);
       case EventType.instrument:
         return this.#takeInstrument(events, at);
+      case EventType.state:
+        return this.#takePhase(events, at);
+      case EventType.indicative:
+      case EventType.auction:
+        return this.#takeAuction(events, at, type === EventType.auction);
     }
   }
 
@@ -155,17 +172,21 @@ export class DisplayedMarket {
     const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
     const isSell = ((events[at] as number) & 256) !== 0;
     const price = readWide(events, at + EVENT_WORD.price);
-    feed.trade(isSell, price, readWide(events, at + EVENT_WORD.quantity), this.#trades, isDisplayed);
+    const flags = (eventFlags(events, at) & EventFlag.auction) === 0 ? 0 : MessageFlag.auction;
+    feed.trade(isSell, price, readWide(events, at + EVENT_WORD.quantity), this.#trades, flags, isDisplayed);
     this.#trades++;
   }
 
   #execute(order: QueuedOrder, events: Uint32Array, at: number, isPrinted: boolean): void {
     const quantity = readWide(events, at + EVENT_WORD.quantity);
     const open = readWide(events, at + EVENT_WORD.open);
-    const left = Math.min(Math.max(0, order.quantity - quantity), open);
+    const inAuction = (eventFlags(events, at) & EventFlag.auction) !== 0;
+    // In an auction all that is open takes part, and what is displayed of it goes last.
+    const left = Math.min(inAuction ? order.quantity : Math.max(0, order.quantity - quantity), open);
     const price = readWide(events, at + EVENT_WORD.price);
     const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
-    feed.execute(order, price, quantity, left, this.#trades, isPrinted);
+    const flags = (isPrinted ? 0 : MessageFlag.unprinted) | (inAuction ? MessageFlag.auction : 0);
+    feed.execute(order, price, quantity, left, this.#trades, flags);
   }
 
   #takeCanceled(events: Uint32Array, at: number): void {
@@ -199,6 +220,24 @@ export class DisplayedMarket {
     const elsewhere = (flags & EventFlag.elsewhere) === 0 ? 0 : MessageFlag.elsewhere;
     const shard = elsewhere === 0 ? 0 : (events[at + EVENT_WORD.slot] as number);
     this.#touch(events[at + EVENT_WORD.symbol] as number).state(closed | elsewhere, shard);
+  }
+
+  #takePhase(events: Uint32Array, at: number): void {
+    if ((eventFlags(events, at) & EventFlag.scheduled) !== 0) return;
+    const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
+    feed.phase(events[at + EVENT_WORD.slot] as number);
+    // Each phase begins with nothing told of an auction.
+    feed.indicate(0, 0, 0, false);
+  }
+
+  #takeAuction(events: Uint32Array, at: number, isOver: boolean): void {
+    const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
+    const price = readWide(events, at + EVENT_WORD.price);
+    const quantity = readWide(events, at + EVENT_WORD.quantity);
+    const imbalance = readWide(events, at + EVENT_WORD.open);
+    const isSell = ((events[at] as number) & 256) !== 0;
+    if (isOver) feed.auction(price, quantity, imbalance, isSell);
+    else feed.indicate(price, quantity, imbalance, isSell);
   }
 
   /** If the order that an event names stands in the line, those before it are done. */

@@ -1,4 +1,5 @@
-import { createInbox, type NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { inboxOf } from '../../sequencer/principals.ts';
 import { FeedBook, type FeedBookOptions } from './feed-book.ts';
 
 /** Books look for what is due this often. */
@@ -12,7 +13,7 @@ export interface FollowedFeed {
 
 /** Builds a book from market data that comes over a connection. */
 export function followFeed(connection: NatsConnection, options: Omit<FeedBookOptions, 'ask'>): FollowedFeed {
-  const reply = createInbox();
+  const reply = inboxOf(connection);
   const book = new FeedBook({
     ...options,
     ask: (subject, request) => {

@@ -34,8 +34,8 @@ export const FEED_CONFLATE_MS_MIN = 10;
 export const FEED_CONFLATE_MS_MAX = 60_000;
 
 /**
- * Throws a RangeError that names what is wrong with the settings, or with the options of the connection that a thread is to
- * make.
+ * Throws a RangeError that names what is wrong with the settings, or with that of which a thread is to make its connection:
+ * options, or where they come from.
  */
 export function checkFeedSettings({ kept, conflateMs }: FeedSettings, connection: object | undefined): void {
   if (connection === undefined) throw new RangeError('marketData: needs NATS, and nats is missing');

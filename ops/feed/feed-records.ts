@@ -85,7 +85,6 @@ export const MessageKind = {
   level: 7,
   top: 8,
   statistics: 9,
-  /** Kept, and the last one, too: no rule makes one yet. */
   indication: 10,
   state: 11,
   auction: 12,
@@ -282,7 +281,7 @@ export interface FeedInstrumentState {
   readonly closed: boolean;
   /** The shard on which it trades, if it is not this one; this one, if its orders are still to come. */
   readonly elsewhere: number | undefined;
-  /** 0 for continuous trading. */
+  /** As `Phase` of journal/commands.ts: 0 for continuous trading. */
   readonly phase: number;
 }
 

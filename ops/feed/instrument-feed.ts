@@ -5,7 +5,6 @@ import {
   type FeedViewName,
   MESSAGE_WORD,
   MESSAGE_WORDS,
-  MessageFlag,
   MessageKind,
   PUBLISHED_MESSAGES_MAX,
 } from './feed-records.ts';
@@ -17,6 +16,15 @@ export interface CommandPlace {
   /** Nanoseconds since the Unix epoch, by the sequencer. */
   timeLow: number;
   timeHigh: number;
+}
+
+/** What an auction would come to, or has. */
+interface AuctionOutcome {
+  readonly price: number;
+  readonly quantity: number;
+  /** Of the side that is larger. */
+  readonly imbalance: number;
+  readonly isSell: boolean;
 }
 
 /** Told of what the books do. */
@@ -48,6 +56,8 @@ export class InstrumentFeed {
   readonly #levels: FeedStream;
   readonly #top: FeedStream;
   readonly #conflated: FeedStream;
+  /** Streams in which everything is told when it happens. */
+  readonly #told: readonly FeedStream[];
   /** Numbers that the streams had before the command at work. */
   #ordersBefore = 0;
   #levelsBefore = 0;
@@ -68,7 +78,10 @@ export class InstrumentFeed {
   #statisticsConflated = true;
   #flags = 0;
   #shard = 0;
+  #phase = 0;
   #stateConflated = true;
+  #indication: AuctionOutcome = { price: 0, quantity: 0, imbalance: 0, isSell: false };
+  #indicationConflated = true;
   /** Whether it is among those that the command at work has touched. */
   isTouched = false;
 
@@ -80,7 +93,8 @@ export class InstrumentFeed {
     this.#levels = new FeedStream('levels', kept);
     this.#top = new FeedStream('top', kept);
     this.#conflated = new FeedStream('conflated', kept);
-    this.streams = [this.#orders, this.#levels, this.#top, this.#conflated];
+    this.#told = [this.#orders, this.#levels, this.#top];
+    this.streams = [...this.#told, this.#conflated];
   }
 
   streamOf(view: FeedViewName): FeedStream {
@@ -101,10 +115,10 @@ export class InstrumentFeed {
     this.#ofOrder(MessageKind.add, order, order.price, quantity);
   }
 
-  execute(order: QueuedOrder, price: number, quantity: number, left: number, trade: number, isPrinted: boolean): void {
+  execute(order: QueuedOrder, price: number, quantity: number, left: number, trade: number, flags: number): void {
     const at = this.#ofOrder(MessageKind.execute, order, price, quantity);
     const words = this.#words;
-    if (!isPrinted) words[at] = (words[at] as number) | (MessageFlag.unprinted << 16);
+    words[at] = (words[at] as number) | (flags << 16);
     words[at + MESSAGE_WORD.count] = trade;
     writeWide(words, at + MESSAGE_WORD.a, left);
     this.#leave(order, left);
@@ -136,25 +150,62 @@ export class InstrumentFeed {
   }
 
   /** @param isDisplayed whether a displayed order's execution tells it in the view of orders */
-  trade(isSell: boolean, price: number, quantity: number, trade: number, isDisplayed: boolean): void {
-    if (!isDisplayed) this.#tradeIn(this.#orders, isSell, price, quantity, trade);
-    this.#tradeIn(this.#levels, isSell, price, quantity, trade);
-    this.#tradeIn(this.#top, isSell, price, quantity, trade);
+  trade(isSell: boolean, price: number, quantity: number, trade: number, flags: number, isDisplayed: boolean): void {
+    if (!isDisplayed) this.#tradeIn(this.#orders, isSell, price, quantity, trade, flags);
+    this.#tradeIn(this.#levels, isSell, price, quantity, trade, flags);
+    this.#tradeIn(this.#top, isSell, price, quantity, trade, flags);
     this.#count(price, quantity);
   }
 
   /** @param shard where it trades, if the flags say elsewhere */
   state(flags: number, shard: number): void {
-    if (flags === this.#flags && shard === this.#shard) return;
-    this.learn(flags, shard);
-    this.#stateConflated = false;
-    for (const stream of [this.#orders, this.#levels, this.#top]) this.#stateIn(stream);
+    this.#tellState(flags, shard, this.#phase);
   }
 
-  /** Like {@link state}, before the book has begun. */
-  learn(flags: number, shard: number): void {
+  phase(phase: number): void {
+    this.#tellState(this.#flags, this.#shard, phase);
+  }
+
+  #tellState(flags: number, shard: number, phase: number): void {
+    if (flags === this.#flags && shard === this.#shard && phase === this.#phase) return;
+    this.learn(flags, shard, phase);
+    this.#stateConflated = false;
+    for (const stream of this.#told) this.#stateIn(stream);
+  }
+
+  /** What an auction would come to now; zeros for nothing. */
+  indicate(price: number, quantity: number, imbalance: number, isSell: boolean): void {
+    const {
+      price: before,
+      quantity: quantityBefore,
+      imbalance: imbalanceBefore,
+      isSell: sideBefore,
+    } = this.#indication;
+    if (price === before && quantity === quantityBefore && imbalance === imbalanceBefore && isSell === sideBefore)
+      return;
+    this.learnIndication(price, quantity, imbalance, isSell);
+    this.#indicationConflated = false;
+    for (const stream of this.#told) this.#indicationIn(stream);
+  }
+
+  /** What an auction came to. */
+  auction(price: number, quantity: number, imbalance: number, isSell: boolean): void {
+    for (const stream of this.#told) {
+      const at = this.#claim(stream);
+      this.#writeAuction(this.#words, at, MessageKind.auction, { price, quantity, imbalance, isSell });
+    }
+  }
+
+  /** Like {@link state} and {@link phase}, before the book has begun. */
+  learn(flags: number, shard: number, phase: number): void {
     this.#flags = flags;
     this.#shard = shard;
+    this.#phase = phase;
+  }
+
+  /** Like {@link indicate}, before the book has begun. */
+  learnIndication(price: number, quantity: number, imbalance: number, isSell: boolean): void {
+    this.#indication = { price, quantity, imbalance, isSell };
   }
 
   /** Tells what the command has changed in levels, best prices and statistics. */
@@ -185,8 +236,10 @@ export class InstrumentFeed {
     this.#unconflatedBids.clear();
     this.#unconflatedAsks.clear();
     if (!this.#statisticsConflated) this.#statisticsIn(this.#conflated);
+    if (!this.#indicationConflated) this.#indicationIn(this.#conflated);
     if (!this.#stateConflated) this.#stateIn(this.#conflated);
     this.#statisticsConflated = true;
+    this.#indicationConflated = true;
     this.#stateConflated = true;
     if (this.#conflated.last !== before) this.#conflated.endCommand();
   }
@@ -204,11 +257,12 @@ export class InstrumentFeed {
 
   /** How many messages a snapshot of a view takes. */
   snapshotCount({ view }: FeedStream): number {
-    if (view === 'top') return 3;
+    const more = this.#indication.price === 0 ? 1 : 2;
+    if (view === 'top') return 2 + more;
     let orders = 0;
     if (view === 'orders') for (const side of [this.bids, this.asks]) for (const level of side) orders += level.orders;
     const levels = view === 'orders' ? 0 : this.bids.levelCount + this.asks.levelCount;
-    return orders + levels + (view === 'conflated' ? 2 : 1);
+    return orders + levels + more + (view === 'conflated' ? 1 : 0);
   }
 
   /** Writes the messages of a snapshot one after the other. */
@@ -231,6 +285,7 @@ export class InstrumentFeed {
     }
     if (view === 'top') this.#writeTop(words, next());
     if (view === 'top' || view === 'conflated') this.#writeStatistics(words, next());
+    if (this.#indication.price !== 0) this.#writeAuction(words, next(), MessageKind.indication, this.#indication);
     this.#writeState(words, next());
   }
 
@@ -266,9 +321,10 @@ export class InstrumentFeed {
     words[at + MESSAGE_WORD.generation] = order.generation;
   }
 
-  #tradeIn(stream: FeedStream, isSell: boolean, price: number, quantity: number, trade: number): void {
+  #tradeIn(stream: FeedStream, isSell: boolean, price: number, quantity: number, trade: number, flags: number): void {
     const at = this.#claim(stream);
     this.#head(this.#words, at, MessageKind.trade, isSell);
+    this.#words[at] = (this.#words[at] as number) | (flags << 16);
     this.#words[at + MESSAGE_WORD.count] = trade;
     writeWide(this.#words, at + MESSAGE_WORD.price, price);
     writeWide(this.#words, at + MESSAGE_WORD.quantity, quantity);
@@ -352,7 +408,25 @@ export class InstrumentFeed {
   #writeState(words: Uint32Array, at: number): void {
     this.#head(words, at, MessageKind.state, false);
     words[at] = (words[at] as number) | (this.#flags << 16);
+    words[at + MESSAGE_WORD.count] = this.#phase;
     writeWide(words, at + MESSAGE_WORD.a, this.#shard);
+  }
+
+  #indicationIn(stream: FeedStream): void {
+    const at = this.#claim(stream);
+    this.#writeAuction(this.#words, at, MessageKind.indication, this.#indication);
+  }
+
+  #writeAuction(
+    words: Uint32Array,
+    at: number,
+    kind: number,
+    { price, quantity, imbalance, isSell }: AuctionOutcome,
+  ): void {
+    this.#head(words, at, kind, isSell);
+    writeWide(words, at + MESSAGE_WORD.price, price);
+    writeWide(words, at + MESSAGE_WORD.quantity, quantity);
+    writeWide(words, at + MESSAGE_WORD.a, imbalance);
   }
 
   // --- The book --------------------------------------------------------------------------------------------------------

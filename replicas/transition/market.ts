@@ -77,7 +77,7 @@ import {
 } from './sessions.ts';
 import { setInstrument } from './settings.ts';
 import { isPendingSlot, isTerm, keepTerms } from './terms.ts';
-import { straighten } from './triggers.ts';
+import { firstTriggered, straighten } from './triggers.ts';
 import { enterTriggered, isStopTerm } from './waiting.ts';
 
 /**
@@ -273,7 +273,7 @@ function enterRuled(command: Command): void {
 /** A ruled order was entered or replaced: what it triggered follows. */
 function finish(): void {
   traded = incoming().traded;
-  open = enterTriggered();
+  open = firstTriggered() === 0 ? incoming().open : enterTriggered();
 }
 
 /** The instrument trades elsewhere, or is closed. */

@@ -210,6 +210,8 @@ export function goTo(symbol: u32, phase: u32, account: u32, request: u32): void 
   forgetTold(symbol);
   emitState(symbol, 0, phase, before, ends, account, request);
   if (phase === Phase.closed || phase === Phase.delisted) {
+    // Those of the day are over with it, too.
+    enterTriggered();
     putSetting(symbol, InstrumentState.leaving, phase === Phase.closed ? Leaving.day : Leaving.all);
     takeOffLeaving(symbol);
   }
@@ -274,7 +276,11 @@ export function arm(symbol: u32): void {
 /** After a command with this symbol, whatever came of it. */
 export function afterCommand(command: Command): void {
   const symbol = command.symbol;
-  if (!instrumentExists(symbol) || !isRuled(symbol) || isContinuous(symbol)) return;
+  if (instrumentExists(symbol) && isRuled(symbol) && !isContinuous(symbol)) followPhase(command, symbol);
+}
+
+/** As {@link afterCommand}, which most instruments have nothing to do after. */
+function followPhase(command: Command, symbol: u32): void {
   setTime(command.time);
   const phase = phaseOf(symbol);
   if (isAuction(phase)) tellIndicative(symbol, phase === Phase.closingAuction ? OrderFlag.closing : OrderFlag.call);

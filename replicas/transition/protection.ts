@@ -103,7 +103,6 @@ export function whyNotOneMore(order: Incoming, mayRest: bool): u32 {
 
 /** Counts an order that was accepted. */
 export function countOrder(order: Incoming, mayRest: bool): void {
-  order.counted = 0;
   const place = counters().inForce === 0 ? 0 : findAccount(order.account as u64);
   if (place === 0) return;
   const account = accountAt(place);

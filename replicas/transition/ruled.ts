@@ -144,6 +144,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.hash = hash;
   order.slot = 0;
   order.generation = 0;
+  order.counted = 0;
   order.linked = 0;
   order.id = command.id;
   order.price = command.price;
@@ -151,6 +152,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
   order.open = command.quantity;
   order.traded = 0;
   order.held = 0;
+  order.counted = 0;
 }
 
 /** By what the record alone tells, in the order of the plain rules. */

@@ -211,7 +211,6 @@ export function enterDue(order: Incoming): void {
 /** Enters what was triggered, and what that triggers. Returns what is then open of the order that was at work before. */
 export function enterTriggered(): u64 {
   const order = incoming();
-  if (firstTriggered() === 0) return order.open;
   const slot = order.slot;
   const generation = order.generation;
   for (let next = firstTriggered(); next !== 0; next = firstTriggered()) {

@@ -39,3 +39,17 @@ test('each flipped bit of a genesis record is noticed', () => {
     expect(() => decodeGenesis(flipped)).toThrow(/^genesis: /);
   }
 });
+
+test('a journal that was made before there were accounts keeps its genesis record, and has room for none', () => {
+  const limits = {
+    ...{ ordersMax: 4096, levelPagesMax: 64, instrumentsMax: 4, sessionsMax: 8, answersPerSessionMax: 16 },
+  };
+  const old = { shard: 7, createdAt: 1_700_000_000_000_000_000n, limits };
+  // As the version before wrote it.
+  expect(genesisHash(old).toString('hex')).toBe('cd29b232f194d60bff7d5c37ebff655f2f2cd8ae0163c26ade7394b49bb3c713');
+  expect(decodeGenesis(encodeGenesis(old))).toEqual(old);
+  const limited = { ...old, limits: { ...limits, accountsMax: 0, balancesMax: 0 } };
+  expect(encodeGenesis(limited).equals(encodeGenesis(old))).toBe(true);
+  const more = { ...old, limits: { ...limits, accountsMax: 9, balancesMax: 8 } };
+  expect(decodeGenesis(encodeGenesis(more))).toEqual(more);
+});

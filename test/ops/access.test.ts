@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import { nkeys } from '@nats-io/transport-node';
-import { checkIdentity } from '../../ops/access/access-file.ts';
+import { checkIdentity, readAccessFile } from '../../ops/access/access-file.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { natsJoin } from '../../ops/cli/nats-credentials.ts';
 import { findNatsServer } from '../../ops/nats-server.ts';
@@ -137,22 +137,22 @@ test('permissions are for the shards that the file names', () => {
 });
 
 test('a file of identities that somebody wrote by hand is read with care', () => {
-  const good = {
-    name: 'a',
-    role: 'reader',
-    key: linesOf(access('key', 'a', '--seed', path('a.nk')).stdout)[0]?.['key'],
-  };
-  const field = (access: object): unknown => {
+  const good = { name: 'a', role: 'reader', key: KEY };
+  const reading = (access: object) => (): unknown => {
     writeFileSync(path('access.json'), JSON.stringify(access));
-    const { error } = linesOf(veritape(['access', 'show', '--file', path('access.json'), '--json']).stdout)[0] ?? {};
-    return (error as { field?: string } | undefined)?.field;
+    return readAccessFile(path('access.json'));
   };
-  expect(field({ shards: [], identities: [good] })).toBeUndefined();
-  expect(field({ shards: ['*'], identities: [] })).toBe('shards');
-  expect(field({ shards: [], identities: [{ ...good, role: 'king' }] })).toBe('a.role');
-  expect(field({ shards: [], identities: [{ ...good, key: 'UABC' }] })).toBe('a.key');
-  expect(field({ shards: [], identities: [good, { ...good, name: 'b' }] })).toBe('b.key');
-  expect(field({ shards: [], identities: [{ ...good, name: 'a } ]' }] })).toBe('name');
+  expect(reading({ shards: [], identities: [good] })()).toEqual({ shards: [], identities: [good] });
+  for (const [field, access] of [
+    ['shards', { shards: ['*'], identities: [] }],
+    ['identities', { shards: [], identities: {} }],
+    ['a.role', { shards: [], identities: [{ ...good, role: 'king' }] }],
+    ['a.key', { shards: [], identities: [{ ...good, key: 'UABC' }] }],
+    ['b.key', { shards: [], identities: [good, { ...good, name: 'b' }] }],
+    ['name', { shards: [], identities: [{ ...good, name: 'a } ]' }] }],
+    ['name', { shards: [], identities: [good, good] }],
+  ] as const)
+    expect(reading(access)).toThrow(expect.objectContaining({ field }));
 });
 
 test('a seed that others may read, or that is none, is refused without a word of what is in the file', () => {
@@ -170,6 +170,7 @@ test('a seed that others may read, or that is none, is refused without a word of
 });
 
 test.each([
+  [['serve', '--bound']],
   [['serve', '--bound', '--nats', 'a']],
   [['serve', '--bound', '--tokens', 'file']],
   [['serve', '--nats', 'a', '--nats-cert', 'file']],

@@ -162,6 +162,8 @@ test(
     // One that ends in order leaves its orders.
     const ended = VeritapeProcess.run(...(['submit', orderFile({ ...ORDER, id: 3 }), ...args.slice(2)] as const));
     expect(await ended.end()).toMatchObject({ code: 0 });
+    // Long enough for what it must not have asked for.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
     const cancels = orderFile(...[1, 2, 3].map((id) => ({ op: 'cancel', symbol: 'ACME', account: 7, id })));
     const canceled = VeritapeProcess.run('submit', cancels, '--nats', url, '--account', '7', '--json', ...as('alice'));
     expect(await canceled.end()).toMatchObject({ code: 0, result: { rejected: { unknownOrder: 2 } } });

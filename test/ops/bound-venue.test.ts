@@ -401,3 +401,24 @@ test('a venue that binds does not serve on a NATS server that lets everybody in'
     await open.stop();
   }
 });
+
+test('orders of a client that ends by mistake are canceled, those of one that is closed stay', async () => {
+  const { connection } = nats.join('bob');
+  const options = { nats: connection, identity: 'bob', account: 8, cancelAfterMs: 200 };
+  const closed = await TradingClient.open(options);
+  const kept = closed.submit({ symbol: 'ACME', side: 'buy', price: 6, qty: 1 });
+  await kept.acknowledged();
+  await closed.close();
+  // Longer than the venue waits for a sign of life.
+  await new Promise((resolve) => setTimeout(resolve, 3 * options.cancelAfterMs));
+
+  const mistake = new AbortController();
+  const ending = await TradingClient.open({ ...options, restore: true, signal: mistake.signal });
+  expect(ending.orders.map(({ id }) => id)).toEqual([kept.id]);
+  mistake.abort(new Error('a mistake'));
+  expect(await ending.ended).toMatchObject({ message: 'a mistake' });
+  const after = await TradingClient.open({ nats: connection, identity: 'bob', account: 8, restore: true });
+  for (const order of after.orders) await order.done();
+  expect(after.orders).toEqual([]);
+  await after.close();
+});

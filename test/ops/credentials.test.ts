@@ -9,7 +9,7 @@ import { freePort, runNatsServer } from '../../ops/nats-server.ts';
 import { openVenue } from '../../ops/venue.ts';
 import { VenueClient } from '../../ops/venue-client.ts';
 import { LIMITS } from '../sequencer/venue-on-nats.ts';
-import { refused } from './guarded-nats.ts';
+import { GuardedNats, refused } from './guarded-nats.ts';
 import { removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
 import { JwtIssuer } from './user-jwts.ts';
 
@@ -57,5 +57,22 @@ test('credentials that an issuer signed bind as keys do, on a server in operator
   } finally {
     await venue.close();
     await server.stop();
+  }
+});
+
+test('who is taken out of the configuration is out at once, and nobody else', async () => {
+  const nats = await GuardedNats.start([
+    { name: 'alice', role: 'client', accounts: [7] },
+    { name: 'bob', role: 'client', accounts: [8] },
+  ]);
+  try {
+    const [alice, bob] = await Promise.all([nats.connect('alice'), nats.connect('bob')]);
+    nats.remove('alice');
+    await alice.closed();
+    await expect(nats.connect('alice')).rejects.toThrow('Authorization Violation');
+    await bob.flush();
+    expect(bob.isClosed()).toBe(false);
+  } finally {
+    await nats.stop();
   }
 });

@@ -16,7 +16,7 @@ const REFUSED_MS_MAX = 10_000;
 export class GuardedNats {
   readonly server: OwnNatsServer;
   readonly folder: string;
-  readonly configuration: string;
+  readonly #without: (name: string) => void;
   readonly #connections: NatsConnection[] = [];
 
   static async start(
@@ -32,16 +32,26 @@ export class GuardedNats {
     }
     const port = await freePort();
     const configuration = join(folder, 'nats.conf');
-    const text = natsConfiguration({ shards: [], identities: known }, { listen: `127.0.0.1:${port}`, ...settings });
-    writeWhole(configuration, text);
+    const write = (identities: readonly Identity[]): void =>
+      writeWhole(
+        configuration,
+        natsConfiguration({ shards: [], identities }, { listen: `127.0.0.1:${port}`, ...settings }),
+      );
+    write(known);
     const server = await runNatsServer({ port, args: ['-c', configuration], logFile });
-    return new GuardedNats(server, folder, configuration);
+    return new GuardedNats(server, folder, (name) => write(known.filter((identity) => identity.name !== name)));
   }
 
-  private constructor(server: OwnNatsServer, folder: string, configuration: string) {
+  private constructor(server: OwnNatsServer, folder: string, without: (name: string) => void) {
     this.server = server;
     this.folder = folder;
-    this.configuration = configuration;
+    this.#without = without;
+  }
+
+  /** Writes the configuration without an identity, and has the server take it up. */
+  remove(name: string): void {
+    this.#without(name);
+    this.server.signal('SIGHUP');
   }
 
   /** Lines of the server's log that tell of what it refused. */

@@ -27,6 +27,9 @@ interface FixtureOptions {
   readonly snapshotsAfter?: readonly number[];
   /** Another seed makes another flow. */
   readonly seed?: number;
+  /** In place of that flow. */
+  readonly commands?: readonly Command[];
+  readonly limits?: Partial<VenueLimits>;
 }
 
 /** What a journal must turn out to hold. */
@@ -40,13 +43,14 @@ interface Fixture {
 
 /** A journal and its snapshots in `directory`, as a venue would leave them. Small segments; a fixed flow of orders. */
 export async function writeJournal(directory: string, options: FixtureOptions): Promise<Fixture> {
-  const genesis = { shard: 7, createdAt: 1n, limits: LIMITS };
+  const limits = { ...LIMITS, ...options.limits };
+  const genesis = { shard: 7, createdAt: 1n, limits };
   const open = () => JournalWriter.open(directory, { genesis, segmentBytesMax: SEGMENT_BYTES_MIN, preallocate: false });
   const events = new EventBuffer(64);
-  const matcher = createMatcher(LIMITS, events);
+  const matcher = createMatcher(limits, events);
   const store = new SnapshotStore(directory, 100);
   const buffer = new BlockBuffer();
-  const flow = commands(options.seed ?? 7);
+  const flow = options.commands?.values() ?? commands(options.seed ?? 7);
   const counts = { trades: 0, rejected: 0, events: 0 };
   let writer = open();
   for (const [index, count] of options.blocks.entries()) {
@@ -57,7 +61,7 @@ export async function writeJournal(directory: string, options: FixtureOptions): 
     }
     for (let place = 0; place < count; place++) {
       const at = BLOCK_HEADER_WORDS + place * COMMAND_WORDS;
-      encodeCommand(buffer.words, at, flow.next().value);
+      encodeCommand(buffer.words, at, flow.next().value as Command);
       matcher.apply(buffer.words, at);
       events.drain((words, event) => {
         counts.events++;

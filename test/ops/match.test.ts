@@ -75,6 +75,12 @@ test('docs/ndjson.md: its example does what it says', () => {
   expect(veritape(['match'], commands)).toEqual({ code: 0, stdout: events, stderr: '' });
 });
 
+test('docs/rules-accounts.md: its example does what it says', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'rules-accounts.md'), 'utf8');
+  const [commands, events] = [...page.matchAll(/```json\n(.*?)```/gs)].map(([, block]) => block);
+  expect(veritape(['match'], commands)).toEqual({ code: 0, stdout: events, stderr: '' });
+});
+
 test('terms, flags and settings of every kind', () => {
   const taker = { ...buy, account: 3 };
   const { code, stdout, stderr } = veritape(

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import type { Command } from '../../journal/commands.ts';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { decodeEvent, EVENT_WORDS } from '../../journal/events.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
 import { type Reported, ReportReader } from '../../ops/report-reader.ts';
 import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
+import { VenueClient } from '../../ops/venue-client.ts';
 import { type FollowerEnd, VenueFollower } from '../../ops/venue-follower.ts';
 import { LIMITS, order } from '../sequencer/venue-on-nats.ts';
 import { GuardedNats, refused } from './guarded-nats.ts';
@@ -64,7 +66,7 @@ beforeAll(async () => {
   nats = await GuardedNats.start(IDENTITIES);
   venue = await openVenue({
     directory: join(folder, 'venue'),
-    limits: LIMITS,
+    limits: { ...LIMITS, accountsMax: 64, balancesMax: 64 },
     segmentBytesMax: 4 * 2 ** 20,
     snapshotEvery: 0,
     replicas: 1,
@@ -166,6 +168,37 @@ test('an account learns what became of one order, also after it ended', async ()
   expect(await status(String(big))).toMatchObject({ ClOrdID: String(big), OrdStatus: '0', LeavesQty: 6 });
   expect(await status(4)).toBeNull();
   expect(await status(9)).toBeNull();
+});
+
+test('an operator deposits, and an account learns its balances, its own only', async () => {
+  const client = await VenueClient.open({ ...nats.join('ops'), shard: 0, account: 0, key: 77 });
+  const deposits: readonly [account: number, asset: number, value: number][] = [
+    [7, 2, 1_000],
+    [8, 2, 5],
+    [7, 1, 50],
+  ];
+  const words = new Uint32Array(deposits.length * COMMAND_WORDS);
+  for (const [index, [account, symbol, value]] of deposits.entries())
+    encodeCommand(words, index * COMMAND_WORDS, { op: 'deposit', account, symbol, value });
+  const answers = await client.send(words, deposits.length);
+  await client.close();
+  expect(answers.map(({ reason }) => reason)).toEqual([0, 0, 0]);
+  const atLeast = answers[2]?.sequence;
+  const all = await ask(alice, 'veritape.0.balances.alice.7', { atLeast });
+  expect(all).toMatchObject({
+    account: 7,
+    balances: [
+      { asset: 2, available: '1000', held: '0' },
+      { asset: 1, available: '50', held: '0' },
+    ],
+    next: null,
+  });
+  const page = await ask(alice, 'veritape.0.balances.alice.7', { atLeast, limit: 1 });
+  expect(page).toMatchObject({ balances: [{ asset: 2 }], next: expect.any(Number) });
+  expect(await ask(alice, 'veritape.0.balances.alice.7', { after: page['next'] })).toMatchObject({
+    balances: [{ asset: 1 }],
+  });
+  expect(await refused(alice, () => alice.publish('veritape.0.balances.alice.8'))).toBeTruthy();
 });
 
 test('what is asked wrongly is refused by name', async () => {
@@ -295,6 +328,19 @@ test('one that begins from a snapshot says what it does not know, and tells repo
     ['70', '0'],
   ]);
   expect(new Set(all.map((one) => ('report' in one ? one.report.ExecID : '')))).toHaveProperty('size', 19);
+});
+
+test('whoever has some of the reports of a command gets the others, from the journal, too', async () => {
+  const all = await first(await readerOf(alice, 'alice', [7], 0), 19);
+  const mass = all.flatMap((one) =>
+    'report' in one && one.report.Text === 'canceled by a mass cancel' ? [one.report] : [],
+  );
+  expect(mass).toHaveLength(3);
+  const fields = { after: mass[0]?.sequence, had: 1 };
+  const { records } = await ask(alice, 'veritape.0.executions.alice.7', fields);
+  const words = new Uint32Array(new Uint8Array(Buffer.from(String(records), 'base64')).buffer);
+  const ids = [0, 1].map((index) => String(decodeEvent(words, index * EVENT_WORDS).id));
+  expect(ids).toEqual(mass.slice(1).map(({ ClOrdID }) => ClOrdID));
 });
 
 test('what nobody keeps is not passed over in silence', async () => {

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { headers } from '@nats-io/transport-node';
 import { EVENT_WORDS } from '../../journal/events.ts';
 import { ReportArchive } from '../../ops/report-archive.ts';
+import { ReportReplay } from '../../ops/report-replay.ts';
 import { decodeReply } from '../../sequencer/messages.ts';
 import { missedSubject } from '../../sequencer/nats-gateway.ts';
 import { decodeReports, REPORTS_PER_REPLY_MAX } from '../../sequencer/report-messages.ts';
@@ -41,7 +42,7 @@ test('what is told again is what was published, to the byte, from a snapshot or 
   }
   await client.answers(session, 61, [{ op: 'massCancel', account: 1 }]);
   await client.connection.flush();
-  expect(market.venue.snapshotsTaken.length).toBeGreaterThan(0);
+  while (market.venue.snapshotsTaken.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
 
   const events = heard.flatMap(({ events: of }) => of);
   const last = Math.max(...events.map(({ sequence }) => sequence));
@@ -87,6 +88,11 @@ test('more than a reply holds is told in pieces, and those who ask together are 
   const rest = await archive.tell({ ...missed, passed: REPORTS_PER_REPLY_MAX });
   expect(rest).toMatchObject({ through: upTo, isComplete: true });
   expect(lengthOf(rest)).toBe(3 * 3200 - REPORTS_PER_REPLY_MAX);
+  const hasty = new ReportReplay(directory, 10);
+  expect(await hasty.tell([missed, { ...missed, after: upTo - 5 }])).toEqual([undefined, undefined]);
+  const patient = new ReportReplay(directory, upTo);
+  const [all, five] = await patient.tell([missed, { ...missed, after: upTo - 5 }]);
+  expect([all?.isComplete, five?.words.length]).toEqual([false, 5 * EVENT_WORDS]);
   await archive.close();
   expect(await archive.tell(missed)).toMatchObject({ error: 'unavailable' });
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { headers } from '@nats-io/transport-node';
 import { COMMAND_BYTES, type Command } from '../../journal/commands.ts';
 import { Reason, type ReasonName, reasonName } from '../../journal/reasons.ts';
 import { MESSAGE_HEADER_BYTES, REQUEST_BYTES_MAX, type Refusal } from '../../sequencer/messages.ts';
@@ -140,13 +141,16 @@ test('what is larger than a NATS message does not leave the client', async () =>
 });
 
 // A tick is the venue's own.
-test.each([0, 10, 27, 31, 255])('a command of kind %d is refused, and the good ones beside it with it', async (op) => {
-  const good = order(SEVEN, 900, 'buy', 1, 1);
-  const refusal = await untouched(client, () =>
-    client.ask(seven.session, seven.next, [good, good, { op, account: SEVEN }, good]),
-  );
-  expect(refusal).toMatchObject({ error: 'malformed', field: 'commands[2].op', value: op });
-});
+test.each([0, 10, 27, 31, 36, 64, 255])(
+  'a command of kind %d is refused, and the good ones beside it with it',
+  async (op) => {
+    const good = order(SEVEN, 900, 'buy', 1, 1);
+    const refusal = await untouched(client, () =>
+      client.ask(seven.session, seven.next, [good, good, { op, account: SEVEN }, good]),
+    );
+    expect(refusal).toMatchObject({ error: 'malformed', field: 'commands[2].op', value: op });
+  },
+);
 
 test('opening needs no session, everything else does, and the two do not mix', async () => {
   const opening: Command = { op: 'sessionOpen', account: SEVEN, id: 1 };
@@ -414,6 +418,25 @@ test("nobody gets the administrator's rights by naming a session of the administ
   const refusal = await untouched(witness, () => stranger.ask(4000, 1, [NEW]));
   expect(refusal).toMatchObject({ error: 'unauthorized', field: 'session', value: 4000 });
   expect(await admin.reason({ op: 'cancel', account: SEVEN, symbol: 0, id: 1 })).toBe('unknownOrder');
+});
+
+test('whoever asks for what only administrators may is counted, and told without the token', async () => {
+  const subject = `veritape.${SHARD}.asked`;
+  guarded.venue.gateway?.answer(subject, (_, respond, isAdministrator) => respond({ isAdministrator }));
+  const before = guarded.venue.gatewayCounts?.refusals.unauthorized ?? 0;
+  for (const [token, isAdministrator] of [
+    ['administrator', true],
+    ['seven', false],
+    [undefined, false],
+  ] as const) {
+    const { connection } = await guarded.client();
+    const carried = headers();
+    if (token !== undefined) carried.set(TOKEN_HEADER, token);
+    await connection.flush();
+    const reply = await connection.request(subject, '', { timeout: 30_000, headers: carried });
+    expect(reply.json()).toEqual({ isAdministrator });
+  }
+  expect(guarded.venue.gatewayCounts?.refusals.unauthorized).toBe(before + 2);
 });
 
 test('who a session belongs to is known after the venue was opened again', async () => {

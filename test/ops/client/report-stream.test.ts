@@ -101,6 +101,10 @@ test('an answer makes certain what came before it, but not while something is mi
   expect(stream.sure).toBe(9);
   stream.repair(new Uint32Array(0), 15);
   expect([stream.resume(), stream.sure]).toEqual([true, 15]);
+  stream.doubt();
+  stream.take(records([{ symbol: 2, sequence: 20, name: 2 }]));
+  expect(stream.isTaken(2, 20)).toBe(false);
+  expect([stream.resume(), stream.isTaken(2, 20), stream.sure]).toEqual([true, true, 15]);
 });
 
 test('more than may be held is let go, and asked for again', () => {

@@ -91,8 +91,8 @@ test('orders with terms are entered whole: stops that are triggered, one that ca
   await wrong.done();
   expect(wrong).toMatchObject({ status: 'rejected', reason: 'terms' });
   expect([client.counts, other.counts]).toEqual([
-    { retries: 0, repairs: 0 },
-    { retries: 0, repairs: 0 },
+    { retries: 0, repairs: 0, gaps: 0 },
+    { retries: 0, repairs: 0, gaps: 0 },
   ]);
 });
 
@@ -126,11 +126,17 @@ test('what the venue refuses is told by the order, what is wrong before that by 
   expect(() => client.submit({ symbol: 'ACME', side: 'buy', price: 1.5, qty: 1 })).toThrow(
     'price: 1.5: must be a whole',
   );
+  const admin = await market.venue.openSession(0, 2);
+  await admin.send([{ op: 'instrumentCreate', account: 0, symbol: 2, name: 'NONE' }]);
+  expect((await client.refresh()).map(({ name }) => name)).toEqual(['ACME', 'EMCA', 'NONE']);
+  const late = client.submit({ symbol: 'NONE', side: 'buy', price: 1, qty: 1 });
+  await late.acknowledged();
+  expect(late.status).toBe('new');
   const canceled = await client.cancelAll({ symbol: 'ACME' });
   expect(canceled).toMatchObject({ reason: 'none', open: 1 });
   await first.done();
   expect(first).toMatchObject({ status: 'canceled', reason: 'massCancel', canceled: 1 });
-  expect(client.counts).toEqual({ retries: 0, repairs: 0 });
+  expect(client.counts).toEqual({ retries: 0, repairs: 0, gaps: 0 });
 });
 
 test('commands of one run go in one message, and in their order when there are more than a message holds', async () => {
@@ -239,7 +245,7 @@ test('a client takes up what is in the book, and goes on from there', async () =
   expect(await third?.cancel()).toMatchObject({ reason: 'none' });
   expect(third).toMatchObject({ status: 'canceled', canceled: 10 });
   expect(after.orders).toEqual([second]);
-  expect(after.counts).toEqual({ retries: 0, repairs: 0 });
+  expect(after.counts).toEqual({ retries: 0, repairs: 0, gaps: 0 });
 });
 
 test('a session that has no key of its own ends with the client; a quiet one is kept by heartbeats', async () => {
@@ -249,7 +255,7 @@ test('a session that has no key of its own ends with the client; a quiet one is 
   const reports = client.reports();
   const before = market.venue.durableSequence;
   while (market.venue.durableSequence < before + 3) await new Promise((resolve) => setTimeout(resolve, 5));
-  expect(client.counts).toEqual({ retries: 0, repairs: 0 });
+  expect(client.counts).toEqual({ retries: 0, repairs: 0, gaps: 0 });
   await client.close();
   expect(await client.ended).toBeUndefined();
   // What it asked for itself it tells nobody.

@@ -6,9 +6,9 @@ import type { FeedBook } from '../../../ops/feed/feed-book.ts';
 import { FeedPublisher } from '../../../ops/feed/feed-publisher.ts';
 import type { FeedViewName } from '../../../ops/feed/feed-records.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
-import { listInstruments } from '../../../replicas/instrument-table.ts';
+import { listInstruments, SETTING_WORDS } from '../../../replicas/instrument-table.ts';
 import { LEVEL, LEVEL_SHIFT } from '../../../replicas/ladder.ts';
-import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
+import { createMatcher, type MarketState, type Matcher } from '../../../replicas/matcher.ts';
 import { DETAIL, DETAIL_SHIFT } from '../../../replicas/order-details.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../../../replicas/order-table.ts';
 import { PublishMemory } from '../../../sequencer/publish-memory.ts';
@@ -30,7 +30,8 @@ function trueBook({ state, book }: Matcher, symbol: number): TrueBook {
   const queues = new Map<string, string[]>();
   for (let slot = 1; slot <= state.orders.highWater(); slot++) {
     const terms = words[(slot << ORDER_SHIFT) + ORDER.terms] as number;
-    const isSeen = (terms & ORDER_FLAG.live) !== 0 && (terms & 255 & ~SEEN) === 0 && terms >>> SYMBOL_SHIFT === symbol;
+    const isSeen =
+      (terms & ORDER_FLAG.live) !== 0 && (terms & 0xffff & ~SEEN) === 0 && terms >>> SYMBOL_SHIFT === symbol;
     const level = (words[(slot << ORDER_SHIFT) + ORDER.level] as number) << LEVEL_SHIFT;
     if (!isSeen || state.ladders.levels[level + LEVEL.head] !== slot) continue;
     const queue: string[] = [];
@@ -49,11 +50,22 @@ function trueBook({ state, book }: Matcher, symbol: number): TrueBook {
     levels.flatMap(([price]) => queues.get(`${side} ${price}`) ?? ['no orders']).join(' ');
   const told = (levels: typeof bids): string =>
     levels.map(([price, lots, orders]) => [price, Math.min(lots, Number.MAX_SAFE_INTEGER), orders].join('/')).join(' ');
+  const phase = phaseOf(state, symbol);
   return {
-    orders: `${queued(bids, 0)} | ${queued(asks, 1)}`,
-    levels: `${told(bids)} | ${told(asks)}`,
-    top: `${told(bids.slice(0, 1))} | ${told(asks.slice(0, 1))}`,
+    orders: `${queued(bids, 0)} | ${queued(asks, 1)} | ${phase}`,
+    levels: `${told(bids)} | ${told(asks)} | ${phase}`,
+    top: `${told(bids.slice(0, 1))} | ${told(asks.slice(0, 1))} | ${phase}`,
   };
+}
+
+/** An instrument's phase, and what was told last of its auction. */
+function phaseOf({ instruments: { settings, words, at } }: MarketState, symbol: number): string {
+  const word = (place: number): number => settings[symbol * SETTING_WORDS + place] as number;
+  const flags = words[at(symbol)] as number;
+  const isClosed = (flags & 2) !== 0 ? ' closed' : '';
+  const price = readWide(settings, symbol * SETTING_WORDS + 56);
+  const indication = price === 0 ? '' : ` ${price}/${readWide(settings, symbol * SETTING_WORDS + 58)}/${word(60)}`;
+  return `${word(48)}${isClosed}${indication}`;
 }
 
 /** A reader's book in the same way. */
@@ -61,15 +73,22 @@ export function readBook(book: FeedBook, view: FeedViewName): string {
   const told = (levels: { price: number; quantity: number; orders: number }[]): string =>
     levels.map(({ price, quantity, orders }) => [price, quantity, orders].join('/')).join(' ');
   const { bid, ask } = book.best();
-  if (view === 'top') return `${told(bid === undefined ? [] : [bid])} | ${told(ask === undefined ? [] : [ask])}`;
-  if (view !== 'orders') return `${told(book.bids())} | ${told(book.asks())}`;
+  const { instrument, indication } = book;
+  const auction = indication === undefined ? '' : ` ${indication.price}/${indication.quantity}/${indication.imbalance}`;
+  const phase = `${instrument.phase}${instrument.closed ? ' closed' : ''}${auction}`;
+  if (view === 'top')
+    return `${told(bid === undefined ? [] : [bid])} | ${told(ask === undefined ? [] : [ask])} | ${phase}`;
+  if (view !== 'orders') return `${told(book.bids())} | ${told(book.asks())} | ${phase}`;
   const queue = (side: 'buy' | 'sell'): string =>
     (side === 'buy' ? book.bids() : book.asks())
       .flatMap(({ price }) => book.queue(side, price))
       .map(({ slot, generation, price, quantity }) => [slot, generation, price, quantity].join('/'))
       .join(' ');
-  return `${queue('buy')} | ${queue('sell')}`;
+  return `${queue('buy')} | ${queue('sell')} | ${phase}`;
 }
+
+/** A book of which nothing was told yet. */
+export const EMPTY_BOOK = ' |  | 0';
 
 /** Where commands come from; it is told what came of them. */
 interface CommandFlow {

@@ -3,14 +3,15 @@ import { FeedBook } from '../../../ops/feed/feed-book.ts';
 import { FEED_VIEWS, type FeedViewName } from '../../../ops/feed/feed-records.ts';
 import { Flow, type FlowKind } from '../../replicas/flows.ts';
 import { Dice } from '../../replicas/raw-commands.ts';
-import { BadNetwork, FedMarket, readBook } from './fed-market.ts';
-import { RuledFlow } from './ruled-flow.ts';
+import { BadNetwork, EMPTY_BOOK, FedMarket, readBook } from './fed-market.ts';
+import { FundedFlow, RuledFlow } from './ruled-flow.ts';
 
 const SEED = Number(process.env['VERITAPE_FUZZ_SEED'] ?? 20_260_401);
 const COMMANDS = Number(process.env['VERITAPE_FUZZ_FEED_COMMANDS'] ?? 4_000);
-/** Plain flows, and one of ruled instruments. */
-const KINDS: readonly (FlowKind | 'ruled')[] = [
+/** Plain flows, and two of ruled instruments. */
+const KINDS: readonly (FlowKind | 'ruled' | 'funded')[] = [
   'ruled',
+  'funded',
   'deep',
   'tight',
   'bounds',
@@ -23,6 +24,9 @@ const KINDS: readonly (FlowKind | 'ruled')[] = [
 const KEPT = 512;
 
 const tally = { compared: 0, gaps: 0, duplicates: 0, repairs: 0, joins: 0, restarts: 0, late: 0 };
+
+/** Messages that readers got, by kind. */
+const told = new Map<string, number>();
 
 class Reader {
   readonly view: FeedViewName;
@@ -51,6 +55,8 @@ class Reader {
           ),
         ),
       onMessage: (message) => {
+        const kind = message.kind === 'execute' && !message.printed ? 'execute of both sides' : message.kind;
+        told.set(kind, (told.get(kind) ?? 0) + 1);
         // Once and in order, within an epoch and a join.
         if (this.book.epoch === this.#epoch) expect(message.number).toBeGreaterThan(this.#number);
         this.#epoch = this.book.epoch;
@@ -68,24 +74,25 @@ class Reader {
   #compare(sequence: number): void {
     const expected = this.#market.history.at(this.symbol, sequence, this.view);
     const read = readBook(this.book, this.view);
-    if (read !== (expected ?? ' | '))
+    if (read !== (expected ?? EMPTY_BOOK))
       throw new Error(`${this.view} of ${this.symbol} at ${sequence}: ${read} instead of ${expected}`);
     tally.compared++;
   }
+}
+
+function flowOf(kind: (typeof KINDS)[number], seed: number): Flow | RuledFlow | FundedFlow {
+  if (kind === 'ruled') return new RuledFlow(seed);
+  return kind === 'funded' ? new FundedFlow(seed) : new Flow(kind, seed);
 }
 
 function play(kind: (typeof KINDS)[number], seed: number, commands: number): void {
   const dice = new Dice(seed);
   const network = new BadNetwork(dice);
   const readers: Reader[] = [];
-  const market = new FedMarket(
-    kind === 'ruled' ? new RuledFlow(seed) : new Flow(kind, seed),
-    KEPT,
-    (subject, packet) => {
-      for (const reader of readers)
-        if (reader.book.subject === subject) network.send(market.now, () => reader.take(packet));
-    },
-  );
+  const market = new FedMarket(flowOf(kind, seed), KEPT, (subject, packet) => {
+    for (const reader of readers)
+      if (reader.book.subject === subject) network.send(market.now, () => reader.take(packet));
+  });
   const bySubject = (symbol: number, view: FeedViewName): void => {
     readers.push(new Reader(market, network, symbol, view));
   };
@@ -141,5 +148,11 @@ test.each(KINDS)('books of flow %s are the replica’s at every sequence, whatev
 
 test('all that can go wrong has', () => {
   expect(tally.compared).toBeGreaterThan(10_000);
+  expect([...told].filter(([, count]) => count > 20).map(([kind]) => kind)).toEqual(
+    expect.arrayContaining([
+      ...['add', 'execute', 'execute of both sides', 'reduce', 'delete', 'replace'],
+      ...['trade', 'level', 'top', 'statistics', 'indication', 'auction', 'state'],
+    ]),
+  );
   for (const [what, count] of Object.entries(tally)) expect([what, count > 9]).toEqual([what, true]);
 });

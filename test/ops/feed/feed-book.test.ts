@@ -5,10 +5,12 @@ import {
   type FeedRequest,
   type FeedViewName,
   PacketKind,
+  readMessage,
   readPacketHeader,
 } from '../../../ops/feed/feed-records.ts';
 import { Flow } from '../../replicas/flows.ts';
 import { FedMarket, readBook } from './fed-market.ts';
+import { RuledFlow } from './ruled-flow.ts';
 
 /** Messages that a publisher keeps. */
 const KEPT = 512;
@@ -357,4 +359,31 @@ test('a reader of an instrument that is not there yet joins when it is', () => {
   answer();
   expect(book.state).toBe('live');
   expect(readBook(book, 'levels')).toBe(late.history.at(0, 300, 'levels'));
+});
+
+test('every trade is told once in each view that has trades, whatever of it is displayed', () => {
+  const trades = new Map<string, string[]>();
+  const ruled = new FedMarket(new RuledFlow(8), KEPT, (subject, packet) => {
+    const [, , , symbol = '', view = ''] = subject.split('.');
+    const bytes = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+    for (let at = 64; at < packet.byteLength; at += 64) {
+      const message = readMessage(bytes, at, 0);
+      if (message?.kind !== 'trade' && (message?.kind !== 'execute' || !message.printed)) continue;
+      const { price, quantity, sequence, trade, inAuction } = message;
+      const told = trades.get(view) ?? [];
+      trades.set(view, told);
+      told.push([symbol, sequence, trade, price, quantity, inAuction].join('/'));
+    }
+  });
+  const expected: string[] = [];
+  for (let done = 0; done < 4_000; done++) {
+    let trade = 0;
+    for (const { type, symbol, sequence, price, quantity, flags } of ruled.apply(1))
+      if (type === 'tradeTaker')
+        expected.push([symbol, sequence, trade++, price, quantity, (flags & 64) !== 0].join('/'));
+  }
+  expect(expected.filter((line) => line.endsWith('true')).length).toBeGreaterThan(20);
+  expect(expected.filter((line) => line.endsWith('false')).length).toBeGreaterThan(200);
+  const bySymbol = (lines: readonly string[] | undefined): string[] => [...(lines ?? [])].sort();
+  for (const view of ['orders', 'levels', 'top']) expect(bySymbol(trades.get(view))).toEqual(bySymbol(expected));
 });

@@ -1,11 +1,40 @@
-import { COMMAND_WORDS, type Command, encodeCommand, type SelfTradePreventionName } from '../../../journal/commands.ts';
+import { type Command, encodeCommand, type SelfTradePreventionName } from '../../../journal/commands.ts';
 import type { VenueEvent } from '../../../journal/events.ts';
 import { recordsOf } from '../../../journal/order-terms.ts';
 import { Dice } from '../../replicas/raw-commands.ts';
+import { AccountFlow } from '../../replicas/rules/account-flow.ts';
+
+/** The flow of accounts with funds, limits and groups: what they stop must not be in a book either. */
+export class FundedFlow {
+  readonly limits = {
+    ordersMax: 400,
+    levelPagesMax: 256,
+    instrumentsMax: 3,
+    sessionsMax: 1,
+    answersPerSessionMax: 1,
+    accountsMax: 64,
+    balancesMax: 256,
+  };
+  readonly #flow: AccountFlow;
+  readonly #records: Command[] = [];
+
+  constructor(seed: number) {
+    this.#flow = new AccountFlow(seed);
+  }
+
+  next(words: Uint32Array, at: number): void {
+    if (this.#records.length === 0) this.#records.push(...recordsOf(this.#flow.next()));
+    encodeCommand(words, at, this.#records.shift() as Command);
+  }
+
+  observe(event: VenueEvent): void {
+    this.#flow.observe(event);
+  }
+}
 
 /**
  * A flow in which much of what there is, is not to be seen: icebergs, hidden and all-or-none orders, stops, orders that wait for
- * others; and in which one command does many things: stops that trigger stops, groups, self-trade prevention.
+ * others; and in which one command does many things: stops that trigger stops, groups, self-trade prevention, auctions.
  */
 export class RuledFlow {
   readonly limits = {
@@ -36,7 +65,6 @@ export class RuledFlow {
       this.#records.push(...recordsOf(this.#draw()));
       this.next(words, at);
     } else encodeCommand(words, at, { account: 0, ...record, time: this.#time });
-    if (at % COMMAND_WORDS !== 0) throw new RangeError(`at: ${at} is not the first word of a record`);
   }
 
   observe({ type, account, id, symbol, flags }: VenueEvent): void {
@@ -48,7 +76,7 @@ export class RuledFlow {
   #draw(): Command {
     const dice = this.#dice;
     const known = this.#live.length === 0 ? undefined : dice.pick(this.#live);
-    switch (dice.weighted([70, 10, 6, 14, 0.5, 0.5])) {
+    switch (dice.weighted([70, 10, 6, 14, 0.5, 0.5, 2])) {
       case 1:
         return { op: 'cancel', ...known };
       case 2:
@@ -63,11 +91,34 @@ export class RuledFlow {
       case 4:
         return { op: 'massCancel', account: dice.from(1, 4) };
       case 5: {
-        const setting = dice.pick(['postOnlySlide', 'band', 'stp'] as const);
+        const setting = dice.pick(['postOnlySlide', 'band', 'stp', 'volatilityTicks'] as const);
         return { op: 'instrumentSet', symbol: dice.below(2), setting, value: dice.pick([0, 1, 2]) };
       }
+      case 6:
+        return this.#session();
       default:
         return this.#order();
+    }
+  }
+
+  /** Auctions most of all, and the way back from wherever an instrument is. */
+  #session(): Command {
+    const dice = this.#dice;
+    const symbol = dice.below(2);
+    const phases = ['continuous', 'openingAuction', 'volatilityAuction', 'closingAuction', 'halted', 'closed'] as const;
+    switch (dice.weighted([6, 6, 3, 1, 1, 1])) {
+      case 0:
+        return { op: 'uncross', symbol };
+      case 1:
+        return { op: 'phase', symbol, phase: dice.pick(phases) };
+      case 2:
+        return { op: 'resume', symbol };
+      case 3:
+        return { op: 'instrumentSet', symbol, setting: 'referencePrice', value: dice.from(97, 103) };
+      case 4:
+        return { op: 'instrumentSet', symbol, setting: 'volatilityNs', value: dice.pick([0, 20_000_000]) };
+      default:
+        return { op: 'instrumentSet', symbol, setting: 'batchNs', value: dice.pick([0, 0, 3_000_000]) };
     }
   }
 
@@ -84,7 +135,7 @@ export class RuledFlow {
     const stp = dice.chance(0.3)
       ? { stp: dice.pick<SelfTradePreventionName>(['cancelNewest', 'cancelOldest', 'cancelBoth', 'decrement']) }
       : {};
-    switch (dice.weighted([30, 18, 10, 6, 16, 8, 6, 6])) {
+    switch (dice.weighted([30, 18, 10, 6, 16, 8, 6, 6, 4, 3, 4])) {
       case 1:
         return { ...base, ...stp, ...linked, display: dice.from(1, 9) };
       case 2:
@@ -99,6 +150,12 @@ export class RuledFlow {
         return { ...base, ...stp, type: 'market', price: 0, tif: 'ioc' };
       case 7:
         return { ...base, postOnly: true };
+      case 8:
+        return { ...base, tif: 'gtd', expires: this.#time + BigInt(dice.from(1, 60_000_000)) };
+      case 9:
+        return { ...base, tif: dice.pick(['atTheOpen', 'atTheClose'] as const) };
+      case 10:
+        return { ...base, type: 'market', price: 0, tif: 'day' };
       default:
         return { ...base, ...stp, ...linked };
     }

@@ -1,29 +1,9 @@
 import { expect, test } from '@jest/globals';
-import type { AccountSettingName, Command, SettingName } from '../../../journal/commands.ts';
+import type { Command } from '../../../journal/commands.ts';
+import { CREATE, deposit, marketOf, ofAccount, order, set } from './account-commands.ts';
 import { RuledMarket, SMALL_LIMITS } from './ruled-market.ts';
 
 const SECOND_NS = 1_000_000_000n;
-const CREATE: Command = { op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' };
-
-function marketOf(...commands: readonly Command[]): RuledMarket {
-  const market = new RuledMarket();
-  expect(market.reasons(CREATE, ...commands)).toEqual(['', ...commands.map(() => '')]);
-  return market;
-}
-
-const order = (account: number, id: number, side: 'buy' | 'sell', price: number, quantity: number): Command => ({
-  ...{ op: 'new', account, symbol: 0, id, side, price, quantity },
-});
-const set = (setting: SettingName, value: number): Command => ({
-  ...{ op: 'instrumentSet', account: 0, symbol: 0, setting, value },
-});
-const ofAccount = (account: number, accountSetting: AccountSettingName, value: number | bigint): Command => ({
-  ...{ op: 'accountSet', account, accountSetting, value },
-});
-const deposit = (account: number, asset: number, value: number | bigint): Command => ({
-  ...{ op: 'deposit', account, symbol: asset, id: 7, value },
-});
-
 /** Lots of 10 units of asset 1, paid with 2 units of asset 2 for a tick times a lot; fees of 1 and 2 percent to account 9. */
 const SETTLED: readonly Command[] = [
   ...[set('baseAsset', 1), set('quoteAsset', 2), set('lotValue', 10), set('tickValue', 2)],
@@ -414,6 +394,34 @@ test('a market buy is refused if what it would trade costs more than is availabl
   // Nothing to trade with: nothing to pay.
   market.apply({ op: 'massCancel', account: 2 });
   expect(market.apply({ ...buy, id: 2 })).toMatchObject([{ type: 'accepted' }, { type: 'canceled', reason: 'ioc' }]);
+});
+
+test('a buy stop without a limit holds nothing while it waits, and is paid for, or taken off, when it is triggered', () => {
+  const market = marketOf(...SETTLED, deposit(1, 2, 1_020), deposit(2, 1, 1_000), deposit(3, 2, 5_000));
+  const stop = (id: number, quantity: number): Command => ({
+    ...{ op: 'new', account: 1, symbol: 0, id, side: 'buy', type: 'stop', tif: 'ioc', quantity },
+    ...{ term: 'stopPrice', value: 100 },
+  });
+  expect(market.reasons(stop(1, 5), stop(2, 1), order(2, 1, 'sell', 100, 20))).toEqual(['', '', '']);
+  expect(market.funds(1, 2)).toEqual({ available: 1_020n, held: 0n });
+  const events = market.apply(order(3, 1, 'buy', 100, 1)).filter(({ account }) => account === 1);
+  // The first takes all that there is, and nothing is left for the second.
+  expect(events).toMatchObject([
+    { type: 'triggered', id: 1 },
+    { type: 'triggered', id: 2 },
+    { type: 'tradeTaker', id: 1, quantity: 5, open: 0 },
+    { type: 'settled', id: 1, amounts: [1_000, 50, 20] },
+    { type: 'canceled', id: 2, quantity: 1, reason: 'insufficientFunds', open: 0, flags: 8, request: 0 },
+  ]);
+  expect(market.funds(1, 2)).toEqual({ available: 0n, held: 0n });
+  // A stop with a limit holds from the start, and a replace of one that waits holds the difference.
+  market.apply(deposit(1, 2, 300));
+  const limited: Command = { ...stop(3, 1), type: 'stopLimit', tif: 'gtc', price: 120, value: 110 };
+  expect(market.reasons(limited, { ...limited, id: 4 })).toEqual(['', 'insufficientFunds']);
+  expect(market.funds(1, 2)).toEqual({ available: 56n, held: 244n });
+  const replace: Command = { op: 'replace', account: 1, symbol: 0, id: 3 };
+  expect(market.reasons({ ...replace, price: 148 }, { ...replace, price: 147 })).toEqual(['insufficientFunds', '']);
+  expect(market.funds(1, 2)).toEqual({ available: 1n, held: 299n });
 });
 
 test('an auction settles at its price: the buyer gets back what it held above, and both pay as makers', () => {

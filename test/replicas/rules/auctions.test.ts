@@ -201,6 +201,10 @@ test('lots that pass 64 bits are compared exactly, and told as the largest amoun
   expect(it.tell({ op: 'cancel', account: 1, symbol: 0, id: 70_001 }).slice(1)).toEqual([
     'indicative 281474976710655@100 sell+5',
   ]);
+  // Below 2^64 lots on one side, and above on the other.
+  for (let id = 70_002; id <= 70_011; id++) it.do({ op: 'cancel', account: 1, symbol: 0, id });
+  expect(it.tell({ ...order(70_002, ['sell', 101, 1]) }).slice(1)).toEqual([]);
+  expect(it.tell({ op: 'uncross', symbol: 0 }).at(-2)).toBe('auction 281474976710655@100 buy+281474976710655');
 });
 
 test(`${BOOKS} random books come to what a naive model says, before the auction's end and at it`, () => {

@@ -8,7 +8,7 @@ import { listOrders } from '../../../replicas/order-table.ts';
 import { Dice, putTime, writeRaw } from '../raw-commands.ts';
 import { VenueFlow } from './venue-flow.ts';
 
-const COMMANDS = 12_000;
+const COMMANDS = 8_000;
 const AUDIT_EVERY = 25;
 const RESTORE_SHARE = 0.004;
 const LIMITS = { ordersMax: 150, levelPagesMax: 256, instrumentsMax: 2, sessionsMax: 1, answersPerSessionMax: 1 };
@@ -82,11 +82,14 @@ test.each([1, 2, 3])(
       writeRaw(words, 0, flow.next());
       putTime(words, 0, flow.time);
       const told = apply(lasting, words);
-      expect(apply(restored, words)).toEqual(told);
+      const again = apply(restored, words);
+      // Jest's comparison takes longer than the commands.
+      if (JSON.stringify(again) !== JSON.stringify(told)) expect(again).toEqual(told);
       for (const event of told) {
         flow.observe(event);
         // Terms that waited for an order tell when they are canceled; they were never open.
-        if (event.type !== 'canceled' || event.quantity !== 0) expect(opens.take(event)).toBeUndefined();
+        const wrong = event.type === 'canceled' && event.quantity === 0 ? undefined : opens.take(event);
+        if (wrong !== undefined) throw new Error(`command ${place}: ${wrong}`);
       }
       if (dice.chance(RESTORE_SHARE)) {
         const state = Buffer.from(encodeState(restored.state));
@@ -100,7 +103,7 @@ test.each([1, 2, 3])(
       expect(opens.list()).toEqual(listed.sort());
       expect(opens.traded).toBe(0);
     }
-    expect(restores).toBeGreaterThan(20);
+    expect(restores).toBeGreaterThan(15);
     expect(Buffer.from(encodeState(restored.state))).toEqual(Buffer.from(encodeState(lasting.state)));
   },
 );

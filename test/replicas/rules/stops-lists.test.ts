@@ -110,6 +110,19 @@ describe('groups', () => {
     ]);
   });
 
+  test('fill or kill does not count on its own group either', () => {
+    play.order('sell', 1, 5, 101);
+    play.order('sell', 2, 5, 100, { account: 2 });
+    play.order('buy', 3, 1, 100, { account: 3 });
+    const kill = { type: 'stopLimit', stopPrice: 100, tif: 'fok', cancels: 1 } as const;
+    expect(play.order('buy', 9, 9, 101, kill)).toEqual([
+      'accepted 1/9 buy 9@101',
+      'triggered 1/9 9@100',
+      'canceled 1/9 fok 9 leaves 0',
+      'canceled 1/1 linked 5 leaves 0',
+    ]);
+  });
+
   test('the ring: from behind the one that traded, a new one before the one it named', () => {
     play.order('sell', 1, 5, 101);
     play.order('sell', 2, 5, 102, { cancels: 1 });

@@ -132,6 +132,12 @@ describe('which is triggered first', () => {
     expect(triggered(trade(90))).toEqual(['6', '8', '5', '7'].map((id) => `triggered 1/${id} 1@90`));
   });
 
+  test('the first trade of all may trigger both sides: buys first', () => {
+    stop('sell', 1, 1, 110);
+    stop('buy', 2, 1, 90);
+    expect(trade(100).slice(0, 2)).toEqual(['triggered 1/2 1@100', 'triggered 1/1 1@100']);
+  });
+
   test('every trade of a sweep counts, in its place: FIX 1107 = 2', () => {
     trade(105);
     stop('sell', 1, 1, 100);
