@@ -20,6 +20,18 @@ const onLinux = process.platform === 'linux' ? test : test.skip;
 const ARRAY_BYTES = 2 ** 26;
 /** Arrays that the collector must not take while another one's pages are counted. */
 const held: Uint8Array[] = [];
+/** An array may be given memory that an earlier one has left behind, with pages that are there already. */
+const ARRAYS_MAX = 5;
+
+/** Does something to one new array after another, until a count of pages has changed as it should, or to the last. */
+function withArrays<T>(act: (array: Uint8Array) => T, isAsItShould: (result: T) => boolean): T {
+  for (let tries = 1; ; tries++) {
+    const array = new Uint8Array(ARRAY_BYTES);
+    held.push(array);
+    const result = act(array);
+    if (isAsItShould(result) || tries === ARRAYS_MAX) return result;
+  }
+}
 
 onLinux('a thread is kept on a core: the kernel says so itself', () => {
   const before = allowedCores();
@@ -47,33 +59,40 @@ onLinux('the id of a thread is that of its folder in /proc', () => {
 });
 
 onLinux('an array gets huge pages where the kernel has any', () => {
-  const array = new Uint8Array(ARRAY_BYTES);
-  held.push(array);
-  const before = advisedKiB();
-  const outcome = granted(() => adviseHugePages(array, false));
+  const { outcome, grown } = withArrays(
+    (array) => {
+      const before = advisedKiB();
+      const outcome = granted(() => adviseHugePages(array, false));
+      return { outcome, grown: advisedKiB() - before };
+    },
+    ({ outcome, grown }) => outcome instanceof Refused || grown === outcome / 1024,
+  );
   if (outcome instanceof Refused) {
     expect(outcome.message).toMatch(/says never|^E[A-Z]+$/);
     return;
   }
   expect(outcome).toBeGreaterThanOrEqual(ARRAY_BYTES - 2 ** 22);
   // Whether the kernel has a huge page free at this moment is another matter.
-  expect(advisedKiB() - before).toBe(outcome / 1024);
+  expect(grown).toBe(outcome / 1024);
   expect(adviseHugePages(new Uint8Array(1_000), true)).toBe(0);
 });
 
 onLinux.each([false, true])('an array is locked as far as the limit allows, at once: %s', (whole) => {
-  const array = new Uint8Array(ARRAY_BYTES);
-  held.push(array);
-  const [before, residentBefore] = [lockedKiB(), residentKiB()];
-  const outcome = granted(() => lockArray(array, whole));
+  const { outcome, locked, grown } = withArrays(
+    (array) => {
+      const [before, residentBefore] = [lockedKiB(), residentKiB()];
+      const outcome = granted(() => lockArray(array, whole));
+      return { outcome, locked: lockedKiB() - before, grown: residentKiB() - residentBefore };
+    },
+    ({ outcome, grown }) => outcome instanceof Refused || !whole || grown > (ARRAY_BYTES / 1024) * 0.9,
+  );
   if (outcome instanceof Refused) expect(outcome.message).toMatch(/^(ENOMEM|EPERM|EAGAIN)$/);
   else {
     expect(outcome).toBeGreaterThan(ARRAY_BYTES - 2 ** 18);
-    expect(lockedKiB() - before).toBe(outcome / 1024);
-    const grown = residentKiB() - residentBefore;
+    expect(locked).toBe(outcome / 1024);
     if (whole) expect(grown).toBeGreaterThan((ARRAY_BYTES / 1024) * 0.9);
     else expect(grown).toBeLessThan((ARRAY_BYTES / 1024) * 0.5);
-    expect(array[0]).toBe(0);
+    expect(held.at(-1)?.[0]).toBe(0);
   }
 });
 
