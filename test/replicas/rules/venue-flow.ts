@@ -74,11 +74,11 @@ export class VenueFlow {
     const rests = !isMarket && tif === 0;
     const near = dice.chance(0.6) ? 6 : 20;
     const price = isMarket ? 0 : 100 + (side === 0 ? dice.from(-near, 3) : dice.from(-3, near));
-    const hasLinks = dice.chance(0.25) && this.#live.some((one) => one.account === named.account);
+    const hasLinks = dice.chance(0.5) && this.#live.some((one) => one.account === named.account);
     let flags = 0;
     if (rests && !isStop && dice.chance(0.1)) flags |= 1;
     if (rests && dice.chance(0.1)) flags |= 256;
-    if (dice.chance(0.08)) flags |= 512;
+    if (dice.chance(0.2)) flags |= 512;
     if (dice.chance(0.25)) flags |= dice.from(1, 4) << 16;
     if (dice.chance(0.01)) flags |= 1 << dice.below(24);
     const isWhole = (flags & 513) !== 0;
@@ -86,9 +86,9 @@ export class VenueFlow {
     if (isStop) kinds.push(dice.chance(0.3) ? 2 : 1);
     if (rests && (flags & 768) === 0 && dice.chance(0.25)) kinds.push(4);
     if (!isWhole && dice.chance(0.1)) kinds.push(5);
-    if (hasLinks && (rests || isStop)) kinds.push(6);
+    if (hasLinks) kinds.push(6);
     if (hasLinks && dice.chance(0.5)) kinds.push(7);
-    if (dice.chance(0.02)) kinds.push(dice.from(1, 8));
+    if (dice.chance(0.1)) kinds.push(dice.pick([1, 2, 4, 5, 6, 7]));
     const quantity = dice.chance(0.02) ? 0 : dice.from(1, dice.chance(0.3) ? 60 : 10);
     const type = (isMarket ? 1 : 0) + (isStop ? (isMarket ? 1 : 3) : 0);
     const order: RawCommand = { op: 1, ...named, side, type, tif, flags, price, quantity };

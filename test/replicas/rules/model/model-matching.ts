@@ -101,18 +101,29 @@ function prevent(matching: Matching, effects: MatchingEffects, maker: ModelOrder
 export function couldTrade(matching: Matching): number {
   const { resting } = matching.instrument;
   const copies = resting.map((one) => ({ ...one }));
-  const copyOf = (one: ModelOrder): ModelOrder | undefined => copies.find(({ slot }) => slot === one.slot);
   const order = { ...matching.order };
   const { stp, byGroup } = instructionOf(matching);
   const virtual: Matching = { ...matching, order, instrument: { ...matching.instrument, resting: copies } };
   let arrival = Number.MAX_SAFE_INTEGER / 2;
   let traded = 0;
-  const drop = (one: ModelOrder): void => void copies.splice(copies.indexOf(one), 1);
-  /** A trade cancels the others of a group. */
-  const dropOthers = (one: ModelOrder): void => {
-    for (const other of one.group ?? []) {
-      const copy = other.slot === one.slot ? undefined : copyOf(other);
-      if (copy !== undefined) drop(copy);
+  const drop = (one: ModelOrder): void => {
+    const at = copies.findIndex(({ slot }) => slot === one.slot);
+    if (at >= 0) copies.splice(at, 1);
+  };
+  const left = new Set<number>();
+  /** One of a group that trades or leaves takes the others with it, and those what hangs on them; but never the order itself. */
+  const takeOthers = (first: ModelOrder, hasTraded: boolean): void => {
+    const queue = [first];
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+      left.add(one.slot);
+      const { slot, group = [] } = one;
+      const waiters =
+        one === first && hasTraded ? [] : matching.instrument.waiting.filter(({ waitsFor }) => waitsFor?.slot === slot);
+      for (const other of [...group, ...waiters]) {
+        if (left.has(other.slot) || other.slot === order.slot) continue;
+        drop(other);
+        queue.push(other);
+      }
     }
   };
   while (order.open > 0) {
@@ -122,14 +133,14 @@ export function couldTrade(matching: Matching): number {
       if (stp === STP.cancelNewest || stp === STP.cancelBoth) break;
       if (stp === STP.cancelOldest) {
         drop(maker);
-        dropOthers(maker);
+        takeOthers(maker, false);
       } else {
         const smaller = Math.min(order.open, maker.open);
         order.open -= smaller;
         maker.open -= smaller;
         if (maker.open === 0) {
           drop(maker);
-          dropOthers(maker);
+          takeOthers(maker, false);
         }
       }
       continue;
@@ -138,8 +149,8 @@ export function couldTrade(matching: Matching): number {
     order.open -= quantity;
     maker.open -= quantity;
     traded += quantity;
-    dropOthers(maker);
-    dropOthers(order);
+    takeOthers(maker, true);
+    takeOthers(order, true);
     if (maker.open === 0) drop(maker);
     else if (maker.display > 0) {
       maker.shown -= quantity;
