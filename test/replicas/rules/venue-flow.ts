@@ -1,5 +1,6 @@
 import type { VenueEvent } from '../../../journal/events.ts';
 import { Dice, type RawCommand } from '../raw-commands.ts';
+import { AccountDraws } from './venue-flow-accounts.ts';
 
 /** A flow of commands over few instruments, accounts, ids and prices, with every term, flag and setting that there is. */
 export class VenueFlow {
@@ -9,9 +10,14 @@ export class VenueFlow {
   #time = 1_790_000_000_000_000_000n;
   #nextId = 1n;
 
+  /** Every other seed has accounts with limits and funds. */
+  readonly #accounts: AccountDraws | undefined;
+
   constructor(seed: number) {
     this.#dice = new Dice(seed);
+    this.#accounts = seed % 2 === 0 ? new AccountDraws(this.#dice) : undefined;
     for (const symbol of [0, 1]) this.#queue.push({ op: 16, symbol, name: `I${symbol}` }, this.#setting(symbol, 1, 1));
+    this.#queue.push(...(this.#accounts?.first() ?? []));
   }
 
   get time(): bigint {
@@ -23,6 +29,7 @@ export class VenueFlow {
     this.#time += BigInt(dice.below(1_000_000));
     const queued = this.#queue.shift();
     if (queued !== undefined) return queued;
+    if (this.#accounts !== undefined && dice.chance(0.12)) return this.#accounts.next();
     switch (dice.weighted([60, 12, 6, 12, 1, 3, 1, 1])) {
       case 0:
         return this.#new();
@@ -88,7 +95,7 @@ export class VenueFlow {
     if (!isWhole && dice.chance(0.1)) kinds.push(5);
     if (hasLinks) kinds.push(6);
     if (hasLinks && dice.chance(0.5)) kinds.push(7);
-    if (dice.chance(0.1)) kinds.push(dice.pick([1, 2, 4, 5, 6, 7]));
+    if (dice.chance(0.04)) kinds.push(dice.pick([1, 2, 4, 5, 6, 7]));
     const quantity = dice.chance(0.02) ? 0 : dice.from(1, dice.chance(0.3) ? 60 : 10);
     const type = (isMarket ? 1 : 0) + (isStop ? (isMarket ? 1 : 3) : 0);
     const order: RawCommand = { op: 1, ...named, side, type, tif, flags, price, quantity };

@@ -5,7 +5,7 @@ import type { ModelOrder } from './model-order.ts';
 
 type Amounts = { readonly price: number; readonly quantity: number; readonly open: number };
 
-const shownId = (id: bigint): number | bigint => (id < 2n ** 53n ? Number(id) : id);
+export const shownId = (id: bigint): number | bigint => (id < 2n ** 53n ? Number(id) : id);
 
 /** The events of one command, in order. */
 export class ModelEvents {
@@ -62,6 +62,12 @@ export class ModelEvents {
       request: command.request,
       open: 0,
     });
+  }
+
+  /** Of amounts with up to 63 bits: price, quantity and open. */
+  amounts(event: Partial<VenueEvent> & Pick<VenueEvent, 'type'>, amounts: readonly bigint[]): void {
+    const [price = 0, quantity = 0, open = 0] = amounts.map(Number);
+    this.other({ ...event, price, quantity, open, amounts: amounts.map(shownId) });
   }
 
   other(event: Partial<VenueEvent> & Pick<VenueEvent, 'type'>): void {

@@ -1,5 +1,7 @@
 import type { ReasonName } from '../../../../journal/reasons.ts';
+import { ModelAccounts } from './model-accounts.ts';
 import { ModelEvents } from './model-events.ts';
+import { ModelFunds } from './model-funds.ts';
 import { bestToTrade, couldTrade, type Matching, match } from './model-matching.ts';
 import type { ModelInstrument, ModelOrder } from './model-order.ts';
 import { ModelSlots } from './model-slots.ts';
@@ -26,19 +28,32 @@ export const limitOf = (order: ModelOrder): number | undefined =>
 export const mayRest = ({ type, tif }: Pick<ModelOrder, 'type' | 'tif'>): boolean =>
   (type === 0 || type === 3) && tif === 0;
 
+export interface ModelLimits {
+  readonly ordersMax: number;
+  readonly accountsMax: number;
+  readonly balancesMax: number;
+}
+
 /** Orders, and what happens to them once they are in: trading, resting, waiting, leaving. */
 export class ModelExchange {
   readonly instruments = new Map<number, ModelInstrument>();
   readonly live = new Map<string, ModelOrder>();
   readonly slots: ModelSlots;
+  readonly accounts: ModelAccounts;
+  readonly funds: ModelFunds;
   events = new ModelEvents(0);
   #arrivals = 0;
   /** Orders that were triggered, to be entered one after another. */
   #line: ModelOrder[] = [];
   #atWork: ModelOrder | undefined;
 
-  constructor(ordersMax: number) {
+  constructor({ ordersMax, accountsMax, balancesMax }: ModelLimits) {
     this.slots = new ModelSlots(ordersMax);
+    this.accounts = new ModelAccounts(accountsMax);
+    this.funds = new ModelFunds(balancesMax, this.accounts, {
+      live: this.live,
+      instrumentOf: this.instrumentOf.bind(this),
+    });
   }
 
   instrumentOf(order: ModelOrder): ModelInstrument {
@@ -60,6 +75,12 @@ export class ModelExchange {
   execute(order: ModelOrder): void {
     this.#trade(order);
     for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) this.#enterFromLine(next);
+  }
+
+  /** Why its account can not pay for it, `before` being what it was; it holds what it needs from then on. */
+  whyNotHeld(order: ModelOrder, waits: boolean, before?: ModelOrder): ReasonName | undefined {
+    const { ticks } = waits ? { ticks: 0n } : couldTrade(this.#matchingOf(order));
+    return this.funds.whyNotHeld(this.instrumentOf(order), order, ticks, before);
   }
 
   /** Takes lots off, but not all. */
@@ -148,11 +169,15 @@ export class ModelExchange {
     const instrument = this.instrumentOf(order);
     if (wasForOrder && isStop(order)) {
       if (order.trail > 0 || !isDue(order, instrument.last)) return this.#waitAsStop(order);
-      if (instrument.settings.get(SETTING.stopEntry) === 1) return this.remove(order, 'stopWouldTrigger', 0);
+      const why =
+        instrument.settings.get(SETTING.stopEntry) === 1 ? 'stopWouldTrigger' : this.whyNotHeld(order, false, order);
+      if (why !== undefined) return this.remove(order, why, 0);
       this.#tellTriggered(order, instrument.last, 0);
     }
     if (mayRest(order) && order.postOnly && bestToTrade(instrument, order, limitOf(order)) !== undefined)
       return this.remove(order, 'postOnlyWouldTrade', 0);
+    const unpaid = this.whyNotHeld(order, false, order);
+    if (unpaid !== undefined) return this.remove(order, unpaid, 0);
     this.#trade(order);
   }
 
@@ -160,17 +185,7 @@ export class ModelExchange {
     this.#atWork = order;
     // While it is at work it is in no book, and its id is taken.
     this.live.set(nameOf(order.account, order.id), order);
-    const instrument = this.instrumentOf(order);
-    const band = instrument.settings.get(SETTING.band) ?? 0;
-    const isMarket = limitOf(order) === undefined;
-    const best = isMarket && band > 0 ? bestToTrade(instrument, order, undefined) : undefined;
-    const banded = best === undefined ? undefined : order.side === 'buy' ? best + band : best - band;
-    const matching: Matching = {
-      instrument,
-      order,
-      limit: isMarket ? banded : order.price,
-      isSameOwner: (one, other) => one === other,
-    };
+    const matching = this.#matchingOf(order);
     const why = this.#whyNotAtOnce(matching);
     if (why === 'rest') this.#rest(order);
     else if (why !== undefined) this.remove(order, why, order.request);
@@ -179,11 +194,28 @@ export class ModelExchange {
       if (order.open === 0) this.#done(order);
       else if (mayRest(order)) this.#rest(order);
       else {
-        const isBanded = banded !== undefined && bestToTrade(instrument, order, undefined) !== undefined;
+        const isBanded =
+          limitOf(order) === undefined &&
+          matching.limit !== undefined &&
+          bestToTrade(matching.instrument, order, undefined) !== undefined;
         this.remove(order, isBanded ? 'band' : 'ioc', order.request);
       }
     }
     this.#atWork = undefined;
+  }
+
+  #matchingOf(order: ModelOrder): Matching {
+    const instrument = this.instrumentOf(order);
+    const band = instrument.settings.get(SETTING.band) ?? 0;
+    const isMarket = limitOf(order) === undefined;
+    const best = isMarket && band > 0 ? bestToTrade(instrument, order, undefined) : undefined;
+    const banded = best === undefined ? undefined : order.side === 'buy' ? best + band : best - band;
+    return {
+      instrument,
+      order,
+      limit: isMarket ? banded : order.price,
+      isSameOwner: (one, other, byGroup) => this.accounts.isSameOwner(one, other, byGroup),
+    };
   }
 
   /** Nothing of it is open, whether it traded or self-trade prevention took it. */
@@ -194,7 +226,7 @@ export class ModelExchange {
   /** Why nothing of it trades; 'rest': it rests without having traded. */
   #whyNotAtOnce(matching: Matching): ReasonName | 'rest' | undefined {
     const { order } = matching;
-    const traded = couldTrade(matching);
+    const { lots: traded } = couldTrade(matching);
     if (order.tif === 2 && traded < order.open) return 'fok';
     if (traded < order.minQty) return 'minQty';
     if (!order.allOrNone || traded >= order.open) return undefined;
@@ -206,7 +238,9 @@ export class ModelExchange {
     match(matching, {
       events: this.events,
       nextArrival: () => ++this.#arrivals,
+      payable: (price, lots) => this.funds.payableLots(instrument, order, price, lots),
       gone: (maker) => this.#forget(maker),
+      settle: (maker, quantity) => this.funds.settle(instrument, maker, order, quantity, this.events),
       traded: (maker, price) => {
         this.#cancelAll([...this.#linked(maker), ...this.#linked(order)]);
         if (maker.open === 0) this.#triggerWaiters(maker, price);

@@ -38,6 +38,10 @@ export interface MatchingEffects {
   readonly nextArrival: () => number;
   /** A resting order of which nothing is open leaves the book. */
   readonly gone: (order: ModelOrder) => void;
+  /** Of so many lots, those that the order at work can pay for. */
+  readonly payable: (price: number, lots: number) => number;
+  /** Right behind the events of a trade: what is paid for it. */
+  readonly settle: (maker: ModelOrder, quantity: number) => void;
   /** After a trade and what it refreshed. */
   readonly traded: (maker: ModelOrder, price: number) => void;
   /** After an order was taken off in part or in whole by self-trade prevention. */
@@ -56,7 +60,8 @@ export function match(matching: Matching, effects: MatchingEffects): void {
       prevent(matching, effects, maker, stp);
       continue;
     }
-    const quantity = Math.min(order.open, shownOf(maker));
+    const quantity = effects.payable(maker.price, Math.min(order.open, shownOf(maker)));
+    if (quantity === 0) return;
     order.open -= quantity;
     order.traded += quantity;
     maker.open -= quantity;
@@ -65,6 +70,7 @@ export function match(matching: Matching, effects: MatchingEffects): void {
     events.about('tradeMaker', maker, { price, quantity, open: maker.open }, { flags: done(maker.open) });
     const taker = { flags: done(order.open), request: order.request };
     events.about('tradeTaker', order, { price, quantity, open: order.open }, taker);
+    effects.settle(maker, quantity);
     instrument.last = price;
     if (maker.open === 0) effects.gone(maker);
     else if (maker.display > 0) {
@@ -97,15 +103,16 @@ function prevent(matching: Matching, effects: MatchingEffects, maker: ModelOrder
   else if (stp === STP.decrement) takeOff(order, smaller);
 }
 
-/** How many lots it would trade, with nothing happening. */
-export function couldTrade(matching: Matching): number {
+/** How many lots it would trade, and for how many ticks times lots, with nothing happening. */
+export function couldTrade(matching: Matching): { readonly lots: number; readonly ticks: bigint } {
   const { resting } = matching.instrument;
   const copies = resting.map((one) => ({ ...one }));
   const order = { ...matching.order };
   const { stp, byGroup } = instructionOf(matching);
   const virtual: Matching = { ...matching, order, instrument: { ...matching.instrument, resting: copies } };
   let arrival = Number.MAX_SAFE_INTEGER / 2;
-  let traded = 0;
+  let lots = 0;
+  let ticks = 0n;
   const drop = (one: ModelOrder): void => {
     const at = copies.findIndex(({ slot }) => slot === one.slot);
     if (at >= 0) copies.splice(at, 1);
@@ -148,7 +155,8 @@ export function couldTrade(matching: Matching): number {
     const quantity = Math.min(order.open, shownOf(maker));
     order.open -= quantity;
     maker.open -= quantity;
-    traded += quantity;
+    lots += quantity;
+    ticks += BigInt(maker.price) * BigInt(quantity);
     takeOthers(maker, true);
     takeOthers(order, true);
     if (maker.open === 0) drop(maker);
@@ -160,7 +168,7 @@ export function couldTrade(matching: Matching): number {
       }
     }
   }
-  return traded;
+  return { lots, ticks };
 }
 
 /** The best price at which an opposite order rests that it would trade with, whoever owns it. */

@@ -28,6 +28,8 @@ export interface ModelOrder {
   /** Its place among the orders of its price: the later, the higher. */
   arrival: number;
   minQty: number;
+  /** Of a buy without a limit that is at work: what is left of the funds that it may spend. */
+  hold: bigint;
   stopPrice: number;
   trail: number;
   /** Of a trailing stop: the best price since it was entered; undefined before the first. */

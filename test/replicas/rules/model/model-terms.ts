@@ -1,6 +1,8 @@
 import type { ReasonName } from '../../../../journal/reasons.ts';
 import type { MarketCommand } from '../../reference-command.ts';
+import { isLimitSetting } from './model-accounts.ts';
 import { mayRest, SETTING } from './model-exchange.ts';
+import { isFundSetting } from './model-funds.ts';
 import type { ModelInstrument, ModelOrder, ModelTerms } from './model-order.ts';
 import { isDue, isStop } from './model-stops.ts';
 
@@ -40,6 +42,7 @@ export const NO_ORDER = {
   request: 0,
   arrival: 0,
   minQty: 0,
+  hold: 0n,
   stopPrice: 0,
   trail: 0,
   extreme: undefined,
@@ -86,6 +89,7 @@ export function isSetting(kind: number, value: bigint): boolean {
   if (kind === SETTING.stp) return value <= 4n || (value >= 9n && value <= 12n);
   if (kind === SETTING.postOnlySlide || kind === SETTING.stopEntry) return value <= 1n;
   if (kind === SETTING.stopsMax) return value <= 1_048_576n;
+  if (isLimitSetting(kind, value) || isFundSetting(kind, value)) return true;
   return (kind === SETTING.tick || kind === SETTING.lot || kind === SETTING.band) && value <= AMOUNT_MAX;
 }
 
