@@ -12,6 +12,7 @@ const ACCOUNT_VALUES: Readonly<Record<number, readonly number[]>> = {
   5: [0, 0, 40],
   6: [0, 0, 3000],
   7: [0, 0, 1, 2],
+  8: [0, 0, 2_000_000, 9_000_000],
   9: [1],
 };
 const INSTRUMENT_VALUES: Readonly<Record<number, readonly number[]>> = {
@@ -51,7 +52,7 @@ export class AccountDraws {
       case 1:
         return this.#transfer(33, account, dice.from(1, ASSETS));
       case 2: {
-        const kind = dice.pick([1, 2, 2, 3, 4, 5, 6, 7, 9]);
+        const kind = dice.pick([1, 2, 2, 3, 4, 5, 6, 7, 8, 9]);
         const extra = dice.chance(0.5) ? 0 : dice.pick(ACCOUNT_VALUES[kind] as readonly number[]);
         return { op: 26, account, flags: ((kind << 24) | (dice.chance(0.01) ? 1 : 0)) >>> 0, extra };
       }

@@ -11,6 +11,7 @@ const KIND = {
   quantityMax: 5,
   notionalMax: 6,
   increasingIds: 7,
+  cancelAllAfter: 8,
 } as const;
 /** Settings of instruments that are about limits. */
 const LIMIT = { minQuantity: 20, maxNotional: 21, priceBand: 22, bandReference: 23 } as const;
@@ -30,6 +31,7 @@ const HIGHEST: ReadonlyMap<number, bigint> = new Map([
   [KIND.quantityMax, AMOUNT_MAX],
   [KIND.notionalMax, EXACT_MAX],
   [KIND.increasingIds, 1n],
+  [KIND.cancelAllAfter, 86_400n * 10n ** 9n],
 ]);
 const HIGHEST_LIMIT: ReadonlyMap<number, bigint> = new Map([
   [LIMIT.minQuantity, AMOUNT_MAX],
@@ -63,6 +65,8 @@ const hasOrderFields = ({ sideCode, type, tif, symbol, price, quantity }: Market
 export class ModelAccounts {
   readonly #max: number;
   readonly #accounts = new Map<number, ModelAccount>();
+  /** When whose orders are canceled. */
+  readonly cancelAt = new Map<number, bigint>();
   readonly #groups = new Set<bigint>();
   readonly #killedAccounts = new Set<number>();
   readonly #killedGroups = new Set<bigint>();
@@ -107,9 +111,19 @@ export class ModelAccounts {
     if (!this.hasRoomFor(account)) return 'accountsFull';
     const record = this.claim(account);
     record.settings.set(kind, extra);
+    if (kind === KIND.cancelAllAfter) {
+      if (extra === 0n) this.cancelAt.delete(account);
+      else this.cancelAt.set(account, command.time + extra);
+    }
     if (kind === KIND.increasingIds) record.highestId = 0n;
     events.other({ type: 'account', account, request, slot: kind, price: Number(extra) });
     return undefined;
+  }
+
+  /** The orders of the account have been canceled. */
+  tellCanceled(account: number, events: ModelEvents): void {
+    this.cancelAt.delete(account);
+    events.other({ type: 'account', account, slot: KIND.cancelAllAfter });
   }
 
   // The kill switch.

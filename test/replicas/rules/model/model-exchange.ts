@@ -4,6 +4,7 @@ import { ModelEvents } from './model-events.ts';
 import { ModelFunds } from './model-funds.ts';
 import { bestToTrade, couldTrade, type Matching, match } from './model-matching.ts';
 import type { ModelInstrument, ModelOrder } from './model-order.ts';
+import { bookFor, isForAuction, isImmediate, ModelPhases, whyNotTriggered } from './model-phases.ts';
 import { ModelSlots } from './model-slots.ts';
 import { dueStops, isDue, isStop } from './model-stops.ts';
 
@@ -15,8 +16,13 @@ export const SETTING = {
   band: 5,
   stopsMax: 7,
   stopEntry: 8,
+  referencePrice: 10,
+  volatilityNs: 12,
+  batchNs: 13,
 } as const;
 const KEPT = 1;
+/** More than anybody has. */
+const TOO_MUCH = 2n ** 64n;
 
 export const nameOf = (account: number, id: bigint): string => `${account}/${id}`;
 
@@ -26,7 +32,7 @@ export const limitOf = (order: ModelOrder): number | undefined =>
 
 /** Whether it stays in the book once it is there. */
 export const mayRest = ({ type, tif }: Pick<ModelOrder, 'type' | 'tif'>): boolean =>
-  (type === 0 || type === 3) && tif === 0;
+  (type === 0 || type === 3) && !isImmediate({ tif });
 
 export interface ModelLimits {
   readonly ordersMax: number;
@@ -41,6 +47,7 @@ export class ModelExchange {
   readonly slots: ModelSlots;
   readonly accounts: ModelAccounts;
   readonly funds: ModelFunds;
+  readonly phases: ModelPhases = new ModelPhases(this);
   events = new ModelEvents(0);
   #arrivals = 0;
   /** Orders that were triggered, to be entered one after another. */
@@ -74,13 +81,20 @@ export class ModelExchange {
   /** Makes it the order at work until nothing more follows from it. */
   execute(order: ModelOrder): void {
     this.#trade(order);
+    this.enterLine();
+  }
+
+  /** Enters what was triggered, and what that triggers. */
+  enterLine(): void {
     for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) this.#enterFromLine(next);
   }
 
   /** Why its account can not pay for it, `before` being what it was; it holds what it needs from then on. */
   whyNotHeld(order: ModelOrder, waits: boolean, before?: ModelOrder): ReasonName | undefined {
-    const { ticks } = waits ? { ticks: 0n } : couldTrade(this.#matchingOf(order));
-    return this.funds.whyNotHeld(this.instrumentOf(order), order, ticks, before);
+    const instrument = this.instrumentOf(order);
+    if (waits) return this.funds.whyNotHeld(instrument, order, 0n, before);
+    const ticks = isForAuction(instrument, order) ? TOO_MUCH : couldTrade(this.#matchingOf(order)).ticks;
+    return this.funds.whyNotHeld(instrument, order, ticks, before);
   }
 
   /** Takes lots off, but not all. */
@@ -147,7 +161,8 @@ export class ModelExchange {
 
   #wait(order: ModelOrder, why: 'stop' | 'order'): void {
     order.waits = why;
-    order.arrival = ++this.#arrivals;
+    this.#place(order);
+    order.entered = this.events.sequence;
     this.instrumentOf(order).waiting.push(order);
     this.live.set(nameOf(order.account, order.id), order);
   }
@@ -169,11 +184,14 @@ export class ModelExchange {
     const instrument = this.instrumentOf(order);
     if (wasForOrder && isStop(order)) {
       if (order.trail > 0 || !isDue(order, instrument.last)) return this.#waitAsStop(order);
+      const isRefused = instrument.settings.get(SETTING.stopEntry) === 1;
       const why =
-        instrument.settings.get(SETTING.stopEntry) === 1 ? 'stopWouldTrigger' : this.whyNotHeld(order, false, order);
+        whyNotTriggered(instrument, order) ?? (isRefused ? 'stopWouldTrigger' : this.whyNotHeld(order, false, order));
       if (why !== undefined) return this.remove(order, why, 0);
       this.#tellTriggered(order, instrument.last, 0);
     }
+    const late = whyNotTriggered(instrument, order);
+    if (late !== undefined) return this.remove(order, late, 0);
     if (mayRest(order) && order.postOnly && bestToTrade(instrument, order, limitOf(order)) !== undefined)
       return this.remove(order, 'postOnlyWouldTrade', 0);
     const unpaid = this.whyNotHeld(order, false, order);
@@ -182,6 +200,11 @@ export class ModelExchange {
   }
 
   #trade(order: ModelOrder): void {
+    if (isForAuction(this.instrumentOf(order), order)) {
+      this.live.set(nameOf(order.account, order.id), order);
+      this.#rest(order);
+      return;
+    }
     this.#atWork = order;
     // While it is at work it is in no book, and its id is taken.
     this.live.set(nameOf(order.account, order.id), order);
@@ -237,7 +260,7 @@ export class ModelExchange {
     const { order, instrument } = matching;
     match(matching, {
       events: this.events,
-      nextArrival: () => ++this.#arrivals,
+      toBack: (maker) => this.#place(maker),
       payable: (price, lots) => this.funds.payableLots(instrument, order, price, lots),
       gone: (maker) => this.#forget(maker),
       settle: (maker, quantity) => this.funds.settle(instrument, maker, order, quantity, this.events),
@@ -245,7 +268,7 @@ export class ModelExchange {
         this.#cancelAll([...this.#linked(maker), ...this.#linked(order)]);
         if (maker.open === 0) this.#triggerWaiters(maker, price);
         if (order.open === 0) this.#triggerWaiters(order, price);
-        for (const stop of dueStops(instrument, price)) this.#toLine(stop, price, 0);
+        this.triggerStops(instrument, price);
       },
       leftByPrevention: (one) => {
         if (one.open > 0) return;
@@ -256,9 +279,31 @@ export class ModelExchange {
   }
 
   #rest(order: ModelOrder): void {
-    order.arrival = ++this.#arrivals;
+    this.#place(order);
+    order.entered = this.events.sequence;
+    order.minQty = 0;
+    order.book = bookFor(this.instrumentOf(order), order);
     order.shown = Math.min(order.display, order.open);
     this.instrumentOf(order).resting.push(order);
+  }
+
+  #place(order: ModelOrder): void {
+    order.arrival = ++this.#arrivals;
+    order.placed = this.events.sequence;
+  }
+
+  // Auctions.
+
+  /** What follows from a trade in an auction, the buyer's first. */
+  afterAuctionTrade(buy: ModelOrder, sell: ModelOrder, price: number): void {
+    const linked = [...this.#linked(buy), ...this.#linked(sell)];
+    for (const order of [buy, sell]) if (order.open === 0) this.#forget(order);
+    this.#cancelAll(linked.filter(([order]) => order.open > 0));
+    for (const order of [buy, sell]) if (order.open === 0) this.#triggerWaiters(order, price);
+  }
+
+  triggerStops(instrument: ModelInstrument, price: number): void {
+    for (const stop of dueStops(instrument, price)) this.#toLine(stop, price, 0);
   }
 
   // What hangs on orders.

@@ -185,6 +185,19 @@ export class ModelFunds {
     return 0;
   }
 
+  /** Neither side of a trade in an auction is a taker. */
+  settleAuction(
+    instrument: ModelInstrument,
+    buy: ModelOrder,
+    sell: ModelOrder,
+    price: number,
+    quantity: number,
+    events: ModelEvents,
+  ): void {
+    const parts = [buy, sell].map((order) => ({ order, rate: FUND.makerFee, request: 0 }));
+    this.#exchange(instrument, parts, price, quantity, events);
+  }
+
   settle(
     instrument: ModelInstrument,
     maker: ModelOrder,
@@ -192,19 +205,32 @@ export class ModelFunds {
     quantity: number,
     events: ModelEvents,
   ): void {
+    const parts = [
+      { order: maker, rate: FUND.makerFee, request: 0 },
+      { order: taker, rate: FUND.takerFee, request: taker.request },
+    ];
+    this.#exchange(instrument, parts, maker.price, quantity, events);
+  }
+
+  #exchange(
+    instrument: ModelInstrument,
+    parts: readonly { readonly order: ModelOrder; readonly rate: number; readonly request: number }[],
+    price: number,
+    quantity: number,
+    events: ModelEvents,
+  ): void {
     if (!isSettled(instrument)) return;
-    const cost = BigInt(maker.price) * BigInt(quantity) * unitsOf(instrument, FUND.tickValue);
+    const cost = BigInt(price) * BigInt(quantity) * unitsOf(instrument, FUND.tickValue);
     const base = BigInt(quantity) * unitsOf(instrument, FUND.lotValue);
     const quoteAsset = settingOf(instrument, FUND.quoteAsset);
-    for (const order of [maker, taker]) {
-      const fee = feeOf(cost, settingOf(instrument, order === maker ? FUND.makerFee : FUND.takerFee));
-      if (order === taker && order.side === 'buy') order.hold -= cost + fee;
+    for (const { order, rate, request } of parts) {
+      const fee = feeOf(cost, settingOf(instrument, rate));
+      if (order.side === 'buy') order.hold -= cost + fee;
       const sign = order.side === 'buy' ? 1n : -1n;
       this.#add(`${order.account}/${settingOf(instrument, FUND.baseAsset)}`, sign * base);
       this.#add(`${order.account}/${quoteAsset}`, -sign * cost - fee);
       this.#add(`${settingOf(instrument, FUND.feeAccount)}/${quoteAsset}`, fee);
       const { side, symbol, account, slot, generation } = order;
-      const request = order === maker ? 0 : order.request;
       const about = { side, symbol, account, slot, generation, request, id: shownId(order.id) };
       events.amounts({ type: 'settled', ...about }, [cost, base, fee]);
     }

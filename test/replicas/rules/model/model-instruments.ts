@@ -1,6 +1,6 @@
 import type { ReasonName } from '../../../../journal/reasons.ts';
 import type { MarketCommand } from '../../reference-command.ts';
-import type { ModelExchange } from './model-exchange.ts';
+import { type ModelExchange, SETTING } from './model-exchange.ts';
 import type { ModelInstrument } from './model-order.ts';
 import { FLAG, isSetting } from './model-terms.ts';
 
@@ -14,6 +14,7 @@ export function createInstrument(exchange: ModelExchange, command: MarketCommand
     priceMax: Number(command.extra),
     closed: false,
     settings: new Map(),
+    phase: 0,
     last: 0,
     resting: [],
     waiting: [],
@@ -58,5 +59,6 @@ export function setInstrument(exchange: ModelExchange, command: MarketCommand): 
   instrument.settings.set(kind, Number(command.extra));
   const { symbol, account, request } = command;
   exchange.events.other({ type: 'setting', symbol, account, request, slot: kind, price: Number(command.extra) });
+  if (kind === SETTING.batchNs) exchange.phases.afterBatchSetting(instrument);
   return undefined;
 }

@@ -35,7 +35,8 @@ function nextMet({ instrument, order, limit }: Matching): ModelOrder | undefined
 /** Told of what matching does to resting orders. */
 export interface MatchingEffects {
   readonly events: ModelEvents;
-  readonly nextArrival: () => number;
+  /** Puts a resting order at the back of its price's queue. */
+  readonly toBack: (order: ModelOrder) => void;
   /** A resting order of which nothing is open leaves the book. */
   readonly gone: (order: ModelOrder) => void;
   /** Of so many lots, those that the order at work can pay for. */
@@ -77,7 +78,7 @@ export function match(matching: Matching, effects: MatchingEffects): void {
       maker.shown -= quantity;
       if (maker.shown === 0) {
         maker.shown = Math.min(maker.display, maker.open);
-        maker.arrival = effects.nextArrival();
+        effects.toBack(maker);
         events.about('refreshed', maker, { price: maker.price, quantity: maker.shown, open: maker.open });
       }
     }

@@ -9,6 +9,7 @@ import { createInstrument, setInstrument, updateInstrument } from './model-instr
 import { type Changes, slide, whyNotHere } from './model-limits.ts';
 import { bestToTrade } from './model-matching.ts';
 import { type ModelInstrument, type ModelOrder, type ModelTerms, opposite, queueOf, type Side } from './model-order.ts';
+import { isContinuous, isPhaseOp, whyNotInPhase } from './model-phases.ts';
 import { isDue, isStop } from './model-stops.ts';
 import {
   FLAG,
@@ -21,10 +22,13 @@ import {
   type Links,
   NO_ORDER,
   orderOf,
+  stays,
   TERM,
   ticksOf,
   willWait,
 } from './model-terms.ts';
+
+import { bringTime, type Due } from './model-time.ts';
 
 const OP = {
   new: 1,
@@ -37,6 +41,7 @@ const OP = {
   update: 17,
   set: 23,
   accountSet: 26,
+  tick: 27,
   deposit: 32,
   withdraw: 33,
   kill: 34,
@@ -48,9 +53,9 @@ const LIST_MAX = 8;
 const STOPS_MAX = 16_384;
 
 /**
- * The rules of docs/market-rules.md for ruled instruments, of docs/rules-orders.md, rules-stops.md and rules-accounts.md, once more and as plainly as they can be
+ * The rules of docs/market-rules.md for ruled instruments, of docs/rules-orders.md, rules-stops.md, rules-accounts.md and rules-sessions.md, once more and as plainly as they can be
  * written: whatever is asked is found by looking at all orders. The matcher is compared with this; the two share the names of
- * records and reasons. Commands come without sessions, instruments are ruled from the start, and nothing is short of price pages.
+ * records and reasons. Commands come without sessions, instruments are ruled from the start, nothing is short of price pages, and volatilityTicks is not set.
  */
 export class VenueModel {
   readonly #exchange: ModelExchange;
@@ -66,8 +71,12 @@ export class VenueModel {
     const command = readMarketCommand(words, at);
     this.#sequence++;
     this.#exchange.events = new ModelEvents(this.#sequence);
+    this.#exchange.phases.now = command.time;
+    bringTime(command.time, () => this.#due());
     const refusal = this.#handle(command);
     if (refusal !== undefined) this.#events.rejected(command, refusal);
+    const named = this.#instruments.get(command.symbol);
+    if (named !== undefined) this.#exchange.phases.afterCommand(named);
     return this.#events.list;
   }
 
@@ -125,8 +134,10 @@ export class VenueModel {
       case OP.kill:
       case OP.reinstate:
         return this.#killSwitch(command);
+      case OP.tick:
+        return undefined;
       default:
-        return 'notSupported';
+        return isPhaseOp(command.op) ? this.#exchange.phases.perform(command) : 'notSupported';
     }
   }
 
@@ -185,7 +196,8 @@ export class VenueModel {
     const unfit = this.#whyNotOneMore(instrument, order, links);
     if (unfit !== undefined) return unfit;
     this.#accounts.noteAccepted(order.account, order.id);
-    if (hasHandle(order, links, willWait(instrument, order, links))) Object.assign(order, this.#exchange.slots.take());
+    if (hasHandle(instrument, order, links, willWait(instrument, order, links)))
+      Object.assign(order, this.#exchange.slots.take());
     order.waitsFor = links.after;
     const { open, request } = order;
     this.#events.about('accepted', order, { price: order.price, quantity: open, open }, { request });
@@ -198,8 +210,8 @@ export class VenueModel {
     const { account, id } = order;
     const openOrders = [...this.#exchange.live.values()].filter((other) => other.account === account).length;
     const waits = willWait(instrument, order, links);
-    const stays = mayRest(order) || waits;
-    const why = this.#accounts.whyNotOneMore(account, id, stays, openOrders);
+    const isOpen = stays(instrument, order) || waits;
+    const why = this.#accounts.whyNotOneMore(account, id, isOpen, openOrders);
     return why ?? this.#exchange.whyNotHeld(order, waits);
   }
 
@@ -240,10 +252,10 @@ export class VenueModel {
       if (price === undefined) return 'postOnlyWouldTrade';
       order.price = price;
     }
-    if (hasHandle(order, links, waits) && !this.#exchange.slots.hasRoom) return 'ordersFull';
+    if (hasHandle(instrument, order, links, waits) && !this.#exchange.slots.hasRoom) return 'ordersFull';
     if (links.after === undefined && isStopDue && settings.get(SETTING.stopEntry) === 1) return 'stopWouldTrigger';
     if (waits) return waiting.length >= (settings.get(SETTING.stopsMax) || STOPS_MAX) ? 'stopsFull' : undefined;
-    if (!mayRest(order)) return undefined;
+    if (!stays(instrument, order)) return undefined;
     if (order.allOrNone && this.#allOrNones(instrument, order.side) >= ALL_OR_NONE_MAX) return 'allOrNoneFull';
     return order.postOnly && bestToTrade(instrument, order, limitOf(order)) !== undefined
       ? 'postOnlyWouldTrade'
@@ -264,8 +276,9 @@ export class VenueModel {
     if (command.sideCode > 1) return 'side';
     if (type > 3) return 'orderType';
     if (tif > 6) return 'timeInForce';
-    if (tif > 2) return 'notSupported';
+    if (tif >= 5 && type >= 2) return 'timeInForce';
     if ((low & ~NEW_FLAGS) !== 0) return 'flags';
+    if (tif >= 5 && (low & ~FLAG.hasTerms) !== 0) return 'flags';
     const rests = mayRest(command);
     if ((low & FLAG.postOnly) !== 0 && (!rests || type !== 0)) return 'flags';
     if ((low & FLAG.hidden) !== 0 && !rests) return 'flags';
@@ -277,7 +290,8 @@ export class VenueModel {
     if (!isAmount(command.quantity)) return 'quantity';
     const terms = gather(command, waiting);
     if (typeof terms === 'string') return terms;
-    if (terms.has(TERM.expires)) return 'terms';
+    const expires = terms.get(TERM.expires);
+    if ((tif === 4) !== (expires !== undefined)) return 'terms';
     const display = terms.get(TERM.display);
     const minQty = terms.get(TERM.minQty);
     const isWhole = (low & FLAG.allOrNone) !== 0;
@@ -292,7 +306,11 @@ export class VenueModel {
     const after = terms.get(TERM.after);
     const cancels = terms.get(TERM.cancels);
     if (cancels !== undefined && ((!rests && type < 2 && after === undefined) || cancels === after)) return 'terms';
+    if (tif >= 5 && (display !== undefined || minQty !== undefined)) return 'terms';
+    if (expires !== undefined && expires <= command.time) return 'expires';
     if (instrument.closed) return 'instrumentClosed';
+    const phase = whyNotInPhase(instrument, orderOf(command, terms));
+    if (phase !== undefined) return phase;
     const stop = { stopPrice: ticksOf(terms.get(TERM.stopPrice)), trail: ticksOf(terms.get(TERM.trail)) };
     const limits = whyNotHere(this.#accounts, instrument, {
       price: isLimit ? Number(command.price) : undefined,
@@ -387,7 +405,9 @@ export class VenueModel {
     if (quantityMax !== 0 && (changes.quantity ?? 0) > quantityMax) return 'quantityMax';
     const stopped = this.#accounts.whyStopped(command);
     if (stopped !== undefined) return stopped;
-    if (waits && limitOf(order) === undefined && changes.price !== undefined) return 'price';
+    if (limitOf(order) === undefined && changes.price !== undefined) return 'price';
+    const phase = whyNotInPhase(instrument, order);
+    if (phase !== undefined) return phase;
     if (hasTerm && !(waits && isStop(order) && (kind === TERM.trail) === order.trail > 0)) return 'terms';
     const limits = whyNotHere(this.#accounts, instrument, {
       ...changes,
@@ -481,6 +501,37 @@ export class VenueModel {
     return undefined;
   }
 
+  /** What time will bring. */
+  #due(): Due[] {
+    const orders = [...this.#exchange.live.values()].filter(({ tif }) => tif === 4);
+    return [
+      ...orders.map(
+        (order): Due => ({
+          when: order.expires,
+          keys: [0, order.entered, order.slot],
+          happen: () => this.#exchange.remove(order, 'expired', 0),
+        }),
+      ),
+      ...[...this.#accounts.cancelAt].map(
+        ([account, when]): Due => ({
+          when,
+          keys: [1, account],
+          happen: () => {
+            this.#takeOffAll((one) => one.account === account, 'cancelAllAfter', 0);
+            this.#accounts.tellCanceled(account, this.#events);
+          },
+        }),
+      ),
+      ...[...this.#instruments.values()].map(
+        (instrument): Due => ({
+          when: this.#exchange.phases.dueOf(instrument),
+          keys: [2, instrument.symbol],
+          happen: () => this.#exchange.phases.advance(instrument),
+        }),
+      ),
+    ];
+  }
+
   #killSwitch(command: MarketCommand): ReasonName | undefined {
     const isKill = command.op === OP.kill;
     const refusal = this.#accounts.switch(command, isKill, this.#events);
@@ -525,7 +576,9 @@ export class VenueModel {
 
   /** What is wrong with the books, if anything: docs/rules-orders.md, "All-or-none and the crossed book". */
   crossed(): string | undefined {
-    for (const { symbol, resting } of this.#instruments.values()) {
+    for (const instrument of this.#instruments.values()) {
+      const { symbol, resting } = instrument;
+      if (!isContinuous(instrument)) continue;
       const firm = resting.filter((order) => !order.allOrNone);
       const bid = queueOf(firm, 'buy')[0];
       const ask = queueOf(firm, opposite('buy'))[0];
