@@ -12,7 +12,7 @@ const ACCOUNT_VALUES: Readonly<Record<number, readonly number[]>> = {
   5: [0, 0, 40],
   6: [0, 0, 3000],
   7: [0, 0, 1, 2],
-  8: [0, 0, 2_000_000, 9_000_000],
+  8: [0, 125_000, 500_000, 2_000_000, 9_000_000],
   9: [1],
 };
 const INSTRUMENT_VALUES: Readonly<Record<number, readonly number[]>> = {
@@ -40,7 +40,11 @@ export class AccountDraws {
   /** What makes the first instrument settled, and gives its accounts something. */
   first(): RawCommand[] {
     const funds = [1, 2, 3, 4].flatMap((account) => [this.#transfer(32, account, 1), this.#transfer(32, account, 2)]);
-    return [this.#instrumentSet(0, 32, 1), this.#instrumentSet(0, 33, 2), this.#instrumentSet(0, 37, 2500), ...funds];
+    const settings = [32, 33, 36, 37, 38].map((kind) => {
+      const values = INSTRUMENT_VALUES[kind] as readonly number[];
+      return this.#instrumentSet(0, kind, kind < 34 ? kind - 31 : this.#dice.pick(values));
+    });
+    return [...settings, ...funds];
   }
 
   next(): RawCommand {

@@ -2,6 +2,9 @@ import type { VenueEvent } from '../../../journal/events.ts';
 import { Dice, type RawCommand } from '../raw-commands.ts';
 import { AccountDraws } from './venue-flow-accounts.ts';
 
+/** Times are multiples of this, so that several things are due at the same one. */
+const STEP_NS = 125_000n;
+
 /** A flow of commands over few instruments, accounts, ids and prices, with every term, flag and setting that there is. */
 export class VenueFlow {
   readonly #dice: Dice;
@@ -30,7 +33,7 @@ export class VenueFlow {
 
   next(): RawCommand {
     const dice = this.#dice;
-    this.#time += BigInt(dice.below(1_000_000));
+    this.#time += BigInt(dice.below(9)) * STEP_NS;
     const queued = this.#queue.shift();
     if (queued !== undefined) return queued;
     if (this.#accounts !== undefined && dice.chance(0.12)) return this.#accounts.next();
@@ -124,7 +127,7 @@ export class VenueFlow {
 
   #value(kind: number, account: number, side: number, isStop = false): number | bigint {
     const dice = this.#dice;
-    if (kind === 3) return this.#time + BigInt(dice.from(-1_000_000, 30_000_000));
+    if (kind === 3) return this.#time + BigInt(dice.from(-8, dice.pick([4, 20, 200]))) * STEP_NS;
     if (kind === 4) return dice.from(dice.chance(0.02) ? 0 : 1, 8);
     if (kind === 5) return dice.from(1, 3);
     if (kind === 2) return dice.from(1, 4);
@@ -175,7 +178,7 @@ export class VenueFlow {
       case 4:
         return { op: 30, symbol, quantity: dice.chance(0.002) ? 7 : dice.pick([0, 0, 0, 1, 2, 3, 3, 4, 4, 5, 6, 8]) };
       case 5: {
-        const extra = this.#time + BigInt(dice.from(-500_000, 20_000_000));
+        const extra = this.#time + BigInt(dice.from(-4, dice.pick([8, 160]))) * STEP_NS;
         return { op: 28, symbol, quantity: dice.pick([0, 0, 0, 1, 2, 3, 4, 5, 6]), extra };
       }
       case 6:
