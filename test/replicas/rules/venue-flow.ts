@@ -186,8 +186,15 @@ export class VenueFlow {
       case 7:
         return { op: 27 };
       default: {
-        const kind = dice.pick([10, 12, 13]);
-        const values = kind === 10 ? [0, 99, 103] : [0, 0, 0, 1, 3_000_000, 8_000_000];
+        const kind = dice.pick([10, 11, 11, 12, 12, 13]);
+        const values =
+          kind === 10
+            ? [0, 99, 103]
+            : kind === 11
+              ? [0, 1, 2, 4]
+              : kind === 12
+                ? [0, 3_000_000, 3_000_000]
+                : [0, 0, 0, 1, 3_000_000, 8_000_000];
         return this.#setting(symbol, kind, dice.pick(values));
       }
     }

@@ -3,8 +3,8 @@ import { ModelAccounts } from './model-accounts.ts';
 import { ModelEvents } from './model-events.ts';
 import { ModelFunds } from './model-funds.ts';
 import { bestToTrade, couldTrade, type Matching, match } from './model-matching.ts';
-import type { ModelInstrument, ModelOrder } from './model-order.ts';
-import { bookFor, isForAuction, isImmediate, ModelPhases, whyNotTriggered } from './model-phases.ts';
+import { type ModelInstrument, type ModelOrder, reaches } from './model-order.ts';
+import { bookFor, isForAuction, isImmediate, ModelPhases, whyNotTriggered, withinRange } from './model-phases.ts';
 import { ModelSlots } from './model-slots.ts';
 import { dueStops, isDue, isStop } from './model-stops.ts';
 
@@ -17,6 +17,7 @@ export const SETTING = {
   stopsMax: 7,
   stopEntry: 8,
   referencePrice: 10,
+  volatilityTicks: 11,
   volatilityNs: 12,
   batchNs: 13,
 } as const;
@@ -208,23 +209,30 @@ export class ModelExchange {
     this.#atWork = order;
     // While it is at work it is in no book, and its id is taken.
     this.live.set(nameOf(order.account, order.id), order);
-    const matching = this.#matchingOf(order);
+    const own = this.#matchingOf(order);
+    const { instrument } = own;
+    const matching = { ...own, limit: withinRange(instrument, order, own.limit) };
+    let isInterrupted = false;
     const why = this.#whyNotAtOnce(matching);
     if (why === 'rest') this.#rest(order);
     else if (why !== undefined) this.remove(order, why, order.request);
     else {
       this.#match(matching);
+      const touch = order.open > 0 && !order.allOrNone ? bestToTrade(instrument, order, own.limit) : undefined;
+      isInterrupted = touch !== undefined && !reaches(order.side, matching.limit, touch);
       if (order.open === 0) this.#done(order);
       else if (mayRest(order)) this.#rest(order);
       else {
         const isBanded =
+          !isInterrupted &&
           limitOf(order) === undefined &&
           matching.limit !== undefined &&
-          bestToTrade(matching.instrument, order, undefined) !== undefined;
+          bestToTrade(instrument, order, undefined) !== undefined;
         this.remove(order, isBanded ? 'band' : 'ioc', order.request);
       }
     }
     this.#atWork = undefined;
+    if (isInterrupted) this.phases.interrupt(instrument);
   }
 
   #matchingOf(order: ModelOrder): Matching {

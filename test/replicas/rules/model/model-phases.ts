@@ -3,6 +3,7 @@ import type { ReasonName } from '../../../../journal/reasons.ts';
 import type { MarketCommand } from '../../reference-command.ts';
 import { type AuctionBook, auctionPriceOf, uncross } from './model-auction.ts';
 import { type ModelExchange, SETTING } from './model-exchange.ts';
+import { bestToTrade } from './model-matching.ts';
 import { type ModelInstrument, type ModelOrder, queueOf, type Side } from './model-order.ts';
 import { isStop } from './model-stops.ts';
 
@@ -59,6 +60,28 @@ export function whyNotInPhase(instrument: ModelInstrument, order: Taken): Reason
 
 export function whyNotTriggered(instrument: ModelInstrument, order: Taken): ReasonName | undefined {
   return isContinuous(instrument) || isMadeForAuctions(order) ? undefined : 'phase';
+}
+
+/** The worst price at which an order trades in the volatility range, if there is one, by its own limit and the range. */
+export function withinRange(
+  instrument: ModelInstrument,
+  order: ModelOrder,
+  limit: number | undefined,
+): number | undefined {
+  const { settings } = instrument;
+  const [ticks = 0, reference = 0, lasts = 0] = [
+    settings.get(SETTING.volatilityTicks),
+    settings.get(SETTING.referencePrice),
+    settings.get(SETTING.volatilityNs),
+  ];
+  if (ticks === 0 || reference === 0 || lasts === 0) return limit;
+  const touch = bestToTrade(instrument, order, undefined);
+  if (order.side === 'buy') {
+    if (touch !== undefined && touch < reference - ticks) return 0;
+    return Math.min(limit ?? Number.POSITIVE_INFINITY, reference + ticks);
+  }
+  if (touch !== undefined && touch > reference + ticks) return Number.POSITIVE_INFINITY;
+  return Math.max(limit ?? 0, reference - ticks);
 }
 
 /** The book in which it rests. */
@@ -207,6 +230,11 @@ export class ModelPhases {
       ...waiting.filter(({ waits, waitsFor }) => waits === 'order' && waitsFor === order),
       order,
     ]);
+  }
+
+  /** An order would trade out of the volatility range. */
+  interrupt(instrument: ModelInstrument): void {
+    this.#goTo(instrument, PHASE.volatilityAuction, 0, 0);
   }
 
   // Time.

@@ -100,6 +100,7 @@ export function isSetting(kind: number, value: bigint): boolean {
   if (kind === SETTING.postOnlySlide || kind === SETTING.stopEntry) return value <= 1n;
   if (kind === SETTING.stopsMax) return value <= 1_048_576n;
   if (kind === SETTING.referencePrice) return value === 0n || isPrice(value);
+  if (kind === SETTING.volatilityTicks) return value <= AMOUNT_MAX;
   if (kind === SETTING.volatilityNs || kind === SETTING.batchNs)
     return value === 0n || (value >= 1000n && value <= AMOUNT_MAX);
   if (isLimitSetting(kind, value) || isFundSetting(kind, value)) return true;

@@ -55,7 +55,7 @@ const STOPS_MAX = 16_384;
 /**
  * The rules of docs/market-rules.md for ruled instruments, of docs/rules-orders.md, rules-stops.md, rules-accounts.md and rules-sessions.md, once more and as plainly as they can be
  * written: whatever is asked is found by looking at all orders. The matcher is compared with this; the two share the names of
- * records and reasons. Commands come without sessions, instruments are ruled from the start, nothing is short of price pages, and volatilityTicks is not set.
+ * records and reasons. Commands come without sessions, instruments are ruled from the start, and nothing is short of price pages.
  */
 export class VenueModel {
   readonly #exchange: ModelExchange;
