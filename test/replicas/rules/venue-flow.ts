@@ -166,7 +166,7 @@ export class VenueFlow {
     const symbol = dice.below(2);
     if ((this.#phases[symbol] as number) > 4 && dice.chance(0.5))
       return { op: 30, symbol, quantity: dice.pick([0, 2]) };
-    switch (dice.weighted([3, 20, 25, 12, 25, 10, 2, 3, 10])) {
+    switch (dice.weighted([6, 15, 25, 12, 25, 15, 2, 3, 10])) {
       case 0:
         return { op: 18, symbol };
       case 1:
