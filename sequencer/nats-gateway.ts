@@ -280,10 +280,10 @@ export class NatsGateway {
     this.#requests.leave();
   }
 
-  /** Takes no requests any more, and cancels nobody's orders: what comes from here on is another server's, or nobody's. */
+  /** Takes no requests any more, and cancels nobody's orders: what is sent from here on is another server's, or nobody's. */
   unsubscribe(): void {
     this.#disconnects.end();
-    this.#requests.drop();
+    this.#requests.end();
   }
 
   /** Sends a durable block to readers on other hosts. */

@@ -66,6 +66,12 @@ export class RequestSubscription {
     this.#heldBytes = 0;
   }
 
+  /** Wants no more. What was sent here before NATS knows of that is still given to who takes requests. */
+  end(): void {
+    // It fails when the server is gone.
+    for (const subscription of this.#subscriptions.splice(0)) subscription.drain().catch(() => undefined);
+  }
+
   /** From here on requests are another server's to answer. */
   leave(): void {
     this.#left = true;

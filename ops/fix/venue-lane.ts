@@ -60,7 +60,6 @@ export class VenueLane {
     if (found === undefined) store.keepLane(peer, account, this.#lane);
     this.#pending = store.pending(peer, account);
     this.#nextNumber = (this.#pending.at(-1)?.number ?? 0) + 1;
-    this.#awaySince = options.now();
   }
 
   /** The venue's number of the session; 0 before there was one. */
@@ -79,7 +78,9 @@ export class VenueLane {
 
   /** Keeps the connection until {@link close}. */
   begin(): void {
-    this.#running ??= this.#run();
+    if (this.#running !== undefined) return;
+    this.#awaySince = this.#options.now();
+    this.#running = this.#run();
   }
 
   /** Sends commands as soon as they are on disk. */

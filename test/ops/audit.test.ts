@@ -72,6 +72,7 @@ test('a good journal', () => {
     code: 0,
     good: true,
     complete: true,
+    assets: [],
     findings: [],
     findingCount: 0,
     segments: 4,

@@ -168,7 +168,7 @@ test('a record that its names do not tell whole is shown with its bytes', () => 
     qty: 4,
     time: '9223372036854775808',
   });
-  words[16 + 1] = 1 << 16;
+  words[16 + 1] = 1 << 15;
   expect(describeRecord(9, words, 16)).toEqual({ ...plain, record: expect.stringMatching(/^[0-9a-f]{128}$/) });
   words[16] = 200;
   expect(describeRecord(9, words, 16)).toEqual({ seq: 9, op: 200, record: expect.stringMatching(/^c8000000/) });

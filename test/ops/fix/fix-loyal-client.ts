@@ -1,6 +1,7 @@
 import { type Fields, FixPeer, type Received, utc } from './fix-peer.ts';
 
 const RECONNECT_MS = 20;
+const SEND_AGAIN_MS = 500;
 const TURNS_PER_HEARTBEAT = 100;
 
 /**
@@ -80,7 +81,15 @@ export class LoyalClient {
       if (message.seq < this.#expectedIn) continue;
       this.#expectedIn = message.type === '4' ? Number(message.fields.get(36)) : message.seq + 1;
       if (!'A0124 5'.includes(message.type)) this.taken.push(message);
+      if (message.type === 'j') this.#sendAgain(Number(message.fields.get(45)));
     }
+  }
+
+  /** An order that was refused because the venue was away, and so not sent: another message with the same order. */
+  #sendAgain(sequence: number): void {
+    const refused = this.#sent.get(sequence);
+    if (refused === undefined) return;
+    setTimeout(() => this.send(refused.type, refused.fields), SEND_AGAIN_MS);
   }
 
   #answer(peer: FixPeer, from: number): void {
