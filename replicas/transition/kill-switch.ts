@@ -11,6 +11,7 @@ import {
 import { EventFlag, EventType, Flag, Reason } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { isElsewhere } from './instruments.ts';
+import { holdFollowers, releaseFollowers } from './links.ts';
 import { reject, remove } from './market.ts';
 import { counters } from './memory.ts';
 import { OrderFlag, orderAt, symbolOf } from './orders.ts';
@@ -40,12 +41,14 @@ export function kill(command: Command): u64 {
   put(command, scope, AccountFlag.killed);
   emitKill(command, scope, EventFlag.closed);
   let count: u64 = 0;
+  holdFollowers();
   const highWater = counters().highWater;
   for (let slot: u32 = 1; slot <= highWater; slot++) {
     if (!isMeant(command, orderAt(slot), scope)) continue;
     remove(slot, Reason.killSwitch, command.request);
     count++;
   }
+  releaseFollowers();
   return count;
 }
 

@@ -151,6 +151,8 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
   }
   const isAfter = (detail.terms & DetailFlag.after) !== 0;
   if (term === Term.none || isAfter) {
+    // What waits for another order holds as such: holds.ts.
+    if (isAfter) order.after = orderAt(detail.parent).id;
     reason = whyNotHeld(order);
     if (reason !== Reason.none) return reason;
     restHold(order, slot);

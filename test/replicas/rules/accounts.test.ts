@@ -228,6 +228,17 @@ test('MiFID II RTS 6, article 12: the kill switch takes all orders off and keeps
   ).toEqual(['accountKilled', '', '', '', '']);
 });
 
+test('what hangs on orders that are killed is told behind all of them, as in a mass cancel', () => {
+  const market = marketOf(
+    order(1, 1, 'buy', 10, 5),
+    { ...order(1, 2, 'buy', 9, 5), term: 'cancels', value: 1 },
+    { ...order(1, 3, 'sell', 20, 5), term: 'after', value: 1 },
+    order(2, 1, 'buy', 8, 5),
+  );
+  const killed = market.apply({ op: 'kill', account: 1 }).slice(1);
+  expect(killed.map(({ id, reason }) => `${id} ${reason}`)).toEqual(['1 killSwitch', '2 killSwitch', '3 killSwitch']);
+});
+
 test('a group and all are killed apart from the accounts in them, and whoever joins a killed group is killed', () => {
   const market = marketOf(
     ofAccount(1, 'group', 7),
@@ -286,6 +297,20 @@ test('Kraken CancelAllOrdersAfter: orders leave at the time that was asked for, 
   market.apply(after(9n * SECOND_NS, 1n));
   market.apply(after(9n * SECOND_NS, 0n));
   expect(cancels(99n * SECOND_NS)).toEqual([]);
+});
+
+test('what hangs on orders that leave by a scheduled cancel goes behind all of them', () => {
+  const market = marketOf(
+    order(1, 1, 'buy', 10, 5),
+    { ...order(1, 2, 'buy', 9, 5), term: 'cancels', value: 1 },
+    ofAccount(1, 'cancelAllAfter', 5),
+  );
+  const left = market.apply({ op: 'tick', time: 5n });
+  expect(left.map(({ type, id, reason }) => `${type} ${id} ${reason}`)).toEqual([
+    'canceled 1 cancelAllAfter',
+    'canceled 2 cancelAllAfter',
+    'account 0 none',
+  ]);
 });
 
 test('accounts that are due at the same time go by their numbers, whatever the order in which they came', () => {
@@ -422,6 +447,18 @@ test('a buy stop without a limit holds nothing while it waits, and is paid for, 
   const replace: Command = { op: 'replace', account: 1, symbol: 0, id: 3 };
   expect(market.reasons({ ...replace, price: 148 }, { ...replace, price: 147 })).toEqual(['insufficientFunds', '']);
   expect(market.funds(1, 2)).toEqual({ available: 1n, held: 299n });
+});
+
+test('a buy without a limit that waits for another order holds nothing, replaced or not', () => {
+  const market = marketOf(...SETTLED, deposit(1, 1, 10), deposit(2, 1, 1_000), deposit(1, 2, 1_020));
+  const after: Command = {
+    ...{ op: 'new', account: 1, symbol: 0, id: 2, side: 'buy', type: 'market', tif: 'ioc', quantity: 5 },
+    ...{ term: 'after', value: 1 },
+  };
+  expect(market.reasons(order(1, 1, 'sell', 200, 1), order(2, 1, 'sell', 100, 20), after)).toEqual(['', '', '']);
+  const replace: Command = { op: 'replace', account: 1, symbol: 0, id: 2 };
+  expect(market.reasons({ ...replace, quantity: 4 }, { ...replace, quantity: 20 })).toEqual(['', '']);
+  expect(market.funds(1, 2)).toEqual({ available: 1_020n, held: 0n });
 });
 
 test('an auction settles at its price: the buyer gets back what it held above, and both pay as makers', () => {

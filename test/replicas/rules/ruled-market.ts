@@ -5,7 +5,7 @@ import type { VenueLimits } from '../../../journal/genesis.ts';
 import { BALANCE, BALANCE_SHIFT, TOTAL_HIGH } from '../../../replicas/account-table.ts';
 import { encodeState, restoreState } from '../../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
-import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
+import { createMatcher, type MarketState, type Matcher } from '../../../replicas/matcher.ts';
 
 export const SMALL_LIMITS: VenueLimits = {
   ordersMax: 200,
@@ -62,17 +62,7 @@ export class RuledMarket {
 
   /** By account and asset. */
   allFunds(): Map<string, Funds> {
-    const { balances, balanceCount } = this.matcher.state.accounts;
-    const all = new Map<string, Funds>();
-    for (let place = 1; place <= balanceCount(); place++) {
-      const at = place << BALANCE_SHIFT;
-      if (balances[at + BALANCE.owner + 1] === TOTAL_HIGH) continue;
-      all.set(`${balances[at + BALANCE.owner]}/${balances[at + BALANCE.asset]}`, {
-        available: readU64(balances, at + BALANCE.available),
-        held: readU64(balances, at + BALANCE.held),
-      });
-    }
-    return all;
+    return fundsOf(this.matcher.state);
   }
 
   state(): Buffer {
@@ -83,4 +73,18 @@ export class RuledMarket {
   restored(hashSeed = 99): RuledMarket {
     return new RuledMarket(this.#limits, this.state(), hashSeed);
   }
+}
+
+/** Every balance, by account and asset. */
+export function fundsOf({ accounts: { balances, balanceCount } }: MarketState): Map<string, Funds> {
+  const all = new Map<string, Funds>();
+  for (let place = 1; place <= balanceCount(); place++) {
+    const at = place << BALANCE_SHIFT;
+    if (balances[at + BALANCE.owner + 1] === TOTAL_HIGH) continue;
+    all.set(`${balances[at + BALANCE.owner]}/${balances[at + BALANCE.asset]}`, {
+      available: readU64(balances, at + BALANCE.available),
+      held: readU64(balances, at + BALANCE.held),
+    });
+  }
+  return all;
 }

@@ -5,15 +5,15 @@ import type { ModelOrder } from './model-order.ts';
 
 type Amounts = { readonly price: number; readonly quantity: number; readonly open: number };
 
-const shownId = (id: bigint): number | bigint => (id < 2n ** 53n ? Number(id) : id);
+export const shownId = (id: bigint): number | bigint => (id < 2n ** 53n ? Number(id) : id);
 
 /** The events of one command, in order. */
 export class ModelEvents {
   readonly list: VenueEvent[] = [];
-  readonly #sequence: number;
+  readonly sequence: number;
 
   constructor(sequence: number) {
-    this.#sequence = sequence;
+    this.sequence = sequence;
   }
 
   /** About an order, with its own side, id, account and handle. */
@@ -29,7 +29,7 @@ export class ModelEvents {
       reason: more.reason ?? 'none',
       flags: more.flags ?? 0,
       symbol: order.symbol,
-      sequence: this.#sequence,
+      sequence: this.sequence,
       ...amounts,
       id: shownId(order.id),
       account: order.account,
@@ -52,7 +52,7 @@ export class ModelEvents {
       reason,
       flags: 0,
       symbol: command.symbol,
-      sequence: this.#sequence,
+      sequence: this.sequence,
       price: isNamed ? 0 : Number(command.price),
       quantity: isNamed ? 0 : Number(command.quantity),
       id: isNamed ? 0 : shownId(command.id),
@@ -64,13 +64,19 @@ export class ModelEvents {
     });
   }
 
+  /** Of amounts with up to 63 bits: price, quantity and open. */
+  amounts(event: Partial<VenueEvent> & Pick<VenueEvent, 'type'>, amounts: readonly bigint[]): void {
+    const [price = 0, quantity = 0, open = 0] = amounts.map(Number);
+    this.other({ ...event, price, quantity, open, amounts: amounts.map(shownId) });
+  }
+
   other(event: Partial<VenueEvent> & Pick<VenueEvent, 'type'>): void {
     this.list.push({
       side: 'buy',
       reason: 'none',
       flags: 0,
       symbol: 0,
-      sequence: this.#sequence,
+      sequence: this.sequence,
       price: 0,
       quantity: 0,
       id: 0,

@@ -1,7 +1,10 @@
 import type { ReasonName } from '../../../../journal/reasons.ts';
+import { ModelAccounts } from './model-accounts.ts';
 import { ModelEvents } from './model-events.ts';
+import { ModelFunds } from './model-funds.ts';
 import { bestToTrade, couldTrade, type Matching, match } from './model-matching.ts';
-import type { ModelInstrument, ModelOrder } from './model-order.ts';
+import { type ModelInstrument, type ModelOrder, reaches } from './model-order.ts';
+import { bookFor, isForAuction, isImmediate, ModelPhases, whyNotTriggered, withinRange } from './model-phases.ts';
 import { ModelSlots } from './model-slots.ts';
 import { dueStops, isDue, isStop } from './model-stops.ts';
 
@@ -13,8 +16,14 @@ export const SETTING = {
   band: 5,
   stopsMax: 7,
   stopEntry: 8,
+  referencePrice: 10,
+  volatilityTicks: 11,
+  volatilityNs: 12,
+  batchNs: 13,
 } as const;
 const KEPT = 1;
+/** More than anybody has. */
+const TOO_MUCH = 2n ** 64n;
 
 export const nameOf = (account: number, id: bigint): string => `${account}/${id}`;
 
@@ -24,21 +33,35 @@ export const limitOf = (order: ModelOrder): number | undefined =>
 
 /** Whether it stays in the book once it is there. */
 export const mayRest = ({ type, tif }: Pick<ModelOrder, 'type' | 'tif'>): boolean =>
-  (type === 0 || type === 3) && tif === 0;
+  (type === 0 || type === 3) && !isImmediate({ tif });
+
+export interface ModelLimits {
+  readonly ordersMax: number;
+  readonly accountsMax: number;
+  readonly balancesMax: number;
+}
 
 /** Orders, and what happens to them once they are in: trading, resting, waiting, leaving. */
 export class ModelExchange {
   readonly instruments = new Map<number, ModelInstrument>();
   readonly live = new Map<string, ModelOrder>();
   readonly slots: ModelSlots;
+  readonly accounts: ModelAccounts;
+  readonly funds: ModelFunds;
+  readonly phases: ModelPhases = new ModelPhases(this);
   events = new ModelEvents(0);
   #arrivals = 0;
   /** Orders that were triggered, to be entered one after another. */
   #line: ModelOrder[] = [];
   #atWork: ModelOrder | undefined;
 
-  constructor(ordersMax: number) {
+  constructor({ ordersMax, accountsMax, balancesMax }: ModelLimits) {
     this.slots = new ModelSlots(ordersMax);
+    this.accounts = new ModelAccounts(accountsMax);
+    this.funds = new ModelFunds(balancesMax, this.accounts, {
+      live: this.live,
+      instrumentOf: this.instrumentOf.bind(this),
+    });
   }
 
   instrumentOf(order: ModelOrder): ModelInstrument {
@@ -59,7 +82,20 @@ export class ModelExchange {
   /** Makes it the order at work until nothing more follows from it. */
   execute(order: ModelOrder): void {
     this.#trade(order);
+    this.enterLine();
+  }
+
+  /** Enters what was triggered, and what that triggers. */
+  enterLine(): void {
     for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) this.#enterFromLine(next);
+  }
+
+  /** Why its account can not pay for it, `before` being what it was; it holds what it needs from then on. */
+  whyNotHeld(order: ModelOrder, waits: boolean, before?: ModelOrder): ReasonName | undefined {
+    const instrument = this.instrumentOf(order);
+    if (waits) return this.funds.whyNotHeld(instrument, order, 0n, before);
+    const ticks = isForAuction(instrument, order) ? TOO_MUCH : couldTrade(this.#matchingOf(order)).ticks;
+    return this.funds.whyNotHeld(instrument, order, ticks, before);
   }
 
   /** Takes lots off, but not all. */
@@ -126,7 +162,8 @@ export class ModelExchange {
 
   #wait(order: ModelOrder, why: 'stop' | 'order'): void {
     order.waits = why;
-    order.arrival = ++this.#arrivals;
+    this.#place(order);
+    order.entered = this.events.sequence;
     this.instrumentOf(order).waiting.push(order);
     this.live.set(nameOf(order.account, order.id), order);
   }
@@ -148,42 +185,68 @@ export class ModelExchange {
     const instrument = this.instrumentOf(order);
     if (wasForOrder && isStop(order)) {
       if (order.trail > 0 || !isDue(order, instrument.last)) return this.#waitAsStop(order);
-      if (instrument.settings.get(SETTING.stopEntry) === 1) return this.remove(order, 'stopWouldTrigger', 0);
+      const isRefused = instrument.settings.get(SETTING.stopEntry) === 1;
+      const why =
+        whyNotTriggered(instrument, order) ?? (isRefused ? 'stopWouldTrigger' : this.whyNotHeld(order, false, order));
+      if (why !== undefined) return this.remove(order, why, 0);
       this.#tellTriggered(order, instrument.last, 0);
     }
+    const late = whyNotTriggered(instrument, order);
+    if (late !== undefined) return this.remove(order, late, 0);
     if (mayRest(order) && order.postOnly && bestToTrade(instrument, order, limitOf(order)) !== undefined)
       return this.remove(order, 'postOnlyWouldTrade', 0);
+    const unpaid = this.whyNotHeld(order, false, order);
+    if (unpaid !== undefined) return this.remove(order, unpaid, 0);
     this.#trade(order);
   }
 
   #trade(order: ModelOrder): void {
+    if (isForAuction(this.instrumentOf(order), order)) {
+      this.live.set(nameOf(order.account, order.id), order);
+      this.#rest(order);
+      return;
+    }
     this.#atWork = order;
     // While it is at work it is in no book, and its id is taken.
     this.live.set(nameOf(order.account, order.id), order);
-    const instrument = this.instrumentOf(order);
-    const band = instrument.settings.get(SETTING.band) ?? 0;
-    const isMarket = limitOf(order) === undefined;
-    const best = isMarket && band > 0 ? bestToTrade(instrument, order, undefined) : undefined;
-    const banded = best === undefined ? undefined : order.side === 'buy' ? best + band : best - band;
-    const matching: Matching = {
-      instrument,
-      order,
-      limit: isMarket ? banded : order.price,
-      isSameOwner: (one, other) => one === other,
-    };
+    const own = this.#matchingOf(order);
+    const { instrument } = own;
+    const matching = { ...own, limit: withinRange(instrument, order, own.limit) };
+    let isInterrupted = false;
     const why = this.#whyNotAtOnce(matching);
     if (why === 'rest') this.#rest(order);
     else if (why !== undefined) this.remove(order, why, order.request);
     else {
       this.#match(matching);
+      const touch = order.open > 0 && !order.allOrNone ? bestToTrade(instrument, order, own.limit) : undefined;
+      isInterrupted = touch !== undefined && !reaches(order.side, matching.limit, touch);
       if (order.open === 0) this.#done(order);
       else if (mayRest(order)) this.#rest(order);
       else {
-        const isBanded = banded !== undefined && bestToTrade(instrument, order, undefined) !== undefined;
+        const isBanded =
+          !isInterrupted &&
+          limitOf(order) === undefined &&
+          matching.limit !== undefined &&
+          bestToTrade(instrument, order, undefined) !== undefined;
         this.remove(order, isBanded ? 'band' : 'ioc', order.request);
       }
     }
     this.#atWork = undefined;
+    if (isInterrupted) this.phases.interrupt(instrument);
+  }
+
+  #matchingOf(order: ModelOrder): Matching {
+    const instrument = this.instrumentOf(order);
+    const band = instrument.settings.get(SETTING.band) ?? 0;
+    const isMarket = limitOf(order) === undefined;
+    const best = isMarket && band > 0 ? bestToTrade(instrument, order, undefined) : undefined;
+    const banded = best === undefined ? undefined : order.side === 'buy' ? best + band : best - band;
+    return {
+      instrument,
+      order,
+      limit: isMarket ? banded : order.price,
+      isSameOwner: (one, other, byGroup) => this.accounts.isSameOwner(one, other, byGroup),
+    };
   }
 
   /** Nothing of it is open, whether it traded or self-trade prevention took it. */
@@ -194,7 +257,7 @@ export class ModelExchange {
   /** Why nothing of it trades; 'rest': it rests without having traded. */
   #whyNotAtOnce(matching: Matching): ReasonName | 'rest' | undefined {
     const { order } = matching;
-    const traded = couldTrade(matching);
+    const { lots: traded } = couldTrade(matching);
     if (order.tif === 2 && traded < order.open) return 'fok';
     if (traded < order.minQty) return 'minQty';
     if (!order.allOrNone || traded >= order.open) return undefined;
@@ -205,13 +268,15 @@ export class ModelExchange {
     const { order, instrument } = matching;
     match(matching, {
       events: this.events,
-      nextArrival: () => ++this.#arrivals,
+      toBack: (maker) => this.#place(maker),
+      payable: (price, lots) => this.funds.payableLots(instrument, order, price, lots),
       gone: (maker) => this.#forget(maker),
+      settle: (maker, quantity) => this.funds.settle(instrument, maker, order, quantity, this.events),
       traded: (maker, price) => {
         this.#cancelAll([...this.#linked(maker), ...this.#linked(order)]);
         if (maker.open === 0) this.#triggerWaiters(maker, price);
         if (order.open === 0) this.#triggerWaiters(order, price);
-        for (const stop of dueStops(instrument, price)) this.#toLine(stop, price, 0);
+        this.triggerStops(instrument, price);
       },
       leftByPrevention: (one) => {
         if (one.open > 0) return;
@@ -222,9 +287,31 @@ export class ModelExchange {
   }
 
   #rest(order: ModelOrder): void {
-    order.arrival = ++this.#arrivals;
+    this.#place(order);
+    order.entered = this.events.sequence;
+    order.minQty = 0;
+    order.book = bookFor(this.instrumentOf(order), order);
     order.shown = Math.min(order.display, order.open);
     this.instrumentOf(order).resting.push(order);
+  }
+
+  #place(order: ModelOrder): void {
+    order.arrival = ++this.#arrivals;
+    order.placed = this.events.sequence;
+  }
+
+  // Auctions.
+
+  /** What follows from a trade in an auction, the buyer's first. */
+  afterAuctionTrade(buy: ModelOrder, sell: ModelOrder, price: number): void {
+    const linked = [...this.#linked(buy), ...this.#linked(sell)];
+    for (const order of [buy, sell]) if (order.open === 0) this.#forget(order);
+    this.#cancelAll(linked.filter(([order]) => order.open > 0));
+    for (const order of [buy, sell]) if (order.open === 0) this.#triggerWaiters(order, price);
+  }
+
+  triggerStops(instrument: ModelInstrument, price: number): void {
+    for (const stop of dueStops(instrument, price)) this.#toLine(stop, price, 0);
   }
 
   // What hangs on orders.

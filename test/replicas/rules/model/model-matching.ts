@@ -35,9 +35,14 @@ function nextMet({ instrument, order, limit }: Matching): ModelOrder | undefined
 /** Told of what matching does to resting orders. */
 export interface MatchingEffects {
   readonly events: ModelEvents;
-  readonly nextArrival: () => number;
+  /** Puts a resting order at the back of its price's queue. */
+  readonly toBack: (order: ModelOrder) => void;
   /** A resting order of which nothing is open leaves the book. */
   readonly gone: (order: ModelOrder) => void;
+  /** Of so many lots, those that the order at work can pay for. */
+  readonly payable: (price: number, lots: number) => number;
+  /** Right behind the events of a trade: what is paid for it. */
+  readonly settle: (maker: ModelOrder, quantity: number) => void;
   /** After a trade and what it refreshed. */
   readonly traded: (maker: ModelOrder, price: number) => void;
   /** After an order was taken off in part or in whole by self-trade prevention. */
@@ -56,7 +61,8 @@ export function match(matching: Matching, effects: MatchingEffects): void {
       prevent(matching, effects, maker, stp);
       continue;
     }
-    const quantity = Math.min(order.open, shownOf(maker));
+    const quantity = effects.payable(maker.price, Math.min(order.open, shownOf(maker)));
+    if (quantity === 0) return;
     order.open -= quantity;
     order.traded += quantity;
     maker.open -= quantity;
@@ -65,13 +71,14 @@ export function match(matching: Matching, effects: MatchingEffects): void {
     events.about('tradeMaker', maker, { price, quantity, open: maker.open }, { flags: done(maker.open) });
     const taker = { flags: done(order.open), request: order.request };
     events.about('tradeTaker', order, { price, quantity, open: order.open }, taker);
+    effects.settle(maker, quantity);
     instrument.last = price;
     if (maker.open === 0) effects.gone(maker);
     else if (maker.display > 0) {
       maker.shown -= quantity;
       if (maker.shown === 0) {
         maker.shown = Math.min(maker.display, maker.open);
-        maker.arrival = effects.nextArrival();
+        effects.toBack(maker);
         events.about('refreshed', maker, { price: maker.price, quantity: maker.shown, open: maker.open });
       }
     }
@@ -97,22 +104,34 @@ function prevent(matching: Matching, effects: MatchingEffects, maker: ModelOrder
   else if (stp === STP.decrement) takeOff(order, smaller);
 }
 
-/** How many lots it would trade, with nothing happening. */
-export function couldTrade(matching: Matching): number {
+/** How many lots it would trade, and for how many ticks times lots, with nothing happening. */
+export function couldTrade(matching: Matching): { readonly lots: number; readonly ticks: bigint } {
   const { resting } = matching.instrument;
   const copies = resting.map((one) => ({ ...one }));
-  const copyOf = (one: ModelOrder): ModelOrder | undefined => copies.find(({ slot }) => slot === one.slot);
   const order = { ...matching.order };
   const { stp, byGroup } = instructionOf(matching);
   const virtual: Matching = { ...matching, order, instrument: { ...matching.instrument, resting: copies } };
   let arrival = Number.MAX_SAFE_INTEGER / 2;
-  let traded = 0;
-  const drop = (one: ModelOrder): void => void copies.splice(copies.indexOf(one), 1);
-  /** A trade cancels the others of a group. */
-  const dropOthers = (one: ModelOrder): void => {
-    for (const other of one.group ?? []) {
-      const copy = other.slot === one.slot ? undefined : copyOf(other);
-      if (copy !== undefined) drop(copy);
+  let lots = 0;
+  let ticks = 0n;
+  const drop = (one: ModelOrder): void => {
+    const at = copies.findIndex(({ slot }) => slot === one.slot);
+    if (at >= 0) copies.splice(at, 1);
+  };
+  const left = new Set<number>();
+  /** One of a group that trades or leaves takes the others with it, and those what hangs on them; but never the order itself. */
+  const takeOthers = (first: ModelOrder, hasTraded: boolean): void => {
+    const queue = [first];
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+      left.add(one.slot);
+      const { slot, group = [] } = one;
+      const waiters =
+        one === first && hasTraded ? [] : matching.instrument.waiting.filter(({ waitsFor }) => waitsFor?.slot === slot);
+      for (const other of [...group, ...waiters]) {
+        if (left.has(other.slot) || other.slot === order.slot) continue;
+        drop(other);
+        queue.push(other);
+      }
     }
   };
   while (order.open > 0) {
@@ -122,14 +141,14 @@ export function couldTrade(matching: Matching): number {
       if (stp === STP.cancelNewest || stp === STP.cancelBoth) break;
       if (stp === STP.cancelOldest) {
         drop(maker);
-        dropOthers(maker);
+        takeOthers(maker, false);
       } else {
         const smaller = Math.min(order.open, maker.open);
         order.open -= smaller;
         maker.open -= smaller;
         if (maker.open === 0) {
           drop(maker);
-          dropOthers(maker);
+          takeOthers(maker, false);
         }
       }
       continue;
@@ -137,9 +156,10 @@ export function couldTrade(matching: Matching): number {
     const quantity = Math.min(order.open, shownOf(maker));
     order.open -= quantity;
     maker.open -= quantity;
-    traded += quantity;
-    dropOthers(maker);
-    dropOthers(order);
+    lots += quantity;
+    ticks += BigInt(maker.price) * BigInt(quantity);
+    takeOthers(maker, true);
+    takeOthers(order, true);
     if (maker.open === 0) drop(maker);
     else if (maker.display > 0) {
       maker.shown -= quantity;
@@ -149,7 +169,7 @@ export function couldTrade(matching: Matching): number {
       }
     }
   }
-  return traded;
+  return { lots, ticks };
 }
 
 /** The best price at which an opposite order rests that it would trade with, whoever owns it. */

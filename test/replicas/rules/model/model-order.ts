@@ -27,7 +27,16 @@ export interface ModelOrder {
   request: number;
   /** Its place among the orders of its price: the later, the higher. */
   arrival: number;
+  /** The sequence that gave it this place. */
+  placed: number;
+  /** The sequence with which it came to rest or to wait. */
+  entered: number;
+  /** Where it rests: among limits, shown or hidden, or where it waits for its auction. */
+  book: 'limits' | 'call' | 'closing';
+  readonly expires: bigint;
   minQty: number;
+  /** Of a buy without a limit that is at work: what is left of the funds that it may spend. */
+  hold: bigint;
   stopPrice: number;
   trail: number;
   /** Of a trailing stop: the best price since it was entered; undefined before the first. */
@@ -57,6 +66,7 @@ export interface ModelInstrument {
   priceMax: number;
   closed: boolean;
   readonly settings: Map<number, number>;
+  phase: number;
   /** Price of the last trade; 0 for none. */
   last: number;
   readonly resting: ModelOrder[];
@@ -75,12 +85,12 @@ export function reaches(side: Side, limit: number | undefined, price: number): b
 const isHiddenBook = (order: ModelOrder): boolean => order.hidden || order.allOrNone;
 
 /** Orders of one side in the order in which they trade: price, then shown before hidden, then time. */
-export function queueOf(resting: readonly ModelOrder[], side: Side): ModelOrder[] {
+export function queueOf(resting: readonly ModelOrder[], side: Side, book: ModelOrder['book'] = 'limits'): ModelOrder[] {
   const better = side === 'buy' ? -1 : 1;
+  const rank = ({ type, price }: ModelOrder): number =>
+    type === 1 || type === 2 ? Number.NEGATIVE_INFINITY : better * price;
+  const byRank = (a: ModelOrder, b: ModelOrder): number => (rank(a) === rank(b) ? 0 : rank(a) < rank(b) ? -1 : 1);
   return resting
-    .filter((order) => order.side === side)
-    .sort(
-      (a, b) =>
-        better * (a.price - b.price) || Number(isHiddenBook(a)) - Number(isHiddenBook(b)) || a.arrival - b.arrival,
-    );
+    .filter((order) => order.side === side && order.book === book)
+    .sort((a, b) => byRank(a, b) || Number(isHiddenBook(a)) - Number(isHiddenBook(b)) || a.arrival - b.arrival);
 }

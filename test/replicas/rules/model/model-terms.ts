@@ -1,7 +1,10 @@
 import type { ReasonName } from '../../../../journal/reasons.ts';
 import type { MarketCommand } from '../../reference-command.ts';
+import { isLimitSetting } from './model-accounts.ts';
 import { mayRest, SETTING } from './model-exchange.ts';
+import { isFundSetting } from './model-funds.ts';
 import type { ModelInstrument, ModelOrder, ModelTerms } from './model-order.ts';
+import { isForAuction } from './model-phases.ts';
 import { isDue, isStop } from './model-stops.ts';
 
 /** What commands say of new orders and settings. */
@@ -39,7 +42,12 @@ export const NO_ORDER = {
   traded: 0,
   request: 0,
   arrival: 0,
+  placed: 0,
+  entered: 0,
+  book: 'limits' as const,
+  expires: 0n,
   minQty: 0,
+  hold: 0n,
   stopPrice: 0,
   trail: 0,
   extreme: undefined,
@@ -61,9 +69,14 @@ export function willWait({ last }: ModelInstrument, order: ModelOrder, { after }
   return after !== undefined || (isStop(order) && (order.trail > 0 || !isDue(order, last)));
 }
 
+/** Whether what is left of it rests. */
+export function stays(instrument: ModelInstrument, order: ModelOrder): boolean {
+  return mayRest(order) || isForAuction(instrument, order);
+}
+
 /** Whether it takes a slot. */
-export function hasHandle(order: ModelOrder, { cancels }: Links, waits: boolean): boolean {
-  return mayRest(order) || waits || cancels !== undefined;
+export function hasHandle(instrument: ModelInstrument, order: ModelOrder, { cancels }: Links, waits: boolean): boolean {
+  return stays(instrument, order) || waits || cancels !== undefined;
 }
 
 /** Joins the group of `named`, directly before it. */
@@ -86,6 +99,11 @@ export function isSetting(kind: number, value: bigint): boolean {
   if (kind === SETTING.stp) return value <= 4n || (value >= 9n && value <= 12n);
   if (kind === SETTING.postOnlySlide || kind === SETTING.stopEntry) return value <= 1n;
   if (kind === SETTING.stopsMax) return value <= 1_048_576n;
+  if (kind === SETTING.referencePrice) return value === 0n || isPrice(value);
+  if (kind === SETTING.volatilityTicks) return value <= AMOUNT_MAX;
+  if (kind === SETTING.volatilityNs || kind === SETTING.batchNs)
+    return value === 0n || (value >= 1000n && value <= AMOUNT_MAX);
+  if (isLimitSetting(kind, value) || isFundSetting(kind, value)) return true;
   return (kind === SETTING.tick || kind === SETTING.lot || kind === SETTING.band) && value <= AMOUNT_MAX;
 }
 
@@ -116,6 +134,7 @@ export function orderOf(command: MarketCommand, terms: ReadonlyMap<number, bigin
     byGroup: (flags & FLAG.byGroup) !== 0,
     stp: (flags >>> 16) & 255,
     display: Number(terms.get(TERM.display) ?? 0n),
+    expires: terms.get(TERM.expires) ?? 0n,
     minQty: Number(terms.get(TERM.minQty) ?? 0n),
     stopPrice: Number(terms.get(TERM.stopPrice) ?? 0n),
     trail: Number(terms.get(TERM.trail) ?? 0n),

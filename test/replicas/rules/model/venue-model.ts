@@ -1,10 +1,15 @@
 import type { VenueEvent } from '../../../../journal/events.ts';
 import type { ReasonName } from '../../../../journal/reasons.ts';
 import { type MarketCommand, readMarketCommand } from '../../reference-command.ts';
+import type { ModelAccounts } from './model-accounts.ts';
 import { ModelEvents } from './model-events.ts';
-import { limitOf, ModelExchange, mayRest, nameOf, SETTING } from './model-exchange.ts';
+import { limitOf, ModelExchange, type ModelLimits, mayRest, nameOf, SETTING } from './model-exchange.ts';
+import type { ModelFunds } from './model-funds.ts';
+import { createInstrument, setInstrument, updateInstrument } from './model-instruments.ts';
+import { type Changes, slide, whyNotHere } from './model-limits.ts';
 import { bestToTrade } from './model-matching.ts';
 import { type ModelInstrument, type ModelOrder, type ModelTerms, opposite, queueOf, type Side } from './model-order.ts';
+import { isContinuous, isPhaseOp, whyNotInPhase } from './model-phases.ts';
 import { isDue, isStop } from './model-stops.ts';
 import {
   FLAG,
@@ -12,17 +17,18 @@ import {
   hasHandle,
   isAmount,
   isPrice,
-  isSetting,
   isTerm,
   join,
   type Links,
   NO_ORDER,
   orderOf,
-  PRICE_MAX,
+  stays,
   TERM,
   ticksOf,
   willWait,
 } from './model-terms.ts';
+
+import { bringTime, type Due } from './model-time.ts';
 
 const OP = {
   new: 1,
@@ -34,28 +40,20 @@ const OP = {
   create: 16,
   update: 17,
   set: 23,
+  accountSet: 26,
+  tick: 27,
+  deposit: 32,
+  withdraw: 33,
+  kill: 34,
+  reinstate: 35,
 } as const;
 const NEW_FLAGS = FLAG.postOnly | FLAG.hasTerms | FLAG.hidden | FLAG.allOrNone | FLAG.byGroup;
-const ICEBERG_PARTS_MAX = 100;
 const ALL_OR_NONE_MAX = 1024;
 const LIST_MAX = 8;
 const STOPS_MAX = 16_384;
 
-const isMultiple = (value: number, unit: number): boolean => unit === 0 || value % unit === 0;
-
-/** The fields of a replace that are given. */
-interface Changes {
-  readonly price: number | undefined;
-  readonly quantity: number | undefined;
-  /** Ticks of a stop price or a trail. */
-  readonly stopPrice: number | undefined;
-  readonly trail: number | undefined;
-  readonly display: number;
-  readonly isNew: boolean;
-}
-
 /**
- * The rules of docs/market-rules.md for ruled instruments, of docs/rules-orders.md and docs/rules-stops.md, once more and as plainly as they can be
+ * The rules of docs/market-rules.md for ruled instruments, of docs/rules-orders.md, rules-stops.md, rules-accounts.md and rules-sessions.md, once more and as plainly as they can be
  * written: whatever is asked is found by looking at all orders. The matcher is compared with this; the two share the names of
  * records and reasons. Commands come without sessions, instruments are ruled from the start, and nothing is short of price pages.
  */
@@ -64,8 +62,8 @@ export class VenueModel {
   readonly #terms = new Map<string, ModelTerms>();
   #sequence = 0;
 
-  constructor(ordersMax: number) {
-    this.#exchange = new ModelExchange(ordersMax);
+  constructor(limits: ModelLimits) {
+    this.#exchange = new ModelExchange(limits);
   }
 
   /** Handles the command record at word `at`; the events that it causes, in order. */
@@ -73,8 +71,12 @@ export class VenueModel {
     const command = readMarketCommand(words, at);
     this.#sequence++;
     this.#exchange.events = new ModelEvents(this.#sequence);
+    this.#exchange.phases.now = command.time;
+    bringTime(command.time, () => this.#due());
     const refusal = this.#handle(command);
     if (refusal !== undefined) this.#events.rejected(command, refusal);
+    const named = this.#instruments.get(command.symbol);
+    if (named !== undefined) this.#exchange.phases.afterCommand(named);
     return this.#events.list;
   }
 
@@ -85,6 +87,14 @@ export class VenueModel {
 
   get #events(): ModelEvents {
     return this.#exchange.events;
+  }
+
+  get #accounts(): ModelAccounts {
+    return this.#exchange.accounts;
+  }
+
+  get funds(): ModelFunds {
+    return this.#exchange.funds;
   }
 
   get #instruments(): Map<number, ModelInstrument> {
@@ -98,11 +108,11 @@ export class VenueModel {
   #handle(command: MarketCommand): ReasonName | undefined {
     switch (command.op) {
       case OP.create:
-        return this.#create(command);
+        return createInstrument(this.#exchange, command);
       case OP.update:
-        return this.#update(command);
+        return updateInstrument(this.#exchange, command);
       case OP.set:
-        return this.#set(command);
+        return setInstrument(this.#exchange, command);
       case OP.terms:
         return this.#keepTerms(command);
       case OP.new:
@@ -115,65 +125,20 @@ export class VenueModel {
         return this.#replace(command);
       case OP.massCancel:
         return this.#massCancel(command);
+      case OP.accountSet:
+        return this.#accounts.set(command, this.#events);
+      case OP.deposit:
+        return this.#exchange.funds.deposit(command, this.#events);
+      case OP.withdraw:
+        return this.#exchange.funds.withdraw(command, this.#events);
+      case OP.kill:
+      case OP.reinstate:
+        return this.#killSwitch(command);
+      case OP.tick:
+        return undefined;
       default:
-        return 'notSupported';
+        return isPhaseOp(command.op) ? this.#exchange.phases.perform(command) : 'notSupported';
     }
-  }
-
-  // Instruments.
-
-  #create(command: MarketCommand): ReasonName | undefined {
-    this.#instruments.set(command.symbol, {
-      symbol: command.symbol,
-      name: command.name ?? '',
-      quantityMax: Number(command.quantity),
-      priceMax: Number(command.extra),
-      closed: false,
-      settings: new Map(),
-      last: 0,
-      resting: [],
-      waiting: [],
-    });
-    this.#tellInstrument(command);
-    return undefined;
-  }
-
-  #update(command: MarketCommand): ReasonName | undefined {
-    const instrument = this.#instruments.get(command.symbol);
-    if (instrument === undefined) return 'unknownSymbol';
-    instrument.quantityMax = Number(command.quantity);
-    instrument.priceMax = Number(command.extra);
-    instrument.closed = (command.flags & FLAG.closed) !== 0;
-    this.#tellInstrument(command);
-    return undefined;
-  }
-
-  #tellInstrument(command: MarketCommand): void {
-    const instrument = this.#instruments.get(command.symbol) as ModelInstrument;
-    this.#events.other({
-      type: 'instrument',
-      flags: instrument.closed ? FLAG_CLOSED_EVENT : 0,
-      symbol: command.symbol,
-      id: instrument.quantityMax,
-      account: command.account,
-      open: instrument.priceMax,
-      name: instrument.name,
-    });
-  }
-
-  #set(command: MarketCommand): ReasonName | undefined {
-    const kind = command.flags >>> 24;
-    if ((command.flags & 0xff_ffff) !== 0) return 'flags';
-    const { sideCode, type, tif, id, price, quantity } = command;
-    if (sideCode !== 0 || type !== 0 || tif !== 0 || id !== 0n || price !== 0n || quantity !== 0n)
-      return 'reservedField';
-    const instrument = this.#instruments.get(command.symbol);
-    if (instrument === undefined) return 'unknownSymbol';
-    if (!isSetting(kind, command.extra)) return 'setting';
-    instrument.settings.set(kind, Number(command.extra));
-    const { symbol, account, request } = command;
-    this.#events.other({ type: 'setting', symbol, account, request, slot: kind, price: Number(command.extra) });
-    return undefined;
   }
 
   // Terms.
@@ -228,13 +193,26 @@ export class VenueModel {
     const links = this.#linksOf(command, terms);
     const why = this.#whyNotLinked(order, links) ?? this.#whyNoRoom(instrument, order, links);
     if (why !== undefined) return why;
-    if (hasHandle(order, links, willWait(instrument, order, links))) Object.assign(order, this.#exchange.slots.take());
+    const unfit = this.#whyNotOneMore(instrument, order, links);
+    if (unfit !== undefined) return unfit;
+    this.#accounts.noteAccepted(order.account, order.id);
+    if (hasHandle(instrument, order, links, willWait(instrument, order, links)))
+      Object.assign(order, this.#exchange.slots.take());
     order.waitsFor = links.after;
     const { open, request } = order;
     this.#events.about('accepted', order, { price: order.price, quantity: open, open }, { request });
     if (links.cancels !== undefined) join(order, links.cancels);
     this.#exchange.enter(order);
     return undefined;
+  }
+
+  #whyNotOneMore(instrument: ModelInstrument, order: ModelOrder, links: Links): ReasonName | undefined {
+    const { account, id } = order;
+    const openOrders = [...this.#exchange.live.values()].filter((other) => other.account === account).length;
+    const waits = willWait(instrument, order, links);
+    const isOpen = stays(instrument, order) || waits;
+    const why = this.#accounts.whyNotOneMore(account, id, isOpen, openOrders);
+    return why ?? this.#exchange.whyNotHeld(order, waits);
   }
 
   #linksOf({ account, symbol }: MarketCommand, terms: ReadonlyMap<number, bigint>): Links {
@@ -270,14 +248,14 @@ export class VenueModel {
     const isStopDue = isStop(order) && order.trail === 0 && isDue(order, last);
     const waits = willWait(instrument, order, links);
     if (!waits) {
-      const { price } = this.#slide(instrument, order);
+      const { price } = slide(instrument, order);
       if (price === undefined) return 'postOnlyWouldTrade';
       order.price = price;
     }
-    if (hasHandle(order, links, waits) && !this.#exchange.slots.hasRoom) return 'ordersFull';
+    if (hasHandle(instrument, order, links, waits) && !this.#exchange.slots.hasRoom) return 'ordersFull';
     if (links.after === undefined && isStopDue && settings.get(SETTING.stopEntry) === 1) return 'stopWouldTrigger';
     if (waits) return waiting.length >= (settings.get(SETTING.stopsMax) || STOPS_MAX) ? 'stopsFull' : undefined;
-    if (!mayRest(order)) return undefined;
+    if (!stays(instrument, order)) return undefined;
     if (order.allOrNone && this.#allOrNones(instrument, order.side) >= ALL_OR_NONE_MAX) return 'allOrNoneFull';
     return order.postOnly && bestToTrade(instrument, order, limitOf(order)) !== undefined
       ? 'postOnlyWouldTrade'
@@ -292,12 +270,15 @@ export class VenueModel {
   ): ReasonName | undefined {
     const { flags, tif, type } = command;
     const low = flags & 0xffff;
+    const stopped = this.#accounts.whyStopped(command);
+    if (stopped !== undefined) return stopped;
     const stp = (flags >>> 16) & 255;
     if (command.sideCode > 1) return 'side';
     if (type > 3) return 'orderType';
     if (tif > 6) return 'timeInForce';
-    if (tif > 2) return 'notSupported';
+    if (tif >= 5 && type >= 2) return 'timeInForce';
     if ((low & ~NEW_FLAGS) !== 0) return 'flags';
+    if (tif >= 5 && (low & ~FLAG.hasTerms) !== 0) return 'flags';
     const rests = mayRest(command);
     if ((low & FLAG.postOnly) !== 0 && (!rests || type !== 0)) return 'flags';
     if ((low & FLAG.hidden) !== 0 && !rests) return 'flags';
@@ -309,7 +290,8 @@ export class VenueModel {
     if (!isAmount(command.quantity)) return 'quantity';
     const terms = gather(command, waiting);
     if (typeof terms === 'string') return terms;
-    if (terms.has(TERM.expires)) return 'terms';
+    const expires = terms.get(TERM.expires);
+    if ((tif === 4) !== (expires !== undefined)) return 'terms';
     const display = terms.get(TERM.display);
     const minQty = terms.get(TERM.minQty);
     const isWhole = (low & FLAG.allOrNone) !== 0;
@@ -324,49 +306,25 @@ export class VenueModel {
     const after = terms.get(TERM.after);
     const cancels = terms.get(TERM.cancels);
     if (cancels !== undefined && ((!rests && type < 2 && after === undefined) || cancels === after)) return 'terms';
+    if (tif >= 5 && (display !== undefined || minQty !== undefined)) return 'terms';
+    if (expires !== undefined && expires <= command.time) return 'expires';
     if (instrument.closed) return 'instrumentClosed';
+    const phase = whyNotInPhase(instrument, orderOf(command, terms));
+    if (phase !== undefined) return phase;
     const stop = { stopPrice: ticksOf(terms.get(TERM.stopPrice)), trail: ticksOf(terms.get(TERM.trail)) };
-    const limits = this.#whyNotHere(instrument, {
+    const limits = whyNotHere(this.#accounts, instrument, {
       price: isLimit ? Number(command.price) : undefined,
       quantity: Number(command.quantity),
       ...stop,
       display: Number(display ?? 0n),
       isNew: true,
+      account: command.account,
+      notionalPrice: isLimit ? Number(command.price) : undefined,
+      notionalQuantity: Number(command.quantity),
     });
     if (limits !== undefined) return limits;
     if (this.#exchange.live.has(nameOf(command.account, command.id))) return 'duplicateOrder';
     return waiting !== undefined && (low & FLAG.hasTerms) === 0 ? 'terms' : undefined;
-  }
-
-  /** By the instrument's limits and settings, for what is given. */
-  #whyNotHere({ priceMax, quantityMax, settings }: ModelInstrument, changes: Changes): ReasonName | undefined {
-    const { price, quantity, stopPrice, trail, display, isNew } = changes;
-    const lot = settings.get(SETTING.lot) ?? 0;
-    const tick = settings.get(SETTING.tick) ?? 0;
-    const isAbove = (ticks: number | undefined): boolean => ticks !== undefined && priceMax !== 0 && ticks > priceMax;
-    const isOff = (ticks: number | undefined): boolean => ticks !== undefined && !isMultiple(ticks, tick);
-    if (isAbove(price)) return 'priceMax';
-    if (quantity !== undefined && quantityMax !== 0 && quantity > quantityMax) return 'quantityMax';
-    if (isOff(price)) return 'tick';
-    if (quantity !== undefined && !isMultiple(quantity, lot)) return 'lot';
-    const isTooMuch = display > 0 && quantity !== undefined && quantity > ICEBERG_PARTS_MAX * display;
-    if (!isNew && isTooMuch) return 'display';
-    if (isAbove(stopPrice)) return 'priceMax';
-    if (isOff(stopPrice) || isOff(trail)) return 'tick';
-    if (isNew && !isMultiple(display, lot)) return 'lot';
-    return isTooMuch ? 'display' : undefined;
-  }
-
-  /** The price that an order gets; undefined if there is none that it may have. */
-  #slide(instrument: ModelInstrument, order: ModelOrder): { readonly price: number | undefined } {
-    const { settings, priceMax } = instrument;
-    if (!order.postOnly || settings.get(SETTING.postOnlySlide) !== 1) return { price: order.price };
-    const touch = bestToTrade(instrument, order, limitOf(order));
-    if (touch === undefined) return { price: order.price };
-    const tick = Math.max(1, settings.get(SETTING.tick) ?? 0);
-    const price = order.side === 'buy' ? Math.floor((touch - 1) / tick) * tick : Math.ceil((touch + 1) / tick) * tick;
-    const isGood = price >= 1 && price <= Number(PRICE_MAX) && (priceMax === 0 || price <= priceMax);
-    return { price: isGood ? price : undefined };
   }
 
   #allOrNones({ resting }: ModelInstrument, side: Side): number {
@@ -445,9 +403,19 @@ export class VenueModel {
     const { priceMax, quantityMax } = instrument;
     if (priceMax !== 0 && (changes.price ?? 0) > priceMax) return 'priceMax';
     if (quantityMax !== 0 && (changes.quantity ?? 0) > quantityMax) return 'quantityMax';
-    if (waits && limitOf(order) === undefined && changes.price !== undefined) return 'price';
+    const stopped = this.#accounts.whyStopped(command);
+    if (stopped !== undefined) return stopped;
+    if (limitOf(order) === undefined && changes.price !== undefined) return 'price';
+    const phase = whyNotInPhase(instrument, order);
+    if (phase !== undefined) return phase;
     if (hasTerm && !(waits && isStop(order) && (kind === TERM.trail) === order.trail > 0)) return 'terms';
-    const limits = this.#whyNotHere(instrument, { ...changes, display: order.display, isNew: false });
+    const limits = whyNotHere(this.#accounts, instrument, {
+      ...changes,
+      display: order.display,
+      account: order.account,
+      notionalPrice: limitOf(order) === undefined ? undefined : (changes.price ?? order.price),
+      notionalQuantity: changes.quantity ?? order.open,
+    });
     if (limits !== undefined) return limits;
     if (waits) return this.#replaceWaiting(instrument, order, changes, command.request);
     return this.#replaceWith(instrument, order, changes, command.request);
@@ -468,13 +436,23 @@ export class VenueModel {
     const amounts = { price: wanted.price, quantity: wanted.open, open: wanted.open };
     const isMoved = changes.stopPrice !== undefined || changes.trail !== undefined;
     if (!isMoved || order.waits === 'order') {
+      const unpaid = this.#exchange.whyNotHeld({ ...order, ...wanted }, true, order);
+      if (unpaid !== undefined) return unpaid;
       Object.assign(order, wanted);
       this.#events.about('replaced', order, amounts, { flags: 1, request });
       return undefined;
     }
     const due = order.trail === 0 && isDue({ ...order, ...wanted }, instrument.last);
     if (due && instrument.settings.get(SETTING.stopEntry) === 1) return 'stopWouldTrigger';
-    Object.assign(order, wanted, { request, traded: 0, generation: this.#exchange.slots.raise(order.slot) });
+    const next = { ...order, ...wanted };
+    const unpaid = this.#exchange.whyNotHeld(next, !due, order);
+    if (unpaid !== undefined) return unpaid;
+    Object.assign(order, wanted, {
+      request,
+      hold: next.hold,
+      traded: 0,
+      generation: this.#exchange.slots.raise(order.slot),
+    });
     this.#events.about('replaced', order, amounts, { request });
     if (due) this.#exchange.triggeredOnEntry(order);
     else this.#exchange.waitAnew(order);
@@ -488,7 +466,7 @@ export class VenueModel {
     request: number,
   ): ReasonName | undefined {
     const wanted = { ...order, price: changes.price ?? order.price, open: changes.quantity ?? order.open };
-    const { price } = this.#slide(instrument, wanted);
+    const { price } = slide(instrument, wanted);
     if (price === undefined) return 'postOnlyWouldTrade';
     const { open } = wanted;
     if (price === order.price && open < order.open) {
@@ -498,6 +476,8 @@ export class VenueModel {
     }
     if (order.postOnly && bestToTrade(instrument, { ...wanted, price }, price) !== undefined)
       return 'postOnlyWouldTrade';
+    const unpaid = this.#exchange.whyNotHeld({ ...wanted, price }, false, order);
+    if (unpaid !== undefined) return unpaid;
     this.#exchange.withdraw(order);
     const generation = this.#exchange.slots.raise(order.slot);
     Object.assign(order, { price, open, request, traded: 0, generation, minQty: 0 });
@@ -517,15 +497,59 @@ export class VenueModel {
       (!byAccount || one.account === command.account) &&
       (!bySymbol || one.symbol === command.symbol) &&
       (command.sideCode === 2 || ('side' in one ? one.side : 'buy') === command.side);
+    this.#takeOffAll(isMeant, 'massCancel', command.request);
+    return undefined;
+  }
+
+  /** What time will bring. */
+  #due(): Due[] {
+    const orders = [...this.#exchange.live.values()].filter(({ tif }) => tif === 4);
+    return [
+      ...orders.map(
+        (order): Due => ({
+          when: order.expires,
+          keys: [0, order.entered, order.slot],
+          happen: () => this.#exchange.remove(order, 'expired', 0),
+        }),
+      ),
+      ...[...this.#accounts.cancelAt].map(
+        ([account, when]): Due => ({
+          when,
+          keys: [1, account],
+          happen: () => {
+            this.#takeOffAll((one) => one.account === account, 'cancelAllAfter', 0);
+            this.#accounts.tellCanceled(account, this.#events);
+          },
+        }),
+      ),
+      ...[...this.#instruments.values()].map(
+        (instrument): Due => ({
+          when: this.#exchange.phases.dueOf(instrument),
+          keys: [2, instrument.symbol],
+          happen: () => this.#exchange.phases.advance(instrument),
+        }),
+      ),
+    ];
+  }
+
+  #killSwitch(command: MarketCommand): ReasonName | undefined {
+    const isKill = command.op === OP.kill;
+    const refusal = this.#accounts.switch(command, isKill, this.#events);
+    if (refusal === undefined && isKill)
+      this.#takeOffAll(({ account }) => this.#accounts.isMeant(command, account), 'killSwitch', command.request);
+    return refusal;
+  }
+
+  /** Takes orders, and terms that wait for one, off in the order of their slots, and then what hangs on them. */
+  #takeOffAll(isMeant: (one: ModelOrder | ModelTerms) => boolean, reason: ReasonName, request: number): void {
     const meant = [...this.#exchange.live.values(), ...this.#terms.values()]
       .filter(isMeant)
       .sort((a, b) => a.slot - b.slot);
     for (const one of meant) {
-      if ('side' in one) this.#exchange.leave(one, 'massCancel', command.request);
-      else this.#removeTerms(nameOf(one.account, one.id), 'massCancel', command.request);
+      if ('side' in one) this.#exchange.leave(one, reason, request);
+      else this.#removeTerms(nameOf(one.account, one.id), reason, request);
     }
     this.#exchange.takeWithAll(meant.filter((one) => 'side' in one));
-    return undefined;
   }
 
   // For comparing.
@@ -552,7 +576,9 @@ export class VenueModel {
 
   /** What is wrong with the books, if anything: docs/rules-orders.md, "All-or-none and the crossed book". */
   crossed(): string | undefined {
-    for (const { symbol, resting } of this.#instruments.values()) {
+    for (const instrument of this.#instruments.values()) {
+      const { symbol, resting } = instrument;
+      if (!isContinuous(instrument)) continue;
       const firm = resting.filter((order) => !order.allOrNone);
       const bid = queueOf(firm, 'buy')[0];
       const ask = queueOf(firm, opposite('buy'))[0];
@@ -562,5 +588,3 @@ export class VenueModel {
     return undefined;
   }
 }
-
-const FLAG_CLOSED_EVENT = 4;
