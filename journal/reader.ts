@@ -171,6 +171,15 @@ export class JournalReader {
     }
   }
 
+  /**
+   * The segment that whoever opens the journal for writing begins with: the last one, or the one before while that does not name
+   * it. Its epoch is the one in force: a take-over in the middle of a roll leaves an older one in the last segment.
+   */
+  get segmentInUse(): number {
+    const last = this.lastSegment;
+    return this.segments.includes(last - 1) && this.state(last - 1).next === undefined ? last - 1 : last;
+  }
+
   /** The last segment whose start is as asked, which must be monotonic. */
   #segmentOf(isBefore: (start: ChainPoint) => boolean): number | undefined {
     const first = this.#firstSegment();

@@ -31,7 +31,7 @@ export class StandbyJournal {
 
   /** Throws like {@link JournalReader.open}. */
   static open(dir: string, options: WriterOptions): StandbyJournal {
-    return new StandbyJournal(dir, options, JournalReader.open(dir, { unflushed: true }).lastSegment);
+    return new StandbyJournal(dir, options, JournalReader.open(dir, { unflushed: true }).segmentInUse);
   }
 
   private constructor(dir: string, options: WriterOptions, segment: number) {

@@ -244,7 +244,7 @@ export class Standby {
   #journalEpoch(): number | undefined {
     try {
       const reader = JournalReader.open(this.#options.directory, { unflushed: true });
-      return reader.state(reader.lastSegment).epoch;
+      return reader.state(reader.segmentInUse).epoch;
     } catch {
       // What is wrong with the journal the threads that read it tell.
       return undefined;

@@ -163,7 +163,7 @@ export class VenueProcess {
     this.startTails();
     const watch = new LeaseWatch(traits.leaseMs, 1);
     const thread = process.thread('watch', undefined, STEP_MICROS.journal, () => {
-      const { epoch } = reader.state(reader.lastSegment);
+      const { epoch } = reader.state(reader.segmentInUse);
       const lease = this.around.disk.lease === undefined ? undefined : decodeLease(this.around.disk.lease);
       const isHolderAlive = [...process.host.processes].some(({ name }) => name === lease?.holder);
       if (watch.look(process.kernel.now / 1_000, { epoch, lease, isHolderAlive }) === 'held') return -LOOK_MICROS;

@@ -29,11 +29,12 @@ class Place {
     return new Process(this.kernel, this.host, name);
   }
 
-  open(process: Process, takeOver = true): JournalWriter {
+  open(process: Process, takeOver = true, takeOverFrom?: number): JournalWriter {
     return JournalWriter.over(this.disk.store(process, this.#faults.at(process.name)), {
       genesis: { shard: 0, createdAt: 1n, limits: DEFAULT_LIMITS },
       segmentBytesMax: SEGMENT_BYTES_MIN,
       takeOver,
+      takeOverFrom,
     });
   }
 
@@ -52,14 +53,18 @@ function append(writer: JournalWriter, count = 1): void {
 function killedWriter(place: Place, isTime: () => boolean): void {
   const process = place.process('first');
   const writer = place.open(process);
+  killWhen(place, process, isTime);
+  expect(() => {
+    for (;;) append(writer);
+  }).toThrow();
+}
+
+function killWhen(place: Place, process: Process, isTime: () => boolean): void {
   const watch = (): void => {
     if (isTime()) process.end('killed');
     else place.kernel.after(FLUSH_MICROS / 4, process, 1, watch);
   };
   watch();
-  expect(() => {
-    for (;;) append(writer);
-  }).toThrow();
 }
 
 /** Power losses that take what they can, and some that take less. */
@@ -90,6 +95,23 @@ test.each(LOSSES)('a segment whose name is not on disk yet stays if a writer goe
   const { block } = second.last;
   place.disk.losePower(new Random(seed, 'power'));
   expect([...place.read().blocks()].length).toBe(block);
+});
+
+test('a take-over that ended in the middle of a roll does not keep standbys from the next one', () => {
+  const place = new Place();
+  const names = (segment: number) => place.disk.segments.get(segment)?.names;
+  killedWriter(place, () => names(2)?.has('start') === true && names(1)?.has('next') !== true);
+  const epoch = names(1)?.get('epoch');
+  const second = place.process('second');
+  killWhen(place, second, () => names(1)?.get('epoch') !== epoch);
+  expect(() => place.open(second)).toThrow();
+  expect([names(1)?.has('next'), names(2)?.get('epoch')]).toEqual([false, epoch]);
+
+  // A standby takes over from the epoch that it sees.
+  const reader = place.read();
+  const third = place.open(place.process('third'), true, reader.state(reader.segmentInUse).epoch);
+  append(third);
+  expect(place.read().last.block).toBe(third.last.block);
 });
 
 test('a writer that is overtaken while it opens says so, and finds no damage', () => {
