@@ -28,9 +28,15 @@ const hiddenNext: usize = memory.data(8);
  * first, then by price, and at one price by time.
  */
 export function uncross(symbol: u32, extra: u32): void {
+  // Again only if a trade canceled one that others were to trade with.
+  while (uncrossOnce(symbol, extra)) {}
+}
+
+/** Returns whether anything traded. */
+function uncrossOnce(symbol: u32, extra: u32): bool {
   findPrice(symbol, extra, NO_BOUND);
   const price = auctionPrice();
-  if (price === 0) return;
+  if (price === 0) return false;
   startHidden(symbol, 0);
   startHidden(symbol, 1);
   const buyKey = keyOf(0, price);
@@ -44,6 +50,7 @@ export function uncross(symbol: u32, extra: u32): void {
   noteTrade(symbol, price);
   putSetting(symbol, Setting.referencePrice, price);
   emitAuction(symbol, EventType.auction, price, auctionVolume(), auctionSide(), auctionImbalance());
+  return true;
 }
 
 /** The order of a side that trades next, if its key is not beyond the limit's; or 0. */

@@ -42,8 +42,19 @@ function lineOf(orders: readonly ModelOrder[], side: Side): ModelOrder[] {
 
 /** Trades what can trade at one price, with what follows for groups; what was triggered stands in the line then. */
 export function uncross(exchange: ModelExchange, instrument: ModelInstrument, book: AuctionBook): void {
-  const { price, volume, imbalance, side } = auctionPriceOf(instrument, book);
-  if (price === 0) return;
+  for (;;) {
+    const result = auctionPriceOf(instrument, book);
+    if (result.price === 0) return;
+    uncrossAt(exchange, instrument, book, result);
+  }
+}
+
+function uncrossAt(
+  exchange: ModelExchange,
+  instrument: ModelInstrument,
+  book: AuctionBook,
+  { price, volume, imbalance, side }: AuctionPrice,
+): void {
   for (;;) {
     const willing = participants(instrument, book).filter((order) => {
       const limit = limitOf(order);
