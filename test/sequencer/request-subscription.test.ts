@@ -90,3 +90,14 @@ test('more requests than are held are answered busy, and a handler that throws h
   await publish('last');
   expect([heard.length, heard.at(-1)]).toEqual([HELD_MAX + 1, 'last']);
 });
+
+test('what NATS had sent before a server wanted no more is handled, and nothing after it', async () => {
+  requests.take(hear);
+  await server.flush();
+  // Over the connection that listens, so that NATS surely has them before it knows of the end.
+  server.publish(subject, 'one');
+  server.publish(subject, 'two');
+  requests.end();
+  await publish('three');
+  expect(heard).toEqual(['one', 'two']);
+});
