@@ -1,5 +1,4 @@
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
-import { BLOCK_HEADER_BYTES } from '../../journal/block.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { dataPath, journalPath } from '../../journal/segments.ts';
 
@@ -18,30 +17,43 @@ export function flipBit(path: string, at: number): void {
   }
 }
 
-/**
- * The file that holds a block, and the bytes at which the block begins: more than one if pages that are not in use any more
- * hold it, too.
- */
-export function placesOfBlock(directory: string, block: number): { readonly path: string; readonly places: number[] } {
-  const reader = JournalReader.open(directory);
-  const path = dataPath(journalPath(directory), reader.segmentOf(block));
-  let header = Buffer.alloc(0);
-  for (const view of reader.blocks(block)) {
-    header = Buffer.from(view.bytes.subarray(0, BLOCK_HEADER_BYTES));
-    break;
-  }
-  const bytes = readFileSync(path);
-  const places: number[] = [];
-  for (let at = bytes.indexOf(header); at !== -1; at = bytes.indexOf(header, at + 1)) places.push(at);
-  return { path, places };
+/** A block in the file that holds it. */
+interface BlockInFile {
+  readonly path: string;
+  /** All of the block. */
+  readonly bytes: Buffer;
+  /** Where it begins: more than one place if pages that are not in use any more hold it, too. */
+  readonly places: readonly number[];
 }
 
-/** Flips a bit of a block, at a byte counted from its begin. Gives what undoes it. */
+export function placesOfBlock(directory: string, block: number): BlockInFile {
+  const reader = JournalReader.open(directory);
+  const path = dataPath(journalPath(directory), reader.segmentOf(block));
+  for (const view of reader.blocks(block)) {
+    const bytes = Buffer.from(view.bytes);
+    return { path, bytes, places: placesOf(path, bytes) };
+  }
+  throw new RangeError(`${directory} has no block ${block}`);
+}
+
+/** Bytes of a file at which something begins. */
+export function placesOf(path: string, bytes: Buffer | string): number[] {
+  const file = readFileSync(path);
+  const places: number[] = [];
+  for (let at = file.indexOf(bytes); at !== -1; at = file.indexOf(bytes, at + 1)) places.push(at);
+  return places;
+}
+
+/**
+ * Flips a bit of a block, at a byte counted from its begin. Gives what undoes it. Both look for the whole block: a page that
+ * is not in use holds a part of it, or is in use again by then for something else, which must stay as it is.
+ */
 export function flipInBlock(directory: string, block: number, byte: number): () => void {
-  const { path, places } = placesOfBlock(directory, block);
-  const flip = (): void => {
-    for (const at of places) flipBit(path, at + byte);
+  const { path, bytes, places } = placesOfBlock(directory, block);
+  const damaged = Buffer.from(bytes);
+  damaged[byte] = (damaged[byte] as number) ^ BIT;
+  for (const at of places) flipBit(path, at + byte);
+  return () => {
+    for (const at of placesOf(path, damaged)) flipBit(path, at + byte);
   };
-  flip();
-  return flip;
 }

@@ -1,4 +1,13 @@
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
@@ -6,7 +15,7 @@ import { GENESIS_BYTES } from '../../journal/genesis.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { dataPath, journalPath, SEGMENT_BYTES_MIN, segmentPath } from '../../journal/segments.ts';
 import { SNAPSHOT_HEADER_BYTES } from '../../journal/snapshots.ts';
-import { flipBit, flipInBlock, placesOfBlock } from '../../ops/drill/journal-damage.ts';
+import { flipBit, flipInBlock, placesOf, placesOfBlock } from '../../ops/drill/journal-damage.ts';
 import { closingOf, type Ending, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 import { writeJournal } from '../ops/journal-fixture.ts';
@@ -150,6 +159,22 @@ test('a journal that was refused serves again when the damage is mended', async 
   expect(await expectServed(dir)).toEqual([]);
 });
 
+test('mending leaves alone what was written since over a stale copy of the block', () => {
+  const copy = damaged(() => undefined);
+  const { path, bytes } = placesOfBlock(copy, BLOCKS);
+  const stale = readFileSync(path).length;
+  appendFileSync(path, bytes);
+  const before = readFileSync(path);
+  const mend = flipInBlock(copy, BLOCKS, 5000);
+  expect(readFileSync(path)[stale + 5000]).not.toBe(before[stale + 5000]);
+  before.fill(0xaa, stale + 4096);
+  const file = readFileSync(path);
+  file.fill(0xaa, stale + 4096);
+  writeFileSync(path, file);
+  mend();
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
 const passedOver: readonly [name: string, damage: (dir: string) => void, finding: RegExp | undefined][] = [
   [
     'a flipped bit in the newest snapshot',
@@ -253,14 +278,6 @@ test('a journal that ends with a block of a newer version is refused with a clea
   });
   await expectRefused(dir, 2, /^veritape serve: segment 3, block 64: version 2 is not 1\n$/);
 });
-
-/** Bytes of a file at which a word begins. */
-function placesOf(path: string, word: string): number[] {
-  const bytes = readFileSync(path);
-  const places: number[] = [];
-  for (let at = bytes.indexOf(word); at !== -1; at = bytes.indexOf(word, at + 1)) places.push(at);
-  return places;
-}
 
 /** Writes version 2 into the record at byte `at`, and the checksum that then belongs at `crcAt` of it. */
 function setVersion(path: string, at: number, crcAt: number): void {
