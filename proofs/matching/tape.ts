@@ -1,9 +1,19 @@
 import { PRICE_MAX, readWide } from '../../journal/amounts.ts';
-import { COMMAND_WORD, Flag, Op, OrderType, SIDE_ANY, TimeInForce } from '../../journal/commands.ts';
+import {
+  COMMAND_WORD,
+  Flag,
+  Op,
+  OrderType,
+  SelfTradePrevention,
+  Setting,
+  SIDE_ANY,
+  STP_SHIFT,
+  TimeInForce,
+} from '../../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType } from '../../journal/events.ts';
 import { Reason } from '../../journal/reasons.ts';
 import type { Kind } from './market-columns.ts';
-import type { Instruments, MarketView, TapeInstrument } from './replica-market.ts';
+import { type Instruments, type MarketView, settingOf, type TapeInstrument } from './replica-market.ts';
 import { ToldEvents } from './told-events.ts';
 import {
   isRuledOrder,
@@ -38,6 +48,9 @@ export interface TapeCommand {
   readonly price: number;
   readonly quantity: number;
   readonly reason: number;
+  /** A new order's own self-trade prevention, and the one that its instrument, or a replace's, gives to orders without. */
+  readonly prevention: number;
+  readonly usualPrevention: number;
   /** Why a mass cancel takes orders off, as its events tell. Not on the tape. */
   readonly removal: number;
 }
@@ -62,6 +75,8 @@ const ASIDE: TapeCommand = {
   price: 0,
   quantity: 0,
   reason: Reason.none,
+  prevention: 0,
+  usualPrevention: 0,
   removal: Reason.massCancel,
 };
 
@@ -96,7 +111,7 @@ export class TapeReader {
     const op = (words[at] as number) & 255;
     const { type, reason, flags, isRefusal } = told;
     unproven(whyEventsUnproven(told, op, this.#market));
-    if (!ORDER_OPS.includes(op) && told.of(EventType.canceled).length > 0) return takenOff(words, at, told, op);
+    if (!ORDER_OPS.includes(op) && told.has(EventType.canceled)) return takenOff(words, at, told, op);
     if (type === EventType.session || (type === EventType.answer && (flags & EventFlag.repeat) !== 0)) {
       return aside(Reason.none);
     }
@@ -150,6 +165,8 @@ export class TapeReader {
       side: (head >>> 8) & 255,
       price: readWide(words, at + COMMAND_WORD.price),
       quantity: readWide(words, at + COMMAND_WORD.quantity),
+      prevention: ((words[at + COMMAND_WORD.flags] as number) >>> STP_SHIFT) & 255,
+      usualPrevention: usualPrevention(this.#instruments.get(words[at + COMMAND_WORD.symbol] as number)),
     };
   }
 
@@ -211,6 +228,7 @@ export class TapeReader {
       quantity: hasQuantity ? quantity : 0,
       late: reason !== Reason.none,
       reason,
+      usualPrevention: usualPrevention(instrument),
     };
   }
 
@@ -320,6 +338,12 @@ export class TapeReader {
     for (const { symbol, phase } of told.phases())
       this.#instruments.set(symbol, { ...(this.#instruments.get(symbol) as TapeInstrument), phase });
   }
+}
+
+/** One that regards groups applies to no order that is proven. */
+function usualPrevention(instrument: TapeInstrument | undefined): number {
+  const set = instrument === undefined ? 0 : settingOf(instrument, Setting.stp);
+  return set > SelfTradePrevention.decrement ? 0 : set;
 }
 
 type Complaint = (why: string | undefined) => void;
