@@ -19,6 +19,7 @@ import { Flow } from '../../replicas/flows.ts';
 import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
 import { Following } from '../followed-venue.ts';
 import { BookHistory, readBook } from './fed-market.ts';
+import { tradedInDay } from './traded.ts';
 
 const FEED = { kept: 4096, conflateMs: 20 };
 const BATCH = 50;
@@ -121,6 +122,15 @@ class Reader {
     return this.seen.length;
   }
 
+  /** Whole, as they are whenever the publisher began. */
+  async hasStatistics(): Promise<void> {
+    const { book, symbol } = this;
+    const wanted = tradedInDay(market.directory, symbol);
+    expect(wanted.trades).toBeGreaterThan(0);
+    await until(() => book.statistics?.partial === false, `statistics of ${symbol}`);
+    expect(book.statistics).toEqual(wanted);
+  }
+
   #note(sequence: number): void {
     this.seen.push({ sequence, book: readBook(this.book, this.view) });
   }
@@ -192,6 +202,8 @@ test('books read over a NATS server are the venue’s at every sequence, from th
   const history = replayed([0, 1]);
   expect(all.map((reader) => reader.check(history)).reduce((a, b) => a + b)).toBeGreaterThan(5_000);
   expect(bad.every(({ book }) => book.counts.gaps > 0)).toBe(true);
+  const withStatistics = all.filter(({ view }) => view === 'top' || view === 'conflated');
+  for (const reader of withStatistics) await reader.hasStatistics();
 
   // The same messages come from both publishers, if they are of the same commands.
   for (const view of ['orders', 'levels'] as const) {
@@ -219,6 +231,8 @@ test('a venue that is opened again has a new epoch, and its books are joined aga
   for (const [index, { book }] of readers.entries()) expect(book.epoch).toBeGreaterThan(epochs[index] ?? 0);
   const history = replayed([0]);
   for (const reader of readers) reader.check(history);
+  // The server began in the middle of the day, behind its newest snapshot.
+  for (const reader of readers.slice(FEED_VIEWS.indexOf('top'))) await reader.hasStatistics();
 });
 
 test('a reader whose link is cut, and a venue whose NATS server goes away, lose nothing that is repaired', async () => {
