@@ -18,26 +18,48 @@ interface Traded {
   readonly partial: false;
 }
 
-/** What traded of an instrument up to a command, in its day: from the journal's trades, one by one. */
-export function tradedInDay(directory: string, symbol: number, upTo = Number.MAX_SAFE_INTEGER): Traded {
+interface Trade {
+  readonly sequence: number;
+  /** Which one of its command, from 0. */
+  readonly trade: number;
+  readonly price: number;
+  readonly quantity: number;
+  readonly day: bigint;
+}
+
+/** The trades of an instrument up to a command, one by one from the journal, and the day of that command. */
+export function tradesOf(
+  directory: string,
+  symbol: number,
+  upTo = Number.MAX_SAFE_INTEGER,
+): { readonly trades: readonly Trade[]; readonly day: bigint } {
   const reader = JournalReader.open(directory);
   const events = new EventBuffer(64);
   const matcher = createMatcher(reader.genesis.limits, events);
+  const trades: Trade[] = [];
   let day = 0n;
-  let trades: { readonly price: number; readonly quantity: number }[] = [];
   for (const block of reader.blocks()) {
     for (let index = 0; index < block.count && matcher.sequence() < upTo; index++) {
       const at = BLOCK_HEADER_WORDS + index * COMMAND_WORDS;
-      const today = timeOf(block.words, at) / DAY_NS;
-      if (today !== day) trades = [];
-      day = today;
+      day = (decodeCommand(block.words, at).time ?? 0n) / DAY_NS;
+      let trade = 0;
       matcher.apply(block.words, at);
       events.drain((words, from) => {
         const event = decodeEvent(words, from);
-        if (event.type === 'tradeTaker' && event.symbol === symbol) trades.push(event);
+        if (event.type !== 'tradeTaker') return;
+        if (event.symbol === symbol)
+          trades.push({ sequence: event.sequence, trade, price: event.price, quantity: event.quantity, day });
+        trade++;
       });
     }
   }
+  return { trades, day };
+}
+
+/** What traded of an instrument up to a command, in its day. */
+export function tradedInDay(directory: string, symbol: number, upTo?: number): Traded {
+  const all = tradesOf(directory, symbol, upTo);
+  const trades = all.trades.filter(({ day }) => day === all.day);
   const prices = trades.map(({ price }) => price);
   return {
     open: prices[0] ?? 0,
@@ -48,8 +70,4 @@ export function tradedInDay(directory: string, symbol: number, upTo = Number.MAX
     trades: trades.length,
     partial: false,
   };
-}
-
-function timeOf(words: Uint32Array, at: number): bigint {
-  return decodeCommand(words, at).time ?? 0n;
 }
