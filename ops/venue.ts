@@ -352,6 +352,7 @@ export class Venue {
       Promise.all([this.#threads.warm(), this.#outlets.connect(genesis.shard)]),
     );
     this.#tellWarm(warm);
+    this.#outlets.follow(this.#memory);
     await this.#makeReady();
     return { warm, link };
   }
