@@ -5,7 +5,15 @@ import { Stopwatch } from './clock.ts';
 import type { LatencyHistogram } from './latency-histogram.ts';
 import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink, MESSAGE_COMMANDS_MAX, type ReplyStatusName } from './messages.ts';
 import { appliedWord, Bells, GATEWAY_STAMPED, type PipelineMemory, STATUS } from './pipeline.ts';
-import { cellsOf, countersOf, GATEWAY_COUNTS, histogramOf, WAITING_CELL } from './pipeline-counters.ts';
+import {
+  cellsOf,
+  countersOf,
+  EVENT_CELL,
+  eventCells,
+  GATEWAY_COUNTS,
+  histogramOf,
+  WAITING_CELL,
+} from './pipeline-counters.ts';
 import { copyToRing, RingConsumer, RingProducer, SLOT_SHIFT } from './rings.ts';
 
 /**
@@ -50,6 +58,7 @@ export class CommandPort {
   readonly #policy: AckPolicy;
   readonly #listeners: Listening[] = [];
   readonly #counters: Float64Array;
+  readonly #eventCells: Float64Array;
   readonly #stopwatch: Stopwatch;
   readonly #acknowledged: LatencyHistogram;
   /** Of each command: the low 32 bits of its sequence, once that is known. */
@@ -87,6 +96,7 @@ export class CommandPort {
     this.#bells = new Bells(memory);
     this.#policy = policy;
     this.#counters = countersOf(memory.counters, 'gateway');
+    this.#eventCells = eventCells(memory.counters, memory.replicas);
     this.#stopwatch = new Stopwatch(memory.startedNs);
     this.#acknowledged = histogramOf(memory.counters, memory.replicas, 'gatewayToAcknowledged');
     this.#reaped = this.#input.next;
@@ -249,13 +259,21 @@ export class CommandPort {
 
   #letOut(gate: number, available: number): number {
     const { words, mask, next } = this.#events;
+    const cells = this.#eventCells;
     let count = 0;
     let kinds = 0;
     for (; count < available; count++) {
       const at = ((next + count) & mask) << SLOT_SHIFT;
       const sequence = (words[at + EVENT_WORD.sequence] as number) | 0;
       if (((gate - sequence) | 0) < 0) break;
-      const kind = 1 << ((words[at] as number) & 31);
+      const head = words[at] as number;
+      const type = head & 31;
+      cells[type] = (cells[type] as number) + 1;
+      if (type === EventType.rejected || type === EventType.canceled) {
+        const cell = (type === EventType.rejected ? EVENT_CELL.rejected : EVENT_CELL.canceled) + ((head >>> 16) & 255);
+        cells[cell] = (cells[cell] as number) + 1;
+      }
+      const kind = 1 << type;
       kinds |= kind;
       if ((kind & OUTCOMES) !== 0) this.#note(words, at, sequence, kind);
     }
