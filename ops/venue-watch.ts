@@ -1,5 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import { Stopwatch } from '../sequencer/clock.ts';
 import type { CommandPort } from '../sequencer/command-port.ts';
+import type { TracedCommand } from '../sequencer/command-traces.ts';
 import type { LatencyHistogram } from '../sequencer/latency-histogram.ts';
 import type { PipelineMemory } from '../sequencer/pipeline.ts';
 import {
@@ -26,9 +28,11 @@ export class VenueWatch {
   /** Set by the venue when its pipeline is at work. */
   isServing = false;
   readonly #parts: WatchedParts;
+  readonly #stopwatch: Stopwatch;
 
   constructor(parts: WatchedParts) {
     this.#parts = parts;
+    this.#stopwatch = new Stopwatch(parts.memory.startedNs);
   }
 
   /** What the threads have counted, and how long each stage took. */
@@ -46,6 +50,16 @@ export class VenueWatch {
   /** How full the rings are, and who is behind. Undefined before the venue serves. */
   progress(): PipelineProgress | undefined {
     return this.isServing ? readProgress(this.#parts.memory) : undefined;
+  }
+
+  /** Tells the way of one command in `every`, a power of two; throws a RangeError. */
+  trace(every: number, listener: (command: TracedCommand) => void): void {
+    this.#parts.port.trace(every, listener);
+  }
+
+  /** Nanoseconds since the pipeline's start, as those of a traced command. */
+  nowNs(): number {
+    return this.#stopwatch.ns();
   }
 
   /** Heaps of the threads, the main one not among them. Wakes those that sleep. */

@@ -4,9 +4,12 @@ import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { openLog } from './cli/server-log.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { WebSocketGateway } from './websocket/websocket-gateway.ts';
 
-interface WebSocketOptions extends NatsCredentialOptions {
+interface WebSocketOptions extends NatsCredentialOptions, TelemetryCommandOptions {
   readonly nats: string;
   readonly shard: number;
   readonly account: number;
@@ -77,17 +80,19 @@ export function registerWebSocket(program: Command): void {
         .argParser(wholeNumber(1, RATE_MAX)),
     )
     .option('--json', 'print the closing report as one JSON object');
-  addNatsCredentials(command).action((options: WebSocketOptions) => serveWebSocket(options));
+  addTelemetryOptions(addNatsCredentials(command)).action((options: WebSocketOptions) => serveWebSocket(options));
   withExamples(command, 'veritape websocket --nats nats://127.0.0.1:4222 --port 8765 --create');
 }
 
 async function serveWebSocket(options: WebSocketOptions): Promise<void> {
-  const { pino, destination } = await import('pino');
-  const log = pino({ name: 'veritape-websocket' }, destination(2));
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'gateway', shard: options.shard });
+  const log = await openLog('veritape-websocket', () => telemetry.logFields());
   using interruption = new Interruption();
   const { host, port, account, shard, token, connectionsMax, rate } = options;
   if (host !== '127.0.0.1') log.warn({ host, account }, 'whoever reaches this address may act for the account');
   const venue = { nats: natsJoin(options.nats, options), shard, account, token, create: options.create === true };
+  await telemetry.open(settings, undefined, log);
   let gateway: WebSocketGateway;
   try {
     gateway = await WebSocketGateway.open({
@@ -95,9 +100,19 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
       ...{ connectionsMax, rateMax: rate, origins: options.origin, log },
     });
   } catch (error) {
+    await telemetry.close();
     if (!interruption.requested) throw error;
     return printResult({ opened: false }, options.json === true, () => 'closed before the venue was reached');
   }
+  telemetry.watch({
+    gateway: (points) => {
+      const { open, messages, commands, errors } = gateway.status();
+      points.add('veritape.websocket.connections', open);
+      points.add('veritape.websocket.messages', messages, { outcome: 'taken' });
+      points.add('veritape.websocket.messages', commands, { outcome: 'command' });
+      points.add('veritape.websocket.messages', errors, { outcome: 'refused' });
+    },
+  });
   const tell = (): void => log.info(gateway.status(), 'status');
   process.on('SIGUSR2', tell);
   try {
@@ -107,9 +122,10 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
   } finally {
     process.off('SIGUSR2', tell);
     await gateway.close();
+    await telemetry.close();
     log.info(gateway.status(), 'closed');
   }
-  const status = gateway.status() as { readonly connections: number; readonly commands: number };
+  const status = gateway.status();
   await printResult(
     status,
     options.json === true,

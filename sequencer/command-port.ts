@@ -2,6 +2,7 @@ import { TWO_32 } from '../journal/amounts.ts';
 import { COMMAND_WORD } from '../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType } from '../journal/events.ts';
 import { Stopwatch } from './clock.ts';
+import { CommandTraces, type TracedCommand } from './command-traces.ts';
 import type { LatencyHistogram } from './latency-histogram.ts';
 import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink, MESSAGE_COMMANDS_MAX, type ReplyStatusName } from './messages.ts';
 import { appliedWord, Bells, GATEWAY_STAMPED, type PipelineMemory, STATUS } from './pipeline.ts';
@@ -71,6 +72,7 @@ export class CommandPort {
   readonly #ends = new Int32Array(UNDER_WAY_MAX);
   readonly #takenNs = new Float64Array(UNDER_WAY_MAX);
   readonly #sinks: (AnswerSink | undefined)[] = new Array<AnswerSink | undefined>(UNDER_WAY_MAX).fill(undefined);
+  #traces: CommandTraces | undefined;
   #firstBatch = 0;
   #nextBatch = 0;
   /** The first command that is not acknowledged. */
@@ -120,6 +122,11 @@ export class CommandPort {
   listen(listener: EventListener, kinds?: readonly number[]): void {
     const bits = kinds === undefined ? EVERY_KIND : kinds.reduce((set, kind) => set | (1 << kind), 0);
     this.#listeners.push({ listener, kinds: bits });
+  }
+
+  /** Tells the way of one command in `every`, a power of two; throws a RangeError. */
+  trace(every: number, listener: (command: TracedCommand) => void): void {
+    this.#traces = new CommandTraces(this.#memory, every, listener);
   }
 
   /**
@@ -325,7 +332,9 @@ export class CommandPort {
       if (((complete - last) | 0) < 0 || (waiting && ((next - last) | 0) <= 0)) break;
       const first = this.#done;
       const count = (end - first) | 0;
-      this.#acknowledged.record(now - (this.#takenNs[batch] as number), count);
+      const takenNs = this.#takenNs[batch] as number;
+      this.#acknowledged.record(now - takenNs, count);
+      this.#traces?.answered(this.#places[first & UNDER_WAY_MASK] as number, last, takenNs, now);
       const sink = this.#endBatch();
       const at = (first & UNDER_WAY_MASK) * ANSWER_WORDS;
       if (at + count * ANSWER_WORDS <= this.#answers.length) sink?.done(this.#answers, at, count);

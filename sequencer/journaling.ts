@@ -9,6 +9,7 @@ import {
   BLOCK_SLOTS,
   COMMAND_CONSUMER,
   type PipelineMemory,
+  STAMPED,
   STATUS,
   stampPlace,
   untilStamp,
@@ -148,6 +149,7 @@ export class Journaling {
     this.#writer.appendSealed(bytes);
     const now = this.#options.nowNs();
     this.#hashes.set(this.#writer.last.hash, (block & (BLOCK_SLOTS - 1)) * 32);
+    this.#stampDurable(firstSequence - 1, count, now);
     Atomics.store(this.#status, STATUS.durableSequence, (firstSequence + count - 1) | 0);
     Atomics.store(this.#status, STATUS.durableBlock, block | 0);
     this.#flush.record(now - begun);
@@ -168,7 +170,12 @@ export class Journaling {
     this.#add(COUNT.sparePieces, this.#writer.keepPace());
   }
 
-  /** The stamps of the `count` commands after sequence `before`, which are durable since `now`. */
+  /** Before it is told that the `count` commands after sequence `before` are durable: whoever is told may read it. */
+  #stampDurable(before: number, count: number, now: number): void {
+    for (let index = untilStamp(before); index < count; index += STAMP_EVERY)
+      this.#stamps[STAMPED.durable + stampPlace(before + 1 + index)] = now;
+  }
+
   #noteDurable(before: number, count: number, now: number): void {
     for (let index = untilStamp(before); index < count; index += STAMP_EVERY)
       this.#durable.record(now - (this.#stamps[stampPlace(before + 1 + index)] as number));

@@ -113,9 +113,9 @@ export const METRICS = {
     'How long commands took from one stage to another; sequencedToDurable and sequencedToApplied of one in 64',
     'Find the stage that grew: Durable is the disk or the replicated log, Applied the matcher, Sequenced a full ring.',
   ),
-  'veritape.latency.quantile': gauge(
+  'veritape.latency.percentile': gauge(
     's',
-    ['stage', 'quantile'],
+    ['stage', 'percentile'],
     'The same, and the flush, to p99.99 and the largest, since the start: at most 1/64 above what was measured',
     'For the eye. It remembers everything since the start: alert on the rate of the histograms.',
   ),
@@ -284,10 +284,10 @@ export const METRICS = {
   'veritape.websocket.messages': counter(
     '{message}',
     ['outcome'],
-    'Messages of WebSocket clients: commands, refused',
+    'Messages of WebSocket clients: taken, of which command, refused',
     'refused: a client that sends what is not known, or too fast.',
   ),
-  'veritape.fix.clients': gauge('{client}', ['state'], 'FIX clients: configured', NO_WORRY),
+  'veritape.fix.clients': gauge('{client}', ['state'], 'FIX clients: loggedOn, loggedOff', NO_WORRY),
   'veritape.fix.refusals': counter(
     '{connection}',
     [],
@@ -444,7 +444,7 @@ export const METRICS = {
   ),
   'nodejs.eventloop.delay': gauge(
     's',
-    ['quantile'],
+    ['percentile'],
     'How late timers of the main thread were, in the last 10 s',
     'Above 50 ms: something holds the gateway up, as garbage collection or a reader of telemetry.',
   ),

@@ -28,7 +28,7 @@ const GC_TYPES: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
 };
-const QUANTILES = [0.5, 0.9, 0.99, 1];
+const PERCENTILES = [50, 90, 99, 100];
 
 /**
  * What the runtime and the kernel tell of the process: event loop, garbage collection, heaps, processor time.
@@ -43,7 +43,7 @@ export class ProcessWatch {
   readonly #observer: PerformanceObserver;
   readonly #timer: NodeJS.Timeout;
   readonly #askHeaps: () => Promise<ThreadHeap[]>;
-  #delays: readonly (readonly [quantile: number, seconds: number])[] = [];
+  #delays: readonly (readonly [percentile: number, seconds: number])[] = [];
   #loop = performance.eventLoopUtilization();
   #utilization: number | undefined;
   #heaps: readonly ThreadHeap[] = [];
@@ -68,8 +68,8 @@ export class ProcessWatch {
   }
 
   addTo(points: Points): void {
-    for (const [quantile, seconds] of this.#delays)
-      points.add('nodejs.eventloop.delay', seconds, { quantile: String(quantile) });
+    for (const [percentile, seconds] of this.#delays)
+      points.add('nodejs.eventloop.delay', seconds, { percentile: String(percentile) });
     points.add('nodejs.eventloop.utilization', this.#utilization);
     for (const [type, pauses] of this.#pauses)
       points.addHistogram('v8js.gc.duration', pauses, SECONDS, { 'v8js.gc.type': type });
@@ -98,7 +98,7 @@ export class ProcessWatch {
     this.#loop = loop;
     // What it recorded is when timers fired, one interval after the other.
     const late = (ns: number): number => Math.max(0, ns / NS_PER_S - DELAY_RESOLUTION_MS / 1000);
-    this.#delays = QUANTILES.map((quantile) => [quantile, late(this.#delay.percentile(quantile * 100))]);
+    this.#delays = PERCENTILES.map((percentile) => [percentile, late(this.#delay.percentile(percentile))]);
     this.#delay.reset();
     void this.#readHeaps();
   }

@@ -46,8 +46,8 @@ export interface Watched {
   readonly shard: number;
   readonly node?: string | undefined;
   readonly venue?: Venue | undefined;
-  /** Of a venue that stands by: the last sequence that its replicas have applied. */
-  readonly followed?: (() => number) | undefined;
+  /** Of a venue that stands by: the last sequence that its replicas have applied, once they are ready to take over. */
+  readonly followed?: (() => number | undefined) | undefined;
   readonly follower?: VenueFollower | undefined;
   /** To the venue's NATS server, of a process whose venue does not have it. */
   readonly connection?: NatsConnection | undefined;
@@ -91,7 +91,8 @@ export function readAll(watched: Watched, watches: Watches): Readings {
   return { atMs, startedAtMs: watches.startedAtMs, described, metrics: points.all };
 }
 
-function describe(watched: Watched, { folder, version }: Watches): Described {
+/** What a process is, and whether it does what it is there for. */
+export function describe(watched: Watched, { folder, version }: Pick<Watches, 'folder' | 'version'>): Described {
   const { venue, follower, shard, node, followed } = watched;
   const role = venue?.failure instanceof JournalError && venue.failure.code === 'epoch-lost' ? 'fenced' : watched.role;
   const described = { role, shard, node, pid: process.pid, version };
@@ -111,8 +112,9 @@ function describe(watched: Watched, { folder, version }: Watches): Described {
 function whyNotReady({ role, venue, follower, followed }: Watched): string | undefined {
   if (venue?.failure !== undefined) return venue.failure.message;
   if (role === 'leading') return venue === undefined ? 'the venue is not open' : venue.watch.refusal;
-  if (role === 'standby') return followed === undefined ? 'the replicas are not at the end of the journal' : undefined;
-  if (follower === undefined) return undefined;
+  if (role === 'standby')
+    return followed?.() === undefined ? 'the replicas are not at the end of the journal' : undefined;
+  if (follower === undefined) return role === 'following' ? 'the copy is not open' : undefined;
   if (follower.hasDisagreed) return 'the copy and the venue are not the same';
   return follower.status().caughtUp ? undefined : 'the copy has not caught up';
 }

@@ -1,8 +1,7 @@
-import type { NatsConnection } from '@nats-io/transport-node';
 import { FolderWatch } from './folder-watch.ts';
 import { NatsWatch } from './nats-watch.ts';
 import { ProcessWatch } from './process-watch.ts';
-import { type Readings, readAll, type Watched } from './readings.ts';
+import { type Described, describe, type Readings, readAll, type Watched, type Watches } from './readings.ts';
 
 export interface TelemetryOptions {
   /** Of the venue or the copy; undefined for a process that has none. */
@@ -36,18 +35,22 @@ export class Telemetry {
     if (why !== undefined) this.#takeOvers.set(why, (this.#takeOvers.get(why) ?? 0) + 1);
     // Processor and kernel count from the first time that they are asked.
     this.#watched.venue?.threadCounters();
-    this.#watchConnection(this.#watched.connection ?? this.#watched.venue?.watch.connection);
+    this.#watchConnection();
   }
 
   readings(): Readings {
-    return readAll(this.#watched, {
-      process: this.#process,
-      folder: this.#folder,
-      nats: this.#nats,
-      version: this.#version,
-      startedAtMs: this.#startedAtMs,
-      takeOvers: this.#takeOvers,
-    });
+    this.#watchConnection();
+    return readAll(this.#watched, this.#watches);
+  }
+
+  /** What the process is, without its numbers. */
+  described(): Described {
+    return describe(this.#watched, this.#watches);
+  }
+
+  /** Why it can not go on; it is then about to end. */
+  get failure(): string | undefined {
+    return this.#watched.venue?.failure?.message;
   }
 
   /** Looks at the folder at once. */
@@ -60,7 +63,19 @@ export class Telemetry {
     this.#folder?.close();
   }
 
-  #watchConnection(connection: NatsConnection | undefined): void {
+  get #watches(): Watches {
+    return {
+      process: this.#process,
+      folder: this.#folder,
+      nats: this.#nats,
+      version: this.#version,
+      startedAtMs: this.#startedAtMs,
+      takeOvers: this.#takeOvers,
+    };
+  }
+
+  #watchConnection(): void {
+    const connection = this.#watched.connection ?? this.#watched.venue?.watch.connection;
     if (connection === undefined || connection === this.#nats?.connection) return;
     this.#nats = new NatsWatch(connection);
   }

@@ -1,50 +1,24 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { METRICS, type MetricName } from '../../../ops/telemetry/metrics.ts';
 import type { HistogramPoint, NumberPoint } from '../../../ops/telemetry/points.ts';
 import { histogramIn, type Readings, ratePerSecond, valueIn } from '../../../ops/telemetry/readings.ts';
 import { Telemetry } from '../../../ops/telemetry/telemetry.ts';
-import { openVenue, type Venue } from '../../../ops/venue.ts';
+import type { Venue } from '../../../ops/venue.ts';
+import { PAIRS, SEGMENT_BYTES, WatchedVenue } from './watched-venue.ts';
 
-const LIMITS = { ordersMax: 4096, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };
-const SEGMENT_BYTES = 4 * 2 ** 20;
-/** So many orders of each side, which all trade. */
-const PAIRS = 150;
-
-let directory = '';
+let watched: WatchedVenue;
 let venue: Venue;
 let telemetry: Telemetry;
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'veritape-telemetry-'));
-  venue = await openVenue({ directory, limits: LIMITS, segmentBytesMax: SEGMENT_BYTES, snapshotEvery: 100 });
+  watched = await WatchedVenue.open();
+  venue = watched.venue;
+  const { directory } = watched;
   telemetry = new Telemetry({ directory, version: '0.0.0', watched: { role: 'leading', shard: 0, venue } });
 });
 afterEach(async () => {
   telemetry.close();
-  await venue.abandon();
-  rmSync(directory, { recursive: true, force: true });
+  await watched.close();
 });
-
-/** Trades, and has one order refused and one canceled. */
-async function trade(): Promise<void> {
-  const admin = await venue.openSession(0, 1);
-  await admin.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' }]);
-  const client = await venue.openSession(7, 1);
-  const terms = { op: 'new', account: 7, symbol: 0, price: 100, quantity: 5 } as const;
-  for (let id = 1; id <= PAIRS; id++) {
-    await client.send([
-      { ...terms, id: 2 * id, side: 'buy' },
-      { ...terms, id: 2 * id + 1, side: 'sell' },
-    ]);
-  }
-  await client.send([
-    { ...terms, id: 1, side: 'buy' },
-    { op: 'cancel', account: 7, symbol: 0, id: 1 },
-    { op: 'cancel', account: 7, symbol: 0, id: 999 },
-  ]);
-}
 
 /** Points whose attributes are not those of the table, or whose shape is that of another kind. */
 function misfits({ metrics }: Readings): string[] {
@@ -62,7 +36,7 @@ function misfits({ metrics }: Readings): string[] {
 
 test('what a venue did is read, with the names and attributes of the table', async () => {
   const before = telemetry.readings();
-  await trade();
+  await watched.trade();
   await telemetry.lookAtFolder();
   const after = telemetry.readings();
   expect(JSON.parse(JSON.stringify(after))).toEqual(after);
@@ -88,7 +62,7 @@ test('what a venue did is read, with the names and attributes of the table', asy
 });
 
 test('histograms have each value in its bucket, and percentiles besides', async () => {
-  await trade();
+  await watched.trade();
   const readings = telemetry.readings();
   const acknowledged = histogramIn(readings, 'veritape.stage.duration', { stage: 'gatewayToAcknowledged' });
   expect(acknowledged?.count).toBe(readings.described.sequence);
@@ -96,9 +70,9 @@ test('histograms have each value in its bucket, and percentiles besides', async 
   const flush = histogramIn(readings, 'veritape.journal.flush.duration');
   expect(flush?.count).toBe(valueIn(readings, 'veritape.journal.blocks'));
   expect(flush?.sum).toBeGreaterThan(0);
-  const quantile = (share: string): number | undefined =>
-    valueIn(readings, 'veritape.latency.quantile', { stage: 'gatewayToAcknowledged', quantile: share });
-  const [p50, p9999, max] = [quantile('0.5') ?? 0, quantile('0.9999') ?? 0, quantile('1') ?? 0];
+  const at = (percentile: string): number =>
+    valueIn(readings, 'veritape.latency.percentile', { stage: 'gatewayToAcknowledged', percentile }) ?? 0;
+  const [p50, p9999, max] = [at('50'), at('99.99'), at('100')];
   expect(p50).toBeGreaterThan(0);
   expect(p9999).toBeGreaterThanOrEqual(p50);
   expect(max).toBeCloseTo(acknowledged?.max ?? 0, 6);
@@ -112,7 +86,7 @@ test('histograms have each value in its bucket, and percentiles besides', async 
 });
 
 test('the folder tells of disk, journal and snapshots; a venue that failed is not ready', async () => {
-  await trade();
+  await watched.trade();
   for (let look = 0; look < 200 && venue.snapshotsTaken.length === 0; look++)
     await new Promise((resolve) => setTimeout(resolve, 10));
   await telemetry.lookAtFolder();
