@@ -2,13 +2,13 @@ import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Logger } from 'pino';
 import { SEQUENCE_MAX } from '../journal/amounts.ts';
 import { DatagramBlocks } from '../sequencer/datagram-receiver.ts';
 import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { VENUE_PREFIX } from '../sequencer/reports.ts';
-import { grouped, positiveSeconds, wholeNumber, withExamples } from './cli/arguments.ts';
+import { grouped, type Parser, parser, positiveSeconds, wholeNumber, withExamples } from './cli/arguments.ts';
 import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
@@ -146,15 +146,14 @@ function defaultId(): string {
   return `${hostname()}-${process.pid}`.replaceAll(/[^\w-]/g, '-').slice(-64);
 }
 
-function followerId(text: string): string {
-  if (/^[\w-]{1,64}$/.test(text)) return text;
-  throw new InvalidArgumentError('It must be 1 to 64 letters, digits, - and _.');
-}
+const followerId: Parser<string> = parser('1 to 64 letters, digits, - and _', (text) =>
+  /^[\w-]{1,64}$/.test(text) ? text : undefined,
+);
 
-function subjectPrefix(text: string): string {
-  if (/^[\w-]+(\.[\w-]+)*$/.test(text)) return text;
-  throw new InvalidArgumentError('It must be a NATS subject of letters, digits, - and _, with dots between its parts.');
-}
+const subjectPrefix: Parser<string> = parser(
+  'a NATS subject of letters, digits, - and _, with dots between its parts',
+  (text) => (/^[\w-]+(\.[\w-]+)*$/.test(text) ? text : undefined),
+);
 
 function checkOptions(options: FollowOptions): void {
   const { publish, publishNats, publishExecutions, multicast, multicastInterface } = options;

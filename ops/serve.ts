@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Logger } from 'pino';
 import { DATAGRAM_BYTES_DEFAULT, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN } from '../sequencer/block-datagrams.ts';
 import { ACK_POLICIES, type AckPolicy } from '../sequencer/command-port.ts';
@@ -17,7 +17,7 @@ import { LEASE_MS_DEFAULT, LEASE_MS_MAX, LEASE_MS_MIN } from '../sequencer/lease
 import { checkNodeName } from '../sequencer/log-messages.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
 import { tokenDigest } from '../sequencer/request-intake.ts';
-import { wholeNumber, withExamples } from './cli/arguments.ts';
+import { type Parser, parser, wholeNumber, withExamples } from './cli/arguments.ts';
 import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
@@ -215,11 +215,9 @@ export function registerServe(program: Command): void {
   );
 }
 
-function logReplicas(text: string): number {
-  const count = LOG_REPLICAS.find((one) => String(one) === text);
-  if (count !== undefined) return count;
-  throw new InvalidArgumentError(`It must be one of ${LOG_REPLICAS.join(', ')}.`);
-}
+const logReplicas: Parser<number> = parser(`one of ${LOG_REPLICAS.join(', ')}`, (text) =>
+  LOG_REPLICAS.find((one) => String(one) === text),
+);
 
 function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
   const { multicast, multicastInterface, multicastTtl, multicastDatagramBytes, multicastRate } = options;

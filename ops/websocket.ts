@@ -4,6 +4,7 @@ import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { secretOption } from './cli/secret-option.ts';
 import { openLog } from './cli/server-log.ts';
 import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
 import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
@@ -53,7 +54,9 @@ export function registerWebSocket(program: Command): void {
         .default(0)
         .argParser(wholeNumber(0, U32_MAX)),
     )
-    .addOption(new Option('--token <token>', 'what the venue knows this gateway by').env('VERITAPE_TOKEN'))
+    .addOption(
+      secretOption(new Option('--token <token>', 'what the venue knows this gateway by').env('VERITAPE_TOKEN')),
+    )
     .addOption(new Option('--create', 'create instruments that the venue does not have (with account 0)'))
     .addOption(new Option('--host <address>', 'address to listen on; 0.0.0.0 for all').default('127.0.0.1'))
     .addOption(

@@ -1,4 +1,5 @@
 import type { Command } from '../../journal/commands.ts';
+import { ExecType, OrdStatus } from '../order-state.ts';
 import { type FixField, type FixMessage, parseUtcTimestamp, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
 import { MsgType, RejectReason, Tag, tagName } from './fix-tags.ts';
@@ -8,7 +9,6 @@ import {
   isDone,
   type OrderRecord,
   type OrderRecords,
-  OrdStatus,
   type PendingCommand,
 } from './order-records.ts';
 import { CxlRejReason, type OrderReports, OrdRejReason } from './order-reports.ts';
@@ -226,7 +226,14 @@ export class OrderEntry {
     const clOrdId = message.get(Tag.ClOrdID) ?? '';
     const order = records.byClOrdId(clOrdId);
     if (order !== undefined) return reports.status(order, now());
-    this.#sendRejection(message, 'I', '0', String(store.takeOrderId()), 5, 'no order of this session has this ClOrdID');
+    this.#sendRejection(
+      message,
+      ExecType.status,
+      '0',
+      String(store.takeOrderId()),
+      5,
+      'no order of this session has this ClOrdID',
+    );
   }
 
   #massCancel(message: FixMessage): void {
@@ -296,7 +303,7 @@ export class OrderEntry {
 
   #refuseOrder(message: FixMessage, code: number, text: string): void {
     const id = String(this.#options.store.takeOrderId());
-    this.#sendRejection(message, '8', `${id}.0`, id, code, text);
+    this.#sendRejection(message, ExecType.rejected, `${id}.0`, id, code, text);
   }
 
   /** An ExecutionReport about an order that there is not. */

@@ -1,18 +1,7 @@
 import type { Command, OrderTypeName, SideName } from '../../journal/commands.ts';
+import { OrdStatus, type OrdStatusCode } from '../order-state.ts';
 import type { FixField } from './fix-codec.ts';
 import type { GatewayStore } from './gateway-store.ts';
-
-/** FIX 39, as far as the gateway uses it. */
-export const OrdStatus = {
-  new: '0',
-  partiallyFilled: '1',
-  filled: '2',
-  canceled: '4',
-  rejected: '8',
-  pendingNew: 'A',
-  expired: 'C',
-} as const;
-export type OrdStatusCode = (typeof OrdStatus)[keyof typeof OrdStatus];
 
 /** An order that came over FIX, as the last event about it left it. Prices in ticks, quantities in lots. */
 export interface OrderRecord {
@@ -121,9 +110,4 @@ export class OrderRecords {
 
 export function isDone({ status }: OrderRecord): boolean {
   return status !== OrdStatus.new && status !== OrdStatus.partiallyFilled && status !== OrdStatus.pendingNew;
-}
-
-/** The status of an order that is live. */
-export function liveStatus({ cum }: OrderRecord): OrdStatusCode {
-  return cum > 0 ? OrdStatus.partiallyFilled : OrdStatus.new;
 }

@@ -1,33 +1,21 @@
-import { EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
+import { EventType, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { Reason, type ReasonName, reasonText } from '../../journal/reasons.ts';
 import { ORD_REJ_REASONS } from '../fix-report.ts';
+import {
+  applyEvent,
+  ExecType,
+  type ExecTypeCode,
+  endStage,
+  execTypeOfCancel,
+  type OrderStage,
+  OrdStatus,
+  statusOf,
+} from '../order-state.ts';
 import { type FixField, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
 import { MsgType, Tag } from './fix-tags.ts';
-import {
-  type CommandOrigin,
-  isDone,
-  liveStatus,
-  type OrderRecord,
-  type OrderRecords,
-  OrdStatus,
-  type OrdStatusCode,
-} from './order-records.ts';
+import { type CommandOrigin, isDone, type OrderRecord, type OrderRecords } from './order-records.ts';
 import type { InstrumentScale } from './order-terms.ts';
-
-/** FIX 150. */
-const ExecType = {
-  new: '0',
-  canceled: '4',
-  replaced: '5',
-  rejected: '8',
-  expired: 'C',
-  restated: 'D',
-  trade: 'F',
-  status: 'I',
-  triggered: 'L',
-} as const;
-type ExecTypeCode = (typeof ExecType)[keyof typeof ExecType];
 
 /** FIX 102. */
 export const CxlRejReason = { tooLate: 0, unknownOrder: 1, duplicateClOrdId: 6, other: 99 } as const;
@@ -42,12 +30,6 @@ export const OrdRejReason = {
 /** FIX 434: what was refused. */
 const RESPONSE_TO = { cancel: '1', replace: '2' } as const;
 const RESTATED_OTHER = '99';
-
-/** How an order ends that the venue took off for a reason; canceled for all others. A reason more is a line more. */
-const ENDS: Readonly<Record<string, { readonly execType: ExecTypeCode; readonly status: OrdStatusCode }>> = {
-  expired: { execType: ExecType.expired, status: OrdStatus.expired },
-};
-const CANCELED = { execType: ExecType.canceled, status: OrdStatus.canceled };
 
 /** What was done, when and by whom. */
 export interface EventPlace {
@@ -174,14 +156,14 @@ export class OrderReports {
   > = {
     accepted: (order, event, place) => {
       order.open = event.quantity;
-      order.status = OrdStatus.new;
+      order.status = OrdStatus[statusOf('open', Reason.none, order.cum)];
       // A post-only order may have got another one.
       if (order.asked.price === order.price) order.asked = { ...order.asked, price: event.price };
       order.price = event.price;
       this.#report(order, { execType: ExecType.new, execId: execIdOf(place), time: place.time });
     },
     rejected: (order, event, place) => {
-      const reason = Reason[event.reason as ReasonName] ?? Reason.none;
+      const reason = reasonOf(event);
       if (place.origin !== undefined) this.refused(order, place.origin, place, reason, reasonText(reason));
     },
     tradeMaker: (order, event, place) => this.#trade(order, event, place),
@@ -194,11 +176,8 @@ export class OrderReports {
 
   #trade(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { ticks, lots } = this.#scaleOf(order.symbol);
-    order.cum += event.quantity;
-    order.open = event.open;
+    follow(order, event);
     order.notional = String(BigInt(order.notional) + BigInt(event.price) * BigInt(event.quantity));
-    const isFilled = (event.flags & EventFlag.done) !== 0;
-    order.status = isFilled ? OrdStatus.filled : OrdStatus.partiallyFilled;
     this.#report(order, {
       ...{ execType: ExecType.trade, execId: execIdOf(place), time: place.time },
       last: [
@@ -210,31 +189,28 @@ export class OrderReports {
 
   #canceled(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { origin } = place;
-    const text = reasonText(Reason[event.reason as ReasonName] ?? Reason.none);
+    const reason = reasonOf(event);
+    const text = reasonText(reason);
     if (event.reason === 'moved') return this.#restate(order, place, text);
     const isReduce = origin?.kind === 'reduce' && event.reason === 'reduced';
     if (!isReduce) order.asked = { ...order.asked, quantity: order.asked.quantity - event.quantity };
-    if (event.open > 0 || event.reason === 'reduced') order.quantity = order.cum + event.open;
-    order.open = event.open;
+    follow(order, event);
     if (event.open > 0) {
       if (!isReduce) this.#restate(order, place, text);
       else if (origin.part !== 'first') this.#changed(order, origin, place);
       return;
     }
-    const { execType, status } = ENDS[event.reason] ?? CANCELED;
-    order.status = status;
     const asked = origin !== undefined && origin.orderId === order.id && origin.kind !== 'new' ? origin : undefined;
     const origClOrdId = order.clOrdId;
     if (asked !== undefined) order.clOrdId = asked.clOrdId;
+    const execType = execTypeOfCancel(reason, true);
     const common = { execType, execId: execIdOf(place), time: place.time, text };
     this.#report(order, asked === undefined ? common : { ...common, origClOrdId });
   }
 
   #replaced(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { origin } = place;
-    order.price = event.price;
-    order.open = event.open;
-    order.quantity = order.cum + order.open;
+    follow(order, event);
     if (origin?.kind === 'replace' && origin.orderId === order.id) this.#changed(order, origin, place);
     else {
       order.asked = { price: order.price, quantity: order.quantity };
@@ -257,7 +233,6 @@ export class OrderReports {
   }
 
   #report(order: OrderRecord, fields: ReportFields): void {
-    if (!isDone(order) && order.status !== OrdStatus.pendingNew) order.status = liveStatus(order);
     const { ticks, lots } = this.#scaleOf(order.symbol);
     const average = ticks.average(BigInt(order.notional), BigInt(order.cum));
     const body: FixField[] = [
@@ -282,6 +257,22 @@ export class OrderReports {
     if (fields.text !== undefined && fields.text !== '') body.push([Tag.Text, plain(fields.text)]);
     this.#session.send(MsgType.ExecutionReport, body);
   }
+}
+
+/** Takes what an event changes of its order. */
+function follow(order: OrderRecord, event: VenueEvent): void {
+  const { price, quantity, cum: traded, open } = order;
+  const amounts = { price, quantity, traded, open };
+  const type = EventType[event.type];
+  const reason = reasonOf(event);
+  applyEvent(amounts, type, reason, event);
+  const stage: OrderStage = amounts.open > 0 ? 'open' : endStage(type);
+  const { traded: cum, ...rest } = amounts;
+  Object.assign(order, rest, { cum, status: OrdStatus[statusOf(stage, reason, cum)] });
+}
+
+function reasonOf({ reason }: VenueEvent): number {
+  return Reason[reason as ReasonName] ?? Reason.none;
 }
 
 /** The same whenever it is made of the same journal. */
