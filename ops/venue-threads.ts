@@ -43,6 +43,13 @@ export interface VenueThreadsOptions {
   readonly idle: IdleStrategy;
 }
 
+/** JavaScript memory of a thread, in bytes. */
+export interface ThreadHeap {
+  readonly thread: string;
+  readonly used: number;
+  readonly committed: number;
+}
+
 /** Told of what the threads report. */
 export interface ThreadsListener {
   readonly failed: (error: Error) => void;
@@ -73,6 +80,7 @@ export class VenueThreads {
   readonly #bells: Bells;
   readonly #status: Int32Array;
   readonly #workers: Worker[] = [];
+  readonly #names = new Map<Worker, string>();
   readonly #replicas: Worker[] = [];
   readonly #warm: Promise<ReplicaWarm>[] = [];
   readonly #ready: Promise<ReplicaReady>[] = [];
@@ -208,6 +216,16 @@ export class VenueThreads {
     return ready;
   }
 
+  async heaps(): Promise<ThreadHeap[]> {
+    const asked = [...this.#names].map(async ([worker, thread]) => {
+      const { used_heap_size: used, total_heap_size: committed } = await worker.getHeapStatistics();
+      return { thread, used, committed };
+    });
+    const told = await Promise.allSettled(asked);
+    // A thread that has ended has none.
+    return told.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  }
+
   /** Resolves when the sequencer has given its last sequence. */
   async stopSequencer(): Promise<number> {
     const sequencer = this.#sequencer;
@@ -285,6 +303,7 @@ export class VenueThreads {
       tell.unref();
     });
     this.#workers.push(worker);
+    this.#names.set(worker, name.replace(' ', ''));
     return worker;
   }
 }

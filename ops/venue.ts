@@ -19,7 +19,7 @@ import {
   REPLICAS_MAX,
   STATUS,
 } from '../sequencer/pipeline.ts';
-import { type PipelineStatistics, readStatistics } from '../sequencer/pipeline-counters.ts';
+import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { TickSource } from '../sequencer/tick-source.ts';
@@ -39,6 +39,7 @@ import {
   type TakingOver,
   VenueThreads,
 } from './venue-threads.ts';
+import { VenueWatch } from './venue-watch.ts';
 
 /** How a venue is set up. Everything but the directory has a default. */
 export interface VenueOptions extends HostOptions {
@@ -138,6 +139,8 @@ export class Venue {
   readonly #snapshots: SnapshotKeeper;
   readonly #ledger = new StateLedger();
   readonly #digests = new DigestComparison();
+  /** What can be seen of it from outside. */
+  readonly watch: VenueWatch;
   /** Names this process where one of several standbys is meant. */
   readonly id = randomInt(1, 2 ** 31);
   readonly #port: CommandPort;
@@ -223,6 +226,8 @@ export class Venue {
       notice: (notice) => this.#notice(notice),
       failed: (error) => this.#fail(error),
     });
+    const [memory, threads, outlets] = [this.#memory, this.#threads, this.#outlets];
+    this.watch = new VenueWatch({ memory, threads, outlets, digests: this.#digests, port: this.#port });
     const kept = options.snapshotsKept ?? SNAPSHOTS_KEPT;
     this.#snapshots = new SnapshotKeeper(options.directory, () => this.genesis.shard, this.#memory, kept, {
       tell: (notice) => this.#notice(notice),
@@ -274,6 +279,11 @@ export class Venue {
     return this.#host.counts();
   }
 
+  /** Whether it acknowledges only what a replicated log holds. */
+  get isReplicated(): boolean {
+    return this.#options.ackPolicy === 'disk+replica';
+  }
+
   get failure(): Error | undefined {
     return this.#failure;
   }
@@ -307,8 +317,7 @@ export class Venue {
 
   /** What the threads have counted, and how long each stage took, since the venue was opened. */
   statistics(): PipelineStatistics {
-    const { counters, replicas } = this.#memory;
-    return readStatistics(counters, replicas);
+    return this.watch.statistics();
   }
 
   /** The last sequence on disk. */
@@ -316,6 +325,13 @@ export class Venue {
     const { sequence } = this.#require(this.#opened);
     const status = new Int32Array(this.#memory.status);
     return sequence + ((Atomics.load(status, STATUS.durableSequence) - sequence) | 0);
+  }
+
+  /** The last block on disk. */
+  get durableBlock(): number {
+    const { block } = this.#require(this.#opened);
+    const status = new Int32Array(this.#memory.status);
+    return block + ((Atomics.load(status, STATUS.durableBlock) - block) | 0);
   }
 
   async start(): Promise<void> {
@@ -428,6 +444,7 @@ export class Venue {
     const ready = await this.#unlessFailed(this.#threads.begin(opened));
     step?.replicasReady();
     this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
+    this.watch.isServing = true;
     const port = this.#port;
     const running = Promise.all([port.run(), this.#ticks.run()]);
     this.#running = running.catch((error: unknown) => this.#fail(asError(error)));

@@ -62,6 +62,9 @@ export const STATUS = {
 } as const;
 
 export const REPLICAS_MAX = 8;
+const STAMPS = COMMAND_SLOTS / STAMP_EVERY;
+/** Where in the array of stamps those of a stage begin. Sequenced are written by the sequencer, and so on. */
+export const STAMPED = { sequenced: 0, durable: STAMPS, applied: 2 * STAMPS } as const;
 const STAMP_SHIFT = 31 - Math.clz32(STAMP_EVERY);
 
 export interface PipelineMemory {
@@ -75,7 +78,7 @@ export interface PipelineMemory {
   readonly due: SharedArrayBuffer;
   /** 32 bytes for each slot of the block ring: the block's chain hash, once it is durable. */
   readonly blockHashes: SharedArrayBuffer;
-  /** When each {@link STAMP_EVERY}th command of those in the command ring was sequenced: {@link stampPlace}. */
+  /** When each {@link STAMP_EVERY}th command of those in the command ring came to a stage: {@link STAMPED}. */
   readonly stamps: SharedArrayBuffer;
   /** What the threads count: pipeline-counters.ts. */
   readonly counters: SharedArrayBuffer;
@@ -103,7 +106,7 @@ export function allocatePipeline(
     bells: new SharedArrayBuffer((5 + REPLICAS_MAX) * DOORBELL_INTS * 4),
     due: new SharedArrayBuffer(8),
     blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
-    stamps: new SharedArrayBuffer((COMMAND_SLOTS / STAMP_EVERY) * 8),
+    stamps: new SharedArrayBuffer(3 * STAMPS * 8),
     counters: allocateCounters(replicas),
     startedNs: process.hrtime.bigint(),
     replicas,
@@ -141,9 +144,9 @@ export function untilStamp(sequence: number): number {
   return -(sequence + 1) & (STAMP_EVERY - 1);
 }
 
-/** Place of a stamped sequence, by its low 32 bits, in the array of stamps. */
+/** Place of a stamped sequence, by its low 32 bits, among the stamps of a stage. */
 export function stampPlace(sequence: number): number {
-  return (sequence >>> STAMP_SHIFT) & (COMMAND_SLOTS / STAMP_EVERY - 1);
+  return (sequence >>> STAMP_SHIFT) & (STAMPS - 1);
 }
 
 /** Who sleeps on which bell. */
