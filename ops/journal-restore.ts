@@ -48,6 +48,8 @@ export interface JournalRestoreOptions extends RestorePoint {
   readonly replayAll?: boolean | undefined;
   /** The highest epoch that the venue before came to, where that is more than the backup knows of. */
   readonly aboveEpoch?: number | undefined;
+  /** For a follower: the venue goes on, and so this stays on its timeline. */
+  readonly copy?: boolean | undefined;
 }
 
 /**
@@ -136,8 +138,10 @@ export class JournalRestore {
       }
       if (together.length > 0) writer.appendCopies(together);
       this.last = writer.last;
-      this.epoch = nextTimeline(Math.max(index.epoch, writer.epoch, this.#options.aboveEpoch ?? 0));
-      writer.raiseEpoch(this.epoch);
+      if (this.#options.copy !== true) {
+        writer.raiseEpoch(nextTimeline(Math.max(index.epoch, writer.epoch, this.#options.aboveEpoch ?? 0)));
+      }
+      this.epoch = writer.epoch;
     } finally {
       await writer.close();
     }

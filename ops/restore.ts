@@ -10,6 +10,8 @@ import { printResult } from './cli/result.ts';
 import { ExitCode, UsageError } from './exit-codes.ts';
 import { ArchiveCheck, JournalRestore } from './journal-restore.ts';
 
+const VENUE_NEXT = 'never start the venue before again, or on other subjects only';
+const COPY_NEXT = 'follow the venue from there; do not serve it';
 /** Replies carry 32 bits of the epoch, and a timeline has to follow. */
 const EPOCH_MAX = 2 ** 32 - 1 - TIMELINE_EPOCHS;
 
@@ -44,6 +46,11 @@ export function registerRestore(program: Command): void {
         'the highest epoch of the venue before, if it was restored or started since the backup',
       ).argParser(wholeNumber(0, EPOCH_MAX)),
     )
+    .addOption(
+      new Option('--copy', 'for veritape follow, of a venue that goes on: the epoch is left alone').conflicts(
+        'aboveEpoch',
+      ),
+    )
     .option('--replay-all', 'audit by replaying all that there is, not only what comes after the newest snapshot')
     .option('--check', 'check all of the backup, and restore nothing')
     .addOption(segmentBytesOption('the journal'))
@@ -63,6 +70,7 @@ interface RestoreCommandOptions {
   readonly toBlock?: number;
   readonly replayAll?: boolean;
   readonly aboveEpoch?: number;
+  readonly copy?: boolean;
   readonly check?: boolean;
   readonly segmentBytes: number;
   readonly json?: boolean;
@@ -83,16 +91,18 @@ async function restore(backup: string, newDir: string | undefined, options: Rest
   using interruption = new Interruption();
   using progress = await Progress.start('restore');
   const started = performance.now();
-  const { toSequence, toTime, toBlock, replayAll, aboveEpoch, segmentBytes: segmentBytesMax } = options;
+  const { toSequence, toTime, toBlock, replayAll, aboveEpoch, copy, segmentBytes: segmentBytesMax } = options;
   const point = { toSequence, toTime, toBlock };
   const [from, to] = [resolve(backup), resolve(newDir)];
-  const run = new JournalRestore({ from, to, ...point, replayAll, aboveEpoch, segmentBytesMax });
+  const run = new JournalRestore({ from, to, ...point, replayAll, aboveEpoch, copy, segmentBytesMax });
   const good = await run.run(interruption, () => progress.update(() => told(run)));
   progress.stop();
   if (interruption.requested)
     throw interruption.error(`stopped at block ${run.last?.block ?? 0}: nothing was restored`);
   const elapsedMs = performance.now() - started;
-  await printResult(summaryOf(run, good, elapsedMs), options.json === true, () => describe(run, good, elapsedMs));
+  await printResult(summaryOf(run, good, elapsedMs), options.json === true, () =>
+    describe(run, good, copy === true, elapsedMs),
+  );
   if (!good) process.exitCode = ExitCode.false;
 }
 
@@ -121,7 +131,7 @@ function summaryOf(run: JournalRestore, good: boolean, elapsedMs: number): objec
   };
 }
 
-function describe(run: JournalRestore, good: boolean, elapsedMs: number): string {
+function describe(run: JournalRestore, good: boolean, isCopy: boolean, elapsedMs: number): string {
   const { last, audit, end, epoch } = run;
   const left = (end?.sequence ?? 0) - (last?.sequence ?? 0);
   const lines = (audit?.findings ?? []).map(({ kind, text }) => `finding    [${kind}] ${text}`);
@@ -130,9 +140,9 @@ function describe(run: JournalRestore, good: boolean, elapsedMs: number): string
     `chain      ${last?.hash.toString('hex')}`,
     `state      ${audit?.stateHash}`,
     `left out   ${grouped(left)} commands of the backup; and what the venue did after the backup`,
-    `epoch      ${epoch}: clients of the venue before are told that it was restored, and open new sessions`,
+    `epoch      ${epoch}${isCopy ? '' : ': clients of the venue before are told that it was restored, and open new sessions'}`,
     `rate       ${grouped(rateOf(run.bytes, elapsedMs))} bytes/s, ${(elapsedMs / 1000).toFixed(2)} s`,
-    good ? 'good: never start the venue before again, or on other subjects only' : 'NOT GOOD: nothing was restored',
+    good ? `good: ${isCopy ? COPY_NEXT : VENUE_NEXT}` : 'NOT GOOD: nothing was restored',
   );
   return lines.join('\n');
 }
