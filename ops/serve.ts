@@ -20,10 +20,11 @@ import { tokenDigest } from '../sequencer/request-intake.ts';
 import { type Parser, parser, wholeNumber, withExamples } from './cli/arguments.ts';
 import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
-import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
+import { segmentBytesOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { addTuningOptions, type TuningOptions, tuningSettingsOf } from './cli/tuning-options.ts';
 import { markFolder, refuseMarked } from './cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
@@ -33,7 +34,7 @@ import { type StepDown, stepDownOnRequest } from './step-down.ts';
 import { type Notice, openVenue, type Venue, type VenueOptions } from './venue.ts';
 import type { VenueNats } from './venue-outlets.ts';
 
-interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOptions {
+interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOptions, TuningOptions {
   readonly dir: string;
   readonly nats?: string;
   readonly multicast?: Pick<MulticastOptions, 'address' | 'port'>;
@@ -44,7 +45,6 @@ interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOpti
   readonly shard?: number;
   readonly replicas: number;
   readonly ack?: AckPolicy;
-  readonly snapshotEvery: number;
   readonly snapshotsKept: number;
   readonly segmentBytes: number;
   readonly takeOver?: boolean;
@@ -129,7 +129,6 @@ export function registerServe(program: Command): void {
         'which copies exist when a command is acknowledged (default: disk; disk+replica with --cluster, which has no other)',
       ).choices([...ACK_POLICIES]),
     )
-    .addOption(snapshotEveryOption())
     .addOption(snapshotsKeptOption())
     .addOption(segmentBytesOption('the journal'))
     .addOption(
@@ -197,6 +196,7 @@ export function registerServe(program: Command): void {
         .choices([...IDLE_STRATEGIES])
         .default('adaptive'),
     );
+  addTuningOptions(command);
   addFeedOptions(command, 'veritape.S.feed.>');
   addHostOptions(addNatsCredentials(command))
     .option('--json', 'print the closing report as one JSON object')
@@ -382,7 +382,7 @@ function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
     shard: options.shard,
     replicas: options.replicas,
     ackPolicy: options.ack,
-    snapshotEvery: options.snapshotEvery,
+    ...tuningSettingsOf(options),
     snapshotsKept: options.snapshotsKept,
     segmentBytesMax: options.segmentBytes,
     takeOver: options.takeOver,

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
-import { SNAPSHOTS_KEPT } from '../../journal/snapshots.ts';
-import { SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT } from '../venue.ts';
+import { SNAPSHOT_EVERY_DEFAULT, SNAPSHOTS_KEPT } from '../../journal/snapshots.ts';
+import { SEGMENT_BYTES_DEFAULT } from '../venue.ts';
 import { wholeNumber } from './arguments.ts';
 
 // Options of every command that writes a journal with snapshots.
