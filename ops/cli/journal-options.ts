@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { SNAPSHOT_EVERY_DEFAULT, SNAPSHOTS_KEPT } from '../../journal/snapshots.ts';
+import { SNAPSHOT_EVERY_MAX } from '../../sequencer/tuned-bounds.ts';
 import { SEGMENT_BYTES_DEFAULT } from '../venue.ts';
 import { wholeNumber } from './arguments.ts';
 
@@ -9,7 +10,7 @@ import { wholeNumber } from './arguments.ts';
 export function snapshotEveryOption(more = ''): Option {
   return new Option('--snapshot-every <commands>', `commands between snapshots, 0 for none${more}`)
     .default(SNAPSHOT_EVERY_DEFAULT)
-    .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER));
+    .argParser(wholeNumber(0, SNAPSHOT_EVERY_MAX));
 }
 
 export function snapshotsKeptOption(): Option {
