@@ -7,9 +7,10 @@ import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
 import { listOrders } from '../../../replicas/order-table.ts';
 import { putTime, writeRaw } from '../raw-commands.ts';
+import { bookOf, crossedIn, ordersOf } from './model/model-audit.ts';
 import { VenueModel } from './model/venue-model.ts';
 import { type Funds, fundsOf } from './ruled-market.ts';
-import { VenueFlow } from './venue-flow.ts';
+import { limitsFor, WholeFlow } from './venue-flow-all.ts';
 
 /** More by VERITAPE_RULES_COMMANDS, with other seeds by VERITAPE_RULES_SEED. */
 const COMMANDS = Number(process.env['VERITAPE_RULES_COMMANDS'] ?? 60_000);
@@ -17,16 +18,6 @@ const SEED = Number(process.env['VERITAPE_RULES_SEED'] ?? 1);
 const COMMANDS_PER_FLOW = 3_000;
 const AUDIT_EVERY = 50;
 const RESTORE_EVERY = 700;
-const LIMITS = {
-  ordersMax: 120,
-  levelPagesMax: 256,
-  instrumentsMax: 2,
-  sessionsMax: 1,
-  answersPerSessionMax: 1,
-  accountsMax: 7,
-  balancesMax: 16,
-};
-
 const WANTED = [
   ...['auction none', 'indicative none', 'settled none', 'refreshed none', 'triggered none', 'kill none'],
   ...['canceled auctionOver', 'canceled cancelAllAfter', 'canceled expired', 'canceled killSwitch', 'canceled linked'],
@@ -43,7 +34,7 @@ function listed(matcher: Matcher): string[] {
 }
 
 function listedIn(model: VenueModel): string[] {
-  return model.orders.map(
+  return ordersOf(model.exchange).map(
     ({ slot, generation, account, id, symbol, side, price, open }) =>
       `${slot}/${generation} ${account}/${id} ${symbol} ${side} ${price} ${open}`,
   );
@@ -57,10 +48,11 @@ function listedFunds(all: ReadonlyMap<string, Funds>): string {
 /** Runs a flow through the matcher and the model; what differs first. */
 function compare(seed: number, commands: number): string | undefined {
   const events = new EventBuffer(1 << 12);
-  const flow = new VenueFlow(seed, 'all');
-  const model = new VenueModel(LIMITS);
+  const limits = limitsFor(seed);
+  const flow = new WholeFlow(seed, commands);
+  const model = new VenueModel(limits);
   const words = new Uint32Array(COMMAND_WORDS);
-  let matcher = createMatcher(LIMITS, events, seed);
+  let matcher = createMatcher(limits, events, seed);
   for (let place = 0; place < commands; place++) {
     const command = flow.next();
     writeRaw(words, 0, command);
@@ -82,19 +74,19 @@ function compare(seed: number, commands: number): string | undefined {
     }
     if (place % RESTORE_EVERY === RESTORE_EVERY - 1) {
       const state = Buffer.from(encodeState(matcher.state));
-      const restored = createMatcher(LIMITS, events, seed + place);
+      const restored = createMatcher(limits, events, seed + place);
       restoreState(restored.state, state);
       if (!Buffer.from(encodeState(restored.state)).equals(state)) return `${where}: restored to another state`;
       matcher = restored;
     }
     if (place % AUDIT_EVERY !== 0) continue;
-    const wrong = model.crossed();
+    const wrong = crossedIn(model.exchange);
     if (wrong !== undefined) return `${where}: ${wrong}`;
-    for (const symbol of [0, 1]) {
-      const books = [matcher.book(symbol, 1000), model.book(symbol)].map((book) => JSON.stringify(book));
+    for (const symbol of [0, 1, 2, 3]) {
+      const books = [matcher.book(symbol, 1000), bookOf(model.exchange, symbol)].map((book) => JSON.stringify(book));
       if (books[0] !== books[1]) return `${where}: books\nmodel   ${books[1]}\nmatcher ${books[0]}`;
     }
-    const funds = [listedFunds(model.funds.all()), listedFunds(fundsOf(matcher.state))];
+    const funds = [listedFunds(model.exchange.funds.all()), listedFunds(fundsOf(matcher.state))];
     if (funds[0] !== funds[1]) return `${where}: funds\nmodel\n${funds[0]}\nmatcher\n${funds[1]}`;
     const orders = [listedIn(model), listed(matcher)].map((list) => list.join('\n'));
     if (orders[0] !== orders[1]) return `${where}: orders\nmodel\n${orders[0]}\nmatcher\n${orders[1]}`;
