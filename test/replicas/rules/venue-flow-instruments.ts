@@ -15,7 +15,7 @@ export class InstrumentDraws {
   }
 
   first(): RawCommand[] {
-    return PLAIN.map((symbol) => ({ op: 16, symbol, name: `I${symbol}`, extra: symbol === 2 ? 0 : 104 }));
+    return [{ op: 16, symbol: 2, name: 'I2', extra: 104 }];
   }
 
   next(): RawCommand {
@@ -64,7 +64,14 @@ export class InstrumentDraws {
     const isElsewhere = dice.chance(0.3);
     const extra = dice.pick(isElsewhere ? [0, 3, 2 ** 32] : [0, 0, 130, TERA]);
     const quantity = dice.pick([0, 0, 30, TERA]);
-    return { op: 16, symbol: dice.below(6), name: dice.pick(NAMES), flags: isElsewhere ? 64 : 0, extra, quantity };
+    return {
+      op: 16,
+      symbol: dice.pick([0, 1, 2, 3, 3, 3, 3, 4, 5]),
+      name: dice.pick(NAMES),
+      flags: isElsewhere ? 64 : 0,
+      extra,
+      quantity,
+    };
   }
 
   /** A closed one opens again before long. */
