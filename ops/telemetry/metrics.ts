@@ -29,7 +29,7 @@ const counter = of('counter');
 const gauge = of('gauge');
 const histogram = of('histogram');
 
-const NO_WORRY = 'Tells how much there is to do; nothing to act on by itself.';
+const NO_WORRY = 'Nothing to act on by itself.';
 
 export const METRICS = {
   // What the process is.
@@ -469,11 +469,12 @@ export type MetricName = keyof typeof METRICS;
 const SUFFIX_OF_UNIT: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes' };
 
 /**
- * The name of a metric in Prometheus, without what a kind adds to it (`_total`, `_bucket`, `_sum`, `_count`): underscores in
- * place of dots, and the unit behind it, as OpenTelemetry's rules for Prometheus say.
+ * The name of a metric in Prometheus: underscores in place of dots, the unit behind it, and `_total` behind that of a counter,
+ * as OpenTelemetry's rules for Prometheus say. A histogram has `_bucket`, `_sum` and `_count` besides.
  */
 export function prometheusName(name: MetricName): string {
-  const suffix = SUFFIX_OF_UNIT[METRICS[name].unit];
+  const { unit, kind } = METRICS[name];
+  const suffix = SUFFIX_OF_UNIT[unit];
   const base = name.replaceAll('.', '_');
-  return suffix === undefined ? base : `${base}_${suffix}`;
+  return `${base}${suffix === undefined ? '' : `_${suffix}`}${kind === 'counter' ? '_total' : ''}`;
 }
