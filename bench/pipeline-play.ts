@@ -424,9 +424,13 @@ async function compareTelemetry(venue: Venue, player: Player, played: PlayOption
     const second = pair % 2 === 0 ? await watched() : await slice();
     pairs.push(pair % 2 === 0 ? { without: first, with: second } : { without: second, with: first });
   }
+  const load = await TelemetryLoad.begin(venue);
+  const readings = await load.timeReadings();
+  await load.end();
   const closing = await venue.close();
   const replicasAgree = new Set(closing.stateHashes).size === 1;
-  process.stdout.write(`${JSON.stringify({ ...comparePairs(pairs), replicasAgree, options: played }, null, 2)}\n`);
+  const result = { ...comparePairs(pairs), ...readings, replicasAgree, options: played };
+  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
 }
 
 async function playInProcess(venueDirectory: string, played: PlayOptions): Promise<void> {

@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { pino } from 'pino';
 import { ProcessTelemetry } from '../ops/telemetry/process-telemetry.ts';
 import type { Venue } from '../ops/venue.ts';
-import { median } from './benchmark.ts';
+import { median, timed } from './benchmark.ts';
 
 /** As often as nobody should: Prometheus scrapes every 15 seconds, and OTLP goes out every 60, unless told otherwise. */
 const EVERY_MS = 1_000;
 const TRACE_EVERY = 65_536;
+const TIMED = 200;
 
 /** Takes what is sent to it, scrapes what it is told to, and prints where it listens. In a process of its own. */
 const COLLECTOR = `
@@ -17,7 +18,7 @@ const server = createServer((request, response) => {
 });
 server.listen(0, '127.0.0.1', () => process.stdout.write(server.address().port + '\\n'));
 process.stdin.on('data', (place) => {
-  setInterval(() => fetch(place + '/metrics').then((answer) => answer.text()), ${EVERY_MS});
+  setInterval(() => fetch(place + '/metrics').then((answer) => answer.text()).catch(() => undefined), ${EVERY_MS});
 });
 process.stdin.on('end', () => process.exit());
 `;
@@ -46,6 +47,17 @@ export class TelemetryLoad {
   private constructor(telemetry: ProcessTelemetry, collector: ChildProcess) {
     this.#telemetry = telemetry;
     this.#collector = collector;
+  }
+
+  /** What a reading, and a reading as Prometheus' text, takes of the calling thread in milliseconds: medians. */
+  async timeReadings(): Promise<{ readonly readingMs: number; readonly scrapeMs: number }> {
+    const { prometheusText } = await import('../ops/telemetry/prometheus.ts');
+    const { telemetry } = this.#telemetry;
+    if (telemetry === undefined) throw new Error('it was not opened');
+    const medianMs = (action: () => void): number =>
+      Math.round(median(Array.from({ length: TIMED }, () => timed(action))) * 1000) / 1000;
+    const readingMs = medianMs(() => telemetry.readings());
+    return { readingMs, scrapeMs: medianMs(() => prometheusText(telemetry.readings())) };
   }
 
   async end(): Promise<void> {

@@ -75,6 +75,8 @@ test('health and readiness are told, and change', async () => {
   expect(await status('/healthz')).toBe(200);
   watched.venue.fail(new Error('as if'));
   expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ healthy: false, why: 'as if' });
+  telemetry.watch({ role: 'standby', followed: () => 7 });
+  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: false, why: 'as if' });
 });
 
 test('a collector gets metrics, and spans of one command in so many', async () => {
