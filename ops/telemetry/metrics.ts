@@ -63,7 +63,12 @@ export const METRICS = {
     'How long the last take-over of this process took, until the first acknowledgement was possible',
     'Seconds where it was tenths: a slow disk or a replica that was far behind. Compare docs/failover.md.',
   ),
-  'veritape.sequence': gauge('{command}', [], 'Last sequence that is durable here', NO_WORRY),
+  'veritape.sequence': gauge(
+    '{command}',
+    [],
+    'Last sequence that is durable here; of a standby, that its replicas have applied',
+    'Compare it with that of the server that leads: how far a standby, a node or a follower is behind.',
+  ),
   'veritape.block': gauge('{block}', [], 'Last block that is durable here', NO_WORRY),
 
   // Rates.
@@ -330,6 +335,24 @@ export const METRICS = {
     [],
     'Packets let go because readers or NATS were slow',
     'The NATS server does not keep up; readers repair.',
+  ),
+  'veritape.feed.corrected': counter(
+    '{order}',
+    [],
+    'Orders that events did not tell of as the state has them, and that were put right',
+    'A fault in this program that readers do not feel: report it with the journal.',
+  ),
+  'veritape.reports.published': counter(
+    '{message}',
+    [],
+    'Messages of trades, best prices and reports that a follower published',
+    NO_WORRY,
+  ),
+  'veritape.reports.dropped': counter(
+    '{message}',
+    [],
+    'Messages that it did not, because NATS could not be reached',
+    'See veritape.nats.connected. Readers miss them: these subjects are at most once.',
   ),
 
   // Followers.

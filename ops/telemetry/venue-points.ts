@@ -121,6 +121,7 @@ function addOutlets(points: Points, venue: Venue): void {
   }
   if (marketDataCounts === undefined) return;
   addMarketData(points, marketDataCounts);
+  points.add('veritape.feed.corrected', marketDataCounts.corrected);
   // Before it has published anything it does not say where it is.
   if (marketDataCounts.sequence > 0)
     points.add('veritape.feed.lag', Math.max(0, venue.durableSequence - marketDataCounts.sequence));

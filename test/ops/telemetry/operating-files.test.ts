@@ -38,14 +38,14 @@ function unknownIn(expression: string): string[] {
   const unknown: string[] = [];
   const labelsThere = new Set(OF_TARGETS);
   for (const [, name = '', inner = ''] of expression.matchAll(/\b([a-z]\w*_\w+)\b(?:\{([^}]*)\})?/g)) {
-    if (/^(histogram_quantile|predict_linear|label_values|veritape_shard)$/.test(name)) continue;
+    if (/^(histogram_quantile|predict_linear|group_right|label_values|veritape_shard)$/.test(name)) continue;
     const labels = known.get(name);
     if (labels === undefined) unknown.push(name);
     for (const label of labels ?? []) labelsThere.add(label);
     for (const [, label = ''] of inner.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g))
       if (!OF_TARGETS.includes(label) && labels?.includes(label) !== true) unknown.push(`${name}{${label}}`);
   }
-  for (const [, list = ''] of expression.matchAll(/\bby\s*\(([^)]*)\)/g))
+  for (const [, list = ''] of expression.matchAll(/\b(?:by|on)\s*\(([^)]*)\)/g))
     for (const label of list.split(',').map((one) => one.trim()))
       if (!labelsThere.has(label)) unknown.push(`by (${label})`);
   return unknown;
