@@ -55,7 +55,7 @@ export const METRICS = {
     '{takeover}',
     ['why'],
     'Times that this process took over, by reason',
-    'gone, lapsed: look at the log of the server before for its end. steppedDown was asked for.',
+    'gone, lapsed, silence: the log of the server before has its end. steppedDown, handover: asked for. nobody: the first.',
   ),
   'veritape.takeover.duration': gauge(
     's',

@@ -67,15 +67,20 @@ test('health and readiness are told, and change', async () => {
   expect(Object.keys(readings.metrics)).toContain('veritape.commands');
   telemetry.watch({ role: 'standby', venue: undefined });
   expect(await status('/readyz')).toBe(503);
-  telemetry.watch({ followed: () => 7 });
-  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: true, role: 'standby', sequence: 7 });
+  telemetry.watch({ followed: () => ({ sequence: 7, epoch: 3 }) });
+  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
+    ready: true,
+    role: 'standby',
+    sequence: 7,
+    epoch: 3,
+  });
   telemetry.watch({ role: 'leading', venue: watched.venue });
   watched.venue.hold('as if the log stood still');
   expect(await status('/readyz')).toBe(503);
   expect(await status('/healthz')).toBe(200);
   watched.venue.fail(new Error('as if'));
   expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ healthy: false, why: 'as if' });
-  telemetry.watch({ role: 'standby', followed: () => 7 });
+  telemetry.watch({ role: 'standby', followed: () => ({ sequence: 7, epoch: 3 }) });
   expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: false, why: 'as if' });
 });
 
