@@ -20,12 +20,13 @@ import { tokenDigest } from '../sequencer/request-intake.ts';
 import { type Parser, parser, wholeNumber, withExamples } from './cli/arguments.ts';
 import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
-import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
+import { segmentBytesOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
 import { openLog } from './cli/server-log.ts';
 import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
+import { addTuningOptions, type TuningOptions, tuningSettingsOf } from './cli/tuning-options.ts';
 import { markFolder, refuseMarked } from './cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
@@ -36,7 +37,12 @@ import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { type Notice, openVenue, type Venue, type VenueOptions } from './venue.ts';
 import type { VenueNats } from './venue-outlets.ts';
 
-interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOptions, TelemetryCommandOptions {
+interface ServeOptions
+  extends ServeHostOptions,
+    NatsCredentialOptions,
+    FeedOptions,
+    TelemetryCommandOptions,
+    TuningOptions {
   readonly dir: string;
   readonly nats?: string;
   readonly multicast?: Pick<MulticastOptions, 'address' | 'port'>;
@@ -47,7 +53,6 @@ interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOpti
   readonly shard?: number;
   readonly replicas: number;
   readonly ack?: AckPolicy;
-  readonly snapshotEvery: number;
   readonly snapshotsKept: number;
   readonly segmentBytes: number;
   readonly takeOver?: boolean;
@@ -132,7 +137,6 @@ export function registerServe(program: Command): void {
         'which copies exist when a command is acknowledged (default: disk; disk+replica with --cluster, which has no other)',
       ).choices([...ACK_POLICIES]),
     )
-    .addOption(snapshotEveryOption())
     .addOption(snapshotsKeptOption())
     .addOption(segmentBytesOption('the journal'))
     .addOption(
@@ -200,6 +204,7 @@ export function registerServe(program: Command): void {
         .choices([...IDLE_STRATEGIES])
         .default('adaptive'),
     );
+  addTuningOptions(command);
   addFeedOptions(command, 'veritape.S.feed.>');
   addTelemetryOptions(command, true);
   addHostOptions(addNatsCredentials(command))
@@ -406,7 +411,7 @@ function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
     shard: options.shard,
     replicas: options.replicas,
     ackPolicy: options.ack,
-    snapshotEvery: options.snapshotEvery,
+    ...tuningSettingsOf(options),
     snapshotsKept: options.snapshotsKept,
     segmentBytesMax: options.segmentBytes,
     takeOver: options.takeOver,

@@ -204,7 +204,8 @@ export class VenueFollower {
       status: () => this.status(),
     };
     this.peers = options.peers === false ? undefined : new PeerService(service);
-    this.feed = feed === undefined ? undefined : new MarketFeed(feed, copy);
+    const onTrouble = (text: string): void => this.#notice('warn', text, {});
+    this.feed = feed === undefined ? undefined : new MarketFeed({ ...feed, onTrouble }, copy);
     this.queries =
       known === undefined
         ? undefined

@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { JournalError } from '../journal/findings.ts';
@@ -32,8 +31,6 @@ export interface VenueThreadsOptions {
   readonly genesis: Genesis;
   readonly bounds: BlockBounds;
   readonly segmentBytesMax: number;
-  /** Commands between snapshots; 0 for none. */
-  readonly snapshotEvery: number;
   readonly leaseMs: number;
   /** This process, as a lease names its heir. */
   readonly id: number;
@@ -110,7 +107,7 @@ export class VenueThreads {
     const journal = this.#start('../sequencer/journal-thread', 'journal', {
       ...{ directory, memory, genesis, segmentBytesMax, start, leaseMs, id, forwardBlocks },
       replicatedInFlightMax,
-      ...this.#idle(),
+      idle: this.#options.idle,
       host: this.#host.threadMeasures('journal'),
     } satisfies JournalThreadData);
     this.#journal = journal;
@@ -166,13 +163,12 @@ export class VenueThreads {
 
   /** Starts the replicas, which go to the end of the journal and stay there. */
   startReplicas(genesis: Genesis): void {
-    const { memory, directory, snapshotEvery } = this.#options;
-    const { idle, busyThreads } = this.#idle();
+    const { memory, directory, idle } = this.#options;
     for (let replica = 0; replica < memory.replicas; replica++) {
       const worker = this.#start('../replicas/replica-thread', `replica ${replica}`, {
-        ...{ memory, directory, genesis, replica, idle, busyThreads },
+        ...{ memory, directory, genesis, replica, idle },
         role: replica === 0 ? 'leader' : 'follower',
-        snapshotEvery: replica === 1 ? snapshotEvery : 0,
+        takesSnapshots: replica === 1,
         hashSeed: randomInt(2 ** 31),
         host: this.#host.threadMeasures(`replica${replica}`),
       } satisfies ReplicaThreadData);
@@ -192,7 +188,7 @@ export class VenueThreads {
     const { memory, bounds } = this.#options;
     this.#sequencer = this.#start('../sequencer/sequencer-thread', 'sequencer', {
       ...{ memory, bounds },
-      ...this.#idle(),
+      idle: this.#options.idle,
       host: this.#host.threadMeasures('sequencer'),
     } satisfies SequencerThreadData);
   }
@@ -261,11 +257,6 @@ export class VenueThreads {
 
   #ring(): void {
     for (const bell of this.#bells.all()) bell.ring();
-  }
-
-  #idle(): { readonly idle: IdleStrategy; readonly cores: number; readonly busyThreads: number } {
-    const busyThreads = this.#options.memory.replicas + 3;
-    return { idle: this.#options.idle, cores: availableParallelism(), busyThreads };
   }
 
   #heard(report: ReplicaReport): void {

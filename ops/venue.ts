@@ -30,6 +30,8 @@ import type { MarketDataCounts } from './feed/venue-market-data.ts';
 import { InProcessSession } from './in-process-session.ts';
 import { InstrumentDirectory, placed } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import type { TuningObjective } from './tuning/tuner.ts';
+import { type TuningState, VenueTuning } from './tuning/venue-tuning.ts';
 import { type HostOptions, VenueHost, type VenuePlacement } from './venue-host.ts';
 import { type VenueNats, VenueOutlets } from './venue-outlets.ts';
 import {
@@ -61,6 +63,8 @@ export interface VenueOptions extends HostOptions {
   readonly segmentBytesMax?: number | undefined;
   readonly blockBounds?: Partial<BlockBounds> | undefined;
   readonly idle?: IdleStrategy | undefined;
+  /** What the venue tunes its bounds for while it runs; those that are given above stay as they are. */
+  readonly tuning?: TuningObjective | undefined;
   /** Take the journal from a server that may be alive; it can then append nothing any more. */
   readonly takeOver?: boolean | undefined;
   /** A server that does not renew its lease for this long is taken for gone by standbys. */
@@ -85,7 +89,6 @@ export interface Notice {
 
 /** Written out in full before it is used, and the next one while it is; so not LMDB's largest. */
 export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20;
-export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
 
 /** Blocks under way to the replicated log, at most: a round trip takes longer than a flush. */
 export const REPLICATED_IN_FLIGHT_BLOCKS = 16;
@@ -145,6 +148,7 @@ export class Venue {
   readonly id = randomInt(1, 2 ** 31);
   readonly #port: CommandPort;
   readonly #ticks: TickSource;
+  readonly #tuning: VenueTuning;
   #running: Promise<unknown> = Promise.resolve();
   #directory = new InstrumentDirectory([]);
   #opened: JournalOpened | undefined;
@@ -191,7 +195,6 @@ export class Venue {
         genesis: { shard: options.shard ?? 0, createdAt: BigInt(Date.now()) * 1_000_000n, limits },
         bounds,
         segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT,
-        snapshotEvery: options.snapshotEvery ?? SNAPSHOT_EVERY_DEFAULT,
         leaseMs,
         id: this.id,
         forwardBlocks: options.nats !== undefined || options.multicast !== undefined,
@@ -207,7 +210,10 @@ export class Venue {
           const wrong = this.#digests.take(sequence, value);
           if (wrong !== undefined) this.#fail(new Error(wrong));
         },
-        snapshot: (report) => this.#snapshots.take(report),
+        snapshot: (report) => {
+          this.#tuning.snapshotTaken(report.encodeMs);
+          this.#snapshots.take(report);
+        },
         caughtUp: (report) => {
           const text = 'replica was lapped and caught up from the journal';
           this.#notice({ level: 'warn', text, fields: { ...report } });
@@ -228,6 +234,7 @@ export class Venue {
     });
     const [memory, threads, outlets] = [this.#memory, this.#threads, this.#outlets];
     this.watch = new VenueWatch({ memory, threads, outlets, digests: this.#digests, port: this.#port });
+    this.#tuning = VenueTuning.of(this.#memory, options, bounds, (notice) => this.#notice(notice));
     const kept = options.snapshotsKept ?? SNAPSHOTS_KEPT;
     this.#snapshots = new SnapshotKeeper(options.directory, () => this.genesis.shard, this.#memory, kept, {
       tell: (notice) => this.#notice(notice),
@@ -263,6 +270,11 @@ export class Venue {
   /** What was published as market data. */
   get marketDataCounts(): MarketDataCounts | undefined {
     return this.#outlets.marketDataCounts;
+  }
+
+  /** Bounds that the venue changes while it runs, why it did, and what is worse than usual. */
+  get tuning(): TuningState {
+    return this.#tuning.state();
   }
 
   get snapshotsTaken(): SnapshotKeeper['taken'] {
@@ -312,6 +324,7 @@ export class Venue {
       instruments: this.#directory.all.map((instrument) => placed(instrument, genesis.shard)),
       host: this.placement,
       statistics: this.statistics(),
+      tuning: this.tuning,
     };
   }
 
@@ -368,6 +381,7 @@ export class Venue {
       Promise.all([this.#threads.warm(), this.#outlets.connect(genesis.shard)]),
     );
     this.#tellWarm(warm);
+    this.#outlets.follow(this.#memory);
     await this.#makeReady();
     return { warm, link };
   }
@@ -457,6 +471,7 @@ export class Venue {
       ledger: this.#ledger,
       info: () => this.info(),
     });
+    this.#tuning.start();
     const place = { sequence: opened.sequence, pid: process.pid, complete: step?.complete === true };
     this.#outlets.gateway?.announce(place);
   }
@@ -502,6 +517,7 @@ export class Venue {
   /** Ends all threads at once. What was not durable is not; the journal is left as a closed one. */
   async abandon(): Promise<void> {
     this.#closing = true;
+    this.#tuning.stop();
     this.#ticks.stop();
     this.#port.stop();
     await this.#running;

@@ -71,6 +71,14 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'show what a journal holds, or one block of it',
     load: async () => (await import('./inspect.ts')).registerInspect,
   },
+  backup: {
+    summary: 'copy the journal of a venue, which may be serving, to a backup that is added to',
+    load: async () => (await import('./backup.ts')).registerBackup,
+  },
+  restore: {
+    summary: 'make a venue again from a backup, up to its end or to a point before',
+    load: async () => (await import('./restore.ts')).registerRestore,
+  },
   prove: {
     summary: 'prove that commands of a journal were matched by the rules',
     load: async () => (await import('./prove.ts')).registerProve,

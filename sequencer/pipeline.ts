@@ -1,6 +1,7 @@
 import { DOORBELL_INTS, Doorbell } from './doorbell.ts';
 import { allocateCounters, STAMP_EVERY } from './pipeline-counters.ts';
 import { allocateRing, placeRing, type RingMemory } from './rings.ts';
+import { TunedBounds } from './tuned-bounds.ts';
 
 /**
  * The shared memory that the threads of one venue work on, and the names of its words.
@@ -82,6 +83,8 @@ export interface PipelineMemory {
   readonly stamps: SharedArrayBuffer;
   /** What the threads count: pipeline-counters.ts. */
   readonly counters: SharedArrayBuffer;
+  /** {@link TunedBounds}. */
+  readonly tuned: SharedArrayBuffer;
   /** Stamps are nanoseconds since this reading of process.hrtime.bigint(). */
   readonly startedNs: bigint;
   readonly replicas: number;
@@ -108,6 +111,7 @@ export function allocatePipeline(
     blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
     stamps: new SharedArrayBuffer(3 * STAMPS * 8),
     counters: allocateCounters(replicas),
+    tuned: TunedBounds.allocate(),
     startedNs: process.hrtime.bigint(),
     replicas,
   };
