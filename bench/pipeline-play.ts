@@ -19,6 +19,7 @@ import { latencyOf, type PipelineStatistics } from '../sequencer/pipeline-counte
 import { DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { MarketFlow } from './market-flow.ts';
+import { comparePairs, type PairedSlices, type Slice, TelemetryLoad } from './telemetry-load.ts';
 
 /**
  * Plays order flow against a venue in this process and prints one JSON object. The load comes from the gateway's own thread,
@@ -28,9 +29,10 @@ import { MarketFlow } from './market-flow.ts';
  *     node bench/pipeline-play.ts --seconds 10                 # flat out: as many commands under way as --window
  *     node bench/pipeline-play.ts --seconds 10 --rate 200000   # open loop: latencies count from the intended time
  *     node bench/pipeline-play.ts --seconds 10 --nats --sessions 16
+ *     node bench/pipeline-play.ts --seconds 2 --telemetry 30   # 30 pairs of two seconds, with all telemetry and without
  */
 const USAGE =
-  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--buckets] [--directory DIR]';
+  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--buckets] [--telemetry PAIRS] [--directory DIR]';
 
 /** What is printed of a venue that was played in the process; without `--buckets` there are none. */
 export interface PlayedVenue {
@@ -71,6 +73,8 @@ interface PlayOptions {
   readonly nats: boolean;
   /** Print the distribution of acknowledgements, too. */
   readonly buckets: boolean;
+  /** Pairs of slices to compare, with telemetry and without; 0 for a play as usual. */
+  readonly telemetry: number;
   /** URL of the NATS server, in the process that is the client. */
   readonly client: string | undefined;
   readonly directory: string | undefined;
@@ -258,12 +262,13 @@ function readOptions(): PlayOptions {
       linger: { type: 'string', default: String(DEFAULT_BLOCK_BOUNDS.lingerMicrosMax) },
       nats: { type: 'boolean', default: false },
       buckets: { type: 'boolean', default: false },
+      telemetry: { type: 'string', default: '0' },
       client: { type: 'string' },
       directory: { type: 'string' },
     },
   });
   const whole = (
-    name: 'seconds' | 'rate' | 'batch' | 'window' | 'orders' | 'sessions' | 'linger',
+    name: 'seconds' | 'rate' | 'batch' | 'window' | 'orders' | 'sessions' | 'linger' | 'telemetry',
     min: number,
     max: number,
   ): number => {
@@ -281,6 +286,7 @@ function readOptions(): PlayOptions {
     linger: whole('linger', 0, 1_000_000),
     nats: values.nats,
     buckets: values.buckets,
+    telemetry: whole('telemetry', 0, 10_000),
     client: values.client,
     directory: values.directory,
   };
@@ -357,7 +363,16 @@ async function playOverNats(venueDirectory: string, played: PlayOptions): Promis
     const create = new Uint32Array(COMMAND_WORDS);
     MarketFlow.create(create, 0);
     await session.send([decodeCommand(create, 0)]);
-    const { client: _, directory: __, nats: ___, rate: ____, window: _____, buckets: ______, ...passed } = played;
+    const {
+      client: _,
+      directory: __,
+      nats: ___,
+      rate: ____,
+      window: _____,
+      buckets: ______,
+      telemetry: _______,
+      ...passed
+    } = played;
     const args = Object.entries(passed).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { stdout } = await promisify(execFile)(process.execPath, [
       ...[fileURLToPath(import.meta.url), '--client', server.url],
@@ -383,6 +398,41 @@ async function playOverNats(venueDirectory: string, played: PlayOptions): Promis
   }
 }
 
+/** Slices with and without telemetry in turn, in an order that a drift of the machine falls on both. */
+async function compareTelemetry(venue: Venue, player: Player, played: PlayOptions): Promise<void> {
+  const slice = async (): Promise<Slice> => {
+    player.forget();
+    const before = process.cpuUsage();
+    await player.play(played.seconds);
+    const { user, system } = process.cpuUsage(before);
+    const { acknowledged, elapsedMs } = player;
+    return { commandsPerSecond: (acknowledged * 1000) / elapsedMs, cpuNs: ((user + system) * 1000) / acknowledged };
+  };
+  const watched = async (): Promise<Slice> => {
+    const telemetry = await TelemetryLoad.begin(venue);
+    try {
+      return await slice();
+    } finally {
+      await telemetry.end();
+    }
+  };
+  // What is loaded and compiled at first use is not in the figures.
+  await watched();
+  const pairs: PairedSlices[] = [];
+  for (let pair = 0; pair < played.telemetry; pair++) {
+    const first = pair % 2 === 0 ? await slice() : await watched();
+    const second = pair % 2 === 0 ? await watched() : await slice();
+    pairs.push(pair % 2 === 0 ? { without: first, with: second } : { without: second, with: first });
+  }
+  const load = await TelemetryLoad.begin(venue);
+  const readings = await load.timeReadings();
+  await load.end();
+  const closing = await venue.close();
+  const replicasAgree = new Set(closing.stateHashes).size === 1;
+  const result = { ...comparePairs(pairs), ...readings, replicasAgree, options: played };
+  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+}
+
 async function playInProcess(venueDirectory: string, played: PlayOptions): Promise<void> {
   const flow = makeFlow();
   const venue = await openVenue({
@@ -398,6 +448,7 @@ async function playInProcess(venueDirectory: string, played: PlayOptions): Promi
   const player = new Player(session, flow, played);
   await player.play(WARM_UP_SECONDS);
   player.forget();
+  if (played.telemetry > 0) return compareTelemetry(venue, player, played);
   const before = venue.statistics();
   // Counts from here on.
   venue.threadCounters();
