@@ -135,6 +135,16 @@ export class ClusterMember {
     });
   }
 
+  /** It serves once this node leads. */
+  get venue(): Venue {
+    return this.#venue;
+  }
+
+  /** The last sequence that its replicas have applied, once they are ready to take over. */
+  get followed(): number | undefined {
+    return this.#warm ? this.#venue.followed(this.#warmAt) : undefined;
+  }
+
   /**
    * Resolves when this node has taken over and serves; with undefined if it is closed before. Rejects if it can not go on;
    * then close it.

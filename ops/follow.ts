@@ -15,10 +15,13 @@ import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { openLog } from './cli/server-log.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
 import { EnvironmentFault, ExitCode, UsageError } from './exit-codes.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { Disagreement, type FollowerEnd, QUERIES_REPLAY_MAX, VenueFollower } from './venue-follower.ts';
 
-interface FollowOptions extends NatsCredentialOptions, FeedOptions {
+interface FollowOptions extends NatsCredentialOptions, FeedOptions, TelemetryCommandOptions {
   readonly dir: string;
   readonly nats: string;
   readonly shard: number;
@@ -129,6 +132,7 @@ export function registerFollow(program: Command): void {
     )
     .option('--json', 'print the closing report as one JSON object');
   addFeedOptions(command, 'PREFIX.S.feed.> of --publish');
+  addTelemetryOptions(command);
   addNatsCredentials(command).action((options: FollowOptions) => follow(options));
   withExamples(
     command,
@@ -174,8 +178,9 @@ function checkOptions(options: FollowOptions): void {
 
 async function follow(options: FollowOptions): Promise<void> {
   checkOptions(options);
-  const { pino, destination } = await import('pino');
-  const log = pino({ name: 'veritape' }, destination(2));
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'following', shard: options.shard, node: options.id });
+  const log = await openLog('veritape', () => telemetry.logFields());
   using interruption = new Interruption();
   const connections: NatsConnection[] = [];
   const joined = async (url: string): Promise<NatsConnection> => {
@@ -183,13 +188,17 @@ async function follow(options: FollowOptions): Promise<void> {
     connections.push(connection);
     return connection;
   };
+  await telemetry.open(settings, options.dir, log);
   try {
     const connection = await joined(options.nats);
+    telemetry.watch({ connection });
     const feedConnection = options.publishNats === undefined ? connection : await joined(options.publishNats);
     const follower = await open(options, connection, feedConnection, interruption.signal, log);
     if (follower === undefined) return;
+    telemetry.watch({ follower });
     await run(follower, options, log);
   } finally {
+    await telemetry.close();
     await Promise.all(connections.map(leave));
   }
 }

@@ -74,7 +74,10 @@ const pinning: Parser<string> = Object.assign(
   { rule: 'none, auto, or threads with their cores, such as sequencer=1,replica0=2' },
 );
 
-const profileKinds: Parser<ProfileKind[]> = parser(`of ${PROFILE_KINDS.join(', ')}, with commas between`, (text) => {
-  const kinds = text.split(',').map((kind) => PROFILE_KINDS.find((one) => one === kind));
-  return kinds.every((kind) => kind !== undefined) ? kinds : undefined;
-});
+const profileKinds: Parser<ProfileKind[]> = parser(
+  `one or more of ${PROFILE_KINDS.join(', ')}, with commas between`,
+  (text) => {
+    const kinds = text.split(',').map((kind) => PROFILE_KINDS.find((one) => one === kind));
+    return kinds.every((kind) => kind !== undefined) ? kinds : undefined;
+  },
+);

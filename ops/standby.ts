@@ -88,6 +88,11 @@ export class Standby {
     this.#connectionLost.catch(() => undefined);
   }
 
+  /** It serves once this has taken over. */
+  get venue(): Venue {
+    return this.#venue;
+  }
+
   /** Where it is. */
   get place(): StandbyPlace {
     const holding = this.#link?.requests.isHolding === true;
