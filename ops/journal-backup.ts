@@ -81,7 +81,6 @@ export class JournalBackup {
     const lock = takeLock(to);
     try {
       this.index = readArchive(to);
-      for (const file of unlistedFiles(to, this.index)) rmSync(join(to, file), { force: true });
       this.goal = reader.last;
       if (this.index !== undefined) await this.#examine(this.index, reader, interruption, told);
       if (!interruption.requested) await this.#copyBlocks(reader, this.goal, interruption, told);

@@ -181,6 +181,17 @@ describe('damage', () => {
     expect(run('backup', good, damaged)).toMatchObject({ code: 1, error: { message } });
   });
 
+  test('a file of another chain of the same venue', async () => {
+    const [venue, other, mixed] = [temporaryFolder(), fresh(), copy(backup)];
+    await writeJournal(venue, { ...OPTIONS, seed: 8 });
+    await backUp(venue, other);
+    const [, second = ''] = readdirSync(join(backup, 'blocks')).sort();
+    cpSync(join(other, 'blocks', second), join(mixed, 'blocks', second));
+    const finding = { kind: 'previous-hash', block: 6, text: expect.stringContaining(`${second}: block 6`) };
+    expect(run('restore', mixed, '--check')).toMatchObject({ code: 1, findings: [finding] });
+    expect(run('restore', mixed, fresh())).toMatchObject({ code: 1 });
+  });
+
   test('a file that is gone, one cut short, a changed list, a damaged snapshot', () => {
     const [first = '', second = ''] = readdirSync(join(backup, 'blocks')).sort();
     const gone = copy(backup);
@@ -251,7 +262,7 @@ describe('what is refused', () => {
       await expect(backUp(good, to)).rejects.toThrow(/^writing .*blocks-0000000000000006\.vtb: (Error: )?ENOSPC/);
       expect(run('restore', to, '--check')).toMatchObject({ code: 0, block: 5 });
       expect(run('restore', to, join(to, 'again'))).toMatchObject({
-        ...{ code: 3, error: { message: expect.stringMatching(/appending block \d+: .*(no space left|ENOSPC)/i) } },
+        ...{ code: 3, error: { message: expect.stringMatching(/no space left/) } },
       });
       rmSync(join(to, 'again'), { recursive: true });
       execFileSync('mount', ['-o', 'remount,size=20m', to]);
