@@ -184,8 +184,10 @@ export class JournalBackup {
     const { from, to, snapshotsKept = SNAPSHOTS_KEPT } = this.#options;
     const index = this.index as ArchiveIndex;
     const all = [...index.snapshots];
-    for (const { file, sequence } of (await new SnapshotStore(from).list()).slice(0, snapshotsKept)) {
-      if (sequence > index.last.sequence || all.some((one) => one.sequence === sequence)) continue;
+    // Others were taken since this backup began.
+    const covered = (await new SnapshotStore(from).list()).filter(({ sequence }) => sequence <= index.last.sequence);
+    for (const { file, sequence } of covered.slice(0, snapshotsKept)) {
+      if (all.some((one) => one.sequence === sequence)) continue;
       const copied = await copySnapshot(file, to, reader);
       if (copied === undefined) continue;
       all.push(copied);
