@@ -227,7 +227,7 @@ describe('what is refused', () => {
   test('a target that is another venue’s backup, another chain, or no backup at all', async () => {
     const [other, fork] = [temporaryFolder(), temporaryFolder()];
     await writeJournal(other, { blocks: [5], limits: { ordersMax: 100 } });
-    expect(run('backup', other, backup)).toMatchObject({ code: 2, error: { field: 'target' } });
+    expect(run('backup', other, backup)).toMatchObject({ code: 2, error: { field: 'backup' } });
     await writeJournal(fork, { ...OPTIONS, seed: 8 });
     const message = expect.stringMatching(/^block 10: has hash .* different chains/);
     expect(run('backup', fork, backup)).toMatchObject({ code: 1, error: { message } });
@@ -312,6 +312,37 @@ test('of a journal whose first segments were dropped, what is left is backed up 
   expect(run('audit', again)).toMatchObject({ code: 0, chainHash: expected.chainHash, startedFrom: ENDS[6] });
   // A backup that was there before still has what was dropped.
   expect(run('backup', venue, copy(backup))).toMatchObject({ code: 0, blocksKept: 10, firstBlock: 1 });
+});
+
+describe('old segments', () => {
+  test('go when a backup has them and two snapshots came after them, and no other ones', async () => {
+    const venue = copy(good);
+    const may = [{ segment: 1, firstBlock: 1, lastBlock: 5, lastSequence: ENDS[4] }];
+    const only = (why: string): object => ({ code: 0, dropped: 0, droppable: [], why: expect.stringContaining(why) });
+    expect(run('prune', venue, '--backup', backup, '--dry-run')).toMatchObject({ code: 0, dropped: 0, droppable: may });
+    expect(run('prune', venue, '--backup', backup, '--keep', '3')).toMatchObject(only('the last 3 are kept'));
+    expect(run('prune', venue, '--backup', backup, '--keep', '1')).toMatchObject({ code: 2 });
+
+    const behind = fresh();
+    await writeJournal(join(behind, 'venue'), { ...OPTIONS, blocks: BLOCKS.slice(0, 4) });
+    await backUp(join(behind, 'venue'), join(behind, 'backup'));
+    const short = 'segment 1 stays: it goes to block 5, and the backup to block 4';
+    expect(run('prune', venue, '--backup', join(behind, 'backup'))).toMatchObject(only(short));
+    const fewer = copy(good);
+    flip(join(fewer, 'snapshots', 'snapshot-0000000000016483.vts'), 200);
+    const early = 'the older of the 2 newest good snapshots was taken after block 3';
+    expect(run('prune', fewer, '--backup', backup)).toMatchObject(only(early));
+    const fork = temporaryFolder();
+    await writeJournal(fork, { ...OPTIONS, seed: 8 });
+    expect(run('prune', fork, '--backup', backup)).toMatchObject({ code: 1 });
+
+    expect(run('prune', venue, '--backup', backup)).toMatchObject({ code: 0, dropped: 1, left: 2, droppable: may });
+    expect(readdirSync(journalPath(venue)).filter((name) => name !== 'writer.lock')).toEqual([
+      'segment-00000002',
+      'segment-00000003',
+    ]);
+    expect(run('audit', venue)).toMatchObject({ code: 0, stateHash: expected.stateHash });
+  });
 });
 
 test('restored once more, the epoch is above that of the first time', () => {
