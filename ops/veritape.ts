@@ -79,6 +79,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'make a venue again from a backup, up to its end or to a point before',
     load: async () => (await import('./restore.ts')).registerRestore,
   },
+  prune: {
+    summary: 'remove the oldest segments of a journal that a backup has and nobody needs to go on',
+    load: async () => (await import('./prune.ts')).registerPrune,
+  },
   prove: {
     summary: 'prove that commands of a journal were matched by the rules',
     load: async () => (await import('./prove.ts')).registerProve,
