@@ -6,20 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { COMMAND_WORDS, decodeCommand, encodeCommand } from '../journal/commands.ts';
 import { DEFAULT_LIMITS } from '../journal/genesis.ts';
-import { Reason, reasonName } from '../journal/reasons.ts';
-import type { InProcessSession } from '../ops/in-process-session.ts';
 import { natsConnectionOptions, startNatsServer } from '../ops/nats-server.ts';
 import { SpreadFlow } from '../ops/spread-flow.ts';
 import { openVenue, type Venue } from '../ops/venue.ts';
 import { SESSIONS_TOGETHER_MAX, VenueClient } from '../ops/venue-client.ts';
-import { Stopwatch } from '../sequencer/clock.ts';
-import { LatencyHistogram } from '../sequencer/latency-histogram.ts';
-import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink } from '../sequencer/messages.ts';
 import { latencyOf, type PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { MarketFlow } from './market-flow.ts';
 import { comparePairs, type PairedSlices, type Slice, TelemetryLoad } from './telemetry-load.ts';
+import { makeFlow, RESTING, VenuePlayer } from './venue-player.ts';
 
 /**
  * Plays order flow against a venue in this process and prints one JSON object. The load comes from the gateway's own thread,
@@ -81,127 +77,12 @@ interface PlayOptions {
 }
 
 const WARM_UP_SECONDS = 2;
-const RESTING = 20_000;
-/** Commands made before the clock starts; played again from the beginning when they are used up. */
-const FLOW_COMMANDS = 1 << 21;
-/** Of those, the last ones, in which the book becomes small. */
-const EBB_COMMANDS = 1 << 17;
 const SESSION_KEY = 1;
 const ADMINISTRATOR = 0;
-/** How often batches that are due are looked for while no answers come in. */
-const TICK_MS = 1;
-
-/** Sends the flow and checks that each command is answered once, in its place. */
-class Player implements AnswerSink {
-  readonly latencies = new LatencyHistogram();
-  sent = 0;
-  acknowledged = 0;
-  elapsedMs = 0;
-  busy = 0;
-  outOfPlace = 0;
-  readonly #session: InProcessSession;
-  readonly #flow: Uint32Array;
-  readonly #options: PlayOptions;
-  readonly #stopwatch = new Stopwatch(process.hrtime.bigint());
-  /** Intended time of each batch under way, in a ring. */
-  readonly #dueNs: Float64Array;
-  #firstDue = 0;
-  #nextDue = 0;
-  #at = 0;
-  /** When the next batch is due, and until when batches are sent. */
-  #due = 0;
-  #end = 0;
-  #betweenNs = 0;
-  #lastDoneNs = 0;
-  #lastSequence = 0;
-  readonly #reasons = new Float64Array(256);
-
-  constructor(session: InProcessSession, flow: Uint32Array, options: PlayOptions) {
-    this.#session = session;
-    this.#flow = flow;
-    this.#options = options;
-    this.#dueNs = new Float64Array(1 << 18);
-  }
-
-  forget(): void {
-    this.latencies.reset();
-    this.#reasons.fill(0);
-    this.sent = 0;
-    this.acknowledged = 0;
-    this.busy = 0;
-  }
-
-  get reasons(): Record<string, number> {
-    const named: Record<string, number> = {};
-    for (const [reason, count] of this.#reasons.entries())
-      if (count > 0 && reason !== Reason.none) named[reasonName(reason)] = count;
-    return named;
-  }
-
-  async play(seconds: number): Promise<void> {
-    const { rate, batch } = this.#options;
-    const started = this.#stopwatch.ns();
-    this.#due = started;
-    this.#end = started + seconds * 1e9;
-    this.#betweenNs = rate === 0 ? 0 : (batch * 1e9) / rate;
-    while (this.#stopwatch.ns() < this.#end) {
-      this.#sendDue();
-      // Between the ticks, what is due goes out when answers come in.
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-    }
-    while (this.acknowledged < this.sent) await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-    this.elapsedMs = (this.#lastDoneNs - started) / 1e6;
-  }
-
-  done(answers: Uint32Array, at: number, count: number): void {
-    const due = this.#dueNs[this.#firstDue++ & (this.#dueNs.length - 1)] as number;
-    this.#lastDoneNs = this.#stopwatch.ns();
-    this.latencies.record(this.#lastDoneNs - due, count);
-    this.acknowledged += count;
-    for (let index = 0; index < count; index++) {
-      const from = at + index * ANSWER_WORDS;
-      const sequence = answers[from + ANSWER_WORD.sequence] as number;
-      if (this.#lastSequence !== 0 && sequence !== (this.#lastSequence + 1) >>> 0) this.outOfPlace++;
-      this.#lastSequence = sequence;
-      const reason = (answers[from + ANSWER_WORD.tail] as number) & 255;
-      this.#reasons[reason] = (this.#reasons[reason] as number) + 1;
-    }
-    this.#sendDue();
-  }
-
-  #sendDue(): void {
-    const { rate, batch, window } = this.#options;
-    for (;;) {
-      const now = this.#stopwatch.ns();
-      if (now >= this.#end || (rate !== 0 && this.#due > now)) return;
-      if (rate === 0 && this.sent - this.acknowledged + batch > window) return;
-      if (!this.#send(rate === 0 ? now : this.#due)) return;
-      this.#due += this.#betweenNs;
-    }
-  }
-
-  fail(why: string): void {
-    throw new Error(why);
-  }
-
-  #send(due: number): boolean {
-    const { batch } = this.#options;
-    const words = this.#flow.subarray(this.#at, this.#at + batch * COMMAND_WORDS);
-    if (this.#session.sendRecords(words, batch, this) !== 'ok') {
-      this.busy++;
-      return false;
-    }
-    this.#dueNs[this.#nextDue++ & (this.#dueNs.length - 1)] = due;
-    this.sent += batch;
-    this.#at += batch * COMMAND_WORDS;
-    if (this.#at + batch * COMMAND_WORDS > this.#flow.length) this.#at = 0;
-    return true;
-  }
-}
 
 async function report(
   venue: Venue,
-  player: Player,
+  player: VenuePlayer,
   before: ReturnType<Venue['statistics']>,
   played: PlayOptions,
   cpuMicros: number,
@@ -233,21 +114,6 @@ async function report(
   };
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   if (!agree || !once) process.exitCode = 1;
-}
-
-/**
- * A flow that may be played again and again: towards its end the book becomes small, and the last command empties it, so
- * that order ids are free when they come again.
- */
-function makeFlow(): Uint32Array {
-  const market = new MarketFlow({ resting: RESTING });
-  const words = new Uint32Array(FLOW_COMMANDS * COMMAND_WORDS);
-  for (let index = 0; index < FLOW_COMMANDS - 1; index++) {
-    if (index === FLOW_COMMANDS - EBB_COMMANDS) market.shrinkTo(1);
-    market.next(words, index * COMMAND_WORDS);
-  }
-  encodeCommand(words, words.length - COMMAND_WORDS, { op: 'massCancel' });
-  return words;
 }
 
 function readOptions(): PlayOptions {
@@ -399,7 +265,7 @@ async function playOverNats(venueDirectory: string, played: PlayOptions): Promis
 }
 
 /** Slices with and without telemetry in turn, in an order that a drift of the machine falls on both. */
-async function compareTelemetry(venue: Venue, player: Player, played: PlayOptions): Promise<void> {
+async function compareTelemetry(venue: Venue, player: VenuePlayer, played: PlayOptions): Promise<void> {
   const slice = async (): Promise<Slice> => {
     player.forget();
     const before = process.cpuUsage();
@@ -445,7 +311,7 @@ async function playInProcess(venueDirectory: string, played: PlayOptions): Promi
   const create = new Uint32Array(COMMAND_WORDS);
   MarketFlow.create(create, 0);
   await session.send([decodeCommand(create, 0)]);
-  const player = new Player(session, flow, played);
+  const player = new VenuePlayer(session, flow, played);
   await player.play(WARM_UP_SECONDS);
   player.forget();
   if (played.telemetry > 0) return compareTelemetry(venue, player, played);
