@@ -31,6 +31,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'the commands of match as JSON over WebSocket, for a venue on NATS',
     load: SERVICES.websocket,
   },
+  top: {
+    summary: 'what a running process is doing, in a terminal',
+    load: async () => (await import('./top.ts')).registerTop,
+  },
   config: {
     summary: 'what the settings of a service are, where each comes from, and whether a file of them is right',
     load: async () => (await import('./config.ts')).registerConfig,
