@@ -22,7 +22,9 @@ interface Expected {
 }
 
 /** Events of these types are not about the books. */
-const OTHER_TYPES: readonly number[] = [EventType.answer, EventType.session, EventType.instrument, EventType.status];
+const OTHER_TYPES: readonly number[] = [
+  ...[EventType.answer, EventType.session, EventType.instrument, EventType.status, EventType.part],
+];
 
 /** Throws unless the events from word `from` to `to` say what the steps of the command did, and nothing else. */
 export function checkEvents(

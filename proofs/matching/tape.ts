@@ -146,6 +146,7 @@ export class TapeReader {
         if (type === EventType.instrument) this.#change(events, from);
         return aside(type === EventType.instrument ? Reason.none : reason);
       case Op.massStatus:
+      case Op.moveStatus:
         return aside(type === EventType.rejected ? reason : Reason.none);
       case Op.sessionOpen:
       case Op.sessionClose:
@@ -328,7 +329,7 @@ export class TapeReader {
 }
 
 const RULED_OPS: readonly number[] = [
-  ...[Op.terms, Op.instrumentSet, Op.accountSet],
+  ...[Op.terms, Op.instrumentSet, Op.accountSet, Op.moveTerms, Op.moveSet],
   ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
   ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
 ];
