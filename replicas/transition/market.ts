@@ -42,6 +42,7 @@ import {
   settingsAt,
 } from './memory.ts';
 import { massStatus, moveIn, moveOut } from './moving.ts';
+import { moveSet, moveStatus, moveTerms } from './moving-ruled.ts';
 import {
   findOrder,
   GENERATION_MAX,
@@ -186,6 +187,9 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.moveIn) open = moveIn(command, hash);
   else if (op === Op.moveOut) open = moveOut(command);
   else if (op === Op.massStatus) open = massStatus(command);
+  else if (op === Op.moveStatus) open = moveStatus(command);
+  else if (op === Op.moveTerms) moveTerms(command, hash);
+  else if (op === Op.moveSet) moveSet(command);
   else if (op === Op.terms) keepTerms(command, hash);
   else if (op === Op.instrumentSet) setInstrument(command);
   else if (op === Op.accountSet || op >= Op.deposit) open = performOfAccount(command, op);
