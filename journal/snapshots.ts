@@ -37,6 +37,8 @@ export const SNAPSHOT_HEADER_BYTES = 160;
 const SNAPSHOT_VERSION = 1;
 /** Just below 2 GiB, which one read can take. A larger size in a header is damage, and is not allocated. */
 export const SNAPSHOT_RAW_BYTES_MAX = 2 ** 31 - 2 ** 16;
+/** Commands between snapshots. */
+export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
 export const SNAPSHOTS_KEPT = 4;
 /** Days are those of UTC. */
 const DAY_NS = 86_400_000_000_000n;

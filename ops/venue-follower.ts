@@ -282,6 +282,11 @@ export class VenueFollower {
     if (differ !== undefined) this.#stop({ why: 'disagreement', disagreement: differ }, true);
   }
 
+  /** Whether the copy and the venue turned out to differ. */
+  get hasDisagreed(): boolean {
+    return this.#end?.why === 'disagreement';
+  }
+
   hashAt(block: number): string | undefined {
     try {
       return block === 0 ? undefined : this.#lookup.read(block)?.hash.toString('hex');

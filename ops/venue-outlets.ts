@@ -77,6 +77,10 @@ export class VenueOutlets {
     return this.#gateway;
   }
 
+  get connection(): NatsLink['connection'] | undefined {
+    return this.#link?.connection;
+  }
+
   get multicastCounts(): MulticastCounts | undefined {
     return this.#multicast?.counts;
   }
