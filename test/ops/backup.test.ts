@@ -351,6 +351,8 @@ test('restored once more, the epoch is above that of the first time', () => {
   expect(run('restore', backup, first, '--to-block', '4')).toMatchObject({ epoch: TIMELINE_EPOCHS });
   expect(run('backup', first, to)).toMatchObject({ code: 0, epoch: TIMELINE_EPOCHS });
   expect(run('restore', to, again)).toMatchObject({ code: 0, epoch: 2 * TIMELINE_EPOCHS });
+  // A follower's copy stays on the venue's timeline.
+  expect(run('restore', backup, fresh(), '--copy')).toMatchObject({ code: 0, epoch: 2 });
   const above = ['--above-epoch', String(3 * TIMELINE_EPOCHS + 7)];
   expect(run('restore', to, fresh(), ...above)).toMatchObject({ code: 0, epoch: 4 * TIMELINE_EPOCHS });
 });
