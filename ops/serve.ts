@@ -318,7 +318,7 @@ async function standBy(
 ): Promise<{ readonly venue: Venue; readonly takeOver: TakeOver } | undefined> {
   const { signal } = interruption;
   const standby = await Standby.prepare(options, signal).catch(pinningAsUsage);
-  if (standby !== undefined) telemetry.watch({ venue: standby.venue, followed: () => standby.place.sequence });
+  if (standby !== undefined) telemetry.watch({ venue: standby.venue, followed: () => standby.followed });
   try {
     const serving = await Promise.race([standby?.takeOver(), aborted(signal)]);
     if (serving === undefined) await standby?.close();

@@ -52,8 +52,8 @@ export class VenueWatch {
     return this.isServing ? readProgress(this.#parts.memory) : undefined;
   }
 
-  /** Tells the way of one command in `every`, a power of two; throws a RangeError. */
-  trace(every: number, listener: (command: TracedCommand) => void): void {
+  /** Tells the way of one command in `every`, a power of two; with undefined no more. Throws a RangeError. */
+  trace(every: number, listener: ((command: TracedCommand) => void) | undefined): void {
     this.#parts.port.trace(every, listener);
   }
 

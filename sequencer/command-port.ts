@@ -124,9 +124,9 @@ export class CommandPort {
     this.#listeners.push({ listener, kinds: bits });
   }
 
-  /** Tells the way of one command in `every`, a power of two; throws a RangeError. */
-  trace(every: number, listener: (command: TracedCommand) => void): void {
-    this.#traces = new CommandTraces(this.#memory, every, listener);
+  /** Tells the way of one command in `every`, a power of two, until it is told to another one or nobody; throws a RangeError. */
+  trace(every: number, listener: ((command: TracedCommand) => void) | undefined): void {
+    this.#traces = listener === undefined ? undefined : new CommandTraces(this.#memory, every, listener);
   }
 
   /**

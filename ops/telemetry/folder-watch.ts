@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { dataPath, journalPath, segmentsIn } from '../../journal/segments.ts';
 import { SnapshotStore } from '../../journal/snapshots.ts';
 import type { StoredProof } from '../../proofs/matching/proof-store.ts';
-import { readLease } from '../../sequencer/lease.ts';
 import type { Points } from './points.ts';
 
 /** The folder is looked at this often; a reading tells what was found the last time. */
@@ -22,7 +21,6 @@ interface Found {
   readonly capacity: number;
   readonly segments: number;
   readonly journalBytes: number;
-  readonly epoch: number | undefined;
   readonly snapshot: Written | undefined;
   /** Undefined where nobody has ever proved anything. */
   readonly proofs: readonly StoredProof[] | undefined;
@@ -47,11 +45,6 @@ export class FolderWatch {
 
   close(): void {
     clearInterval(this.#timer);
-  }
-
-  /** Of the lease in the folder: of whoever has the journal. */
-  get epoch(): number | undefined {
-    return this.#found?.epoch;
   }
 
   /** Resolves when it has looked. What can not be read is left out: a folder may not be there yet, or be removed. */
@@ -97,7 +90,6 @@ export class FolderWatch {
       capacity: blocks * bsize,
       segments: segments.length,
       journalBytes,
-      epoch: readLease(root)?.epoch,
       snapshot: await this.#newestSnapshot(),
       proofs,
       latestProofMs,

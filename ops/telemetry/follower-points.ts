@@ -24,6 +24,8 @@ export function addFollower(points: Points, follower: VenueFollower): void {
   points.add('veritape.reader.retries', retries);
   points.add('veritape.peers.blocks', repairs.taken, { direction: 'in' });
   points.add('veritape.peers.blocks', peers?.given, { direction: 'out' });
+  points.add('veritape.reports.published', feed?.counts.messages);
+  points.add('veritape.reports.dropped', feed?.counts.dropped);
   if (feed?.marketDataCounts !== undefined) addMarketData(points, feed.marketDataCounts);
   if (queries === undefined) return;
   points.add('veritape.queries', queries.answered, { outcome: 'answered' });

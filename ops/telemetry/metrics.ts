@@ -29,7 +29,7 @@ const counter = of('counter');
 const gauge = of('gauge');
 const histogram = of('histogram');
 
-const NO_WORRY = 'Tells how much there is to do; nothing to act on by itself.';
+const NO_WORRY = 'Nothing to act on by itself.';
 
 export const METRICS = {
   // What the process is.
@@ -55,7 +55,7 @@ export const METRICS = {
     '{takeover}',
     ['why'],
     'Times that this process took over, by reason',
-    'gone, lapsed: look at the log of the server before for its end. steppedDown was asked for.',
+    'gone, lapsed, silence: the log of the server before has its end. steppedDown, handover: asked for. nobody: the first.',
   ),
   'veritape.takeover.duration': gauge(
     's',
@@ -63,7 +63,12 @@ export const METRICS = {
     'How long the last take-over of this process took, until the first acknowledgement was possible',
     'Seconds where it was tenths: a slow disk or a replica that was far behind. Compare docs/failover.md.',
   ),
-  'veritape.sequence': gauge('{command}', [], 'Last sequence that is durable here', NO_WORRY),
+  'veritape.sequence': gauge(
+    '{command}',
+    [],
+    'Last sequence that is durable here; of a standby, that its replicas have applied',
+    'Compare it with that of the server that leads: how far a standby, a node or a follower is behind.',
+  ),
   'veritape.block': gauge('{block}', [], 'Last block that is durable here', NO_WORRY),
 
   // Rates.
@@ -331,6 +336,24 @@ export const METRICS = {
     'Packets let go because readers or NATS were slow',
     'The NATS server does not keep up; readers repair.',
   ),
+  'veritape.feed.corrected': counter(
+    '{order}',
+    [],
+    'Orders that events did not tell of as the state has them, and that were put right',
+    'A fault in this program that readers do not feel: report it with the journal.',
+  ),
+  'veritape.reports.published': counter(
+    '{message}',
+    [],
+    'Messages of trades, best prices and reports that a follower published',
+    NO_WORRY,
+  ),
+  'veritape.reports.dropped': counter(
+    '{message}',
+    [],
+    'Messages that it did not, because NATS could not be reached',
+    'See veritape.nats.connected. Readers miss them: these subjects are at most once.',
+  ),
 
   // Followers.
   'veritape.follower.lag': gauge(
@@ -469,11 +492,12 @@ export type MetricName = keyof typeof METRICS;
 const SUFFIX_OF_UNIT: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes' };
 
 /**
- * The name of a metric in Prometheus, without what a kind adds to it (`_total`, `_bucket`, `_sum`, `_count`): underscores in
- * place of dots, and the unit behind it, as OpenTelemetry's rules for Prometheus say.
+ * The name of a metric in Prometheus: underscores in place of dots, the unit behind it, and `_total` behind that of a counter,
+ * as OpenTelemetry's rules for Prometheus say. A histogram has `_bucket`, `_sum` and `_count` besides.
  */
 export function prometheusName(name: MetricName): string {
-  const suffix = SUFFIX_OF_UNIT[METRICS[name].unit];
+  const { unit, kind } = METRICS[name];
+  const suffix = SUFFIX_OF_UNIT[unit];
   const base = name.replaceAll('.', '_');
-  return suffix === undefined ? base : `${base}_${suffix}`;
+  return `${base}${suffix === undefined ? '' : `_${suffix}`}${kind === 'counter' ? '_total' : ''}`;
 }

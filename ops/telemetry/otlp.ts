@@ -25,6 +25,7 @@ export class OtlpExport {
   readonly #log: Logger;
   readonly #metrics: MeterProvider;
   #traces: TracerProvider | undefined;
+  #traced: Venue | undefined;
 
   /** @param url of the collector, without /v1/metrics */
   constructor(url: string, read: () => Readings, log: Logger) {
@@ -58,11 +59,13 @@ export class OtlpExport {
     const traces = new OrderTraces(venue, this.#traces.getTracer(SCOPE), ids, (fields) =>
       this.#log.debug(fields, 'order traced'),
     );
+    this.#traced = venue;
     venue.watch.trace(every, traces.take);
   }
 
   /** Sends what has not been sent. */
   async close(): Promise<void> {
+    this.#traced?.watch.trace(0, undefined);
     const patience = new Promise((resolve) => setTimeout(resolve, END_MS_MAX).unref());
     const ended = Promise.allSettled([this.#metrics.shutdown(), this.#traces?.shutdown()]);
     await Promise.race([ended, patience]);

@@ -80,8 +80,8 @@ export class ProcessTelemetry {
 
   /** What every line of its log has, so that lines of several processes and of several times can be put together. */
   logFields(): object {
-    const { shard, node, epoch, sequence } = describe(this.#watched, { folder: undefined, version: this.#version });
-    return { shard, ...(node === undefined ? {} : { node }), ...(epoch === 0 ? {} : { epoch }), sequence };
+    const { shard, node, epoch, sequence } = describe(this.#watched, this.#version);
+    return { shard, node, epoch, sequence };
   }
 
   /** Sends the last of it and stops answering. */

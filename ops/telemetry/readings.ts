@@ -20,7 +20,7 @@ export interface Described {
   readonly node: string | undefined;
   readonly pid: number;
   readonly version: string;
-  readonly epoch: number;
+  readonly epoch: number | undefined;
   /** The last sequence and block that are durable here; of a standby, the sequence that its replicas have applied. */
   readonly sequence: number | undefined;
   readonly block: number | undefined;
@@ -40,14 +40,20 @@ export interface Readings {
   readonly metrics: MetricPoints;
 }
 
+/** The last sequence that replicas have applied, and the epoch that is in force as far as is known. */
+export interface Followed {
+  readonly sequence: number;
+  readonly epoch: number | undefined;
+}
+
 /** A process as telemetry sees it now. */
 export interface Watched {
   readonly role: Role;
   readonly shard: number;
   readonly node?: string | undefined;
   readonly venue?: Venue | undefined;
-  /** Of a venue that stands by: the last sequence that its replicas have applied, once they are ready to take over. */
-  readonly followed?: (() => number | undefined) | undefined;
+  /** Of a venue that stands by: how far it has followed, once its replicas are ready to take over. */
+  readonly followed?: (() => Followed | undefined) | undefined;
   readonly follower?: VenueFollower | undefined;
   /** To the venue's NATS server, of a process whose venue does not have it. */
   readonly connection?: NatsConnection | undefined;
@@ -72,7 +78,7 @@ const MS_PER_S = 1e3;
 /** Reads everything, in about a millisecond of the calling thread. */
 export function readAll(watched: Watched, watches: Watches): Readings {
   const atMs = Date.now();
-  const described = describe(watched, watches);
+  const described = describe(watched, watches.version);
   const points = new Points();
   for (const role of ROLES) points.add('veritape.role', role === described.role ? 1 : 0, { role });
   points.add('veritape.ready', described.notReady === undefined ? 1 : 0);
@@ -92,7 +98,7 @@ export function readAll(watched: Watched, watches: Watches): Readings {
 }
 
 /** What a process is, and whether it does what it is there for. */
-export function describe(watched: Watched, { folder, version }: Pick<Watches, 'folder' | 'version'>): Described {
+export function describe(watched: Watched, version: string): Described {
   const { venue, follower, shard, node, followed } = watched;
   const role = venue?.failure instanceof JournalError && venue.failure.code === 'epoch-lost' ? 'fenced' : watched.role;
   const described = { role, shard, node, pid: process.pid, version };
@@ -105,7 +111,8 @@ export function describe(watched: Watched, { folder, version }: Pick<Watches, 'f
     const { epoch, durableSequence: sequence, durableBlock: block } = venue;
     return { ...described, epoch, sequence, block, notReady };
   }
-  return { ...described, epoch: folder?.epoch ?? 0, sequence: followed?.(), block: undefined, notReady };
+  const { epoch, sequence } = followed?.() ?? { epoch: undefined, sequence: undefined };
+  return { ...described, epoch, sequence, block: undefined, notReady };
 }
 
 /** Why a process does not do what it is there for; a standby is there to take over, and ready when its replicas are. */

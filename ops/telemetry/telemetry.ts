@@ -45,7 +45,7 @@ export class Telemetry {
 
   /** What the process is, without its numbers. */
   described(): Described {
-    return describe(this.#watched, this.#watches);
+    return describe(this.#watched, this.#version);
   }
 
   /** Why it can not go on; it is then about to end. */

@@ -62,9 +62,16 @@ function addLatencies(points: Points, venue: Venue, { latencyMicros }: PipelineS
   points.addHistogram('veritape.journal.block.commands', histograms.commandsInBlock, COMMANDS);
   for (const [stage, { count, p50, p90, p99, p999, p9999, max }] of Object.entries(latencyMicros)) {
     if (count === 0) continue;
-    const percentiles = { '50': p50, '90': p90, '99': p99, '99.9': p999, '99.99': p9999, '100': max };
-    for (const [percentile, micros] of Object.entries(percentiles))
-      points.add('veritape.latency.percentile', micros / MICROS_PER_S, { stage, percentile });
+    const percentiles = [
+      [50, p50],
+      [90, p90],
+      [99, p99],
+      [99.9, p999],
+      [99.99, p9999],
+      [100, max],
+    ] as const;
+    for (const [percentile, micros] of percentiles)
+      points.add('veritape.latency.percentile', micros / MICROS_PER_S, { stage, percentile: String(percentile) });
   }
 }
 
@@ -114,6 +121,7 @@ function addOutlets(points: Points, venue: Venue): void {
   }
   if (marketDataCounts === undefined) return;
   addMarketData(points, marketDataCounts);
+  points.add('veritape.feed.corrected', marketDataCounts.corrected);
   // Before it has published anything it does not say where it is.
   if (marketDataCounts.sequence > 0)
     points.add('veritape.feed.lag', Math.max(0, venue.durableSequence - marketDataCounts.sequence));

@@ -1,20 +1,14 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { genesisHash } from '../../../journal/genesis.ts';
-import { METRICS, type MetricName, prometheusName } from '../../../ops/telemetry/metrics.ts';
 import { traceIdsOf } from '../../../ops/telemetry/order-traces.ts';
 import { ProcessTelemetry, type TelemetrySettings } from '../../../ops/telemetry/process-telemetry.ts';
 import { attributeOf, OtlpCollector, type OtlpSpan } from './otlp-collector.ts';
+import { labelsOfSamples } from './prometheus-samples.ts';
 import { PAIRS, WatchedVenue } from './watched-venue.ts';
 
 const ANY_PLACE = { host: '127.0.0.1', port: 0 };
 const TRACE_EVERY = 64;
-const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
-  counter: ['_total'],
-  gauge: [''],
-  histogram: ['_bucket', '_sum', '_count'],
-};
-
 const log = pino({ level: 'silent' });
 let watched: WatchedVenue;
 let telemetry: ProcessTelemetry;
@@ -39,17 +33,14 @@ test('Prometheus gets what the table has, by its own names', async () => {
   const answer = await fetch(`${url}/metrics`);
   expect(answer.headers.get('content-type')).toContain('text/plain; version=0.0.4');
   const text = await answer.text();
-  const labels = new Map<string, string>();
-  for (const name of Object.keys(METRICS) as MetricName[]) {
-    const { kind, attributes } = METRICS[name];
-    const wanted = attributes.map((attribute) => attribute.replaceAll('.', '_'));
-    for (const suffix of SUFFIXES[kind] ?? [])
-      labels.set(
-        `${prometheusName(name)}${suffix}`,
-        [...wanted, ...(suffix === '_bucket' ? ['le'] : [])].sort().join(),
-      );
-  }
-  labels.set('target_info', 'process_pid,service_instance_id,service_name,service_version,veritape_shard');
+  const labels = labelsOfSamples();
+  labels.set('target_info', [
+    'process_pid',
+    'service_instance_id',
+    'service_name',
+    'service_version',
+    'veritape_shard',
+  ]);
   const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   const misfits = samples.filter((line) => {
     const [, name = '', inner = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
@@ -57,12 +48,12 @@ test('Prometheus gets what the table has, by its own names', async () => {
       .map(([, label]) => label)
       .sort()
       .join();
-    return labels.get(name) !== found || !Number.isFinite(Number(value));
+    return labels.get(name)?.toSorted().join() !== found || !Number.isFinite(Number(value));
   });
   expect(misfits).toEqual([]);
-  expect(text).toContain(`veritape_trades_total ${PAIRS}\n`);
-  expect(text).toContain(`veritape_stage_duration_seconds_count{stage="gatewayToAcknowledged"}`);
-  expect(text).toMatch(/veritape_journal_flush_duration_seconds_bucket\{le="\+Inf"\} [1-9]/);
+  expect(text).toContain(`veritape_trades_total{veritape_shard="0"} ${PAIRS}\n`);
+  expect(text).toContain('veritape_stage_duration_seconds_count{stage="gatewayToAcknowledged",veritape_shard="0"}');
+  expect(text).toMatch(/veritape_journal_flush_duration_seconds_bucket\{veritape_shard="0",le="\+Inf"\} [1-9]/);
 });
 
 test('health and readiness are told, and change', async () => {
@@ -76,14 +67,21 @@ test('health and readiness are told, and change', async () => {
   expect(Object.keys(readings.metrics)).toContain('veritape.commands');
   telemetry.watch({ role: 'standby', venue: undefined });
   expect(await status('/readyz')).toBe(503);
-  telemetry.watch({ followed: () => 7 });
-  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: true, role: 'standby', sequence: 7 });
+  telemetry.watch({ followed: () => ({ sequence: 7, epoch: 3 }) });
+  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
+    ready: true,
+    role: 'standby',
+    sequence: 7,
+    epoch: 3,
+  });
   telemetry.watch({ role: 'leading', venue: watched.venue });
   watched.venue.hold('as if the log stood still');
   expect(await status('/readyz')).toBe(503);
   expect(await status('/healthz')).toBe(200);
   watched.venue.fail(new Error('as if'));
   expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ healthy: false, why: 'as if' });
+  telemetry.watch({ role: 'standby', followed: () => ({ sequence: 7, epoch: 3 }) });
+  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ ready: false, why: 'as if' });
 });
 
 test('a collector gets metrics, and spans of one command in so many', async () => {

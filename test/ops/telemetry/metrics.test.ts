@@ -13,6 +13,7 @@ test('names, units and attributes are as OpenTelemetry has them', () => {
 test('names in Prometheus have their unit behind them, and differ', () => {
   expect(prometheusName('veritape.journal.flush.duration')).toBe('veritape_journal_flush_duration_seconds');
   expect(prometheusName('veritape.disk.free')).toBe('veritape_disk_free_bytes');
-  expect(prometheusName('veritape.trades')).toBe('veritape_trades');
+  expect(prometheusName('veritape.trades')).toBe('veritape_trades_total');
+  expect(prometheusName('process.cpu.time')).toBe('process_cpu_time_seconds_total');
   expect(new Set(names.map(prometheusName)).size).toBe(names.length);
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { METRICS, type MetricName } from '../../../ops/telemetry/metrics.ts';
 import type { HistogramPoint, NumberPoint } from '../../../ops/telemetry/points.ts';
 import { histogramIn, type Readings, ratePerSecond, valueIn } from '../../../ops/telemetry/readings.ts';
@@ -9,13 +9,20 @@ import { PAIRS, SEGMENT_BYTES, WatchedVenue } from './watched-venue.ts';
 let watched: WatchedVenue;
 let venue: Venue;
 let telemetry: Telemetry;
-beforeEach(async () => {
+let before: Readings;
+let after: Readings;
+beforeAll(async () => {
   watched = await WatchedVenue.open();
   venue = watched.venue;
   const { directory } = watched;
   telemetry = new Telemetry({ directory, version: '0.0.0', watched: { role: 'leading', shard: 0, venue } });
+  before = telemetry.readings();
+  await watched.trade();
+  while (venue.snapshotsTaken.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await telemetry.lookAtFolder();
+  after = telemetry.readings();
 });
-afterEach(async () => {
+afterAll(async () => {
   telemetry.close();
   await watched.close();
 });
@@ -34,11 +41,7 @@ function misfits({ metrics }: Readings): string[] {
   });
 }
 
-test('what a venue did is read, with the names and attributes of the table', async () => {
-  const before = telemetry.readings();
-  await watched.trade();
-  await telemetry.lookAtFolder();
-  const after = telemetry.readings();
+test('what a venue did is read, with the names and attributes of the table', () => {
   expect(JSON.parse(JSON.stringify(after))).toEqual(after);
   expect(misfits(after)).toEqual([]);
   expect(after.described).toMatchObject({ role: 'leading', shard: 0, epoch: venue.epoch, version: '0.0.0' });
@@ -61,17 +64,15 @@ test('what a venue did is read, with the names and attributes of the table', asy
   expect(ratePerSecond(after, before, 'veritape.trades')).toBeUndefined();
 });
 
-test('histograms have each value in its bucket, and percentiles besides', async () => {
-  await watched.trade();
-  const readings = telemetry.readings();
-  const acknowledged = histogramIn(readings, 'veritape.stage.duration', { stage: 'gatewayToAcknowledged' });
-  expect(acknowledged?.count).toBe(readings.described.sequence);
+test('histograms have each value in its bucket, and percentiles besides', () => {
+  const acknowledged = histogramIn(after, 'veritape.stage.duration', { stage: 'gatewayToAcknowledged' });
+  expect(acknowledged?.count).toBe(after.described.sequence);
   expect(acknowledged?.counts.reduce((sum, count) => sum + count, 0)).toBe(acknowledged?.count);
-  const flush = histogramIn(readings, 'veritape.journal.flush.duration');
-  expect(flush?.count).toBe(valueIn(readings, 'veritape.journal.blocks'));
+  const flush = histogramIn(after, 'veritape.journal.flush.duration');
+  expect(flush?.count).toBe(valueIn(after, 'veritape.journal.blocks'));
   expect(flush?.sum).toBeGreaterThan(0);
   const at = (percentile: string): number =>
-    valueIn(readings, 'veritape.latency.percentile', { stage: 'gatewayToAcknowledged', percentile }) ?? 0;
+    valueIn(after, 'veritape.latency.percentile', { stage: 'gatewayToAcknowledged', percentile }) ?? 0;
   const [p50, p9999, max] = [at('50'), at('99.99'), at('100')];
   expect(p50).toBeGreaterThan(0);
   expect(p9999).toBeGreaterThanOrEqual(p50);
@@ -81,22 +82,17 @@ test('histograms have each value in its bucket, and percentiles besides', async 
   const bucket = bounds.findIndex((bound) => p50 <= bound);
   const upTo = counts.slice(0, bucket + 1).reduce((sum, one) => sum + one, 0);
   expect(upTo).toBeGreaterThanOrEqual(count / 2);
-  const blocks = histogramIn(readings, 'veritape.journal.block.commands');
-  expect(blocks?.sum).toBe(readings.described.sequence);
+  const blocks = histogramIn(after, 'veritape.journal.block.commands');
+  expect(blocks?.sum).toBe(after.described.sequence);
 });
 
-test('the folder tells of disk, journal and snapshots; a venue that failed is not ready', async () => {
-  await watched.trade();
-  for (let look = 0; look < 200 && venue.snapshotsTaken.length === 0; look++)
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  await telemetry.lookAtFolder();
-  const readings = telemetry.readings();
-  expect(valueIn(readings, 'veritape.journal.size')).toBeGreaterThanOrEqual(SEGMENT_BYTES);
-  expect(valueIn(readings, 'veritape.journal.written')).toBeGreaterThan(64 * PAIRS);
-  expect(valueIn(readings, 'veritape.disk.free')).toBeGreaterThan(0);
-  expect(valueIn(readings, 'veritape.snapshots')).toBeGreaterThan(0);
-  expect(valueIn(readings, 'veritape.snapshot.lag')).toBeLessThanOrEqual(2 * PAIRS);
-  expect(valueIn(readings, 'veritape.proofs')).toBeUndefined();
+test('the folder tells of disk, journal and snapshots; a venue that failed is not ready', () => {
+  expect(valueIn(after, 'veritape.journal.size')).toBeGreaterThanOrEqual(SEGMENT_BYTES);
+  expect(valueIn(after, 'veritape.journal.written')).toBeGreaterThan(64 * PAIRS);
+  expect(valueIn(after, 'veritape.disk.free')).toBeGreaterThan(0);
+  expect(valueIn(after, 'veritape.snapshots')).toBeGreaterThan(0);
+  expect(valueIn(after, 'veritape.snapshot.lag')).toBeLessThanOrEqual(2 * PAIRS);
+  expect(valueIn(after, 'veritape.proofs')).toBeUndefined();
   venue.fail(new Error('as if'));
   expect(telemetry.readings().described.notReady).toBe('as if');
 });

@@ -49,7 +49,7 @@ export class AccountDraws {
 
   next(): RawCommand {
     const dice = this.#dice;
-    const account = dice.from(1, dice.chance(0.03) ? 7 : 4);
+    const account = dice.from(1, dice.chance(0.06) ? 7 : 4);
     switch (dice.weighted([40, 10, 12, 6, 1, 12])) {
       case 0:
         return this.#transfer(32, account, dice.from(dice.chance(0.05) ? 0 : 1, ASSETS));
