@@ -8,12 +8,15 @@ import { Interruption } from './cli/interruption.ts';
 import { snapshotEveryOption } from './cli/journal-options.ts';
 import { addNatsCredentials, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { openLog } from './cli/server-log.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
 import { ExitCode, UsageError } from './exit-codes.ts';
 import { FixGatewayConfig } from './fix/fix-config.ts';
 import { FixGateway } from './fix/fix-gateway.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { Disagreement, type FollowerEnd } from './venue-follower.ts';
 
-interface FixOptions extends GatewayOptions {
+interface FixOptions extends GatewayOptions, TelemetryCommandOptions {
   readonly dir: string;
   readonly config: string;
   readonly tlsCa?: string;
@@ -43,18 +46,20 @@ export function registerFix(program: Command): void {
   addListener(command, DEFAULTS)
     .addOption(new Option('--tls-ca <file>', 'certificates that those of clients must be signed by (PEM)'))
     .addOption(snapshotEveryOption(' of the copy'));
-  addNatsCredentials(command).action((options: FixOptions) => fix(options));
+  addTelemetryOptions(addNatsCredentials(command)).action((options: FixOptions) => fix(options));
   withExamples(command, 'veritape fix --dir fix --config fix.json --nats nats://127.0.0.1:4222 --port 9878');
 }
 
 async function fix(options: FixOptions): Promise<void> {
   const config = FixGatewayConfig.read(options.config);
   const tls = tlsOptionsOf(options, config);
-  const { pino, destination } = await import('pino');
-  const log = pino({ name: 'veritape-fix' }, destination(2));
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'gateway', shard: options.shard });
+  const log = await openLog('veritape-fix', () => telemetry.logFields());
   using interruption = new Interruption();
   if (tls === undefined && !isLoopback(options.host))
     log.warn({ host: options.host }, 'without TLS, orders and passwords can be read on the way');
+  await telemetry.open(settings, options.dir, log);
   let gateway: FixGateway;
   try {
     gateway = await FixGateway.open({
@@ -63,10 +68,22 @@ async function fix(options: FixOptions): Promise<void> {
       ...{ snapshotEvery: options.snapshotEvery, signal: interruption.signal },
     });
   } catch (error) {
+    await telemetry.close();
     if (error instanceof Disagreement) return printDisagreement(error.message, {}, options);
     if (!interruption.requested) throw error;
     return printResult({ opened: false }, options.json === true, () => 'closed before the venue was reached');
   }
+  telemetry.watch({
+    follower: gateway.follower,
+    connection: gateway.connection,
+    gateway: (points) => {
+      const { clients, refused } = gateway.status();
+      const loggedOn = clients.filter((client) => client.loggedOn).length;
+      points.add('veritape.fix.clients', loggedOn, { state: 'loggedOn' });
+      points.add('veritape.fix.clients', clients.length - loggedOn, { state: 'loggedOff' });
+      points.add('veritape.fix.refusals', refused);
+    },
+  });
   const tell = (): void => log.info(gateway.status(), 'status');
   process.on('SIGUSR2', tell);
   let end: FollowerEnd | Error | undefined;
@@ -76,6 +93,7 @@ async function fix(options: FixOptions): Promise<void> {
   } finally {
     process.off('SIGUSR2', tell);
     await gateway.close();
+    await telemetry.close();
     log.info(gateway.status(), 'closed');
   }
   if (end instanceof Error && !(end instanceof Disagreement)) throw end;

@@ -6,12 +6,16 @@ import { addListener, addVenuePlace, type GatewayOptions, isLoopback, listenerTl
 import { Interruption } from './cli/interruption.ts';
 import { addNatsCredentials, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { secretOption } from './cli/secret-option.ts';
+import { openLog } from './cli/server-log.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
 import { UsageError } from './exit-codes.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { ClientTokens } from './websocket/client-tokens.ts';
 import { ADMINISTRATOR } from './websocket/venue-access.ts';
 import { WebSocketGateway } from './websocket/websocket-gateway.ts';
 
-interface WebSocketOptions extends GatewayOptions {
+interface WebSocketOptions extends GatewayOptions, TelemetryCommandOptions {
   readonly account?: number;
   readonly token?: string;
   readonly tokens?: string;
@@ -48,7 +52,9 @@ export function registerWebSocket(program: Command): void {
         'let only clients of this file in, each for its account: veritape access token',
       ).env('VERITAPE_WEBSOCKET_TOKENS'),
     )
-    .addOption(new Option('--token <token>', 'what the venue knows this gateway by').env('VERITAPE_TOKEN'))
+    .addOption(
+      secretOption(new Option('--token <token>', 'what the venue knows this gateway by').env('VERITAPE_TOKEN')),
+    )
     .addOption(new Option('--create', 'create instruments that the venue does not have (for clients of account 0)'));
   addListener(command, DEFAULTS)
     .addOption(new Option('--unprotected', 'listen to other hosts although there is no --tls-cert, or are no --tokens'))
@@ -65,7 +71,7 @@ export function registerWebSocket(program: Command): void {
         .default(RATE_DEFAULT)
         .argParser(wholeNumber(1, RATE_MAX)),
     );
-  addNatsCredentials(command).action((options: WebSocketOptions) => serveWebSocket(options));
+  addTelemetryOptions(addNatsCredentials(command)).action((options: WebSocketOptions) => serveWebSocket(options));
   withExamples(
     command,
     'veritape websocket --nats nats://127.0.0.1:4222 --port 8765 --create',
@@ -84,8 +90,9 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
       host,
       'other hosts are listened to with --tls-cert and --tokens, or with --unprotected',
     );
-  const { pino, destination } = await import('pino');
-  const log = pino({ name: 'veritape-websocket' }, destination(2));
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'gateway', shard });
+  const log = await openLog('veritape-websocket', () => telemetry.logFields());
   using interruption = new Interruption();
   const account = options.account ?? clients?.anyAccount ?? ADMINISTRATOR;
   if (!isLoopback(host) && !isProtected) {
@@ -94,6 +101,7 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
     log.warn({ host, account }, why);
   }
   const venue = { nats: natsJoin(options.nats, options), shard, account, token, create: options.create === true };
+  await telemetry.open(settings, undefined, log);
   let gateway: WebSocketGateway;
   try {
     gateway = await WebSocketGateway.open({
@@ -101,9 +109,19 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
       ...{ connectionsMax, rateMax: rate, origins: options.origin, log },
     });
   } catch (error) {
+    await telemetry.close();
     if (!interruption.requested) throw error;
     return printResult({ opened: false }, options.json === true, () => 'closed before the venue was reached');
   }
+  telemetry.watch({
+    gateway: (points) => {
+      const { open, messages, commands, errors } = gateway.status();
+      points.add('veritape.websocket.connections', open);
+      points.add('veritape.websocket.messages', messages, { outcome: 'taken' });
+      points.add('veritape.websocket.messages', commands, { outcome: 'command' });
+      points.add('veritape.websocket.messages', errors, { outcome: 'refused' });
+    },
+  });
   const tell = (): void => log.info(gateway.status(), 'status');
   process.on('SIGUSR2', tell);
   const readAgain = (): void => holdToFile(gateway, options.tokens, log);
@@ -117,9 +135,10 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
     process.off('SIGUSR2', tell);
     process.off('SIGHUP', readAgain);
     await gateway.close();
+    await telemetry.close();
     log.info(gateway.status(), 'closed');
   }
-  const status = gateway.status() as { readonly connections: number; readonly commands: number };
+  const status = gateway.status();
   await printResult(
     status,
     options.json === true,

@@ -24,6 +24,16 @@ export interface WebSocketGatewayOptions {
   readonly log: Logger;
 }
 
+export interface WebSocketGatewayStatus {
+  /** Connections that are open now. */
+  readonly open: number;
+  readonly connections: number;
+  readonly refused: number;
+  readonly messages: number;
+  readonly commands: number;
+  readonly errors: number;
+}
+
 /** Longest message that is read; longer ones end the connection with code 1009. */
 const MESSAGE_BYTES_MAX = 4_096;
 /** Connections are looked at this often; one that did not answer the time before is ended. */
@@ -105,7 +115,7 @@ export class WebSocketGateway {
   }
 
   /** What came since it was opened. */
-  status(): object {
+  status(): WebSocketGatewayStatus {
     const { messages, commands, errors, ...rest } = this.#counts;
     const sums = { messages, commands, errors };
     for (const { counts } of this.#connections) {
