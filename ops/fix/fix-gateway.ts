@@ -171,7 +171,8 @@ export class FixGateway {
   }
 
   get #isBusy(): boolean {
-    if (this.#follower === undefined || this.#nats?.isClosed() !== false) return false;
+    // What can not get to the disk is not let out, so there is nothing to wait for.
+    if (this.#follower === undefined || this.#nats?.isClosed() !== false || this.#store.hasFailed) return false;
     for (const client of this.#clients.values()) if (client.session.isLoggedOn || client.pending > 0) return true;
     return false;
   }
