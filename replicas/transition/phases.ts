@@ -1,4 +1,5 @@
 import { forgetTold, isBatchWanted, tellIndicative, uncross } from './auctions.ts';
+import { noteRules } from './bare-orders.ts';
 import {
   clearCalendar,
   dropScheduled,
@@ -11,15 +12,7 @@ import {
 import { AMOUNT_MAX, EventFlag, EventType, Flag, Op, Phase, Reason, Setting, TimeInForce } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { expire, mayLeave, setTime, timeOfCommand } from './expiry.ts';
-import {
-  InstrumentState,
-  instrumentExists,
-  isElsewhere,
-  isRuled,
-  makeRuled,
-  putSetting,
-  settingOf,
-} from './instruments.ts';
+import { InstrumentState, instrumentExists, isElsewhere, makeRuled, putSetting, settingOf } from './instruments.ts';
 import { bestOf, levelAt, nextLevel } from './ladders.ts';
 import { holdFollowers, releaseFollowers } from './links.ts';
 import { isPrice, refuseElsewhere, reject, remove } from './market.ts';
@@ -205,6 +198,7 @@ export function goTo(symbol: u32, phase: u32, account: u32, request: u32): void 
   const lasts = phase === Phase.volatilityAuction ? settingOf(symbol, Setting.volatilityNs) : 0;
   const ends = lasts === 0 ? 0 : timeOfCommand() + lasts;
   putSetting(symbol, InstrumentState.phase, phase);
+  noteRules(symbol);
   putSetting(symbol, InstrumentState.phaseEnds, ends);
   putSetting(symbol, InstrumentState.nextBatch, 0);
   forgetTold(symbol);
@@ -276,7 +270,7 @@ export function arm(symbol: u32): void {
 /** After a command with this symbol, whatever came of it. */
 export function afterCommand(command: Command): void {
   const symbol = command.symbol;
-  if (instrumentExists(symbol) && isRuled(symbol) && !isContinuous(symbol)) followPhase(command, symbol);
+  if (instrumentExists(symbol) && !isContinuous(symbol)) followPhase(command, symbol);
 }
 
 /** As {@link afterCommand}, which most instruments have nothing to do after. */
