@@ -87,6 +87,8 @@ export class Counters {
   inForce: u32;
   /** Not 0 while all accounts are stopped. */
   killed: u32;
+  /** Instruments that are not in continuous trading. No state: it follows from them. */
+  interrupted: u32;
 }
 
 export let ordersMax: u32 = 0;

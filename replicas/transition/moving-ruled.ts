@@ -1,4 +1,5 @@
 import { forgetTold } from './auctions.ts';
+import { noteRules } from './bare-orders.ts';
 import { clearCalendar, isCalendarFull, isScheduled, putScheduled, scheduledAt } from './calendar.ts';
 import {
   EventType,
@@ -42,7 +43,7 @@ import {
   takeSlot,
 } from './orders.ts';
 import { arm, emitState, PHASES, phaseOf } from './phases.ts';
-import { countMoved, isStopped, noteProtection } from './protection.ts';
+import { countMoved, isStopped } from './protection.ts';
 import { allOrNones, stand } from './queues.ts';
 import { Command, Detail, DetailFlag, Event, Incoming } from './records.ts';
 import {
@@ -198,7 +199,7 @@ export function moveSet(command: Command): void {
   if (place === MovedSetting.last) instrumentAt(symbol).last = command.extra;
   else if (place === MovedSetting.scheduled) putScheduled(symbol, command.extra, command.quantity as u32);
   else putSetting(symbol, place, command.extra);
-  noteProtection(symbol);
+  noteRules(symbol);
 }
 
 function whyNotSet(command: Command, place: u32): u32 {
@@ -436,7 +437,7 @@ export function moveOutRuled(command: Command): u64 {
   }
   memory.fill(settingsAt + (((symbol * SETTINGS_MAX) as usize) << 3), 0, (SETTINGS_MAX as usize) << 3);
   clearCalendar(symbol);
-  noteProtection(symbol);
+  noteRules(symbol);
   const instrument = instrumentAt(symbol);
   instrument.last = 0;
   if (counters().inForce === 0) instrument.flags &= ~InstrumentFlag.ruled;

@@ -55,7 +55,7 @@ export function moveIn(command: Command, hash: u32): u64 {
     order.price = price;
     order.sequence = counters().sequence;
     emitResting(command, order, slot, EventType.accepted, order.open);
-    rest(slot, keyOf(side, price), order.open);
+    rest(slot, ladder, keyOf(side, price), order.open);
     indexOrder(slot, hash);
     return command.quantity;
   }

@@ -1,4 +1,5 @@
 import { forgetTold, isBatchWanted, tellIndicative, uncross } from './auctions.ts';
+import { noteRules } from './bare-orders.ts';
 import {
   clearCalendar,
   dropScheduled,
@@ -207,6 +208,7 @@ export function goTo(symbol: u32, phase: u32, account: u32, request: u32): void 
   const lasts = phase === Phase.volatilityAuction ? settingOf(symbol, Setting.volatilityNs) : 0;
   const ends = lasts === 0 ? 0 : timeOfCommand() + lasts;
   putSetting(symbol, InstrumentState.phase, phase);
+  noteRules(symbol);
   putSetting(symbol, InstrumentState.phaseEnds, ends);
   putSetting(symbol, InstrumentState.nextBatch, 0);
   forgetTold(symbol);

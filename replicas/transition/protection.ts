@@ -1,6 +1,6 @@
 import { AccountFlag, accountAt, findAccount, ownerOfGroup, recordOf } from './accounts.ts';
 import { AMOUNT_MAX, OrderType, PRICE_MAX, Reason, Setting } from './codes.ts';
-import { InstrumentFlag, instrumentAt, instrumentExists, makeRuled, settingOf } from './instruments.ts';
+import { instrumentAt, instrumentExists, makeRuled, settingOf } from './instruments.ts';
 import { counters, instrumentsMax } from './memory.ts';
 import { OrderFlag, orderAt } from './orders.ts';
 import { Account, Command, Incoming } from './records.ts';
@@ -13,22 +13,6 @@ import { exceeds } from './wide-numbers.ts';
 export const EXACT_MAX: u64 = ((1 as u64) << 53) - 1;
 const SECOND_NS: u64 = 1_000_000_000;
 const U32_MAX: u32 = 0xffff_ffff;
-
-/** Whether any of these rules, or of those about funds, may apply to an order of the instrument. */
-export function isProtected(symbol: u32): bool {
-  return counters().inForce !== 0 || (instrumentAt(symbol).flags & InstrumentFlag.isProtected) !== 0;
-}
-
-/** Notes whether an instrument has settings of these rules, or of those about funds. */
-export function noteProtection(symbol: u32): void {
-  const limits =
-    settingOf(symbol, Setting.minQuantity) |
-    settingOf(symbol, Setting.maxNotional) |
-    settingOf(symbol, Setting.priceBand) |
-    settingOf(symbol, Setting.baseAsset);
-  const instrument = instrumentAt(symbol);
-  instrument.flags = (instrument.flags & ~InstrumentFlag.isProtected) | (limits === 0 ? 0 : InstrumentFlag.isProtected);
-}
 
 /** From here on the rules of accounts apply to all orders: none may be left that only the plain rules know. */
 export function bringIntoForce(): void {

@@ -218,18 +218,17 @@ export class Trail {
 }
 export const TRAIL_BYTES: usize = 40;
 
-/** The order at work in a ruled instrument: a new one, one that is replaced, or a stop that has become live. */
+/**
+ * The order at work in a ruled instrument: a new one, one that is replaced, or a stop that has become live. Its account,
+ * symbol, id, price, quantity and flags stand where a command has them, and so does `request`, which is 0 when it comes from no
+ * command of its own.
+ */
 @unmanaged
-export class Incoming {
+export class Incoming extends Command {
   side: u32;
   type: u32;
   tif: u32;
-  flags: u32;
   stp: u32;
-  account: u32;
-  symbol: u32;
-  /** Of the command that it comes from; 0 when it comes from none of its own. */
-  request: u32;
   hash: u32;
   /** Its handle, zeros while it has none. */
   slot: u32;
@@ -239,9 +238,6 @@ export class Incoming {
   /** Not 0 if it was in a group, or others waited for it, when it was taken up: links.ts. */
   linked: u32;
   zero: u32;
-  id: u64;
-  price: u64;
-  quantity: u64;
   open: u64;
   traded: u64;
   stopPrice: u64;
@@ -254,7 +250,7 @@ export class Incoming {
   /** What its account has held for it. */
   held: u64;
 }
-export const INCOMING_BYTES: usize = 160;
+export const INCOMING_BYTES: usize = 184;
 
 /** An account, or a group of accounts. Replicas/account-table.ts has the table of bytes. */
 @unmanaged

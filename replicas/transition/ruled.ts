@@ -118,17 +118,30 @@ export function enter(command: Command, hash: u32): void {
   else execute(order);
 }
 
-/** Enters a limit order, gtc or ioc, without flags and terms, that breaks no rule. */
-export function enterGood(command: Command, hash: u32): void {
+/**
+ * Goes on with a new order that market.ts entered and traded, once it has met an order with a detail, or a price at which a trade
+ * may trigger others. `open` is what is left of it.
+ */
+export function goOn(command: Command, hash: u32, slot: u32, generation: u32, open: u64): void {
   const order = incoming();
   setTime(command.time);
   read(order, command, hash);
   takeNoTerms(order);
-  if (order.tif === TimeInForce.gtc) {
-    order.slot = takeSlot();
-    order.generation = orderAt(order.slot).generation;
-  }
-  emitEntered(order);
+  order.slot = slot;
+  order.generation = generation;
+  order.open = open;
+  order.traded = order.quantity - open;
+  execute(order);
+}
+
+/** The same with an order that was replaced, and is off the book. */
+export function goOnReplaced(command: Command, slot: u32, open: u64): void {
+  const order = incoming();
+  setTime(command.time);
+  recall(order, slot, command.request);
+  order.open = open;
+  order.traded = order.quantity - open;
+  unindexOrder(slot);
   execute(order);
 }
 
