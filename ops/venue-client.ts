@@ -20,7 +20,7 @@ import { boundSubmitSubject, infoSubject, submitSubject } from '../sequencer/nat
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
-import { PrimaryEpoch } from './primary-epoch.ts';
+import { PrimaryEpoch, VenueRestored } from './primary-epoch.ts';
 import { NotPermitted, ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
@@ -259,7 +259,8 @@ export class VenueClient {
         return this.#giveUp(new ClientError(`session ${this.session}: ${meaning.why}`));
       } else if (reply instanceof Uint32Array) this.#settle(batch, reply);
     } catch (error) {
-      if (error instanceof NotPermitted) return this.#giveUp(new ClientError(error.message));
+      if (error instanceof NotPermitted || error instanceof VenueRestored)
+        return this.#giveUp(new ClientError(error.message));
       problem = error instanceof Error ? error.message : String(error);
     }
     if (this.#closed) return;
@@ -387,7 +388,7 @@ async function persist<T>(options: Patience, what: string, attempt: () => Promis
     } catch (error) {
       if (error instanceof ClientError) throw error;
       signal?.throwIfAborted();
-      if (error instanceof NotPermitted) throw new ClientError(error.message);
+      if (error instanceof NotPermitted || error instanceof VenueRestored) throw new ClientError(error.message);
       const why = error instanceof Error ? error.message : String(error);
       if (performance.now() - started > (options.giveUpMs ?? GIVE_UP_MS))
         throw new ClientError(`${what}: no answer: ${why}`);

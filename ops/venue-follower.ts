@@ -204,7 +204,8 @@ export class VenueFollower {
       status: () => this.status(),
     };
     this.peers = options.peers === false ? undefined : new PeerService(service);
-    this.feed = feed === undefined ? undefined : new MarketFeed(feed, copy);
+    const onTrouble = (text: string): void => this.#notice('warn', text, {});
+    this.feed = feed === undefined ? undefined : new MarketFeed({ ...feed, onTrouble }, copy);
     this.queries =
       known === undefined
         ? undefined
@@ -279,6 +280,11 @@ export class VenueFollower {
   /** Ends following if there is something that differs. */
   judge(differ: string | undefined): void {
     if (differ !== undefined) this.#stop({ why: 'disagreement', disagreement: differ }, true);
+  }
+
+  /** Whether the copy and the venue turned out to differ. */
+  get hasDisagreed(): boolean {
+    return this.#end?.why === 'disagreement';
   }
 
   hashAt(block: number): string | undefined {

@@ -160,6 +160,11 @@ export class JournalCopy {
       (options.snapshotEvery ?? 0) > 0 ? new CopySnapshots(options, matcher, writer.genesis.shard) : undefined;
   }
 
+  /** Where the copy is. */
+  get directory(): string {
+    return this.#options.directory;
+  }
+
   /** The last block that is on disk and applied; block 0 with the hash of the genesis record if there is none. */
   get last(): ChainPoint {
     return this.#last;

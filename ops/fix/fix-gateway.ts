@@ -125,6 +125,15 @@ export class FixGateway {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
+  /** What follows the venue, and the connection that it does so on, once the gateway is open. */
+  get follower(): VenueFollower | undefined {
+    return this.#follower;
+  }
+
+  get connection(): NatsConnection | undefined {
+    return this.#nats;
+  }
+
   /** Resolves when following the venue ended, for whatever reason; rejects when the disk refused the gateway's file. */
   get ended(): Promise<FollowerEnd | Error> {
     return Promise.race([this.#following ?? Promise.reject(new Error('the gateway is not open')), this.#store.failed]);

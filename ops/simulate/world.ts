@@ -201,6 +201,7 @@ function venueTraits(random: Random): VenueTraits {
       ordersReady: random.between(1, ordersMax),
       openMicrosMax: random.pick([500, 5_000]),
       lingerMicrosMax: random.pick([0, 2_000]),
+      windowMicros: 0,
       inFlightMax: random.between(1, 4),
     },
     rings: {
