@@ -114,13 +114,19 @@ export class TapeReader {
       case Op.massCancel:
         return this.#massCancel(words, at);
       case Op.moveIn:
+        if (!isRefusal) unproven(this.#whyNotMoved(words, at));
         return isRefusal && reason === Reason.notSupported ? aside(reason) : this.#moveIn(words, at);
       case Op.moveOut:
+        if (!isRefusal) unproven(this.#whyNotMoved(words, at));
         return this.#moveOut(words, at);
       case Op.instrumentCreate:
       case Op.instrumentUpdate:
       case Op.instrumentAssign:
         return aside(type === EventType.instrument ? Reason.none : reason);
+      case Op.moveTerms:
+      case Op.moveSet:
+        unproven(isRefusal ? undefined : MOVING);
+        return aside(reason);
       default:
         if (OPS_WITHOUT_BOOKS.includes(op)) return aside(isRefusal ? reason : Reason.none);
         return aside(Reason.notSupported);
@@ -293,6 +299,10 @@ export class TapeReader {
     return { ...ASIDE, kind: 'mass cancel', bySymbol: true, symbol, removal: Reason.moved };
   }
 
+  #whyNotMoved(words: Uint32Array, at: number): string | undefined {
+    return this.#instruments.get(words[at + COMMAND_WORD.symbol] as number)?.ruled === true ? MOVING : undefined;
+  }
+
   #isElsewhere(symbol: number): boolean {
     return this.#instruments.get(symbol)?.elsewhere !== undefined;
   }
@@ -304,7 +314,7 @@ export class TapeReader {
       const flags = (words[at] as number) >>> 24;
       const symbol = words[at + EVENT_WORD.symbol] as number;
       this.#instruments.set(symbol, {
-        ...(this.#instruments.get(symbol) ?? { phase: 0, settings: new Map() }),
+        ...(this.#instruments.get(symbol) ?? { phase: 0, settings: new Map(), ruled: false }),
         closed: (flags & EventFlag.closed) !== 0,
         quantityMax: readWide(words, at + EVENT_WORD.id),
         priceMax: readWide(words, at + EVENT_WORD.open),
@@ -315,12 +325,15 @@ export class TapeReader {
       const symbol = words[at + EVENT_WORD.symbol] as number;
       const instrument = this.#instruments.get(symbol) as TapeInstrument;
       const setting: [number, number] = [words[at + EVENT_WORD.slot] as number, readWide(words, at + EVENT_WORD.price)];
-      this.#instruments.set(symbol, { ...instrument, settings: new Map([...instrument.settings, setting]) });
+      const settings = new Map([...instrument.settings, setting]);
+      this.#instruments.set(symbol, { ...instrument, settings, ruled: true });
     }
     for (const { symbol, phase } of told.phases())
       this.#instruments.set(symbol, { ...(this.#instruments.get(symbol) as TapeInstrument), phase });
   }
 }
+
+const MOVING = 'moving a ruled instrument is not proven';
 
 type Complaint = (why: string | undefined) => void;
 
@@ -329,7 +342,16 @@ const ORDER_OPS: readonly number[] = [
 ];
 
 const OPS_WITHOUT_BOOKS: readonly number[] = [
-  ...[Op.terms, Op.massStatus, Op.instrumentSet, Op.accountSet, Op.sessionOpen, Op.sessionClose, Op.tick],
+  ...[
+    Op.terms,
+    Op.massStatus,
+    Op.moveStatus,
+    Op.instrumentSet,
+    Op.accountSet,
+    Op.sessionOpen,
+    Op.sessionClose,
+    Op.tick,
+  ],
   ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
   ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
 ];
