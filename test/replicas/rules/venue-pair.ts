@@ -13,6 +13,10 @@ import { type Funds, fundsOf } from './ruled-market.ts';
 import { VenueInvariants } from './venue-invariants.ts';
 
 const EVENT_SLOTS = 1 << 13;
+/** Move in, move out, assign. */
+const MOVES = [8, 9, 22];
+const MOVE_STATUS = 10;
+const MOVE_SET = 12;
 
 /** A matcher and the model of all rules, which are given the same commands. */
 export class VenuePair {
@@ -31,6 +35,12 @@ export class VenuePair {
     this.#seed = seed;
     this.model = new VenueModel(limits);
     this.#matcher = createMatcher(limits, this.#events, seed);
+  }
+
+  /** Whether a command moves an instrument with rules of its own, which the model does not know: moved.fuzz.test.ts. */
+  isBeyondModel({ op, symbol = 0 }: RawCommand): boolean {
+    if (op >= MOVE_STATUS && op <= MOVE_SET) return true;
+    return MOVES.includes(op) && this.model.exchange.instruments.get(symbol)?.ruled === true;
   }
 
   /** Applies a command to both; what differs, or does not hold after it. */

@@ -63,7 +63,7 @@ const STOPS_MAX = 16_384;
 /**
  * The rules of docs/market-rules.md, rules-orders.md, rules-stops.md, rules-accounts.md and rules-sessions.md once more, as plainly
  * as they can be written: whatever is asked is found by looking at all orders. The matcher is compared with this; the two share
- * the names of records and reasons.
+ * the names of records and reasons. Only how ruled instruments move between shards is not in it.
  */
 export class VenueModel {
   readonly #exchange: ModelExchange;
@@ -265,7 +265,7 @@ export class VenueModel {
     const waiting = isPlain ? undefined : this.#exchange.terms.get(name);
     const refusal = this.#whyNotNew(command, instrument, waiting);
     const terms = refusal === undefined ? gather(command, waiting) : undefined;
-    if (!isPlain) this.#dropTerms(name);
+    if (!isPlain && refusal !== 'otherShard') this.#dropTerms(name);
     if (refusal !== undefined || terms === undefined || typeof terms === 'string') return refusal;
     const order = orderOf(command, terms);
     this.#own = order;
