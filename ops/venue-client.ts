@@ -21,7 +21,7 @@ import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import type { ActingRole } from '../sequencer/principals.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
-import { PrimaryEpoch } from './primary-epoch.ts';
+import { PrimaryEpoch, VenueRestored } from './primary-epoch.ts';
 import { NotPermitted, ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
@@ -262,7 +262,8 @@ export class VenueClient {
         return this.#giveUp(new ClientError(`session ${this.session}: ${meaning.why}`));
       } else if (reply instanceof Uint32Array) this.#settle(batch, reply);
     } catch (error) {
-      if (error instanceof NotPermitted) return this.#giveUp(new ClientError(error.message));
+      if (error instanceof NotPermitted || error instanceof VenueRestored)
+        return this.#giveUp(new ClientError(error.message));
       problem = error instanceof Error ? error.message : String(error);
     }
     if (this.#closed) return;
@@ -390,7 +391,7 @@ async function persist<T>(options: Patience, what: string, attempt: () => Promis
     } catch (error) {
       if (error instanceof ClientError) throw error;
       signal?.throwIfAborted();
-      if (error instanceof NotPermitted) throw new ClientError(error.message);
+      if (error instanceof NotPermitted || error instanceof VenueRestored) throw new ClientError(error.message);
       const why = error instanceof Error ? error.message : String(error);
       if (performance.now() - started > (options.giveUpMs ?? GIVE_UP_MS))
         throw new ClientError(`${what}: no answer: ${why}`);

@@ -143,7 +143,8 @@ function whyNoStatus(command: Command, side: u32): u32 {
   if (command.id > (counters().highWater as u64)) return Reason.unknownOrder;
   const order = orderAt(command.id as u32);
   if ((order.terms & OrderFlag.live) === 0 || symbolOf(order) !== command.symbol) return Reason.unknownOrder;
-  if ((order.terms & OrderFlag.stop) !== 0) return Reason.unknownOrder;
+  // None of these is told of, so there is nothing behind them.
+  if ((order.terms & (OrderFlag.stop | OrderFlag.call | OrderFlag.closing)) !== 0) return Reason.unknownOrder;
   return (order.terms & OrderFlag.sell) === side ? Reason.none : Reason.unknownOrder;
 }
 

@@ -383,7 +383,8 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
     emitChanged(order, EventFlag.kept);
     return Reason.none;
   }
-  const ladder = ladderOf(order.symbol, resting.terms);
+  // A market order of the call book may go to the closing book.
+  const ladder = ladderOf(order.symbol, restingFlags(order) | waitingBook(order, hasPrice(order)));
   if (resting.generation >= GENERATION_MAX) return Reason.ordersFull;
   const leavesPage = levelAt(resting.level).count === 1 && isLastOfPage(resting.level);
   if (!leavesPage && !hasRoom(ladder, keyOf(order.side, price))) return Reason.levelsFull;
