@@ -96,10 +96,13 @@ function move(from: Shard, to: Shard, shard: number, time: bigint): void {
   to.do({ op: 'instrumentAssign', symbol: 0, shard }, time);
   to.do({ op: 'moveOut', symbol: 0 }, time);
   from.do({ op: 'instrumentAssign', symbol: 0, shard }, time);
+  // Time stands still for it on both shards, whatever they come to meanwhile.
+  for (const shard of [from, to]) shard.raw({ op: 27 }, time + 3_600_000_000_000n);
   from.restore();
   const image = from.image(time);
   for (const command of preparationOf(0, image)) to.do(command, time);
   for (const order of image.orders) to.do(entryOf(0, order), time);
+  to.raw({ op: 27 }, time + 3_600_000_000_000n);
   to.restore();
   const difference = firstDifference(image, to.image(time));
   if (difference !== undefined) throw new Error(`there is another: ${difference}`);
