@@ -185,7 +185,7 @@ function brokenWays(): ((some: readonly Uint8Array[], at: number) => Broken)[] {
     (some) => ({ bytes: message(some, session, 0), field: 'firstRequest' }),
     (some) => ({ bytes: message([...some, ...some], session, 2 ** 32 - 1), field: 'firstRequest' }),
     (some, at) => ({
-      ...{ bytes: message(some, session, sent.length + 2 + (at % 1_000_000)) },
+      ...{ bytes: message(some, session, sent.length + 2 + (at % (at % 2 === 0 ? 8 : 1_000_000))) },
       ...{ error: 'requestGap', field: 'firstRequest' },
     }),
   ];
