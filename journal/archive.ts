@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf } from './chain.ts';
 import { asJournalError, type Finding, JournalError } from './findings.ts';
@@ -103,13 +94,14 @@ export function readArchive(folder: string): ArchiveIndex | undefined {
   const path = join(folder, INDEX_FILE);
   if (!existsSync(path)) return undefined;
   const wrong = (text: string): Finding => ({ kind: 'backup', text: `${path}: ${text}`, file: path });
-  let parsed: ArchiveIndex & { readonly check?: string };
+  let parsed: unknown;
   try {
-    parsed = JSON.parse(readFileSync(path, 'utf8')) as ArchiveIndex & { check?: string };
+    parsed = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
     throw JournalError.damaged(wrong(cause instanceof Error ? cause.message : String(cause)));
   }
-  const { check, ...index } = parsed;
+  if (typeof parsed !== 'object' || parsed === null) throw JournalError.damaged(wrong('it is not an object'));
+  const { check, ...index } = parsed as ArchiveIndex & { readonly check?: string };
   // The format has its place in every version, so that a flipped bit is told from a newer version.
   if (check !== checkOf(index)) throw JournalError.damaged(wrong('its contents do not match their hash'));
   if (index.format !== INDEX_FORMAT)
@@ -123,13 +115,8 @@ export function writeArchive(folder: string, contents: Omit<ArchiveIndex, 'forma
   const path = join(folder, INDEX_FILE);
   const temporary = `${path}${TEMPORARY}`;
   try {
-    writeFileSync(temporary, `${JSON.stringify({ ...index, check: checkOf(index) }, undefined, 1)}\n`);
-    const fd = openSync(temporary, 'r');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    const text = `${JSON.stringify({ ...index, check: checkOf(index) }, undefined, 1)}\n`;
+    writeFileSync(temporary, text, { flush: true });
     renameSync(temporary, path);
     syncFolder(folder);
   } catch (error) {
@@ -142,7 +129,7 @@ function checkOf(index: ArchiveIndex): string {
   return hashOf(Buffer.from(JSON.stringify(index))).toString('hex');
 }
 
-/** Makes the folders of a backup. Throws 'in-use' if something else is there. */
+/** Makes the folders of a backup. Throws 'not-a-journal' if something else is there. */
 export function makeArchive(folder: string): void {
   if (existsSync(folder) && readArchive(folder) === undefined) {
     const own = [PIECE_FOLDER, SNAPSHOT_FOLDER, `${INDEX_FILE}${TEMPORARY}`, 'writer.lock'];

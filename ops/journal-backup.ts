@@ -81,7 +81,6 @@ export class JournalBackup {
     const lock = takeLock(to);
     try {
       this.index = readArchive(to);
-      for (const file of unlistedFiles(to, this.index)) rmSync(join(to, file), { force: true });
       this.goal = reader.last;
       if (this.index !== undefined) await this.#examine(this.index, reader, interruption, told);
       if (!interruption.requested) await this.#copyBlocks(reader, this.goal, interruption, told);
@@ -98,12 +97,8 @@ export class JournalBackup {
     interruption: Interruption,
     told: () => void,
   ): Promise<void> {
-    if (index.genesis !== encodeGenesis(reader.genesis).toString('hex'))
-      throw new UsageError('target', this.#options.to, 'it is the backup of another venue');
-    const { last } = index;
-    this.blocksKept = last.block - index.begin.block;
-    const apart = whyApart(reader, chainPoint(last), this.goal);
-    if (apart !== undefined) throw JournalError.damaged({ kind: 'fork', text: apart, block: last.block });
+    this.blocksKept = index.last.block - index.begin.block;
+    refuseIfApart(this.#options.to, index, reader);
     if (this.#options.check === false) return refuseIfCut(this.#options.to, index.pieces);
     const { shard } = reader.genesis;
     for (const _ of readPieces(this.#options.to, index.pieces, chainPoint(index.begin), shard)) {
@@ -185,8 +180,10 @@ export class JournalBackup {
     const { from, to, snapshotsKept = SNAPSHOTS_KEPT } = this.#options;
     const index = this.index as ArchiveIndex;
     const all = [...index.snapshots];
-    for (const { file, sequence } of (await new SnapshotStore(from).list()).slice(0, snapshotsKept)) {
-      if (sequence > index.last.sequence || all.some((one) => one.sequence === sequence)) continue;
+    // Others were taken since this backup began.
+    const covered = (await new SnapshotStore(from).list()).filter(({ sequence }) => sequence <= index.last.sequence);
+    for (const { file, sequence } of covered.slice(0, snapshotsKept)) {
+      if (all.some((one) => one.sequence === sequence)) continue;
       const copied = await copySnapshot(file, to, reader);
       if (copied === undefined) continue;
       all.push(copied);
@@ -201,8 +198,16 @@ export class JournalBackup {
   }
 }
 
+/** Throws a UsageError if a backup is one of another venue, and 'damaged' if the journal does not go on from its end. */
+export function refuseIfApart(folder: string, index: ArchiveIndex, reader: JournalReader): void {
+  if (index.genesis !== encodeGenesis(reader.genesis).toString('hex'))
+    throw new UsageError('backup', folder, 'it is the backup of another venue');
+  const text = whyApart(reader, chainPoint(index.last), reader.last);
+  if (text !== undefined) throw JournalError.damaged({ kind: 'fork', text, block: index.last.block });
+}
+
 /** The least that is looked at: that the files are there, of the length that they had. */
-function refuseIfCut(to: string, pieces: readonly ArchivePiece[]): void {
+export function refuseIfCut(to: string, pieces: readonly ArchivePiece[]): void {
   for (const { file, bytes, firstBlock, last } of pieces) {
     const path = join(to, file);
     const size = existsSync(path) ? statSync(path).size : 0;
@@ -234,8 +239,8 @@ function takeLock(to: string): WriterLock {
 }
 
 /** Why the journal does not go on from the end of a backup; undefined if it does. */
-function whyApart(reader: JournalReader, end: ChainPoint, last: ChainPoint | undefined): string | undefined {
-  if (last !== undefined && last.block < end.block)
+function whyApart(reader: JournalReader, end: ChainPoint, last: ChainPoint): string | undefined {
+  if (last.block < end.block)
     return `the backup goes to block ${end.block}, and the venue's journal ends with block ${last.block}: it has lost its end, or was put back to an earlier point. Back up to a new folder, and keep this one`;
   if (reader.firstBlock > end.block + 1)
     return `the backup goes to block ${end.block}, and the venue's journal begins with block ${reader.firstBlock}: what is between was dropped without a backup. Back up to a new folder`;

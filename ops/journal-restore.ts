@@ -187,7 +187,7 @@ export class JournalRestore {
       backupEnd: index.last,
     };
     try {
-      writeFileSync(join(to, NOTE), `${JSON.stringify(note, undefined, 1)}\n`);
+      writeFileSync(join(to, NOTE), `${JSON.stringify(note, undefined, 1)}\n`, { flush: true });
       renameSync(join(unfinished, 'snapshots'), join(to, 'snapshots'));
       renameSync(journalPath(unfinished), journalPath(to));
       syncFolder(to);

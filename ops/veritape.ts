@@ -31,6 +31,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'the commands of match as JSON over WebSocket, for a venue on NATS',
     load: SERVICES.websocket,
   },
+  top: {
+    summary: 'what a running process is doing, in a terminal',
+    load: async () => (await import('./top.ts')).registerTop,
+  },
   config: {
     summary: 'what the settings of a service are, where each comes from, and whether a file of them is right',
     load: async () => (await import('./config.ts')).registerConfig,
@@ -78,6 +82,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   restore: {
     summary: 'make a venue again from a backup, up to its end or to a point before',
     load: async () => (await import('./restore.ts')).registerRestore,
+  },
+  prune: {
+    summary: 'remove the oldest segments of a journal that a backup has and nobody needs to go on',
+    load: async () => (await import('./prune.ts')).registerPrune,
   },
   prove: {
     summary: 'prove that commands of a journal were matched by the rules',

@@ -35,9 +35,12 @@ export const DETAIL = {
   shown: 8,
   terms: 12,
   timer: 13,
+  partner: 18,
   turn: 23,
   held: 20,
   heldAsset: 22,
+  parent: 24,
+  firstFollower: 25,
 } as const;
 export const DETAIL_WORDS = 1 << DETAIL_SHIFT;
 

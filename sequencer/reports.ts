@@ -30,7 +30,7 @@ export function phaseSubject(shard: number, symbol: number, prefix = VENUE_PREFI
   return `${prefix}.${shard}.phase.${symbol}`;
 }
 
-/** The orders that a mass status tells of, for the administrator who asked. */
+/** What a mass status or a move status tells of, for the administrator who asked. */
 export function statusSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
   return `${prefix}.${shard}.status.${symbol}`;
 }
@@ -53,6 +53,7 @@ interface Batch {
 const NOT_EXECUTIONS =
   (1 << EventType.top) |
   (1 << EventType.status) |
+  (1 << EventType.part) |
   (1 << EventType.answer) |
   (1 << EventType.instrument) |
   (1 << EventType.session);
@@ -105,7 +106,7 @@ export class ReportFanOut {
       const symbol = words[at + EVENT_WORD.symbol] as number;
       if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
       else if (isOfPhase(type)) this.#addPhase(this.#phaseBatch(symbol), words, at);
-      else if (type === EventType.status) {
+      else if (type === EventType.status || type === EventType.part) {
         if (this.#executions) this.#add(this.#statusBatch(symbol), words, at);
       } else if (isExecution(type)) {
         if (this.#executions) this.#addExecution(words, at, symbol);

@@ -1,6 +1,7 @@
 import { open, type RootDatabase } from 'lmdb';
 import { EnvironmentFault, UsageError } from '../exit-codes.ts';
 import type { SentMessage, SessionMemory, SessionNumbers } from './fix-session.ts';
+import type { MassCancelRecord } from './mass-cancels.ts';
 import type { OrderRecord, PendingCommand } from './order-records.ts';
 
 /**
@@ -17,6 +18,7 @@ import type { OrderRecord, PendingCommand } from './order-records.ts';
  * | 'live', peer, OrderID | {@link OrderRecord} |
  * | 'done', peer, OrderID | {@link OrderRecord} that can not change any more |
  * | 'clOrdId', peer, ClOrdID | OrderID |
+ * | 'massCancel', peer, ClOrdID | {@link MassCancelRecord}, until all its accounts have been heard of |
  *
  * Reads see at once what was put; the disk gets what was put in one turn of the event loop as one transaction. Whoever lets
  * something out does so in {@link whenDurable}.
@@ -122,6 +124,14 @@ export class GatewayStore {
 
   dropPending(peer: string, account: number, number: number): void {
     this.#put(['pending', peer, account, number], undefined);
+  }
+
+  massCancel(peer: string, clOrdId: string): MassCancelRecord | undefined {
+    return this.#get(['massCancel', peer, clOrdId]) as MassCancelRecord | undefined;
+  }
+
+  keepMassCancel(peer: string, clOrdId: string, record: MassCancelRecord | undefined): void {
+    this.#put(['massCancel', peer, clOrdId], record);
   }
 
   liveOrders(peer: string): OrderRecord[] {

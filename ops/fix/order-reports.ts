@@ -27,6 +27,8 @@ export const OrdRejReason = {
   unknownAccount: 15,
   other: 99,
 } as const;
+/** FIX 532. */
+export const MassCancelRejectReason = { notSupported: '0', unknownSecurity: '1', other: '99' } as const;
 /** FIX 434: what was refused. */
 const RESPONSE_TO = { cancel: '1', replace: '2' } as const;
 const RESTATED_OTHER = '99';
@@ -58,11 +60,19 @@ export class OrderReports {
   readonly #session: FixSession;
   readonly #records: OrderRecords;
   readonly #scaleOf: (symbol: string) => InstrumentScale;
+  readonly #takeOff: (order: OrderRecord, lots: number, clOrdId: string) => void;
 
-  constructor(session: FixSession, records: OrderRecords, scaleOf: (symbol: string) => InstrumentScale) {
+  /** @param takeOff takes lots off an order, which is then told as changed without being asked */
+  constructor(
+    session: FixSession,
+    records: OrderRecords,
+    scaleOf: (symbol: string) => InstrumentScale,
+    takeOff: (order: OrderRecord, lots: number, clOrdId: string) => void,
+  ) {
     this.#session = session;
     this.#records = records;
     this.#scaleOf = scaleOf;
+    this.#takeOff = takeOff;
   }
 
   /** Takes what happened to an order. */
@@ -95,8 +105,11 @@ export class OrderReports {
       });
       return this.#records.keep(order);
     }
+    // The order was done before lots could be taken off it, and its peer did not ask for that.
+    if (origin.kind === 'takeOff') return;
     if (order.failed === origin.clOrdId) return;
     order.asked = { ...order.asked, quantity: order.asked.quantity + (origin.lots ?? 0) };
+    if (origin.total !== undefined && !isDone(order)) this.#endTotal(order, order.excess ?? 0, origin.clOrdId);
     if (origin.kind === 'replace' && origin.part === 'second')
       this.#restate(order, place, 'only the quantity was changed');
     if (origin.part === 'first') order.failed = origin.clOrdId;
@@ -135,17 +148,25 @@ export class OrderReports {
   }
 
   /** Answers a mass cancel that was carried out, or not. */
-  massCanceled(origin: CommandOrigin, sequence: number, count: number, time: number, refusal?: string): void {
-    const { type = '', symbol } = origin.mass ?? {};
+  massCanceled(
+    origin: CommandOrigin,
+    sequence: number,
+    count: number,
+    time: number,
+    refusal?: string,
+    reason: string = MassCancelRejectReason.other,
+  ): void {
+    const { type = '', symbol, side } = origin.mass ?? {};
     this.#session.send(MsgType.OrderMassCancelReport, [
       [Tag.ClOrdID, origin.clOrdId],
       [Tag.OrderID, String(sequence)],
       [Tag.MassActionReportID, String(sequence)],
       [Tag.MassCancelRequestType, type],
       [Tag.MassCancelResponse, refusal === undefined ? type : '0'],
-      ...(refusal === undefined ? [] : [[Tag.MassCancelRejectReason, '99'] as const]),
+      ...(refusal === undefined ? [] : [[Tag.MassCancelRejectReason, reason] as const]),
       [Tag.TotalAffectedOrders, String(count)],
-      ...(symbol === undefined ? [] : [[Tag.Symbol, symbol] as const]),
+      ...(symbol === undefined ? [] : [[Tag.Symbol, plain(symbol)] as const]),
+      ...(side === undefined ? [] : [[Tag.Side, plain(side)] as const]),
       [Tag.TransactTime, utcTimestamp(time)],
       ...(refusal === undefined ? [] : [[Tag.Text, plain(refusal)] as const]),
     ]);
@@ -192,15 +213,18 @@ export class OrderReports {
     const reason = reasonOf(event);
     const text = reasonText(reason);
     if (event.reason === 'moved') return this.#restate(order, place, text);
-    const isReduce = origin?.kind === 'reduce' && event.reason === 'reduced';
+    const isTakeOff = origin?.kind === 'takeOff' && event.reason === 'reduced';
+    const isReduce = isTakeOff || (origin?.kind === 'reduce' && event.reason === 'reduced');
     if (!isReduce) order.asked = { ...order.asked, quantity: order.asked.quantity - event.quantity };
     follow(order, event);
     if (event.open > 0) {
-      if (!isReduce) this.#restate(order, place, text);
+      if (isTakeOff) this.#restate(order, place, 'lots that had traded before the replace were taken off');
+      else if (!isReduce) this.#restate(order, place, text);
       else if (origin.part !== 'first') this.#changed(order, origin, place);
       return;
     }
-    const asked = origin !== undefined && origin.orderId === order.id && origin.kind !== 'new' ? origin : undefined;
+    const isAsked = origin?.orderId === order.id && origin.kind !== 'new' && origin.kind !== 'takeOff';
+    const asked = isAsked ? origin : undefined;
     const origClOrdId = order.clOrdId;
     if (asked !== undefined) order.clOrdId = asked.clOrdId;
     const execType = execTypeOfCancel(reason, true);
@@ -211,17 +235,34 @@ export class OrderReports {
   #replaced(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { origin } = place;
     follow(order, event);
-    if (origin?.kind === 'replace' && origin.orderId === order.id) this.#changed(order, origin, place);
-    else {
-      order.asked = { price: order.price, quantity: order.quantity };
-      this.#restate(order, place, 'replaced by another client of the account');
+    if (origin?.kind !== 'replace' || origin.orderId !== order.id) {
+      order.asked = { ...order.asked, price: order.price, quantity: order.quantity };
+      return this.#restate(order, place, 'replaced by another client of the account');
     }
+    const { stopPx, total } = origin;
+    if (stopPx !== undefined)
+      order.echo = order.echo.map((field) => (field[0] === Tag.StopPx ? [Tag.StopPx, stopPx] : field));
+    if (total === undefined) return this.#changed(order, origin, place);
+    const excess = order.quantity - total;
+    const { lots } = this.#scaleOf(order.symbol);
+    const text = `${lots.text(excess)} traded before the replace and are taken off`;
+    this.#changed(order, origin, place, excess > 0 ? text : undefined);
+    this.#endTotal(order, excess, origin.clOrdId);
   }
 
-  #changed(order: OrderRecord, origin: CommandOrigin, place: EventPlace): void {
+  /** A replace that named a total is not under way any more. What is above the total goes, unless the next one sees to that. */
+  #endTotal(order: OrderRecord, excess: number, clOrdId: string): void {
+    order.totals = Math.max(0, (order.totals ?? 0) - 1);
+    order.excess = order.totals > 0 ? excess : 0;
+    if (order.totals > 0) return;
+    order.asked = { ...order.asked, price: order.price, quantity: order.quantity - excess };
+    if (excess > 0) this.#takeOff(order, excess, clOrdId);
+  }
+
+  #changed(order: OrderRecord, origin: CommandOrigin, place: EventPlace, text?: string): void {
     const origClOrdId = order.clOrdId;
     order.clOrdId = origin.clOrdId;
-    this.#report(order, { execType: ExecType.replaced, execId: execIdOf(place), time: place.time, origClOrdId });
+    this.#report(order, { execType: ExecType.replaced, execId: execIdOf(place), time: place.time, origClOrdId, text });
   }
 
   /** The order is another one than the peer knows, and the peer did not ask for that. */

@@ -405,6 +405,21 @@ export const METRICS = {
     'refused: see docs/access.md; the log names whom.',
   ),
 
+  // Tuning.
+  'veritape.tuning.bound': gauge(
+    '1',
+    ['bound'],
+    'Bounds that the venue tunes: commitWindowMicros, spins, snapshotEvery (docs/operating/tuning.md)',
+    'The log says why it changed. One that goes back and forth: give it a value of your own.',
+  ),
+  'veritape.tuning.decisions': counter('{decision}', ['bound'], 'Times that the venue changed a bound', NO_WORRY),
+  'veritape.drift': gauge(
+    '1',
+    ['watched'],
+    '1 while this is several times its usual at such a load: ackP99Ms, durableP50Ms, appliedP99Ms, lagCommands',
+    'The log says by how much, and suggests what to do: docs/operating/tuning.md.',
+  ),
+
   // Threads, processor, memory.
   'veritape.thread.spins': counter('{look}', ['thread'], 'Looks of a thread without work to do', NO_WORRY),
   'veritape.thread.parks': counter(

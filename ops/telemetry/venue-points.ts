@@ -23,7 +23,9 @@ export function addVenue(points: Points, venue: Venue): void {
   points.add('veritape.disagreements', digests.differed > 0 ? 1 : 0);
   points.add('veritape.snapshots', venue.snapshotsTaken.length);
   for (const counts of venue.threadCounters()) addThread(points, counts);
-  if (isServing) addOutlets(points, venue);
+  if (!isServing) return;
+  addTuning(points, venue);
+  addOutlets(points, venue);
 }
 
 function addCounts(points: Points, statistics: PipelineStatistics): void {
@@ -101,6 +103,13 @@ function addProgress(
   for (const [replica, lag] of unapplied.entries())
     points.add('veritape.replica.lag', lag, { replica: String(replica) });
   if (venue.isReplicated) points.add('veritape.replication.lag', unreplicatedBlocks);
+}
+
+function addTuning(points: Points, { tuning: { values, decided, drifting } }: Venue): void {
+  for (const [bound, value] of Object.entries(values)) points.add('veritape.tuning.bound', value, { bound });
+  for (const [bound, count] of Object.entries(decided)) points.add('veritape.tuning.decisions', count, { bound });
+  for (const [watched, isDrifting] of Object.entries(drifting))
+    points.add('veritape.drift', isDrifting ? 1 : 0, { watched });
 }
 
 /** What goes to clients and readers, and what came over NATS. */

@@ -63,9 +63,10 @@ export class Drift {
   readonly #over = new Map<Watched, number>();
   readonly #raised = new Map<Watched, number>();
 
-  /** Alerts that are raised now. */
-  get raised(): readonly Watched[] {
-    return [...this.#raised.keys()];
+  /** Which alerts are raised now. */
+  raised(): Readonly<Record<Watched, boolean>> {
+    const entries = (Object.keys(WATCHED) as Watched[]).map((watched) => [watched, this.#raised.has(watched)]);
+    return Object.fromEntries(entries) as Record<Watched, boolean>;
   }
 
   take(commandsPerSecond: number, values: Readonly<Record<Watched, number>>): DriftAlert[] {

@@ -44,9 +44,12 @@ const ACKNOWLEDGED_MIN = 200;
 const ROOM_SHARE = 0.6;
 /** A commit window may take this share of the target. */
 const WINDOW_SHARE = 0.5;
-const WINDOW_MICROS_FIRST = 250;
+/** About a flush, and what a thread that sleeps with an open block can tell apart. */
+const WINDOW_MICROS_FIRST = 1_000;
 /** A turn for a change to take hold, before the next one is judged. */
 const SETTLE_TURNS = 1;
+/** Turns that a change is judged by. */
+const JUDGE_TURNS = 2;
 /** After a trial that did not help, for how many turns it is not made again, unless the load changes. */
 const HOLD_TURNS = 60;
 /** What a longer window must save of the processor time of a command to be kept. */
@@ -74,6 +77,9 @@ interface Trial {
   readonly cpuNsPerCommand: number;
   readonly commandsPerSecond: number;
   turns: number;
+  /** Of the turns that it is judged by. */
+  ackP99MsSum: number;
+  cpuNsSum: number;
 }
 
 interface Hold {
@@ -124,9 +130,18 @@ export class Tuner {
     const trial = this.#trial;
     if (trial !== undefined) {
       if (trial.turns++ < SETTLE_TURNS) return undefined;
+      trial.ackP99MsSum += turn.ackP99Ms;
+      trial.cpuNsSum += turn.cpuNsPerCommand;
+      const isSame = isSameLoad(trial.commandsPerSecond, turn.commandsPerSecond);
+      if (isSame && trial.turns < SETTLE_TURNS + JUDGE_TURNS) return undefined;
       this.#trial = undefined;
-      if (isSameLoad(trial.commandsPerSecond, turn.commandsPerSecond)) {
-        const judged = trial.to > trial.from ? this.#judgeLonger(trial, turn, target) : this.#judgeShorter(trial, turn);
+      if (isSame) {
+        const mean = {
+          ...turn,
+          ackP99Ms: trial.ackP99MsSum / JUDGE_TURNS,
+          cpuNsPerCommand: trial.cpuNsSum / JUDGE_TURNS,
+        };
+        const judged = trial.to > trial.from ? this.#judgeLonger(trial, mean, target) : this.#judgeShorter(trial, mean);
         if (judged !== undefined) return judged;
       }
     }
@@ -148,7 +163,7 @@ export class Tuner {
 
   #try(turn: TuningTurn, from: number, to: number, why: string): { readonly to: number; readonly why: string } {
     const { ackP99Ms, cpuNsPerCommand, commandsPerSecond } = turn;
-    this.#trial = { from, to, ackP99Ms, cpuNsPerCommand, commandsPerSecond, turns: 0 };
+    this.#trial = { from, to, ackP99Ms, cpuNsPerCommand, commandsPerSecond, turns: 0, ackP99MsSum: 0, cpuNsSum: 0 };
     return { to, why };
   }
 

@@ -22,10 +22,12 @@ export interface TuningState {
   readonly objective: TuningObjective;
   readonly values: TunedValues;
   readonly fixed: readonly TunedBound[];
+  /** How often each bound was changed. */
+  readonly decided: Readonly<Record<TunedBound, number>>;
   /** The newest last. */
   readonly decisions: readonly (Decision & { readonly at: string })[];
-  /** What is worse than usual now. */
-  readonly drifting: readonly Watched[];
+  /** Whether something is several times its usual now. */
+  readonly drifting: Readonly<Record<Watched, boolean>>;
 }
 
 /** Reads what the pipeline counted once a second, changes its bounds, and tells of both. Lives on the venue's main thread. */
@@ -38,6 +40,7 @@ export class VenueTuning {
   readonly #drift = new Drift();
   readonly #tell: (notice: Notice) => void;
   readonly #decisions: (Decision & { readonly at: string })[] = [];
+  readonly #decided: Record<TunedBound, number> = { commitWindowMicros: 0, spins: 0, snapshotEvery: 0 };
   readonly #status: Int32Array;
   #timer: NodeJS.Timeout | undefined;
   #seen: Seen;
@@ -102,8 +105,9 @@ export class VenueTuning {
       objective: this.#objective,
       values: this.#bounds.values(),
       fixed: [...this.#fixed],
+      decided: { ...this.#decided },
       decisions: [...this.#decisions],
-      drifting: this.#drift.raised,
+      drifting: this.#drift.raised(),
     };
   }
 
@@ -147,6 +151,7 @@ export class VenueTuning {
 
   #carryOut(decision: Decision): void {
     this.#bounds.set(decision.bound, decision.to);
+    this.#decided[decision.bound]++;
     this.#decisions.push({ ...decision, at: new Date().toISOString() });
     if (this.#decisions.length > DECISIONS_KEPT) this.#decisions.shift();
     const { bound, from, to, why } = decision;

@@ -1,7 +1,9 @@
+import { readWide } from '../../journal/amounts.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../../journal/events.ts';
 import { Reason } from '../../journal/reasons.ts';
 import type { OrderName } from './linked-books.ts';
-import { readWide, type TapeCommand } from './tape.ts';
+import type { TapeCommand } from './tape.ts';
+import { INFORMATION, reasonAt } from './told-events.ts';
 import type { StepReport } from './witness.ts';
 
 /** The venue's events and the rules of the market do not agree: one of the two has a fault. */
@@ -22,7 +24,10 @@ interface Expected {
 }
 
 /** Events of these types are not about the books. */
-const OTHER_TYPES: readonly number[] = [EventType.answer, EventType.session, EventType.instrument, EventType.status];
+const OTHER_TYPES: readonly number[] = [
+  ...[EventType.answer, EventType.session, EventType.instrument, EventType.status, EventType.part],
+  ...INFORMATION,
+];
 
 /** Throws unless the events from word `from` to `to` say what the steps of the command did, and nothing else. */
 export function checkEvents(
@@ -157,8 +162,4 @@ function differenceOf(expected: Expected, events: Uint32Array, at: number): stri
     }
   }
   return undefined;
-}
-
-function reasonAt(events: Uint32Array, at: number): number {
-  return ((events[at] as number) >>> 16) & 255;
 }

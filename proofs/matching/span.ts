@@ -4,13 +4,14 @@ import { EVENT_WORDS } from '../../journal/events.ts';
 import { JournalError } from '../../journal/findings.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
-import { listInstruments } from '../../replicas/instrument-table.ts';
 import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
-import { listOrders, type OrderTable } from '../../replicas/order-table.ts';
 import { restoreNewest } from '../../replicas/replay.ts';
 import { checkEvents } from './event-check.ts';
-import type { BookOrder } from './linked-books.ts';
-import { canceledOrders, TapeReader, UnprovableCommandError } from './tape.ts';
+import type { BookOrder, OrderName } from './linked-books.ts';
+import { type MarketView, viewMarket } from './replica-market.ts';
+import { type TapeCommand, TapeReader } from './tape.ts';
+import { ToldEvents } from './told-events.ts';
+import { UnprovableCommandError } from './unproven-rules.ts';
 import { MarketWitness, SpanFullError } from './witness.ts';
 
 /** Commands of a journal that one proof is about, with the witness of what they did. */
@@ -44,17 +45,6 @@ export interface SpanLimits {
 /** Rows of which a span is nearly full, as a share of all. */
 const NEARLY_FULL = 0.98;
 
-/** The books of a replica, in the order of their places in time. */
-export function bookOrders(orders: OrderTable): BookOrder[] {
-  return listOrders(orders)
-    .sort((a, b) => a.sequence - b.sequence)
-    .map(({ id, account, symbol, side, postOnly, price, open }) => {
-      const wide = BigInt(id);
-      const [idLow, idHigh] = [Number(wide & 0xffff_ffffn), Number(wide >> 32n)];
-      return { account, idLow, idHigh, symbol, side: side === 'buy' ? 0 : 1, postOnly, price, open };
-    });
-}
-
 /** A command that the replica has applied, with its events. */
 interface Applied {
   readonly sequence: number;
@@ -78,7 +68,7 @@ export class SpanReader {
   #block: BlockView | undefined;
   #index = 0;
   /** Did not fit the span before. */
-  #left: { readonly command: Applied; readonly books: readonly BookOrder[] } | undefined;
+  #left: (Beginning & { readonly command: Applied }) | undefined;
 
   constructor(directory: string, limits: SpanLimits) {
     this.reader = JournalReader.open(directory);
@@ -95,19 +85,19 @@ export class SpanReader {
     if (this.#blocks === undefined || from <= this.#position()) await this.#start(from);
     let span: Growing | undefined;
     for (;;) {
-      const books = this.#left?.books;
+      const left = this.#left;
       const command = this.#left?.command ?? (await this.#step(from, to, span));
       if (command === undefined) break;
       this.#left = undefined;
       if (command.sequence < from) continue;
-      span ??= this.#begin(command, books ?? this.#booksBefore);
+      span ??= this.#begin(command, left ?? beginningOf(this.#before));
       const taken = this.#take(span, command);
       if (taken === 'taken') continue;
       if (taken === 'full') {
         if (span.lastSequence < span.firstSequence) {
           throw new SpanFullError(`sequence ${command.sequence} does not fit a span of ${this.#limits.rows} rows`);
         }
-        this.#left = { command, books: [...span.witness.orders()] };
+        this.#left = { command, books: [...span.witness.orders()], tape: span.tape };
         break;
       }
       if (span.lastSequence >= span.firstSequence) break;
@@ -118,7 +108,7 @@ export class SpanReader {
     return span;
   }
 
-  #booksBefore: readonly BookOrder[] = [];
+  #before: MarketView = { books: [], unproven: [], instruments: new Map() };
 
   /** The last command that cannot be begun with any more. */
   #position(): number {
@@ -154,7 +144,7 @@ export class SpanReader {
     if (span !== undefined && sequence - span.firstSequence >= commandsMax) return undefined;
     const at = BLOCK_HEADER_WORDS + this.#index * COMMAND_WORDS;
     this.#index++;
-    if (span === undefined && sequence >= from) this.#booksBefore = bookOrders(this.#matcher.state.orders);
+    if (span === undefined && sequence >= from) this.#before = viewMarket(this.#matcher.state);
     this.#events.clear();
     this.#matcher.apply(block.words, at);
     return { sequence, block, at, events: this.#events.next * EVENT_WORDS };
@@ -164,8 +154,7 @@ export class SpanReader {
     return this.#limits.blockEnds === true && witness.rowsUsed >= this.#limits.rows * NEARLY_FULL;
   }
 
-  #begin({ sequence, block }: Applied, books: readonly BookOrder[]): Growing {
-    const table = listInstruments(this.#matcher.state.instruments).map((one) => [one.symbol, one] as const);
+  #begin({ sequence, block }: Applied, { books, tape }: Beginning): Growing {
     return {
       firstSequence: sequence,
       lastSequence: sequence - 1,
@@ -173,7 +162,7 @@ export class SpanReader {
       lastBlock: block.block,
       chainBefore: Uint8Array.from(block.previousHash),
       chainAfter: Uint8Array.from(block.hash),
-      tape: new TapeReader(new Map(table)),
+      tape,
       witness: new MarketWitness(this.#limits.rows, this.reader.genesis.limits.instrumentsMax, books),
     };
   }
@@ -182,8 +171,7 @@ export class SpanReader {
     const { words } = this.#events;
     try {
       const command = span.tape.read(sequence, block.words, at, words, 0, end);
-      const targets = command.kind === 'mass cancel' ? canceledOrders(words, 0, end) : [];
-      const reports = span.witness.apply(command, targets);
+      const reports = span.witness.apply(command, targetsOf(command, words, end));
       checkEvents(sequence, command, reports, words, 0, end);
     } catch (error) {
       if (error instanceof SpanFullError) return 'full';
@@ -198,6 +186,21 @@ export class SpanReader {
     }
     return 'taken';
   }
+}
+
+/** What a span begins with. */
+interface Beginning {
+  readonly books: readonly BookOrder[];
+  readonly tape: TapeReader;
+}
+
+function beginningOf(view: MarketView): Beginning {
+  return { books: view.books, tape: new TapeReader(view) };
+}
+
+/** The orders that a mass cancel took off, in the order in which its events tell them. */
+export function targetsOf({ kind }: TapeCommand, events: Uint32Array, end: number): OrderName[] {
+  return kind === 'mass cancel' ? new ToldEvents(events, 0, end).canceled().map(({ name }) => name) : [];
 }
 
 interface Growing extends Span {

@@ -1,21 +1,20 @@
-import { PRICE_MAX, TWO_32 } from '../../journal/amounts.ts';
-import {
-  COMMAND_WORD,
-  Flag,
-  nameOf,
-  Op,
-  OrderType,
-  SIDE_ANY,
-  STP_SHIFT,
-  TERM_SHIFT,
-  Term,
-  TimeInForce,
-} from '../../journal/commands.ts';
-import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../../journal/events.ts';
-import { Reason, reasonName } from '../../journal/reasons.ts';
-import type { InstrumentInfo } from '../../replicas/instrument-table.ts';
-import type { OrderName } from './linked-books.ts';
+import { PRICE_MAX, readWide } from '../../journal/amounts.ts';
+import { COMMAND_WORD, Flag, Op, OrderType, SIDE_ANY, TimeInForce } from '../../journal/commands.ts';
+import { EVENT_WORD, EventFlag, EventType } from '../../journal/events.ts';
+import { Reason } from '../../journal/reasons.ts';
 import type { Kind } from './market-columns.ts';
+import type { Instruments, MarketView, TapeInstrument } from './replica-market.ts';
+import { ToldEvents } from './told-events.ts';
+import {
+  isRuledOrder,
+  isSetAside,
+  isStopTerm,
+  type RuledMarket,
+  UnprovableCommandError,
+  whyEventsUnproven,
+  whyRefusalUnproven,
+  whyUnproven,
+} from './unproven-rules.ts';
 
 /** A command as the tape tells it: what of the record concerns the books, and what the record alone decides. */
 export interface TapeCommand {
@@ -43,17 +42,6 @@ export interface TapeCommand {
   readonly removal: number;
 }
 
-/** A command that the circuit cannot follow. A span can only be proven up to it, and another from behind it. */
-export class UnprovableCommandError extends Error {
-  override readonly name = 'UnprovableCommandError';
-  readonly sequence: number;
-
-  constructor(sequence: number, why: string) {
-    super(`the command with sequence ${sequence} cannot be proven: ${why}`);
-    this.sequence = sequence;
-  }
-}
-
 const ASIDE: TapeCommand = {
   kind: 'aside',
   market: false,
@@ -79,98 +67,92 @@ const ASIDE: TapeCommand = {
 
 const aside = (reason: number): TapeCommand => ({ ...ASIDE, reason });
 
-type Instrument = Pick<InstrumentInfo, 'closed' | 'priceMax' | 'quantityMax' | 'elsewhere' | 'ruled'>;
-/** What the rules of the market say of instruments, followed from command to command. */
-export type Instruments = Map<number, Instrument>;
-
 /**
  * Tells command records as the tape does. Whether a session admitted a command is taken from its events, as is what only
- * the venue's capacity decides; everything else follows from the record and the instruments.
+ * the venue's capacity, the limits of accounts and the rules of ruled instruments decide (unproven-rules.ts); everything else
+ * follows from the record and the instruments.
  */
 export class TapeReader {
+  readonly #market: RuledMarket;
   readonly #instruments: Instruments;
-  /** An instrument that follows rules beyond the plain ones, if there is any. */
-  readonly #ruled: number | undefined;
 
-  constructor(instruments: Instruments) {
-    this.#instruments = instruments;
-    this.#ruled = [...instruments].find(([, { ruled }]) => ruled === true)?.[0];
+  constructor(view: Pick<MarketView, 'instruments' | 'unproven'>) {
+    this.#instruments = view.instruments;
+    this.#market = { instruments: view.instruments, unproven: view.unproven };
   }
 
   /** The record at word `at`, the command with this sequence, and its events from word `from` to `to`. */
   read(sequence: number, words: Uint32Array, at: number, events: Uint32Array, from: number, to: number): TapeCommand {
-    const head = from === to ? 0 : (events[from] as number);
-    const type = head & 255;
-    const reason = (head >>> 16) & 255;
-    const flags = head >>> 24;
-    if (this.#ruled !== undefined)
-      throw new UnprovableCommandError(sequence, `instrument ${this.#ruled} follows rules that are not proven`);
+    const told = new ToldEvents(events, from, to);
+    const unproven = (why: string | undefined): void => {
+      if (why !== undefined) throw new UnprovableCommandError(sequence, why);
+    };
+    const command = this.#tell(words, at, told, unproven);
+    this.#follow(told);
+    return command;
+  }
+
+  #tell(words: Uint32Array, at: number, told: ToldEvents, unproven: Complaint): TapeCommand {
+    const op = (words[at] as number) & 255;
+    const { type, reason, flags, isRefusal } = told;
+    unproven(whyEventsUnproven(told, op, this.#market));
+    if (!ORDER_OPS.includes(op) && told.of(EventType.canceled).length > 0) return takenOff(words, at, told, op);
     if (type === EventType.session || (type === EventType.answer && (flags & EventFlag.repeat) !== 0)) {
       return aside(Reason.none);
     }
-    if (type === EventType.rejected && reason >= Reason.sessionUnknown && reason <= Reason.requestTooOld) {
-      return aside(reason);
-    }
-    if (type === EventType.rejected && (reason === Reason.ordersFull || reason === Reason.levelsFull)) {
-      throw unprovable(events, from, 'and capacity is not proven');
-    }
+    if (isRefusal && reason >= Reason.sessionUnknown && reason <= Reason.requestTooOld) return aside(reason);
     if (words[at + COMMAND_WORD.session] === 0 && words[at + COMMAND_WORD.request] !== 0) return aside(Reason.flags);
-    const op = (words[at] as number) & 255;
-    const ruling = rulingFeature(words, at, op);
-    if (ruling !== undefined) {
-      // One that is refused changes nothing.
-      if (type === EventType.rejected) return aside(reason);
-      throw new UnprovableCommandError(sequence, `${ruling} is not proven`);
-    }
+    if (isRefusal) unproven(whyRefusalUnproven(words, at, told, this.#market));
     switch (op) {
       case Op.new:
-        return this.#newOrder(words, at);
+        return this.#newOrder(words, at, told, unproven);
       case Op.cancel:
       case Op.reduce:
         return this.#named(words, at, op);
       case Op.replace:
-        return this.#replace(words, at);
+        return this.#replace(words, at, told, unproven);
       case Op.massCancel:
-        if (reason === Reason.otherShard && ((words[at + COMMAND_WORD.flags] as number) & Flag.bySymbol) === 0)
-          throw unprovable(events, from, 'and whose orders are being moved is not proven');
         return this.#massCancel(words, at);
       case Op.moveIn:
-        if (reason === Reason.postOnlyWouldTrade && words[at + COMMAND_WORD.flags] !== Flag.postOnly)
-          throw unprovable(events, from, 'and a moved order that would trade is not proven');
-        return this.#moveIn(words, at);
+        if (!isRefusal) unproven(this.#whyNotMoved(words, at));
+        return isRefusal && reason === Reason.notSupported ? aside(reason) : this.#moveIn(words, at);
       case Op.moveOut:
+        if (!isRefusal) unproven(this.#whyNotMoved(words, at));
         return this.#moveOut(words, at);
       case Op.instrumentCreate:
       case Op.instrumentUpdate:
       case Op.instrumentAssign:
-        if (type === EventType.instrument) this.#change(events, from);
         return aside(type === EventType.instrument ? Reason.none : reason);
-      case Op.massStatus:
-        return aside(type === EventType.rejected ? reason : Reason.none);
-      case Op.sessionOpen:
-      case Op.sessionClose:
+      case Op.moveTerms:
+      case Op.moveSet:
+        unproven(isRefusal ? undefined : MOVING);
         return aside(reason);
-      case Op.tick:
-        return aside(Reason.none);
       default:
+        if (OPS_WITHOUT_BOOKS.includes(op)) return aside(isRefusal ? reason : Reason.none);
         return aside(Reason.notSupported);
     }
   }
 
-  #newOrder(words: Uint32Array, at: number): TapeCommand {
-    const reason = this.#whyNotNew(words, at);
-    if (reason !== Reason.none) return aside(reason);
+  #newOrder(words: Uint32Array, at: number, told: ToldEvents, unproven: Complaint): TapeCommand {
+    if (told.isRefusal) {
+      if (isSetAside(words, at, told)) return aside(told.reason);
+      if (!isRuledOrder(words, at)) {
+        const reason = this.#whyNotNew(words, at);
+        if (reason !== Reason.none) return aside(reason);
+      }
+    } else unproven(whyUnproven(words, at, told, this.#market));
     const head = words[at] as number;
-    const market = ((head >>> 16) & 255) === OrderType.market;
+    const type = (head >>> 16) & 255;
     const tif = head >>> 24;
+    const market = type === OrderType.market || type === OrderType.stop;
     return {
       ...ASIDE,
       ...identity(words, at),
       kind: 'new',
       market,
-      rests: !market && tif === TimeInForce.gtc,
+      rests: !market && tif !== TimeInForce.ioc && tif !== TimeInForce.fok,
       fillOrKill: tif === TimeInForce.fok,
-      postOnly: words[at + COMMAND_WORD.flags] === Flag.postOnly,
+      postOnly: ((words[at + COMMAND_WORD.flags] as number) & Flag.postOnly) !== 0,
       side: (head >>> 8) & 255,
       price: readWide(words, at + COMMAND_WORD.price),
       quantity: readWide(words, at + COMMAND_WORD.quantity),
@@ -202,22 +184,28 @@ export class TapeReader {
     return Reason.none;
   }
 
-  #replace(words: Uint32Array, at: number): TapeCommand {
+  #replace(words: Uint32Array, at: number, told: ToldEvents, unproven: Complaint): TapeCommand {
     const flags = words[at + COMMAND_WORD.flags] as number;
     const hasPrice = (flags & Flag.hasPrice) !== 0;
     const hasQuantity = (flags & Flag.hasQuantity) !== 0;
     const price = readWide(words, at + COMMAND_WORD.price);
     const quantity = readWide(words, at + COMMAND_WORD.quantity);
-    if ((flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0) return aside(Reason.flags);
+    const extra = readWide(words, at + COMMAND_WORD.extra);
+    const hasTerm = isStopTerm(flags);
+    if (!hasTerm && (flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0) return aside(Reason.flags);
     if (flags === 0) return aside(Reason.nothingToReplace);
-    if (readWide(words, at + COMMAND_WORD.extra) !== 0) return aside(Reason.reservedField);
+    if (!hasTerm && extra !== 0) return aside(Reason.reservedField);
     if (hasPrice && (price < 1 || price > PRICE_MAX)) return aside(Reason.price);
     if (hasQuantity && (quantity < 1 || quantity >= 2 ** 48)) return aside(Reason.quantity);
+    if (hasTerm && (extra < 1 || extra > PRICE_MAX)) return aside(Reason.terms);
     const instrument = this.#instruments.get(words[at + COMMAND_WORD.symbol] as number);
     // No order is live on an instrument that does not exist.
     if (instrument === undefined) return aside(Reason.unknownOrder);
     if (instrument.elsewhere !== undefined) return aside(Reason.otherShard);
-    const reason = whyNotLive(instrument, hasPrice ? price : 0, hasQuantity ? quantity : 0);
+    if (!told.isRefusal) unproven(whyUnproven(words, at, told, this.#market));
+    const plain = whyNotLive(instrument, hasPrice ? price : 0, hasQuantity ? quantity : 0);
+    const ruled = isSetAside(words, at, told) ? told.reason : Reason.none;
+    const reason = plain === Reason.none ? ruled : plain;
     return {
       ...ASIDE,
       ...identity(words, at),
@@ -311,63 +299,77 @@ export class TapeReader {
     return { ...ASIDE, kind: 'mass cancel', bySymbol: true, symbol, removal: Reason.moved };
   }
 
+  #whyNotMoved(words: Uint32Array, at: number): string | undefined {
+    return this.#instruments.get(words[at + COMMAND_WORD.symbol] as number)?.ruled === true ? MOVING : undefined;
+  }
+
   #isElsewhere(symbol: number): boolean {
     return this.#instruments.get(symbol)?.elsewhere !== undefined;
   }
 
-  /** Takes in an `instrument` event. */
-  #change(events: Uint32Array, at: number): void {
-    const flags = (events[at] as number) >>> 24;
-    this.#instruments.set(events[at + EVENT_WORD.symbol] as number, {
-      closed: (flags & EventFlag.closed) !== 0,
-      quantityMax: readWide(events, at + EVENT_WORD.id),
-      priceMax: readWide(events, at + EVENT_WORD.open),
-      elsewhere: (flags & EventFlag.elsewhere) === 0 ? undefined : (events[at + EVENT_WORD.slot] as number),
-    });
+  /** Takes in what events say of instruments. */
+  #follow(told: ToldEvents): void {
+    const { words } = told;
+    for (const at of told.of(EventType.instrument)) {
+      const flags = (words[at] as number) >>> 24;
+      const symbol = words[at + EVENT_WORD.symbol] as number;
+      this.#instruments.set(symbol, {
+        ...(this.#instruments.get(symbol) ?? { phase: 0, settings: new Map(), ruled: false }),
+        closed: (flags & EventFlag.closed) !== 0,
+        quantityMax: readWide(words, at + EVENT_WORD.id),
+        priceMax: readWide(words, at + EVENT_WORD.open),
+        elsewhere: (flags & EventFlag.elsewhere) === 0 ? undefined : (words[at + EVENT_WORD.slot] as number),
+      });
+    }
+    for (const at of told.of(EventType.setting)) {
+      const symbol = words[at + EVENT_WORD.symbol] as number;
+      const instrument = this.#instruments.get(symbol) as TapeInstrument;
+      const setting: [number, number] = [words[at + EVENT_WORD.slot] as number, readWide(words, at + EVENT_WORD.price)];
+      const settings = new Map([...instrument.settings, setting]);
+      this.#instruments.set(symbol, { ...instrument, settings, ruled: true });
+    }
+    for (const { symbol, phase } of told.phases())
+      this.#instruments.set(symbol, { ...(this.#instruments.get(symbol) as TapeInstrument), phase });
   }
 }
 
-const RULED_OPS: readonly number[] = [
-  ...[Op.terms, Op.instrumentSet, Op.accountSet],
+const MOVING = 'moving a ruled instrument is not proven';
+
+type Complaint = (why: string | undefined) => void;
+
+const ORDER_OPS: readonly number[] = [
+  ...[Op.new, Op.cancel, Op.reduce, Op.replace, Op.massCancel, Op.moveIn, Op.moveOut],
+];
+
+const OPS_WITHOUT_BOOKS: readonly number[] = [
+  ...[
+    Op.terms,
+    Op.massStatus,
+    Op.moveStatus,
+    Op.instrumentSet,
+    Op.accountSet,
+    Op.sessionOpen,
+    Op.sessionClose,
+    Op.tick,
+  ],
   ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
   ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
 ];
 
-/** What a command has beyond the plain rules, by name; undefined if nothing. */
-function rulingFeature(words: Uint32Array, at: number, op: number): string | undefined {
-  if (RULED_OPS.includes(op)) return `the command ${nameOf(Op, op)}`;
-  const flags = words[at + COMMAND_WORD.flags] as number;
-  if (op === Op.replace && (flags >>> TERM_SHIFT === Term.stopPrice || flags >>> TERM_SHIFT === Term.trail))
-    return `the term ${nameOf(Term, flags >>> TERM_SHIFT)}`;
-  if (op !== Op.new) return undefined;
-  const head = words[at] as number;
-  const type = (head >>> 16) & 255;
-  const tif = head >>> 24;
-  if (type === OrderType.stop || type === OrderType.stopLimit) return `the order type ${nameOf(OrderType, type)}`;
-  if (tif > TimeInForce.fok && tif <= TimeInForce.atTheClose) return `the time in force ${nameOf(TimeInForce, tif)}`;
-  if (flags >>> TERM_SHIFT !== 0) return `the term ${nameOf(Term, flags >>> TERM_SHIFT) ?? flags >>> TERM_SHIFT}`;
-  if (((flags >>> STP_SHIFT) & 255) !== 0) return 'self-trade prevention';
-  return Object.entries(RULING_FLAGS).find(([, flag]) => (flags & flag) !== 0)?.[0];
-}
-
-const RULING_FLAGS = {
-  'an order with terms': Flag.hasTerms,
-  'a hidden order': Flag.hidden,
-  'an all-or-none order': Flag.allOrNone,
-  'self-trade prevention by group': Flag.byGroup,
-};
-
-/** The command whose rejection stands at word `at`. */
-function unprovable(events: Uint32Array, at: number, why: string): UnprovableCommandError {
-  const reason = reasonName(((events[at] as number) >>> 16) & 255);
-  return new UnprovableCommandError(
-    readWide(events, at + EVENT_WORD.sequence),
-    `it was rejected with ${reason}, ${why}`,
-  );
+/** What takes orders off, and is no command of theirs, is a mass cancel: that the rule behind it left none out is not proven. */
+function takenOff(words: Uint32Array, at: number, told: ToldEvents, op: number): TapeCommand {
+  const byAccount = op === Op.kill && ((words[at + COMMAND_WORD.flags] as number) & Flag.byAccount) !== 0;
+  return {
+    ...ASIDE,
+    kind: 'mass cancel',
+    byAccount,
+    account: byAccount ? (words[at + COMMAND_WORD.account] as number) : 0,
+    removal: told.canceled()[0]?.reason ?? Reason.none,
+  };
 }
 
 /** Why a replace is refused although its order is live. */
-function whyNotLive(instrument: Instrument, price: number, quantity: number): number {
+function whyNotLive(instrument: TapeInstrument, price: number, quantity: number): number {
   if (instrument.closed) return Reason.instrumentClosed;
   if (instrument.priceMax !== 0 && price > instrument.priceMax) return Reason.priceMax;
   if (instrument.quantityMax !== 0 && quantity > instrument.quantityMax) return Reason.quantityMax;
@@ -381,23 +383,4 @@ function identity(words: Uint32Array, at: number): Pick<TapeCommand, 'symbol' | 
     idLow: words[at + COMMAND_WORD.id] as number,
     idHigh: words[at + COMMAND_WORD.id + 1] as number,
   };
-}
-
-/** More than 2^53 may be off by a little, but not below 2^48 or to zero. */
-export function readWide(words: Uint32Array, at: number): number {
-  return (words[at + 1] as number) * TWO_32 + (words[at] as number);
-}
-
-/** The orders that a mass cancel took off, in the order in which its events tell them. */
-export function canceledOrders(events: Uint32Array, from: number, to: number): OrderName[] {
-  const found: OrderName[] = [];
-  for (let at = from; at < to; at += EVENT_WORDS) {
-    if (((events[at] as number) & 255) !== EventType.canceled) continue;
-    found.push({
-      account: events[at + EVENT_WORD.account] as number,
-      idLow: events[at + EVENT_WORD.id] as number,
-      idHigh: events[at + EVENT_WORD.id + 1] as number,
-    });
-  }
-  return found;
 }

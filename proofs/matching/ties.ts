@@ -8,7 +8,8 @@ import type { ProverKernels } from '../stark/kernels/kernels.ts';
 import { createSimdKernels } from '../stark/kernels/simd-kernels.ts';
 import { usableRows } from '../stark/parameters.ts';
 import type { HidingSecrets } from './hiding-secrets.ts';
-import { bookOrders, SpanReader } from './span.ts';
+import { viewMarket } from './replica-market.ts';
+import { SpanReader } from './span.ts';
 import { parametersOf } from './statement.ts';
 import { provenCircuit, rootBytes, type VerifiedProof } from './verify-proof.ts';
 import { MarketWitness } from './witness.ts';
@@ -72,7 +73,7 @@ export class ProofTies {
     }
     const matcher = createMatcher(stateLimits(state), new EventBuffer(1));
     restoreState(matcher.state, state);
-    const witness = new MarketWitness(rowsOf(proof), statement.instruments, bookOrders(matcher.state.orders));
+    const witness = new MarketWitness(rowsOf(proof), statement.instruments, viewMarket(matcher.state).books);
     const root = this.#commit(witness, 'before', proof, secrets?.[end]);
     const differences = equalBytes(root, proof.commitments[end])
       ? []

@@ -1,4 +1,5 @@
 import { performOfAccount } from './account-commands.ts';
+import { noteClosing, noteRested, noteTaken } from './auction-cursors.ts';
 import { restoreBalance } from './balances.ts';
 import { enterBare, replaceBare, Way } from './bare-orders.ts';
 import {
@@ -42,6 +43,7 @@ import {
   settingsAt,
 } from './memory.ts';
 import { massStatus, moveIn, moveOut } from './moving.ts';
+import { moveSet, moveStatus, moveTerms } from './moving-ruled.ts';
 import {
   findOrder,
   GENERATION_MAX,
@@ -186,6 +188,9 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.moveIn) open = moveIn(command, hash);
   else if (op === Op.moveOut) open = moveOut(command);
   else if (op === Op.massStatus) open = massStatus(command);
+  else if (op === Op.moveStatus) open = moveStatus(command);
+  else if (op === Op.moveTerms) moveTerms(command, hash);
+  else if (op === Op.moveSet) moveSet(command);
   else if (op === Op.terms) keepTerms(command, hash);
   else if (op === Op.instrumentSet) setInstrument(command);
   else if (op === Op.accountSet || op >= Op.deposit) open = performOfAccount(command, op);
@@ -493,7 +498,8 @@ function findLive(command: Command): u32 {
 /** Puts the order in `slot`, whose fields are set, at the end of a queue, which shows so many lots of it. */
 export function rest(slot: u32, key: u64, lots: u64): void {
   const order = orderAt(slot);
-  const place = openLevel(ladderOf(symbolOf(order), order.terms), key);
+  const ladder = ladderOf(symbolOf(order), order.terms);
+  const place = openLevel(ladder, key);
   const level = levelAt(place);
   const tail = level.tail;
   if (tail === 0) level.head = slot;
@@ -506,6 +512,7 @@ export function rest(slot: u32, key: u64, lots: u64): void {
   const sum = level.volume + lots;
   if (sum < lots) level.volumeHigh++;
   level.volume = sum;
+  noteRested(ladder, place, lots);
 }
 
 export function unlink(order: Order, ladder: u32, lots: u64): void {
@@ -519,12 +526,15 @@ export function unlink(order: Order, ladder: u32, lots: u64): void {
   else orderAt(next).prev = prev;
   level.count--;
   subtractVolume(level, lots);
-  if (level.head === 0) closeLevel(ladder, place);
+  if (level.head !== 0) return;
+  noteClosing(ladder, place);
+  closeLevel(ladder, place);
 }
 
 export function subtractVolume(level: Level, quantity: u64): void {
   if (level.volume < quantity) level.volumeHigh--;
   level.volume -= quantity;
+  noteTaken(level, quantity);
 }
 
 /** The place of a price on its own side: smaller is better. */

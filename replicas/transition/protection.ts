@@ -112,6 +112,20 @@ export function countOrder(order: Incoming, mayRest: bool): void {
   order.counted = 1;
 }
 
+/** Whether an account may have no orders: it, its group or all were stopped by the kill switch. */
+export function isStopped(account: u32): bool {
+  return counters().inForce !== 0 && isKilled(recordOf(account));
+}
+
+/** Counts an order that was accepted on another shard. */
+export function countMoved(account: u32, id: u64): void {
+  const place = counters().inForce === 0 ? 0 : findAccount(account as u64);
+  if (place === 0) return;
+  const record = accountAt(place);
+  if ((record.flags & AccountFlag.increasingIds) !== 0) record.highestId = max<u64>(record.highestId, id);
+  if (record.openOrdersMax !== 0) record.openOrders++;
+}
+
 /** The order at work is gone. */
 export function uncountIncoming(order: Incoming): void {
   if (order.counted !== 0) uncountOrder(order.account);

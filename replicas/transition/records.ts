@@ -95,6 +95,26 @@ export class Page {
 }
 export const PAGE_BYTES: usize = 48;
 
+/** Where the search for an instrument's auction price goes on: auction-cursors.ts. No state. */
+@unmanaged
+export class Cursor {
+  /** The instrument's number + 1; 0: there is no cursor. */
+  owner: u32;
+  /** What is added to a shown ladder for the waiting book's. */
+  waiting: u32;
+  /** Of buys and then sells: the last level of each book that is not behind the price, 0 for none. */
+  buyShown: u32;
+  buyWaiting: u32;
+  sellShown: u32;
+  sellWaiting: u32;
+  /** Of all levels up to the price. */
+  buyLevels: u32;
+  sellLevels: u32;
+  buyLots: u64;
+  sellLots: u64;
+}
+export const CURSOR_BYTES: usize = 48;
+
 /** Replicas/instrument-table.ts has the table of bytes. */
 @unmanaged
 export class Instrument {

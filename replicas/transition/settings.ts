@@ -31,7 +31,7 @@ export function setInstrument(command: Command): void {
 }
 
 /** Whether a setting is known, and its value in range; 0 takes it away. */
-function isSetting(setting: u32, value: u64): bool {
+export function isSetting(setting: u32, value: u64): bool {
   if (setting === Setting.tick || setting === Setting.lot || setting === Setting.band) return value <= AMOUNT_MAX;
   if (setting === Setting.stp) return isPrevention(value);
   if (setting >= Setting.referencePrice && setting <= Setting.batchNs) return isSessionSetting(setting, value);

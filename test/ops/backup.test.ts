@@ -64,6 +64,23 @@ function flip(file: string, at: number): void {
   writeFileSync(file, bytes);
 }
 
+/** A file system with room for the first piece. */
+function mountDisk(to: string): void {
+  mkdirSync(to);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=700k', 'tmpfs', to], { stdio: 'ignore' });
+}
+
+function canMount(): boolean {
+  const to = join(temporaryFolder(), 'disk');
+  try {
+    mountDisk(to);
+  } catch {
+    return false;
+  }
+  execFileSync('umount', [to]);
+  return true;
+}
+
 /** The files with blocks, and what would change if one were written again. */
 function pieces(folder: string): string[] {
   const inside = join(folder, 'blocks');
@@ -181,6 +198,17 @@ describe('damage', () => {
     expect(run('backup', good, damaged)).toMatchObject({ code: 1, error: { message } });
   });
 
+  test('a file of another chain of the same venue', async () => {
+    const [venue, other, mixed] = [temporaryFolder(), fresh(), copy(backup)];
+    await writeJournal(venue, { ...OPTIONS, seed: 8 });
+    await backUp(venue, other);
+    const [, second = ''] = readdirSync(join(backup, 'blocks')).sort();
+    cpSync(join(other, 'blocks', second), join(mixed, 'blocks', second));
+    const finding = { kind: 'previous-hash', block: 6, text: expect.stringContaining(`${second}: block 6`) };
+    expect(run('restore', mixed, '--check')).toMatchObject({ code: 1, findings: [finding] });
+    expect(run('restore', mixed, fresh())).toMatchObject({ code: 1 });
+  });
+
   test('a file that is gone, one cut short, a changed list, a damaged snapshot', () => {
     const [first = '', second = ''] = readdirSync(join(backup, 'blocks')).sort();
     const gone = copy(backup);
@@ -216,7 +244,7 @@ describe('what is refused', () => {
   test('a target that is another venue’s backup, another chain, or no backup at all', async () => {
     const [other, fork] = [temporaryFolder(), temporaryFolder()];
     await writeJournal(other, { blocks: [5], limits: { ordersMax: 100 } });
-    expect(run('backup', other, backup)).toMatchObject({ code: 2, error: { field: 'target' } });
+    expect(run('backup', other, backup)).toMatchObject({ code: 2, error: { field: 'backup' } });
     await writeJournal(fork, { ...OPTIONS, seed: 8 });
     const message = expect.stringMatching(/^block 10: has hash .* different chains/);
     expect(run('backup', fork, backup)).toMatchObject({ code: 1, error: { message } });
@@ -239,19 +267,14 @@ describe('what is refused', () => {
     expect(run('restore', backup)).toMatchObject({ code: 2, error: { field: 'new-dir' } });
   });
 
-  test('a full disk is named, and the backup goes on when there is room', async () => {
+  (canMount() ? test : test.skip)('a full disk is named, and the backup goes on when there is room', async () => {
     const to = join(temporaryFolder(), 'disk');
-    mkdirSync(to);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=700k', 'tmpfs', to], { stdio: 'ignore' });
-    } catch {
-      return;
-    }
+    mountDisk(to);
     try {
       await expect(backUp(good, to)).rejects.toThrow(/^writing .*blocks-0000000000000006\.vtb: (Error: )?ENOSPC/);
       expect(run('restore', to, '--check')).toMatchObject({ code: 0, block: 5 });
       expect(run('restore', to, join(to, 'again'))).toMatchObject({
-        ...{ code: 3, error: { message: expect.stringMatching(/appending block \d+: .*(no space left|ENOSPC)/i) } },
+        ...{ code: 3, error: { message: expect.stringMatching(/no space left/) } },
       });
       rmSync(join(to, 'again'), { recursive: true });
       execFileSync('mount', ['-o', 'remount,size=20m', to]);
@@ -303,12 +326,45 @@ test('of a journal whose first segments were dropped, what is left is backed up 
   expect(run('backup', venue, copy(backup))).toMatchObject({ code: 0, blocksKept: 10, firstBlock: 1 });
 });
 
+describe('old segments', () => {
+  test('go when a backup has them and two snapshots came after them, and no other ones', async () => {
+    const venue = copy(good);
+    const may = [{ segment: 1, firstBlock: 1, lastBlock: 5, lastSequence: ENDS[4] }];
+    const only = (why: string): object => ({ code: 0, dropped: 0, droppable: [], why: expect.stringContaining(why) });
+    expect(run('prune', venue, '--backup', backup, '--dry-run')).toMatchObject({ code: 0, dropped: 0, droppable: may });
+    expect(run('prune', venue, '--backup', backup, '--keep', '3')).toMatchObject(only('the last 3 are kept'));
+    expect(run('prune', venue, '--backup', backup, '--keep', '1')).toMatchObject({ code: 2 });
+
+    const behind = fresh();
+    await writeJournal(join(behind, 'venue'), { ...OPTIONS, blocks: BLOCKS.slice(0, 4) });
+    await backUp(join(behind, 'venue'), join(behind, 'backup'));
+    const short = 'segment 1 stays: it goes to block 5, and the backup to block 4';
+    expect(run('prune', venue, '--backup', join(behind, 'backup'))).toMatchObject(only(short));
+    const fewer = copy(good);
+    flip(join(fewer, 'snapshots', 'snapshot-0000000000016483.vts'), 200);
+    const early = 'the older of the 2 newest good snapshots was taken after block 3';
+    expect(run('prune', fewer, '--backup', backup)).toMatchObject(only(early));
+    const fork = temporaryFolder();
+    await writeJournal(fork, { ...OPTIONS, seed: 8 });
+    expect(run('prune', fork, '--backup', backup)).toMatchObject({ code: 1 });
+
+    expect(run('prune', venue, '--backup', backup)).toMatchObject({ code: 0, dropped: 1, left: 2, droppable: may });
+    expect(readdirSync(journalPath(venue)).filter((name) => name !== 'writer.lock')).toEqual([
+      'segment-00000002',
+      'segment-00000003',
+    ]);
+    expect(run('audit', venue)).toMatchObject({ code: 0, stateHash: expected.stateHash });
+  });
+});
+
 test('restored once more, the epoch is above that of the first time', () => {
   const [to, again] = [fresh(), fresh()];
   const first = fresh();
   expect(run('restore', backup, first, '--to-block', '4')).toMatchObject({ epoch: TIMELINE_EPOCHS });
   expect(run('backup', first, to)).toMatchObject({ code: 0, epoch: TIMELINE_EPOCHS });
   expect(run('restore', to, again)).toMatchObject({ code: 0, epoch: 2 * TIMELINE_EPOCHS });
+  // A follower's copy stays on the venue's timeline.
+  expect(run('restore', backup, fresh(), '--copy')).toMatchObject({ code: 0, epoch: 2 });
   const above = ['--above-epoch', String(3 * TIMELINE_EPOCHS + 7)];
   expect(run('restore', to, fresh(), ...above)).toMatchObject({ code: 0, epoch: 4 * TIMELINE_EPOCHS });
 });

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
-import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { freePort, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { linesOf, ROOT, removeTemporaryFolders, shell, temporaryFolder } from './run-veritape.ts';
 
 const UNITS = join(ROOT, 'deploy', 'systemd');
@@ -51,12 +51,21 @@ test('what the units start runs as it stands there: a venue, a standby that take
   const host = temporaryFolder();
   for (const folder of ['etc', 'lib', 'backups']) mkdirSync(join(host, folder));
   writeFileSync(join(host, 'etc', 'veritape.toml'), placed('veritape.toml', host, port));
+  let telemetry: Record<string, string> = {};
   const start = (unit: string): Started => {
     const [, line = ''] = /^ExecStart=(.*)$/m.exec(placed(`systemd/${unit}`, host, port)) ?? [];
-    return new Started(line);
+    return new Started(line, telemetry);
   };
+  const telemetryPort = await freePort();
+  telemetry = { VERITAPE_TELEMETRY: String(telemetryPort) };
   const primary = start('veritape-primary.service');
+  telemetry = {};
   await primary.logged('ready');
+  // The container's health check, on a venue that is well and on a port where nobody answers.
+  const [program = '', ...args] = healthCheck(telemetryPort);
+  expect(spawnSync(program, args).status).toBe(0);
+  const [, ...nobody] = healthCheck(await freePort());
+  expect(spawnSync(program, nobody).status).toBe(1);
   const standby = start('veritape-standby@.service');
   await standby.logged('standing by');
   const follower = start('veritape-follower.service');
@@ -70,6 +79,11 @@ test('what the units start runs as it stands there: a venue, a standby that take
   expect(await standby.stop()).toBe(0);
 });
 
+function healthCheck(port: number): string[] {
+  const [, command = ''] = /^HEALTHCHECK .* CMD (\[.*\])$/m.exec(placed('Containerfile', '', port)) ?? [];
+  return (JSON.parse(command) as string[]).map((part) => part.replace('9464', String(port)));
+}
+
 /** The command of a unit, as systemd runs it: no shell. */
 class Started {
   printed = '';
@@ -77,9 +91,12 @@ class Started {
   readonly #child: ChildProcess;
   #said = '';
 
-  constructor(line: string) {
+  constructor(line: string, env: Record<string, string>) {
     const [program = '', ...args] = line.split(' ');
-    this.#child = spawn(program, args, { env: { ...process.env, ...SMALL }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(program, args, {
+      env: { ...process.env, ...SMALL, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     running.push(this.#child);
     this.#child.stdout?.on('data', (text: Buffer) => {
       this.printed += text.toString();
@@ -127,7 +144,19 @@ test('the container file: parts that are there, packages of the registry alone, 
     .filter((line) => line !== '');
   const of = (name: string): string[] =>
     steps.filter((step) => step.startsWith(`${name} `)).map((step) => step.slice(name.length + 1));
-  const known = ['FROM', 'WORKDIR', 'COPY', 'RUN', 'ENV', 'USER', 'VOLUME', 'STOPSIGNAL', 'ENTRYPOINT', 'CMD'];
+  const known = [
+    'FROM',
+    'WORKDIR',
+    'COPY',
+    'RUN',
+    'ENV',
+    'USER',
+    'VOLUME',
+    'STOPSIGNAL',
+    'HEALTHCHECK',
+    'ENTRYPOINT',
+    'CMD',
+  ];
   expect(steps.filter((step) => !known.includes(step.split(' ')[0] ?? ''))).toEqual([]);
   for (const step of of('RUN')) {
     expect(shell('bash -n', step)).toEqual({ code: 0, stdout: '', stderr: '' });

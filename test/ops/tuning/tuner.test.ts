@@ -77,7 +77,7 @@ test('the commit window grows to what the target leaves room for, and no further
   const window = played.values.commitWindowMicros;
   expect(window).toBe(4000);
   expect(played.turns(40)).toEqual([]);
-  expect(played.decisions[0]).toMatchObject({ from: 0, to: 250, why: expect.stringContaining('the target 10 ms') });
+  expect(played.decisions[0]).toMatchObject({ from: 0, to: 1000, why: expect.stringContaining('the target 10 ms') });
 });
 
 test('without a target the commit window stays, and so does one that somebody set', () => {
@@ -88,11 +88,11 @@ test('without a target the commit window stays, and so does one that somebody se
 test('a longer window that saves nothing is taken back, and not tried again soon', () => {
   const played = new Played({ ackTargetMs: 10 }, () => ({ cpuNsPerCommand: 10_000 }));
   const decisions = played.turns(40);
-  expect(decisions.map(({ to }) => to)).toEqual([250, 0]);
+  expect(decisions.map(({ to }) => to)).toEqual([1000, 0]);
   expect(decisions[1]?.why).toContain('too little');
   // Another load is another matter.
   played.pipeline = (values) => ({ ...saving(values), commandsPerSecond: 100_000, acknowledged: 100_000 });
-  expect(played.turns(5).length).toBeGreaterThan(0);
+  expect(played.turns(8).length).toBeGreaterThan(0);
 });
 
 test('over the target blocks wait less', () => {
@@ -124,7 +124,7 @@ test('cores without time get larger blocks, if that helps', () => {
     busyShare: 0.97,
     ackP99Ms: 40 + commitWindowMicros / 100,
   }));
-  expect(helpless.turns(20).map(({ to }) => to)).toEqual([250, 0]);
+  expect(helpless.turns(20).map(({ to }) => to)).toEqual([1000, 0]);
 });
 
 test('a turn with few answers decides nothing', () => {
@@ -195,9 +195,9 @@ test('what is far from its usual is told once, with what to do, and once more wh
     { watched: 'durableP50Ms', raised: true, suggestion: WATCHED.durableP50Ms.suggestion },
   ]);
   expect(raised[0]?.text).toContain('20.0 ms, usually 1.00');
-  expect(drift.raised).toEqual(['durableP50Ms']);
+  expect(drift.raised()).toMatchObject({ durableP50Ms: true, ackP99Ms: false });
   expect(watched(drift, 30)).toMatchObject([{ watched: 'durableP50Ms', raised: false }]);
-  expect(drift.raised).toEqual([]);
+  expect(Object.values(drift.raised())).not.toContain(true);
 });
 
 test('another load has another usual, and little differences are nobody’s concern', () => {

@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { BLOCK_HEADER_WORDS, BlockBuffer } from '../../../journal/block.ts';
-import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
-import { JournalWriter } from '../../../journal/log.ts';
-import { type Span, SpanReader } from '../../../proofs/matching/span.ts';
-import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
+import type { Command } from '../../../journal/commands.ts';
+import type { Span } from '../../../proofs/matching/span.ts';
+import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
 import { violatedBy } from './forgery.ts';
+import { journalOf, spansOf } from './journal-spans.ts';
 
 /** Journals in which an instrument is moved, told as spans, and what the circuit says of their witnesses. */
-const ROWS = 2 ** 10;
-const LIMITS = { ordersMax: 64, levelPagesMax: 8, instrumentsMax: 4, sessionsMax: 4, answersPerSessionMax: 4 };
 
 const order = (
   account: number,
@@ -32,6 +29,7 @@ const MOVED_AWAY: readonly Command[] = [
   { op: 'replace', symbol: 0, account: 9, id: 9, quantity: 1 },
   { op: 'massCancel', symbol: 0 },
   { op: 'massStatus', symbol: 0, side: 'buy', quantity: 10 },
+  { op: 'moveStatus', symbol: 0, quantity: 10 },
   { op: 'moveIn', symbol: 1, account: 7, id: 1, side: 'buy', price: 1, quantity: 1 },
   { op: 'moveOut', symbol: 1 },
   { op: 'moveOut', symbol: 0 },
@@ -61,40 +59,18 @@ beforeAll(async () => {
   ];
   const crossing: readonly Command[] = [...MOVED_HERE.slice(0, 4), { ...order(4, 1, 'buy', 101), op: 'moveIn' }];
   for (const commands of [MOVED_AWAY, MOVED_HERE, partly, crossing]) {
-    const directory = temporaryFolder();
-    const writer = JournalWriter.open(directory, { genesis: { shard: 1, createdAt: 1n, limits: LIMITS } });
-    const buffer = new BlockBuffer();
-    for (const [place, command] of commands.entries())
-      encodeCommand(buffer.words, BLOCK_HEADER_WORDS + place * COMMAND_WORDS, command);
-    writer.append(buffer, commands.length, 1, 1, 0);
-    await writer.close();
-    folders.set(commands === partly ? PARTLY : commands === crossing ? CROSSING : commands, directory);
+    const name = commands === partly ? PARTLY : commands === crossing ? CROSSING : commands;
+    folders.set(name, await journalOf(commands));
   }
 });
 const PARTLY: readonly Command[] = [];
 const CROSSING: readonly Command[] = [];
 
-/** Every span of a journal, and why commands are in none. */
-async function spansOf(commands: readonly Command[]): Promise<{ spans: Span[]; unprovable: string[] }> {
-  // A span that ends before such a command, and the one that would begin with it, both meet it.
-  const unprovable = new Set<string>();
-  const reader = new SpanReader(folders.get(commands) ?? '', {
-    rows: ROWS,
-    onUnprovable: (error) => unprovable.add(error.message),
-  });
-  const spans: Span[] = [];
-  for (let from = 1; ; from = (spans.at(-1)?.lastSequence ?? 0) + 1) {
-    const span = await reader.next(from);
-    if (span === undefined) return { spans, unprovable: [...unprovable] };
-    spans.push(span);
-  }
-}
-
 const openOrders = (span: Span | undefined): string[] =>
   [...(span?.witness.orders() ?? [])].map(({ account, idLow, open }) => `${account}/${idLow} ${open}`);
 
 test('orders that are moved out are proven as a mass cancel, and what an instrument elsewhere refuses is set aside', async () => {
-  const { spans, unprovable } = await spansOf(MOVED_AWAY);
+  const { spans, unprovable } = await spansOf(folders.get(MOVED_AWAY) ?? '');
   expect(unprovable).toEqual([]);
   expect(spans.map((span) => [span.firstSequence, span.lastSequence])).toEqual([[1, MOVED_AWAY.length]]);
   expect(violatedBy(spans[0]?.witness.trace ?? [], MOVED_AWAY.length)).toEqual([]);
@@ -102,7 +78,7 @@ test('orders that are moved out are proven as a mass cancel, and what an instrum
 });
 
 test('orders that are moved in are proven as new ones that rest', async () => {
-  const { spans, unprovable } = await spansOf(MOVED_HERE);
+  const { spans, unprovable } = await spansOf(folders.get(MOVED_HERE) ?? '');
   expect(unprovable).toEqual([]);
   expect(spans).toHaveLength(1);
   expect(violatedBy(spans[0]?.witness.trace ?? [], MOVED_HERE.length)).toEqual([]);
@@ -111,7 +87,7 @@ test('orders that are moved in are proven as new ones that rest', async () => {
 });
 
 test('a mass cancel that meets orders being moved is in no span', async () => {
-  const { spans, unprovable } = await spansOf(PARTLY);
+  const { spans, unprovable } = await spansOf(folders.get(PARTLY) ?? '');
   expect(unprovable).toEqual([
     'the command with sequence 9 cannot be proven: it was rejected with otherShard, and whose orders are being moved is not proven',
   ]);
@@ -122,7 +98,7 @@ test('a mass cancel that meets orders being moved is in no span', async () => {
 });
 
 test('a moved order that would trade is in no span', async () => {
-  const { spans, unprovable } = await spansOf(CROSSING);
+  const { spans, unprovable } = await spansOf(folders.get(CROSSING) ?? '');
   expect(unprovable).toEqual([
     'the command with sequence 5 cannot be proven: it was rejected with postOnlyWouldTrade, and a moved order that would trade is not proven',
   ]);

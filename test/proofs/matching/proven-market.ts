@@ -1,23 +1,26 @@
 import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../../journal/events.ts';
 import type { VenueLimits } from '../../../journal/genesis.ts';
 import { checkEvents } from '../../../proofs/matching/event-check.ts';
-import { canceledOrders, TapeReader, UnprovableCommandError } from '../../../proofs/matching/tape.ts';
+import type { BookOrder } from '../../../proofs/matching/linked-books.ts';
+import { viewMarket } from '../../../proofs/matching/replica-market.ts';
+import { targetsOf } from '../../../proofs/matching/span.ts';
+import { TapeReader } from '../../../proofs/matching/tape.ts';
+import { UnprovableCommandError } from '../../../proofs/matching/unproven-rules.ts';
 import { MarketWitness, SpanFullError } from '../../../proofs/matching/witness.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
-import { listInstruments } from '../../../replicas/instrument-table.ts';
 import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
 
 /** A replica and a witness that follow the same commands, span by span. */
 export class ProvenMarket {
   readonly matcher: Matcher;
   witness: MarketWitness;
-  /** Commands that no span covers. */
-  unprovable = 0;
+  /** Why commands are in no span, and how many for each reason. */
+  readonly unprovable = new Map<string, number>();
   readonly #events = new EventBuffer(4);
   readonly #rows: number;
   readonly #instruments: number;
   readonly #onSpan: (witness: MarketWitness) => void;
-  #tape = new TapeReader(new Map());
+  #tape: TapeReader;
 
   /** `onSpan` is given each witness when its span has ended, before it is finished. */
   constructor(limits: VenueLimits, rows: number, onSpan: (witness: MarketWitness) => void) {
@@ -25,7 +28,9 @@ export class ProvenMarket {
     this.#rows = rows;
     this.#instruments = limits.instrumentsMax;
     this.#onSpan = onSpan;
-    this.witness = new MarketWitness(rows, this.#instruments, []);
+    const view = viewMarket(this.matcher.state);
+    this.#tape = new TapeReader(view);
+    this.witness = new MarketWitness(rows, this.#instruments, view.books);
   }
 
   /** Applies a command to both, compares what they say of it, and gives the replica's events. */
@@ -38,10 +43,9 @@ export class ProvenMarket {
     try {
       this.#follow(words, at, end);
     } catch (error) {
-      // Such a command was refused: it changed no book, and the span goes on as if it had not been.
-      if (error instanceof UnprovableCommandError) this.unprovable++;
+      if (error instanceof UnprovableCommandError) this.#pass(error, decoded);
       else if (error instanceof SpanFullError) {
-        this.#newSpan();
+        this.#newSpan([...this.witness.orders()]);
         this.#follow(words, at, end);
       } else throw error;
     }
@@ -56,16 +60,22 @@ export class ProvenMarket {
   #follow(words: Uint32Array, at: number, end: number): void {
     const events = this.#events.words;
     const command = this.#tape.read(this.matcher.sequence(), words, at, events, 0, end);
-    const targets = command.kind === 'mass cancel' ? canceledOrders(events, 0, end) : [];
-    const reports = this.witness.apply(command, targets);
+    const reports = this.witness.apply(command, targetsOf(command, events, end));
     checkEvents(this.matcher.sequence(), command, reports, events, 0, end);
   }
 
-  #newSpan(): void {
-    const books = [...this.witness.orders()];
+  /** A command that was refused changed no book, and the span goes on as if it had not been. Behind others, a new one begins. */
+  #pass(error: UnprovableCommandError, events: readonly VenueEvent[]): void {
+    const why = error.message.replace(/^.*?: /, '');
+    this.unprovable.set(why, (this.unprovable.get(why) ?? 0) + 1);
+    if (events.every(({ type }) => type === 'rejected' || type === 'answer')) return;
+    const view = viewMarket(this.matcher.state);
+    this.#tape = new TapeReader(view);
+    this.#newSpan(view.books);
+  }
+
+  #newSpan(books: readonly BookOrder[]): void {
     this.#onSpan(this.witness);
-    const instruments = listInstruments(this.matcher.state.instruments).map((one) => [one.symbol, one] as const);
-    this.#tape = new TapeReader(new Map(instruments));
     this.witness = new MarketWitness(this.#rows, this.#instruments, books);
   }
 }

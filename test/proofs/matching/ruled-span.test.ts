@@ -1,0 +1,74 @@
+import { afterAll, expect, test } from '@jest/globals';
+import type { Command } from '../../../journal/commands.ts';
+import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
+import { violatedBy } from './forgery.ts';
+import { journalOf, spansOf } from './journal-spans.ts';
+
+/** Journals with rules beyond the plain ones, told as spans, and what the circuit says of their witnesses. */
+const order = (
+  account: number,
+  id: number,
+  side: 'buy' | 'sell',
+  price: number,
+  rest: Partial<Command> = {},
+): Command => ({ op: 'new', symbol: 0, account, id, side, price, quantity: 5, ...rest });
+
+const FIRST: readonly Command[] = [
+  { op: 'instrumentCreate', symbol: 0, name: 'ACME' },
+  { op: 'instrumentSet', symbol: 0, setting: 'tick', value: 5 },
+];
+const TICK = 28;
+
+afterAll(removeTemporaryFolders);
+
+test('an instrument with settings is proven, and what they refuse is set aside with the reason', async () => {
+  const commands: readonly Command[] = [
+    ...FIRST,
+    order(1, 1, 'sell', 101),
+    order(1, 1, 'sell', 105),
+    order(1, 2, 'sell', 110, { tif: 'day' }),
+    { op: 'replace', symbol: 0, account: 1, id: 1, price: 102 },
+    { op: 'halt', symbol: 0 },
+    order(2, 1, 'buy', 110),
+    { op: 'cancel', symbol: 0, account: 1, id: 1 },
+    { op: 'resume', symbol: 0 },
+    order(2, 1, 'buy', 110, { quantity: 8 }),
+    { op: 'kill' },
+  ];
+  const { spans, unprovable } = await spansOf(await journalOf(commands));
+  expect(unprovable).toEqual([]);
+  expect(spans.map((span) => [span.firstSequence, span.lastSequence])).toEqual([[1, commands.length]]);
+  const { trace } = spans[0]?.witness ?? { trace: [] };
+  expect(violatedBy(trace, commands.length)).toEqual([]);
+  expect([...(spans[0]?.witness.orders() ?? [])]).toEqual([]);
+  expect(trace.some((column) => column[2] === TICK)).toBe(true);
+});
+
+test('a span ends before a rule that is not proven, and the next one begins behind it', async () => {
+  const commands: readonly Command[] = [
+    ...FIRST,
+    { op: 'instrumentCreate', symbol: 1, name: 'OTHER' },
+    order(1, 1, 'sell', 105),
+    order(2, 1, 'sell', 105, { hidden: true }),
+    { ...order(3, 1, 'buy', 50), symbol: 1 },
+    order(3, 2, 'buy', 100),
+    { op: 'cancel', symbol: 0, account: 2, id: 1 },
+    order(3, 3, 'buy', 105),
+  ];
+  const { spans, unprovable } = await spansOf(await journalOf(commands));
+  expect(unprovable).toEqual([
+    'the command with sequence 5 cannot be proven: a hidden order is not proven',
+    'the command with sequence 7 cannot be proven: a hidden order in instrument 0 is not proven',
+    'the command with sequence 8 cannot be proven: a hidden order is not proven',
+  ]);
+  expect(spans.map((span) => [span.firstSequence, span.lastSequence])).toEqual([
+    [1, 4],
+    [6, 6],
+    [9, 9],
+  ]);
+  for (const { witness } of spans) expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
+  expect([...(spans[2]?.witness.orders() ?? [])].map(({ account, idLow }) => `${account}/${idLow}`)).toEqual([
+    '3/2',
+    '3/1',
+  ]);
+});
