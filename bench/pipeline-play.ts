@@ -26,7 +26,7 @@ import { makeFlow, RESTING, VenuePlayer } from './venue-player.ts';
  *     node bench/pipeline-play.ts --seconds 10                 # flat out: as many commands under way as --window
  *     node bench/pipeline-play.ts --seconds 10 --rate 200000   # open loop: latencies count from the intended time
  *     node bench/pipeline-play.ts --seconds 10 --nats --sessions 16
- *     node bench/pipeline-play.ts --seconds 2 --telemetry 30   # 30 pairs of two seconds, with all telemetry and without
+ *     node bench/pipeline-play.ts --seconds 1 --telemetry 40   # 40 pairs of a second, with all telemetry and without
  *     node bench/pipeline-play.ts --rate 50000 --market-data on   # beside it, on a thread of its own
  */
 const USAGE =
@@ -85,6 +85,9 @@ interface PlayOptions {
 const WARM_UP_SECONDS = 2;
 const SESSION_KEY = 1;
 const ADMINISTRATOR = 0;
+/** How long is looked at a venue that has nothing to do. */
+const IDLE_MS = 10_000;
+const IDLE_ROUNDS = 3;
 
 async function report(
   venue: Venue,
@@ -296,13 +299,35 @@ async function compareTelemetry(venue: Venue, player: VenuePlayer, played: PlayO
     const second = pair % 2 === 0 ? await watched() : await slice();
     pairs.push(pair % 2 === 0 ? { without: first, with: second } : { without: second, with: first });
   }
-  const load = await TelemetryLoad.begin(venue);
-  const readings = await load.timeReadings();
-  await load.end();
+  const idle: IdlePair[] = [];
+  for (let round = 0; round < IDLE_ROUNDS; round++) idle.push(await compareIdle(venue));
   const closing = await venue.close();
   const replicasAgree = new Set(closing.stateHashes).size === 1;
-  const result = { ...comparePairs(pairs), ...readings, replicasAgree, options: played };
+  const result = { ...comparePairs(pairs), idleCpuPercent: idle, replicasAgree, options: played };
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+}
+
+/** Processor time of the process while nothing is sent, in percent of one core. */
+async function idleCpuPercent(): Promise<number> {
+  const [before, started] = [process.cpuUsage(), performance.now()];
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  const { user, system } = process.cpuUsage(before);
+  return Math.round(((user + system) / 1000 / (performance.now() - started)) * 10_000) / 100;
+}
+
+interface IdlePair {
+  readonly without: number;
+  readonly with: number;
+  readonly readingMs: number;
+  readonly scrapeMs: number;
+}
+
+async function compareIdle(venue: Venue): Promise<IdlePair> {
+  const without = await idleCpuPercent();
+  const load = await TelemetryLoad.begin(venue);
+  const pair = { without, with: await idleCpuPercent(), ...(await load.timeReadings()) };
+  await load.end();
+  return pair;
 }
 
 async function playInProcess(venueDirectory: string, played: PlayOptions): Promise<void> {
