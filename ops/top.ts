@@ -5,8 +5,9 @@ import { parser, positiveSeconds, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { printResult } from './cli/result.ts';
 import { EnvironmentFault, ExitCode } from './exit-codes.ts';
-import type { Readings } from './telemetry/readings.ts';
-import { alertsOf, screenOf } from './top/screen.ts';
+import { alertsOf } from './telemetry/alerts.ts';
+import type { Readings } from './telemetry/figures.ts';
+import { screenOf } from './top/screen.ts';
 
 interface TopOptions {
   readonly interval: number;

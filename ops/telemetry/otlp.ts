@@ -5,8 +5,8 @@ import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
 import type { Venue } from '../venue.ts';
+import type { Readings } from './figures.ts';
 import { CommandIds, OrderTraces } from './order-traces.ts';
-import type { Readings } from './readings.ts';
 import { resourceMetricsOf, resourceOf, SCOPE } from './resource-metrics.ts';
 
 /** As OpenTelemetry has it where OTEL_METRIC_EXPORT_INTERVAL says nothing else. */

@@ -1,6 +1,6 @@
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import type { Readings } from './figures.ts';
 import { prometheusName } from './metrics.ts';
-import type { Readings } from './readings.ts';
 import { resourceMetricsOf } from './resource-metrics.ts';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';

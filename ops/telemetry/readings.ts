@@ -2,43 +2,13 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { JournalError } from '../../journal/findings.ts';
 import type { Venue } from '../venue.ts';
 import type { VenueFollower } from '../venue-follower.ts';
+import { type Described, type Readings, ROLES, type Role } from './figures.ts';
 import type { FolderWatch } from './folder-watch.ts';
 import { addFollower } from './follower-points.ts';
 import type { NatsWatch } from './nats-watch.ts';
-import { type HistogramName, type HistogramPoint, type MetricPoints, type NumberName, Points } from './points.ts';
+import { Points } from './points.ts';
 import type { ProcessWatch } from './process-watch.ts';
 import { addVenue } from './venue-points.ts';
-
-const ROLES = ['leading', 'standby', 'following', 'fenced', 'gateway'] as const;
-export type Role = (typeof ROLES)[number];
-
-/** What a process says of itself beside its numbers. */
-export interface Described {
-  readonly role: Role;
-  readonly shard: number;
-  /** Of a cluster, or the follower's id. */
-  readonly node: string | undefined;
-  readonly pid: number;
-  readonly version: string;
-  readonly epoch: number | undefined;
-  /** The last sequence and block that are durable here; of a standby, the sequence that its replicas have applied. */
-  readonly sequence: number | undefined;
-  readonly block: number | undefined;
-  /** Why it does not do what its role is for; undefined when it does. */
-  readonly notReady: string | undefined;
-}
-
-/**
- * All that is known of a running process at a moment, as plain JSON. Counters count from `startedAtMs`; what changes into
- * what in a second is {@link ratePerSecond} of two readings.
- */
-export interface Readings {
-  /** Milliseconds since the Unix epoch. */
-  readonly atMs: number;
-  readonly startedAtMs: number;
-  readonly described: Described;
-  readonly metrics: MetricPoints;
-}
 
 /** The last sequence that replicas have applied, and the epoch that is in force as far as is known. */
 export interface Followed {
@@ -124,41 +94,4 @@ function whyNotReady({ role, venue, follower, followed }: Watched): string | und
   if (follower === undefined) return role === 'following' ? 'the copy is not open' : undefined;
   if (follower.hasDisagreed) return 'the copy and the venue are not the same';
   return follower.status().caughtUp ? undefined : 'the copy has not caught up';
-}
-
-/** The value of a counter or gauge: the sum of its points that have these attributes; undefined if there are none. */
-export function valueIn(
-  { metrics }: Pick<Readings, 'metrics'>,
-  name: NumberName,
-  attributes: Readonly<Record<string, string>> = {},
-): number | undefined {
-  const points = metrics[name]?.filter((point) => matches(point.attributes, attributes)) ?? [];
-  return points.length === 0 ? undefined : points.reduce((sum, { value }) => sum + value, 0);
-}
-
-/** The first histogram of a metric that has these attributes. */
-export function histogramIn(
-  { metrics }: Pick<Readings, 'metrics'>,
-  name: HistogramName,
-  attributes: Readonly<Record<string, string>> = {},
-): HistogramPoint | undefined {
-  return metrics[name]?.find((point) => matches(point.attributes, attributes));
-}
-
-/** By how much a counter rose in a second between two readings of a process; undefined if either has none. */
-export function ratePerSecond(
-  before: Readings,
-  after: Readings,
-  name: NumberName,
-  attributes: Readonly<Record<string, string>> = {},
-): number | undefined {
-  const [from, to] = [valueIn(before, name, attributes), valueIn(after, name, attributes)];
-  const seconds = (after.atMs - before.atMs) / MS_PER_S;
-  if (to === undefined || seconds <= 0) return undefined;
-  // A reason that came up for the first time, or a process that took over or was started again, counts from 0.
-  return Math.max(0, to - (from ?? 0)) / seconds;
-}
-
-function matches(point: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
-  return Object.entries(wanted).every(([name, value]) => point[name] === value);
 }

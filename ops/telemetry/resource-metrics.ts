@@ -13,9 +13,9 @@ import {
   type MetricDescriptor,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
+import type { Described, Readings } from './figures.ts';
 import { METRICS, type MetricName } from './metrics.ts';
 import type { HistogramPoint, NumberPoint } from './points.ts';
-import type { Described, Readings } from './readings.ts';
 
 /** The metrics' scope: what they are of, in OpenTelemetry's words. */
 export const SCOPE = 'veritape';

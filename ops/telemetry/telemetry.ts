@@ -1,7 +1,8 @@
+import type { Described, Readings } from './figures.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { NatsWatch } from './nats-watch.ts';
 import { ProcessWatch } from './process-watch.ts';
-import { type Described, describe, type Readings, readAll, type Watched, type Watches } from './readings.ts';
+import { describe, readAll, type Watched, type Watches } from './readings.ts';
 
 export interface TelemetryOptions {
   /** Of the venue or the copy; undefined for a process that has none. */

@@ -1,6 +1,8 @@
 import { styleText } from 'node:util';
-import type { HistogramName, HistogramPoint, NumberName } from '../telemetry/points.ts';
-import { histogramIn, type Readings, ratePerSecond, valueIn } from '../telemetry/readings.ts';
+import { alertsOf } from '../telemetry/alerts.ts';
+import { intervalOf, percentileOf, type Readings, ratePerSecond, valueIn } from '../telemetry/figures.ts';
+import type { HistogramPoint, NumberName } from '../telemetry/points.ts';
+import { bytes, duration, perSecond, seconds, whole } from '../telemetry/quantities.ts';
 
 const STAGES: readonly (readonly [stage: string, label: string])[] = [
   ['gatewayToSequenced', 'gateway to sequence'],
@@ -11,26 +13,10 @@ const STAGES: readonly (readonly [stage: string, label: string])[] = [
 const RINGS = ['input', 'command', 'block', 'event'] as const;
 const PERCENTILES = [0.5, 0.9, 0.99, 0.999, 0.9999] as const;
 const BAR_CELLS = 20;
-/** From this share on a ring, or a disk, is shown as in want of attention. */
+/** From this share on a ring is shown as in want of attention. */
 const FULL_SHARE = 0.8;
 const LABEL_CHARACTERS = 22;
 const NUMBER_CHARACTERS = 11;
-
-/** What is wrong now, in words. */
-export function alertsOf(readings: Readings): string[] {
-  const alerts: string[] = [];
-  const { described } = readings;
-  if (described.notReady !== undefined) alerts.push(`not ready: ${described.notReady}`);
-  if (described.role === 'fenced') alerts.push('fenced: another server has the journal');
-  if ((valueIn(readings, 'veritape.disagreements') ?? 0) > 0) alerts.push('replicas disagree: veritape audit');
-  if (valueIn(readings, 'veritape.nats.connected') === 0) alerts.push('NATS can not be reached');
-  for (const { attributes, value } of readings.metrics['veritape.drift'] ?? [])
-    if (value === 1) alerts.push(`${attributes['watched']} is several times its usual: see the log`);
-  const [free, capacity] = [valueIn(readings, 'veritape.disk.free'), valueIn(readings, 'veritape.disk.capacity')];
-  if (free !== undefined && capacity !== undefined && free < capacity * (1 - FULL_SHARE) * 0.5)
-    alerts.push(`the disk of the journal has ${bytes(free)} left`);
-  return alerts;
-}
 
 /** The lines of a screen, from two readings of the same process; with escape sequences if `colored`. */
 export function screenOf(before: Readings, after: Readings, place: string, colored: boolean): string[] {
@@ -147,31 +133,6 @@ export function screenOf(before: Readings, after: Readings, place: string, color
   return lines;
 }
 
-/** What a histogram counted between two readings. */
-function intervalOf(
-  before: Readings,
-  after: Readings,
-  name: HistogramName,
-  attributes: Readonly<Record<string, string>> = {},
-): HistogramPoint | undefined {
-  const [from, to] = [histogramIn(before, name, attributes), histogramIn(after, name, attributes)];
-  if (to === undefined) return undefined;
-  const counts = to.counts.map((count, index) => Math.max(0, count - (from?.counts[index] ?? 0)));
-  return { ...to, counts, count: counts.reduce((sum, count) => sum + count, 0) };
-}
-
-/** The bound below which this share of the values lies; undefined if there are none, or it lies above the last bound. */
-export function percentileOf({ counts, bounds, count }: HistogramPoint, share: number): number | undefined {
-  if (count === 0) return undefined;
-  const wanted = Math.ceil(share * count);
-  let seen = 0;
-  for (const [index, bound] of bounds.entries()) {
-    seen += counts[index] ?? 0;
-    if (seen >= wanted) return bound;
-  }
-  return undefined;
-}
-
 function latencyRow(label: string, histogram: HistogramPoint | undefined): string {
   const cells = PERCENTILES.map((share) => seconds(histogram && percentileOf(histogram, share)));
   return `${label.padEnd(LABEL_CHARACTERS)}${[...cells, whole(histogram?.count)].map((cell) => cell.padStart(NUMBER_CHARACTERS)).join('')}`;
@@ -185,42 +146,4 @@ function row(...cells: readonly [string, string, string, string]): string {
 function bar(share: number): string {
   const full = Math.min(BAR_CELLS, Math.round(share * BAR_CELLS));
   return `[${'#'.repeat(full)}${'.'.repeat(BAR_CELLS - full)}]`;
-}
-
-const NUMBERS = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-
-function whole(value: number | undefined): string {
-  return value === undefined ? '-' : NUMBERS.format(value);
-}
-
-function perSecond(value: number | undefined): string {
-  if (value === undefined) return '-';
-  return value > 0 && value < 10 ? value.toFixed(1) : whole(value);
-}
-
-/** With a unit that leaves three digits or so. */
-function seconds(value: number | undefined): string {
-  if (value === undefined) return '-';
-  if (value >= 1) return `${value.toPrecision(3)} s`;
-  return value >= 1e-3 ? `${(value * 1e3).toPrecision(3)} ms` : `${(value * 1e6).toPrecision(3)} µs`;
-}
-
-function bytes(value: number | undefined): string {
-  if (value === undefined) return '-';
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let scaled = value;
-  let unit = 0;
-  while (scaled >= 1000 && unit < units.length - 1) {
-    scaled /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? scaled.toFixed(0) : scaled.toPrecision(3)} ${units[unit]}`;
-}
-
-function duration(value: number | undefined): string {
-  if (value === undefined) return '-';
-  if (value < 60) return `${value.toFixed(0)} s`;
-  if (value < 3_600) return `${Math.floor(value / 60)} min`;
-  if (value < 86_400) return `${Math.floor(value / 3_600)} h ${Math.floor((value % 3_600) / 60)} min`;
-  return `${Math.floor(value / 86_400)} d ${Math.floor((value % 86_400) / 3_600)} h`;
 }

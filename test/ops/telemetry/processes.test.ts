@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { endAllProcesses, VeritapeProcess } from '../../../ops/drill/veritape-process.ts';
 import { type OwnNatsServer, startNatsServer } from '../../../ops/nats-server.ts';
-import { type Readings, valueIn } from '../../../ops/telemetry/readings.ts';
+import { type Readings, valueIn } from '../../../ops/telemetry/figures.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
 
 const LOOK_MS = 50;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { histogramIn, type Readings, ratePerSecond, valueIn } from '../../../ops/telemetry/figures.ts';
 import { METRICS, type MetricName } from '../../../ops/telemetry/metrics.ts';
 import type { HistogramPoint, NumberPoint } from '../../../ops/telemetry/points.ts';
-import { histogramIn, type Readings, ratePerSecond, valueIn } from '../../../ops/telemetry/readings.ts';
 import { Telemetry } from '../../../ops/telemetry/telemetry.ts';
 import type { Venue } from '../../../ops/venue.ts';
 import { PAIRS, SEGMENT_BYTES, WatchedVenue } from './watched-venue.ts';
