@@ -12,6 +12,7 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   multicast: () => import('./multicast.bench.ts'),
   nats: () => import('./nats.bench.ts'),
   'end-to-end': () => import('./end-to-end.bench.ts'),
+  tuning: () => import('./tuning.bench.ts'),
   replay: () => import('./replay.bench.ts'),
   proof: () => import('./proof.bench.ts'),
 };

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import { Doorbell, Idle } from '../sequencer/doorbell.ts';
 import { copySlots, RingConsumer, type RingMemory, SLOT_WORDS } from '../sequencer/rings.ts';
+import { spinsFor, TunedBounds } from '../sequencer/tuned-bounds.ts';
 
 /** The thread that drains the ring of a challenge run: hashes the events, as whoever writes reports would read them. */
 export interface DrainData {
@@ -26,7 +27,9 @@ const data = workerData as DrainData;
 const done = new Int32Array(data.done);
 const bell = new Doorbell(new Int32Array(data.bell), 0);
 const ring = new RingConsumer(data.ring, 0);
-const idle = new Idle('adaptive', availableParallelism(), BUSY_THREADS);
+const bounds = new TunedBounds(TunedBounds.allocate());
+bounds.set('spins', spinsFor(availableParallelism(), BUSY_THREADS));
+const idle = new Idle('adaptive', bounds);
 const hasher = new Blake3Hasher();
 const taken = new Uint32Array(TAKEN_MAX * SLOT_WORDS);
 parentPort?.postMessage('ready');

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { COMMAND_WORDS } from '../journal/commands.ts';
 import { DEFAULT_LIMITS } from '../journal/genesis.ts';
+import { DayStatistics } from '../ops/feed/day-statistics.ts';
 import { FeedBook } from '../ops/feed/feed-book.ts';
 import { FEED_DEFAULTS, FeedPublisher } from '../ops/feed/feed-publisher.ts';
 import { FEED_VIEWS, type FeedViewName, feedSubject } from '../ops/feed/feed-records.ts';
@@ -73,6 +74,7 @@ const publisher = new FeedPublisher(
     memory: new PublishMemory(),
     state: told.matcher.state,
     place: { sequence: 1, timeLow: 0, timeHigh: 0 },
+    days: new DayStatistics(),
     publish: (subject, packet) => {
       if (isKept) kept.get(subject)?.push(new Uint8Array(packet));
     },

@@ -6,19 +6,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { COMMAND_WORDS, decodeCommand, encodeCommand } from '../journal/commands.ts';
 import { DEFAULT_LIMITS } from '../journal/genesis.ts';
-import { Reason, reasonName } from '../journal/reasons.ts';
-import type { InProcessSession } from '../ops/in-process-session.ts';
+import { FEED_DEFAULTS } from '../ops/feed/feed-publisher.ts';
 import { natsConnectionOptions, startNatsServer } from '../ops/nats-server.ts';
 import { SpreadFlow } from '../ops/spread-flow.ts';
 import { openVenue, type Venue } from '../ops/venue.ts';
 import { SESSIONS_TOGETHER_MAX, VenueClient } from '../ops/venue-client.ts';
-import { Stopwatch } from '../sequencer/clock.ts';
-import { LatencyHistogram } from '../sequencer/latency-histogram.ts';
-import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink } from '../sequencer/messages.ts';
 import { latencyOf, type PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { MarketFlow } from './market-flow.ts';
+import { comparePairs, type PairedSlices, type Slice, TelemetryLoad } from './telemetry-load.ts';
+import { makeFlow, RESTING, VenuePlayer } from './venue-player.ts';
 
 /**
  * Plays order flow against a venue in this process and prints one JSON object. The load comes from the gateway's own thread,
@@ -28,9 +26,11 @@ import { MarketFlow } from './market-flow.ts';
  *     node bench/pipeline-play.ts --seconds 10                 # flat out: as many commands under way as --window
  *     node bench/pipeline-play.ts --seconds 10 --rate 200000   # open loop: latencies count from the intended time
  *     node bench/pipeline-play.ts --seconds 10 --nats --sessions 16
+ *     node bench/pipeline-play.ts --seconds 1 --telemetry 40   # 40 pairs of a second, with all telemetry and without
+ *     node bench/pipeline-play.ts --rate 50000 --market-data on   # beside it, on a thread of its own
  */
 const USAGE =
-  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--buckets] [--directory DIR]';
+  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--market-data on|off] [--buckets] [--telemetry PAIRS] [--directory DIR]';
 
 /** What is printed of a venue that was played in the process; without `--buckets` there are none. */
 export interface PlayedVenue {
@@ -48,6 +48,8 @@ export interface PlayedVenue {
   readonly replicasAgree: boolean;
   readonly acknowledgedOnceInOrder: boolean;
   readonly digestsCompared: number;
+  /** Commands whose market data was not published yet at the end. */
+  readonly marketDataBehind: number;
   readonly options: PlayOptions;
   /** What processor and kernel count of each thread, or why they do not. */
   readonly threads: readonly ThreadCounts[];
@@ -69,141 +71,34 @@ interface PlayOptions {
   /** Bound of the blocks: sequencing.ts. */
   readonly linger: number;
   readonly nats: boolean;
+  /** In the process: join a NATS server, and publish market data there or not. */
+  readonly marketData: 'on' | 'off' | undefined;
   /** Print the distribution of acknowledgements, too. */
   readonly buckets: boolean;
+  /** Pairs of slices to compare, with telemetry and without; 0 for a play as usual. */
+  readonly telemetry: number;
   /** URL of the NATS server, in the process that is the client. */
   readonly client: string | undefined;
   readonly directory: string | undefined;
 }
 
 const WARM_UP_SECONDS = 2;
-const RESTING = 20_000;
-/** Commands made before the clock starts; played again from the beginning when they are used up. */
-const FLOW_COMMANDS = 1 << 21;
-/** Of those, the last ones, in which the book becomes small. */
-const EBB_COMMANDS = 1 << 17;
 const SESSION_KEY = 1;
 const ADMINISTRATOR = 0;
-/** How often batches that are due are looked for while no answers come in. */
-const TICK_MS = 1;
-
-/** Sends the flow and checks that each command is answered once, in its place. */
-class Player implements AnswerSink {
-  readonly latencies = new LatencyHistogram();
-  sent = 0;
-  acknowledged = 0;
-  elapsedMs = 0;
-  busy = 0;
-  outOfPlace = 0;
-  readonly #session: InProcessSession;
-  readonly #flow: Uint32Array;
-  readonly #options: PlayOptions;
-  readonly #stopwatch = new Stopwatch(process.hrtime.bigint());
-  /** Intended time of each batch under way, in a ring. */
-  readonly #dueNs: Float64Array;
-  #firstDue = 0;
-  #nextDue = 0;
-  #at = 0;
-  /** When the next batch is due, and until when batches are sent. */
-  #due = 0;
-  #end = 0;
-  #betweenNs = 0;
-  #lastDoneNs = 0;
-  #lastSequence = 0;
-  readonly #reasons = new Float64Array(256);
-
-  constructor(session: InProcessSession, flow: Uint32Array, options: PlayOptions) {
-    this.#session = session;
-    this.#flow = flow;
-    this.#options = options;
-    this.#dueNs = new Float64Array(1 << 18);
-  }
-
-  forget(): void {
-    this.latencies.reset();
-    this.#reasons.fill(0);
-    this.sent = 0;
-    this.acknowledged = 0;
-    this.busy = 0;
-  }
-
-  get reasons(): Record<string, number> {
-    const named: Record<string, number> = {};
-    for (const [reason, count] of this.#reasons.entries())
-      if (count > 0 && reason !== Reason.none) named[reasonName(reason)] = count;
-    return named;
-  }
-
-  async play(seconds: number): Promise<void> {
-    const { rate, batch } = this.#options;
-    const started = this.#stopwatch.ns();
-    this.#due = started;
-    this.#end = started + seconds * 1e9;
-    this.#betweenNs = rate === 0 ? 0 : (batch * 1e9) / rate;
-    while (this.#stopwatch.ns() < this.#end) {
-      this.#sendDue();
-      // Between the ticks, what is due goes out when answers come in.
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-    }
-    while (this.acknowledged < this.sent) await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-    this.elapsedMs = (this.#lastDoneNs - started) / 1e6;
-  }
-
-  done(answers: Uint32Array, at: number, count: number): void {
-    const due = this.#dueNs[this.#firstDue++ & (this.#dueNs.length - 1)] as number;
-    this.#lastDoneNs = this.#stopwatch.ns();
-    this.latencies.record(this.#lastDoneNs - due, count);
-    this.acknowledged += count;
-    for (let index = 0; index < count; index++) {
-      const from = at + index * ANSWER_WORDS;
-      const sequence = answers[from + ANSWER_WORD.sequence] as number;
-      if (this.#lastSequence !== 0 && sequence !== (this.#lastSequence + 1) >>> 0) this.outOfPlace++;
-      this.#lastSequence = sequence;
-      const reason = (answers[from + ANSWER_WORD.tail] as number) & 255;
-      this.#reasons[reason] = (this.#reasons[reason] as number) + 1;
-    }
-    this.#sendDue();
-  }
-
-  #sendDue(): void {
-    const { rate, batch, window } = this.#options;
-    for (;;) {
-      const now = this.#stopwatch.ns();
-      if (now >= this.#end || (rate !== 0 && this.#due > now)) return;
-      if (rate === 0 && this.sent - this.acknowledged + batch > window) return;
-      if (!this.#send(rate === 0 ? now : this.#due)) return;
-      this.#due += this.#betweenNs;
-    }
-  }
-
-  fail(why: string): void {
-    throw new Error(why);
-  }
-
-  #send(due: number): boolean {
-    const { batch } = this.#options;
-    const words = this.#flow.subarray(this.#at, this.#at + batch * COMMAND_WORDS);
-    if (this.#session.sendRecords(words, batch, this) !== 'ok') {
-      this.busy++;
-      return false;
-    }
-    this.#dueNs[this.#nextDue++ & (this.#dueNs.length - 1)] = due;
-    this.sent += batch;
-    this.#at += batch * COMMAND_WORDS;
-    if (this.#at + batch * COMMAND_WORDS > this.#flow.length) this.#at = 0;
-    return true;
-  }
-}
+/** How long is looked at a venue that has nothing to do. */
+const IDLE_MS = 10_000;
+const IDLE_ROUNDS = 3;
 
 async function report(
   venue: Venue,
-  player: Player,
+  player: VenuePlayer,
   before: ReturnType<Venue['statistics']>,
   played: PlayOptions,
   cpuMicros: number,
 ): Promise<void> {
   const statistics = venue.statistics();
   const threads = venue.threadCounters();
+  const marketDataBehind = venue.durableSequence - (venue.marketDataCounts?.sequence ?? venue.durableSequence);
   const { sent, acknowledged, elapsedMs, busy, outOfPlace, reasons } = player;
   const closing = await venue.close();
   const blocks = statistics.journal.blocks - before.journal.blocks;
@@ -223,27 +118,13 @@ async function report(
     replicasAgree: agree,
     acknowledgedOnceInOrder: once,
     digestsCompared: closing.digestsCompared,
+    marketDataBehind,
     options: played,
     threads,
     statistics,
   };
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   if (!agree || !once) process.exitCode = 1;
-}
-
-/**
- * A flow that may be played again and again: towards its end the book becomes small, and the last command empties it, so
- * that order ids are free when they come again.
- */
-function makeFlow(): Uint32Array {
-  const market = new MarketFlow({ resting: RESTING });
-  const words = new Uint32Array(FLOW_COMMANDS * COMMAND_WORDS);
-  for (let index = 0; index < FLOW_COMMANDS - 1; index++) {
-    if (index === FLOW_COMMANDS - EBB_COMMANDS) market.shrinkTo(1);
-    market.next(words, index * COMMAND_WORDS);
-  }
-  encodeCommand(words, words.length - COMMAND_WORDS, { op: 'massCancel' });
-  return words;
 }
 
 function readOptions(): PlayOptions {
@@ -258,12 +139,14 @@ function readOptions(): PlayOptions {
       linger: { type: 'string', default: String(DEFAULT_BLOCK_BOUNDS.lingerMicrosMax) },
       nats: { type: 'boolean', default: false },
       buckets: { type: 'boolean', default: false },
+      'market-data': { type: 'string' },
+      telemetry: { type: 'string', default: '0' },
       client: { type: 'string' },
       directory: { type: 'string' },
     },
   });
   const whole = (
-    name: 'seconds' | 'rate' | 'batch' | 'window' | 'orders' | 'sessions' | 'linger',
+    name: 'seconds' | 'rate' | 'batch' | 'window' | 'orders' | 'sessions' | 'linger' | 'telemetry',
     min: number,
     max: number,
   ): number => {
@@ -271,7 +154,12 @@ function readOptions(): PlayOptions {
     if (Number.isInteger(value) && value >= min && value <= max) return value;
     throw new RangeError(`${name}: ${values[name]} must be a whole number from ${min} to ${max}; ${USAGE}`);
   };
+  const marketData = values['market-data'];
+  if (marketData !== undefined && marketData !== 'on' && marketData !== 'off')
+    throw new RangeError(`market-data: ${marketData} must be on or off; ${USAGE}`);
+  if (marketData !== undefined && values.nats) throw new RangeError(`market-data: not with --nats; ${USAGE}`);
   return {
+    marketData,
     seconds: whole('seconds', 1, 3600),
     rate: whole('rate', 0, 100_000_000),
     batch: whole('batch', 1, 256),
@@ -281,6 +169,7 @@ function readOptions(): PlayOptions {
     linger: whole('linger', 0, 1_000_000),
     nats: values.nats,
     buckets: values.buckets,
+    telemetry: whole('telemetry', 0, 10_000),
     client: values.client,
     directory: values.directory,
   };
@@ -357,7 +246,8 @@ async function playOverNats(venueDirectory: string, played: PlayOptions): Promis
     const create = new Uint32Array(COMMAND_WORDS);
     MarketFlow.create(create, 0);
     await session.send([decodeCommand(create, 0)]);
-    const { client: _, directory: __, nats: ___, rate: ____, window: _____, buckets: ______, ...passed } = played;
+    const { sessions, seconds, batch, orders, linger } = played;
+    const passed = { sessions, seconds, batch, orders, linger };
     const args = Object.entries(passed).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { stdout } = await promisify(execFile)(process.execPath, [
       ...[fileURLToPath(import.meta.url), '--client', server.url],
@@ -383,21 +273,91 @@ async function playOverNats(venueDirectory: string, played: PlayOptions): Promis
   }
 }
 
+/** Slices with and without telemetry in turn, in an order that a drift of the machine falls on both. */
+async function compareTelemetry(venue: Venue, player: VenuePlayer, played: PlayOptions): Promise<void> {
+  const slice = async (): Promise<Slice> => {
+    player.forget();
+    const before = process.cpuUsage();
+    await player.play(played.seconds);
+    const { user, system } = process.cpuUsage(before);
+    const { acknowledged, elapsedMs } = player;
+    return { commandsPerSecond: (acknowledged * 1000) / elapsedMs, cpuNs: ((user + system) * 1000) / acknowledged };
+  };
+  const watched = async (): Promise<Slice> => {
+    const telemetry = await TelemetryLoad.begin(venue);
+    try {
+      return await slice();
+    } finally {
+      await telemetry.end();
+    }
+  };
+  // What is loaded and compiled at first use is not in the figures.
+  await watched();
+  const pairs: PairedSlices[] = [];
+  for (let pair = 0; pair < played.telemetry; pair++) {
+    const first = pair % 2 === 0 ? await slice() : await watched();
+    const second = pair % 2 === 0 ? await watched() : await slice();
+    pairs.push(pair % 2 === 0 ? { without: first, with: second } : { without: second, with: first });
+  }
+  const idle: IdlePair[] = [];
+  for (let round = 0; round < IDLE_ROUNDS; round++) idle.push(await compareIdle(venue));
+  const closing = await venue.close();
+  const replicasAgree = new Set(closing.stateHashes).size === 1;
+  const result = { ...comparePairs(pairs), idleCpuPercent: idle, replicasAgree, options: played };
+  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+}
+
+/** Processor time of the process while nothing is sent, in percent of one core. */
+async function idleCpuPercent(): Promise<number> {
+  const [before, started] = [process.cpuUsage(), performance.now()];
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  const { user, system } = process.cpuUsage(before);
+  return Math.round(((user + system) / 1000 / (performance.now() - started)) * 10_000) / 100;
+}
+
+interface IdlePair {
+  readonly without: number;
+  readonly with: number;
+  readonly readingMs: number;
+  readonly scrapeMs: number;
+}
+
+async function compareIdle(venue: Venue): Promise<IdlePair> {
+  const without = await idleCpuPercent();
+  const load = await TelemetryLoad.begin(venue);
+  const pair = { without, with: await idleCpuPercent(), ...(await load.timeReadings()) };
+  await load.end();
+  return pair;
+}
+
 async function playInProcess(venueDirectory: string, played: PlayOptions): Promise<void> {
+  if (played.marketData === undefined) return playOnVenue(venueDirectory, played, undefined);
+  const server = await startNatsServer();
+  try {
+    await playOnVenue(venueDirectory, played, server.url);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function playOnVenue(venueDirectory: string, played: PlayOptions, nats: string | undefined): Promise<void> {
   const flow = makeFlow();
   const venue = await openVenue({
     directory: venueDirectory,
     snapshotEvery: 0,
     limits: { ordersMax: played.orders },
     blockBounds: { lingerMicrosMax: played.linger },
+    nats: nats === undefined ? undefined : { connection: natsConnectionOptions(nats) },
+    marketData: played.marketData === 'on' ? FEED_DEFAULTS : undefined,
   });
   const session = await venue.openSession(ADMINISTRATOR, SESSION_KEY);
   const create = new Uint32Array(COMMAND_WORDS);
   MarketFlow.create(create, 0);
   await session.send([decodeCommand(create, 0)]);
-  const player = new Player(session, flow, played);
+  const player = new VenuePlayer(session, flow, played);
   await player.play(WARM_UP_SECONDS);
   player.forget();
+  if (played.telemetry > 0) return compareTelemetry(venue, player, played);
   const before = venue.statistics();
   // Counts from here on.
   venue.threadCounters();

@@ -37,6 +37,14 @@ export interface WriterOptions {
    * are faster, and up to two segments of disk space are taken at once. On unless set to false.
    */
   readonly preallocate?: boolean | undefined;
+  /** Where a journal begins that is created without its first blocks, which have been dropped elsewhere. */
+  readonly begin?: JournalBegin | undefined;
+}
+
+/** The first segment that is kept of a journal, and the block before it. */
+export interface JournalBegin {
+  readonly segment: number;
+  readonly after: ChainPoint;
 }
 
 /** Blocks at the end of the journal that are checked whole before anything is appended behind them. */
@@ -111,7 +119,7 @@ export class JournalWriter {
     try {
       if (!takeOver) store.clearSpares();
       writer = new JournalWriter(store, segments, bytesMax, options);
-      writer.#begin(store.list());
+      writer.#begin(store.list(), options.begin);
       // To take over is to raise the epoch: of several that try, only the one that did it may say that it writes here.
       writer.#claim = claim ?? store.claim(true);
       writer.#sparesAreOld = takeOver;
@@ -370,8 +378,8 @@ export class JournalWriter {
   };
 
   /** Raises the epoch at the end of the journal and reads where the chain stands. */
-  #begin(segments: readonly number[]): void {
-    let before: ChainPoint = {
+  #begin(segments: readonly number[], begin: JournalBegin | undefined): void {
+    let before: ChainPoint = begin?.after ?? {
       block: 0,
       sequence: 0,
       epoch: 0,
@@ -379,8 +387,8 @@ export class JournalWriter {
       timeHigh: 0,
       hash: genesisHash(this.genesis),
     };
-    if (segments.length === 0) this.#makeSegment(1);
-    let segment = segments.at(-1) ?? 1;
+    let segment = segments.at(-1) ?? begin?.segment ?? 1;
+    if (segments.length === 0) this.#makeSegment(segment);
     if (segments.length > 1) {
       // If the last but one does not name the last, its roll was not finished; begin there to fence whoever is at it.
       const previous = this.#inspect(segment - 1);
@@ -479,7 +487,7 @@ export class JournalWriter {
             `another writer took the journal over with epoch ${stored}, just before`,
           );
         }
-        this.#epoch = Math.max(this.#epoch, (stored ?? 0) + 1);
+        this.#epoch = Math.max(this.#epoch, (stored ?? before.epoch) + 1);
       }
       entries.put(KEY.epoch, encodeNumber(this.#epoch));
       if (stored !== undefined) return;

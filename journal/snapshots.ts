@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, crc32, zstdCompress, zstdDecompress } from 'node:zlib';
@@ -37,7 +37,11 @@ export const SNAPSHOT_HEADER_BYTES = 160;
 const SNAPSHOT_VERSION = 1;
 /** Just below 2 GiB, which one read can take. A larger size in a header is damage, and is not allocated. */
 export const SNAPSHOT_RAW_BYTES_MAX = 2 ** 31 - 2 ** 16;
+/** Commands between snapshots. */
+export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
 export const SNAPSHOTS_KEPT = 4;
+/** Days are those of UTC. */
+const DAY_NS = 86_400_000_000_000n;
 const MAGIC = 0x4e53_5456;
 const VERSION_WORD = SNAPSHOT_VERSION | (SNAPSHOT_HEADER_BYTES << 16);
 const HEADER_CRC_AT = 156;
@@ -91,7 +95,10 @@ export class SnapshotStore {
   readonly folder: string;
   readonly #kept: number;
 
-  /** `kept` snapshots stay, the newest ones. */
+  /**
+   * `kept` snapshots stay, the newest ones; and the newest one of a day before that of the newest, so that this day can be replayed
+   * from its beginning.
+   */
   constructor(dir: string, kept = SNAPSHOTS_KEPT) {
     if (!Number.isSafeInteger(kept) || kept < 1) throw new RangeError(`kept: ${kept} must be 1 or more snapshots`);
     this.folder = join(dir, 'snapshots');
@@ -132,7 +139,7 @@ export class SnapshotStore {
       const message = `writing ${path}: ${cause instanceof Error ? cause.message : cause}`;
       throw new JournalError(full ? 'disk-full' : 'write-failed', message, { cause });
     }
-    await this.#drop();
+    await this.#drop(place.time);
     return decodeHeader(bytes, path);
   }
 
@@ -177,9 +184,14 @@ export class SnapshotStore {
     }
   }
 
-  async #drop(): Promise<void> {
-    const old = (await this.list()).slice(this.#kept);
-    for (const { file } of old) await rm(file, { force: true });
+  async #drop(newest: bigint): Promise<void> {
+    const dayBegan = newest - (newest % DAY_NS);
+    let isDayBefore = false;
+    for (const [place, { file }] of (await this.list()).entries()) {
+      const isFirstBefore: boolean = !isDayBefore && (await isFromBefore(file, dayBegan));
+      isDayBefore ||= isFirstBefore;
+      if (place >= this.#kept && !isFirstBefore) await rm(file, { force: true });
+    }
   }
 }
 
@@ -194,10 +206,7 @@ export async function loadSnapshot(
 ): Promise<LoadedSnapshot> {
   const handle = await open(file, 'r');
   try {
-    const bytes = Buffer.alloc(SNAPSHOT_HEADER_BYTES);
-    const { bytesRead } = await handle.read(bytes, 0, SNAPSHOT_HEADER_BYTES, 0);
-    if (bytesRead !== SNAPSHOT_HEADER_BYTES) throw wrong(file, 'length', `only ${bytesRead} bytes`);
-    const header = decodeHeader(bytes, file);
+    const header = await readHeader(handle, file);
     const named = NAME.exec(file.slice(file.lastIndexOf('/') + 1));
     if (named !== null && Number(named[1]) !== header.sequence) {
       throw wrong(file, 'sequence', `holds sequence ${header.sequence}, which is not the one in its name`);
@@ -219,6 +228,27 @@ export async function loadSnapshot(
     return { file, header, state };
   } finally {
     await handle.close();
+  }
+}
+
+async function readHeader(handle: FileHandle, file: string): Promise<SnapshotHeader> {
+  const bytes = Buffer.alloc(SNAPSHOT_HEADER_BYTES);
+  const { bytesRead } = await handle.read(bytes, 0, SNAPSHOT_HEADER_BYTES, 0);
+  if (bytesRead !== SNAPSHOT_HEADER_BYTES) throw wrong(file, 'length', `only ${bytesRead} bytes`);
+  return decodeHeader(bytes, file);
+}
+
+/** Whether a snapshot says that it was taken before a time. One that does not say is not worth keeping for that. */
+async function isFromBefore(file: string, time: bigint): Promise<boolean> {
+  try {
+    const handle = await open(file, 'r');
+    try {
+      return (await readHeader(handle, file)).time < time;
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return false;
   }
 }
 

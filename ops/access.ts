@@ -5,9 +5,10 @@ import { type AccessFile, checkIdentity, readAccessFile, writeAccessFile, writeW
 import { type Granted, grantsOf, natsConfiguration } from './access/nats-configuration.ts';
 import { hasAccounts, type Identity, ROLES, type Role } from './access/roles.ts';
 import { makeSeedFile } from './access/seed-file.ts';
-import { grouped, withExamples } from './cli/arguments.ts';
+import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { printResult } from './cli/result.ts';
 import { UsageError } from './exit-codes.ts';
+import { ClientTokens } from './websocket/client-tokens.ts';
 
 interface FileOption {
   readonly file: string;
@@ -32,6 +33,13 @@ interface ConfigOptions extends FileOption {
   readonly jetstream?: string;
 }
 
+interface TokenOptions {
+  readonly account: number;
+  readonly tokens: string;
+  readonly json?: boolean;
+}
+
+const U32_MAX = 4_294_967_295;
 const LISTEN_DEFAULT = '127.0.0.1:4222';
 
 export function registerAccess(program: Command): void {
@@ -46,6 +54,7 @@ export function registerAccess(program: Command): void {
   registerKey(command);
   registerShow(command);
   registerConfig(command);
+  registerToken(command);
   withExamples(
     command,
     'veritape access add venue --role venue --seed venue.nk',
@@ -148,6 +157,24 @@ function registerConfig(command: Command): void {
     config,
     'veritape access config --out nats.conf --listen 0.0.0.0:4222 --tls-cert server.pem --tls-key server.key',
   );
+}
+
+function registerToken(command: Command): void {
+  const token = command
+    .command('token')
+    .description(
+      'make a token for a client of veritape websocket, and print it; the file keeps its SHA-256 only. Who takes a client out ' +
+        'of the file, and sends the gateway SIGHUP, lets it in no more.',
+    )
+    .argument('<name>', 'what the log is to call the client')
+    .requiredOption('--account <number>', 'account that it acts for; 0 for every account', wholeNumber(0, U32_MAX))
+    .requiredOption('--tokens <file>', 'the file of clients, which is made if it is not there')
+    .option('--json', 'print the result as one JSON object')
+    .action((name: string, { account, tokens, json }: TokenOptions) => {
+      const made = ClientTokens.add(tokens, { name, account });
+      return printResult({ name, account, tokens, ...made }, json === true, () => made.token);
+    });
+  withExamples(token, 'veritape access token desk --account 7 --tokens clients.json');
 }
 
 function identityName(text: string): string {

@@ -14,6 +14,7 @@ import type { LogPublisher } from '../sequencer/log-publisher.ts';
 import { LogTrimming } from '../sequencer/log-trimming.ts';
 import type { NatsLink } from '../sequencer/nats-gateway.ts';
 import { EnvironmentFault } from './exit-codes.ts';
+import type { Followed } from './telemetry/readings.ts';
 import { REPLICATED_IN_FLIGHT_BLOCKS, Venue, type VenueOptions } from './venue.ts';
 
 /** How a venue's process takes part in a cluster. */
@@ -133,6 +134,17 @@ export class ClusterMember {
       onCaughtUp: () => this.#announceCaughtUp(),
       onNotice: (level, text, fields) => this.#options.onNotice?.({ level, text, fields }),
     });
+  }
+
+  /** It serves once this node leads. */
+  get venue(): Venue {
+    return this.#venue;
+  }
+
+  /** How far it has followed, once it is ready to take over. */
+  get followed(): Followed | undefined {
+    if (!this.#warm) return undefined;
+    return { sequence: this.#venue.followed(this.#warmAt), epoch: this.#journal.epoch };
   }
 
   /**

@@ -8,6 +8,8 @@ export class DigestComparison {
   readonly #waiting = new Map<number, number>();
   /** Digests that were compared with another one. */
   compared = 0;
+  /** Digests that were not the same. */
+  differed = 0;
 
   /** Takes the digest of the commands up to `sequence`; says what is wrong if another replica had another one. */
   take(sequence: number, value: number): string | undefined {
@@ -23,6 +25,7 @@ export class DigestComparison {
     }
     this.compared++;
     if (other === value) return undefined;
+    this.differed++;
     return `replicas differ: the events of the ${DIGEST_EVERY} commands up to sequence ${sequence} are not the same`;
   }
 }

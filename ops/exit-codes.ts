@@ -84,6 +84,11 @@ export function systemCode(error: unknown): string | undefined {
 const SHOWN_CHARACTERS_MAX = 80;
 
 function shown(value: unknown): string {
-  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
+  const text = withoutPasswords(typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value)));
   return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
+}
+
+/** A text in which addresses do not tell users and passwords: nats://user:password@host. */
+export function withoutPasswords(text: string): string {
+  return text.replace(/:\/\/[^\s/@,"]+@/g, '://…@');
 }

@@ -2,6 +2,14 @@ import { readWide } from '../journal/amounts.ts';
 import { decodeId } from '../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType, eventFlags, eventReason, eventType } from '../journal/events.ts';
 import { Reason, reasonText } from '../journal/reasons.ts';
+import {
+  ExecType,
+  type ExecTypeCode,
+  execTypeOfCancel,
+  OrdStatus,
+  type OrdStatusCode,
+  statusOf,
+} from './order-state.ts';
 import type { OrderState, OrderStates } from './order-states.ts';
 
 /**
@@ -13,9 +21,9 @@ export interface FixReport {
   /** 8: execution report. 9: order cancel reject. */
   readonly MsgType: '8' | '9';
   /** Tag 150; only of an execution report. */
-  readonly ExecType?: ExecType;
+  readonly ExecType?: ExecTypeCode;
   /** Tag 39. */
-  readonly OrdStatus: OrdStatus | null;
+  readonly OrdStatus: OrdStatusCode | null;
   /** Tag 17: sequence of the command, and which of the account's reports of it. */
   readonly ExecID: string;
   /** Tag 37: the order's handle, which no other order ever has; 0.0 of one that can not rest. */
@@ -42,9 +50,6 @@ export interface FixReport {
   readonly request: number;
 }
 
-export type ExecType = '0' | '4' | '5' | '8' | 'C' | 'D' | 'F' | 'L';
-export type OrdStatus = '0' | '1' | '2' | '4' | '8' | 'C';
-
 /** Kinds of event, as bits, that a report is made of. A tranche that an iceberg shows, and a setting, are none. */
 const REPORTED = [
   EventType.accepted,
@@ -55,7 +60,6 @@ const REPORTED = [
   EventType.replaced,
   EventType.triggered,
 ].reduce((bits, type) => bits | (1 << type), 0);
-const ENTERED = { accepted: '0', replaced: '5' } as const;
 /** Reasons that only commands about an order that is there are rejected with. */
 const OF_CHANGES: readonly number[] = [Reason.unknownOrder, Reason.nothingToReplace];
 /** FIX 103 by reason; others are 99. */
@@ -75,11 +79,9 @@ const OTHER = 99;
 const CXL_UNKNOWN_ORDER = 1;
 
 /** FIX 39 of an order as it is known; null if it is open and it is not known whether it has traded. */
-function ordStatusOf(state: OrderState): OrdStatus | null {
-  if (state.stage === 'filled') return '2';
-  if (state.stage === 'canceled') return state.reason === Reason.expired ? 'C' : '4';
-  if (state.traded === undefined) return null;
-  return state.traded > 0 ? '1' : '0';
+function ordStatusOf({ stage, reason, traded }: OrderState): OrdStatusCode | null {
+  if (stage === 'open' && traded === undefined) return null;
+  return OrdStatus[statusOf(stage, reason, traded ?? 0)];
 }
 
 /** What an order is, in FIX terms, without what happened to it. */
@@ -139,17 +141,20 @@ export class FixReports {
     const common = { ...this.#ids(words, at), ...orderFields(state, symbol), ...this.#place(words, at) };
     switch (type) {
       case EventType.accepted:
-        return { MsgType: '8', ExecType: ENTERED.accepted, ...common };
+        return { MsgType: '8', ExecType: ExecType.new, ...common };
       case EventType.replaced:
-        return { MsgType: '8', ExecType: ENTERED.replaced, ...common };
+        return { MsgType: '8', ExecType: ExecType.replaced, ...common };
       case EventType.triggered:
-        return { MsgType: '8', ExecType: 'L', ...common };
-      case EventType.canceled:
-        return { MsgType: '8', ExecType: execTypeOfCancel(words, at), ...common, Text: reasonText(state.reason) };
+        return { MsgType: '8', ExecType: ExecType.triggered, ...common };
+      case EventType.canceled: {
+        const isDone = (eventFlags(words, at) & EventFlag.done) !== 0;
+        const ExecType = execTypeOfCancel(state.reason, isDone);
+        return { MsgType: '8', ExecType, ...common, Text: reasonText(state.reason) };
+      }
       default:
         return {
           MsgType: '8',
-          ExecType: 'F',
+          ExecType: ExecType.trade,
           ...common,
           LastQty: readWide(words, at + EVENT_WORD.quantity),
           LastPx: readWide(words, at + EVENT_WORD.price),
@@ -190,13 +195,13 @@ export class FixReports {
     if (!isChange)
       return {
         MsgType: '8',
-        ExecType: '8',
+        ExecType: ExecType.rejected,
         ...common,
-        OrdStatus: '8',
+        OrdStatus: OrdStatus.rejected,
         OrdRejReason: ORD_REJ_REASONS.get(reason) ?? OTHER,
       };
     const CxlRejReason = reason === Reason.unknownOrder ? CXL_UNKNOWN_ORDER : OTHER;
-    return { MsgType: '9', ...common, ...(live === undefined ? { OrdStatus: '8' as const } : {}), CxlRejReason };
+    return { MsgType: '9', ...common, ...(live === undefined ? { OrdStatus: OrdStatus.rejected } : {}), CxlRejReason };
   }
 
   #ids(words: Uint32Array, at: number): Pick<FixReport, 'ExecID' | 'OrderID'> {
@@ -220,11 +225,4 @@ export class FixReports {
 function liquidityOf(words: Uint32Array, at: number): 1 | 2 | 4 {
   if ((eventFlags(words, at) & EventFlag.auction) !== 0) return 4;
   return eventType(words, at) === EventType.tradeMaker ? 1 : 2;
-}
-
-function execTypeOfCancel(words: Uint32Array, at: number): ExecType {
-  const reason = eventReason(words, at);
-  if (reason === Reason.moved) return 'D';
-  if (reason === Reason.expired) return 'C';
-  return (eventFlags(words, at) & EventFlag.done) === 0 ? '5' : '4';
 }

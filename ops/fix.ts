@@ -2,36 +2,28 @@ import { readFileSync } from 'node:fs';
 import type { TlsOptions } from 'node:tls';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { wholeNumber, withExamples } from './cli/arguments.ts';
+import { withExamples } from './cli/arguments.ts';
+import { addListener, addVenuePlace, type GatewayOptions, isLoopback, listenerTls } from './cli/gateway-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { snapshotEveryOption } from './cli/journal-options.ts';
-import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
+import { addNatsCredentials, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { openLog } from './cli/server-log.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
 import { ExitCode, UsageError } from './exit-codes.ts';
 import { FixGatewayConfig } from './fix/fix-config.ts';
 import { FixGateway } from './fix/fix-gateway.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { Disagreement, type FollowerEnd } from './venue-follower.ts';
 
-interface FixOptions extends NatsCredentialOptions {
+interface FixOptions extends GatewayOptions, TelemetryCommandOptions {
   readonly dir: string;
   readonly config: string;
-  readonly nats: string;
-  readonly shard: number;
-  readonly host: string;
-  readonly port: number;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
   readonly tlsCa?: string;
-  readonly connectionsMax: number;
   readonly snapshotEvery: number;
-  readonly json?: boolean;
 }
 
-const U32_MAX = 4_294_967_295;
-const PORT_DEFAULT = 9_878;
-const PORT_MAX = 65_535;
-const CONNECTIONS_MAX_DEFAULT = 256;
-const CONNECTIONS_MAX = 65_536;
+const DEFAULTS = { port: 9_878, connections: 256 };
 
 export function registerFix(program: Command): void {
   const command = program
@@ -49,42 +41,25 @@ export function registerFix(program: Command): void {
       new Option('--config <file>', 'JSON: clients with their accounts and passwords or certificates, and ticks')
         .env('VERITAPE_FIX_CONFIG')
         .makeOptionMandatory(),
-    )
-    .addOption(new Option('--nats <url>', 'NATS server of the venue').env('VERITAPE_NATS').makeOptionMandatory())
-    .addOption(
-      new Option('--shard <number>', 'shard of the venue')
-        .env('VERITAPE_SHARD')
-        .default(0)
-        .argParser(wholeNumber(0, U32_MAX)),
-    )
-    .addOption(new Option('--host <address>', 'address to listen on; 0.0.0.0 for all').default('127.0.0.1'))
-    .addOption(
-      new Option('--port <number>', 'port to listen on; 0 for a free one, which the log tells')
-        .default(PORT_DEFAULT)
-        .argParser(wholeNumber(0, PORT_MAX)),
-    )
-    .addOption(new Option('--tls-cert <file>', 'certificate of the gateway (PEM); peers must use TLS then'))
-    .addOption(new Option('--tls-key <file>', 'its private key (PEM)'))
+    );
+  addVenuePlace(command);
+  addListener(command, DEFAULTS)
     .addOption(new Option('--tls-ca <file>', 'certificates that those of clients must be signed by (PEM)'))
-    .addOption(
-      new Option('--connections-max <count>', 'connections at once; more are closed')
-        .default(CONNECTIONS_MAX_DEFAULT)
-        .argParser(wholeNumber(1, CONNECTIONS_MAX)),
-    )
-    .addOption(snapshotEveryOption(' of the copy'))
-    .option('--json', 'print the closing report as one JSON object');
-  addNatsCredentials(command).action((options: FixOptions) => fix(options));
+    .addOption(snapshotEveryOption(' of the copy'));
+  addTelemetryOptions(addNatsCredentials(command)).action((options: FixOptions) => fix(options));
   withExamples(command, 'veritape fix --dir fix --config fix.json --nats nats://127.0.0.1:4222 --port 9878');
 }
 
 async function fix(options: FixOptions): Promise<void> {
   const config = FixGatewayConfig.read(options.config);
   const tls = tlsOptionsOf(options, config);
-  const { pino, destination } = await import('pino');
-  const log = pino({ name: 'veritape-fix' }, destination(2));
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'gateway', shard: options.shard });
+  const log = await openLog('veritape-fix', () => telemetry.logFields());
   using interruption = new Interruption();
-  if (tls === undefined && options.host !== '127.0.0.1')
+  if (tls === undefined && !isLoopback(options.host))
     log.warn({ host: options.host }, 'without TLS, orders and passwords can be read on the way');
+  await telemetry.open(settings, options.dir, log);
   let gateway: FixGateway;
   try {
     gateway = await FixGateway.open({
@@ -93,10 +68,22 @@ async function fix(options: FixOptions): Promise<void> {
       ...{ snapshotEvery: options.snapshotEvery, signal: interruption.signal },
     });
   } catch (error) {
+    await telemetry.close();
     if (error instanceof Disagreement) return printDisagreement(error.message, {}, options);
     if (!interruption.requested) throw error;
     return printResult({ opened: false }, options.json === true, () => 'closed before the venue was reached');
   }
+  telemetry.watch({
+    follower: gateway.follower,
+    connection: gateway.connection,
+    gateway: (points) => {
+      const { clients, refused } = gateway.status();
+      const loggedOn = clients.filter((client) => client.loggedOn).length;
+      points.add('veritape.fix.clients', loggedOn, { state: 'loggedOn' });
+      points.add('veritape.fix.clients', clients.length - loggedOn, { state: 'loggedOff' });
+      points.add('veritape.fix.refusals', refused);
+    },
+  });
   const tell = (): void => log.info(gateway.status(), 'status');
   process.on('SIGUSR2', tell);
   let end: FollowerEnd | Error | undefined;
@@ -106,6 +93,7 @@ async function fix(options: FixOptions): Promise<void> {
   } finally {
     process.off('SIGUSR2', tell);
     await gateway.close();
+    await telemetry.close();
     log.info(gateway.status(), 'closed');
   }
   if (end instanceof Error && !(end instanceof Disagreement)) throw end;
@@ -131,29 +119,19 @@ function describe({ sequence, clients }: ReturnType<FixGateway['status']>): stri
 }
 
 function tlsOptionsOf(options: FixOptions, config: FixGatewayConfig): TlsOptions | undefined {
-  const { tlsCert, tlsKey, tlsCa } = options;
+  const { tlsCa } = options;
+  const tls = listenerTls(options);
   const wantsCertificates = config.clients.some(({ certificate }) => certificate !== undefined);
-  if (tlsCert === undefined) {
-    for (const [field, value] of Object.entries({ 'tls-key': tlsKey, 'tls-ca': tlsCa }))
-      if (value !== undefined) throw new UsageError(field, value, 'is of use only with --tls-cert');
+  if (tls === undefined) {
+    if (tlsCa !== undefined) throw new UsageError('tls-ca', tlsCa, 'is of use only with --tls-cert');
     if (wantsCertificates) throw new UsageError('tls-cert', undefined, 'clients with a certificate need TLS');
     return undefined;
   }
-  if (tlsKey === undefined) throw new UsageError('tls-key', undefined, 'goes with --tls-cert');
   if (wantsCertificates && tlsCa === undefined)
     throw new UsageError('tls-ca', undefined, 'clients with a certificate need those that signed it');
-  return {
-    cert: readFileSync(tlsCert),
-    key: readFileSync(tlsKey),
-    minVersion: 'TLSv1.2',
-    ...(tlsCa === undefined
-      ? {}
-      : {
-          ca: readFileSync(tlsCa),
-          requestCert: true,
-          rejectUnauthorized: wantsCertificates && config.clients.every(({ certificate }) => certificate !== undefined),
-        }),
-  };
+  if (tlsCa === undefined) return tls;
+  const rejectUnauthorized = wantsCertificates && config.clients.every(({ certificate }) => certificate !== undefined);
+  return { ...tls, ca: readFileSync(tlsCa), requestCert: true, rejectUnauthorized };
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

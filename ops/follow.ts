@@ -2,23 +2,26 @@ import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Logger } from 'pino';
 import { SEQUENCE_MAX } from '../journal/amounts.ts';
 import { DatagramBlocks } from '../sequencer/datagram-receiver.ts';
 import type { MulticastOptions } from '../sequencer/datagram-sender.ts';
 import { VENUE_PREFIX } from '../sequencer/reports.ts';
-import { grouped, positiveSeconds, wholeNumber, withExamples } from './cli/arguments.ts';
+import { grouped, type Parser, parser, positiveSeconds, wholeNumber, withExamples } from './cli/arguments.ts';
 import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { openLog } from './cli/server-log.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
 import { EnvironmentFault, ExitCode, UsageError } from './exit-codes.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { Disagreement, type FollowerEnd, QUERIES_REPLAY_MAX, VenueFollower } from './venue-follower.ts';
 
-interface FollowOptions extends NatsCredentialOptions, FeedOptions {
+interface FollowOptions extends NatsCredentialOptions, FeedOptions, TelemetryCommandOptions {
   readonly dir: string;
   readonly nats: string;
   readonly shard: number;
@@ -129,6 +132,7 @@ export function registerFollow(program: Command): void {
     )
     .option('--json', 'print the closing report as one JSON object');
   addFeedOptions(command, 'PREFIX.S.feed.> of --publish');
+  addTelemetryOptions(command);
   addNatsCredentials(command).action((options: FollowOptions) => follow(options));
   withExamples(
     command,
@@ -142,15 +146,14 @@ function defaultId(): string {
   return `${hostname()}-${process.pid}`.replaceAll(/[^\w-]/g, '-').slice(-64);
 }
 
-function followerId(text: string): string {
-  if (/^[\w-]{1,64}$/.test(text)) return text;
-  throw new InvalidArgumentError('It must be 1 to 64 letters, digits, - and _.');
-}
+const followerId: Parser<string> = parser('1 to 64 letters, digits, - and _', (text) =>
+  /^[\w-]{1,64}$/.test(text) ? text : undefined,
+);
 
-function subjectPrefix(text: string): string {
-  if (/^[\w-]+(\.[\w-]+)*$/.test(text)) return text;
-  throw new InvalidArgumentError('It must be a NATS subject of letters, digits, - and _, with dots between its parts.');
-}
+const subjectPrefix: Parser<string> = parser(
+  'a NATS subject of letters, digits, - and _, with dots between its parts',
+  (text) => (/^[\w-]+(\.[\w-]+)*$/.test(text) ? text : undefined),
+);
 
 function checkOptions(options: FollowOptions): void {
   const { publish, publishNats, publishExecutions, multicast, multicastInterface } = options;
@@ -175,8 +178,9 @@ function checkOptions(options: FollowOptions): void {
 
 async function follow(options: FollowOptions): Promise<void> {
   checkOptions(options);
-  const { pino, destination } = await import('pino');
-  const log = pino({ name: 'veritape' }, destination(2));
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'following', shard: options.shard, node: options.id });
+  const log = await openLog('veritape', () => telemetry.logFields());
   using interruption = new Interruption();
   const connections: NatsConnection[] = [];
   const joined = async (url: string): Promise<NatsConnection> => {
@@ -184,13 +188,17 @@ async function follow(options: FollowOptions): Promise<void> {
     connections.push(connection);
     return connection;
   };
+  await telemetry.open(settings, options.dir, log);
   try {
     const connection = await joined(options.nats);
+    telemetry.watch({ connection });
     const feedConnection = options.publishNats === undefined ? connection : await joined(options.publishNats);
     const follower = await open(options, connection, feedConnection, interruption.signal, log);
     if (follower === undefined) return;
+    telemetry.watch({ follower });
     await run(follower, options, log);
   } finally {
+    await telemetry.close();
     await Promise.all(connections.map(leave));
   }
 }

@@ -4,6 +4,8 @@ import type { JournalCopy } from '../replicas/journal-copy.ts';
 import { isBound, mayAnswer } from '../sequencer/principals.ts';
 import { PublishMemory } from '../sequencer/publish-memory.ts';
 import { ReportFanOut } from '../sequencer/reports.ts';
+import { DaySoFar } from './feed/day-so-far.ts';
+import { DayStatistics, dayOf } from './feed/day-statistics.ts';
 import type { FeedSettings } from './feed/feed-publisher.ts';
 import { FeedService } from './feed/feed-service.ts';
 
@@ -15,6 +17,8 @@ export interface MarketFeedOptions {
   readonly executions: boolean;
   /** Publish market data in full, too. */
   readonly marketData?: FeedSettings | undefined;
+  /** Told why what traded earlier in the day is missing in statistics. */
+  readonly onTrouble?: ((text: string) => void) | undefined;
 }
 
 /** Levels of each side that a request for a book may ask for. */
@@ -41,6 +45,8 @@ export class MarketFeed {
   readonly #memory = new PublishMemory();
   readonly #subscriptions: Subscription[] = [];
   #service: FeedService | undefined;
+  #daySoFar: DaySoFar | undefined;
+  #ended = false;
 
   /** Nothing is published before {@link begin}. */
   constructor(options: MarketFeedOptions, copy: JournalCopy) {
@@ -64,10 +70,13 @@ export class MarketFeed {
       this.counts.messages++;
     };
     const reports = new ReportFanOut(shard, this.#memory, publish, { prefix, executions });
-    this.#copy.listen((words, mask, from, count) => {
-      service?.flush();
-      reports.take(words, mask, from, count);
-    }, true);
+    this.#copy.observe({
+      topOfBook: true,
+      take: (words, mask, from, count) => {
+        service?.flush();
+        reports.take(words, mask, from, count);
+      },
+    });
     const bound = isBound(connection);
     const serve = (subject: string, answer: (message: Msg) => object): void => {
       this.#subscriptions.push(
@@ -94,19 +103,38 @@ export class MarketFeed {
   }
 
   end(): void {
+    this.#ended = true;
     this.#service?.end();
+    void this.#daySoFar?.end();
     for (const subscription of this.#subscriptions) if (!subscription.isClosed()) subscription.unsubscribe();
   }
 
   #beginMarketData(settings: FeedSettings, shard: number): FeedService {
     const { connection, prefix } = this.#options;
     const { last: place, matcher } = this.#copy;
-    const service = new FeedService({ ...settings, connection, prefix, shard, state: matcher.state, place });
+    const days = new DayStatistics(place.sequence === 0 ? undefined : dayOf(place.timeLow, place.timeHigh));
+    const service = new FeedService({ ...settings, connection, prefix, shard, state: matcher.state, place, days });
     const { publisher } = service;
-    this.#copy.listenToEach((events, mask, from, count, command, at) =>
-      publisher.take(events, mask, from, count, command, at),
-    );
+    if (days.isPartial) this.#readDay(service, place.sequence);
+    this.#copy.observe({
+      each: (events, mask, from, count, command, at) => publisher.take(events, mask, from, count, command, at),
+    });
     return service;
+  }
+
+  #readDay(service: FeedService, upTo: number): void {
+    const reading = new DaySoFar({ directory: this.#copy.directory, upTo });
+    this.#daySoFar = reading;
+    reading.told.then(
+      ({ traded }) => service.learnDay(traded),
+      (error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        if (!this.#ended)
+          this.#options.onTrouble?.(
+            `statistics are partial until the day is over, whose beginning is not read: ${why}`,
+          );
+      },
+    );
   }
 
   #book(message: Msg): object {

@@ -1,25 +1,18 @@
 import { readWide } from '../journal/amounts.ts';
 import { decodeId } from '../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType, eventFlags, eventReason, eventType } from '../journal/events.ts';
-import { Reason } from '../journal/reasons.ts';
 import type { CopyObserver } from '../replicas/journal-copy.ts';
 import { listOrders } from '../replicas/order-table.ts';
 import { SLOT_SHIFT } from '../sequencer/rings.ts';
+import { applyEvent, endStage, type OrderAmounts, type OrderStage } from './order-state.ts';
 
 /** What has become of one order, as far as events tell. */
-export interface OrderState {
+export interface OrderState extends OrderAmounts {
   readonly account: number;
   readonly id: number | bigint;
   symbol: number;
   side: 'buy' | 'sell';
-  /** Limit, in ticks; 0 of a market order; undefined if no event told it. */
-  price: number | undefined;
-  /** Lots that it was for after the last reduce or replace: those traded, open and canceled (FIX 38). */
-  quantity: number | undefined;
-  /** Lots traded since it was entered (FIX 14). Like the quantity unknown if it was entered before the events began. */
-  traded: number | undefined;
-  open: number;
-  stage: 'open' | 'filled' | 'canceled';
+  stage: OrderStage;
   /** Of the last event. */
   sequence: number;
   /** Why it was canceled or reduced last: journal/reasons.ts. */
@@ -38,7 +31,7 @@ export class OrderStates implements CopyObserver {
   readonly #ended = new Map<string, OrderState>();
 
   /** Of live orders that were entered before, what is open is known, and not what was traded. */
-  readonly begin: CopyObserver['begin'] = ({ state }) => {
+  readonly begin: NonNullable<CopyObserver['begin']> = ({ state }) => {
     for (const order of listOrders(state.orders)) this.know(order);
   };
 
@@ -60,7 +53,7 @@ export class OrderStates implements CopyObserver {
     return state;
   }
 
-  readonly take: CopyObserver['take'] = (words, mask, from, count) => {
+  readonly take = (words: Uint32Array, mask: number, from: number, count: number): void => {
     for (let index = 0; index < count; index++) this.note(words, ((from + index) & mask) << SLOT_SHIFT);
   };
 
@@ -74,27 +67,16 @@ export class OrderStates implements CopyObserver {
         return state;
       }
       case EventType.tradeMaker:
-      case EventType.tradeTaker: {
-        const state = this.#find(words, at, false);
-        if (state.traded !== undefined) state.traded += readWide(words, at + EVENT_WORD.quantity);
-        return this.#settle(state, words, at, 'filled');
-      }
+      case EventType.tradeTaker:
+      case EventType.triggered:
+        return this.#settle(this.#find(words, at, false), words, at);
       case EventType.canceled: {
         const state = this.#find(words, at);
         state.reason = eventReason(words, at);
-        const isPartial = state.reason === Reason.reduced || (eventFlags(words, at) & EventFlag.done) === 0;
-        if (isPartial && state.quantity !== undefined) state.quantity -= readWide(words, at + EVENT_WORD.quantity);
-        return this.#settle(state, words, at, 'canceled');
+        return this.#settle(state, words, at);
       }
-      case EventType.triggered:
-        return this.#settle(this.#find(words, at, false), words, at, 'filled');
-      case EventType.replaced: {
-        const state = this.#find(words, at);
-        const open = readWide(words, at + EVENT_WORD.open);
-        state.price = readWide(words, at + EVENT_WORD.price);
-        if (state.traded !== undefined) state.quantity = state.traded + open;
-        return this.#settle(state, words, at, 'filled');
-      }
+      case EventType.replaced:
+        return this.#settle(this.#find(words, at), words, at);
       default:
         return undefined;
     }
@@ -110,11 +92,16 @@ export class OrderStates implements CopyObserver {
     this.#live.delete(account);
   }
 
-  #settle(state: OrderState, words: Uint32Array, at: number, end: 'filled' | 'canceled'): OrderState {
-    state.open = readWide(words, at + EVENT_WORD.open);
+  #settle(state: OrderState, words: Uint32Array, at: number): OrderState {
+    const type = eventType(words, at);
+    applyEvent(state, type, state.reason, {
+      price: readWide(words, at + EVENT_WORD.price),
+      quantity: readWide(words, at + EVENT_WORD.quantity),
+      open: readWide(words, at + EVENT_WORD.open),
+    });
     state.sequence = readWide(words, at + EVENT_WORD.sequence);
     if ((eventFlags(words, at) & EventFlag.done) === 0) return state;
-    state.stage = end;
+    state.stage = endStage(type);
     const orders = this.#live.get(state.account);
     orders?.delete(state.id);
     if (orders?.size === 0) this.#live.delete(state.account);

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
 import { PinningError, parsePinning } from '../sequencer/placement.ts';
-import { positiveSeconds } from './cli/arguments.ts';
+import { type Parser, parser, positiveSeconds } from './cli/arguments.ts';
 import { UsageError } from './exit-codes.ts';
 import { PROFILE_KINDS, type ProfileKind, profileThreads } from './thread-profiles.ts';
 
@@ -61,20 +61,23 @@ export function pinningAsUsage(error: unknown): never {
   throw error;
 }
 
-function pinning(text: string): string {
-  try {
-    parsePinning(text);
-  } catch (error) {
-    if (error instanceof PinningError) throw new InvalidArgumentError(`${error.value} ${error.rule}.`);
-    throw error;
-  }
-  return text;
-}
+const pinning: Parser<string> = Object.assign(
+  (text: string): string => {
+    try {
+      parsePinning(text);
+    } catch (error) {
+      if (error instanceof PinningError) throw new InvalidArgumentError(`${error.value} ${error.rule}.`);
+      throw error;
+    }
+    return text;
+  },
+  { rule: 'none, auto, or threads with their cores, such as sequencer=1,replica0=2' },
+);
 
-function profileKinds(text: string): ProfileKind[] {
-  return text.split(',').map((kind) => {
-    const known = PROFILE_KINDS.find((one) => one === kind);
-    if (known === undefined) throw new InvalidArgumentError(`"${kind}" must be one of ${PROFILE_KINDS.join(', ')}.`);
-    return known;
-  });
-}
+const profileKinds: Parser<ProfileKind[]> = parser(
+  `one or more of ${PROFILE_KINDS.join(', ')}, with commas between`,
+  (text) => {
+    const kinds = text.split(',').map((kind) => PROFILE_KINDS.find((one) => one === kind));
+    return kinds.every((kind) => kind !== undefined) ? kinds : undefined;
+  },
+);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Logger } from 'pino';
 import { DATAGRAM_BYTES_DEFAULT, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN } from '../sequencer/block-datagrams.ts';
 import { ACK_POLICIES, type AckPolicy } from '../sequencer/command-port.ts';
@@ -17,23 +17,32 @@ import { LEASE_MS_DEFAULT, LEASE_MS_MAX, LEASE_MS_MIN } from '../sequencer/lease
 import { checkNodeName } from '../sequencer/log-messages.ts';
 import { REPLICAS_MAX } from '../sequencer/pipeline.ts';
 import { tokenDigest } from '../sequencer/request-intake.ts';
-import { wholeNumber, withExamples } from './cli/arguments.ts';
+import { type Parser, parser, wholeNumber, withExamples } from './cli/arguments.ts';
 import { addFeedOptions, type FeedOptions, feedSettingsOf } from './cli/feed-options.ts';
 import { Interruption } from './cli/interruption.ts';
-import { segmentBytesOption, snapshotEveryOption, snapshotsKeptOption } from './cli/journal-options.ts';
+import { segmentBytesOption, snapshotsKeptOption } from './cli/journal-options.ts';
 import { interfaceAddress, multicastPlace } from './cli/multicast-place.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { openLog } from './cli/server-log.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
+import { addTuningOptions, type TuningOptions, tuningSettingsOf } from './cli/tuning-options.ts';
 import { markFolder, refuseMarked } from './cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
 import { Standby, type TakeOver } from './standby.ts';
 import { type StepDown, stepDownOnRequest } from './step-down.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { type Notice, openVenue, type Venue, type VenueOptions } from './venue.ts';
 import type { VenueNats } from './venue-outlets.ts';
 
-interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOptions {
+interface ServeOptions
+  extends ServeHostOptions,
+    NatsCredentialOptions,
+    FeedOptions,
+    TelemetryCommandOptions,
+    TuningOptions {
   readonly dir: string;
   readonly nats?: string;
   readonly multicast?: Pick<MulticastOptions, 'address' | 'port'>;
@@ -44,7 +53,6 @@ interface ServeOptions extends ServeHostOptions, NatsCredentialOptions, FeedOpti
   readonly shard?: number;
   readonly replicas: number;
   readonly ack?: AckPolicy;
-  readonly snapshotEvery: number;
   readonly snapshotsKept: number;
   readonly segmentBytes: number;
   readonly takeOver?: boolean;
@@ -129,7 +137,6 @@ export function registerServe(program: Command): void {
         'which copies exist when a command is acknowledged (default: disk; disk+replica with --cluster, which has no other)',
       ).choices([...ACK_POLICIES]),
     )
-    .addOption(snapshotEveryOption())
     .addOption(snapshotsKeptOption())
     .addOption(segmentBytesOption('the journal'))
     .addOption(
@@ -197,7 +204,9 @@ export function registerServe(program: Command): void {
         .choices([...IDLE_STRATEGIES])
         .default('adaptive'),
     );
+  addTuningOptions(command);
   addFeedOptions(command, 'veritape.S.feed.>');
+  addTelemetryOptions(command, true);
   addHostOptions(addNatsCredentials(command))
     .option('--json', 'print the closing report as one JSON object')
     .action((options: ServeOptions) => serve(options));
@@ -211,11 +220,9 @@ export function registerServe(program: Command): void {
   );
 }
 
-function logReplicas(text: string): number {
-  const count = LOG_REPLICAS.find((one) => String(one) === text);
-  if (count !== undefined) return count;
-  throw new InvalidArgumentError(`It must be one of ${LOG_REPLICAS.join(', ')}.`);
-}
+const logReplicas: Parser<number> = parser(`one of ${LOG_REPLICAS.join(', ')}`, (text) =>
+  LOG_REPLICAS.find((one) => String(one) === text),
+);
 
 function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
   const { multicast, multicastInterface, multicastTtl, multicastDatagramBytes, multicastRate } = options;
@@ -240,41 +247,61 @@ function multicastOptions(options: ServeOptions): MulticastOptions | undefined {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { pino, destination } = await import('pino');
-  const log = pino({ name: 'veritape' }, destination(2));
+  const isStandby = options.standby === true || options.cluster === true;
+  const role = isStandby ? 'standby' : 'leading';
+  const telemetry = new ProcessTelemetry({ role, shard: options.shard ?? 0, node: options.node });
+  const log = await openLog('veritape', () => telemetry.logFields());
   const cluster = clusterOptionsOf(options);
   const venueOptions = venueOptionsOf(options, log);
+  const settings = telemetrySettingsOf(options);
   using interruption = new Interruption();
+  const run: ServeRun = { options, interruption, log, telemetry };
   if (options.nats === undefined) log.warn('no --nats: nothing outside this process can reach the venue');
-  if (cluster !== undefined) return await serveInCluster(venueOptions, cluster, options, interruption, log);
+  await telemetry.open(settings, options.dir, log);
+  try {
+    if (cluster !== undefined) await serveInCluster(venueOptions, cluster, run);
+    else await serveOnHost(venueOptions, run);
+  } finally {
+    await telemetry.close();
+  }
+}
+
+/** What the whole process has, whatever its role is. */
+interface ServeRun {
+  readonly options: ServeOptions;
+  readonly interruption: Interruption;
+  readonly log: Logger;
+  readonly telemetry: ProcessTelemetry;
+}
+
+/** Leads, or stands by and then leads, and stands by again if it handed over and was told to stay. */
+async function serveOnHost(venueOptions: VenueOptions, run: ServeRun): Promise<void> {
+  const { options, interruption, log, telemetry } = run;
   for (let standby = options.standby === true; ; standby = true) {
     const serving = standby
-      ? await standBy(venueOptions, interruption)
+      ? await standBy(venueOptions, run)
       : { venue: await openVenue(venueOptions).catch(pinningAsUsage), takeOver: undefined };
     if (serving === undefined) {
       log.info('closed');
       return printResult({ standby: true }, options.json === true, () => 'closed while standing by');
     }
-    const steppedDown = await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
+    const steppedDown = await serveUntilEnd(serving.venue, serving.takeOver, run);
     if (steppedDown?.stay !== true || interruption.requested) return;
+    telemetry.watch({ role: 'standby', venue: undefined, followed: undefined, takeOver: undefined });
   }
 }
 
 /** Follows the log, then leads, until it is interrupted or fails. */
-async function serveInCluster(
-  venueOptions: VenueOptions,
-  cluster: ClusterOptions,
-  options: ServeOptions,
-  interruption: Interruption,
-  log: Logger,
-): Promise<void> {
+async function serveInCluster(venueOptions: VenueOptions, cluster: ClusterOptions, run: ServeRun): Promise<void> {
+  const { options, interruption, log, telemetry } = run;
   markFolder(options.dir, cluster.node);
   const member = await ClusterMember.join(venueOptions, cluster).catch(pinningAsUsage);
+  telemetry.watch({ venue: member.venue, followed: () => member.followed });
   try {
     const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
     if (serving !== undefined) {
       void aborted(interruption.signal).then(() => member.expectClose());
-      await serveUntilEnd(serving.venue, serving.takeOver, options, interruption, log);
+      await serveUntilEnd(serving.venue, serving.takeOver, run);
       return;
     }
   } finally {
@@ -287,10 +314,11 @@ async function serveInCluster(
 /** Resolves with undefined if it was interrupted before it took over. */
 async function standBy(
   options: VenueOptions,
-  interruption: Interruption,
+  { interruption, telemetry }: ServeRun,
 ): Promise<{ readonly venue: Venue; readonly takeOver: TakeOver } | undefined> {
   const { signal } = interruption;
   const standby = await Standby.prepare(options, signal).catch(pinningAsUsage);
+  if (standby !== undefined) telemetry.watch({ venue: standby.venue, followed: () => standby.followed });
   try {
     const serving = await Promise.race([standby?.takeOver(), aborted(signal)]);
     if (serving === undefined) await standby?.close();
@@ -305,10 +333,9 @@ async function standBy(
 async function serveUntilEnd(
   venue: Venue,
   takeOver: TakeOver | ClusterTakeOver | undefined,
-  options: ServeOptions,
-  { signal }: Interruption,
-  log: Logger,
+  { options, interruption: { signal }, log, telemetry }: ServeRun,
 ): Promise<StepDown | undefined> {
+  telemetry.watch({ role: 'leading', shard: venue.genesis.shard, venue, followed: undefined, takeOver });
   let steppedDown: StepDown | undefined;
   const tellStatistics = (): void =>
     log.info(
@@ -384,7 +411,7 @@ function venueOptionsOf(options: ServeOptions, log: Logger): VenueOptions {
     shard: options.shard,
     replicas: options.replicas,
     ackPolicy: options.ack,
-    snapshotEvery: options.snapshotEvery,
+    ...tuningSettingsOf(options),
     snapshotsKept: options.snapshotsKept,
     segmentBytesMax: options.segmentBytes,
     takeOver: options.takeOver,

@@ -7,6 +7,7 @@ import { journalPath } from '../journal/segments.ts';
 import { LEASE_MS_DEFAULT, LeaseWatch, readLease } from '../sequencer/lease.ts';
 import { type NatsLink, standbySubject } from '../sequencer/nats-gateway.ts';
 import { EnvironmentFault } from './exit-codes.ts';
+import type { Followed } from './telemetry/readings.ts';
 import { Venue, type VenueOptions } from './venue.ts';
 import type { TakingOver } from './venue-threads.ts';
 
@@ -86,6 +87,16 @@ export class Standby {
       passedOver: (why) => this.#giveUp(why),
     });
     this.#connectionLost.catch(() => undefined);
+  }
+
+  /** It serves once this has taken over. */
+  get venue(): Venue {
+    return this.#venue;
+  }
+
+  /** How far it has followed, and under which epoch: that of whoever has the journal. */
+  get followed(): Followed {
+    return { sequence: this.place.sequence, epoch: readLease(journalPath(this.#options.directory))?.epoch };
   }
 
   /** Where it is. */

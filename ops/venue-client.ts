@@ -18,9 +18,10 @@ import {
 } from '../sequencer/messages.ts';
 import { boundSubmitSubject, infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
+import type { ActingRole } from '../sequencer/principals.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
-import { PrimaryEpoch } from './primary-epoch.ts';
+import { PrimaryEpoch, VenueRestored } from './primary-epoch.ts';
 import { NotPermitted, ReplyInbox } from './reply-inbox.ts';
 import { meaningOf, type RequestBatch, RequestWindow } from './request-window.ts';
 
@@ -43,6 +44,8 @@ export interface VenueClientOptions {
   readonly token?: string | undefined;
   /** Who this is to a NATS server that binds identities to accounts. */
   readonly identity?: string | undefined;
+  /** With an identity: as what it acts, beyond its own account. */
+  readonly role?: ActingRole | undefined;
   /** An answer that takes longer is asked for again. */
   readonly answerMsMax?: number | undefined;
   /** Without any answer for this long the client gives up. */
@@ -259,7 +262,8 @@ export class VenueClient {
         return this.#giveUp(new ClientError(`session ${this.session}: ${meaning.why}`));
       } else if (reply instanceof Uint32Array) this.#settle(batch, reply);
     } catch (error) {
-      if (error instanceof NotPermitted) return this.#giveUp(new ClientError(error.message));
+      if (error instanceof NotPermitted || error instanceof VenueRestored)
+        return this.#giveUp(new ClientError(error.message));
       problem = error instanceof Error ? error.message : String(error);
     }
     if (this.#closed) return;
@@ -336,8 +340,8 @@ async function ask(
 ): Promise<Uint32Array | Refusal> {
   const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
   const carried = tokenHeaders(options.token);
-  const { shard, identity, account } = options;
-  const subject = identity === undefined ? submitSubject(shard) : boundSubmitSubject(shard, identity, account);
+  const { shard, identity, account, role } = options;
+  const subject = identity === undefined ? submitSubject(shard) : boundSubmitSubject(shard, identity, account, role);
   return primary.read(await inbox.ask(subject, bytes, timeoutMs, carried));
 }
 
@@ -387,7 +391,7 @@ async function persist<T>(options: Patience, what: string, attempt: () => Promis
     } catch (error) {
       if (error instanceof ClientError) throw error;
       signal?.throwIfAborted();
-      if (error instanceof NotPermitted) throw new ClientError(error.message);
+      if (error instanceof NotPermitted || error instanceof VenueRestored) throw new ClientError(error.message);
       const why = error instanceof Error ? error.message : String(error);
       if (performance.now() - started > (options.giveUpMs ?? GIVE_UP_MS))
         throw new ClientError(`${what}: no answer: ${why}`);

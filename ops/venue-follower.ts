@@ -26,7 +26,7 @@ export interface VenueFollowerOptions {
   /** Of the copy: its folder, its snapshots. */
   readonly copy: Pick<
     JournalCopyOptions,
-    'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept' | 'events'
+    'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept' | 'observers' | 'restoreUpTo'
   >;
   readonly connection: NatsConnection;
   readonly shard: number;
@@ -150,8 +150,8 @@ export class VenueFollower {
       ...copy,
       genesis,
       hashSeed: options.hashSeed,
-      restoreUpTo: known !== undefined && isShort(options) ? 0 : undefined,
-      observers: known === undefined ? [] : [known.states, known.reports],
+      restoreUpTo: known !== undefined && isShort(options) ? 0 : copy.restoreUpTo,
+      observers: [...(copy.observers ?? []), ...(known === undefined ? [] : [known.states, known.reports])],
       onDigest: (sequence, value) => judged(agreement.digest(sequence, value)),
       onSnapshot: (snapshot) => {
         onNotice({ level: 'info', text: 'snapshot written', fields: { ...snapshot } });
@@ -204,7 +204,8 @@ export class VenueFollower {
       status: () => this.status(),
     };
     this.peers = options.peers === false ? undefined : new PeerService(service);
-    this.feed = feed === undefined ? undefined : new MarketFeed(feed, copy);
+    const onTrouble = (text: string): void => this.#notice('warn', text, {});
+    this.feed = feed === undefined ? undefined : new MarketFeed({ ...feed, onTrouble }, copy);
     this.queries =
       known === undefined
         ? undefined
@@ -279,6 +280,11 @@ export class VenueFollower {
   /** Ends following if there is something that differs. */
   judge(differ: string | undefined): void {
     if (differ !== undefined) this.#stop({ why: 'disagreement', disagreement: differ }, true);
+  }
+
+  /** Whether the copy and the venue turned out to differ. */
+  get hasDisagreed(): boolean {
+    return this.#end?.why === 'disagreement';
   }
 
   hashAt(block: number): string | undefined {

@@ -55,7 +55,7 @@ export class VenueHost {
   readonly #missing: Set<string>;
   readonly #allHaveStarted: Promise<void>;
   #announceStarted = (): void => {};
-  #counters: ThreadCounters[] | undefined;
+  readonly #counters = new Map<string, ThreadCounters>();
   /** Cores of the main thread before it was pinned. */
   #coresBefore: number[] | undefined;
 
@@ -119,8 +119,9 @@ export class VenueHost {
 
   /** Puts the main thread back on the cores that it had. */
   end(): void {
-    for (const counters of this.#counters ?? []) counters.close();
-    this.#counters = undefined;
+    for (const counters of this.#counters.values()) counters.close();
+    this.#counters.clear();
+    this.#threadIds.clear();
     const before = this.#coresBefore;
     if (before !== undefined) grantedOr(undefined, () => keepOnCores(before));
     this.#coresBefore = undefined;
@@ -130,10 +131,11 @@ export class VenueHost {
     return { places: this.#places, measures: this.#measures };
   }
 
-  /** Counts of every thread since the first call of this; see `sequencer/thread-counters.ts`. */
+  /** Counts of every thread that has started, since the first call of this; see `sequencer/thread-counters.ts`. */
   counts(): ThreadCounts[] {
-    this.#counters ??= [...this.#threadIds].map(([thread, threadId]) => new ThreadCounters(thread, threadId));
-    return this.#counters.map((counters) => counters.read());
+    for (const [thread, threadId] of this.#threadIds)
+      if (!this.#counters.has(thread)) this.#counters.set(thread, new ThreadCounters(thread, threadId));
+    return [...this.#counters.values()].map((counters) => counters.read());
   }
 }
 

@@ -77,6 +77,10 @@ export class VenueOutlets {
     return this.#gateway;
   }
 
+  get connection(): NatsLink['connection'] | undefined {
+    return this.#link?.connection;
+  }
+
   get multicastCounts(): MulticastCounts | undefined {
     return this.#multicast?.counts;
   }
@@ -104,11 +108,17 @@ export class VenueOutlets {
     const reader = this.#reader;
     if (link === undefined || reader === undefined) return;
     this.#gateway = await this.#openGateway(venue, link, reader);
+    this.follow(venue.memory);
+    this.#marketData?.serve();
+  }
+
+  /** Market data follow the journal, whoever writes it; they are published when clients are served. After {@link connect}. */
+  follow(memory: PipelineMemory): void {
     const { marketData, nats, directory, notice } = this.#options;
-    if (marketData === undefined || nats === undefined) return;
-    const { memory } = venue;
-    const { genesis } = reader;
-    this.#marketData = new VenueMarketData({ ...marketData, memory, directory, genesis, ...threadNats(nats) }, notice);
+    if (marketData === undefined || nats === undefined || this.#reader === undefined) return;
+    const { genesis } = this.#reader;
+    const options = { ...marketData, memory, directory, genesis, ...threadNats(nats) };
+    this.#marketData ??= new VenueMarketData(options, notice);
   }
 
   /** Lets a durable block out to readers on other hosts. */

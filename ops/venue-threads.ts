@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { JournalError } from '../journal/findings.ts';
@@ -32,8 +31,6 @@ export interface VenueThreadsOptions {
   readonly genesis: Genesis;
   readonly bounds: BlockBounds;
   readonly segmentBytesMax: number;
-  /** Commands between snapshots; 0 for none. */
-  readonly snapshotEvery: number;
   readonly leaseMs: number;
   /** This process, as a lease names its heir. */
   readonly id: number;
@@ -41,6 +38,13 @@ export interface VenueThreadsOptions {
   /** Blocks waiting for the replicated log, at most, where there is one. */
   readonly replicatedInFlightMax: number | undefined;
   readonly idle: IdleStrategy;
+}
+
+/** JavaScript memory of a thread, in bytes. */
+export interface ThreadHeap {
+  readonly thread: string;
+  readonly used: number;
+  readonly committed: number;
 }
 
 /** Told of what the threads report. */
@@ -73,6 +77,7 @@ export class VenueThreads {
   readonly #bells: Bells;
   readonly #status: Int32Array;
   readonly #workers: Worker[] = [];
+  readonly #names = new Map<Worker, string>();
   readonly #replicas: Worker[] = [];
   readonly #warm: Promise<ReplicaWarm>[] = [];
   readonly #ready: Promise<ReplicaReady>[] = [];
@@ -102,7 +107,7 @@ export class VenueThreads {
     const journal = this.#start('../sequencer/journal-thread', 'journal', {
       ...{ directory, memory, genesis, segmentBytesMax, start, leaseMs, id, forwardBlocks },
       replicatedInFlightMax,
-      ...this.#idle(),
+      idle: this.#options.idle,
       host: this.#host.threadMeasures('journal'),
     } satisfies JournalThreadData);
     this.#journal = journal;
@@ -158,13 +163,12 @@ export class VenueThreads {
 
   /** Starts the replicas, which go to the end of the journal and stay there. */
   startReplicas(genesis: Genesis): void {
-    const { memory, directory, snapshotEvery } = this.#options;
-    const { idle, busyThreads } = this.#idle();
+    const { memory, directory, idle } = this.#options;
     for (let replica = 0; replica < memory.replicas; replica++) {
       const worker = this.#start('../replicas/replica-thread', `replica ${replica}`, {
-        ...{ memory, directory, genesis, replica, idle, busyThreads },
+        ...{ memory, directory, genesis, replica, idle },
         role: replica === 0 ? 'leader' : 'follower',
-        snapshotEvery: replica === 1 ? snapshotEvery : 0,
+        takesSnapshots: replica === 1,
         hashSeed: randomInt(2 ** 31),
         host: this.#host.threadMeasures(`replica${replica}`),
       } satisfies ReplicaThreadData);
@@ -184,7 +188,7 @@ export class VenueThreads {
     const { memory, bounds } = this.#options;
     this.#sequencer = this.#start('../sequencer/sequencer-thread', 'sequencer', {
       ...{ memory, bounds },
-      ...this.#idle(),
+      idle: this.#options.idle,
       host: this.#host.threadMeasures('sequencer'),
     } satisfies SequencerThreadData);
   }
@@ -206,6 +210,16 @@ export class VenueThreads {
     this.#journal?.postMessage({ kind: 'begin' } satisfies JournalThreadOrder);
     this.#sequencer?.postMessage({ start: { sequence, block }, notBefore: time } satisfies SequencerThreadBegin);
     return ready;
+  }
+
+  async heaps(): Promise<ThreadHeap[]> {
+    const asked = [...this.#names].map(async ([worker, thread]) => {
+      const { used_heap_size: used, total_heap_size: committed } = await worker.getHeapStatistics();
+      return { thread, used, committed };
+    });
+    const told = await Promise.allSettled(asked);
+    // A thread that has ended has none.
+    return told.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
   /** Resolves when the sequencer has given its last sequence. */
@@ -245,11 +259,6 @@ export class VenueThreads {
     for (const bell of this.#bells.all()) bell.ring();
   }
 
-  #idle(): { readonly idle: IdleStrategy; readonly cores: number; readonly busyThreads: number } {
-    const busyThreads = this.#options.memory.replicas + 3;
-    return { idle: this.#options.idle, cores: availableParallelism(), busyThreads };
-  }
-
   #heard(report: ReplicaReport): void {
     switch (report.kind) {
       case 'digest':
@@ -285,6 +294,7 @@ export class VenueThreads {
       tell.unref();
     });
     this.#workers.push(worker);
+    this.#names.set(worker, name.replace(' ', ''));
     return worker;
   }
 }

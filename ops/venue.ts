@@ -19,7 +19,7 @@ import {
   REPLICAS_MAX,
   STATUS,
 } from '../sequencer/pipeline.ts';
-import { type PipelineStatistics, readStatistics } from '../sequencer/pipeline-counters.ts';
+import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
 import { type BlockBounds, checkBlockBounds, DEFAULT_BLOCK_BOUNDS } from '../sequencer/sequencing.ts';
 import type { ThreadCounts } from '../sequencer/thread-counters.ts';
 import { TickSource } from '../sequencer/tick-source.ts';
@@ -30,6 +30,8 @@ import type { MarketDataCounts } from './feed/venue-market-data.ts';
 import { InProcessSession } from './in-process-session.ts';
 import { InstrumentDirectory, placed } from './instrument-directory.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import type { TuningObjective } from './tuning/tuner.ts';
+import { type TuningState, VenueTuning } from './tuning/venue-tuning.ts';
 import { type HostOptions, VenueHost, type VenuePlacement } from './venue-host.ts';
 import { type VenueNats, VenueOutlets } from './venue-outlets.ts';
 import {
@@ -39,6 +41,7 @@ import {
   type TakingOver,
   VenueThreads,
 } from './venue-threads.ts';
+import { VenueWatch } from './venue-watch.ts';
 
 /** How a venue is set up. Everything but the directory has a default. */
 export interface VenueOptions extends HostOptions {
@@ -60,6 +63,8 @@ export interface VenueOptions extends HostOptions {
   readonly segmentBytesMax?: number | undefined;
   readonly blockBounds?: Partial<BlockBounds> | undefined;
   readonly idle?: IdleStrategy | undefined;
+  /** What the venue tunes its bounds for while it runs; those that are given above stay as they are. */
+  readonly tuning?: TuningObjective | undefined;
   /** Take the journal from a server that may be alive; it can then append nothing any more. */
   readonly takeOver?: boolean | undefined;
   /** A server that does not renew its lease for this long is taken for gone by standbys. */
@@ -84,7 +89,6 @@ export interface Notice {
 
 /** Written out in full before it is used, and the next one while it is; so not LMDB's largest. */
 export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20;
-export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
 
 /** Blocks under way to the replicated log, at most: a round trip takes longer than a flush. */
 export const REPLICATED_IN_FLIGHT_BLOCKS = 16;
@@ -138,10 +142,13 @@ export class Venue {
   readonly #snapshots: SnapshotKeeper;
   readonly #ledger = new StateLedger();
   readonly #digests = new DigestComparison();
+  /** What can be seen of it from outside. */
+  readonly watch: VenueWatch;
   /** Names this process where one of several standbys is meant. */
   readonly id = randomInt(1, 2 ** 31);
   readonly #port: CommandPort;
   readonly #ticks: TickSource;
+  readonly #tuning: VenueTuning;
   #running: Promise<unknown> = Promise.resolve();
   #directory = new InstrumentDirectory([]);
   #opened: JournalOpened | undefined;
@@ -188,7 +195,6 @@ export class Venue {
         genesis: { shard: options.shard ?? 0, createdAt: BigInt(Date.now()) * 1_000_000n, limits },
         bounds,
         segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT,
-        snapshotEvery: options.snapshotEvery ?? SNAPSHOT_EVERY_DEFAULT,
         leaseMs,
         id: this.id,
         forwardBlocks: options.nats !== undefined || options.multicast !== undefined,
@@ -204,7 +210,10 @@ export class Venue {
           const wrong = this.#digests.take(sequence, value);
           if (wrong !== undefined) this.#fail(new Error(wrong));
         },
-        snapshot: (report) => this.#snapshots.take(report),
+        snapshot: (report) => {
+          this.#tuning.snapshotTaken(report.encodeMs);
+          this.#snapshots.take(report);
+        },
         caughtUp: (report) => {
           const text = 'replica was lapped and caught up from the journal';
           this.#notice({ level: 'warn', text, fields: { ...report } });
@@ -223,6 +232,9 @@ export class Venue {
       notice: (notice) => this.#notice(notice),
       failed: (error) => this.#fail(error),
     });
+    const [memory, threads, outlets] = [this.#memory, this.#threads, this.#outlets];
+    this.watch = new VenueWatch({ memory, threads, outlets, digests: this.#digests, port: this.#port });
+    this.#tuning = VenueTuning.of(this.#memory, options, bounds, (notice) => this.#notice(notice));
     const kept = options.snapshotsKept ?? SNAPSHOTS_KEPT;
     this.#snapshots = new SnapshotKeeper(options.directory, () => this.genesis.shard, this.#memory, kept, {
       tell: (notice) => this.#notice(notice),
@@ -260,6 +272,11 @@ export class Venue {
     return this.#outlets.marketDataCounts;
   }
 
+  /** Bounds that the venue changes while it runs, why it did, and what is worse than usual. */
+  get tuning(): TuningState {
+    return this.#tuning.state();
+  }
+
   get snapshotsTaken(): SnapshotKeeper['taken'] {
     return this.#snapshots.taken;
   }
@@ -272,6 +289,11 @@ export class Venue {
   /** What processor and kernel counted of each thread since the first call of this. */
   threadCounters(): ThreadCounts[] {
     return this.#host.counts();
+  }
+
+  /** Whether it acknowledges only what a replicated log holds. */
+  get isReplicated(): boolean {
+    return this.#options.ackPolicy === 'disk+replica';
   }
 
   get failure(): Error | undefined {
@@ -302,13 +324,13 @@ export class Venue {
       instruments: this.#directory.all.map((instrument) => placed(instrument, genesis.shard)),
       host: this.placement,
       statistics: this.statistics(),
+      tuning: this.tuning,
     };
   }
 
   /** What the threads have counted, and how long each stage took, since the venue was opened. */
   statistics(): PipelineStatistics {
-    const { counters, replicas } = this.#memory;
-    return readStatistics(counters, replicas);
+    return this.watch.statistics();
   }
 
   /** The last sequence on disk. */
@@ -316,6 +338,13 @@ export class Venue {
     const { sequence } = this.#require(this.#opened);
     const status = new Int32Array(this.#memory.status);
     return sequence + ((Atomics.load(status, STATUS.durableSequence) - sequence) | 0);
+  }
+
+  /** The last block on disk. */
+  get durableBlock(): number {
+    const { block } = this.#require(this.#opened);
+    const status = new Int32Array(this.#memory.status);
+    return block + ((Atomics.load(status, STATUS.durableBlock) - block) | 0);
   }
 
   async start(): Promise<void> {
@@ -352,6 +381,7 @@ export class Venue {
       Promise.all([this.#threads.warm(), this.#outlets.connect(genesis.shard)]),
     );
     this.#tellWarm(warm);
+    this.#outlets.follow(this.#memory);
     await this.#makeReady();
     return { warm, link };
   }
@@ -427,6 +457,7 @@ export class Venue {
     const ready = await this.#unlessFailed(this.#threads.begin(opened));
     step?.replicasReady();
     this.#directory = new InstrumentDirectory(ready[0]?.instruments ?? []);
+    this.watch.isServing = true;
     const port = this.#port;
     const running = Promise.all([port.run(), this.#ticks.run()]);
     this.#running = running.catch((error: unknown) => this.#fail(asError(error)));
@@ -440,6 +471,7 @@ export class Venue {
       ledger: this.#ledger,
       info: () => this.info(),
     });
+    this.#tuning.start();
     const place = { sequence: opened.sequence, pid: process.pid, complete: step?.complete === true };
     this.#outlets.gateway?.announce(place);
   }
@@ -485,6 +517,7 @@ export class Venue {
   /** Ends all threads at once. What was not durable is not; the journal is left as a closed one. */
   async abandon(): Promise<void> {
     this.#closing = true;
+    this.#tuning.stop();
     this.#ticks.stop();
     this.#port.stop();
     await this.#running;

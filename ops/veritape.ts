@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { printFailure } from './cli/result.ts';
 import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts';
+import { isService, SERVICES, takeSettings } from './services.ts';
 
 interface Subcommand {
   readonly summary: string;
@@ -16,19 +17,27 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   },
   serve: {
     summary: 'run a venue, reached over NATS',
-    load: async () => (await import('./serve.ts')).registerServe,
+    load: SERVICES.serve,
   },
   follow: {
     summary: 'copy the journal of a venue elsewhere, with a replica that must agree',
-    load: async () => (await import('./follow.ts')).registerFollow,
+    load: SERVICES.follow,
   },
   fix: {
     summary: 'take orders over FIX 4.4 and 5.0 SP2 for a venue on NATS',
-    load: async () => (await import('./fix.ts')).registerFix,
+    load: SERVICES.fix,
   },
   websocket: {
     summary: 'the commands of match as JSON over WebSocket, for a venue on NATS',
-    load: async () => (await import('./websocket.ts')).registerWebSocket,
+    load: SERVICES.websocket,
+  },
+  top: {
+    summary: 'what a running process is doing, in a terminal',
+    load: async () => (await import('./top.ts')).registerTop,
+  },
+  config: {
+    summary: 'what the settings of a service are, where each comes from, and whether a file of them is right',
+    load: async () => (await import('./config.ts')).registerConfig,
   },
   handover: {
     summary: 'have the server of a venue hand over to a standby',
@@ -65,6 +74,18 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   inspect: {
     summary: 'show what a journal holds, or one block of it',
     load: async () => (await import('./inspect.ts')).registerInspect,
+  },
+  backup: {
+    summary: 'copy the journal of a venue, which may be serving, to a backup that is added to',
+    load: async () => (await import('./backup.ts')).registerBackup,
+  },
+  restore: {
+    summary: 'make a venue again from a backup, up to its end or to a point before',
+    load: async () => (await import('./restore.ts')).registerRestore,
+  },
+  prune: {
+    summary: 'remove the oldest segments of a journal that a backup has and nobody needs to go on',
+    load: async () => (await import('./prune.ts')).registerPrune,
   },
   prove: {
     summary: 'prove that commands of a journal were matched by the rules',
@@ -110,6 +131,7 @@ async function run(args: readonly string[]): Promise<number> {
   const asked = args[0] === 'help' ? args[1] : args.find((arg) => !arg.startsWith('-'));
   try {
     const program = await createProgram(asked);
+    if (isService(asked)) await takeSettings(program, asked, args);
     await program.parseAsync(args, { from: 'user' });
     return Number(process.exitCode ?? ExitCode.done);
   } catch (error) {

@@ -1,30 +1,32 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import type { Logger } from 'pino';
 import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
+import { addListener, addVenuePlace, type GatewayOptions, isLoopback, listenerTls } from './cli/gateway-options.ts';
 import { Interruption } from './cli/interruption.ts';
-import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from './cli/nats-credentials.ts';
+import { addNatsCredentials, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
+import { secretOption } from './cli/secret-option.ts';
+import { openLog } from './cli/server-log.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
+import { UsageError } from './exit-codes.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
+import { ClientTokens } from './websocket/client-tokens.ts';
+import { ADMINISTRATOR } from './websocket/venue-access.ts';
 import { WebSocketGateway } from './websocket/websocket-gateway.ts';
 
-interface WebSocketOptions extends NatsCredentialOptions {
-  readonly nats: string;
-  readonly shard: number;
-  readonly account: number;
+interface WebSocketOptions extends GatewayOptions, TelemetryCommandOptions {
+  readonly account?: number;
   readonly token?: string;
+  readonly tokens?: string;
   readonly create?: boolean;
-  readonly host: string;
-  readonly port: number;
   readonly origin: readonly string[];
-  readonly connectionsMax: number;
+  readonly unprotected?: boolean;
   readonly rate: number;
-  readonly json?: boolean;
 }
 
 const U32_MAX = 4_294_967_295;
-const PORT_DEFAULT = 8_765;
-const PORT_MAX = 65_535;
-const CONNECTIONS_MAX_DEFAULT = 64;
-const CONNECTIONS_MAX = 65_536;
+const DEFAULTS = { port: 8_765, connections: 64 };
 const RATE_DEFAULT = 100;
 const RATE_MAX = 100_000;
 
@@ -33,31 +35,29 @@ export function registerWebSocket(program: Command): void {
     .command('websocket')
     .description(
       'Takes the commands of `veritape match` as JSON over WebSocket for a venue on NATS, one object a message, and tells ' +
-        'answers, trades, best of book and what happens to orders. For trying a venue out: who reaches it may act as it may.',
-    )
-    .addOption(new Option('--nats <url>', 'NATS server of the venue').env('VERITAPE_NATS').makeOptionMandatory())
-    .addOption(
-      new Option('--shard <number>', 'shard of the venue')
-        .env('VERITAPE_SHARD')
-        .default(0)
-        .argParser(wholeNumber(0, U32_MAX)),
-    )
+        'answers, trades, best of book and what happens to orders. Without --tokens, who reaches it may act as it may.',
+    );
+  addVenuePlace(command)
     .addOption(
       new Option(
         '--account <number>',
-        'account that clients act for; 0, the administrator, lets them act for every account',
+        'account that everybody acts for; 0, the administrator, for every account (default: 0)',
       )
-        .default(0)
-        .argParser(wholeNumber(0, U32_MAX)),
+        .argParser(wholeNumber(0, U32_MAX))
+        .conflicts('tokens'),
     )
-    .addOption(new Option('--token <token>', 'what the venue knows this gateway by').env('VERITAPE_TOKEN'))
-    .addOption(new Option('--create', 'create instruments that the venue does not have (with account 0)'))
-    .addOption(new Option('--host <address>', 'address to listen on; 0.0.0.0 for all').default('127.0.0.1'))
     .addOption(
-      new Option('--port <number>', 'port to listen on; 0 for a free one, which the log tells')
-        .default(PORT_DEFAULT)
-        .argParser(wholeNumber(0, PORT_MAX)),
+      new Option(
+        '--tokens <file>',
+        'let only clients of this file in, each for its account: veritape access token',
+      ).env('VERITAPE_WEBSOCKET_TOKENS'),
     )
+    .addOption(
+      secretOption(new Option('--token <token>', 'what the venue knows this gateway by').env('VERITAPE_TOKEN')),
+    )
+    .addOption(new Option('--create', 'create instruments that the venue does not have (for clients of account 0)'));
+  addListener(command, DEFAULTS)
+    .addOption(new Option('--unprotected', 'listen to other hosts although there is no --tls-cert, or are no --tokens'))
     .addOption(
       new Option(
         '--origin <url>',
@@ -67,52 +67,92 @@ export function registerWebSocket(program: Command): void {
         .argParser((origin: string, origins: string[]) => [...origins, origin]),
     )
     .addOption(
-      new Option('--connections-max <count>', 'connections at once; more are refused')
-        .default(CONNECTIONS_MAX_DEFAULT)
-        .argParser(wholeNumber(1, CONNECTIONS_MAX)),
-    )
-    .addOption(
       new Option('--rate <messages>', 'messages a second of one connection; twice as many may come at once')
         .default(RATE_DEFAULT)
         .argParser(wholeNumber(1, RATE_MAX)),
-    )
-    .option('--json', 'print the closing report as one JSON object');
-  addNatsCredentials(command).action((options: WebSocketOptions) => serveWebSocket(options));
-  withExamples(command, 'veritape websocket --nats nats://127.0.0.1:4222 --port 8765 --create');
+    );
+  addTelemetryOptions(addNatsCredentials(command)).action((options: WebSocketOptions) => serveWebSocket(options));
+  withExamples(
+    command,
+    'veritape websocket --nats nats://127.0.0.1:4222 --port 8765 --create',
+    'veritape websocket --nats nats://127.0.0.1:4222 --host 0.0.0.0 --tls-cert gate.pem --tls-key gate.key --tokens clients.json',
+  );
 }
 
 async function serveWebSocket(options: WebSocketOptions): Promise<void> {
-  const { pino, destination } = await import('pino');
-  const log = pino({ name: 'veritape-websocket' }, destination(2));
+  const { host, port, shard, token, connectionsMax, rate } = options;
+  const tls = listenerTls(options);
+  const clients = options.tokens === undefined ? undefined : ClientTokens.read(options.tokens);
+  const isProtected = tls !== undefined && clients !== undefined;
+  if (!isLoopback(host) && !isProtected && options.unprotected !== true)
+    throw new UsageError(
+      'host',
+      host,
+      'other hosts are listened to with --tls-cert and --tokens, or with --unprotected',
+    );
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'gateway', shard });
+  const log = await openLog('veritape-websocket', () => telemetry.logFields());
   using interruption = new Interruption();
-  const { host, port, account, shard, token, connectionsMax, rate } = options;
-  if (host !== '127.0.0.1') log.warn({ host, account }, 'whoever reaches this address may act for the account');
+  const account = options.account ?? clients?.anyAccount ?? ADMINISTRATOR;
+  if (!isLoopback(host) && !isProtected) {
+    const why =
+      clients === undefined ? 'whoever reaches this address may act for the account' : 'tokens can be read on the way';
+    log.warn({ host, account }, why);
+  }
   const venue = { nats: natsJoin(options.nats, options), shard, account, token, create: options.create === true };
+  await telemetry.open(settings, undefined, log);
   let gateway: WebSocketGateway;
   try {
     gateway = await WebSocketGateway.open({
-      ...{ venue: { ...venue, signal: interruption.signal }, host, port },
+      ...{ venue: { ...venue, signal: interruption.signal }, host, port, tls, clients },
       ...{ connectionsMax, rateMax: rate, origins: options.origin, log },
     });
   } catch (error) {
+    await telemetry.close();
     if (!interruption.requested) throw error;
     return printResult({ opened: false }, options.json === true, () => 'closed before the venue was reached');
   }
+  telemetry.watch({
+    gateway: (points) => {
+      const { open, messages, commands, errors } = gateway.status();
+      points.add('veritape.websocket.connections', open);
+      points.add('veritape.websocket.messages', messages, { outcome: 'taken' });
+      points.add('veritape.websocket.messages', commands, { outcome: 'command' });
+      points.add('veritape.websocket.messages', errors, { outcome: 'refused' });
+    },
+  });
   const tell = (): void => log.info(gateway.status(), 'status');
   process.on('SIGUSR2', tell);
+  const readAgain = (): void => holdToFile(gateway, options.tokens, log);
+  process.on('SIGHUP', readAgain);
   try {
-    log.info({ pid: process.pid, host, port: gateway.port, account }, 'ready');
+    const ready = { pid: process.pid, host, port: gateway.port, ...(clients === undefined ? { account } : {}) };
+    log.info({ ...ready, tls: tls !== undefined, tokens: clients !== undefined }, 'ready');
     if (!interruption.requested)
       await new Promise((resolve) => interruption.signal.addEventListener('abort', resolve, { once: true }));
   } finally {
     process.off('SIGUSR2', tell);
+    process.off('SIGHUP', readAgain);
     await gateway.close();
+    await telemetry.close();
     log.info(gateway.status(), 'closed');
   }
-  const status = gateway.status() as { readonly connections: number; readonly commands: number };
+  const status = gateway.status();
   await printResult(
     status,
     options.json === true,
     () => `closed after ${grouped(status.connections)} connections and ${grouped(status.commands)} commands`,
   );
+}
+
+/** Who is not in the file any more is let in no more; a file that is wrong changes nothing. */
+function holdToFile(gateway: WebSocketGateway, file: string | undefined, log: Logger): void {
+  if (file === undefined) return;
+  try {
+    gateway.holdTo(ClientTokens.read(file));
+    log.info({ file }, 'clients read again');
+  } catch (error) {
+    log.error({ file, why: error instanceof Error ? error.message : error }, 'clients not read again');
+  }
 }

@@ -3,6 +3,7 @@ import {
   Bells,
   COMMAND_CONSUMER,
   type PipelineMemory,
+  STAMPED,
   STATUS,
   stampPlace,
   untilStamp,
@@ -82,10 +83,8 @@ export class Leader {
     this.#top.emit(this.#sink);
     this.#sink.endDerived();
     this.#sink.publish();
+    this.#stamp(before, batch);
     Atomics.store(this.#status, appliedWord(this.#options.replica), this.matcher.sequence() | 0);
-    const now = this.#options.nowNs();
-    for (let index = untilStamp(before); index < batch; index += STAMP_EVERY)
-      this.#applied.record(now - (this.#stamps[stampPlace(before + 1 + index)] as number));
     this.#commands.release(batch);
     this.#count(COUNT.batches, 1);
     this.#count(COUNT.commands, batch);
@@ -93,6 +92,16 @@ export class Leader {
     if (this.#mayLeave(before + 1)) this.#bells.gateway.ring();
     if (Atomics.load(this.#status, STATUS.sequencerWaits) !== 0) this.#bells.sequencer.ring();
     return batch;
+  }
+
+  /** Before it is told that the `batch` commands after sequence `before` are applied: whoever is told may read it. */
+  #stamp(before: number, batch: number): void {
+    const now = this.#options.nowNs();
+    for (let index = untilStamp(before); index < batch; index += STAMP_EVERY) {
+      const place = stampPlace(before + 1 + index);
+      this.#stamps[STAMPED.applied + place] = now;
+      this.#applied.record(now - (this.#stamps[place] as number));
+    }
   }
 
   /**

@@ -30,6 +30,8 @@ export function whySnapshotDoesNotFit(reader: JournalReader, header: SnapshotHea
 export interface Restored {
   readonly sequence: number;
   readonly block: number;
+  /** Of that block: nanoseconds since the Unix epoch; 0 if there was no snapshot. */
+  readonly time: bigint;
   /** The snapshot's, in hex; empty if there was none. */
   readonly stateHash: string;
   /** Size of the snapshot file without its header; 0 if there was none. */
@@ -38,22 +40,31 @@ export interface Restored {
   readonly findings: readonly string[];
 }
 
+export interface RestoreOptions extends ReaderOptions {
+  /** Take no snapshot of this time or later: nanoseconds since the Unix epoch. */
+  readonly before?: bigint;
+}
+
 /** Fills a fresh matcher from the newest snapshot that is whole and fits the journal, if there is one. */
 export async function restoreNewest(
   directory: string,
   matcher: Matcher,
   notAfter = Number.MAX_SAFE_INTEGER,
-  options: ReaderOptions = {},
+  options: RestoreOptions = {},
 ): Promise<Restored> {
   const reader = JournalReader.open(directory, options);
-  const { snapshot, findings } = await new SnapshotStore(directory).loadNewest((header) =>
-    header.sequence > notAfter ? `it is after sequence ${notAfter}` : whySnapshotDoesNotFit(reader, header),
-  );
+  const { before } = options;
+  const { snapshot, findings } = await new SnapshotStore(directory).loadNewest((header) => {
+    if (header.sequence > notAfter) return `it is after sequence ${notAfter}`;
+    if (before !== undefined && header.time >= before) return `it is not before the time ${before}`;
+    return whySnapshotDoesNotFit(reader, header);
+  });
   const passedOver = findings.map((finding) => finding.text);
-  if (snapshot === undefined) return { sequence: 0, block: 0, stateHash: '', storedBytes: 0, findings: passedOver };
+  if (snapshot === undefined)
+    return { sequence: 0, block: 0, time: 0n, stateHash: '', storedBytes: 0, findings: passedOver };
   restoreState(matcher.state, snapshot.state);
-  const { sequence, block, stateHash, storedBytes } = snapshot.header;
-  return { sequence, block, stateHash: stateHash.toString('hex'), storedBytes, findings: passedOver };
+  const { sequence, block, time, stateHash, storedBytes } = snapshot.header;
+  return { sequence, block, time, stateHash: stateHash.toString('hex'), storedBytes, findings: passedOver };
 }
 
 /** The blocks of a journal from the one that begins with `sequence`; none if that is the next one to be written. */

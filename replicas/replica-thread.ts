@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { hashOf } from '../journal/chain.ts';
 import { epochLost, JournalError, type JournalErrorCode } from '../journal/findings.ts';
@@ -10,6 +9,7 @@ import { Idle } from '../sequencer/doorbell.ts';
 import { reportMeasures, reportTables, type ThreadMeasures } from '../sequencer/host-measures.ts';
 import { appliedWord, Bells, type PipelineMemory, STATUS } from '../sequencer/pipeline.ts';
 import { countersOf } from '../sequencer/pipeline-counters.ts';
+import { TunedBounds } from '../sequencer/tuned-bounds.ts';
 import { encodeState, StateScratch } from './canonical-state.ts';
 import { DigestSink, RingSink, SinkClosed } from './event-sinks.ts';
 import { Follower } from './following.ts';
@@ -33,11 +33,10 @@ export interface ReplicaThreadData {
   readonly genesis: Genesis;
   readonly replica: number;
   readonly role: 'leader' | 'follower';
-  /** A follower takes a snapshot after the block in which a multiple of this many commands is reached; 0 for never. */
-  readonly snapshotEvery: number;
+  /** A follower takes a snapshot after the block in which a multiple of so many commands is reached as the bounds say. */
+  readonly takesSnapshots: boolean;
   readonly hashSeed: number;
   readonly idle: IdleStrategy;
-  readonly busyThreads: number;
   readonly host: ThreadMeasures;
 }
 
@@ -98,7 +97,8 @@ const { memory, replica } = data;
 const status = new Int32Array(memory.status);
 const bells = new Bells(memory);
 const bell = bells.replicas[replica] ?? bells.gateway;
-const idle = new Idle(data.idle, availableParallelism(), data.busyThreads, countersOf(memory.counters, replica));
+const tuned = new TunedBounds(memory.tuned);
+const idle = new Idle(data.idle, tuned, countersOf(memory.counters, replica));
 
 function report(message: ReplicaReport, transfer: ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, transfer);
@@ -188,10 +188,15 @@ async function follow(): Promise<Matcher> {
   });
   const scratch = new StateScratch();
   let snapshotTaken = matcher.sequence();
+  let every = 0;
+  let changes = -1;
+  let snapshotAt = Number.POSITIVE_INFINITY;
   // At multiples, so that copies of the journal elsewhere take theirs after the same blocks, and state hashes can be compared.
-  const nextMultiple = (sequence: number): number =>
-    (Math.floor(sequence / data.snapshotEvery) + 1) * data.snapshotEvery;
-  let snapshotAt = nextMultiple(snapshotTaken);
+  const planSnapshot = (): void => {
+    changes = tuned.changes;
+    every = data.takesSnapshots ? tuned.get('snapshotEvery') : 0;
+    snapshotAt = every === 0 ? Number.POSITIVE_INFINITY : (Math.floor(matcher.sequence() / every) + 1) * every;
+  };
 
   const snapshot = (): void => {
     const started = performance.now();
@@ -203,14 +208,15 @@ async function follow(): Promise<Matcher> {
 
   for (;;) {
     const seen = bell.count();
+    if (tuned.changes !== changes) planSnapshot();
     if (follower.step() > 0) {
       idle.reset();
-      if (data.snapshotEvery === 0 || matcher.sequence() < snapshotAt) continue;
-      snapshotAt = nextMultiple(matcher.sequence());
+      if (matcher.sequence() < snapshotAt) continue;
+      planSnapshot();
       snapshot();
     } else if (Atomics.load(status, STATUS.stop) >= 2) {
       // A last snapshot, so that the next start has nothing to replay.
-      if (data.snapshotEvery > 0 && matcher.sequence() > snapshotTaken) snapshot();
+      if (every > 0 && matcher.sequence() > snapshotTaken) snapshot();
       return matcher;
     } else idle.wait(bell, seen);
   }

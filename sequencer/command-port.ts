@@ -2,10 +2,19 @@ import { TWO_32 } from '../journal/amounts.ts';
 import { COMMAND_WORD } from '../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType } from '../journal/events.ts';
 import { Stopwatch } from './clock.ts';
+import { CommandTraces, type TracedCommand } from './command-traces.ts';
 import type { LatencyHistogram } from './latency-histogram.ts';
 import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink, MESSAGE_COMMANDS_MAX, type ReplyStatusName } from './messages.ts';
 import { appliedWord, Bells, GATEWAY_STAMPED, type PipelineMemory, STATUS } from './pipeline.ts';
-import { cellsOf, countersOf, GATEWAY_COUNTS, histogramOf, WAITING_CELL } from './pipeline-counters.ts';
+import {
+  cellsOf,
+  countersOf,
+  EVENT_CELL,
+  eventCells,
+  GATEWAY_COUNTS,
+  histogramOf,
+  WAITING_CELL,
+} from './pipeline-counters.ts';
 import { copyToRing, RingConsumer, RingProducer, SLOT_SHIFT } from './rings.ts';
 
 /**
@@ -50,6 +59,7 @@ export class CommandPort {
   readonly #policy: AckPolicy;
   readonly #listeners: Listening[] = [];
   readonly #counters: Float64Array;
+  readonly #eventCells: Float64Array;
   readonly #stopwatch: Stopwatch;
   readonly #acknowledged: LatencyHistogram;
   /** Of each command: the low 32 bits of its sequence, once that is known. */
@@ -62,6 +72,7 @@ export class CommandPort {
   readonly #ends = new Int32Array(UNDER_WAY_MAX);
   readonly #takenNs = new Float64Array(UNDER_WAY_MAX);
   readonly #sinks: (AnswerSink | undefined)[] = new Array<AnswerSink | undefined>(UNDER_WAY_MAX).fill(undefined);
+  #traces: CommandTraces | undefined;
   #firstBatch = 0;
   #nextBatch = 0;
   /** The first command that is not acknowledged. */
@@ -87,6 +98,7 @@ export class CommandPort {
     this.#bells = new Bells(memory);
     this.#policy = policy;
     this.#counters = countersOf(memory.counters, 'gateway');
+    this.#eventCells = eventCells(memory.counters, memory.replicas);
     this.#stopwatch = new Stopwatch(memory.startedNs);
     this.#acknowledged = histogramOf(memory.counters, memory.replicas, 'gatewayToAcknowledged');
     this.#reaped = this.#input.next;
@@ -110,6 +122,11 @@ export class CommandPort {
   listen(listener: EventListener, kinds?: readonly number[]): void {
     const bits = kinds === undefined ? EVERY_KIND : kinds.reduce((set, kind) => set | (1 << kind), 0);
     this.#listeners.push({ listener, kinds: bits });
+  }
+
+  /** Tells the way of one command in `every`, a power of two, until it is told to another one or nobody; throws a RangeError. */
+  trace(every: number, listener: ((command: TracedCommand) => void) | undefined): void {
+    this.#traces = listener === undefined ? undefined : new CommandTraces(this.#memory, every, listener);
   }
 
   /**
@@ -249,13 +266,21 @@ export class CommandPort {
 
   #letOut(gate: number, available: number): number {
     const { words, mask, next } = this.#events;
+    const cells = this.#eventCells;
     let count = 0;
     let kinds = 0;
     for (; count < available; count++) {
       const at = ((next + count) & mask) << SLOT_SHIFT;
       const sequence = (words[at + EVENT_WORD.sequence] as number) | 0;
       if (((gate - sequence) | 0) < 0) break;
-      const kind = 1 << ((words[at] as number) & 31);
+      const head = words[at] as number;
+      const type = head & 31;
+      cells[type] = (cells[type] as number) + 1;
+      if (type === EventType.rejected || type === EventType.canceled) {
+        const cell = (type === EventType.rejected ? EVENT_CELL.rejected : EVENT_CELL.canceled) + ((head >>> 16) & 255);
+        cells[cell] = (cells[cell] as number) + 1;
+      }
+      const kind = 1 << type;
       kinds |= kind;
       if ((kind & OUTCOMES) !== 0) this.#note(words, at, sequence, kind);
     }
@@ -307,7 +332,9 @@ export class CommandPort {
       if (((complete - last) | 0) < 0 || (waiting && ((next - last) | 0) <= 0)) break;
       const first = this.#done;
       const count = (end - first) | 0;
-      this.#acknowledged.record(now - (this.#takenNs[batch] as number), count);
+      const takenNs = this.#takenNs[batch] as number;
+      this.#acknowledged.record(now - takenNs, count);
+      this.#traces?.answered(this.#places[first & UNDER_WAY_MASK] as number, last, takenNs, now);
       const sink = this.#endBatch();
       const at = (first & UNDER_WAY_MASK) * ANSWER_WORDS;
       if (at + count * ANSWER_WORDS <= this.#answers.length) sink?.done(this.#answers, at, count);

@@ -1,4 +1,5 @@
 import { WAITING_CELL } from './pipeline-counters.ts';
+import type { TunedBounds } from './tuned-bounds.ts';
 
 /**
  * How a thread sleeps until another one has something for it. A doorbell is two words of shared memory: how often it was
@@ -53,36 +54,26 @@ export class Doorbell {
 export const IDLE_STRATEGIES = ['spin', 'yield', 'park', 'adaptive'] as const;
 export type IdleStrategy = (typeof IDLE_STRATEGIES)[number];
 
-/** Looks without work before an adaptive thread parks, when there are at least as many cores as busy threads. */
-const ADAPTIVE_SPINS_MANY_CORES = 20_000;
-/** The same when threads share cores: spinning would take the time of the thread that is waited for. */
-const ADAPTIVE_SPINS_FEW_CORES = 50;
 /** A sleeping thread looks around this often even if nobody rings. */
 const PARK_MS_MAX = 50;
 const YIELD_MS = 0.001;
 
 export class Idle {
-  readonly #spinsMax: number;
+  readonly #strategy: IdleStrategy;
+  /** Of the strategy `adaptive`, which others may change. */
+  readonly #bounds: TunedBounds;
   readonly #sleepMs: number;
   readonly #counters: Float64Array;
   #spins = 0;
 
-  /** Spins and parks are counted in the first cells of `counters`, as in pipeline-counters.ts. */
-  constructor(
-    strategy: IdleStrategy,
-    cores: number,
-    busyThreads: number,
-    counters: Float64Array = new Float64Array(2),
-  ) {
+  /**
+   * Spins and parks are counted in the first cells of `counters`, as in pipeline-counters.ts. How long to look around before
+   * parking is read from `bounds` by the strategy `adaptive`.
+   */
+  constructor(strategy: IdleStrategy, bounds: TunedBounds, counters: Float64Array = new Float64Array(2)) {
     this.#counters = counters;
-    this.#spinsMax =
-      strategy === 'spin'
-        ? Number.MAX_SAFE_INTEGER
-        : strategy === 'adaptive'
-          ? cores > busyThreads
-            ? ADAPTIVE_SPINS_MANY_CORES
-            : ADAPTIVE_SPINS_FEW_CORES
-          : 0;
+    this.#strategy = strategy;
+    this.#bounds = bounds;
     this.#sleepMs = strategy === 'yield' ? YIELD_MS : PARK_MS_MAX;
   }
 
@@ -93,10 +84,15 @@ export class Idle {
 
   /** Call when none was; `seen` is the bell's count from before looking. */
   wait(bell: Doorbell, seen: number): void {
-    if (this.#spins < this.#spinsMax) {
+    if (this.#spins < this.#spinsMax()) {
       this.#spins++;
       this.#counters[WAITING_CELL.spins] = (this.#counters[WAITING_CELL.spins] as number) + 1;
     } else this.park(bell, seen, this.#sleepMs);
+  }
+
+  #spinsMax(): number {
+    if (this.#strategy === 'spin') return Number.MAX_SAFE_INTEGER;
+    return this.#strategy === 'adaptive' ? this.#bounds.get('spins') : 0;
   }
 
   /** Sleeps without looking around first: for a thread that knows what it waits for. */

@@ -15,6 +15,7 @@ import { Journaling } from './journaling.ts';
 import { LeaseHolding, type LeaseVerdict, LeaseWatch, RENEWALS_PER_LEASE, readLease } from './lease.ts';
 import { Bells, type PipelineMemory, STATUS } from './pipeline.ts';
 import { cellsOf, countersOf, JOURNAL_COUNTS } from './pipeline-counters.ts';
+import { TunedBounds } from './tuned-bounds.ts';
 
 /**
  * Writes the journal. The thread opens it first and says where it ends, so that the pipeline can be laid out from there;
@@ -39,8 +40,6 @@ export interface JournalThreadData {
   /** Blocks that are sealed and that the replicated log does not hold yet, at most; without it there is no such log. */
   readonly replicatedInFlightMax?: number | undefined;
   readonly idle: IdleStrategy;
-  readonly cores: number;
-  readonly busyThreads: number;
   readonly host: ThreadMeasures;
 }
 
@@ -198,7 +197,7 @@ function write(writer: JournalWriter, holding: LeaseHolding): void {
   const bells = new Bells(memory);
   const counters = countersOf(memory.counters, 'journal');
   const stopwatch = new Stopwatch(memory.startedNs);
-  const idle = new Idle(data.idle, data.cores, data.busyThreads, counters);
+  const idle = new Idle(data.idle, new TunedBounds(memory.tuned), counters);
   const journaling = new Journaling({
     memory,
     writer,

@@ -9,6 +9,7 @@ import {
   BLOCK_SLOTS,
   COMMAND_CONSUMER,
   type PipelineMemory,
+  STAMPED,
   STATUS,
   stampPlace,
   untilStamp,
@@ -67,6 +68,8 @@ export class Journaling {
   readonly #counters: Float64Array;
   readonly #stamps: Float64Array;
   readonly #durable: LatencyHistogram;
+  readonly #flush: LatencyHistogram;
+  readonly #commandsInBlock: LatencyHistogram;
   /** Used round and round, from the oldest block that is sealed. */
   readonly #sealed: Sealed[];
   #oldest = 0;
@@ -86,6 +89,8 @@ export class Journaling {
     this.#counters = countersOf(memory.counters, 'journal');
     this.#stamps = new Float64Array(memory.stamps);
     this.#durable = histogramOf(memory.counters, memory.replicas, 'sequencedToDurable');
+    this.#flush = histogramOf(memory.counters, memory.replicas, 'journalFlush');
+    this.#commandsInBlock = histogramOf(memory.counters, memory.replicas, 'commandsInBlock');
     this.#sealed = Array.from({ length: replication?.inFlightMax ?? 1 }, () => {
       const buffer = new BlockBuffer();
       return { buffer, bytes: buffer.bytes, block: 0, firstSequence: 0, count: 0 };
@@ -140,11 +145,16 @@ export class Journaling {
   }
 
   #append({ block, bytes, firstSequence, count }: Sealed): void {
+    const begun = this.#options.nowNs();
     this.#writer.appendSealed(bytes);
+    const now = this.#options.nowNs();
     this.#hashes.set(this.#writer.last.hash, (block & (BLOCK_SLOTS - 1)) * 32);
+    this.#stampDurable(firstSequence - 1, count, now);
     Atomics.store(this.#status, STATUS.durableSequence, (firstSequence + count - 1) | 0);
     Atomics.store(this.#status, STATUS.durableBlock, block | 0);
-    this.#noteDurable(firstSequence - 1, count);
+    this.#flush.record(now - begun);
+    this.#commandsInBlock.record(count);
+    this.#noteDurable(firstSequence - 1, count, now);
     this.#commands.release(count);
     this.#blocks.release(1);
     this.#oldest = (this.#oldest + 1) % this.#sealed.length;
@@ -155,13 +165,18 @@ export class Journaling {
     this.#bells.marketData.ring();
     this.#add(COUNT.blocks, 1);
     this.#add(COUNT.commands, count);
+    this.#add(COUNT.bytes, bytes.length);
     this.#options.onDurable?.(block, bytes);
     this.#add(COUNT.sparePieces, this.#writer.keepPace());
   }
 
-  /** The stamps of the `count` commands after sequence `before`, which are durable now. */
-  #noteDurable(before: number, count: number): void {
-    const now = this.#options.nowNs();
+  /** Before it is told that the `count` commands after sequence `before` are durable: whoever is told may read it. */
+  #stampDurable(before: number, count: number, now: number): void {
+    for (let index = untilStamp(before); index < count; index += STAMP_EVERY)
+      this.#stamps[STAMPED.durable + stampPlace(before + 1 + index)] = now;
+  }
+
+  #noteDurable(before: number, count: number, now: number): void {
     for (let index = untilStamp(before); index < count; index += STAMP_EVERY)
       this.#durable.record(now - (this.#stamps[stampPlace(before + 1 + index)] as number));
   }

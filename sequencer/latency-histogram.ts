@@ -101,6 +101,20 @@ export class LatencyHistogram {
     this.#cells[MAX] = Math.max(this.max, other.max);
   }
 
+  /** What was counted after an earlier snapshot of the same histogram; its largest value is that of the last bucket. */
+  since(earlier: LatencyHistogram): LatencyHistogram {
+    const later = this.snapshot();
+    const cells = later.#cells;
+    let last = 0;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const cell = BUCKETS_AT + bucket;
+      cells[cell] = (cells[cell] as number) - (earlier.#cells[cell] as number);
+      if ((cells[cell] as number) > 0) last = bucket;
+    }
+    cells[MAX] = Math.min(this.max, highestOf(last));
+    return later;
+  }
+
   /** What was counted so far, in memory of its own. */
   snapshot(): LatencyHistogram {
     return new LatencyHistogram(Float64Array.from(this.#cells));

@@ -1,3 +1,5 @@
+import { EventType, type EventTypeName } from '../journal/events.ts';
+import { reasonName } from '../journal/reasons.ts';
 import { HISTOGRAM_CELLS, LatencyHistogram } from './latency-histogram.ts';
 
 /**
@@ -11,9 +13,14 @@ import { HISTOGRAM_CELLS, LatencyHistogram } from './latency-histogram.ts';
  * | 16-31 | {@link SEQUENCER_COUNTS} | the sequencer |
  * | 32-47 | {@link JOURNAL_COUNTS}   | the journal thread |
  * | 48 + 16 r | {@link REPLICA_COUNTS} | replica r |
- * | after the last replica's | {@link STAGES}, {@link HISTOGRAM_CELLS} cells each | as said there |
+ * | after the last replica's | events let out: {@link EVENT_CELL} | the port of the gateway |
+ * | after those | {@link HISTOGRAMS}, {@link HISTOGRAM_CELLS} cells each | as said there |
  */
 const SECTION_CELLS = 16;
+const REASONS = 256;
+/** Events let out, by type; of `rejected` and `canceled` besides, by the reason's code from the cell named here. */
+export const EVENT_CELL = { type: 0, rejected: 32, canceled: 32 + REASONS } as const;
+const EVENT_CELLS = EVENT_CELL.canceled + REASONS;
 
 /** What every thread does when it finds no work; of the gateway only `parks`. */
 const WAITING = ['spins', 'parks'] as const;
@@ -44,6 +51,8 @@ export const JOURNAL_COUNTS = [
   ...WAITING,
   'blocks',
   'commands',
+  /** Of blocks, with their headers. */
+  'bytes',
   /** Most blocks found waiting. */
   'blocksWaitingMost',
   /** Pieces of the next segment written ahead. */
@@ -72,8 +81,13 @@ const STAGES = [
   'sequencedToApplied',
   /** From the gateway's taking a batch to its being let out, every command; by the gateway's port. */
   'gatewayToAcknowledged',
+  /** From a block's being handed to LMDB to its being on disk, every block; by the journal thread. Lies within the second. */
+  'journalFlush',
 ] as const;
 export type Stage = (typeof STAGES)[number];
+/** Spans of time in nanoseconds, and how many commands a block has, by the journal thread. */
+const HISTOGRAMS = [...STAGES, 'commandsInBlock'] as const;
+export type HistogramName = (typeof HISTOGRAMS)[number];
 
 /** One command in so many is stamped when it gets its sequence. A power of two. */
 export const STAMP_EVERY = 64;
@@ -99,10 +113,15 @@ export interface PipelineStatistics {
   readonly journal: Counts<typeof JOURNAL_COUNTS>;
   readonly replicas: readonly Counts<typeof REPLICA_COUNTS>[];
   readonly latencyMicros: Readonly<Record<Stage, StageLatency>>;
+  /** Events let out, by type; those of a trade are two. */
+  readonly events: Readonly<Record<EventTypeName, number>>;
+  /** Of those, by reason; reasons that never came up are not there. */
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly canceled: Readonly<Record<string, number>>;
 }
 
 export function allocateCounters(replicas: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((histogramsAt(replicas) + STAGES.length * HISTOGRAM_CELLS) * 8);
+  return new SharedArrayBuffer((histogramsAt(replicas) + HISTOGRAMS.length * HISTOGRAM_CELLS) * 8);
 }
 
 /** The cells of a thread; a replica by its number. Which cell is which: {@link cellsOf}. */
@@ -122,11 +141,25 @@ export function cellsOf<T extends readonly string[]>(names: T): Counts<T> {
 /** Cells that every section has. */
 export const WAITING_CELL = cellsOf(WAITING);
 
-export function histogramOf(counters: SharedArrayBuffer, replicas: number, stage: Stage): LatencyHistogram {
+/** What was let out: {@link EVENT_CELL}. */
+export function eventCells(counters: SharedArrayBuffer, replicas: number): Float64Array {
+  return new Float64Array(counters, eventsAt(replicas) * 8, EVENT_CELLS);
+}
+
+export function histogramOf(counters: SharedArrayBuffer, replicas: number, name: HistogramName): LatencyHistogram {
   return new LatencyHistogram(
     new Float64Array(counters),
-    histogramsAt(replicas) + STAGES.indexOf(stage) * HISTOGRAM_CELLS,
+    histogramsAt(replicas) + HISTOGRAMS.indexOf(name) * HISTOGRAM_CELLS,
   );
+}
+
+/** All histograms as they are now, in memory of their own. */
+export function readHistograms(
+  counters: SharedArrayBuffer,
+  replicas: number,
+): Readonly<Record<HistogramName, LatencyHistogram>> {
+  const read = HISTOGRAMS.map((name) => [name, histogramOf(counters, replicas, name).snapshot()]);
+  return Object.fromEntries(read) as Record<HistogramName, LatencyHistogram>;
 }
 
 export function readStatistics(counters: SharedArrayBuffer, replicas: number): PipelineStatistics {
@@ -139,6 +172,21 @@ export function readStatistics(counters: SharedArrayBuffer, replicas: number): P
     journal: read(JOURNAL_COUNTS, countersOf(counters, 'journal')),
     replicas: Array.from({ length: replicas }, (_, replica) => read(REPLICA_COUNTS, countersOf(counters, replica))),
     latencyMicros: Object.fromEntries(latencies) as PipelineStatistics['latencyMicros'],
+    ...readEvents(eventCells(counters, replicas)),
+  };
+}
+
+function readEvents(cells: Float64Array): Pick<PipelineStatistics, 'events' | 'rejected' | 'canceled'> {
+  const names = Object.keys(EventType) as EventTypeName[];
+  const events = names.map((name) => [name, cells[EVENT_CELL.type + EventType[name]] as number]);
+  const byReason = (from: number): Record<string, number> => {
+    const counted = [...cells.subarray(from, from + REASONS).entries()].filter(([, count]) => count > 0);
+    return Object.fromEntries(counted.map(([reason, count]) => [reasonName(reason), count]));
+  };
+  return {
+    events: Object.fromEntries(events) as PipelineStatistics['events'],
+    rejected: byReason(EVENT_CELL.rejected),
+    canceled: byReason(EVENT_CELL.canceled),
   };
 }
 
@@ -157,6 +205,10 @@ export function latencyOf(histogram: LatencyHistogram): StageLatency {
   };
 }
 
-function histogramsAt(replicas: number): number {
+function eventsAt(replicas: number): number {
   return (3 + replicas) * SECTION_CELLS;
+}
+
+function histogramsAt(replicas: number): number {
+  return eventsAt(replicas) + EVENT_CELLS;
 }

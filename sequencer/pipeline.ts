@@ -1,6 +1,7 @@
 import { DOORBELL_INTS, Doorbell } from './doorbell.ts';
 import { allocateCounters, STAMP_EVERY } from './pipeline-counters.ts';
 import { allocateRing, placeRing, type RingMemory } from './rings.ts';
+import { TunedBounds } from './tuned-bounds.ts';
 
 /**
  * The shared memory that the threads of one venue work on, and the names of its words.
@@ -62,6 +63,9 @@ export const STATUS = {
 } as const;
 
 export const REPLICAS_MAX = 8;
+const STAMPS = COMMAND_SLOTS / STAMP_EVERY;
+/** Where in the array of stamps those of a stage begin. Sequenced are written by the sequencer, and so on. */
+export const STAMPED = { sequenced: 0, durable: STAMPS, applied: 2 * STAMPS } as const;
 const STAMP_SHIFT = 31 - Math.clz32(STAMP_EVERY);
 
 export interface PipelineMemory {
@@ -75,10 +79,12 @@ export interface PipelineMemory {
   readonly due: SharedArrayBuffer;
   /** 32 bytes for each slot of the block ring: the block's chain hash, once it is durable. */
   readonly blockHashes: SharedArrayBuffer;
-  /** When each {@link STAMP_EVERY}th command of those in the command ring was sequenced: {@link stampPlace}. */
+  /** When each {@link STAMP_EVERY}th command of those in the command ring came to a stage: {@link STAMPED}. */
   readonly stamps: SharedArrayBuffer;
   /** What the threads count: pipeline-counters.ts. */
   readonly counters: SharedArrayBuffer;
+  /** {@link TunedBounds}. */
+  readonly tuned: SharedArrayBuffer;
   /** Stamps are nanoseconds since this reading of process.hrtime.bigint(). */
   readonly startedNs: bigint;
   readonly replicas: number;
@@ -103,8 +109,9 @@ export function allocatePipeline(
     bells: new SharedArrayBuffer((5 + REPLICAS_MAX) * DOORBELL_INTS * 4),
     due: new SharedArrayBuffer(8),
     blockHashes: new SharedArrayBuffer(BLOCK_SLOTS * 32),
-    stamps: new SharedArrayBuffer((COMMAND_SLOTS / STAMP_EVERY) * 8),
+    stamps: new SharedArrayBuffer(3 * STAMPS * 8),
     counters: allocateCounters(replicas),
+    tuned: TunedBounds.allocate(),
     startedNs: process.hrtime.bigint(),
     replicas,
   };
@@ -141,9 +148,9 @@ export function untilStamp(sequence: number): number {
   return -(sequence + 1) & (STAMP_EVERY - 1);
 }
 
-/** Place of a stamped sequence, by its low 32 bits, in the array of stamps. */
+/** Place of a stamped sequence, by its low 32 bits, among the stamps of a stage. */
 export function stampPlace(sequence: number): number {
-  return (sequence >>> STAMP_SHIFT) & (COMMAND_SLOTS / STAMP_EVERY - 1);
+  return (sequence >>> STAMP_SHIFT) & (STAMPS - 1);
 }
 
 /** Who sleeps on which bell. */

@@ -42,6 +42,28 @@ export function placeRing(memory: RingMemory, cursor: number): void {
   for (let consumer = 0; consumer < memory.consumers; consumer++) words[CONSUMERS + consumer * CURSOR_INTS] = cursor;
 }
 
+/** How full a ring is: slots that were published and that the slowest consumer has not given back. */
+export interface RingUse {
+  readonly slots: number;
+  readonly used: number;
+}
+
+/** For whoever looks on. */
+export function ringUse({ cursors, slots, consumers }: RingMemory): RingUse {
+  const words = new Int32Array(cursors);
+  let used = 0;
+  for (let consumer = 0; consumer < consumers; consumer++) {
+    const at = Atomics.load(words, CONSUMERS + consumer * CURSOR_INTS);
+    used = Math.max(used, (Atomics.load(words, PUBLISHED) - at) | 0);
+  }
+  return { slots: slots.byteLength / (SLOT_WORDS * 4), used };
+}
+
+/** The next slot that a ring's producer will publish. For whoever looks on. */
+export function publishedCursor({ cursors }: RingMemory): number {
+  return Atomics.load(new Int32Array(cursors), PUBLISHED);
+}
+
 export class RingProducer {
   readonly words: Uint32Array;
   readonly mask: number;

@@ -6,13 +6,12 @@ import { Bells, type PipelineMemory, STATUS } from './pipeline.ts';
 import { cellsOf, countersOf, histogramOf, SEQUENCER_COUNTS } from './pipeline-counters.ts';
 import { RingConsumer, RingProducer } from './rings.ts';
 import { type BlockBounds, type SequencerStart, Sequencing } from './sequencing.ts';
+import { TunedBounds } from './tuned-bounds.ts';
 
 export interface SequencerThreadData {
   readonly memory: PipelineMemory;
   readonly bounds: BlockBounds;
   readonly idle: IdleStrategy;
-  readonly cores: number;
-  readonly busyThreads: number;
   readonly host: ThreadMeasures;
 }
 
@@ -41,12 +40,13 @@ function run({ start, notBefore }: SequencerThreadBegin): void {
   const counters = countersOf(memory.counters, 'sequencer');
   const COUNT = cellsOf(SEQUENCER_COUNTS);
   const nowNs = new Float64Array(1);
+  const bounds = { ...data.bounds };
   const sequencing = new Sequencing(
     memory.inputs.map((input) => new RingConsumer(input, 0)),
     new RingProducer(memory.commands),
     new RingProducer(memory.blocks),
     start,
-    data.bounds,
+    bounds,
     {
       nowNs,
       stamps: new Float64Array(memory.stamps),
@@ -54,15 +54,21 @@ function run({ start, notBefore }: SequencerThreadBegin): void {
       fromGateway: histogramOf(memory.counters, memory.replicas, 'gatewayToSequenced'),
     },
   );
+  const tuned = new TunedBounds(memory.tuned);
+  let changes = -1;
   const clock = new Clock(notBefore);
   const stopwatch = new Stopwatch(memory.startedNs);
-  const idle = new Idle(data.idle, data.cores, data.busyThreads, counters);
+  const idle = new Idle(data.idle, tuned, counters);
   const leader = bells.replicas[0];
   const followers = bells.replicas.slice(1);
   let waits = false;
 
   for (;;) {
     const seen = bells.sequencer.count();
+    if (tuned.changes !== changes) {
+      changes = tuned.changes;
+      bounds.windowMicros = tuned.get('commitWindowMicros');
+    }
     const micros = clock.read();
     nowNs[0] = stopwatch.ns();
     const { sequence, block } = sequencing;

@@ -5,6 +5,7 @@ import type { LatencyHistogram } from './latency-histogram.ts';
 import { BLOCK_SLOT_WORD, BLOCK_SLOTS, GATEWAY_STAMPED, stampPlace, untilStamp } from './pipeline.ts';
 import { cellsOf, SEQUENCER_COUNTS, STAMP_EVERY } from './pipeline-counters.ts';
 import { copyRing, type RingConsumer, type RingProducer } from './rings.ts';
+import { COMMIT_WINDOW_MICROS_MAX } from './tuned-bounds.ts';
 
 /** Bounds of a block. A block closes when the disk is idle, and under load when it reaches one of these. */
 export interface BlockBounds {
@@ -12,6 +13,8 @@ export interface BlockBounds {
   readonly ordersMax: number;
   /** A block this full closes while the one before it is being flushed; the disk never waits for the sequencer. */
   readonly ordersReady: number;
+  /** A block is open for so long, or until it is full, also for an idle disk. */
+  readonly windowMicros: number;
   /** A block closes when it has been open for this long, whatever else. */
   readonly openMicrosMax: number;
   /**
@@ -26,6 +29,7 @@ export interface BlockBounds {
 export const DEFAULT_BLOCK_BOUNDS: BlockBounds = {
   ordersMax: 4093,
   ordersReady: 1021,
+  windowMicros: 0,
   openMicrosMax: 5_000,
   lingerMicrosMax: 2_000,
   inFlightMax: 2,
@@ -34,6 +38,7 @@ export const DEFAULT_BLOCK_BOUNDS: BlockBounds = {
 const RANGES: Readonly<Record<keyof BlockBounds, readonly [min: number, max: number]>> = {
   ordersMax: [1, BLOCK_ORDERS_MAX],
   ordersReady: [1, Number.MAX_SAFE_INTEGER],
+  windowMicros: [0, COMMIT_WINDOW_MICROS_MAX],
   openMicrosMax: [0, Number.MAX_SAFE_INTEGER],
   lingerMicrosMax: [0, Number.MAX_SAFE_INTEGER],
   inFlightMax: [1, BLOCK_SLOTS],
@@ -210,9 +215,11 @@ export class Sequencing {
     if (this.#count === 0) return false;
     const inFlight = (this.#block - durableBlock) | 0;
     if (inFlight >= this.#bounds.inFlightMax || this.#blocks.room(1) === 0) return false;
-    const { ordersMax, ordersReady, openMicrosMax, lingerMicrosMax } = this.#bounds;
+    const { ordersMax, ordersReady, openMicrosMax, windowMicros, lingerMicrosMax } = this.#bounds;
     const openMicros = nowMicros - this.#openedMicros;
-    if (this.#count >= ordersMax || openMicros >= openMicrosMax) return true;
+    if (this.#count >= ordersMax) return true;
+    if (openMicros < windowMicros) return false;
+    if (openMicros >= openMicrosMax) return true;
     if (this.#lastCount >= ordersReady && openMicros < lingerMicrosMax) return false;
     return inFlight === 0 || this.#count >= ordersReady;
   }

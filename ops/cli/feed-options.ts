@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { UsageError } from '../exit-codes.ts';
 import {
   FEED_CONFLATE_MS_MAX,
@@ -8,7 +8,7 @@ import {
   FEED_KEPT_MIN,
   type FeedSettings,
 } from '../feed/feed-publisher.ts';
-import { wholeNumber } from './arguments.ts';
+import { type Parser, parser, wholeNumber } from './arguments.ts';
 
 /** Options of every command that publishes market data in full. */
 export interface FeedOptions {
@@ -55,10 +55,10 @@ export function feedSettingsOf(options: FeedOptions): FeedSettings | undefined {
   return undefined;
 }
 
-function powerOfTwo(min: number, max: number): (text: string) => number {
-  return (text) => {
+function powerOfTwo(min: number, max: number): Parser<number> {
+  return parser(`a power of two from ${min} to ${max}`, (text) => {
     const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max && Number.isInteger(Math.log2(value))) return value;
-    throw new InvalidArgumentError(`It must be a power of two from ${min} to ${max}.`);
-  };
+    const isPower = /^\d+$/.test(text) && Number.isInteger(Math.log2(value));
+    return isPower && value >= min && value <= max ? value : undefined;
+  });
 }

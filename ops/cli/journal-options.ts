@@ -1,7 +1,8 @@
 import { Option } from 'commander';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
-import { SNAPSHOTS_KEPT } from '../../journal/snapshots.ts';
-import { SEGMENT_BYTES_DEFAULT, SNAPSHOT_EVERY_DEFAULT } from '../venue.ts';
+import { SNAPSHOT_EVERY_DEFAULT, SNAPSHOTS_KEPT } from '../../journal/snapshots.ts';
+import { SNAPSHOT_EVERY_MAX } from '../../sequencer/tuned-bounds.ts';
+import { SEGMENT_BYTES_DEFAULT } from '../venue.ts';
 import { wholeNumber } from './arguments.ts';
 
 // Options of every command that writes a journal with snapshots.
@@ -9,11 +10,11 @@ import { wholeNumber } from './arguments.ts';
 export function snapshotEveryOption(more = ''): Option {
   return new Option('--snapshot-every <commands>', `commands between snapshots, 0 for none${more}`)
     .default(SNAPSHOT_EVERY_DEFAULT)
-    .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER));
+    .argParser(wholeNumber(0, SNAPSHOT_EVERY_MAX));
 }
 
 export function snapshotsKeptOption(): Option {
-  return new Option('--snapshots-kept <count>', 'snapshots that are not deleted')
+  return new Option('--snapshots-kept <count>', 'newest snapshots that are not deleted, beside one of a day before')
     .default(SNAPSHOTS_KEPT)
     .argParser(wholeNumber(1, 10_000));
 }

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { credsAuthenticator, type NodeConnectionOptions, nkeyAuthenticator } from '@nats-io/transport-node';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { IDENTITY_PATTERN, IDENTITY_RULE, inboxPrefix } from '../../sequencer/principals.ts';
 import { readSecret, readSeedFile } from '../access/seed-file.ts';
 import { UsageError } from '../exit-codes.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
+import { type Parser, parser } from './arguments.ts';
 
 /** How a command shows a NATS server who it is, and knows that the server is the right one. */
 export interface NatsCredentialOptions {
@@ -40,10 +41,7 @@ export function addNatsCredentials(command: Command): Command {
     .addOption(new Option('--nats-key <file>', 'TLS: key of that certificate').env('VERITAPE_NATS_KEY'));
 }
 
-function identityName(text: string): string {
-  if (IDENTITY_PATTERN.test(text)) return text;
-  throw new InvalidArgumentError(`It must be ${IDENTITY_RULE}.`);
-}
+const identityName: Parser<string> = parser(IDENTITY_RULE, (text) => (IDENTITY_PATTERN.test(text) ? text : undefined));
 
 export interface NatsJoin {
   readonly connection: NodeConnectionOptions;

@@ -1,4 +1,4 @@
-import { UsageError } from '../exit-codes.ts';
+import { UsageError, withoutPasswords } from '../exit-codes.ts';
 import { TextOutput } from './text-output.ts';
 
 let printed = false;
@@ -20,5 +20,11 @@ export async function printFailure(error: Error, exitCode: number): Promise<void
 
 /** What a program needs of a UsageError. */
 export function usageFields({ line, field, value, rule }: UsageError): object {
-  return { line, field, value: typeof value === 'bigint' ? String(value) : value, rule };
+  return { line, field, value: withoutSecrets(value), rule };
+}
+
+function withoutSecrets(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  const text = JSON.stringify(value);
+  return text === undefined ? undefined : JSON.parse(withoutPasswords(text));
 }

@@ -1,19 +1,9 @@
 import type { OrderTypeName, SideName, TimeInForceName } from '../../journal/commands.ts';
-import { EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
-import { type ReasonName, reasonName } from '../../journal/reasons.ts';
+import { EventFlag, EventType, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
+import { Reason, type ReasonName, reasonName } from '../../journal/reasons.ts';
+import { applyEvent, type OrderAmounts, type OrderStatus, statusOf } from '../order-state.ts';
 import type { RoutedAnswer } from '../routing-client.ts';
 import type { NewOrder, Replacement } from './order-terms.ts';
-
-/** FIX 39. An order that a replace has changed and that has not traded since it came is `replaced`. */
-export type OrderStatus =
-  | 'pendingNew'
-  | 'new'
-  | 'partiallyFilled'
-  | 'filled'
-  | 'canceled'
-  | 'expired'
-  | 'replaced'
-  | 'rejected';
 
 /** What became of a command: as the venue answered it. */
 export interface Outcome {
@@ -50,7 +40,7 @@ export type OrderChange =
   | ({ readonly kind: 'replace' } & Partial<Replacement>);
 
 /** What the reports tell, or the answers on top of them. */
-interface Terms {
+interface Terms extends OrderAmounts {
   price: number;
   quantity: number;
   open: number;
@@ -118,9 +108,9 @@ export class Order {
     if (this.#isRejected) return 'rejected';
     if (!this.#isAccepted && !this.#isAnswered) return 'pendingNew';
     const { quantity, open, traded, isReplaced } = this.#now();
-    if (open === 0) return traded === quantity ? 'filled' : this.#reason === 'expired' ? 'expired' : 'canceled';
-    if (traded > 0) return 'partiallyFilled';
-    return isReplaced ? 'replaced' : 'new';
+    const stage = open > 0 ? 'open' : traded === quantity ? 'filled' : 'canceled';
+    const status = statusOf(stage, Reason[this.#reason as ReasonName] ?? Reason.none, traded);
+    return status === 'new' && isReplaced ? 'replaced' : status;
   }
 
   /** Nothing of it is left, or it was never in the book. */
@@ -301,19 +291,15 @@ export class Order {
       if (!this.#isAccepted) this.#entrySequence = sequence;
       this.#isAccepted = true;
     } else if (type === 'tradeMaker' || type === 'tradeTaker') {
-      terms.traded += quantity;
       this.#notional += BigInt(event.price) * BigInt(quantity);
       if (type === 'tradeTaker') this.#takenLast += quantity;
-    } else if (type === 'replaced') {
-      terms.price = event.price;
-      terms.quantity = terms.traded + open;
-      terms.isReplaced = true;
-    } else if (type === 'triggered') this.#isTriggered = (event.flags & EventFlag.kept) === 0;
-    else if (type === 'canceled') {
-      if (open > 0) terms.quantity = terms.traded + open;
-      this.#reason = event.reason as Outcome['reason'];
-    }
-    terms.open = open;
+    } else if (type === 'replaced') terms.isReplaced = true;
+    else if (type === 'triggered') this.#isTriggered = (event.flags & EventFlag.kept) === 0;
+    else if (type === 'canceled') this.#reason = event.reason as Outcome['reason'];
+    const { quantity: before } = terms;
+    applyEvent(terms, EventType[type], Reason[this.#reason as ReasonName] ?? Reason.none, event);
+    // Here also a reduce that leaves nothing counts as canceled.
+    if (type === 'canceled' && open === 0) terms.quantity = before;
     if (this.#ahead.length > 0) {
       isMissing ||= this.#ahead.some((answer) => answer.shard === shard && answer.sequence < sequence);
       this.#ahead = this.#ahead.filter((answer) => !this.#hasReportsOf(answer));

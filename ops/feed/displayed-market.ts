@@ -6,6 +6,7 @@ import { LEVEL, LEVEL_SHIFT } from '../../replicas/ladder.ts';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../../replicas/order-table.ts';
 import { QueuedOrder } from './book-side.ts';
+import type { DayStatistics, TradedDay } from './day-statistics.ts';
 import { displayedOf, displayMaxOf, isDisplayed } from './displayed-quantity.ts';
 import { MessageFlag } from './feed-records.ts';
 import { type CommandPlace, type FeedListener, InstrumentFeed } from './instrument-feed.ts';
@@ -28,6 +29,7 @@ export class DisplayedMarket {
   corrected = 0;
   readonly #place: CommandPlace = { sequence: 0, timeLow: 0, timeHigh: 0 };
   readonly #state: MarketState;
+  readonly #days: DayStatistics;
   readonly #kept: number;
   readonly #listener: FeedListener;
   /** By slot; of the displayed ones the quantity is above 0. */
@@ -42,11 +44,18 @@ export class DisplayedMarket {
   #makerIsDisplayed = false;
 
   /**
-   * Takes the books of a replica as they are; `place` is the last command that it has applied.
+   * Takes the books of a replica as they are; `place` is the last command that it has applied, and that `days` counts.
    * @param kept messages that each view of an instrument keeps: a power of two
    */
-  constructor(state: MarketState, { sequence, timeLow, timeHigh }: CommandPlace, kept: number, listener: FeedListener) {
+  constructor(
+    state: MarketState,
+    { sequence, timeLow, timeHigh }: CommandPlace,
+    days: DayStatistics,
+    kept: number,
+    listener: FeedListener,
+  ) {
     this.#state = state;
+    this.#days = days;
     this.#kept = kept;
     this.#listener = listener;
     Object.assign(this.completed, { sequence, timeLow, timeHigh });
@@ -82,6 +91,7 @@ export class DisplayedMarket {
     place.timeLow = command[at + COMMAND_WORD.time] as number;
     place.timeHigh = command[at + COMMAND_WORD.time + 1] as number;
     this.#trades = 0;
+    if (this.#days.isOver(place.timeLow, place.timeHigh)) this.#turnDay(place.timeLow, place.timeHigh);
     for (let index = 0; index < count; index++) {
       const event = ((from + index) & mask) * EVENT_WORDS;
       const type = eventType(events, event);
@@ -91,16 +101,40 @@ export class DisplayedMarket {
     }
     this.#settleLine();
     this.#correct();
+    this.#endCommand();
+    const { completed } = this;
+    completed.sequence = place.sequence;
+    completed.timeLow = place.timeLow;
+    completed.timeHigh = place.timeHigh;
+  }
+
+  /** Takes what traded in the day before counting began. */
+  learnDay(before: TradedDay): void {
+    const wasPartial = this.#days.isPartial;
+    this.#days.addBefore(before);
+    if (wasPartial) this.#tellStatistics(this.instruments);
+    this.#endCommand();
+  }
+
+  #turnDay(timeLow: number, timeHigh: number): void {
+    const days = this.#days;
+    const wasPartial = days.isPartial;
+    const traded = this.instruments.filter((feed) => feed !== undefined && days.of(feed.symbol).count > 0);
+    days.turn(timeLow, timeHigh);
+    this.#tellStatistics(wasPartial && !days.isPartial ? this.instruments : traded);
+  }
+
+  #tellStatistics(feeds: readonly (InstrumentFeed | undefined)[]): void {
+    for (const feed of feeds) if (feed !== undefined) this.#touch(feed.symbol).tellStatistics();
+  }
+
+  #endCommand(): void {
     for (const feed of this.#touched) {
       feed.isTouched = false;
       feed.endCommand();
       this.#listener.changed(feed);
     }
     this.#touched.length = 0;
-    const { completed } = this;
-    completed.sequence = place.sequence;
-    completed.timeLow = place.timeLow;
-    completed.timeHigh = place.timeHigh;
   }
 
   #takeEvent(events: Uint32Array, at: number, type: number): void {
@@ -355,7 +389,7 @@ export class DisplayedMarket {
     if (there !== undefined) return there;
     if (symbol >= SYMBOLS_MAX) throw new RangeError(`symbol: ${symbol} is not below ${SYMBOLS_MAX}`);
     for (let next = this.instruments.length; next <= symbol; next++) this.instruments.push(undefined);
-    const feed = new InstrumentFeed(symbol, this.#place, this.#kept, this.#listener.full);
+    const feed = new InstrumentFeed(symbol, this.#place, this.#days, this.#kept, this.#listener.full);
     this.instruments[symbol] = feed;
     this.#listener.created(feed);
     return feed;

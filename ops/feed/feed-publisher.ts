@@ -1,5 +1,6 @@
 import type { MarketState } from '../../replicas/matcher.ts';
 import type { PublishMemory } from '../../sequencer/publish-memory.ts';
+import type { DayStatistics, TradedDay } from './day-statistics.ts';
 import { DisplayedMarket } from './displayed-market.ts';
 import {
   ANSWERED_MESSAGES_MAX,
@@ -66,6 +67,8 @@ export interface FeedPublisherOptions extends FeedSettings {
   readonly state: MarketState;
   /** The last command that it has applied. */
   readonly place: CommandPlace;
+  /** What traded in its day. */
+  readonly days: DayStatistics;
   /** Must be done with the packet, or have it copied, as the memory tells. */
   readonly publish: (subject: string, packet: Uint8Array) => void;
 }
@@ -100,7 +103,7 @@ export class FeedPublisher {
     this.#now = now;
     const { prefix, shard, kept, conflateMs } = options;
     this.#conflateAt = now + conflateMs;
-    this.#market = new DisplayedMarket(options.state, options.place, kept, {
+    this.#market = new DisplayedMarket(options.state, options.place, options.days, kept, {
       full: (_feed, stream) => this.#send(_feed, stream),
       created: (feed) => {
         for (const stream of feed.streams) stream.subject = feedSubject(prefix, shard, feed.symbol, stream.view);
@@ -127,6 +130,11 @@ export class FeedPublisher {
   /** Takes the events of the command at word `at`, which the replica has just applied. */
   take(events: Uint32Array, mask: number, from: number, count: number, command: Uint32Array, at: number): void {
     this.#market.take(events, mask, from, count, command, at);
+  }
+
+  /** Takes what traded in the day before what was counted. */
+  learnDay(before: TradedDay): void {
+    this.#market.learnDay(before);
   }
 
   /** Publishes what came of the commands that were taken. */

@@ -101,6 +101,8 @@ export const MessageFlag = {
   elsewhere: 8,
   /** Execute, trade: made in an auction. */
   auction: 16,
+  /** Statistics: trades of the day may be missing that were made before the publisher began. */
+  partial: 32,
 } as const;
 
 export const MESSAGE_WORD = {
@@ -270,6 +272,8 @@ export interface FeedStatistics {
   readonly lastPrice: number;
   readonly volume: number;
   readonly trades: number;
+  /** Trades of the day may be missing that were made before the publisher began; whole ones follow. */
+  readonly partial: boolean;
 }
 export interface FeedIndication {
   readonly price: number;
@@ -329,7 +333,7 @@ export function readMessage(packet: DataView, at: number, number: number): FeedM
     case MessageKind.statistics: {
       const open = wideOf(packet, at + 40);
       const amounts = { open, high: a, low: b, lastPrice: price, volume: quantity, trades: count };
-      return { ...base, kind: 'statistics', ...amounts };
+      return { ...base, kind: 'statistics', ...amounts, partial: (flags & MessageFlag.partial) !== 0 };
     }
     case MessageKind.indication:
       return { ...base, kind: 'indication', price, quantity, imbalance: a, side };

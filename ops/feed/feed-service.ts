@@ -3,6 +3,7 @@ import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { isBound, mayAnswer } from '../../sequencer/principals.ts';
 import { PublishMemory } from '../../sequencer/publish-memory.ts';
+import type { DayStatistics, TradedDay } from './day-statistics.ts';
 import { FeedPublisher, type FeedSettings } from './feed-publisher.ts';
 import { feedAskSubject } from './feed-records.ts';
 import type { CommandPlace } from './instrument-feed.ts';
@@ -16,6 +17,8 @@ export interface FeedServiceOptions extends FeedSettings {
   readonly state: MarketState;
   /** The last command that it has applied. */
   readonly place: CommandPlace;
+  /** What traded in its day. */
+  readonly days: DayStatistics;
 }
 
 /** What is due is looked for this often. */
@@ -71,6 +74,12 @@ export class FeedService {
   /** Publishes what came of the commands that the publisher has taken. */
   flush(): void {
     this.publisher.flush(performance.now());
+  }
+
+  /** Takes what traded in the day before what was counted, and publishes statistics that are whole. */
+  learnDay(before: TradedDay): void {
+    this.publisher.learnDay(before);
+    this.flush();
   }
 
   /** Resolves when the server has taken so much that there is room for more, or can not be reached. */

@@ -1,10 +1,12 @@
 import { writeWide } from '../../journal/amounts.ts';
 import { BookSide, type PriceLevel, type QueuedOrder } from './book-side.ts';
+import type { DayStatistics } from './day-statistics.ts';
 import {
   FeedView,
   type FeedViewName,
   MESSAGE_WORD,
   MESSAGE_WORDS,
+  MessageFlag,
   MessageKind,
   PUBLISHED_MESSAGES_MAX,
 } from './feed-records.ts';
@@ -36,10 +38,6 @@ export interface FeedListener {
   /** A stream has as many messages waiting as a packet takes. */
   readonly full: (feed: InstrumentFeed, stream: FeedStream) => void;
 }
-
-/** A day is 2^16 times this many nanoseconds. */
-const DAY_64K_NS = 1_318_359_375;
-const U32_MAX = 4_294_967_295;
 
 /**
  * The displayed book of one instrument at a publisher, and the messages of its views. Each change is told by a message at
@@ -73,7 +71,7 @@ export class InstrumentFeed {
   #askPrice = 0;
   #askQuantity = 0;
   #askOrders = 0;
-  readonly #statistics = { day: 0, open: 0, high: 0, low: 0, last: 0, volume: 0, count: 0 };
+  readonly #days: DayStatistics;
   #statisticsTold = true;
   #statisticsConflated = true;
   #flags = 0;
@@ -85,9 +83,10 @@ export class InstrumentFeed {
   /** Whether it is among those that the command at work has touched. */
   isTouched = false;
 
-  constructor(symbol: number, place: CommandPlace, kept: number, full: FeedListener['full']) {
+  constructor(symbol: number, place: CommandPlace, days: DayStatistics, kept: number, full: FeedListener['full']) {
     this.symbol = symbol;
     this.#place = place;
+    this.#days = days;
     this.#full = full;
     this.#orders = new FeedStream('orders', kept);
     this.#levels = new FeedStream('levels', kept);
@@ -154,7 +153,14 @@ export class InstrumentFeed {
     if (!isDisplayed) this.#tradeIn(this.#orders, isSell, price, quantity, trade, flags);
     this.#tradeIn(this.#levels, isSell, price, quantity, trade, flags);
     this.#tradeIn(this.#top, isSell, price, quantity, trade, flags);
-    this.#count(price, quantity);
+    this.#days.count(this.symbol, price, quantity);
+    this.tellStatistics();
+  }
+
+  /** Statistics are others than those that were told. */
+  tellStatistics(): void {
+    this.#statisticsTold = false;
+    this.#statisticsConflated = false;
   }
 
   /** @param shard where it trades, if the flags say elsewhere */
@@ -390,8 +396,9 @@ export class InstrumentFeed {
   }
 
   #writeStatistics(words: Uint32Array, at: number): void {
-    const { open, high, low, last, volume, count } = this.#statistics;
+    const { open, high, low, last, volume, count } = this.#days.of(this.symbol);
     this.#head(words, at, MessageKind.statistics, false);
+    if (this.#days.isPartial) words[at] = (words[at] as number) | (MessageFlag.partial << 16);
     words[at + MESSAGE_WORD.count] = count;
     writeWide(words, at + MESSAGE_WORD.price, last);
     writeWide(words, at + MESSAGE_WORD.quantity, volume);
@@ -442,21 +449,6 @@ export class InstrumentFeed {
 
   #touch(isSell: boolean, price: number): void {
     (isSell ? this.#touchedAsks : this.#touchedBids).add(price);
-  }
-
-  #count(price: number, quantity: number): void {
-    const statistics = this.#statistics;
-    const { timeLow, timeHigh } = this.#place;
-    const day = Math.floor((timeHigh * 65_536 + (timeLow >>> 16)) / DAY_64K_NS);
-    if (day !== statistics.day || statistics.count === 0)
-      Object.assign(statistics, { day, open: price, high: price, low: price, volume: 0, count: 0 });
-    statistics.high = Math.max(statistics.high, price);
-    statistics.low = Math.min(statistics.low, price);
-    statistics.last = price;
-    statistics.volume = Math.min(statistics.volume + quantity, Number.MAX_SAFE_INTEGER);
-    statistics.count = Math.min(statistics.count + 1, U32_MAX);
-    this.#statisticsTold = false;
-    this.#statisticsConflated = false;
   }
 }
 

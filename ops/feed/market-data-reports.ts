@@ -15,6 +15,8 @@ export interface MarketDataThreadData extends FeedSettings {
   /** How the venue shows the NATS server who it is: functions do not go to a thread, so it reads the files itself. */
   readonly credentials?: { readonly urls: string; readonly options: NatsCredentialOptions } | undefined;
   readonly hashSeed: number;
+  /** Whether the journal is this process's from the beginning; else {@link MARKET_DATA_SERVE} tells when it is. */
+  readonly serving: boolean;
   /** What {@link MARKET_DATA_COUNTS} names, in this order. */
   readonly counts: SharedArrayBuffer;
 }
@@ -33,8 +35,15 @@ export const MARKET_DATA_COUNTS = [
 ] as const;
 
 export type MarketDataReport =
+  /** It has come to the end of a journal that another process writes, for the first time. */
+  | { readonly kind: 'following'; readonly sequence: number; readonly replayed: number; readonly tookMs: number }
+  /** The beginning of the day was read, for statistics. */
+  | { readonly kind: 'dayRead'; readonly replayed: number; readonly tookMs: number }
+  | { readonly kind: 'dayUnread'; readonly why: string }
   | { readonly kind: 'begun'; readonly sequence: number; readonly replayed: number; readonly tookMs: number }
   | { readonly kind: 'failed'; readonly message: string };
 
+/** Posted to the thread, and its bell rung: the journal is this process's; publish what becomes durable. */
+export const MARKET_DATA_SERVE = 'serve';
 /** Posted to the thread, and its bell rung: publish what is durable, and end. */
 export const MARKET_DATA_END = 'end';

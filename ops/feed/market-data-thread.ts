@@ -1,18 +1,21 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import type { BlockView } from '../../journal/block.ts';
+import { type BlockView, timeWords } from '../../journal/block.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
-import { applyBlock, restoreNewest } from '../../replicas/replay.ts';
+import { restoreNewest } from '../../replicas/replay.ts';
 import { Bells, STATUS } from '../../sequencer/pipeline.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { natsJoin } from '../cli/nats-credentials.ts';
+import { DaySoFar } from './day-so-far.ts';
+import { applyAndCount, DayStatistics, dayOf, type TradedDay } from './day-statistics.ts';
 import { FeedService } from './feed-service.ts';
 import {
   MARKET_DATA_COUNTS,
   MARKET_DATA_END,
+  MARKET_DATA_SERVE,
   type MarketDataReport,
   type MarketDataThreadData,
 } from './market-data-reports.ts';
@@ -20,12 +23,16 @@ import {
 /**
  * The market data of a venue, from a replica of its own: it reads the venue's journal as it grows, and publishes what comes
  * of blocks that are durable. Nobody waits for it: the pipeline rings a bell for it once a block and knows nothing else of it.
+ *
+ * On a standby it follows the journal that another process writes, and publishes nothing until it is told to serve.
  */
 
 /** In this process the reader sees a block before it is on disk; nothing of it leaves before. */
 const UNFLUSHED = { unflushed: true };
 /** A sleeping thread looks around this often even if nobody rings. */
 const SLEEP_MS_MAX = 50;
+/** The end of a journal that another process writes is looked for this often. */
+const TAIL_SLEEP_MS = 10;
 /** The loop lets the connection have its turn this often while blocks wait. */
 const TURN_MS = 2;
 const EVENT_SLOTS = 4096;
@@ -37,9 +44,11 @@ const data = workerData as MarketDataThreadData;
 const status = new Int32Array(data.memory.status);
 const bell = new Bells(data.memory).marketData;
 const shared = new Float64Array(data.counts);
+let { serving } = data;
 let ending = false;
 parentPort?.on('message', (message) => {
-  ending = message === MARKET_DATA_END;
+  serving ||= message === MARKET_DATA_SERVE;
+  ending ||= message === MARKET_DATA_END;
 });
 
 function isDurable(block: number): boolean {
@@ -56,9 +65,23 @@ async function publish(connection: NatsConnection): Promise<void> {
   const matcher = createMatcher(data.genesis.limits, events, data.hashSeed);
   const restored = await restoreNewest(data.directory, matcher, undefined, UNFLUSHED);
   const cursor = JournalReader.open(data.directory, UNFLUSHED).cursor(restored.block + 1);
+  const days = new DayStatistics(restored.sequence === 0 ? undefined : dayOf(...timeWords(restored.time)));
+  let daySoFar: DaySoFar | undefined;
   let service: FeedService | undefined;
-  // What is durable now is caught up with in silence; what comes later is published, however much it is.
-  const target = Math.max(restored.block, Atomics.load(status, STATUS.durableBlock));
+  // What is durable when it begins to serve is caught up with in silence; what comes later is published, however much it is.
+  let target: number | undefined;
+  let isFollowing = false;
+  const replayed = (): Pick<MarketDataReport & { kind: 'begun' }, 'sequence' | 'replayed' | 'tookMs'> => {
+    const sequence = matcher.sequence();
+    return { sequence, replayed: sequence - restored.sequence, tookMs: performance.now() - started };
+  };
+  const readDay = (): void => {
+    if (!days.isPartial || daySoFar !== undefined) return;
+    daySoFar = readDaySoFar(restored.sequence, (traded) => {
+      if (service === undefined) days.addBefore(traded);
+      else service.learnDay(traded);
+    });
+  };
   let last = { block: restored.block, timeLow: 0, timeHigh: 0 };
   let waiting: BlockView | undefined;
   let turnAt = started;
@@ -66,16 +89,21 @@ async function publish(connection: NatsConnection): Promise<void> {
     for (;;) {
       const seen = bell.count();
       const isEnd = ending;
-      if (service === undefined && ((last.block - target) | 0) >= 0 && isDurable(last.block)) {
+      const isServing = serving;
+      if (isEnd && !isServing) return;
+      if (isServing) target ??= Math.max(last.block, Atomics.load(status, STATUS.durableBlock));
+      if (service === undefined && target !== undefined && ((last.block - target) | 0) >= 0 && isDurable(last.block)) {
         const place = { ...last, sequence: matcher.sequence() };
         const { shard } = data.genesis;
-        service = new FeedService({ ...data, connection, prefix: VENUE_PREFIX, shard, state: matcher.state, place });
-        const replayed = matcher.sequence() - restored.sequence;
-        tell({ kind: 'begun', sequence: matcher.sequence(), replayed, tookMs: performance.now() - started });
+        const { state } = matcher;
+        service = new FeedService({ ...data, connection, prefix: VENUE_PREFIX, shard, state, place, days });
+        tell({ kind: 'begun', ...replayed() });
+        readDay();
       }
       waiting ??= cursor.next();
-      if (waiting !== undefined && isDurable(waiting.block)) {
-        if (service === undefined) applyBlock(matcher, waiting, () => events.clear());
+      // What another process has written is on its disk before this one can serve, and is not published before.
+      if (waiting !== undefined && (!isServing || isDurable(waiting.block))) {
+        if (service === undefined) applyAndCount(matcher, events, waiting, days);
         else applyAndPublish(matcher, events, waiting, service);
         last = { block: waiting.block, timeLow: waiting.timeLow, timeHigh: waiting.timeHigh };
         waiting = undefined;
@@ -88,13 +116,35 @@ async function publish(connection: NatsConnection): Promise<void> {
       }
       share(service);
       if (isEnd) return;
-      await bell.sleepAsync(seen, SLEEP_MS_MAX);
+      if (!isServing && !isFollowing) {
+        isFollowing = true;
+        tell({ kind: 'following', ...replayed() });
+        readDay();
+      }
+      await bell.sleepAsync(seen, isServing ? SLEEP_MS_MAX : TAIL_SLEEP_MS);
       turnAt = performance.now();
     }
   } finally {
     cursor.close();
     service?.end();
+    await daySoFar?.end();
   }
+}
+
+/** Has what traded in the day up to a sequence, once it is read. Without it statistics stay partial until the day is over. */
+function readDaySoFar(upTo: number, take: (traded: TradedDay) => void): DaySoFar {
+  const started = performance.now();
+  const reading = new DaySoFar({ directory: data.directory, upTo });
+  reading.told.then(
+    ({ traded, replayed }) => {
+      take(traded);
+      tell({ kind: 'dayRead', replayed, tookMs: performance.now() - started });
+    },
+    (error: unknown) => {
+      if (!ending) tell({ kind: 'dayUnread', why: error instanceof Error ? error.message : String(error) });
+    },
+  );
+  return reading;
 }
 
 function applyAndPublish(matcher: Matcher, events: EventBuffer, block: BlockView, service: FeedService): void {

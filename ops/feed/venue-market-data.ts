@@ -7,6 +7,7 @@ import type { Notice } from '../venue.ts';
 import {
   MARKET_DATA_COUNTS,
   MARKET_DATA_END,
+  MARKET_DATA_SERVE,
   type MarketDataReport,
   type MarketDataThreadData,
 } from './market-data-reports.ts';
@@ -16,24 +17,43 @@ export type MarketDataCounts = Readonly<Record<(typeof MARKET_DATA_COUNTS)[numbe
 /** A thread that failed is started again after this long, and then after twice as long each time, up to the second. */
 const RESTART_MS_MIN = 1_000;
 const RESTART_MS_MAX = 60_000;
+const NOTICES = {
+  following: 'market data follows the journal',
+  begun: 'market data is published',
+  dayRead: 'what traded earlier in the day is in the statistics',
+} as const;
 /** How long publishing the last of it may take. */
 const END_MS_MAX = 5_000;
 
-/** The thread that publishes a venue's market data. Its failure is told, and does not harm the venue. */
+/** What a venue gives its thread of market data. */
+export type VenueMarketDataOptions = Omit<MarketDataThreadData, 'hashSeed' | 'counts' | 'serving'>;
+
+/**
+ * The thread that publishes a venue's market data. Its failure is told, and does not harm the venue. It follows the journal, and
+ * publishes from when {@link serve} was called.
+ */
 export class VenueMarketData {
-  readonly #data: Omit<MarketDataThreadData, 'hashSeed' | 'counts'>;
+  readonly #data: VenueMarketDataOptions;
   readonly #notice: (notice: Notice) => void;
   readonly #counts = new SharedArrayBuffer(MARKET_DATA_COUNTS.length * 8);
   #worker: Worker | undefined;
   #ended: Promise<void> = Promise.resolve();
   #restartMs = RESTART_MS_MIN;
   #restart: NodeJS.Timeout | undefined;
+  #serving = false;
   #closing = false;
 
-  constructor(data: Omit<MarketDataThreadData, 'hashSeed' | 'counts'>, notice: (notice: Notice) => void) {
+  constructor(data: VenueMarketDataOptions, notice: (notice: Notice) => void) {
     this.#data = data;
     this.#notice = notice;
     this.#start();
+  }
+
+  /** The journal is this process's: what becomes durable is published. */
+  serve(): void {
+    this.#serving = true;
+    this.#worker?.postMessage(MARKET_DATA_SERVE);
+    new Bells(this.#data.memory).marketData.ring();
   }
 
   /** Since the thread was started the last time. */
@@ -59,7 +79,13 @@ export class VenueMarketData {
   }
 
   #start(): void {
-    const workerData = { ...this.#data, hashSeed: randomInt(2 ** 31), counts: this.#counts };
+    const hashSeed = randomInt(2 ** 31);
+    const workerData: MarketDataThreadData = {
+      ...this.#data,
+      hashSeed,
+      counts: this.#counts,
+      serving: this.#serving,
+    };
     const worker = new Worker(threadEntry(import.meta.url, './market-data-thread'), {
       name: 'market data',
       workerData,
@@ -68,12 +94,7 @@ export class VenueMarketData {
     let why = 'the thread ended';
     worker.on('message', (report: MarketDataReport) => {
       if (report.kind === 'failed') why = report.message;
-      else {
-        const { sequence, replayed, tookMs } = report;
-        this.#restartMs = RESTART_MS_MIN;
-        const fields = { sequence, replayed, tookMs: Math.round(tookMs) };
-        this.#notice({ level: 'info', text: 'market data is published', fields });
-      }
+      else this.#tell(report);
     });
     worker.on('error', (error) => {
       why = error instanceof Error ? error.message : String(error);
@@ -84,6 +105,16 @@ export class VenueMarketData {
         if (!this.#closing) this.#startLater(why);
       });
     });
+  }
+
+  #tell(report: Exclude<MarketDataReport, { kind: 'failed' }>): void {
+    if (report.kind === 'dayUnread') {
+      const text = 'what traded earlier in the day can not be read: statistics are partial until it is over';
+      return this.#notice({ level: 'warn', text, fields: { why: report.why } });
+    }
+    if (report.kind === 'begun') this.#restartMs = RESTART_MS_MIN;
+    const { kind, tookMs, ...fields } = report;
+    this.#notice({ level: 'info', text: NOTICES[kind], fields: { ...fields, tookMs: Math.round(tookMs) } });
   }
 
   #startLater(why: string): void {

@@ -6,6 +6,7 @@ import type { VenueClientOptions } from '../venue-client.ts';
 import type { FixClientConfig, FixGatewayConfig } from './fix-config.ts';
 import { FixSession } from './fix-session.ts';
 import type { GatewayStore } from './gateway-store.ts';
+import { MassCancels } from './mass-cancels.ts';
 import { OrderEntry } from './order-entry.ts';
 import { OrderRecords } from './order-records.ts';
 import { OrderReports } from './order-reports.ts';
@@ -42,6 +43,7 @@ export class FixClient {
   readonly lanes: ReadonlyMap<number, VenueLane>;
   readonly #records: OrderRecords;
   readonly #reports: OrderReports;
+  readonly #massCancels: MassCancels;
   readonly #entry: OrderEntry;
 
   constructor(options: FixClientOptions) {
@@ -60,7 +62,13 @@ export class FixClient {
     this.#records = new OrderRecords(client.compId, store);
     const scaleOf = (name: string) => config.scaleOf(name);
     // An order was taken with a scale; one that has none any more is told in ticks and lots.
-    this.#reports = new OrderReports(this.session, this.#records, (name) => config.scaleOf(name) ?? config.wholeScale);
+    this.#reports = new OrderReports(
+      this.session,
+      this.#records,
+      (name) => config.scaleOf(name) ?? config.wholeScale,
+      (order, lots, clOrdId) => this.#entry.takeOff(order, lots, clOrdId),
+    );
+    this.#massCancels = new MassCancels(client.compId, store, this.#reports);
     this.lanes = new Map(
       client.accounts.map((account) => {
         const lane = new VenueLane({
@@ -76,7 +84,7 @@ export class FixClient {
     );
     this.#entry = new OrderEntry({
       ...{ session: this.session, store, records: this.#records, reports: this.#reports },
-      ...{ lanes: this.lanes, symbolOf, scaleOf, now },
+      ...{ massCancels: this.#massCancels, lanes: this.lanes, symbolOf, scaleOf, now },
     });
   }
 
@@ -114,13 +122,8 @@ export class FixClient {
     if (origin?.kind === 'massCancel') {
       const answer = decodeEvent(words, answerAt);
       const reason = ((words[answerAt] as number) >>> 16) & 255;
-      this.#reports.massCanceled(
-        origin,
-        sequence,
-        answer.open,
-        time,
-        reason === Reason.none ? undefined : reasonText(reason),
-      );
+      const refusal = reason === Reason.none ? {} : { refusal: reasonText(reason) };
+      this.#massCancels.outcome(origin, lane?.account ?? 0, { sequence, canceled: answer.open, time, ...refusal });
     }
     return isOurs || origin !== undefined;
   }

@@ -1,18 +1,27 @@
 import type { Command } from '../../journal/commands.ts';
+import { ExecType, OrdStatus } from '../order-state.ts';
 import { type FixField, type FixMessage, parseUtcTimestamp, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
 import { MsgType, RejectReason, Tag, tagName } from './fix-tags.ts';
 import type { GatewayStore } from './gateway-store.ts';
+import type { MassCancels } from './mass-cancels.ts';
 import {
   type CommandOrigin,
   isDone,
   type OrderRecord,
   type OrderRecords,
-  OrdStatus,
   type PendingCommand,
 } from './order-records.ts';
-import { CxlRejReason, type OrderReports, OrdRejReason } from './order-reports.ts';
-import { echoOf, type InstrumentScale, orderTerms, sideOf, TermError } from './order-terms.ts';
+import { CxlRejReason, MassCancelRejectReason, type OrderReports, OrdRejReason } from './order-reports.ts';
+import {
+  checkReplaceable,
+  echoOf,
+  type InstrumentScale,
+  orderTerms,
+  sideOf,
+  stopPriceOf,
+  TermError,
+} from './order-terms.ts';
 import type { VenueLane } from './venue-lane.ts';
 
 export interface OrderEntryOptions {
@@ -20,6 +29,7 @@ export interface OrderEntryOptions {
   readonly store: GatewayStore;
   readonly records: OrderRecords;
   readonly reports: OrderReports;
+  readonly massCancels: MassCancels;
   /** By account. */
   readonly lanes: ReadonlyMap<number, VenueLane>;
   /** The venue's number of an instrument. */
@@ -47,7 +57,7 @@ const REQUIRED: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** A command about an order that there is. */
-interface OrderCommand extends Pick<CommandOrigin, 'kind' | 'part' | 'lots'> {
+interface OrderCommand extends Pick<CommandOrigin, 'kind' | 'part' | 'lots' | 'total' | 'stopPx'> {
   readonly command: Command;
 }
 
@@ -93,12 +103,21 @@ export class OrderEntry {
   }
 
   /** A command that did not get to the venue and will not. */
-  notSent({ origin }: PendingCommand, order: OrderRecord | undefined, why: string): void {
-    const { reports, store, now } = this.#options;
+  notSent({ origin, command }: PendingCommand, order: OrderRecord | undefined, why: string): void {
+    const { reports, massCancels, store, now } = this.#options;
     const place = { sequence: store.takeOrderId(), index: 0, time: now(), origin };
     if (order !== undefined) reports.refused(order, origin, place, undefined, `not sent: ${why}`);
-    else if (origin.kind === 'massCancel')
-      reports.massCanceled(origin, place.sequence, 0, place.time, `not sent: ${why}`);
+    else if (origin.kind === 'massCancel') {
+      const refusal = `not sent: ${why}`;
+      massCancels.outcome(origin, command.account ?? 0, { ...place, canceled: 0, refusal });
+    }
+  }
+
+  /** Takes lots off an order that is for more than its peer asked for. */
+  takeOff(order: OrderRecord, lots: number, clOrdId: string): void {
+    const symbol = this.#options.symbolOf(order.symbol);
+    const command: Command = { op: 'reduce', account: order.account, symbol, id: order.id, quantity: lots };
+    this.#options.lanes.get(order.account)?.add([{ command, origin: { kind: 'takeOff', clOrdId, orderId: order.id } }]);
   }
 
   readonly #handlers: Readonly<Record<string, (message: FixMessage) => void>> = {
@@ -171,8 +190,10 @@ export class OrderEntry {
   }
 
   /**
-   * OrderQty of a replace is a total, of which part may have been traded meanwhile, and the venue's replace names what is to be
-   * open. So a smaller total is a reduce, which takes lots off whatever was traded, and a price alone leaves the quantity.
+   * OrderQty of a replace is a total, of which part may trade until the venue has the replace, and the venue's own names what is
+   * to be open. So a smaller total is a reduce, which takes lots off whatever was traded, and a price alone leaves the quantity. A
+   * larger total, and whatever follows one that is under way, names what would be open by what is known to be traded; what
+   * traded besides is taken off as soon as that is seen: {@link OrderReports}.
    */
   #replace(message: FixMessage, order: OrderRecord): void {
     const { scale } = this.#instrument(order.symbol);
@@ -180,31 +201,40 @@ export class OrderEntry {
     const { price = 0, quantity = 0 } = terms;
     if (terms.type !== order.type)
       throw new TermError(Tag.OrdType, message.get(Tag.OrdType) ?? '', 'it can not be changed');
-    for (const [tag, value] of echoOf(message)) {
-      const entered = order.echo.find(([echoed]) => echoed === tag)?.[1];
-      if (tag !== Tag.TimeInForce && entered !== value) throw new TermError(tag, value, 'it can not be changed');
-      if (tag === Tag.TimeInForce && (entered ?? '0') !== value)
-        throw new TermError(tag, value, 'it can not be changed');
-    }
+    checkReplaceable(message, order.echo, scale);
     if (quantity <= order.cum) {
       const rule = `it must be above what was traded, ${scale.lots.text(order.cum)}; cancel the rest`;
       throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', rule);
     }
-    if (quantity > order.asked.quantity) {
-      const rule = 'it can not be raised, because lots traded meanwhile would come on top; enter another order';
-      throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', rule);
-    }
-    const less = order.asked.quantity - quantity;
-    const moves = price !== order.asked.price || price !== order.price;
-    if (less === 0 && !moves) throw new Refusal(CxlRejReason.other, 'neither price nor quantity is another one');
-    order.asked = { price, quantity };
+    const { asked, totals = 0 } = order;
+    const less = asked.quantity - quantity;
+    const moves = price !== asked.price || price !== order.price;
+    const stopNow = stopPriceOf(order.echo, scale);
+    const stopPrice = terms.stopPrice ?? asked.stopPrice ?? stopNow;
+    const movesStop = stopPrice !== (asked.stopPrice ?? stopNow) || stopPrice !== stopNow;
+    if (less === 0 && !moves && !movesStop)
+      throw new Refusal(CxlRejReason.other, 'neither price nor quantity is another one');
+    order.asked = { price, quantity, stopPrice };
+    const isTotal = less < 0 || totals > 0;
+    if (isTotal) order.totals = totals + 1;
+    const isBoth = !isTotal && less > 0 && (moves || movesStop);
     const commands: OrderCommand[] = [];
-    const both = less > 0 && moves;
-    if (less > 0) {
-      const part = both ? 'first' : undefined;
+    if (!isTotal && less > 0) {
+      const part = isBoth ? 'first' : undefined;
       commands.push({ command: { op: 'reduce', quantity: less }, kind: 'reduce', part, lots: less });
     }
-    if (moves) commands.push({ command: { op: 'replace', price }, kind: 'replace', part: both ? 'second' : undefined });
+    if (isTotal || moves || movesStop)
+      commands.push({
+        ...{ kind: 'replace', part: isBoth ? 'second' : undefined },
+        ...(isTotal ? { total: quantity } : {}),
+        ...(movesStop ? { stopPx: message.get(Tag.StopPx) } : {}),
+        command: {
+          op: 'replace',
+          ...(moves ? { price } : {}),
+          ...(isTotal ? { quantity: quantity - order.cum } : {}),
+          ...(movesStop ? { stopPrice } : {}),
+        },
+      });
     this.#send(order, message.get(Tag.ClOrdID) ?? '', commands);
   }
 
@@ -226,33 +256,51 @@ export class OrderEntry {
     const clOrdId = message.get(Tag.ClOrdID) ?? '';
     const order = records.byClOrdId(clOrdId);
     if (order !== undefined) return reports.status(order, now());
-    this.#sendRejection(message, 'I', '0', String(store.takeOrderId()), 5, 'no order of this session has this ClOrdID');
+    this.#sendRejection(
+      message,
+      ExecType.status,
+      '0',
+      String(store.takeOrderId()),
+      5,
+      'no order of this session has this ClOrdID',
+    );
   }
 
+  /** Of an account; of all accounts of the session, if it has several and none is named. */
   #massCancel(message: FixMessage): void {
-    const { records, reports, now } = this.#options;
+    const { records, reports, massCancels, lanes, now } = this.#options;
     const clOrdId = message.get(Tag.ClOrdID) ?? '';
     const type = message.get(Tag.MassCancelRequestType) ?? '';
-    const symbolName = type === MASS_CANCEL.instrument ? message.get(Tag.Symbol) : undefined;
-    const mass = { type, symbol: symbolName };
+    const name = message.get(Tag.Symbol);
+    const mass = { type, symbol: name, side: message.get(Tag.Side) };
     const origin: CommandOrigin = { kind: 'massCancel', clOrdId, orderId: 0, mass };
-    const refuse = (text: string): void =>
-      reports.massCanceled(origin, this.#options.store.takeOrderId(), 0, now(), text);
+    const refuse = (text: string, reason?: string): void =>
+      reports.massCanceled(origin, this.#options.store.takeOrderId(), 0, now(), text, reason);
     if (records.isTaken(clOrdId)) return refuse(`ClOrdID (11): "${clOrdId}" was used before`);
     try {
-      if (type !== MASS_CANCEL.all && type !== MASS_CANCEL.instrument)
-        throw new TermError(Tag.MassCancelRequestType, type, 'it is not supported; these are: 1, 7');
-      if (type === MASS_CANCEL.instrument && symbolName === undefined)
+      if (type !== MASS_CANCEL.all && type !== MASS_CANCEL.instrument) {
+        const { message: text } = new TermError(
+          Tag.MassCancelRequestType,
+          type,
+          'it is not supported; these are: 1, 7',
+        );
+        return refuse(text, MassCancelRejectReason.notSupported);
+      }
+      if (type === MASS_CANCEL.all && name !== undefined)
+        throw new TermError(Tag.Symbol, name, 'a mass cancel of all orders names none');
+      if (type === MASS_CANCEL.instrument && name === undefined)
         throw new TermError(Tag.Symbol, '', 'a mass cancel of one instrument must name it');
-      const lane = this.#laneOf(message);
-      if (lane.isAway) return this.#refuseAway(message);
-      const symbol = symbolName === undefined ? undefined : this.#instrument(symbolName).symbol;
-      const command: Command = { op: 'massCancel', account: lane.account, symbol, side: sideOf(message) };
+      const of = message.has(Tag.Account) ? [this.#laneOf(message)] : [...lanes.values()];
+      if (of.some(({ isAway }) => isAway)) return this.#refuseAway(message);
+      const symbol = name === undefined ? undefined : this.#instrument(name).symbol;
+      const side = sideOf(message);
       records.name(clOrdId);
-      lane.add([{ command, origin }]);
+      if (of.length > 1) massCancels.begin(clOrdId, of.length);
+      for (const lane of of) lane.add([{ command: { op: 'massCancel', account: lane.account, symbol, side }, origin }]);
     } catch (error) {
       if (!(error instanceof Refusal) && !(error instanceof TermError)) throw error;
-      refuse(error.message);
+      const isUnknown = error instanceof Refusal && error.code === OrdRejReason.unknownSymbol;
+      refuse(error.message, isUnknown ? MassCancelRejectReason.unknownSecurity : undefined);
     }
   }
 
@@ -296,7 +344,7 @@ export class OrderEntry {
 
   #refuseOrder(message: FixMessage, code: number, text: string): void {
     const id = String(this.#options.store.takeOrderId());
-    this.#sendRejection(message, '8', `${id}.0`, id, code, text);
+    this.#sendRejection(message, ExecType.rejected, `${id}.0`, id, code, text);
   }
 
   /** An ExecutionReport about an order that there is not. */

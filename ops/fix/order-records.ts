@@ -1,18 +1,7 @@
 import type { Command, OrderTypeName, SideName } from '../../journal/commands.ts';
+import { OrdStatus, type OrdStatusCode } from '../order-state.ts';
 import type { FixField } from './fix-codec.ts';
 import type { GatewayStore } from './gateway-store.ts';
-
-/** FIX 39, as far as the gateway uses it. */
-export const OrdStatus = {
-  new: '0',
-  partiallyFilled: '1',
-  filled: '2',
-  canceled: '4',
-  rejected: '8',
-  pendingNew: 'A',
-  expired: 'C',
-} as const;
-export type OrdStatusCode = (typeof OrdStatus)[keyof typeof OrdStatus];
 
 /** An order that came over FIX, as the last event about it left it. Prices in ticks, quantities in lots. */
 export interface OrderRecord {
@@ -23,7 +12,7 @@ export interface OrderRecord {
   readonly side: SideName;
   readonly type: OrderTypeName;
   /** What reports repeat of the order as it was entered. */
-  readonly echo: readonly FixField[];
+  echo: readonly FixField[];
   /** 0 for none. */
   price: number;
   /** OrderQty: what was traded, and what is open or was when the order ended. */
@@ -39,13 +28,18 @@ export interface OrderRecord {
   clOrdIds: string[];
   /** ClOrdID of a replace of which the first command was refused, so that the second one's refusal is not told, too. */
   failed?: string | undefined;
-  /** What it becomes when all replaces under way are carried out. */
-  asked: { readonly price: number; readonly quantity: number };
+  /** What it becomes when all replaces under way are carried out; without a stop price the one in `echo`. */
+  asked: { readonly price: number; readonly quantity: number; readonly stopPrice?: number | undefined };
+  /** Replaces under way that name a total: {@link CommandOrigin.total}. */
+  totals?: number | undefined;
+  /** Lots above the total that the last such replace named, which the next one under way takes away. */
+  excess?: number | undefined;
 }
 
 /** Which message of the peer a command comes from. */
 export interface CommandOrigin {
-  readonly kind: 'new' | 'cancel' | 'reduce' | 'replace' | 'massCancel';
+  /** `takeOff`: a reduce that nobody asked for, of lots that traded while a replace was under way. */
+  readonly kind: 'new' | 'cancel' | 'reduce' | 'replace' | 'takeOff' | 'massCancel';
   readonly clOrdId: string;
   /** 0 for a mass cancel. */
   readonly orderId: number;
@@ -53,8 +47,14 @@ export interface CommandOrigin {
   readonly part?: 'first' | 'second' | undefined;
   /** Of a reduce: what it takes off. */
   readonly lots?: number | undefined;
-  /** MassCancelRequestType, and Symbol if it is of one instrument. */
-  readonly mass?: { readonly type: string; readonly symbol?: string | undefined } | undefined;
+  /** Of a replace that names what is to be open: OrderQty that was asked for, of which part may trade meanwhile. */
+  readonly total?: number | undefined;
+  /** Of a replace that changes it: StopPx as it was written. */
+  readonly stopPx?: string | undefined;
+  /** MassCancelRequestType, and Symbol and Side if they were given. */
+  readonly mass?:
+    | { readonly type: string; readonly symbol?: string | undefined; readonly side?: string | undefined }
+    | undefined;
 }
 
 /** A command whose outcome is not known. */
@@ -121,9 +121,4 @@ export class OrderRecords {
 
 export function isDone({ status }: OrderRecord): boolean {
   return status !== OrdStatus.new && status !== OrdStatus.partiallyFilled && status !== OrdStatus.pendingNew;
-}
-
-/** The status of an order that is live. */
-export function liveStatus({ cum }: OrderRecord): OrdStatusCode {
-  return cum > 0 ? OrdStatus.partiallyFilled : OrdStatus.new;
 }

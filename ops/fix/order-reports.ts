@@ -1,33 +1,21 @@
-import { EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
+import { EventType, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { Reason, type ReasonName, reasonText } from '../../journal/reasons.ts';
 import { ORD_REJ_REASONS } from '../fix-report.ts';
+import {
+  applyEvent,
+  ExecType,
+  type ExecTypeCode,
+  endStage,
+  execTypeOfCancel,
+  type OrderStage,
+  OrdStatus,
+  statusOf,
+} from '../order-state.ts';
 import { type FixField, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
 import { MsgType, Tag } from './fix-tags.ts';
-import {
-  type CommandOrigin,
-  isDone,
-  liveStatus,
-  type OrderRecord,
-  type OrderRecords,
-  OrdStatus,
-  type OrdStatusCode,
-} from './order-records.ts';
+import { type CommandOrigin, isDone, type OrderRecord, type OrderRecords } from './order-records.ts';
 import type { InstrumentScale } from './order-terms.ts';
-
-/** FIX 150. */
-const ExecType = {
-  new: '0',
-  canceled: '4',
-  replaced: '5',
-  rejected: '8',
-  expired: 'C',
-  restated: 'D',
-  trade: 'F',
-  status: 'I',
-  triggered: 'L',
-} as const;
-type ExecTypeCode = (typeof ExecType)[keyof typeof ExecType];
 
 /** FIX 102. */
 export const CxlRejReason = { tooLate: 0, unknownOrder: 1, duplicateClOrdId: 6, other: 99 } as const;
@@ -39,15 +27,11 @@ export const OrdRejReason = {
   unknownAccount: 15,
   other: 99,
 } as const;
+/** FIX 532. */
+export const MassCancelRejectReason = { notSupported: '0', unknownSecurity: '1', other: '99' } as const;
 /** FIX 434: what was refused. */
 const RESPONSE_TO = { cancel: '1', replace: '2' } as const;
 const RESTATED_OTHER = '99';
-
-/** How an order ends that the venue took off for a reason; canceled for all others. A reason more is a line more. */
-const ENDS: Readonly<Record<string, { readonly execType: ExecTypeCode; readonly status: OrdStatusCode }>> = {
-  expired: { execType: ExecType.expired, status: OrdStatus.expired },
-};
-const CANCELED = { execType: ExecType.canceled, status: OrdStatus.canceled };
 
 /** What was done, when and by whom. */
 export interface EventPlace {
@@ -76,11 +60,19 @@ export class OrderReports {
   readonly #session: FixSession;
   readonly #records: OrderRecords;
   readonly #scaleOf: (symbol: string) => InstrumentScale;
+  readonly #takeOff: (order: OrderRecord, lots: number, clOrdId: string) => void;
 
-  constructor(session: FixSession, records: OrderRecords, scaleOf: (symbol: string) => InstrumentScale) {
+  /** @param takeOff takes lots off an order, which is then told as changed without being asked */
+  constructor(
+    session: FixSession,
+    records: OrderRecords,
+    scaleOf: (symbol: string) => InstrumentScale,
+    takeOff: (order: OrderRecord, lots: number, clOrdId: string) => void,
+  ) {
     this.#session = session;
     this.#records = records;
     this.#scaleOf = scaleOf;
+    this.#takeOff = takeOff;
   }
 
   /** Takes what happened to an order. */
@@ -113,8 +105,11 @@ export class OrderReports {
       });
       return this.#records.keep(order);
     }
+    // The order was done before lots could be taken off it, and its peer did not ask for that.
+    if (origin.kind === 'takeOff') return;
     if (order.failed === origin.clOrdId) return;
     order.asked = { ...order.asked, quantity: order.asked.quantity + (origin.lots ?? 0) };
+    if (origin.total !== undefined && !isDone(order)) this.#endTotal(order, order.excess ?? 0, origin.clOrdId);
     if (origin.kind === 'replace' && origin.part === 'second')
       this.#restate(order, place, 'only the quantity was changed');
     if (origin.part === 'first') order.failed = origin.clOrdId;
@@ -153,17 +148,25 @@ export class OrderReports {
   }
 
   /** Answers a mass cancel that was carried out, or not. */
-  massCanceled(origin: CommandOrigin, sequence: number, count: number, time: number, refusal?: string): void {
-    const { type = '', symbol } = origin.mass ?? {};
+  massCanceled(
+    origin: CommandOrigin,
+    sequence: number,
+    count: number,
+    time: number,
+    refusal?: string,
+    reason: string = MassCancelRejectReason.other,
+  ): void {
+    const { type = '', symbol, side } = origin.mass ?? {};
     this.#session.send(MsgType.OrderMassCancelReport, [
       [Tag.ClOrdID, origin.clOrdId],
       [Tag.OrderID, String(sequence)],
       [Tag.MassActionReportID, String(sequence)],
       [Tag.MassCancelRequestType, type],
       [Tag.MassCancelResponse, refusal === undefined ? type : '0'],
-      ...(refusal === undefined ? [] : [[Tag.MassCancelRejectReason, '99'] as const]),
+      ...(refusal === undefined ? [] : [[Tag.MassCancelRejectReason, reason] as const]),
       [Tag.TotalAffectedOrders, String(count)],
-      ...(symbol === undefined ? [] : [[Tag.Symbol, symbol] as const]),
+      ...(symbol === undefined ? [] : [[Tag.Symbol, plain(symbol)] as const]),
+      ...(side === undefined ? [] : [[Tag.Side, plain(side)] as const]),
       [Tag.TransactTime, utcTimestamp(time)],
       ...(refusal === undefined ? [] : [[Tag.Text, plain(refusal)] as const]),
     ]);
@@ -174,14 +177,14 @@ export class OrderReports {
   > = {
     accepted: (order, event, place) => {
       order.open = event.quantity;
-      order.status = OrdStatus.new;
+      order.status = OrdStatus[statusOf('open', Reason.none, order.cum)];
       // A post-only order may have got another one.
       if (order.asked.price === order.price) order.asked = { ...order.asked, price: event.price };
       order.price = event.price;
       this.#report(order, { execType: ExecType.new, execId: execIdOf(place), time: place.time });
     },
     rejected: (order, event, place) => {
-      const reason = Reason[event.reason as ReasonName] ?? Reason.none;
+      const reason = reasonOf(event);
       if (place.origin !== undefined) this.refused(order, place.origin, place, reason, reasonText(reason));
     },
     tradeMaker: (order, event, place) => this.#trade(order, event, place),
@@ -194,11 +197,8 @@ export class OrderReports {
 
   #trade(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { ticks, lots } = this.#scaleOf(order.symbol);
-    order.cum += event.quantity;
-    order.open = event.open;
+    follow(order, event);
     order.notional = String(BigInt(order.notional) + BigInt(event.price) * BigInt(event.quantity));
-    const isFilled = (event.flags & EventFlag.done) !== 0;
-    order.status = isFilled ? OrdStatus.filled : OrdStatus.partiallyFilled;
     this.#report(order, {
       ...{ execType: ExecType.trade, execId: execIdOf(place), time: place.time },
       last: [
@@ -210,42 +210,59 @@ export class OrderReports {
 
   #canceled(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { origin } = place;
-    const text = reasonText(Reason[event.reason as ReasonName] ?? Reason.none);
+    const reason = reasonOf(event);
+    const text = reasonText(reason);
     if (event.reason === 'moved') return this.#restate(order, place, text);
-    const isReduce = origin?.kind === 'reduce' && event.reason === 'reduced';
+    const isTakeOff = origin?.kind === 'takeOff' && event.reason === 'reduced';
+    const isReduce = isTakeOff || (origin?.kind === 'reduce' && event.reason === 'reduced');
     if (!isReduce) order.asked = { ...order.asked, quantity: order.asked.quantity - event.quantity };
-    if (event.open > 0 || event.reason === 'reduced') order.quantity = order.cum + event.open;
-    order.open = event.open;
+    follow(order, event);
     if (event.open > 0) {
-      if (!isReduce) this.#restate(order, place, text);
+      if (isTakeOff) this.#restate(order, place, 'lots that had traded before the replace were taken off');
+      else if (!isReduce) this.#restate(order, place, text);
       else if (origin.part !== 'first') this.#changed(order, origin, place);
       return;
     }
-    const { execType, status } = ENDS[event.reason] ?? CANCELED;
-    order.status = status;
-    const asked = origin !== undefined && origin.orderId === order.id && origin.kind !== 'new' ? origin : undefined;
+    const isAsked = origin?.orderId === order.id && origin.kind !== 'new' && origin.kind !== 'takeOff';
+    const asked = isAsked ? origin : undefined;
     const origClOrdId = order.clOrdId;
     if (asked !== undefined) order.clOrdId = asked.clOrdId;
+    const execType = execTypeOfCancel(reason, true);
     const common = { execType, execId: execIdOf(place), time: place.time, text };
     this.#report(order, asked === undefined ? common : { ...common, origClOrdId });
   }
 
   #replaced(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { origin } = place;
-    order.price = event.price;
-    order.open = event.open;
-    order.quantity = order.cum + order.open;
-    if (origin?.kind === 'replace' && origin.orderId === order.id) this.#changed(order, origin, place);
-    else {
-      order.asked = { price: order.price, quantity: order.quantity };
-      this.#restate(order, place, 'replaced by another client of the account');
+    follow(order, event);
+    if (origin?.kind !== 'replace' || origin.orderId !== order.id) {
+      order.asked = { ...order.asked, price: order.price, quantity: order.quantity };
+      return this.#restate(order, place, 'replaced by another client of the account');
     }
+    const { stopPx, total } = origin;
+    if (stopPx !== undefined)
+      order.echo = order.echo.map((field) => (field[0] === Tag.StopPx ? [Tag.StopPx, stopPx] : field));
+    if (total === undefined) return this.#changed(order, origin, place);
+    const excess = order.quantity - total;
+    const { lots } = this.#scaleOf(order.symbol);
+    const text = `${lots.text(excess)} traded before the replace and are taken off`;
+    this.#changed(order, origin, place, excess > 0 ? text : undefined);
+    this.#endTotal(order, excess, origin.clOrdId);
   }
 
-  #changed(order: OrderRecord, origin: CommandOrigin, place: EventPlace): void {
+  /** A replace that named a total is not under way any more. What is above the total goes, unless the next one sees to that. */
+  #endTotal(order: OrderRecord, excess: number, clOrdId: string): void {
+    order.totals = Math.max(0, (order.totals ?? 0) - 1);
+    order.excess = order.totals > 0 ? excess : 0;
+    if (order.totals > 0) return;
+    order.asked = { ...order.asked, price: order.price, quantity: order.quantity - excess };
+    if (excess > 0) this.#takeOff(order, excess, clOrdId);
+  }
+
+  #changed(order: OrderRecord, origin: CommandOrigin, place: EventPlace, text?: string): void {
     const origClOrdId = order.clOrdId;
     order.clOrdId = origin.clOrdId;
-    this.#report(order, { execType: ExecType.replaced, execId: execIdOf(place), time: place.time, origClOrdId });
+    this.#report(order, { execType: ExecType.replaced, execId: execIdOf(place), time: place.time, origClOrdId, text });
   }
 
   /** The order is another one than the peer knows, and the peer did not ask for that. */
@@ -257,7 +274,6 @@ export class OrderReports {
   }
 
   #report(order: OrderRecord, fields: ReportFields): void {
-    if (!isDone(order) && order.status !== OrdStatus.pendingNew) order.status = liveStatus(order);
     const { ticks, lots } = this.#scaleOf(order.symbol);
     const average = ticks.average(BigInt(order.notional), BigInt(order.cum));
     const body: FixField[] = [
@@ -282,6 +298,22 @@ export class OrderReports {
     if (fields.text !== undefined && fields.text !== '') body.push([Tag.Text, plain(fields.text)]);
     this.#session.send(MsgType.ExecutionReport, body);
   }
+}
+
+/** Takes what an event changes of its order. */
+function follow(order: OrderRecord, event: VenueEvent): void {
+  const { price, quantity, cum: traded, open } = order;
+  const amounts = { price, quantity, traded, open };
+  const type = EventType[event.type];
+  const reason = reasonOf(event);
+  applyEvent(amounts, type, reason, event);
+  const stage: OrderStage = amounts.open > 0 ? 'open' : endStage(type);
+  const { traded: cum, ...rest } = amounts;
+  Object.assign(order, rest, { cum, status: OrdStatus[statusOf(stage, reason, cum)] });
+}
+
+function reasonOf({ reason }: VenueEvent): number {
+  return Reason[reason as ReasonName] ?? Reason.none;
 }
 
 /** The same whenever it is made of the same journal. */

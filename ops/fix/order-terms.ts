@@ -48,6 +48,8 @@ const TIMES_IN_FORCE: Readonly<Record<string, TimeInForceName>> = {
 };
 /** FIX 18. */
 const EXECUTION_INSTRUCTIONS: Readonly<Record<string, Terms>> = { '6': { postOnly: true }, G: { allOrNone: true } };
+/** Of a replace that names some instructions, the others are not wanted. */
+const NO_INSTRUCTION: Terms = { postOnly: false, allOrNone: false };
 /** FIX 2964. */
 const SELF_TRADE_PREVENTION: Readonly<Record<string, SelfTradePreventionName>> = {
   '1': 'cancelNewest',
@@ -97,8 +99,7 @@ function isUserDefined(tag: number): boolean {
 
 /** The command of an order without its account, symbol and id. Throws a {@link TermError}. */
 export function orderTerms(message: FixMessage, scale: InstrumentScale): Command & { readonly op: 'new' } {
-  // Without TimeInForce (59) an order is for the day: FIX.
-  const terms: Terms = { tif: 'day' };
+  const terms: Terms = { ...UNSAID };
   for (const [tag, value] of message.fields) {
     const term = TERMS.get(tag);
     if (term !== undefined) Object.assign(terms, term(value, scale));
@@ -110,6 +111,35 @@ export function orderTerms(message: FixMessage, scale: InstrumentScale): Command
   if (!isPriced && terms.price !== undefined)
     throw new TermError(Tag.Price, message.get(Tag.Price) ?? '', 'only a limit order has one');
   return { ...terms, op: 'new' };
+}
+
+/** Without TimeInForce (59) an order is for the day: FIX. */
+const UNSAID: Terms = { tif: 'day' };
+/** Terms that a replace can change. */
+const REPLACEABLE: readonly number[] = [Tag.OrderQty, Tag.Price, Tag.StopPx];
+
+/**
+ * Throws a {@link TermError} if a replace asks for a term that the order does not have and that no replace can give it. What it leaves
+ * out stays as it is.
+ *
+ * @param echo of the order as it was entered: {@link echoOf}
+ */
+export function checkReplaceable(message: FixMessage, echo: readonly FixField[], scale: InstrumentScale): void {
+  const entered: Terms = Object.assign({}, UNSAID, ...echo.map(([tag, value]) => TERMS.get(tag)?.(value, scale)));
+  for (const [tag, value] of echoOf(message)) {
+    if (tag === Tag.StopPx && stopPriceOf(echo, scale) === undefined)
+      throw new TermError(tag, value, 'the order has none');
+    if (REPLACEABLE.includes(tag)) continue;
+    const wanted: Terms = { ...(tag === Tag.ExecInst ? NO_INSTRUCTION : {}), ...TERMS.get(tag)?.(value, scale) };
+    const isSame = (Object.keys(wanted) as (keyof Terms)[]).every((term) => (entered[term] ?? false) === wanted[term]);
+    if (!isSame) throw new TermError(tag, value, 'it can not be changed; cancel the order and enter another one');
+  }
+}
+
+/** StopPx of an order as it was entered, or last replaced; undefined if it is no stop. */
+export function stopPriceOf(echo: readonly FixField[], scale: InstrumentScale): number | undefined {
+  const value = echo.find(([tag]) => tag === Tag.StopPx)?.[1];
+  return value === undefined ? undefined : scaled(Tag.StopPx, value, scale.ticks);
 }
 
 /** What of an order a report repeats as it was entered; quantity and price may change. */

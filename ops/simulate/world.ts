@@ -65,6 +65,8 @@ const LIMITS: VenueLimits = {
   instrumentsMax: 4,
   sessionsMax: 16,
   answersPerSessionMax: 64,
+  accountsMax: 8,
+  balancesMax: 8,
 };
 const GENESIS: Genesis = { shard: 0, createdAt: 1_767_225_600_000_000_000n, limits: LIMITS };
 
@@ -199,6 +201,7 @@ function venueTraits(random: Random): VenueTraits {
       ordersReady: random.between(1, ordersMax),
       openMicrosMax: random.pick([500, 5_000]),
       lingerMicrosMax: random.pick([0, 2_000]),
+      windowMicros: 0,
       inFlightMax: random.between(1, 4),
     },
     rings: {

@@ -13,7 +13,7 @@ import { VenueClient } from '../venue-client.ts';
 export interface VenueAccessOptions {
   readonly nats: NatsJoin;
   readonly shard: number;
-  /** Owner of the session; the administrator's, 0, may act for every account. */
+  /** Owner of the session that tells of the venue; the administrator's, 0, may act for every account. */
   readonly account: number;
   readonly token: string | undefined;
   /** Create instruments that the venue does not have. */
@@ -25,19 +25,26 @@ export interface VenueAccessOptions {
 
 /** No instrument has this id: a command that names it is rejected with `unknownSymbol`. */
 const NO_SYMBOL = 4_294_967_295;
+/** Its sessions may act for every account. */
+export const ADMINISTRATOR = 0;
 const KEYS = 2 ** 48 - 1;
 const REFRESH_MS_MIN = 1_000;
 const CREATE_ATTEMPTS_MAX = 5;
 const RECONNECT_MS = 200;
 
-/** The venue as all connections of a WebSocket gateway reach it: one session for commands, one connection for events. */
+/** The session of the gateway's clients for one account. */
+interface AccountSession {
+  client: VenueClient | undefined;
+  opening: Promise<VenueClient> | undefined;
+}
+
+/** The venue as all connections of a WebSocket gateway reach it: a session for each account, one connection for events. */
 export class VenueAccess implements SymbolDirectory {
   readonly #options: VenueAccessOptions;
   readonly #nats: NatsConnection;
   readonly #ids = new Map<string, number>();
   readonly #names = new Map<number, string>();
-  #client: VenueClient | undefined;
-  #opening: Promise<VenueClient> | undefined;
+  readonly #sessions = new Map<number, AccountSession>();
   #refreshedAt = 0;
   #isClosed = false;
 
@@ -55,7 +62,7 @@ export class VenueAccess implements SymbolDirectory {
     })();
     const access = new VenueAccess(options, connection);
     try {
-      await access.#session();
+      await access.ready(options.account);
       return access;
     } catch (error) {
       await access.close();
@@ -80,27 +87,31 @@ export class VenueAccess implements SymbolDirectory {
     return this.#names.get(symbol) ?? symbol;
   }
 
-  /** Makes an instrument known here if the venue has it, or may create it. */
-  async learn(name: string): Promise<void> {
+  /** Makes an instrument known here if the venue has it, or the administrator asks and it may be created. */
+  async learn(name: string, account: number): Promise<void> {
     if (this.#ids.has(name)) return;
-    if (performance.now() - this.#refreshedAt > REFRESH_MS_MIN) await this.#refresh(await this.#session());
-    if (!this.#options.create) return;
+    const { account: own, create } = this.#options;
+    if (performance.now() - this.#refreshedAt > REFRESH_MS_MIN) await this.#refresh(await this.#session(own));
+    if (!create || account !== ADMINISTRATOR) return;
     for (let attempt = 0; !this.#ids.has(name) && attempt < CREATE_ATTEMPTS_MAX; attempt++) {
       const symbol = Math.max(-1, ...this.#names.keys()) + 1;
-      const { reason } = await this.send({ op: 'instrumentCreate', account: 0, symbol, name });
-      await this.#refresh(await this.#session());
+      const { reason } = await this.send(account, { op: 'instrumentCreate', account: 0, symbol, name });
+      await this.#refresh(await this.#session(own));
       if (reason !== Reason.symbolExists && reason !== Reason.nameExists) return;
     }
   }
 
-  /** Resolves when the venue can be sent to. */
-  async ready(): Promise<void> {
-    await this.#session();
+  /** Resolves when the venue can be sent to for an account. */
+  async ready(account: number): Promise<void> {
+    await this.#session(account);
   }
 
-  /** Sends a command, at once if the venue is {@link ready}, and waits for its answer as long as the venue client is patient. */
-  async send(command: Command): Promise<Answer> {
-    const client = this.#client ?? (await this.#session());
+  /**
+   * Sends a command in the session of an account, at once if the venue is {@link ready}, and waits for its answer as long as the
+   * venue client is patient.
+   */
+  async send(account: number, command: Command): Promise<Answer> {
+    const client = this.#sessions.get(account)?.client ?? (await this.#session(account));
     const records = recordsOf(command);
     const words = new Uint32Array(records.length * COMMAND_WORDS);
     for (const [index, record] of records.entries()) encodeCommand(words, index * COMMAND_WORDS, record);
@@ -112,7 +123,8 @@ export class VenueAccess implements SymbolDirectory {
       return answer;
     } catch (error) {
       // Whatever it is, this session sends nothing any more.
-      if (this.#client === client) this.#client = undefined;
+      const session = this.#sessions.get(account);
+      if (session?.client === client) session.client = undefined;
       await client.close();
       throw error;
     }
@@ -130,25 +142,27 @@ export class VenueAccess implements SymbolDirectory {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#client?.close();
+    await Promise.all([...this.#sessions.values()].map(({ client }) => client?.close()));
     await this.#nats.close();
   }
 
-  #session(): Promise<VenueClient> {
-    if (this.#client !== undefined) return Promise.resolve(this.#client);
-    this.#opening ??= this.#openSession().finally(() => {
-      this.#opening = undefined;
+  #session(account: number): Promise<VenueClient> {
+    const session = this.#sessions.get(account) ?? { client: undefined, opening: undefined };
+    this.#sessions.set(account, session);
+    if (session.client !== undefined) return Promise.resolve(session.client);
+    session.opening ??= this.#openSession(account, session).finally(() => {
+      session.opening = undefined;
     });
-    return this.#opening;
+    return session.opening;
   }
 
   /** In a session of its own each time: what became of what the one before sent is in the journal. */
-  async #openSession(): Promise<VenueClient> {
-    const { nats, shard, account, token, signal, log } = this.#options;
+  async #openSession(account: number, session: AccountSession): Promise<VenueClient> {
+    const { nats, shard, token, signal, log } = this.#options;
     if (this.#isClosed) throw new Error('the gateway is closing');
     const client = await VenueClient.open({ ...nats, shard, account, key: randomInt(1, KEYS), token, signal });
     await this.#refresh(client);
-    this.#client = client;
+    session.client = client;
     log.info({ session: client.session, account }, 'venue session');
     return client;
   }

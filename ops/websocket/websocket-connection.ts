@@ -8,22 +8,27 @@ import { usageFields } from '../cli/result.ts';
 import { UsageError } from '../exit-codes.ts';
 import { commandOfFields } from '../ndjson-commands.ts';
 import { ClientError } from '../venue-client.ts';
+import type { ClientTokens, TokenClient } from './client-tokens.ts';
 import { orderEvents, topEvents, tradeEvents } from './json-events.ts';
-import type { VenueAccess } from './venue-access.ts';
+import { ADMINISTRATOR, type VenueAccess } from './venue-access.ts';
 
 export interface ConnectionOptions {
   readonly socket: WebSocket;
   readonly venue: VenueAccess;
   readonly shard: number;
-  /** Owner of the gateway's session; only the administrator's, 0, sees the orders of every account. */
+  /** That the client acts for; only the administrator, 0, acts for every account and sees the orders of all. */
   readonly account: number;
+  /** Whom a token showed it to be. */
+  readonly client?: TokenClient | undefined;
   /** Messages a second; twice as many may come at once. */
   readonly rateMax: number;
   readonly log: Logger;
 }
 
 /** WebSocket close codes: RFC 6455 7.4.1. */
-const CLOSE = { goingAway: 1001, unsupported: 1003, policy: 1008, tooMuch: 1013 } as const;
+const CLOSE = { goingAway: 1001, unsupported: 1003, policy: 1008 } as const;
+/** The code of the ranges for applications that resembles HTTP's 401. */
+export const UNAUTHORIZED = 4_401;
 /** Commands of a connection without an answer. */
 const UNDER_WAY_MAX = 256;
 const SUBSCRIPTIONS_MAX = 64;
@@ -98,6 +103,15 @@ export class WebSocketConnection {
     this.#options.socket.close(CLOSE.goingAway, 'the gateway is closing');
   }
 
+  /** Ends it if its client is not let in any more. */
+  hold(tokens: ClientTokens): void {
+    const { client, socket, log } = this.#options;
+    if (client !== undefined && tokens.has(client)) return;
+    this.#isEnding = true;
+    log.info({ client: client?.name }, 'the client is let in no more');
+    socket.close(UNAUTHORIZED, 'token: it is of no client any more');
+  }
+
   cutOff(): void {
     this.#options.socket.terminate();
   }
@@ -124,8 +138,8 @@ export class WebSocketConnection {
     if (this.#isEnding) throw new UsageError('message', fields['op'], 'the gateway is closing');
     const { account: own } = this.#options;
     // The venue's session would stop at such a command.
-    if (own !== 0 && fields['account'] !== undefined && fields['account'] !== own)
-      throw new UsageError('account', fields['account'], `must be ${own}, which this gateway acts for`);
+    if (own !== ADMINISTRATOR && fields['account'] !== undefined && fields['account'] !== own)
+      throw new UsageError('account', fields['account'], `must be ${own}, which this connection acts for`);
     if (this.#underWay >= UNDER_WAY_MAX) {
       throw new UsageError(
         'message',
@@ -150,13 +164,13 @@ export class WebSocketConnection {
   /** Sends a command when those before it were sent. */
   async #send(fields: Fields): Promise<{ readonly answered: Promise<Answer> }> {
     const { venue, account: own } = this.#options;
-    const owned = own === 0 ? fields : { account: own, ...fields };
+    const owned = own === ADMINISTRATOR ? fields : { account: own, ...fields };
     // Everything but the name is looked at first, so that nothing is created for a command that is wrong.
     commandOfFields(owned, venue);
-    if (typeof fields['symbol'] === 'string') await venue.learn(fields['symbol']);
-    await venue.ready();
+    if (typeof fields['symbol'] === 'string') await venue.learn(fields['symbol'], own);
+    await venue.ready(own);
     this.counts.commands++;
-    return { answered: venue.send(commandOfFields(owned, venue)) };
+    return { answered: venue.send(own, commandOfFields(owned, venue)) };
   }
 
   #answer(fields: Fields, ref: Ref, { sequence: seq, open, traded, reason }: Answer): void {
@@ -211,8 +225,8 @@ export class WebSocketConnection {
     if (channel !== 'orders') throw new UsageError('channel', channel, `must be one of ${CHANNEL_NAMES}`);
     if (typeof account !== 'number' || !Number.isInteger(account) || account < 0 || account > U32_MAX)
       throw new UsageError('account', account, `must be a whole number from 0 to ${U32_MAX}`);
-    if (own !== 0 && account !== own)
-      throw new UsageError('account', account, `must be ${own}, which this gateway acts for`);
+    if (own !== ADMINISTRATOR && account !== own)
+      throw new UsageError('account', account, `must be ${own}, which this connection acts for`);
     return execSubject(shard, account, any);
   }
 

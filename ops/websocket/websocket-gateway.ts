@@ -1,21 +1,37 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { TlsOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { EnvironmentFault } from '../exit-codes.ts';
+import type { ClientTokens, TokenClient } from './client-tokens.ts';
 import { VenueAccess, type VenueAccessOptions } from './venue-access.ts';
-import { WebSocketConnection } from './websocket-connection.ts';
+import { UNAUTHORIZED, WebSocketConnection } from './websocket-connection.ts';
 
 export interface WebSocketGatewayOptions {
   readonly venue: Omit<VenueAccessOptions, 'log'>;
   readonly host: string;
   /** 0 for a free one. */
   readonly port: number;
+  readonly tls?: TlsOptions | undefined;
+  /** Who may connect; without it, who reaches the port acts for the account of `venue`. */
+  readonly clients?: ClientTokens | undefined;
   readonly connectionsMax: number;
   readonly rateMax: number;
   /** Web pages of these origins may connect; programs, which name none, always. */
   readonly origins: readonly string[];
   readonly log: Logger;
+}
+
+export interface WebSocketGatewayStatus {
+  /** Connections that are open now. */
+  readonly open: number;
+  readonly connections: number;
+  readonly refused: number;
+  readonly messages: number;
+  readonly commands: number;
+  readonly errors: number;
 }
 
 /** Longest message that is read; longer ones end the connection with code 1009. */
@@ -26,6 +42,9 @@ const CHECK_MS = 15_000;
 const DRAIN_MS_MAX = 5_000;
 const END_MS_MAX = 1_000;
 const DRAIN_LOOK_MS = 20;
+/** The subprotocol that is agreed on with who offers it, and how one begins that is no protocol but a client's token. */
+const PROTOCOL = 'veritape';
+const TOKEN_PROTOCOL = 'veritape.token.';
 
 /** JSON over WebSocket for a venue on NATS, for trying it out. */
 export class WebSocketGateway {
@@ -33,9 +52,13 @@ export class WebSocketGateway {
   readonly #venue: VenueAccess;
   readonly #connections = new Set<WebSocketConnection>();
   readonly #server: Server;
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
+  readonly #sockets = new WebSocketServer({
+    ...{ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false },
+    handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
+  });
   readonly #counts = { connections: 0, refused: 0, messages: 0, commands: 0, errors: 0 };
   readonly #timer: NodeJS.Timeout;
+  #clients: ClientTokens | undefined;
   #isClosing = false;
 
   /** Resolves when clients can connect. */
@@ -54,14 +77,19 @@ export class WebSocketGateway {
   private constructor(options: WebSocketGatewayOptions, venue: VenueAccess) {
     this.#options = options;
     this.#venue = venue;
-    this.#server = createServer((_, response) => {
+    this.#clients = options.clients;
+    const answer = (_: IncomingMessage, response: ServerResponse): void => {
       response.writeHead(426, { 'content-type': 'text/plain' }).end('This is a WebSocket.\n');
-    });
+    };
+    this.#server = options.tls === undefined ? createServer(answer) : createTlsServer(options.tls, answer);
+    this.#server.on('tlsClientError', (error: Error) =>
+      options.log.warn({ why: error.message }, 'TLS handshake failed'),
+    );
     this.#server.on('upgrade', (request, socket, head) => {
       socket.on('error', () => undefined);
       const refusal = this.#whyNot(request);
       if (refusal === undefined) {
-        this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket));
+        this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#admit(request, webSocket));
         return;
       }
       this.#counts.refused++;
@@ -80,8 +108,14 @@ export class WebSocketGateway {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
+  /** Takes another list of clients: those that are not in it are let in no more, and their connections end. */
+  holdTo(clients: ClientTokens): void {
+    this.#clients = clients;
+    for (const connection of this.#connections) connection.hold(clients);
+  }
+
   /** What came since it was opened. */
-  status(): object {
+  status(): WebSocketGatewayStatus {
     const { messages, commands, errors, ...rest } = this.#counts;
     const sums = { messages, commands, errors };
     for (const { counts } of this.#connections) {
@@ -130,10 +164,29 @@ export class WebSocketGateway {
     return undefined;
   }
 
-  #accept(socket: WebSocket): void {
+  /** Lets a connection in if it shows a client's token, where there are clients; in a browser only a close code can be read. */
+  #admit(request: IncomingMessage, socket: WebSocket): void {
+    if (this.#clients === undefined) return this.#accept(socket, undefined);
+    const token = tokenOf(request);
+    const client = token === undefined ? undefined : this.#clients.find(token);
+    const remote = request.socket.remoteAddress;
+    if (client !== undefined) {
+      this.#options.log.info({ remote, client: client.name, account: client.account }, 'client connected');
+      return this.#accept(socket, client);
+    }
+    const why = token === undefined ? 'there must be one' : 'it is of no client';
+    this.#counts.refused++;
+    this.#options.log.warn({ remote, why: `token: ${why}` }, 'connection refused');
+    socket.on('error', () => undefined);
+    socket.close(UNAUTHORIZED, `token: ${why}`);
+    setTimeout(() => socket.terminate(), END_MS_MAX).unref();
+  }
+
+  #accept(socket: WebSocket, client: TokenClient | undefined): void {
     const { venue, rateMax, log } = this.#options;
-    const { shard, account } = venue;
-    const connection = new WebSocketConnection({ socket, venue: this.#venue, shard, account, rateMax, log });
+    const { shard } = venue;
+    const account = client?.account ?? venue.account;
+    const connection = new WebSocketConnection({ socket, venue: this.#venue, shard, account, client, rateMax, log });
     this.#counts.connections++;
     this.#connections.add(connection);
     void connection.closed.then(() => {
@@ -143,4 +196,12 @@ export class WebSocketGateway {
       this.#counts.errors += connection.counts.refused;
     });
   }
+}
+
+/** The token that a client shows: as a program in `Authorization: Bearer`, as a page among the subprotocols. */
+function tokenOf({ headers }: IncomingMessage): string | undefined {
+  const [, bearer] = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
+  if (bearer !== undefined) return bearer;
+  const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
+  return offered.find((one) => one.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length);
 }

@@ -25,7 +25,7 @@ interface Expected {
 
 /** Events of these types are not about the books. */
 const OTHER_TYPES: readonly number[] = [
-  ...[EventType.answer, EventType.session, EventType.instrument, EventType.status],
+  ...[EventType.answer, EventType.session, EventType.instrument, EventType.status, EventType.part],
   ...INFORMATION,
 ];
 

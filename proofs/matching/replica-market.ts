@@ -32,6 +32,8 @@ export interface TapeInstrument {
   readonly phase: number;
   /** What is set of it, by `Setting`. */
   readonly settings: ReadonlyMap<number, number>;
+  /** Rules beyond the plain ones hold, as far as the events say. */
+  readonly ruled: boolean;
 }
 
 /** By symbol. */
@@ -73,7 +75,7 @@ interface Place {
 
 function viewInstruments({ instruments }: MarketState): Instruments {
   const view: Instruments = new Map();
-  for (const { symbol, closed, priceMax, quantityMax, elsewhere } of listInstruments(instruments)) {
+  for (const { symbol, closed, priceMax, quantityMax, elsewhere, ruled = false } of listInstruments(instruments)) {
     const first = symbol * SETTING_WORDS;
     const settings = new Map<number, number>();
     for (const setting of Object.values(Setting)) {
@@ -81,7 +83,7 @@ function viewInstruments({ instruments }: MarketState): Instruments {
       if (value !== 0) settings.set(setting, value);
     }
     const phase = instruments.settings[first + PHASE_WORD] as number;
-    view.set(symbol, { closed, priceMax, quantityMax, elsewhere, phase, settings });
+    view.set(symbol, { closed, priceMax, quantityMax, elsewhere, phase, settings, ruled });
   }
   return view;
 }

@@ -104,6 +104,7 @@ export class TapeReader {
     };
     const command = this.#tell(words, at, told, unproven);
     this.#follow(told);
+    this.#followRuled(words, at, told);
     return command;
   }
 
@@ -129,13 +130,19 @@ export class TapeReader {
       case Op.massCancel:
         return this.#massCancel(words, at);
       case Op.moveIn:
+        if (!isRefusal) unproven(this.#whyNotMoved(words, at));
         return isRefusal && reason === Reason.notSupported ? aside(reason) : this.#moveIn(words, at);
       case Op.moveOut:
+        if (!isRefusal) unproven(this.#whyNotMoved(words, at));
         return this.#moveOut(words, at);
       case Op.instrumentCreate:
       case Op.instrumentUpdate:
       case Op.instrumentAssign:
         return aside(type === EventType.instrument ? Reason.none : reason);
+      case Op.moveTerms:
+      case Op.moveSet:
+        unproven(isRefusal ? undefined : MOVING);
+        return aside(reason);
       default:
         if (OPS_WITHOUT_BOOKS.includes(op)) return aside(isRefusal ? reason : Reason.none);
         return aside(Reason.notSupported);
@@ -311,6 +318,10 @@ export class TapeReader {
     return { ...ASIDE, kind: 'mass cancel', bySymbol: true, symbol, removal: Reason.moved };
   }
 
+  #whyNotMoved(words: Uint32Array, at: number): string | undefined {
+    return this.#instruments.get(words[at + COMMAND_WORD.symbol] as number)?.ruled === true ? MOVING : undefined;
+  }
+
   #isElsewhere(symbol: number): boolean {
     return this.#instruments.get(symbol)?.elsewhere !== undefined;
   }
@@ -322,7 +333,7 @@ export class TapeReader {
       const flags = (words[at] as number) >>> 24;
       const symbol = words[at + EVENT_WORD.symbol] as number;
       this.#instruments.set(symbol, {
-        ...(this.#instruments.get(symbol) ?? { phase: 0, settings: new Map() }),
+        ...(this.#instruments.get(symbol) ?? { phase: 0, settings: new Map(), ruled: false }),
         closed: (flags & EventFlag.closed) !== 0,
         quantityMax: readWide(words, at + EVENT_WORD.id),
         priceMax: readWide(words, at + EVENT_WORD.open),
@@ -333,10 +344,25 @@ export class TapeReader {
       const symbol = words[at + EVENT_WORD.symbol] as number;
       const instrument = this.#instruments.get(symbol) as TapeInstrument;
       const setting: [number, number] = [words[at + EVENT_WORD.slot] as number, readWide(words, at + EVENT_WORD.price)];
-      this.#instruments.set(symbol, { ...instrument, settings: new Map([...instrument.settings, setting]) });
+      const settings = new Map([...instrument.settings, setting]);
+      this.#instruments.set(symbol, { ...instrument, settings });
     }
     for (const { symbol, phase } of told.phases())
       this.#instruments.set(symbol, { ...(this.#instruments.get(symbol) as TapeInstrument), phase });
+  }
+
+  /** Notes which instruments are ruled from here on: rather one too many than one too few. */
+  #followRuled(words: Uint32Array, at: number, told: ToldEvents): void {
+    const isOrder = ((words[at] as number) & 255) === Op.new && told.has(EventType.accepted) && isRuledOrder(words, at);
+    const about = [...told.of(EventType.setting), ...told.of(EventType.state)];
+    const symbols = about.map((place) => told.words[place + EVENT_WORD.symbol] as number);
+    if (isOrder) symbols.push(words[at + COMMAND_WORD.symbol] as number);
+    // The rules of accounts may be in force from here on, for all instruments.
+    if (told.has(EventType.account) || told.has(EventType.kill)) symbols.push(...this.#instruments.keys());
+    for (const symbol of symbols) {
+      const instrument = this.#instruments.get(symbol);
+      if (instrument?.ruled === false) this.#instruments.set(symbol, { ...instrument, ruled: true });
+    }
   }
 }
 
@@ -346,6 +372,8 @@ function usualPrevention(instrument: TapeInstrument | undefined): number {
   return set > SelfTradePrevention.decrement ? 0 : set;
 }
 
+const MOVING = 'moving a ruled instrument is not proven';
+
 type Complaint = (why: string | undefined) => void;
 
 const ORDER_OPS: readonly number[] = [
@@ -353,7 +381,16 @@ const ORDER_OPS: readonly number[] = [
 ];
 
 const OPS_WITHOUT_BOOKS: readonly number[] = [
-  ...[Op.terms, Op.massStatus, Op.instrumentSet, Op.accountSet, Op.sessionOpen, Op.sessionClose, Op.tick],
+  ...[
+    Op.terms,
+    Op.massStatus,
+    Op.moveStatus,
+    Op.instrumentSet,
+    Op.accountSet,
+    Op.sessionOpen,
+    Op.sessionClose,
+    Op.tick,
+  ],
   ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
   ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
 ];

@@ -75,8 +75,12 @@ export function whyNoWait(order: Incoming): u32 {
   if (!hasFreeSlot()) return Reason.ordersFull;
   const most = settingOf(order.symbol, Setting.stopsMax);
   if (waitingOf(order.symbol).count >= (most === 0 ? WAITING_MAX_DEFAULT : most)) return Reason.stopsFull;
-  if (order.after !== 0 || order.trail !== 0) return Reason.none;
-  return hasRoom(stopLadder(order), limitKeyOf(order.side, order.stopPrice)) ? Reason.none : Reason.levelsFull;
+  return order.after !== 0 || hasStopPage(order) ? Reason.none : Reason.levelsFull;
+}
+
+/** Whether a stop has a place to wait at; a trailing one stands elsewhere. */
+function hasStopPage(order: Incoming): bool {
+  return order.trail !== 0 || hasRoom(stopLadder(order), limitKeyOf(order.side, order.stopPrice));
 }
 
 /** Of a stop that is due: it becomes what it is from then on. */
@@ -88,7 +92,7 @@ export function whyNotAtOnce(order: Incoming): u32 {
   return settingOf(order.symbol, Setting.stopEntry) === 0 ? reason : Reason.stopWouldTrigger;
 }
 
-function stopLadder(order: Incoming): u32 {
+export function stopLadder(order: Incoming): u32 {
   return ladderOf(order.symbol, order.side | OrderFlag.ruled | OrderFlag.stop);
 }
 
@@ -166,12 +170,7 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
   if (resting.generation >= GENERATION_MAX) return Reason.ordersFull;
   const triggers = isDueNow(order);
   if (triggers) reason = whyNotAtOnce(order);
-  else if (
-    order.trail === 0 &&
-    !leavesPage(slot) &&
-    !hasRoom(stopLadder(order), limitKeyOf(order.side, order.stopPrice))
-  )
-    reason = Reason.levelsFull;
+  else if (!hasStopPage(order) && !leavesPage(slot)) reason = Reason.levelsFull;
   if (reason === Reason.none) reason = whyNotHeld(order);
   if (reason !== Reason.none) return reason;
   leave(slot);
@@ -228,7 +227,7 @@ export function enterTriggered(): u64 {
 
 function enterOne(order: Incoming): void {
   if (isStop(order.type)) {
-    if (!isDueNow(order)) return wait(order);
+    if (!isDueNow(order)) return hasStopPage(order) ? wait(order) : dismiss(order, Reason.levelsFull);
     let reason = whyNotTriggered(order);
     if (reason === Reason.none) reason = whyNotAtOnce(order);
     if (reason === Reason.none) reason = whyNotHeld(order);

@@ -62,6 +62,21 @@ test('only the newest are kept, and listed newest first', async () => {
   expect((await store.list()).map(({ sequence }) => sequence)).toEqual([50_000, 4000, 300]);
 });
 
+test('beside the newest the newest of a day before stays, so that the day can be replayed', async () => {
+  const { store } = await storeWith();
+  const hour = 3_600_000_000_000n;
+  const midnight = 20_000n * 24n * hour;
+  const kept = async (): Promise<number[]> => (await store.list()).map(({ sequence }) => sequence);
+  for (const [sequence, time] of [midnight - 2n * hour, midnight - 1n, midnight, midnight + hour].entries())
+    await store.write({ ...PLACE, sequence, time }, STATE);
+  expect(await kept()).toEqual([3, 2, 1]);
+  for (let sequence = 4; sequence < 7; sequence++)
+    await store.write({ ...PLACE, sequence, time: midnight + BigInt(sequence) * hour }, STATE);
+  expect(await kept()).toEqual([6, 5, 4, 1]);
+  await store.write({ ...PLACE, sequence: 7, time: midnight + 24n * hour }, STATE);
+  expect(await kept()).toEqual([7, 6, 5]);
+});
+
 test('a store without a folder is empty', async () => {
   const store = new SnapshotStore(temporaryFolder());
   expect(await store.list()).toEqual([]);

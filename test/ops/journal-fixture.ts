@@ -1,4 +1,4 @@
-import { BLOCK_HEADER_WORDS, BlockBuffer } from '../../journal/block.ts';
+import { BLOCK_HEADER_WORDS, BlockBuffer, timeWords } from '../../journal/block.ts';
 import { hashOf } from '../../journal/chain.ts';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import { EventType, eventType } from '../../journal/events.ts';
@@ -27,6 +27,8 @@ interface FixtureOptions {
   readonly snapshotsAfter?: readonly number[];
   /** Another seed makes another flow. */
   readonly seed?: number;
+  /** The time of a block, its commands and its snapshot, in place of its number. */
+  readonly timeOf?: (block: number) => bigint;
   /** In place of that flow. */
   readonly commands?: readonly Command[];
   readonly limits?: Partial<VenueLimits>;
@@ -44,6 +46,7 @@ interface Fixture {
 /** A journal and its snapshots in `directory`, as a venue would leave them. Small segments; a fixed flow of orders. */
 export async function writeJournal(directory: string, options: FixtureOptions): Promise<Fixture> {
   const limits = { ...LIMITS, ...options.limits };
+  const timeOf = options.timeOf ?? BigInt;
   const genesis = { shard: 7, createdAt: 1n, limits };
   const open = () => JournalWriter.open(directory, { genesis, segmentBytesMax: SEGMENT_BYTES_MIN, preallocate: false });
   const events = new EventBuffer(64);
@@ -61,7 +64,8 @@ export async function writeJournal(directory: string, options: FixtureOptions): 
     }
     for (let place = 0; place < count; place++) {
       const at = BLOCK_HEADER_WORDS + place * COMMAND_WORDS;
-      encodeCommand(buffer.words, at, flow.next().value as Command);
+      const command = flow.next().value as Command;
+      encodeCommand(buffer.words, at, options.timeOf === undefined ? command : { ...command, time: timeOf(block) });
       matcher.apply(buffer.words, at);
       events.drain((words, event) => {
         counts.events++;
@@ -69,11 +73,11 @@ export async function writeJournal(directory: string, options: FixtureOptions): 
         if (eventType(words, event) === EventType.rejected) counts.rejected++;
       });
     }
-    writer.append(buffer, count, matcher.sequence() - count + 1, block, 0);
+    writer.append(buffer, count, matcher.sequence() - count + 1, ...timeWords(timeOf(block)));
     if (!options.snapshotsAfter?.includes(block)) continue;
     const { sequence, hash } = writer.last;
     const state = encodeState(matcher.state);
-    const place = { shard: 7, sequence, block, time: BigInt(block), chainHash: hash, codec: stateCodec(state) };
+    const place = { shard: 7, sequence, block, time: timeOf(block), chainHash: hash, codec: stateCodec(state) };
     await store.write(place, state);
   }
   const chainHash = writer.last.hash.toString('hex');

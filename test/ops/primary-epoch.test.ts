@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { connect } from '@nats-io/transport-node';
+import { TIMELINE_EPOCHS } from '../../journal/timelines.ts';
 import { natsConnectionOptions, startNatsServer } from '../../ops/nats-server.ts';
 import { PrimaryEpoch } from '../../ops/primary-epoch.ts';
 import { ReplyInbox } from '../../ops/reply-inbox.ts';
@@ -46,4 +47,15 @@ test('what is unanswered when another server has taken over is asked again, unle
   expect(await after).toBe('timeout');
   expect(() => primary.read(encodeRefusal(REFUSAL, 2))).toThrow('fenced');
   await connection.close();
+});
+
+test('a venue that was restored is told from the one before, whose acknowledgements count no more', () => {
+  const restored = TIMELINE_EPOCHS + 1;
+  const before = new PrimaryEpoch();
+  expect(before.read(acknowledgement(7))).toBeInstanceOf(Uint32Array);
+  expect(() => before.read(acknowledgement(restored))).toThrow(`restored from a backup (epoch ${restored} after 7)`);
+  const after = new PrimaryEpoch();
+  expect(after.read(acknowledgement(restored))).toBeInstanceOf(Uint32Array);
+  expect(() => after.read(acknowledgement(7))).toThrow('answered by a venue that was restored since');
+  expect(after.read(acknowledgement(restored + 1))).toBeInstanceOf(Uint32Array);
 });

@@ -142,7 +142,7 @@ onLinux('serve says what was done, and profiles every thread', async () => {
 test.each([
   [['--pin', 'nowhere'], 'nowhere must be none, auto, or thread=core pairs'],
   [['--pin', 'gateway=9999'], 'pin: "gateway=9999": the cores this process may use are'],
-  [['--profile', 'heap'], '"heap" must be one of cpu, allocations'],
+  [['--profile', 'heap'], 'It must be one or more of cpu, allocations, with commas between.'],
   [['--profile-seconds', '0', '--profile', 'cpu'], 'It must be a number of seconds above 0'],
 ])('serve %j is wrong usage', async (args, message) => {
   if (args[1] === 'gateway=9999' && process.platform !== 'linux') return;

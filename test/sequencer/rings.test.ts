@@ -13,6 +13,7 @@ import {
   RingProducer,
   SLOT_WORDS,
 } from '../../sequencer/rings.ts';
+import { spinsFor, TunedBounds } from '../../sequencer/tuned-bounds.ts';
 import { isMarked, markSlot } from './marked-slots.ts';
 
 /** Where cursors start: at zero, where int32 turns negative, where it comes back to zero. */
@@ -273,7 +274,9 @@ test('a thread without work spins as its strategy says before it sleeps', () => 
   }
   const looks = (strategy: (typeof IDLE_STRATEGIES)[number], cores: number): number => {
     const bell = new Counted(new Int32Array(DOORBELL_INTS), 0);
-    const idle = new Idle(strategy, cores, 4);
+    const bounds = new TunedBounds(TunedBounds.allocate());
+    bounds.set('spins', spinsFor(cores, 4));
+    const idle = new Idle(strategy, bounds);
     for (let wait = 0; wait < 30_000; wait++) idle.wait(bell, 0);
     const before = bell.sleeps;
     idle.reset();

@@ -13,6 +13,7 @@ const BOUNDS: BlockBounds = {
   ordersMax: 100,
   ordersReady: 40,
   openMicrosMax: 1000,
+  windowMicros: 0,
   lingerMicrosMax: 0,
   inFlightMax: 2,
 };
@@ -252,6 +253,23 @@ test('an idle disk gets what there is at once; a busy one a block that is full e
   expect(bench.closed.map(({ count }) => count)).toEqual([3, BOUNDS.ordersReady, 2]);
 });
 
+test('with a commit window every block waits for as long, or until it is full, also for an idle disk', () => {
+  const window = 400;
+  const bench = new Bench({ bounds: { windowMicros: window, openMicrosMax: 100 } });
+  bench.submit(0, 3);
+  bench.step(0);
+  bench.submit(0, BOUNDS.ordersReady);
+  bench.step(window - 1);
+  expect(bench.open).toBe(3 + BOUNDS.ordersReady);
+  bench.step(window);
+  expect(bench.open).toBe(0);
+  bench.flush(9);
+  bench.submit(0, BOUNDS.ordersMax);
+  bench.step(1000);
+  bench.flush(9);
+  expect(bench.closed.map(({ count }) => count)).toEqual([3 + BOUNDS.ordersReady, BOUNDS.ordersMax]);
+});
+
 test('after a full enough block the next one waits for more, as long as may be or until it is full', () => {
   const linger = 200;
   const bench = new Bench({ bounds: { lingerMicrosMax: linger } });
@@ -395,6 +413,7 @@ test('whatever comes when, every command gets one place, in the order of its gat
     ordersMax: fc.integer({ min: 1, max: 40 }),
     ordersReady: fc.integer({ min: 1, max: 40 }),
     openMicrosMax: fc.integer({ min: 0, max: 1000 }),
+    windowMicros: fc.constantFrom(0, 150),
     lingerMicrosMax: fc.constantFrom(0, 300),
     inFlightMax: fc.integer({ min: 1, max: 5 }),
   });
@@ -413,7 +432,7 @@ test('whatever comes when, every command gets one place, in the order of its gat
         const inFlight = start.block + bench.closed.length - bench.durable;
         expect(inFlight).toBeLessThanOrEqual(limits.inFlightMax);
         // With the disk idle, nothing stays open unless more is waited for.
-        if (inFlight === 0 && limits.lingerMicrosMax === 0) expect(bench.open).toBe(0);
+        if (inFlight === 0 && limits.lingerMicrosMax === 0 && limits.windowMicros === 0) expect(bench.open).toBe(0);
         expect(bench.closed.length - closed).toBeLessThanOrEqual(1);
       }
       if (flush !== undefined) bench.flush(flush);
@@ -455,6 +474,7 @@ test.each([
   ['ordersReady', 0, 'blockBounds.ordersReady: 0 must be'],
   ['openMicrosMax', -1, 'blockBounds.openMicrosMax: -1 must be'],
   ['openMicrosMax', Number.NaN, 'blockBounds.openMicrosMax: NaN must be'],
+  ['windowMicros', 20_001, 'blockBounds.windowMicros: 20001 must be a whole number from 0 to 20000'],
   ['lingerMicrosMax', -1, 'blockBounds.lingerMicrosMax: -1 must be'],
   ['inFlightMax', 0, 'blockBounds.inFlightMax: 0 must be'],
   ['inFlightMax', 1.5, 'blockBounds.inFlightMax: 1.5 must be'],

@@ -2,6 +2,7 @@ import { readWide } from '../../../journal/amounts.ts';
 import { COMMAND_WORDS } from '../../../journal/commands.ts';
 import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../../journal/events.ts';
 import type { VenueLimits } from '../../../journal/genesis.ts';
+import { DayStatistics } from '../../../ops/feed/day-statistics.ts';
 import type { FeedBook } from '../../../ops/feed/feed-book.ts';
 import { FeedPublisher } from '../../../ops/feed/feed-publisher.ts';
 import type { FeedViewName } from '../../../ops/feed/feed-records.ts';
@@ -183,6 +184,7 @@ export class FedMarket {
         memory: new PublishMemory(),
         state: this.matcher.state,
         place: { sequence: this.matcher.sequence(), timeLow: 0, timeHigh: 0 },
+        days: new DayStatistics(),
         publish: (subject, packet) => this.#publish(subject, new Uint8Array(packet)),
       },
       this.now,

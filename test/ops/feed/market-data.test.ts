@@ -1,14 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
-import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
-import { BLOCK_HEADER_WORDS } from '../../../journal/block.ts';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { COMMAND_WORDS, type Command, decodeCommand } from '../../../journal/commands.ts';
-import { decodeEvent, EVENT_WORDS } from '../../../journal/events.ts';
-import { JournalReader } from '../../../journal/reader.ts';
+import { decodeEvent } from '../../../journal/events.ts';
 import { TcpLink } from '../../../ops/drill/tcp-link.ts';
-import { FeedBook } from '../../../ops/feed/feed-book.ts';
-import { type FollowedFeed, followFeed } from '../../../ops/feed/feed-client.ts';
-import { FEED_VIEWS, type FeedMessage, type FeedViewName } from '../../../ops/feed/feed-records.ts';
+import { FEED_VIEWS, type FeedViewName } from '../../../ops/feed/feed-records.ts';
 import { natsConnectionOptions, startNatsServer } from '../../../ops/nats-server.ts';
 import { openVenue, type VenueOptions } from '../../../ops/venue.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
@@ -18,12 +13,11 @@ import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
 import { Flow } from '../../replicas/flows.ts';
 import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
 import { Following } from '../followed-venue.ts';
-import { BookHistory, readBook } from './fed-market.ts';
+import { booksOf, FeedReader, until } from './feed-reader.ts';
 
 const FEED = { kept: 4096, conflateMs: 20 };
 const BATCH = 50;
 const BATCHES_TOGETHER = 4;
-const WAIT_MS_MAX = 60_000;
 
 let market: Market;
 const closers: (() => unknown)[] = [];
@@ -32,11 +26,6 @@ afterEach(async () => {
   await market.close();
 });
 afterAll(removeTemporaryFolders);
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = performance.now() + WAIT_MS_MAX; !condition(); await delay(5))
-    if (performance.now() > end) throw new Error(`${what}: not within ${WAIT_MS_MAX} ms`);
-}
 
 /** Commands of a lively market in two instruments, as a matcher of one's own answered them. */
 function flow(seed: number, count: number): Command[] {
@@ -77,129 +66,55 @@ async function send(commands: readonly Command[], key: number): Promise<number> 
   return (await Promise.all(answers)).at(-1)?.at(-1)?.sequence ?? 0;
 }
 
-/** A reader that notes its book at every sequence. */
-class Reader {
-  readonly view: FeedViewName;
-  readonly symbol: number;
-  readonly seen: { readonly sequence: number; readonly book: string }[] = [];
-  readonly messages: FeedMessage[] = [];
-  readonly #read: FollowedFeed;
-
-  constructor(connection: NatsConnection, prefix: string, symbol: number, view: FeedViewName, loses = false) {
-    this.view = view;
-    this.symbol = symbol;
-    const options = {
-      ...{ prefix, shard: SHARD, symbol, view },
-      onMessage: (message: FeedMessage) => {
-        this.messages.push(message);
-        if (message.last && view !== 'conflated') this.#note(message.sequence);
-      },
-    };
-    this.#read = loses ? followBadly(connection, options) : followFeed(connection, options);
-    closers.push(() => this.#read.close());
-  }
-
-  get book(): FeedBook {
-    return this.#read.book;
-  }
-
-  async reaches(sequence: number): Promise<void> {
-    const { book, view, symbol } = this;
-    await until(() => book.state === 'live' && book.sequence >= sequence, `${view} of ${symbol} at ${sequence}`);
-    this.#note(book.sequence);
-  }
-
-  /** How many of the books seen are those that the replica had. */
-  check(history: BookHistory): number {
-    for (const { sequence, book } of this.seen)
-      expect([this.view, this.symbol, sequence, book]).toEqual([
-        this.view,
-        this.symbol,
-        sequence,
-        history.at(this.symbol, sequence, this.view),
-      ]);
-    return this.seen.length;
-  }
-
-  #note(sequence: number): void {
-    this.seen.push({ sequence, book: readBook(this.book, this.view) });
-  }
-}
-
-/** Like followFeed, and loses every third packet that is published. */
-function followBadly(
+/** Closed when the test ends. */
+function readerOf(
   connection: NatsConnection,
-  options: Omit<ConstructorParameters<typeof FeedBook>[0], 'ask'>,
-): FollowedFeed {
-  const reply = createInbox();
-  const book = new FeedBook({ ...options, ask: (subject, bytes) => connection.publish(subject, bytes, { reply }) });
-  let packets = 0;
-  connection.subscribe(book.subject, {
-    callback: (_error, { data }) => {
-      if (packets++ % 3 !== 1) book.take(data, performance.now());
-    },
-  });
-  connection.subscribe(reply, {
-    callback: (_error, { data }) => {
-      if (data.length > 0) book.take(data, performance.now());
-    },
-  });
-  const timer = setInterval(() => book.step(performance.now()), 50);
-  return { book, close: () => clearInterval(timer) };
-}
-
-/** What the books of the venue were, from its journal. */
-function replayed(symbols: readonly number[]): BookHistory {
-  const reader = JournalReader.open(market.directory);
-  const events = new EventBuffer(64);
-  const matcher = createMatcher(reader.genesis.limits, events);
-  const history = new BookHistory(matcher);
-  for (const block of reader.blocks()) {
-    for (let index = 0; index < block.count; index++) {
-      matcher.apply(block.words, BLOCK_HEADER_WORDS + index * COMMAND_WORDS);
-      const touched = new Set<number>();
-      events.drain((words, at) => touched.add(words[at + 1] as number));
-      for (const symbol of symbols) if (touched.has(symbol)) history.note(symbol);
-    }
-  }
-  expect(EVENT_WORDS).toBe(16);
-  return history;
+  prefix: string,
+  symbol: number,
+  view: FeedViewName,
+  loses = false,
+): FeedReader {
+  const reader = new FeedReader(connection, { prefix, shard: SHARD, symbol, view, loses });
+  closers.push(() => reader.close());
+  return reader;
 }
 
 test('books read over a NATS server are the venue’s at every sequence, from the venue and from a follower', async () => {
   market = await Market.open({ marketData: FEED });
   const { connection } = await market.client();
   await send(flow(1, 500), 1);
-  const readers = FEED_VIEWS.flatMap((view) =>
-    [0, 1].map((symbol) => new Reader(connection, 'veritape', symbol, view)),
-  );
-  const bad = FEED_VIEWS.map((view) => new Reader(connection, 'veritape', 0, view, true));
+  const readers = FEED_VIEWS.flatMap((view) => [0, 1].map((symbol) => readerOf(connection, 'veritape', symbol, view)));
+  const bad = FEED_VIEWS.map((view) => readerOf(connection, 'veritape', 0, view, true));
   const feed = { connection, prefix: 'market', executions: false, marketData: FEED };
   const following = await Following.of(market, { feed });
   closers.push(() => following.stop());
   await following.until(() => following.follower.status().caughtUp);
-  const fromFollower = FEED_VIEWS.map((view) => new Reader(connection, 'market', 0, view));
+  const fromFollower = FEED_VIEWS.map((view) => readerOf(connection, 'market', 0, view));
   for (const { book } of [...readers, ...bad, ...fromFollower]) await until(() => book.state === 'live', 'joining');
   await send(flow(2, 1_500), 2);
   // Joins while the market moves.
-  const late = FEED_VIEWS.map((view) => new Reader(connection, 'veritape', 0, view));
+  const late = FEED_VIEWS.map((view) => readerOf(connection, 'veritape', 0, view));
   const sequence = await send(flow(3, 1_000), 3);
   const all = [...readers, ...bad, ...fromFollower, ...late];
   await Promise.all(all.map((reader) => reader.reaches(sequence)));
   const counts = market.venue.marketDataCounts;
   expect(counts?.sequence).toBe(sequence);
 
-  const history = replayed([0, 1]);
+  const history = booksOf(market.directory, [0, 1]);
   expect(all.map((reader) => reader.check(history)).reduce((a, b) => a + b)).toBeGreaterThan(5_000);
   expect(bad.every(({ book }) => book.counts.gaps > 0)).toBe(true);
+  const withStatistics = all.filter(({ view }) => view === 'top' || view === 'conflated');
+  for (const reader of withStatistics) await reader.hasStatistics(market.directory);
 
   // The same messages come from both publishers, if they are of the same commands.
   for (const view of ['orders', 'levels'] as const) {
     const theirs = fromFollower.find((one) => one.view === view)?.messages ?? [];
     const ours = readers.find((one) => one.view === view && one.symbol === 0)?.messages ?? [];
     const from = Math.max(theirs[0]?.sequence ?? 0, ours[0]?.sequence ?? 0) + 1;
-    const told = (messages: readonly FeedMessage[]): object[] =>
-      messages.filter((message) => message.sequence >= from).map(({ number: _number, ...message }) => message);
+    const told = (messages: FeedReader['messages']): object[] =>
+      messages
+        .filter((message) => message.sequence >= from)
+        .map(({ number: _number, epoch: _epoch, ...message }) => message);
     expect(told(theirs).length).toBeGreaterThan(100);
     expect(told(theirs)).toEqual(told(ours));
   }
@@ -208,7 +123,7 @@ test('books read over a NATS server are the venue’s at every sequence, from th
 test('a venue that is opened again has a new epoch, and its books are joined again', async () => {
   market = await Market.open({ marketData: FEED, snapshotEvery: 400 });
   const { connection } = await market.client();
-  const readers = FEED_VIEWS.map((view) => new Reader(connection, 'veritape', 0, view));
+  const readers = FEED_VIEWS.map((view) => readerOf(connection, 'veritape', 0, view));
   const before = await send(flow(5, 600), 1);
   await Promise.all(readers.map((reader) => reader.reaches(before)));
   const epochs = readers.map(({ book }) => book.epoch);
@@ -217,8 +132,47 @@ test('a venue that is opened again has a new epoch, and its books are joined aga
   const after = await send(flow(6, 600), 2);
   await Promise.all(readers.map((reader) => reader.reaches(after)));
   for (const [index, { book }] of readers.entries()) expect(book.epoch).toBeGreaterThan(epochs[index] ?? 0);
-  const history = replayed([0]);
+  const history = booksOf(market.directory, [0]);
   for (const reader of readers) reader.check(history);
+  // The server began in the middle of the day, behind its newest snapshot.
+  for (const reader of readers.slice(FEED_VIEWS.indexOf('top'))) await reader.hasStatistics(market.directory);
+});
+
+test('a slow reader of the conflated view has less to read, and all of it; one of single messages begins again', async () => {
+  market = await Market.open({ marketData: { kept: 512, conflateMs: 1_000 } });
+  const link = await TcpLink.to(market.nats.port);
+  closers.push(() => link.close());
+  const slow = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
+  closers.push(() => slow.close());
+  await send(flow(12, 300), 1);
+  const readers = FEED_VIEWS.map((view) => readerOf(slow, 'veritape', 0, view));
+  const { connection } = await market.client();
+  const quick = FEED_VIEWS.map((view) => readerOf(connection, 'veritape', 0, view));
+  for (const { book } of [...readers, ...quick]) await until(() => book.state === 'live', 'joining');
+  // It reads nothing for a while, and then everything at once.
+  link.hold('back');
+  const held = await send(flow(13, 1_000), 2);
+  link.mend();
+  await Promise.all(readers.map((reader) => reader.reaches(held)));
+  expect(readers.map(({ book }) => book.counts.joins)).toEqual([1, 1, 1, 1]);
+  const read = (all: readonly FeedReader[]): Map<string, number> =>
+    new Map(all.map(({ view, book }) => [view, book.counts.messages]));
+  const messages = read(readers);
+  expect(messages).toEqual(read(quick));
+  expect(messages.get('conflated')).toBeLessThan(messages.get('levels') ?? 0);
+  // What the NATS server does with a reader that is too slow: it is cut off, and misses what comes meanwhile.
+  link.cut();
+  const missed = await send(flow(14, 4_000), 3);
+  await Promise.all(quick.map((reader) => reader.reaches(missed)));
+  link.mend();
+  const last = await send(flow(15, 100), 4);
+  await Promise.all([...readers, ...quick].map((reader) => reader.reaches(last)));
+  const joins = new Map(readers.map(({ view, book }) => [view, book.counts.joins]));
+  expect(joins.get('conflated')).toBe(1);
+  expect(Math.min(joins.get('orders') ?? 0, joins.get('levels') ?? 0)).toBeGreaterThan(1);
+  const history = booksOf(market.directory, [0]);
+  for (const reader of [...readers, ...quick]) reader.check(history);
+  for (const reader of readers.slice(FEED_VIEWS.indexOf('top'))) await reader.hasStatistics(market.directory);
 });
 
 test('a reader whose link is cut, and a venue whose NATS server goes away, lose nothing that is repaired', async () => {
@@ -228,7 +182,7 @@ test('a reader whose link is cut, and a venue whose NATS server goes away, lose 
   const far = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
   closers.push(() => far.close());
   await send(flow(7, 300), 1);
-  const readers = FEED_VIEWS.map((view) => new Reader(far, 'veritape', 0, view));
+  const readers = FEED_VIEWS.map((view) => readerOf(far, 'veritape', 0, view));
   for (const { book } of readers) await until(() => book.state === 'live', 'joining');
   link.cut();
   await send(flow(8, 400), 2);
@@ -246,7 +200,7 @@ test('a reader whose link is cut, and a venue whose NATS server goes away, lose 
   expect(market.venue.marketDataCounts?.dropped).toBeGreaterThan(0);
   // It is the same publisher, and went on counting.
   for (const { book } of readers) expect([book.epoch, book.counts.misfits]).toEqual([epoch, 0]);
-  const history = replayed([0]);
+  const history = booksOf(market.directory, [0]);
   for (const reader of readers) reader.check(history);
 });
 

@@ -281,12 +281,18 @@ test('a cancel that comes too late is refused by the venue, and says so', async 
 });
 
 test.each<[string, Fields, string]>([
-  ['more than before', { 38: '11', 44: '3' }, 'OrderQty (38): "11": it can not be raised'],
   ['the same again', { 38: '10', 44: '3' }, 'neither price nor quantity is another one'],
   ['another side', { 54: '2', 44: '4' }, 'Side (54): "2": it is not that of the order'],
   ['another instrument', { 55: 'OTHER', 44: '4' }, 'Symbol (55): "OTHER": the order is of ACME'],
   ['another type', { 40: '1', 44: '' }, 'OrdType (40): "1": it can not be changed'],
   ['another time in force', { 59: '3', 44: '4' }, 'TimeInForce (59): "3": it can not be changed'],
+  ['a part that is shown', { 1138: '2', 44: '4' }, 'DisplayQty (1138): "2": it can not be changed'],
+  ['a part that is shown, by its older name', { 111: '2', 44: '4' }, 'MaxFloor (111): "2": it can not be changed'],
+  ['a smallest trade', { 110: '2', 44: '4' }, 'MinQty (110): "2": it can not be changed'],
+  ['a time of expiry', { 126: '20990101-00:00:00', 44: '4' }, 'ExpireTime (126): "20990101-00:00:00": it can not be'],
+  ['an instruction', { 18: '6', 44: '4' }, 'ExecInst (18): "6": it can not be changed'],
+  ['self-trade prevention', { 2964: '1', 44: '4' }, 'SelfMatchPreventionInstruction (2964): "1": it can not be'],
+  ['a stop price', { 99: '2', 44: '4' }, 'StopPx (99): "2": the order has none'],
   ['a price between ticks', { 44: '4.01' }, 'Price (44): "4.01": it must be a whole multiple of 0.05'],
 ])('a replace with %s is rejected', async (what, fields, text) => {
   const peer = await market.loggedOn();
@@ -322,6 +328,88 @@ test('replaces that follow each other before any is answered add up', async () =
   expect(shown(await report(peer, 'many-4', '5'))).toMatchObject({ 41: 'many-3', 38: '4', 151: '4', 44: '3.05' });
 });
 
+test('OrderQty is raised: a total, of which what was traded stays traded', async () => {
+  const peer = await market.loggedOn();
+  const seller = await market.loggedOn('FIRM8');
+  peer.send('D', newOrder('up', { 44: '21' }));
+  const id = Number((await report(peer, 'up', '0')).fields.get(37));
+  seller.send('D', newOrder('up-sell', { 1: '8', 54: '2', 38: '4', 44: '21' }));
+  await report(peer, 'up', 'F');
+  peer.send('G', replace('up-2', 'up', { 38: '25', 44: '21' }));
+  expect(shown(await report(peer, 'up-2', '5'))).toMatchObject({ 41: 'up', 39: '1', 38: '25', 14: '4', 151: '21' });
+  // One after the other, before the first is answered: up, at another price, down, and up again.
+  peer.bytes(
+    peer.message('G', replace('up-3', 'up-2', { 38: '30', 44: '21.05' })) +
+      peer.message('G', replace('up-4', 'up-3', { 38: '30', 44: '21.10' })) +
+      peer.message('G', replace('up-5', 'up-4', { 38: '9', 44: '21.10' })) +
+      peer.message('G', replace('up-6', 'up-5', { 38: '12', 44: '21.10' })),
+  );
+  expect(shown(await report(peer, 'up-3', '5'))).toMatchObject({ 38: '30', 151: '26', 44: '21.05' });
+  expect(shown(await report(peer, 'up-4', '5'))).toMatchObject({ 38: '30', 151: '26', 44: '21.10' });
+  expect(shown(await report(peer, 'up-5', '5'))).toMatchObject({ 38: '9', 151: '5' });
+  expect(shown(await report(peer, 'up-6', '5'))).toMatchObject({ 38: '12', 151: '8', 14: '4', 39: '1' });
+  peer.send('G', replace('up-7', 'up-6', { 38: '11', 44: '21.10' }));
+  expect(shown(await report(peer, 'up-7', '5'))).toMatchObject({ 38: '11', 151: '7' });
+  // Refused as a whole: the price is above the instrument's highest.
+  peer.send('G', replace('up-8', 'up-7', { 38: '20', 44: '50000.05' }));
+  expect(shown(await peer.next('9'))).toMatchObject({ 11: 'up-8', 41: 'up-7', 102: '99' });
+  peer.send('G', replace('up-9', 'up-7', { 38: '10', 44: '21.10' }));
+  expect(shown(await report(peer, 'up-9', '5'))).toMatchObject({ 38: '10', 151: '6' });
+  peer.send('F', change('up-off', 'up-9'));
+  expect(shown(await report(peer, 'up-off', '4'))).toMatchObject({ 38: '10', 14: '4', 151: '0' });
+  const common = { account: 7, symbol: 0, id };
+  expect(journalled(7, id).slice(1)).toEqual([
+    { op: 'replace', ...common, quantity: 21 },
+    { op: 'replace', ...common, price: 421, quantity: 26 },
+    { op: 'replace', ...common, price: 422, quantity: 26 },
+    { op: 'replace', ...common, price: 422, quantity: 5 },
+    { op: 'replace', ...common, price: 422, quantity: 8 },
+    { op: 'reduce', ...common, quantity: 1 },
+    { op: 'replace', ...common, price: 1_000_001, quantity: 16 },
+    { op: 'reduce', ...common, quantity: 1 },
+    { op: 'cancel', ...common },
+  ]);
+});
+
+test('whatever trades while OrderQty is raised, the order ends as what was asked for', async () => {
+  const peer = await market.loggedOn();
+  const other = await market.market.venue.openSession(6, 99);
+  for (let round = 1; round <= 20; round++) {
+    peer.send('D', newOrder(`race ${round}`, { 44: '22' }));
+    await report(peer, `race ${round}`, '0');
+    const sold = other.send([
+      { op: 'new', account: 6, symbol: 0, id: round, side: 'sell', type: 'limit', tif: 'ioc', price: 440, quantity: 3 },
+    ]);
+    if (round % 2 === 0) await sold;
+    peer.send('G', replace(`race ${round} up`, `race ${round}`, { 38: '15', 44: '22' }));
+    await Promise.all([sold, report(peer, `race ${round} up`, '5')]);
+    const isRight = ({ type, fields }: Received): boolean =>
+      type === '8' && fields.get(11) === `race ${round} up` && fields.get(14) === '3' && fields.get(151) === '12';
+    expect(shown(await peer.next(isRight))).toMatchObject({ 38: '15' });
+    peer.send('F', change(`race ${round} off`, `race ${round} up`));
+    expect(shown(await report(peer, `race ${round} off`, '4'))).toMatchObject({ 38: '15', 14: '3' });
+  }
+});
+
+test('the price of a stop that waits is replaced, with and without its quantity', async () => {
+  const peer = await market.loggedOn('FIRM10');
+  const stop = { 40: '4', 55: 'OTHER', 44: '2000', 99: '1990' };
+  peer.send('D', newOrder('stop', stop));
+  await report(peer, 'stop', '0');
+  const next = (clOrdId: string, original: string, fields: Fields): void =>
+    peer.send('G', replace(clOrdId, original, { ...stop, ...fields }));
+  next('stop-2', 'stop', { 99: '1995' });
+  expect(shown(await report(peer, 'stop-2', '5'))).toMatchObject({ 99: '1995', 44: '2000', 38: '10', 151: '10' });
+  next('stop-3', 'stop-2', { 99: '1985', 38: '12', 44: '2001' });
+  expect(shown(await report(peer, 'stop-3', '5'))).toMatchObject({ 99: '1985', 44: '2001', 38: '12', 151: '12' });
+  next('stop-4', 'stop-3', { 99: '1980.0', 38: '7', 44: '2001' });
+  expect(shown(await report(peer, 'stop-4', '5'))).toMatchObject({ 99: '1980.0', 38: '7', 151: '7' });
+  next('stop-5', 'stop-4', { 99: '1980', 38: '7', 44: '2001' });
+  expect((await peer.next('9')).fields.get(58)).toContain('is another one');
+  peer.send('F', change('stop-off', 'stop-4', { 55: 'OTHER' }));
+  await report(peer, 'stop-off', '4');
+});
+
 test('a status is told of orders that are live, done, or unknown', async () => {
   const peer = await market.loggedOn();
   peer.send('D', newOrder('state', { 44: '3' }));
@@ -353,15 +441,46 @@ test('a mass cancel takes off all orders of an account, or those of an instrumen
   const cancelAll = (id: string, fields: Fields): void => peer.send('q', { 11: id, 60: utc(), ...fields });
   cancelAll('q1', { 530: '1', 55: 'ACME', 54: '2' });
   expect(shown(await report(peer, 'm2', '4'))).toMatchObject({ 58: 'canceled by a mass cancel' });
-  expect(shown(await peer.next('r'))).toMatchObject({ 11: 'q1', 530: '1', 531: '1', 533: '1', 55: 'ACME' });
+  expect(shown(await peer.next('r'))).toMatchObject({ 11: 'q1', 530: '1', 531: '1', 533: '1', 55: 'ACME', 54: '2' });
   cancelAll('q2', { 530: '7' });
   await report(peer, 'm1', '4');
   await report(peer, 'm3', '4');
   expect(shown(await peer.next('r'))).toMatchObject({ 11: 'q2', 531: '7', 533: '2' });
   cancelAll('q3', { 530: '3' });
-  expect(shown(await peer.next('r'))).toMatchObject({ 531: '0', 532: '99', 533: '0' });
+  expect(shown(await peer.next('r'))).toMatchObject({ 531: '0', 532: '0', 533: '0' });
   cancelAll('q4', { 530: '1', 55: 'NONE' });
-  expect((await peer.next('r')).fields.get(58)).toContain('no instrument has this name');
+  const unknown = await peer.next('r');
+  expect(shown(unknown)).toMatchObject({ 531: '0', 532: '1', 533: '0' });
+  expect(unknown.fields.get(58)).toContain('no instrument has this name');
+  cancelAll('q5', { 530: '7', 55: 'ACME' });
+  expect(shown(await peer.next('r'))).toMatchObject({ 531: '0', 532: '99' });
+  cancelAll('q6', { 530: '7', 1: '8' });
+  expect((await peer.next('r')).fields.get(58)).toBe('Account (1): "8" must be one of 10');
+});
+
+test('a mass cancel that names no account is of all of the session, and is answered once', async () => {
+  const peer = await market.loggedOn('FIRM8');
+  for (const [id, account] of [
+    ['a1', '8'],
+    ['a2', '9'],
+    ['a3', '9'],
+  ] as const) {
+    peer.send('D', newOrder(id, { 1: account, 44: '3' }));
+    await report(peer, id, '0');
+  }
+  peer.send('q', { 11: 'all', 60: utc(), 530: '7' });
+  for (const id of ['a1', 'a2', 'a3']) await report(peer, id, '4');
+  expect(shown(await peer.next('r'))).toMatchObject({ 11: 'all', 530: '7', 531: '7', 533: '3' });
+  peer.send('D', newOrder('b1', { 1: '8', 44: '3' }));
+  peer.send('D', newOrder('b2', { 1: '9', 44: '3' }));
+  await report(peer, 'b2', '0');
+  peer.send('q', { 11: 'only 9', 60: utc(), 530: '7', 1: '9' });
+  await report(peer, 'b2', '4');
+  expect(shown(await peer.next('r'))).toMatchObject({ 11: 'only 9', 531: '7', 533: '1' });
+  await peer.settled();
+  expect(peer.heard.filter(({ type }) => type === 'r')).toHaveLength(2);
+  peer.send('q', { 11: 'rest', 60: utc(), 530: '7' });
+  expect(shown(await peer.next('r'))).toMatchObject({ 11: 'rest', 533: '1' });
 });
 
 test('a client of several accounts says which', async () => {

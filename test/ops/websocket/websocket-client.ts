@@ -15,8 +15,9 @@ export class SocketClient {
   #isClosed = false;
   #refs = 0;
 
-  static async connect(port: number): Promise<SocketClient> {
-    const client = new SocketClient(new WebSocket(`ws://127.0.0.1:${port}`));
+  /** @param protocols that it offers, as a page would */
+  static async connect(port: number, protocols: string[] = []): Promise<SocketClient> {
+    const client = new SocketClient(new WebSocket(`ws://127.0.0.1:${port}`, protocols));
     await new Promise<void>((resolve, reject) => {
       client.#socket.onopen = () => resolve();
       client.#socket.onerror = () => reject(new Error('it did not open'));
@@ -37,6 +38,11 @@ export class SocketClient {
         resolve({ code, reason });
       };
     });
+  }
+
+  /** Of those it offered. */
+  get protocol(): string {
+    return this.#socket.protocol;
   }
 
   get isClosed(): boolean {

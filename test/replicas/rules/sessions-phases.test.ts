@@ -378,3 +378,28 @@ test('more than 4,096 orders of a day leave with several commands, and the day h
     expect(one.do({ op: 'massCancel', symbol: 0 })).toHaveLength(100);
   }
 });
+
+test('a market order that goes from the call book to the closing book needs a page there', () => {
+  const it = new RuledVenue({ levelPagesMax: 2 });
+  it.do({ op: 'instrumentCreate', symbol: 0, name: 'ACME' });
+  it.do({ op: 'phase', symbol: 0, phase: 'volatilityAuction' });
+  it.do({ ...market, id: 1 });
+  it.do({ ...market, id: 2 });
+  it.do({ ...limit, id: 3 });
+  it.do({ op: 'phase', symbol: 0, phase: 'closingAuction' });
+  const larger: Command = { op: 'replace', account: 1, symbol: 0, id: 1, quantity: 9 };
+  expect(it.do(larger)).toMatchObject([{ type: 'rejected', reason: 'levelsFull' }]);
+  it.do({ op: 'cancel', account: 1, symbol: 0, id: 3 });
+  expect(it.do(larger)).toMatchObject([{ type: 'replaced', open: 9 }]);
+  it.restored();
+});
+
+test('a mass status tells of nothing behind orders that are not shown to anybody', () => {
+  const it = venueIn('openingAuction');
+  const [accepted] = it.do({ ...market, id: 1 });
+  it.do({ ...market, id: 2 });
+  it.do({ ...limit, id: 3 });
+  const status: Command = { op: 'massStatus', account: 0, symbol: 0, side: 'buy', quantity: 9 };
+  expect(it.tell(status)).toEqual(['status 3 5@100 left 5']);
+  expect(it.do({ ...status, id: accepted?.slot as number })).toMatchObject([{ reason: 'unknownOrder' }]);
+});

@@ -296,3 +296,18 @@ describe('FIX 1385 = 2: one triggers the other', () => {
     expect(take('sell', 5)).toHaveLength(9);
   });
 });
+
+test('a stop whose order traded, and for whose stop price there is no page, is canceled', () => {
+  play = new RulesPlay({ levelPagesMax: 3 });
+  play.order('sell', 1, 5, 110);
+  play.order('sell', 2, 5, 111);
+  play.order('sell', 3, 5, 0, { type: 'stop', stopPrice: 90, after: 1 });
+  play.order('sell', 4, 5, 10_000);
+  play.order('sell', 5, 5, 20_000);
+  expect(take('buy', 5)).toEqual([
+    'trade 2/99 with 1/1 5@110 leaves 0 0',
+    'triggered 1/3 5@110 kept',
+    'canceled 1/3 levelsFull 5 leaves 0',
+  ]);
+  play.restore();
+});

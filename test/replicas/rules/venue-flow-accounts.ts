@@ -17,7 +17,7 @@ const ACCOUNT_VALUES: Readonly<Record<number, readonly number[]>> = {
 };
 const INSTRUMENT_VALUES: Readonly<Record<number, readonly number[]>> = {
   20: [0, 0, 2],
-  21: [0, 0, 4000],
+  21: [0, 400, 4000],
   22: [0, 0, 0, 9],
   23: [0, 0, 101],
   32: [0, 1, 2],
@@ -49,7 +49,7 @@ export class AccountDraws {
 
   next(): RawCommand {
     const dice = this.#dice;
-    const account = dice.from(1, dice.chance(0.03) ? 7 : 4);
+    const account = dice.from(1, dice.chance(0.06) ? 7 : 4);
     switch (dice.weighted([40, 10, 12, 6, 1, 12])) {
       case 0:
         return this.#transfer(32, account, dice.from(dice.chance(0.05) ? 0 : 1, ASSETS));

@@ -58,6 +58,12 @@ export class VenueFlow {
     }
   }
 
+  /** Ids that it will not draw; the first of them. */
+  claimIds(count: number): bigint {
+    this.#nextId += BigInt(count);
+    return this.#nextId - BigInt(count);
+  }
+
   /** Learns which orders are live. */
   observe(event: VenueEvent): void {
     if (event.type === 'state' && event.flags === 0) this.#phases[event.symbol] = event.slot;
@@ -222,8 +228,8 @@ export class VenueFlow {
       2: [0, 1, 1, 1, 1, 2],
       3: [0, 0, 0, 1, 2, 3, 4, 9, 12, 5],
       4: [0, 1, 2],
-      5: [0, 0, 2, 5],
-      7: [0, 0, 5, 20],
+      5: [0, 2, 5],
+      7: [0, 2, 5, 20],
       8: [0, 0, 1],
     };
     const kind = dice.pick([1, 2, 3, 4, 5, 7, 8]);

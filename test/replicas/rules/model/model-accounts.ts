@@ -71,6 +71,8 @@ export class ModelAccounts {
   readonly #killedAccounts = new Set<number>();
   readonly #killedGroups = new Set<bigint>();
   #isAllKilled = false;
+  /** From the first limit or kill on. */
+  inForce = false;
 
   constructor(max: number) {
     this.#max = max;
@@ -78,6 +80,10 @@ export class ModelAccounts {
 
   groupOf(account: number): bigint {
     return this.#settingOf(account, KIND.group);
+  }
+
+  rolesOf(account: number): number {
+    return Number(this.#settingOf(account, KIND.roles));
   }
 
   isSameOwner(one: number, other: number, byGroup: boolean): boolean {
@@ -111,6 +117,7 @@ export class ModelAccounts {
     if (!this.hasRoomFor(account)) return 'accountsFull';
     const record = this.claim(account);
     record.settings.set(kind, extra);
+    if (kind !== KIND.roles && kind !== KIND.group && kind !== KIND.cancelAllAfter) this.inForce = true;
     if (kind === KIND.cancelAllAfter) {
       if (extra === 0n) this.cancelAt.delete(account);
       else this.cancelAt.set(account, command.time + extra);
@@ -137,6 +144,7 @@ export class ModelAccounts {
     if (flags === FLAG_BY_GROUP && (extra === 0n || extra > U32_MAX)) return 'setting';
     const isKnown = flags === FLAG_BY_ACCOUNT ? this.#accounts.has(account) : this.#groups.has(extra);
     if (isKill && flags !== 0 && !isKnown && this.#records >= this.#max) return 'accountsFull';
+    if (isKill) this.inForce = true;
     let slot: number = SCOPE.all;
     if (flags === FLAG_BY_ACCOUNT) {
       slot = SCOPE.account;

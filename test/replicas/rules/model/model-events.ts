@@ -44,7 +44,8 @@ export class ModelEvents {
     this.about('canceled', order, { price: order.price, quantity, open: order.open }, { reason, flags, request });
   }
 
-  rejected(command: MarketCommand, reason: ReasonName): void {
+  /** `open`: the shard, of an instrument that trades elsewhere. */
+  rejected(command: MarketCommand, reason: ReasonName, open: number): void {
     const isNamed = command.op === 16 || command.op === 17;
     this.list.push({
       type: 'rejected',
@@ -60,7 +61,7 @@ export class ModelEvents {
       slot: 0,
       generation: 0,
       request: command.request,
-      open: 0,
+      open,
     });
   }
 

@@ -1,9 +1,11 @@
+import type { VenueLimits } from '../../../../journal/genesis.ts';
 import type { ReasonName } from '../../../../journal/reasons.ts';
 import { ModelAccounts } from './model-accounts.ts';
 import { ModelEvents } from './model-events.ts';
 import { ModelFunds } from './model-funds.ts';
 import { bestToTrade, couldTrade, type Matching, match } from './model-matching.ts';
-import { type ModelInstrument, type ModelOrder, reaches } from './model-order.ts';
+import { type ModelInstrument, type ModelOrder, type ModelTerms, reaches } from './model-order.ts';
+import { hasPage } from './model-pages.ts';
 import { bookFor, isForAuction, isImmediate, ModelPhases, whyNotTriggered, withinRange } from './model-phases.ts';
 import { ModelSlots } from './model-slots.ts';
 import { dueStops, isDue, isStop } from './model-stops.ts';
@@ -35,27 +37,33 @@ export const limitOf = (order: ModelOrder): number | undefined =>
 export const mayRest = ({ type, tif }: Pick<ModelOrder, 'type' | 'tif'>): boolean =>
   (type === 0 || type === 3) && !isImmediate({ tif });
 
-export interface ModelLimits {
-  readonly ordersMax: number;
-  readonly accountsMax: number;
-  readonly balancesMax: number;
-}
+export type ModelLimits = { readonly [Limit in keyof VenueLimits]-?: number };
+
+/** Orders that leave because of time with one command. */
+const EXPIRED_PER_COMMAND_MAX = 4096;
+const ALL_OR_NONE_MAX = 1024;
 
 /** Orders, and what happens to them once they are in: trading, resting, waiting, leaving. */
 export class ModelExchange {
   readonly instruments = new Map<number, ModelInstrument>();
   readonly live = new Map<string, ModelOrder>();
+  /** Terms that wait for an order, by its name. */
+  readonly terms = new Map<string, ModelTerms>();
+  readonly limits: ModelLimits;
   readonly slots: ModelSlots;
   readonly accounts: ModelAccounts;
   readonly funds: ModelFunds;
   readonly phases: ModelPhases = new ModelPhases(this);
   events = new ModelEvents(0);
+  #mayStillLeave = 0;
   #arrivals = 0;
   /** Orders that were triggered, to be entered one after another. */
   #line: ModelOrder[] = [];
   #atWork: ModelOrder | undefined;
 
-  constructor({ ordersMax, accountsMax, balancesMax }: ModelLimits) {
+  constructor(limits: ModelLimits) {
+    const { ordersMax, accountsMax, balancesMax } = limits;
+    this.limits = limits;
     this.slots = new ModelSlots(ordersMax);
     this.accounts = new ModelAccounts(accountsMax);
     this.funds = new ModelFunds(balancesMax, this.accounts, {
@@ -66,6 +74,39 @@ export class ModelExchange {
 
   instrumentOf(order: ModelOrder): ModelInstrument {
     return this.instruments.get(order.symbol) as ModelInstrument;
+  }
+
+  begin(events: ModelEvents): void {
+    this.events = events;
+    this.#mayStillLeave = EXPIRED_PER_COMMAND_MAX;
+  }
+
+  /** Whether one more order may leave because of time. */
+  get mayLeave(): boolean {
+    return this.#mayStillLeave > 0;
+  }
+
+  /** Takes an order off because of time; with it go those that hang on it when the caller says so. */
+  leaveByTime(order: ModelOrder, reason: ReasonName): void {
+    this.#mayStillLeave--;
+    this.leave(order, reason, 0);
+  }
+
+  /** Terms leave because of time, too. */
+  countTerms(): void {
+    this.#mayStillLeave--;
+  }
+
+  hasPage(order: ModelOrder, as: 'resting' | 'waiting', without?: ModelOrder): boolean {
+    return hasPage(this.instruments, this.limits.levelPagesMax, order, as, without);
+  }
+
+  /** Why an order can not rest that may. */
+  whyNoPlace(order: ModelOrder): ReasonName | undefined {
+    const instrument = this.instrumentOf(order);
+    const isSame = (other: ModelOrder): boolean => other.allOrNone && other.side === order.side;
+    if (order.allOrNone && instrument.resting.filter(isSame).length >= ALL_OR_NONE_MAX) return 'allOrNoneFull';
+    return this.hasPage({ ...order, book: bookFor(instrument, order) }, 'resting') ? undefined : 'levelsFull';
   }
 
   /** The command's own order begins; then all that follows from it. */
@@ -184,10 +225,16 @@ export class ModelExchange {
     order.waitsFor = undefined;
     const instrument = this.instrumentOf(order);
     if (wasForOrder && isStop(order)) {
-      if (order.trail > 0 || !isDue(order, instrument.last)) return this.#waitAsStop(order);
+      if (order.trail > 0 || !isDue(order, instrument.last)) {
+        if (order.trail === 0 && !this.hasPage(order, 'waiting')) return this.remove(order, 'levelsFull', 0);
+        return this.#waitAsStop(order);
+      }
       const isRefused = instrument.settings.get(SETTING.stopEntry) === 1;
       const why =
-        whyNotTriggered(instrument, order) ?? (isRefused ? 'stopWouldTrigger' : this.whyNotHeld(order, false, order));
+        whyNotTriggered(instrument, order) ??
+        (isRefused ? 'stopWouldTrigger' : undefined) ??
+        this.#whyNoPlaceFor(order) ??
+        this.whyNotHeld(order, false, order);
       if (why !== undefined) return this.remove(order, why, 0);
       this.#tellTriggered(order, instrument.last, 0);
     }
@@ -195,15 +242,20 @@ export class ModelExchange {
     if (late !== undefined) return this.remove(order, late, 0);
     if (mayRest(order) && order.postOnly && bestToTrade(instrument, order, limitOf(order)) !== undefined)
       return this.remove(order, 'postOnlyWouldTrade', 0);
-    const unpaid = this.whyNotHeld(order, false, order);
-    if (unpaid !== undefined) return this.remove(order, unpaid, 0);
+    const unfit = this.#whyNoPlaceFor(order) ?? this.whyNotHeld(order, false, order);
+    if (unfit !== undefined) return this.remove(order, unfit, 0);
     this.#trade(order);
+  }
+
+  /** Why an order that was triggered can not rest, if it may. */
+  #whyNoPlaceFor(order: ModelOrder): ReasonName | undefined {
+    return mayRest(order) || isForAuction(this.instrumentOf(order), order) ? this.whyNoPlace(order) : undefined;
   }
 
   #trade(order: ModelOrder): void {
     if (isForAuction(this.instrumentOf(order), order)) {
       this.live.set(nameOf(order.account, order.id), order);
-      this.#rest(order);
+      this.rest(order);
       return;
     }
     this.#atWork = order;
@@ -214,14 +266,14 @@ export class ModelExchange {
     const matching = { ...own, limit: withinRange(instrument, order, own.limit) };
     let isInterrupted = false;
     const why = this.#whyNotAtOnce(matching);
-    if (why === 'rest') this.#rest(order);
+    if (why === 'rest') this.rest(order);
     else if (why !== undefined) this.remove(order, why, order.request);
     else {
       this.#match(matching);
       const touch = order.open > 0 && !order.allOrNone ? bestToTrade(instrument, order, own.limit) : undefined;
       isInterrupted = touch !== undefined && !reaches(order.side, matching.limit, touch);
       if (order.open === 0) this.#done(order);
-      else if (mayRest(order)) this.#rest(order);
+      else if (mayRest(order)) this.rest(order);
       else {
         const isBanded =
           !isInterrupted &&
@@ -286,13 +338,15 @@ export class ModelExchange {
     });
   }
 
-  #rest(order: ModelOrder): void {
+  /** Stands behind those at its price. */
+  rest(order: ModelOrder): void {
     this.#place(order);
     order.entered = this.events.sequence;
     order.minQty = 0;
     order.book = bookFor(this.instrumentOf(order), order);
     order.shown = Math.min(order.display, order.open);
     this.instrumentOf(order).resting.push(order);
+    this.live.set(nameOf(order.account, order.id), order);
   }
 
   #place(order: ModelOrder): void {

@@ -72,7 +72,7 @@ export function match(matching: Matching, effects: MatchingEffects): void {
     const taker = { flags: done(order.open), request: order.request };
     events.about('tradeTaker', order, { price, quantity, open: order.open }, taker);
     effects.settle(maker, quantity);
-    instrument.last = price;
+    if (instrument.ruled) instrument.last = price;
     if (maker.open === 0) effects.gone(maker);
     else if (maker.display > 0) {
       maker.shown -= quantity;

@@ -62,6 +62,14 @@ export interface ModelTerms {
 export interface ModelInstrument {
   readonly symbol: number;
   readonly name: string;
+  /** It has seen more than the plain rules know; until then its last trade price is not known. */
+  ruled: boolean;
+  /** The shard on which it trades, if it is not this one. */
+  elsewhere: number | undefined;
+  shard: number;
+  assignments: number;
+  /** Orders that have to leave, and could not all with one command. */
+  leaving: 'day' | 'all' | undefined;
   quantityMax: number;
   priceMax: number;
   closed: boolean;
@@ -82,7 +90,7 @@ export function reaches(side: Side, limit: number | undefined, price: number): b
   return side === 'buy' ? price <= limit : price >= limit;
 }
 
-const isHiddenBook = (order: ModelOrder): boolean => order.hidden || order.allOrNone;
+export const isHiddenBook = (order: ModelOrder): boolean => order.hidden || order.allOrNone;
 
 /** Orders of one side in the order in which they trade: price, then shown before hidden, then time. */
 export function queueOf(resting: readonly ModelOrder[], side: Side, book: ModelOrder['book'] = 'limits'): ModelOrder[] {

@@ -29,6 +29,8 @@ const MAY_FOLLOW: readonly (readonly number[])[] = [
   [],
 ];
 const CALENDAR_MAX = 16;
+/** Before everything else that is due. */
+const AT_ONCE = 1n;
 const SIDES: readonly Side[] = ['buy', 'sell'];
 
 export const isPhaseOp = (op: number): boolean => (Object.values(OP) as readonly number[]).includes(op);
@@ -132,11 +134,12 @@ export class ModelPhases {
     if (quantity > 7n) return 'quantity';
     const instrument = this.#exchange.instruments.get(command.symbol);
     if (instrument === undefined) return 'unknownSymbol';
+    if (instrument.elsewhere !== undefined) return 'otherShard';
     if (op === OP.schedule) return this.#schedule(instrument, command);
     if (op === OP.unschedule) return this.#unschedule(instrument, command);
     const target = targetOf(instrument, command);
-    if (target === undefined || !(MAY_FOLLOW[instrument.phase] as readonly number[]).includes(target))
-      return 'phaseChange';
+    if (target === undefined || !mayFollow(instrument, target)) return 'phaseChange';
+    instrument.ruled = true;
     this.#goTo(instrument, target, command.account, command.request);
     this.#exchange.enterLine();
     return undefined;
@@ -147,6 +150,7 @@ export class ModelPhases {
     const { calendar } = this.#clockOf(instrument);
     if (extra <= this.#now) return 'schedule';
     if (!calendar.has(extra) && calendar.size >= CALENDAR_MAX) return 'calendarFull';
+    instrument.ruled = true;
     calendar.set(extra, Number(quantity));
     this.#tell(instrument, EventFlag.scheduled, Number(quantity), 0, extra, account, request);
     return undefined;
@@ -193,10 +197,22 @@ export class ModelPhases {
     this.#tell(instrument, 0, phase, before, clock.ends, account, request);
     if (phase !== PHASE.closed && phase !== PHASE.delisted) return;
     this.#exchange.enterLine();
-    const isAll = phase === PHASE.delisted;
+    instrument.leaving = phase === PHASE.delisted ? 'all' : 'day';
+    this.#takeOffLeaving(instrument);
+  }
+
+  /** As many as may leave with this command. */
+  #takeOffLeaving(instrument: ModelInstrument): void {
+    const isAll = instrument.leaving === 'all';
     const leaving = this.#inOrderOfLeaving(instrument).filter(({ tif }) => isAll || tif === 3);
-    for (const order of leaving) this.#exchange.leave(order, isAll ? 'delisted' : 'expired', 0);
-    this.#exchange.takeWithAll(leaving);
+    const left: ModelOrder[] = [];
+    for (const order of leaving) {
+      if (!this.#exchange.mayLeave) break;
+      this.#exchange.leaveByTime(order, isAll ? 'delisted' : 'expired');
+      left.push(order);
+    }
+    this.#exchange.takeWithAll(left);
+    if (left.length === leaving.length) instrument.leaving = undefined;
   }
 
   #tradeAll(instrument: ModelInstrument): void {
@@ -241,20 +257,25 @@ export class ModelPhases {
 
   /** When the instrument does something next because of time; 0 for never. */
   dueOf(instrument: ModelInstrument): bigint {
+    if (instrument.leaving !== undefined) return AT_ONCE;
     const { ends, batch, calendar } = this.#clockOf(instrument);
     const times = [ends, batch, ...calendar.keys()].filter((time) => time !== 0n);
     return times.reduce((first, time) => (first === 0n || time < first ? time : first), 0n);
   }
 
   advance(instrument: ModelInstrument): void {
+    if (instrument.leaving !== undefined) {
+      this.#takeOffLeaving(instrument);
+      this.#exchange.enterLine();
+      return;
+    }
     const due = this.dueOf(instrument);
     const clock = this.#clockOf(instrument);
     const scheduled = clock.calendar.get(due);
     if (scheduled !== undefined) {
       clock.calendar.delete(due);
       const isFree = instrument.phase !== PHASE.halted || scheduled >= PHASE.closed;
-      if (isFree && (MAY_FOLLOW[instrument.phase] as readonly number[]).includes(scheduled))
-        this.#goTo(instrument, scheduled, 0, 0);
+      if (isFree && mayFollow(instrument, scheduled)) this.#goTo(instrument, scheduled, 0, 0);
     } else if (clock.ends === due) this.#goTo(instrument, PHASE.continuous, 0, 0);
     else this.#tradeBatch(instrument);
     this.#exchange.enterLine();
@@ -298,6 +319,10 @@ export class ModelPhases {
     const interval = BigInt(instrument.settings.get(SETTING.batchNs) ?? 0);
     clock.batch = this.#now - (this.#now % interval) + interval;
   }
+}
+
+function mayFollow({ phase, leaving }: ModelInstrument, next: number): boolean {
+  return leaving === undefined && (MAY_FOLLOW[phase] as readonly number[]).includes(next);
 }
 
 function targetOf({ phase }: ModelInstrument, { op, quantity }: MarketCommand): number | undefined {

@@ -107,6 +107,10 @@ export function isSetting(kind: number, value: bigint): boolean {
   return (kind === SETTING.tick || kind === SETTING.lot || kind === SETTING.band) && value <= AMOUNT_MAX;
 }
 
+/** Whether a new order has nothing that the plain rules do not know. */
+export const isPlainNew = ({ type, tif, flags, extra }: MarketCommand): boolean =>
+  type <= 1 && tif <= 2 && (flags & ~FLAG.postOnly) === 0 && extra === 0n;
+
 /** The terms of a new order: those that waited, and the one of its record. */
 export function gather(command: MarketCommand, waiting: ModelTerms | undefined): Map<number, bigint> | ReasonName {
   const wants = (command.flags & FLAG.hasTerms) !== 0;

@@ -6,8 +6,8 @@ export interface Due {
 }
 
 /** Does what is due at or before a time, and what that makes due: docs/rules-sessions.md, "Time". */
-export function bringTime(time: bigint, listDue: () => readonly Due[]): void {
-  for (;;) {
+export function bringTime(time: bigint, listDue: () => readonly Due[], mayGoOn: () => boolean): void {
+  while (mayGoOn()) {
     const due = listDue().filter(({ when }) => when !== 0n && when <= time);
     const [first] = due.sort((a, b) => {
       if (a.when !== b.when) return a.when < b.when ? -1 : 1;

@@ -4,23 +4,26 @@ import { type MarketCommand, readMarketCommand } from '../../reference-command.t
 import type { ModelAccounts } from './model-accounts.ts';
 import { ModelEvents } from './model-events.ts';
 import { limitOf, ModelExchange, type ModelLimits, mayRest, nameOf, SETTING } from './model-exchange.ts';
-import type { ModelFunds } from './model-funds.ts';
-import { createInstrument, setInstrument, updateInstrument } from './model-instruments.ts';
+import { assignInstrument, createInstrument, setInstrument, updateInstrument } from './model-instruments.ts';
 import { type Changes, slide, whyNotHere } from './model-limits.ts';
+import { dueOf, killSwitch, massCancel, removeTerms, shardOfFirst } from './model-mass.ts';
 import { bestToTrade } from './model-matching.ts';
-import { type ModelInstrument, type ModelOrder, type ModelTerms, opposite, queueOf, type Side } from './model-order.ts';
-import { isContinuous, isPhaseOp, whyNotInPhase } from './model-phases.ts';
+import { massStatus, moveIn, moveOut } from './model-moves.ts';
+import type { ModelInstrument, ModelOrder, ModelTerms } from './model-order.ts';
+import { bookFor, isPhaseOp, whyNotInPhase } from './model-phases.ts';
+import { permissionOf } from './model-roles.ts';
+import { ModelSessions, type Outcome } from './model-sessions.ts';
 import { isDue, isStop } from './model-stops.ts';
 import {
   FLAG,
   gather,
   hasHandle,
   isAmount,
+  isPlainNew,
   isPrice,
   isTerm,
   join,
   type Links,
-  NO_ORDER,
   orderOf,
   stays,
   TERM,
@@ -28,7 +31,7 @@ import {
   willWait,
 } from './model-terms.ts';
 
-import { bringTime, type Due } from './model-time.ts';
+import { bringTime } from './model-time.ts';
 
 const OP = {
   new: 1,
@@ -37,9 +40,15 @@ const OP = {
   replace: 4,
   massCancel: 5,
   terms: 6,
+  massStatus: 7,
+  moveIn: 8,
+  moveOut: 9,
   create: 16,
   update: 17,
+  assign: 22,
   set: 23,
+  sessionOpen: 24,
+  sessionClose: 25,
   accountSet: 26,
   tick: 27,
   deposit: 32,
@@ -48,41 +57,104 @@ const OP = {
   reinstate: 35,
 } as const;
 const NEW_FLAGS = FLAG.postOnly | FLAG.hasTerms | FLAG.hidden | FLAG.allOrNone | FLAG.byGroup;
-const ALL_OR_NONE_MAX = 1024;
 const LIST_MAX = 8;
 const STOPS_MAX = 16_384;
 
 /**
- * The rules of docs/market-rules.md for ruled instruments, of docs/rules-orders.md, rules-stops.md, rules-accounts.md and rules-sessions.md, once more and as plainly as they can be
- * written: whatever is asked is found by looking at all orders. The matcher is compared with this; the two share the names of
- * records and reasons. Commands come without sessions, instruments are ruled from the start, and nothing is short of price pages.
+ * The rules of docs/market-rules.md, rules-orders.md, rules-stops.md, rules-accounts.md and rules-sessions.md once more, as plainly
+ * as they can be written: whatever is asked is found by looking at all orders. The matcher is compared with this; the two share
+ * the names of records and reasons. Only how ruled instruments move between shards is not in it.
  */
 export class VenueModel {
   readonly #exchange: ModelExchange;
-  readonly #terms = new Map<string, ModelTerms>();
+  readonly #sessions: ModelSessions;
+  /** The order that the command at work enters or changes; what an answer tells of it. */
+  #own: ModelOrder | undefined;
   #sequence = 0;
 
   constructor(limits: ModelLimits) {
     this.#exchange = new ModelExchange(limits);
+    this.#sessions = new ModelSessions(limits.sessionsMax, limits.answersPerSessionMax);
   }
 
   /** Handles the command record at word `at`; the events that it causes, in order. */
   apply(words: Uint32Array, at: number): readonly VenueEvent[] {
     const command = readMarketCommand(words, at);
     this.#sequence++;
-    this.#exchange.events = new ModelEvents(this.#sequence);
+    this.#exchange.begin(new ModelEvents(this.#sequence));
     this.#exchange.phases.now = command.time;
-    bringTime(command.time, () => this.#due());
-    const refusal = this.#handle(command);
-    if (refusal !== undefined) this.#events.rejected(command, refusal);
-    const named = this.#instruments.get(command.symbol);
-    if (named !== undefined) this.#exchange.phases.afterCommand(named);
+    bringTime(
+      command.time,
+      () => dueOf(this.#exchange),
+      () => this.#exchange.mayLeave,
+    );
+    if (command.session !== 0) this.#applyInSession(command);
+    else if (command.request !== 0) this.#refuse(command, 'flags');
+    else if (command.op === OP.sessionOpen) this.#tellRefusal(command, this.#sessions.open(command, this.#events));
+    else if (command.op === OP.sessionClose) this.#refuse(command, 'sessionUnknown');
+    else this.#carryOut(command);
     return this.#events.list;
   }
 
-  /** Live orders, by slot. */
-  get orders(): ModelOrder[] {
-    return [...this.#exchange.live.values()].sort((a, b) => a.slot - b.slot);
+  #applyInSession(command: MarketCommand): void {
+    const session = this.#sessions.find(command.session);
+    if (session === undefined) return this.#refuse(command, 'sessionUnknown');
+    const permission = permissionOf(session.account, this.#accounts.rolesOf(session.account), command);
+    const why = permission === 'none' ? 'sessionAccount' : this.#sessions.whyNotNext(session, command.request);
+    if (why === 'repeat') return this.#sessions.repeat(session, command, this.#events);
+    if (why !== undefined) return this.#refuse(command, why);
+    let outcome: Outcome = { reason: 'none', open: 0, traded: 0 };
+    const isRefused = permission === 'refused' && command.op !== OP.sessionOpen && command.op !== OP.sessionClose;
+    if (command.op === OP.sessionClose) this.#sessions.close(session, command, this.#events);
+    else if (command.op === OP.sessionOpen) outcome = { ...outcome, reason: 'flags' };
+    else if (isRefused) outcome = { ...outcome, reason: 'sessionAccount' };
+    else outcome = this.#carryOut(command);
+    if (isRefused || command.op === OP.sessionOpen) this.#refuse(command, outcome.reason);
+    this.#sessions.answer(session, command, outcome, this.#events);
+  }
+
+  #refuse(command: MarketCommand, reason: ReasonName): void {
+    this.#events.rejected(command, reason, 0);
+  }
+
+  #tellRefusal(command: MarketCommand, reason: ReasonName | undefined): void {
+    if (reason !== undefined) this.#refuse(command, reason);
+  }
+
+  /** With what is told of the instrument behind it. */
+  #carryOut(command: MarketCommand): Outcome {
+    this.#own = undefined;
+    const result = this.#handle(command);
+    const outcome: Outcome = { reason: 'none', open: 0, traded: 0 };
+    if (typeof result === 'string') {
+      outcome.reason = result;
+      if (result === 'otherShard') outcome.open = this.#shardFor(command);
+      this.#events.rejected(command, result, outcome.open);
+    } else {
+      const own = this.#own as ModelOrder | undefined;
+      outcome.open = result ?? own?.open ?? 0;
+      outcome.traded = own?.traded ?? 0;
+    }
+    if (this.#accounts.inForce) for (const instrument of this.#instruments.values()) instrument.ruled = true;
+    const named = this.#instruments.get(command.symbol);
+    if (named !== undefined) this.#exchange.phases.afterCommand(named);
+    return outcome;
+  }
+
+  #isElsewhere({ symbol }: MarketCommand): boolean {
+    return this.#instruments.get(symbol)?.elsewhere !== undefined;
+  }
+
+  #shardFor(command: MarketCommand): number {
+    const isWide = command.op === OP.massCancel && (command.flags & FLAG.bySymbol) === 0;
+    return isWide
+      ? shardOfFirst(this.#exchange, command)
+      : (this.#instruments.get(command.symbol)?.elsewhere as number);
+  }
+
+  /** For looking at it: model-audit.ts. */
+  get exchange(): ModelExchange {
+    return this.#exchange;
   }
 
   get #events(): ModelEvents {
@@ -93,19 +165,12 @@ export class VenueModel {
     return this.#exchange.accounts;
   }
 
-  get funds(): ModelFunds {
-    return this.#exchange.funds;
-  }
-
   get #instruments(): Map<number, ModelInstrument> {
     return this.#exchange.instruments;
   }
 
-  get waitingTerms(): readonly ModelTerms[] {
-    return [...this.#terms.values()];
-  }
-
-  #handle(command: MarketCommand): ReasonName | undefined {
+  /** A reason why not, or what an answer tells as open if that is not about an order. */
+  #handle(command: MarketCommand): ReasonName | number | undefined {
     switch (command.op) {
       case OP.create:
         return createInstrument(this.#exchange, command);
@@ -124,7 +189,7 @@ export class VenueModel {
       case OP.replace:
         return this.#replace(command);
       case OP.massCancel:
-        return this.#massCancel(command);
+        return massCancel(this.#exchange, command);
       case OP.accountSet:
         return this.#accounts.set(command, this.#events);
       case OP.deposit:
@@ -133,7 +198,15 @@ export class VenueModel {
         return this.#exchange.funds.withdraw(command, this.#events);
       case OP.kill:
       case OP.reinstate:
-        return this.#killSwitch(command);
+        return killSwitch(this.#exchange, command, command.op === OP.kill);
+      case OP.massStatus:
+        return massStatus(this.#exchange, command);
+      case OP.moveIn:
+        return moveIn(this.#exchange, command);
+      case OP.moveOut:
+        return moveOut(this.#exchange, command);
+      case OP.assign:
+        return assignInstrument(this.#exchange, command);
       case OP.tick:
         return undefined;
       default:
@@ -145,22 +218,25 @@ export class VenueModel {
 
   #keepTerms(command: MarketCommand): ReasonName | undefined {
     const kind = command.flags >>> 24;
-    if (!this.#instruments.has(command.symbol)) return 'unknownSymbol';
+    const instrument = this.#instruments.get(command.symbol);
+    if (instrument === undefined) return 'unknownSymbol';
+    if (instrument.elsewhere !== undefined) return 'otherShard';
     const { sideCode, type, tif, price, quantity } = command;
     if (sideCode !== 0 || type !== 0 || tif !== 0 || price !== 0n || quantity !== 0n) return 'reservedField';
     if ((command.flags & 0xff_ffff) !== 0) return 'flags';
     if (!isTerm(kind, command.extra)) return 'terms';
     const name = nameOf(command.account, command.id);
     if (this.#exchange.live.has(name)) return 'duplicateOrder';
-    const waiting = this.#terms.get(name);
+    const waiting = this.#exchange.terms.get(name);
     if (waiting !== undefined) {
       if (waiting.symbol !== command.symbol || waiting.values.has(kind)) return 'terms';
       waiting.values.set(kind, command.extra);
       return undefined;
     }
     if (!this.#exchange.slots.hasRoom) return 'ordersFull';
+    instrument.ruled = true;
     const { account, id, symbol } = command;
-    this.#terms.set(name, {
+    this.#exchange.terms.set(name, {
       account,
       id,
       symbol,
@@ -171,9 +247,9 @@ export class VenueModel {
   }
 
   #dropTerms(name: string): ModelTerms | undefined {
-    const terms = this.#terms.get(name);
+    const terms = this.#exchange.terms.get(name);
     if (terms === undefined) return undefined;
-    this.#terms.delete(name);
+    this.#exchange.terms.delete(name);
     this.#exchange.slots.release(terms.slot);
     return terms;
   }
@@ -184,18 +260,22 @@ export class VenueModel {
     const instrument = this.#instruments.get(command.symbol);
     if (instrument === undefined) return 'unknownSymbol';
     const name = nameOf(command.account, command.id);
-    const waiting = this.#terms.get(name);
+    // The plain rules take terms for an order: they are of another instrument.
+    const isPlain = !instrument.ruled && isPlainNew(command);
+    const waiting = isPlain ? undefined : this.#exchange.terms.get(name);
     const refusal = this.#whyNotNew(command, instrument, waiting);
     const terms = refusal === undefined ? gather(command, waiting) : undefined;
-    this.#dropTerms(name);
+    if (!isPlain && refusal !== 'otherShard') this.#dropTerms(name);
     if (refusal !== undefined || terms === undefined || typeof terms === 'string') return refusal;
     const order = orderOf(command, terms);
+    this.#own = order;
     const links = this.#linksOf(command, terms);
     const why = this.#whyNotLinked(order, links) ?? this.#whyNoRoom(instrument, order, links);
     if (why !== undefined) return why;
     const unfit = this.#whyNotOneMore(instrument, order, links);
     if (unfit !== undefined) return unfit;
     this.#accounts.noteAccepted(order.account, order.id);
+    if (!isPlainNew(command)) instrument.ruled = true;
     if (hasHandle(instrument, order, links, willWait(instrument, order, links)))
       Object.assign(order, this.#exchange.slots.take());
     order.waitsFor = links.after;
@@ -254,9 +334,14 @@ export class VenueModel {
     }
     if (hasHandle(instrument, order, links, waits) && !this.#exchange.slots.hasRoom) return 'ordersFull';
     if (links.after === undefined && isStopDue && settings.get(SETTING.stopEntry) === 1) return 'stopWouldTrigger';
-    if (waits) return waiting.length >= (settings.get(SETTING.stopsMax) || STOPS_MAX) ? 'stopsFull' : undefined;
+    if (waits) {
+      if (waiting.length >= (settings.get(SETTING.stopsMax) || STOPS_MAX)) return 'stopsFull';
+      const stands = links.after === undefined && order.trail === 0;
+      return stands && !this.#exchange.hasPage(order, 'waiting') ? 'levelsFull' : undefined;
+    }
     if (!stays(instrument, order)) return undefined;
-    if (order.allOrNone && this.#allOrNones(instrument, order.side) >= ALL_OR_NONE_MAX) return 'allOrNoneFull';
+    const full = this.#exchange.whyNoPlace(order);
+    if (full !== undefined) return full;
     return order.postOnly && bestToTrade(instrument, order, limitOf(order)) !== undefined
       ? 'postOnlyWouldTrade'
       : undefined;
@@ -308,6 +393,7 @@ export class VenueModel {
     if (cancels !== undefined && ((!rests && type < 2 && after === undefined) || cancels === after)) return 'terms';
     if (tif >= 5 && (display !== undefined || minQty !== undefined)) return 'terms';
     if (expires !== undefined && expires <= command.time) return 'expires';
+    if (instrument.elsewhere !== undefined) return 'otherShard';
     if (instrument.closed) return 'instrumentClosed';
     const phase = whyNotInPhase(instrument, orderOf(command, terms));
     if (phase !== undefined) return phase;
@@ -323,12 +409,10 @@ export class VenueModel {
       notionalQuantity: Number(command.quantity),
     });
     if (limits !== undefined) return limits;
-    if (this.#exchange.live.has(nameOf(command.account, command.id))) return 'duplicateOrder';
+    const name = nameOf(command.account, command.id);
+    if (this.#exchange.live.has(name)) return 'duplicateOrder';
+    if (waiting === undefined && this.#exchange.terms.has(name)) return 'duplicateOrder';
     return waiting !== undefined && (low & FLAG.hasTerms) === 0 ? 'terms' : undefined;
-  }
-
-  #allOrNones({ resting }: ModelInstrument, side: Side): number {
-    return resting.filter((order) => order.side === side && order.allOrNone).length;
   }
 
   // Reduce, replace, cancel.
@@ -341,32 +425,24 @@ export class VenueModel {
   #cancel(command: MarketCommand): ReasonName | undefined {
     if (command.flags !== 0) return 'flags';
     if (command.extra !== 0n) return 'reservedField';
+    if (this.#isElsewhere(command)) return 'otherShard';
     const order = this.#named(command);
+    const terms = this.#exchange.terms.get(nameOf(command.account, command.id));
     if (order !== undefined) this.#exchange.remove(order, 'requested', command.request);
-    else if (!this.#cancelTerms(command, 'requested')) return 'unknownOrder';
+    else if (terms?.symbol !== command.symbol) return 'unknownOrder';
+    else removeTerms(this.#exchange, terms, 'requested', command.request);
     return undefined;
-  }
-
-  #cancelTerms(command: MarketCommand, reason: ReasonName): boolean {
-    const name = nameOf(command.account, command.id);
-    if (this.#terms.get(name)?.symbol !== command.symbol) return false;
-    this.#removeTerms(name, reason, command.request);
-    return true;
-  }
-
-  #removeTerms(name: string, reason: ReasonName, request: number): void {
-    const terms = this.#dropTerms(name);
-    if (terms === undefined) return;
-    const order = { ...NO_ORDER, ...terms, side: 'buy' as const };
-    this.#events.takenOff(order, 0, reason, request);
   }
 
   #reduce(command: MarketCommand): ReasonName | undefined {
     if (command.flags !== 0) return 'flags';
     if (command.extra !== 0n) return 'reservedField';
     if (!isAmount(command.quantity)) return 'quantity';
+    if (this.#isElsewhere(command)) return 'otherShard';
     const order = this.#named(command);
     if (order === undefined) return 'unknownOrder';
+    order.traded = 0;
+    this.#own = order;
     const quantity = Number(command.quantity);
     if (quantity >= order.open) {
       this.#exchange.remove(order, 'reduced', command.request);
@@ -395,8 +471,11 @@ export class VenueModel {
     if (changes.price !== undefined && !isPrice(command.price)) return 'price';
     if (changes.quantity !== undefined && !isAmount(command.quantity)) return 'quantity';
     if (hasTerm && !isPrice(extra)) return 'terms';
+    if (this.#isElsewhere(command)) return 'otherShard';
     const order = this.#named(command);
     if (order === undefined) return 'unknownOrder';
+    order.traded = 0;
+    this.#own = order;
     const instrument = this.#exchange.instrumentOf(order);
     const waits = order.waits !== undefined;
     if (instrument.closed) return 'instrumentClosed';
@@ -445,6 +524,8 @@ export class VenueModel {
     const due = order.trail === 0 && isDue({ ...order, ...wanted }, instrument.last);
     if (due && instrument.settings.get(SETTING.stopEntry) === 1) return 'stopWouldTrigger';
     const next = { ...order, ...wanted };
+    const full = due ? this.#whyNoPlaceFor(instrument, next) : this.#whyNoStopPage(next, order);
+    if (full !== undefined) return full;
     const unpaid = this.#exchange.whyNotHeld(next, !due, order);
     if (unpaid !== undefined) return unpaid;
     Object.assign(order, wanted, {
@@ -457,6 +538,15 @@ export class VenueModel {
     if (due) this.#exchange.triggeredOnEntry(order);
     else this.#exchange.waitAnew(order);
     return undefined;
+  }
+
+  /** Of a stop that is due: as on entry. */
+  #whyNoPlaceFor(instrument: ModelInstrument, order: ModelOrder): ReasonName | undefined {
+    return stays(instrument, order) ? this.#exchange.whyNoPlace(order) : undefined;
+  }
+
+  #whyNoStopPage(order: ModelOrder, before: ModelOrder): ReasonName | undefined {
+    return order.trail > 0 || this.#exchange.hasPage(order, 'waiting', before) ? undefined : 'levelsFull';
   }
 
   #replaceWith(
@@ -474,6 +564,8 @@ export class VenueModel {
       this.#events.about('replaced', order, { price, quantity: open, open }, { flags: 1, request });
       return undefined;
     }
+    const next = { ...wanted, price, book: bookFor(instrument, order) };
+    if (!this.#exchange.hasPage(next, 'resting', order)) return 'levelsFull';
     if (order.postOnly && bestToTrade(instrument, { ...wanted, price }, price) !== undefined)
       return 'postOnlyWouldTrade';
     const unpaid = this.#exchange.whyNotHeld({ ...wanted, price }, false, order);
@@ -483,108 +575,6 @@ export class VenueModel {
     Object.assign(order, { price, open, request, traded: 0, generation, minQty: 0 });
     this.#events.about('replaced', order, { price, quantity: open, open }, { request });
     this.#exchange.execute(order);
-    return undefined;
-  }
-
-  #massCancel(command: MarketCommand): ReasonName | undefined {
-    const byAccount = (command.flags & FLAG.byAccount) !== 0;
-    const bySymbol = (command.flags & FLAG.bySymbol) !== 0;
-    if ((command.flags & ~(FLAG.byAccount | FLAG.bySymbol)) !== 0) return 'flags';
-    if (command.sideCode > 2) return 'side';
-    if (command.extra !== 0n) return 'reservedField';
-    if (bySymbol && !this.#instruments.has(command.symbol)) return 'unknownSymbol';
-    const isMeant = (one: ModelOrder | ModelTerms): boolean =>
-      (!byAccount || one.account === command.account) &&
-      (!bySymbol || one.symbol === command.symbol) &&
-      (command.sideCode === 2 || ('side' in one ? one.side : 'buy') === command.side);
-    this.#takeOffAll(isMeant, 'massCancel', command.request);
-    return undefined;
-  }
-
-  /** What time will bring. */
-  #due(): Due[] {
-    const orders = [...this.#exchange.live.values()].filter(({ tif }) => tif === 4);
-    return [
-      ...orders.map(
-        (order): Due => ({
-          when: order.expires,
-          keys: [0, order.entered, order.slot],
-          happen: () => this.#exchange.remove(order, 'expired', 0),
-        }),
-      ),
-      ...[...this.#accounts.cancelAt].map(
-        ([account, when]): Due => ({
-          when,
-          keys: [1, account],
-          happen: () => {
-            this.#takeOffAll((one) => one.account === account, 'cancelAllAfter', 0);
-            this.#accounts.tellCanceled(account, this.#events);
-          },
-        }),
-      ),
-      ...[...this.#instruments.values()].map(
-        (instrument): Due => ({
-          when: this.#exchange.phases.dueOf(instrument),
-          keys: [2, instrument.symbol],
-          happen: () => this.#exchange.phases.advance(instrument),
-        }),
-      ),
-    ];
-  }
-
-  #killSwitch(command: MarketCommand): ReasonName | undefined {
-    const isKill = command.op === OP.kill;
-    const refusal = this.#accounts.switch(command, isKill, this.#events);
-    if (refusal === undefined && isKill)
-      this.#takeOffAll(({ account }) => this.#accounts.isMeant(command, account), 'killSwitch', command.request);
-    return refusal;
-  }
-
-  /** Takes orders, and terms that wait for one, off in the order of their slots, and then what hangs on them. */
-  #takeOffAll(isMeant: (one: ModelOrder | ModelTerms) => boolean, reason: ReasonName, request: number): void {
-    const meant = [...this.#exchange.live.values(), ...this.#terms.values()]
-      .filter(isMeant)
-      .sort((a, b) => a.slot - b.slot);
-    for (const one of meant) {
-      if ('side' in one) this.#exchange.leave(one, reason, request);
-      else this.#removeTerms(nameOf(one.account, one.id), reason, request);
-    }
-    this.#exchange.takeWithAll(meant.filter((one) => 'side' in one));
-  }
-
-  // For comparing.
-
-  /** [price, lots shown, orders] of the shown book. */
-  book(symbol: number): { bids: [number, number, number][]; asks: [number, number, number][] } {
-    return { bids: this.#levels(symbol, 'buy'), asks: this.#levels(symbol, 'sell') };
-  }
-
-  #levels(symbol: number, side: Side): [number, number, number][] {
-    const levels: [number, number, number][] = [];
-    const resting = this.#instruments.get(symbol)?.resting ?? [];
-    for (const order of queueOf(resting, side)) {
-      if (order.hidden || order.allOrNone) continue;
-      const shown = order.display === 0 ? order.open : order.shown;
-      const last = levels.at(-1);
-      if (last?.[0] === order.price) {
-        last[1] += shown;
-        last[2]++;
-      } else levels.push([order.price, shown, 1]);
-    }
-    return levels;
-  }
-
-  /** What is wrong with the books, if anything: docs/rules-orders.md, "All-or-none and the crossed book". */
-  crossed(): string | undefined {
-    for (const instrument of this.#instruments.values()) {
-      const { symbol, resting } = instrument;
-      if (!isContinuous(instrument)) continue;
-      const firm = resting.filter((order) => !order.allOrNone);
-      const bid = queueOf(firm, 'buy')[0];
-      const ask = queueOf(firm, opposite('buy'))[0];
-      if (bid !== undefined && ask !== undefined && bid.price >= ask.price)
-        return `symbol ${symbol}: bid ${bid.price} at or above ask ${ask.price}`;
-    }
     return undefined;
   }
 }

@@ -1,0 +1,127 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import { EnvironmentFault } from '../exit-codes.ts';
+
+/** Where an {@link OperatorServer} listens. */
+export interface OperatorPlace {
+  readonly host: string;
+  /** 0 for a free one. */
+  readonly port: number;
+}
+
+/** Answers a GET; it ends the response, now or later. What it throws is answered with status 500. */
+export type RouteHandler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+/** Bytes of a request's line and headers; more is answered with status 431. */
+const HEADER_BYTES_MAX = 8_192;
+const HEADERS_MS_MAX = 5_000;
+const REQUEST_MS_MAX = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+/** Connections at once; more are closed. Whoever follows a stream has one for all the time. */
+const CONNECTIONS_MAX = 64;
+const CHECK_MS = 1_000;
+
+/**
+ * What a browser may do with an answer: nothing, unless a route that is a page says more. A page of another origin can not
+ * read it, because nothing here allows it to.
+ */
+const HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+/**
+ * HTTP for the operator of a process: metrics, health, and whatever page registers a route. It only tells: GET and HEAD are
+ * all that it takes, and there is no log-in, so it listens on the loopback interface unless told otherwise.
+ *
+ * A page of somewhere else could have its own name resolve to this address and so be of the same origin. Therefore the Host
+ * header must be an address, `localhost`, this host's name, or one of the names that were given.
+ */
+export class OperatorServer {
+  readonly #server: Server;
+  readonly #routes = new Map<string, RouteHandler>();
+  readonly #names: ReadonlySet<string>;
+
+  /** Resolves when it listens. Throws an {@link EnvironmentFault} that names the place. */
+  static async listen({ host, port }: OperatorPlace, names: readonly string[] = []): Promise<OperatorServer> {
+    const server = new OperatorServer(names);
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once('error', (error) => {
+        reject(new EnvironmentFault(`telemetry: ${host}:${port}: ${error.message}`));
+      });
+      server.#server.listen(port, host, resolve);
+    });
+    return server;
+  }
+
+  private constructor(names: readonly string[]) {
+    this.#names = new Set(['localhost', hostname(), ...names].map((name) => name.toLowerCase()));
+    this.#server = createServer(
+      {
+        maxHeaderSize: HEADER_BYTES_MAX,
+        headersTimeout: HEADERS_MS_MAX,
+        requestTimeout: REQUEST_MS_MAX,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        connectionsCheckingInterval: CHECK_MS,
+      },
+      (request, response) => void this.#answer(request, response),
+    );
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.unref();
+  }
+
+  /** The port that it listens on. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** Answers GET of a path; the one that is registered last counts. */
+  route(path: string, handler: RouteHandler): void {
+    this.#routes.set(path, handler);
+  }
+
+  /** Ends all connections. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    // Nothing is taken in; a body is read past.
+    request.resume();
+    if (!this.#isKnown(request.headers.host)) return refuse(response, 421, 'this Host is not served here');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      return refuse(response, 405, 'only GET and HEAD are served');
+    }
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const handler = this.#routes.get(path);
+    if (handler === undefined) {
+      const paths = [...this.#routes.keys()].join(' ');
+      return refuse(response, 404, `there is nothing here; there is ${paths}`);
+    }
+    try {
+      await handler(request, response);
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #isKnown(host: string | undefined): boolean {
+    const name = (host ?? '').toLowerCase().replace(/:\d+$/, '');
+    const address = /^\[(.*)\]$/.exec(name)?.[1] ?? name;
+    return isIP(address) !== 0 || this.#names.has(name);
+  }
+}
+
+function refuse(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+}

@@ -1,0 +1,139 @@
+import type { ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { isIPv4 } from 'node:net';
+import type { Logger } from 'pino';
+import type { Venue } from '../venue.ts';
+import { type OperatorPlace, OperatorServer } from './operator-server.ts';
+import type { OtlpExport } from './otlp.ts';
+import { describe, type Watched } from './readings.ts';
+import { Telemetry } from './telemetry.ts';
+
+export interface TelemetrySettings {
+  /** Where to listen for whoever asks; undefined for nowhere. */
+  readonly place?: OperatorPlace | undefined;
+  /** Names besides addresses by which the place is reached: {@link OperatorServer}. */
+  readonly names?: readonly string[] | undefined;
+  /** Of a collector that takes OTLP over HTTP. */
+  readonly otlp?: string | undefined;
+  /** Commands between two that are traced; undefined for none. */
+  readonly traceEvery?: number | undefined;
+}
+
+/** Who asks again within this time gets the same answer: reading takes a millisecond of the thread that clients are on. */
+const ANSWER_MS = 100;
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/**
+ * What a process is, for its log; and its telemetry with the ways out that were asked for: /metrics, /readings, /healthz,
+ * /readyz, OTLP. If none was, nothing is watched.
+ */
+export class ProcessTelemetry {
+  readonly #version = (createRequire(import.meta.url)('veritape/package.json') as { version: string }).version;
+  #watched: Watched;
+  #telemetry: Telemetry | undefined;
+  #server: OperatorServer | undefined;
+  #otlp: OtlpExport | undefined;
+  #traceEvery: number | undefined;
+  #traced: Venue | undefined;
+
+  constructor(watched: Watched) {
+    this.#watched = watched;
+  }
+
+  /**
+   * @param directory of the venue or the copy; undefined for a process that has none
+   * Throws an {@link EnvironmentFault} if the place can not be had.
+   */
+  async open(settings: TelemetrySettings, directory: string | undefined, log: Logger): Promise<void> {
+    const { place, names, otlp, traceEvery } = settings;
+    if (place === undefined && otlp === undefined) return;
+    if (place !== undefined) this.#server = await OperatorServer.listen(place, names);
+    const telemetry = new Telemetry({ directory, version: this.#version, watched: this.#watched });
+    this.#telemetry = telemetry;
+    this.#traceEvery = traceEvery;
+    // The SDK is loaded only by processes that use it.
+    if (otlp !== undefined) {
+      const { OtlpExport } = await import('./otlp.ts');
+      this.#otlp = new OtlpExport(otlp, () => telemetry.readings(), log);
+    }
+    if (this.#server === undefined || place === undefined) return;
+    await serve(this.#server, telemetry);
+    const { host } = place;
+    if (!isLoopback(host)) log.warn({ host }, 'whoever reaches this address may read telemetry, without a log-in');
+    log.info({ host, port: this.#server.port }, 'telemetry');
+  }
+
+  /** Reads all that is known of the process; undefined if no telemetry was asked for. */
+  get telemetry(): Telemetry | undefined {
+    return this.#telemetry;
+  }
+
+  /** For more pages; undefined if no place was asked for. */
+  get server(): OperatorServer | undefined {
+    return this.#server;
+  }
+
+  /** The process is something else from here on. */
+  watch(watched: Partial<Watched>): void {
+    this.#watched = { ...this.#watched, ...watched };
+    this.#telemetry?.watch(watched);
+    const { venue } = watched;
+    if (venue?.watch.isServing !== true || venue === this.#traced || this.#traceEvery === undefined) return;
+    this.#traced = venue;
+    this.#otlp?.trace(venue, this.#traceEvery);
+  }
+
+  /** What every line of its log has, so that lines of several processes and of several times can be put together. */
+  logFields(): object {
+    const { shard, node, epoch, sequence } = describe(this.#watched, this.#version);
+    return { shard, node, epoch, sequence };
+  }
+
+  /** Sends the last of it and stops answering. */
+  async close(): Promise<void> {
+    await this.#otlp?.close();
+    await this.#server?.close();
+    this.#telemetry?.close();
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+/** What `make` made last, if that was no longer ago than {@link ANSWER_MS}. */
+function kept<T>(make: () => T): () => T {
+  let madeAt = Number.NEGATIVE_INFINITY;
+  let made: T | undefined;
+  return () => {
+    const now = performance.now();
+    if (made === undefined || now - madeAt > ANSWER_MS) {
+      made = make();
+      madeAt = now;
+    }
+    return made;
+  };
+}
+
+async function serve(server: OperatorServer, telemetry: Telemetry): Promise<void> {
+  const { PROMETHEUS_CONTENT_TYPE, prometheusText } = await import('./prometheus.ts');
+  const text = kept(() => prometheusText(telemetry.readings()));
+  const readings = kept(() => telemetry.readings());
+  server.route('/metrics', (_, response) => {
+    response.setHeader('content-type', PROMETHEUS_CONTENT_TYPE);
+    response.end(text());
+  });
+  server.route('/readings', (_, response) => answerJson(response, 200, readings()));
+  server.route('/healthz', (_, response) => {
+    const why = telemetry.failure;
+    answerJson(response, why === undefined ? 200 : 503, { healthy: why === undefined, why });
+  });
+  server.route('/readyz', (_, response) => {
+    const { notReady: why, ...described } = telemetry.described();
+    answerJson(response, why === undefined ? 200 : 503, { ready: why === undefined, why, ...described });
+  });
+}
+
+function answerJson(response: ServerResponse, status: number, value: object): void {
+  response.writeHead(status, { 'content-type': JSON_TYPE }).end(JSON.stringify(value));
+}

@@ -1,0 +1,179 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
+import { freePort, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { linesOf, ROOT, removeTemporaryFolders, shell, temporaryFolder } from './run-veritape.ts';
+
+const UNITS = join(ROOT, 'deploy', 'systemd');
+const LOGGED_MS_MAX = 60_000;
+const END_MS_MAX = 20_000;
+/** Of `serve` and `follow`: small, so that they start soon. */
+const SMALL = { VERITAPE_SERVE_SEGMENT_BYTES: '4194304', VERITAPE_FOLLOW_SEGMENT_BYTES: '4194304' };
+
+const units = readdirSync(UNITS).filter((name) => /\.(service|timer)$/.test(name));
+const analyze = spawnSync('systemd-analyze', ['--version']).status === 0;
+
+let nats: OwnNatsServer | undefined;
+const running: ChildProcess[] = [];
+
+afterEach(async () => {
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+  await nats?.stop();
+});
+afterAll(removeTemporaryFolders);
+
+/** A file of the project with folders of this test in place of those of a host. */
+function placed(file: string, host: string, port = 4222): string {
+  return readFileSync(join(ROOT, 'deploy', file), 'utf8')
+    .replaceAll('/opt/veritape/node_modules', join(ROOT, 'node_modules'))
+    .replaceAll('/etc/veritape', join(host, 'etc'))
+    .replaceAll('/var/lib/veritape', join(host, 'lib'))
+    .replaceAll('/var/backups/veritape', join(host, 'backups'))
+    .replaceAll('4222', String(port));
+}
+
+(analyze ? test : test.skip)('systemd finds nothing wrong with the units', () => {
+  const folder = temporaryFolder();
+  for (const unit of units) writeFileSync(join(folder, unit), placed(`systemd/${unit}`, folder));
+  const files = units.map((unit) => join(folder, unit));
+  const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', ...files], {
+    encoding: 'utf8',
+  });
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' });
+});
+
+test('what the units start runs as it stands there: a venue, a standby that takes over, a follower, a backup', async () => {
+  nats = await startNatsServer();
+  const { port } = nats;
+  const host = temporaryFolder();
+  for (const folder of ['etc', 'lib', 'backups']) mkdirSync(join(host, folder));
+  writeFileSync(join(host, 'etc', 'veritape.toml'), placed('veritape.toml', host, port));
+  let telemetry: Record<string, string> = {};
+  const start = (unit: string): Started => {
+    const [, line = ''] = /^ExecStart=(.*)$/m.exec(placed(`systemd/${unit}`, host, port)) ?? [];
+    return new Started(line, telemetry);
+  };
+  const telemetryPort = await freePort();
+  telemetry = { VERITAPE_TELEMETRY: String(telemetryPort) };
+  const primary = start('veritape-primary.service');
+  telemetry = {};
+  await primary.logged('ready');
+  // The container's health check, on a venue that is well and on a port where nobody answers.
+  const [program = '', ...args] = healthCheck(telemetryPort);
+  expect(spawnSync(program, args).status).toBe(0);
+  const [, ...nobody] = healthCheck(await freePort());
+  expect(spawnSync(program, nobody).status).toBe(1);
+  const standby = start('veritape-standby@.service');
+  await standby.logged('standing by');
+  const follower = start('veritape-follower.service');
+  await follower.logged('caught up');
+  expect(await primary.stop()).toBe(0);
+  await standby.logged('ready');
+  const backup = start('veritape-backup.service');
+  expect(await backup.ended).toBe(0);
+  expect(linesOf(backup.printed)).toMatchObject([{ complete: true, sequence: 3 }]);
+  expect(await follower.stop()).toBe(0);
+  expect(await standby.stop()).toBe(0);
+});
+
+function healthCheck(port: number): string[] {
+  const [, command = ''] = /^HEALTHCHECK .* CMD (\[.*\])$/m.exec(placed('Containerfile', '', port)) ?? [];
+  return (JSON.parse(command) as string[]).map((part) => part.replace('9464', String(port)));
+}
+
+/** The command of a unit, as systemd runs it: no shell. */
+class Started {
+  printed = '';
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+  #said = '';
+
+  constructor(line: string, env: Record<string, string>) {
+    const [program = '', ...args] = line.split(' ');
+    this.#child = spawn(program, args, {
+      env: { ...process.env, ...SMALL, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.push(this.#child);
+    this.#child.stdout?.on('data', (text: Buffer) => {
+      this.printed += text.toString();
+    });
+    this.#child.stderr?.on('data', (text: Buffer) => {
+      this.#said += text.toString();
+    });
+    this.ended = once(this.#child, 'close').then(([code]) => code as number | null);
+  }
+
+  async logged(msg: string): Promise<void> {
+    for (const until = performance.now() + LOGGED_MS_MAX; !this.#said.includes(`"msg":"${msg}"`); await pause(20))
+      if (performance.now() > until || this.#child.exitCode !== null) throw new Error(`no "${msg}": ${this.#said}`);
+  }
+
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGTERM');
+    const stuck = setTimeout(() => this.#child.kill('SIGKILL'), END_MS_MAX);
+    return await this.ended.finally(() => clearTimeout(stuck));
+  }
+}
+
+test('units of servers are hardened alike, and come back after what may pass', () => {
+  const servers = units.filter((name) => name.endsWith('.service') && name !== 'veritape-backup.service');
+  const rest = servers.map((unit) =>
+    readFileSync(join(UNITS, unit), 'utf8')
+      .split('\n')
+      .filter((line) => !/^(#|Description=|ExecStart=)/.test(line)),
+  );
+  expect(rest).toEqual(servers.map(() => rest[0]));
+  expect(rest[0]).toEqual(
+    expect.arrayContaining([
+      ...['NoNewPrivileges=yes', 'ProtectSystem=strict', 'PrivateTmp=yes', 'CapabilityBoundingSet=', 'User=veritape'],
+      ...['Restart=on-failure', 'RestartPreventExitStatus=1 2', 'LimitMEMLOCK=infinity'],
+    ]),
+  );
+});
+
+test('the container file: parts that are there, packages of the registry alone, not root', () => {
+  const text = readFileSync(join(ROOT, 'deploy', 'Containerfile'), 'utf8');
+  const steps = text
+    .replaceAll(/^#.*\n/gm, '')
+    .replaceAll('\\\n', '')
+    .split('\n')
+    .filter((line) => line !== '');
+  const of = (name: string): string[] =>
+    steps.filter((step) => step.startsWith(`${name} `)).map((step) => step.slice(name.length + 1));
+  const known = [
+    'FROM',
+    'WORKDIR',
+    'COPY',
+    'RUN',
+    'ENV',
+    'USER',
+    'VOLUME',
+    'STOPSIGNAL',
+    'HEALTHCHECK',
+    'ENTRYPOINT',
+    'CMD',
+  ];
+  expect(steps.filter((step) => !known.includes(step.split(' ')[0] ?? ''))).toEqual([]);
+  for (const step of of('RUN')) {
+    expect(shell('bash -n', step)).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(step).not.toMatch(/:\/\/|apt|curl|wget|git /);
+  }
+  expect(of('FROM')).toEqual([
+    'docker.io/library/node:24-bookworm-slim AS build',
+    'docker.io/library/node:24-bookworm-slim',
+  ]);
+  expect(of('COPY')).toEqual(['. .', '--from=build /opt/veritape /opt/veritape']);
+  expect(of('USER')).toEqual(['10001:10001']);
+  expect(steps.indexOf('USER 10001:10001')).toBeGreaterThan(steps.findLastIndex((step) => step.startsWith('RUN ')));
+  // The same command as systemd's.
+  const [entry = ''] = of('ENTRYPOINT');
+  expect(readFileSync(join(UNITS, 'veritape-primary.service'), 'utf8')).toContain(
+    `ExecStart=${(JSON.parse(entry) as string[]).join(' ')} serve`,
+  );
+  const ignored = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n');
+  expect(ignored).toEqual(expect.arrayContaining(['.git', 'node_modules', 'dist']));
+});

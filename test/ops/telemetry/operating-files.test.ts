@@ -1,0 +1,113 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { parse as parseYaml } from 'yaml';
+import { METRICS, type MetricName, prometheusName } from '../../../ops/telemetry/metrics.ts';
+import { labelsOfSamples } from './prometheus-samples.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const RULES = join(ROOT, 'ops/telemetry/prometheus-rules.yml');
+/** What Prometheus adds to what it scrapes. */
+const OF_TARGETS = ['job', 'instance'];
+
+interface Rules {
+  readonly groups: readonly {
+    readonly rules: readonly {
+      readonly alert: string;
+      readonly expr: string;
+      readonly labels: { readonly severity: string };
+      readonly annotations: { readonly summary: string };
+    }[];
+  }[];
+}
+
+interface Dashboard {
+  readonly panels: readonly { readonly title: string; readonly targets?: readonly { readonly expr: string }[] }[];
+  readonly annotations: { readonly list: readonly { readonly expr: string }[] };
+  readonly templating: { readonly list: readonly { readonly query: string }[] };
+}
+
+const rules = (parseYaml(readFileSync(RULES, 'utf8')) as Rules).groups.flatMap((group) => group.rules);
+const dashboard = JSON.parse(readFileSync(join(ROOT, 'ops/telemetry/grafana.json'), 'utf8')) as Dashboard;
+
+/** What an expression of PromQL names that is not there: metrics, and labels that theirs do not have. */
+function unknownIn(expression: string): string[] {
+  const known = labelsOfSamples();
+  const unknown: string[] = [];
+  const labelsThere = new Set(OF_TARGETS);
+  for (const [, name = '', inner = ''] of expression.matchAll(/\b([a-z]\w*_\w+)\b(?:\{([^}]*)\})?/g)) {
+    if (/^(histogram_quantile|predict_linear|group_right|label_values|veritape_shard)$/.test(name)) continue;
+    const labels = known.get(name);
+    if (labels === undefined) unknown.push(name);
+    for (const label of labels ?? []) labelsThere.add(label);
+    for (const [, label = ''] of inner.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g))
+      if (!OF_TARGETS.includes(label) && labels?.includes(label) !== true) unknown.push(`${name}{${label}}`);
+  }
+  for (const [, list = ''] of expression.matchAll(/\b(?:by|on)\s*\(([^)]*)\)/g))
+    for (const label of list.split(',').map((one) => one.trim()))
+      if (!labelsThere.has(label)) unknown.push(`by (${label})`);
+  return unknown;
+}
+
+/** Labels that a text puts in, in the way of Prometheus or of Grafana. */
+function labelsNamed(text: string): string[] {
+  return [...text.matchAll(/\{\{\s*\$labels\.(\w+)\s*\}\}/g)].map(([, label = '']) => label);
+}
+
+test('what is not there is found in an expression', () => {
+  expect(unknownIn('rate(veritape_trades_total[5m]) > 0')).toEqual([]);
+  expect(unknownIn('veritape_trades')).toEqual(['veritape_trades']);
+  expect(unknownIn('veritape_ring_used{rings="input"}')).toEqual(['veritape_ring_used{rings}']);
+  expect(unknownIn('sum by (le, stages) (veritape_stage_duration_seconds_bucket)')).toEqual(['by (stages)']);
+});
+
+describe('rules', () => {
+  test('name metrics and labels that there are, say how bad it is and what it is', () => {
+    expect(rules.length).toBeGreaterThan(20);
+    for (const { alert, expr, labels, annotations } of rules) {
+      expect([alert, unknownIn(expr)]).toEqual([alert, []]);
+      expect(['critical', 'warning']).toContain(labels.severity);
+      const samples = [...labelsOfSamples()].filter(([name]) => expr.includes(name)).flatMap(([, own]) => own);
+      for (const label of labelsNamed(annotations.summary)) expect([...OF_TARGETS, ...samples]).toContain(label);
+    }
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+  });
+
+  const checks = hasPromtool() ? test : test.skip;
+  checks('are accepted by promtool', () => {
+    expect(execFileSync('promtool', ['check', 'rules', RULES], { encoding: 'utf8' })).toContain('SUCCESS');
+  });
+});
+
+test('the dashboard names metrics and labels that there are', () => {
+  const queries = [
+    ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
+    ...dashboard.annotations.list.map(({ expr }) => expr),
+    ...dashboard.templating.list.map(({ query }) => query),
+  ];
+  expect(queries.length).toBeGreaterThan(30);
+  expect(queries.filter((query) => unknownIn(query).length > 0)).toEqual([]);
+});
+
+test('the document has every metric, with what to do when it moves', () => {
+  const text = readFileSync(join(ROOT, 'docs/operating/metrics.md'), 'utf8');
+  const rows = text.split('\n').filter((line) => line.startsWith('| `') && line.includes('<br>'));
+  const expected = (Object.keys(METRICS) as MetricName[]).map((name) => {
+    const { kind, unit, attributes, description, whenItMoves } = METRICS[name];
+    const apart = attributes.map((attribute) => `\`${attribute}\``).join(', ');
+    return `| \`${name}\`<br>\`${prometheusName(name)}\` | ${kind}, ${unit} | ${apart} | ${description} | ${whenItMoves} |`;
+  });
+  expect(rows).toEqual(expected);
+  for (const { alert } of rules) expect(text).toContain(`\`${alert}\``);
+});
+
+function hasPromtool(): boolean {
+  try {
+    execFileSync('promtool', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
