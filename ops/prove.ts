@@ -31,6 +31,7 @@ interface ProveOptions extends RouteOptions {
   readonly work?: boolean;
   readonly json?: boolean;
   readonly asProver?: string;
+  readonly least?: number;
 }
 
 const MEMORY_DEFAULT = 2 ** 31;
@@ -70,6 +71,11 @@ export function registerProve(program: Command): void {
       wholeNumber(SPAN_HEIGHT_LOG_MIN, SPAN_HEIGHT_LOG_MAX),
     )
     .option('--commands <count>', 'most commands of a span', wholeNumber(1, 2 ** SPAN_HEIGHT_LOG_MAX))
+    .option(
+      '--least <count>',
+      'leave out spans of fewer commands, if such as cannot be proven stand behind them',
+      wholeNumber(1, 2 ** SPAN_HEIGHT_LOG_MAX),
+    )
     .option('--processes <count>', 'provers at work side by side', wholeNumber(1, 1024))
     .option('--threads <count>', 'threads of each prover', wholeNumber(1, 256))
     .option(
@@ -120,6 +126,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
       directory,
       plan,
       commandsMax: options.commands,
+      commandsMin: options.least,
       threads,
       processes,
       ranges,
