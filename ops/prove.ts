@@ -117,7 +117,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
     return;
   }
   const spans: ProvenSpan[] = [];
-  const notices: string[] = [];
+  const notices = new Set<string>();
   const told = (stage: string): string =>
     `${grouped(provenOf(spans))} of ${grouped(wanted)} commands in ${spans.length} proofs; ${stage}`;
   if (routing !== undefined) {
@@ -134,7 +134,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
       onSpan: (span) => spans.push(span),
       onStage: (stage) => progress.update(() => told(stage)),
       onNotice: (text) => {
-        if (!notices.includes(text)) notices.push(text);
+        notices.add(text);
       },
     });
     await proving.run(interruption.signal);
@@ -151,7 +151,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
     processes: routing?.chosen.processes ?? 0,
     threads: routing?.chosen.threads ?? 0,
     spans,
-    notices,
+    notices: [...notices],
     elapsedMs: Math.round(elapsedMs),
     routing: options.explain === true ? (routing ?? null) : null,
     actual: costOf(spans, elapsedMs),
