@@ -54,6 +54,18 @@ function passing(steps: Readonly<Record<string, number>>): Forgery {
 
 export const lies: Lies = {
   'oldest ends is a bit': () => passing({ 'oldest ends': -1, 'skip own': 1 }),
+  // What is left of an order that should rest is canceled, as if it had met one of its account.
+  'fail at own is a bit': () => {
+    const sweep = order(BUY, PRICE + 1, 3 * SIZE, { prevention: NEWEST });
+    const forgery = new Forgery([sweep], [ASK]);
+    forgery.set(1, { rest: 0, fail: 1, 'newest ends': 1, 'fail at own': -1, 'at head': 0, 'cancel newest': 1 });
+    for (let i = 0; i < 4; i++) {
+      const best = forgery.get(1, `head next ${i}`);
+      forgery.set(1, { [`other ${i}`]: best, [`maker ${i}`]: best });
+    }
+    forgery.setAmount(1, 'other price key', 0).setAmount(1, 'report quantity', forgery.getAmount(1, 'left'));
+    return forgery.seal();
+  },
   'skip own is a bit': () => passing({ 'oldest ends': 1, 'skip own': -1 }),
 
   ...forLimbs(
