@@ -212,8 +212,8 @@ function explanationOf({ statement, heightLog, commitments, soundness, commands 
     statement.rules === 'ruled'
       ? '           and self-trade prevention by account'
       : '           no order of the tape has a self-trade prevention',
-    '  taken    as given: the sequence itself, times, which commands the sessions admitted, what the venue had no room',
-    '           for, that a mass cancel left nothing out; see docs/proofs.md',
+    '  taken    as given: the sequence itself, times, which commands the sessions admitted, what settings, phases and',
+    '           limits of accounts refused, that a mass cancel left nothing out; see docs/proofs.md',
     `  tape     ${hex(commitments.tape)}`,
     `  before   ${hex(commitments.before)}`,
     `  after    ${hex(commitments.after)}`,
