@@ -1,8 +1,7 @@
-import type { ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Logger } from 'pino';
 import type { Venue } from '../venue.ts';
-import { type OperatorPlace, OperatorServer } from './operator-server.ts';
+import { answerJson, type OperatorPlace, OperatorServer } from './operator-server.ts';
 import type { OtlpExport } from './otlp.ts';
 import { describe, type Watched } from './readings.ts';
 import { Telemetry } from './telemetry.ts';
@@ -18,11 +17,9 @@ export interface TelemetrySettings {
   readonly traceEvery?: number | undefined;
 }
 
-const JSON_TYPE = 'application/json; charset=utf-8';
-
 /**
  * What a process is, for its log; and its telemetry with the ways out that were asked for: /metrics, /readings, /healthz,
- * /readyz, OTLP. If none was, nothing is watched.
+ * /readyz, the dashboard, OTLP. If none was, nothing is watched.
  */
 export class ProcessTelemetry {
   readonly #version = (createRequire(import.meta.url)('veritape/package.json') as { version: string }).version;
@@ -55,7 +52,9 @@ export class ProcessTelemetry {
     }
     if (this.#server === undefined || place === undefined) return;
     await serve(this.#server, telemetry);
-    log.info({ host: place.host, port: this.#server.port }, 'telemetry');
+    const { serveDashboard } = await import('../dashboard/dashboard-routes.ts');
+    serveDashboard(this.#server, telemetry);
+    log.info({ host: place.host, port: this.#server.port, dashboard: this.#server.url }, 'telemetry');
   }
 
   /** Reads all that is known of the process; undefined if no telemetry was asked for. */
@@ -107,8 +106,4 @@ async function serve(server: OperatorServer, telemetry: Telemetry): Promise<void
     const { notReady: why, ...described } = telemetry.described();
     answerJson(response, why === undefined ? 200 : 503, { ready: why === undefined, why, ...described });
   });
-}
-
-function answerJson(response: ServerResponse, status: number, value: object): void {
-  response.writeHead(status, { 'content-type': JSON_TYPE }).end(JSON.stringify(value));
 }
