@@ -8,9 +8,9 @@ import { type GlancedVenue, MarketGlances } from './market-glance.ts';
 
 /**
  * The page at /, and besides /readings what it asks for: /marks, what lies in the folder along the sequence, and
- * /market?symbol=N, a book and the last trades, which are public.
+ * /market?symbol=N, a book and the last trades, which are public. To be closed before the process ends.
  */
-export function serveDashboard(server: OperatorServer, telemetry: Telemetry): void {
+export function serveDashboard(server: OperatorServer, telemetry: Telemetry): { close(): void } {
   let page: Promise<DashboardPage> | undefined;
   server.route('/', async (_, response) => {
     page ??= dashboardPage();
@@ -28,6 +28,7 @@ export function serveDashboard(server: OperatorServer, telemetry: Telemetry): vo
   server.route('/market', (request, response) =>
     answerJson(response, 200, { market: glances.look(symbolIn(request)) }),
   );
+  return glances;
 }
 
 function glancedVenue({ servingVenue: venue }: Telemetry): GlancedVenue | undefined {

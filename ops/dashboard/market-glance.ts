@@ -40,11 +40,10 @@ const TRADES = 24;
 const INSTRUMENTS_MAX = 1_000;
 /** Instruments looked at at once; the one that was asked for longest ago gives way. */
 const GLANCES_MAX = 4;
-/** One that nobody has asked for in this long is no longer followed. */
 const UNASKED_MS_MAX = 5_000;
 /** At most so many messages of trades are taken in each of these intervals; the rest never comes here. */
 const TAPE_MS = 250;
-const TAPE_MESSAGES_MAX = 4;
+const TAPE_MESSAGES_MAX = 16;
 
 /**
  * Books and trades of a few instruments while somebody looks, from what the venue publishes anyway: the conflated view of its
@@ -53,14 +52,17 @@ const TAPE_MESSAGES_MAX = 4;
  */
 export class MarketGlances {
   readonly #venue: () => GlancedVenue | undefined;
+  readonly #unaskedMsMax: number;
   readonly #bySymbol = new Map<number, Glance>();
   #connecting: Promise<NatsConnection | undefined> | undefined;
   #connection: NatsConnection | undefined;
   #timer: NodeJS.Timeout | undefined;
   #askedAt = 0;
 
-  constructor(venue: () => GlancedVenue | undefined) {
+  /** @param unaskedMsMax one that nobody has asked for in this long is no longer followed */
+  constructor(venue: () => GlancedVenue | undefined, unaskedMsMax = UNASKED_MS_MAX) {
     this.#venue = venue;
+    this.#unaskedMsMax = unaskedMsMax;
   }
 
   /** What is known now; of an instrument that was not asked for lately, more is known a moment later. */
@@ -115,10 +117,10 @@ export class MarketGlances {
   #step(): void {
     const now = performance.now();
     for (const [symbol, glance] of this.#bySymbol) {
-      if (now - glance.askedAt > UNASKED_MS_MAX) this.#drop(symbol, glance);
+      if (now - glance.askedAt > this.#unaskedMsMax) this.#drop(symbol, glance);
       else if (this.#connection?.isClosed() === false) glance.listen();
     }
-    if (now - this.#askedAt > UNASKED_MS_MAX) this.#leave();
+    if (now - this.#askedAt > this.#unaskedMsMax) this.#leave();
   }
 
   /** Nobody looks, or there is nothing to look at. */

@@ -26,6 +26,7 @@ export class ProcessTelemetry {
   #watched: Watched;
   #telemetry: Telemetry | undefined;
   #server: OperatorServer | undefined;
+  #dashboard: { close(): void } | undefined;
   #otlp: OtlpExport | undefined;
   #traceEvery: number | undefined;
   #traced: Venue | undefined;
@@ -53,7 +54,7 @@ export class ProcessTelemetry {
     if (this.#server === undefined || place === undefined) return;
     await serve(this.#server, telemetry);
     const { serveDashboard } = await import('../dashboard/dashboard-routes.ts');
-    serveDashboard(this.#server, telemetry);
+    this.#dashboard = serveDashboard(this.#server, telemetry);
     log.info({ host: place.host, port: this.#server.port, dashboard: this.#server.url }, 'telemetry');
   }
 
@@ -85,6 +86,7 @@ export class ProcessTelemetry {
 
   /** Sends the last of it and stops answering. */
   async close(): Promise<void> {
+    this.#dashboard?.close();
     await this.#otlp?.close();
     await this.#server?.close();
     this.#telemetry?.close();

@@ -1,10 +1,10 @@
 import { alertsOf, changesBetween } from '../../telemetry/alerts.ts';
 import type { Readings } from '../../telemetry/figures.ts';
 import { duration, perSecond, seconds } from '../../telemetry/quantities.ts';
-import { byId, mark, say, show } from './elements.ts';
+import { byId, emptyRows, mark, say, show, showRows } from './elements.ts';
 import { HistogramPicture } from './histogram-picture.ts';
 import { History, STAGES } from './history.ts';
-import { chosenSymbol, drawMarket, layOut } from './market-tables.ts';
+import { chosenSymbol, drawMarket, layOutMarket } from './market-tables.ts';
 import { drawFigures, drawStages, stageRows } from './numbers.ts';
 import { PipelinePicture } from './pipeline-picture.ts';
 import { type Answers, poll } from './polling.ts';
@@ -15,6 +15,7 @@ import { clockTime, TimeChart } from './time-chart.ts';
 const STALE_MS = 3_000;
 const CHANGES_KEPT = 200;
 const MINUTE_S = 60;
+const REPLICAS_USUAL = 2;
 
 const history = new History();
 const pipeline = new PipelinePicture();
@@ -156,20 +157,19 @@ function drawAlerts(alerts: readonly string[]): void {
 
 /** Also between answers: how old what is shown has become. */
 function drawConnection(): void {
-  const sinceMs = answeredAt === undefined ? undefined : Date.now() - answeredAt;
-  const isStale = lost !== undefined || (sinceMs ?? 0) > STALE_MS;
+  const ageMs = answeredAt === undefined ? undefined : Date.now() - answeredAt;
+  const isStale = lost !== undefined || (ageMs ?? 0) > STALE_MS;
   document.body.classList.toggle('stale', isStale);
-  const freshness = byId('freshness');
+  const of = answeredAt === undefined ? 'nothing came yet' : `as of ${clockTime(answeredAt)}`;
   if (isStale) {
-    const of = answeredAt === undefined ? 'nothing came yet' : `all below is of ${clockTime(answeredAt)}`;
-    drawAlerts([
-      `NO CONNECTION: ${of}${sinceMs === undefined ? '' : `, ${duration(sinceMs / 1e3)} ago`}. Asking again`,
-    ]);
+    // Without the age, because it is read out whenever it changes.
+    drawAlerts([`NO CONNECTION. All below is ${of}. Asking again every second`]);
     const state = byId('state');
     say(state, 'NO CONNECTION');
     mark(state, 'bad');
-  } else if (isHeld) say(freshness, 'held as it was');
-  if (!isHeld || isStale) say(freshness, answeredAt === undefined ? '' : `as of ${clockTime(answeredAt)}`);
+  }
+  const age = isStale && ageMs !== undefined ? `, ${duration(ageMs / 1e3)} ago` : '';
+  say(byId('freshness'), `${isHeld ? 'held as it was; ' : ''}${of}${age}`);
   const described = answers?.readings.described;
   const alerts = answers === undefined ? [] : alertsOf(answers.readings);
   const sign = isStale ? 'NO CONNECTION ' : alerts.length > 0 ? '! ' : '';
@@ -212,7 +212,8 @@ new IntersectionObserver(([entry]) => {
 }).observe(byId('market'));
 
 say(byId('place'), location.host);
-layOut();
+layOutMarket();
+showRows(byId('replica-rows'), emptyRows(REPLICAS_USUAL, 4));
 tell(['this page was opened']);
 setInterval(drawConnection, 1_000);
 void poll(

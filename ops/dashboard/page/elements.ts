@@ -35,6 +35,11 @@ export function showRows(body: HTMLElement, rows: readonly (readonly string[])[]
   });
 }
 
+/** As many rows of as many cells, in which nothing is yet. */
+export function emptyRows(rows: number, cells: number): string[][] {
+  return Array<string[]>(rows).fill(Array<string>(cells).fill(''));
+}
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 export function svg<N extends keyof SVGElementTagNameMap>(

@@ -3,9 +3,9 @@ import type { HistogramPoint } from '../../telemetry/points.ts';
 import { seconds, whole } from '../../telemetry/quantities.ts';
 import { byId, picture, set, show, svg } from './elements.ts';
 
-const WIDTH = 640;
-const HEIGHT = 230;
-const LEFT = 78;
+const WIDTH = 480;
+const HEIGHT = 220;
+const LEFT = 64;
 const TOP = 6;
 const BOTTOM = 30;
 /** Each line of the grid is ten times the one below, so that the few slow ones are seen beside the many fast. */
@@ -15,7 +15,7 @@ const MARKED = [
   [0.99, 'p99'],
   [0.999, 'p99.9'],
 ] as const;
-const LABELLED_S = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1];
+const LABELLED_S = [1e-5, 1e-3, 1e-1];
 
 /** How many took how long: a bar for each bucket, both axes logarithmic. */
 export class HistogramPicture {

@@ -1,6 +1,6 @@
 import { whole } from '../../telemetry/quantities.ts';
 import type { Market } from '../market-glance.ts';
-import { byId, mark, say, showRows } from './elements.ts';
+import { byId, emptyRows, mark, say, showRows } from './elements.ts';
 
 /** Rows of both tables, whether there is as much or not: so that nothing moves. */
 const ROWS = 12;
@@ -14,9 +14,9 @@ export function chosenSymbol(): string | undefined {
 }
 
 /** Makes room for what will come. */
-export function layOut(): void {
-  showRows(byId('book-rows'), Array<string[]>(ROWS).fill(Array<string>(6).fill('')));
-  showRows(byId('tape-rows'), Array<string[]>(ROWS).fill(Array<string>(4).fill('')));
+export function layOutMarket(): void {
+  showRows(byId('book-rows'), emptyRows(ROWS, 6));
+  showRows(byId('tape-rows'), emptyRows(ROWS, 4));
 }
 
 /** A book and the last trades; undefined where there is none, as in a standby or a gateway. */
@@ -50,7 +50,7 @@ export function drawMarket(market: Market | undefined): void {
     return [whole(trade.sequence), trade.side === 'buy' ? 'buys' : 'sells', whole(trade.quantity), whole(trade.price)];
   });
   for (const [index, row] of showRows(byId('tape-rows'), rows).entries())
-    row.cells[1]?.classList.toggle('sell', trades[index]?.side === 'sell');
+    row.cells[1]?.setAttribute('class', trades[index]?.side ?? '');
   say(byId('tape-caption'), isSampled ? 'last trades, a sample of many' : 'last trades');
 }
 

@@ -32,7 +32,8 @@ export function drawFigures(history: History, before: Readings, after: Readings)
   drawReplicas(before, after);
   const agreed = value('veritape.digests.agreed');
   const differ = (value('veritape.disagreements') ?? 0) > 0;
-  const told = agreed === undefined ? '-' : `${whole(agreed)} agreed, none differed`;
+  const told =
+    agreed === undefined ? '-' : agreed === 0 ? 'none compared yet' : `${whole(agreed)} agreed, none differed`;
   show('digests', differ ? 'THEY DIFFER' : told, differ ? 'bad' : undefined);
   show('replication', unit(value('veritape.replication.lag'), 'blocks'));
   show('follower', unit(value('veritape.follower.lag'), 'commands'));

@@ -4,9 +4,9 @@ import type { NumberName } from '../../telemetry/points.ts';
 import { perSecond, whole } from '../../telemetry/quantities.ts';
 import { byId, mark, picture, say, set, svg } from './elements.ts';
 
-const WIDTH = 1000;
+const WIDTH = 760;
 const HEIGHT = 236;
-const RING_WIDTH = 150;
+const RING_WIDTH = 92;
 const RING_HEIGHT = 22;
 const BOX_HEIGHT = 54;
 
@@ -17,14 +17,14 @@ interface Ring {
   readonly x: number;
 }
 
-const RINGS = { input: [160, 123], command: [462, 45], block: [462, 201], event: [812, 45] } as const;
+const RINGS = { input: [112, 123], command: [338, 45], block: [338, 201], event: [612, 45] } as const;
 type RingName = keyof typeof RINGS;
 
 /** Who hands what to whom, how full each ring is and was, and who is behind. */
 export class PipelinePicture {
   readonly #rings: Readonly<Record<RingName, Ring>>;
   readonly #told = new Map<string, SVGTextElement>();
-  readonly #digests = svg('text', { x: 700, y: 88, 'text-anchor': 'middle' });
+  readonly #digests = svg('text', { x: 523, y: 89, 'text-anchor': 'middle' });
 
   constructor() {
     const drawing = picture(
@@ -34,32 +34,31 @@ export class PipelinePicture {
     );
     const ways = [
       // Gateway, sequencer, and from there to replicas and journal.
-      'M130 123H300',
-      'M430 123H446V45H620',
-      'M446 123H620',
-      'M446 123V201H620',
-      'M780 201H812',
+      'M104 123H212',
+      'M316 123H328V45H448',
+      'M328 123H448',
+      'M328 123V201H448',
+      'M598 201H612',
       // Events, and back to the gateway.
-      'M780 45H990V10H65V96',
-      'M700 72V76 M700 92V96',
+      'M598 45H752V10H52V96',
     ];
     for (const d of ways) drawing.append(svg('path', { class: 'way', d }));
     for (const [x, y] of [
-      [300, 123],
-      [620, 45],
-      [620, 123],
-      [620, 201],
-      [812, 201],
+      [212, 123],
+      [448, 45],
+      [448, 123],
+      [448, 201],
+      [612, 201],
     ] as const)
       drawing.append(svg('path', { class: 'way', d: `M${x - 8} ${y - 5}L${x} ${y}L${x - 8} ${y + 5}` }));
-    drawing.append(svg('path', { class: 'way', d: 'M60 88L65 96L70 88' }));
-    drawing.append(svg('text', { class: 'quiet', x: 78, y: 27 }, 'events, once they are durable'));
-    this.#box(drawing, 'gateway', 0, 123, 130);
-    this.#box(drawing, 'sequencer', 300, 123, 130);
-    this.#box(drawing, 'replica 0, leads', 620, 45, 160);
-    this.#box(drawing, 'replicas that follow', 620, 123, 160);
-    this.#box(drawing, 'journal', 620, 201, 160);
-    this.#box(drawing, 'disk', 812, 201, 178);
+    drawing.append(svg('path', { class: 'way', d: 'M47 88L52 96L57 88' }));
+    drawing.append(svg('text', { class: 'quiet', x: 64, y: 28 }, 'events, once they are durable'));
+    this.#box(drawing, 'gateway', 1, 123, 103);
+    this.#box(drawing, 'sequencer', 212, 123, 104);
+    this.#box(drawing, 'replica 0, leads', 448, 45, 150);
+    this.#box(drawing, 'replicas that follow', 448, 123, 150);
+    this.#box(drawing, 'journal', 448, 201, 150);
+    this.#box(drawing, 'disk', 612, 201, 140);
     drawing.append(this.#digests);
     const ring = (name: RingName): Ring => ringAt(drawing, name);
     this.#rings = { input: ring('input'), command: ring('command'), block: ring('block'), event: ring('event') };
@@ -72,11 +71,11 @@ export class PipelinePicture {
       `${perSecond(ratePerSecond(before, after, name, attributes))}/s`;
     this.#say('gateway', rate('veritape.commands', { stage: 'taken' }));
     this.#say('sequencer', rate('veritape.commands', { stage: 'sequenced' }));
-    this.#say('replica 0, leads', `${whole(lagOf(after, (replica) => replica === '0'))} commands behind`);
+    this.#say('replica 0, leads', `${whole(lagOf(after, (replica) => replica === '0'))} cmd behind`);
     const following = lagOf(after, (replica) => replica !== '0');
-    this.#say('replicas that follow', following === undefined ? 'none' : `${whole(following)} commands behind`);
+    this.#say('replicas that follow', following === undefined ? 'none' : `${whole(following)} cmd behind`);
     this.#say('journal', `${rate('veritape.journal.blocks')} blocks`);
-    this.#say('disk', `${whole(valueIn(after, 'veritape.commands.pending'))} cmd not there yet`);
+    this.#say('disk', `${whole(valueIn(after, 'veritape.commands.pending'))} cmd to come`);
     const differ = (valueIn(after, 'veritape.disagreements') ?? 0) > 0;
     const agreed = valueIn(after, 'veritape.digests.agreed') ?? 0;
     say(this.#digests, differ ? '≠ digests differ' : agreed > 0 ? '= digests agree' : 'no digests compared yet');
@@ -101,29 +100,27 @@ export class PipelinePicture {
 
 function ringAt(drawing: SVGElement, name: RingName): Ring {
   const [x, y] = RINGS[name];
-  const width = name === 'input' ? RING_WIDTH - 24 : RING_WIDTH;
   const [top, height] = [y - RING_HEIGHT / 2, RING_HEIGHT];
   const used = svg('rect', { class: 'used', x, y: top, width: 0, height });
   const most = svg('line', { class: 'most', x1: x, x2: x, y1: top - 3, y2: top + height + 3 });
   const told = svg('text', { x, y: top + height + 17 });
   drawing.append(
-    svg('rect', { class: 'slots', x, y: top, width, height }),
+    svg('rect', { class: 'slots', x, y: top, width: RING_WIDTH, height }),
     used,
     most,
-    svg('text', { class: 'quiet', x, y: top - 7 }, `${name} ring`),
+    svg('text', { class: 'quiet', x, y: top - 7 }, name),
     told,
   );
   return { used, most, told, x };
 }
 
 function drawRing({ used: bar, most: line, told, x }: Ring, ring: RingName, before: Readings, after: Readings): void {
-  const width = ring === 'input' ? RING_WIDTH - 24 : RING_WIDTH;
   const [used, slots, most] = (['veritape.ring.used', 'veritape.ring.capacity', 'veritape.ring.used.max'] as const).map(
     (name) => valueIn(after, name, { ring }),
   );
   const share = (value: number | undefined): number => Math.min(1, (value ?? 0) / (slots ?? 1));
-  set(bar, { width: share(used) * width });
-  set(line, { x1: x + share(most) * width, x2: x + share(most) * width });
+  set(bar, { width: share(used) * RING_WIDTH });
+  set(line, { x1: x + share(most) * RING_WIDTH, x2: x + share(most) * RING_WIDTH });
   const stalls = ratePerSecond(before, after, 'veritape.ring.stalls', { ring }) ?? 0;
   const isFull = share(used) >= RING_FULL_SHARE || stalls > 0;
   bar.classList.toggle('full', isFull);

@@ -64,7 +64,8 @@ export class TimeChart {
             grid,
             values: (_, times) => times.map((time) => clockTime(time * 1e3)),
             space: em(LABEL_WIDTH),
-            size: em(2 * LETTERS),
+            size: em(2.6 * LETTERS),
+            gap: em(LETTERS),
           },
           {
             ...axis,
