@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { COMMAND_WORDS, decodeCommand, encodeCommand } from '../journal/commands.ts';
 import { DEFAULT_LIMITS } from '../journal/genesis.ts';
+import { FEED_DEFAULTS } from '../ops/feed/feed-publisher.ts';
 import { natsConnectionOptions, startNatsServer } from '../ops/nats-server.ts';
 import { SpreadFlow } from '../ops/spread-flow.ts';
 import { openVenue, type Venue } from '../ops/venue.ts';
@@ -25,10 +26,11 @@ import { makeFlow, RESTING, VenuePlayer } from './venue-player.ts';
  *     node bench/pipeline-play.ts --seconds 10                 # flat out: as many commands under way as --window
  *     node bench/pipeline-play.ts --seconds 10 --rate 200000   # open loop: latencies count from the intended time
  *     node bench/pipeline-play.ts --seconds 10 --nats --sessions 16
- *     node bench/pipeline-play.ts --seconds 2 --telemetry 30   # 30 pairs of two seconds, with all telemetry and without
+ *     node bench/pipeline-play.ts --seconds 1 --telemetry 40   # 40 pairs of a second, with all telemetry and without
+ *     node bench/pipeline-play.ts --rate 50000 --market-data on   # beside it, on a thread of its own
  */
 const USAGE =
-  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--buckets] [--telemetry PAIRS] [--directory DIR]';
+  'node bench/pipeline-play.ts [--seconds N] [--rate N] [--batch N] [--window N] [--orders N] [--nats] [--sessions N] [--linger MICROS] [--market-data on|off] [--buckets] [--telemetry PAIRS] [--directory DIR]';
 
 /** What is printed of a venue that was played in the process; without `--buckets` there are none. */
 export interface PlayedVenue {
@@ -46,6 +48,8 @@ export interface PlayedVenue {
   readonly replicasAgree: boolean;
   readonly acknowledgedOnceInOrder: boolean;
   readonly digestsCompared: number;
+  /** Commands whose market data was not published yet at the end. */
+  readonly marketDataBehind: number;
   readonly options: PlayOptions;
   /** What processor and kernel count of each thread, or why they do not. */
   readonly threads: readonly ThreadCounts[];
@@ -67,6 +71,8 @@ interface PlayOptions {
   /** Bound of the blocks: sequencing.ts. */
   readonly linger: number;
   readonly nats: boolean;
+  /** In the process: join a NATS server, and publish market data there or not. */
+  readonly marketData: 'on' | 'off' | undefined;
   /** Print the distribution of acknowledgements, too. */
   readonly buckets: boolean;
   /** Pairs of slices to compare, with telemetry and without; 0 for a play as usual. */
@@ -79,6 +85,9 @@ interface PlayOptions {
 const WARM_UP_SECONDS = 2;
 const SESSION_KEY = 1;
 const ADMINISTRATOR = 0;
+/** How long is looked at a venue that has nothing to do. */
+const IDLE_MS = 10_000;
+const IDLE_ROUNDS = 3;
 
 async function report(
   venue: Venue,
@@ -89,6 +98,7 @@ async function report(
 ): Promise<void> {
   const statistics = venue.statistics();
   const threads = venue.threadCounters();
+  const marketDataBehind = venue.durableSequence - (venue.marketDataCounts?.sequence ?? venue.durableSequence);
   const { sent, acknowledged, elapsedMs, busy, outOfPlace, reasons } = player;
   const closing = await venue.close();
   const blocks = statistics.journal.blocks - before.journal.blocks;
@@ -108,6 +118,7 @@ async function report(
     replicasAgree: agree,
     acknowledgedOnceInOrder: once,
     digestsCompared: closing.digestsCompared,
+    marketDataBehind,
     options: played,
     threads,
     statistics,
@@ -128,6 +139,7 @@ function readOptions(): PlayOptions {
       linger: { type: 'string', default: String(DEFAULT_BLOCK_BOUNDS.lingerMicrosMax) },
       nats: { type: 'boolean', default: false },
       buckets: { type: 'boolean', default: false },
+      'market-data': { type: 'string' },
       telemetry: { type: 'string', default: '0' },
       client: { type: 'string' },
       directory: { type: 'string' },
@@ -142,7 +154,12 @@ function readOptions(): PlayOptions {
     if (Number.isInteger(value) && value >= min && value <= max) return value;
     throw new RangeError(`${name}: ${values[name]} must be a whole number from ${min} to ${max}; ${USAGE}`);
   };
+  const marketData = values['market-data'];
+  if (marketData !== undefined && marketData !== 'on' && marketData !== 'off')
+    throw new RangeError(`market-data: ${marketData} must be on or off; ${USAGE}`);
+  if (marketData !== undefined && values.nats) throw new RangeError(`market-data: not with --nats; ${USAGE}`);
   return {
+    marketData,
     seconds: whole('seconds', 1, 3600),
     rate: whole('rate', 0, 100_000_000),
     batch: whole('batch', 1, 256),
@@ -229,16 +246,8 @@ async function playOverNats(venueDirectory: string, played: PlayOptions): Promis
     const create = new Uint32Array(COMMAND_WORDS);
     MarketFlow.create(create, 0);
     await session.send([decodeCommand(create, 0)]);
-    const {
-      client: _,
-      directory: __,
-      nats: ___,
-      rate: ____,
-      window: _____,
-      buckets: ______,
-      telemetry: _______,
-      ...passed
-    } = played;
+    const { sessions, seconds, batch, orders, linger } = played;
+    const passed = { sessions, seconds, batch, orders, linger };
     const args = Object.entries(passed).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { stdout } = await promisify(execFile)(process.execPath, [
       ...[fileURLToPath(import.meta.url), '--client', server.url],
@@ -290,22 +299,56 @@ async function compareTelemetry(venue: Venue, player: VenuePlayer, played: PlayO
     const second = pair % 2 === 0 ? await watched() : await slice();
     pairs.push(pair % 2 === 0 ? { without: first, with: second } : { without: second, with: first });
   }
-  const load = await TelemetryLoad.begin(venue);
-  const readings = await load.timeReadings();
-  await load.end();
+  const idle: IdlePair[] = [];
+  for (let round = 0; round < IDLE_ROUNDS; round++) idle.push(await compareIdle(venue));
   const closing = await venue.close();
   const replicasAgree = new Set(closing.stateHashes).size === 1;
-  const result = { ...comparePairs(pairs), ...readings, replicasAgree, options: played };
+  const result = { ...comparePairs(pairs), idleCpuPercent: idle, replicasAgree, options: played };
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
 }
 
+/** Processor time of the process while nothing is sent, in percent of one core. */
+async function idleCpuPercent(): Promise<number> {
+  const [before, started] = [process.cpuUsage(), performance.now()];
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  const { user, system } = process.cpuUsage(before);
+  return Math.round(((user + system) / 1000 / (performance.now() - started)) * 10_000) / 100;
+}
+
+interface IdlePair {
+  readonly without: number;
+  readonly with: number;
+  readonly readingMs: number;
+  readonly scrapeMs: number;
+}
+
+async function compareIdle(venue: Venue): Promise<IdlePair> {
+  const without = await idleCpuPercent();
+  const load = await TelemetryLoad.begin(venue);
+  const pair = { without, with: await idleCpuPercent(), ...(await load.timeReadings()) };
+  await load.end();
+  return pair;
+}
+
 async function playInProcess(venueDirectory: string, played: PlayOptions): Promise<void> {
+  if (played.marketData === undefined) return playOnVenue(venueDirectory, played, undefined);
+  const server = await startNatsServer();
+  try {
+    await playOnVenue(venueDirectory, played, server.url);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function playOnVenue(venueDirectory: string, played: PlayOptions, nats: string | undefined): Promise<void> {
   const flow = makeFlow();
   const venue = await openVenue({
     directory: venueDirectory,
     snapshotEvery: 0,
     limits: { ordersMax: played.orders },
     blockBounds: { lingerMicrosMax: played.linger },
+    nats: nats === undefined ? undefined : { connection: natsConnectionOptions(nats) },
+    marketData: played.marketData === 'on' ? FEED_DEFAULTS : undefined,
   });
   const session = await venue.openSession(ADMINISTRATOR, SESSION_KEY);
   const create = new Uint32Array(COMMAND_WORDS);

@@ -31,6 +31,8 @@ export async function writeCodes() {
   const {
     AccountSetting,
     Flag,
+    MovedSetting,
+    MovedTerm,
     Op,
     OrderType,
     Phase,
@@ -43,7 +45,7 @@ export async function writeCodes() {
     TERM_SHIFT,
     TimeInForce,
   } = await import('../journal/commands.ts');
-  const { EventFlag, EventType } = await import('../journal/events.ts');
+  const { EventFlag, EventType, MovePart } = await import('../journal/events.ts');
   const { Reason } = await import('../journal/reasons.ts');
   const tables = Object.entries({
     Op,
@@ -51,13 +53,16 @@ export async function writeCodes() {
     TimeInForce,
     SelfTradePrevention,
     Term,
+    MovedTerm,
     Setting,
+    MovedSetting,
     AccountSetting,
     Phase,
     Role,
     Flag,
     EventType,
     EventFlag,
+    MovePart,
     Reason,
   });
   return [

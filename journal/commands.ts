@@ -28,7 +28,7 @@ import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
  * and the {@link Flag.closed} bit. With {@link Flag.elsewhere}, instrument create and assign carry in `extra` the shard on
  * which the instrument trades. Session open carries a client-chosen number in `id`, which makes opening idempotent. Mass
  * status carries in `quantity` how many orders to tell of at most, and in `id` the slot of the order to go on behind, or 0.
- * Deposit and withdraw carry the asset in `symbol`, the amount in `extra`, and in `id` whatever the client calls it. Kill and
+ * A move status carries the same two. Deposit and withdraw carry the asset in `symbol`, the amount in `extra`, and in `id` whatever the client calls it. Kill and
  * reinstate carry the group in `extra`, with {@link Flag.byGroup}.
  */
 export const COMMAND_BYTES = 64;
@@ -52,6 +52,12 @@ export const Op = {
   moveIn: 8,
   /** Takes every order off an instrument that does not trade here. */
   moveOut: 9,
+  /** Tells all that is known of an instrument, wherever it trades: settings, calendar and orders, as `part` events. */
+  moveStatus: 10,
+  /** As `terms`, of an order that comes from another shard: also what it had become there ({@link MovedTerm}). */
+  moveTerms: 11,
+  /** Gives an instrument that does not trade here a {@link Setting} or {@link MovedSetting} that it has on another shard. */
+  moveSet: 12,
   instrumentCreate: 16,
   instrumentUpdate: 17,
   /** Stops trading in an instrument. */
@@ -124,6 +130,15 @@ export const Term = {
 } as const;
 export type TermName = keyof typeof Term;
 
+/** What an order that rests or waits on another shard has beside its terms. */
+export const MovedTerm = {
+  /** Lots that it shows now. */
+  shown: 8,
+  /** 1: it stands in the call book, 2: in the closing book. */
+  book: 9,
+} as const;
+export type MovedTermName = keyof typeof MovedTerm;
+
 /** What can be set of an instrument. A value of 0 takes the setting away. */
 export const Setting = {
   none: 0,
@@ -172,6 +187,21 @@ export const Setting = {
   feeAccount: 38,
 } as const;
 export type SettingName = keyof typeof Setting;
+
+/** What an instrument on another shard has beside its settings. */
+export const MovedSetting = {
+  phase: 24,
+  /** Nanoseconds since the Unix epoch, as in the next. */
+  phaseEnds: 25,
+  nextBatch: 26,
+  /** Orders wait to be taken off: of a day that has ended (1), or all (2). */
+  leaving: 27,
+  /** Price of the last trade; from here on the instrument is ruled. */
+  last: 64,
+  /** A change of phase to come: its time; the phase is in the quantity. */
+  scheduled: 65,
+} as const;
+export type MovedSettingName = keyof typeof MovedSetting;
 
 /** What an instrument's orders can do now (FIX 340, 625); docs/rules-sessions.md has which phase follows which. */
 export const Phase = {
@@ -276,6 +306,9 @@ export interface Command {
   readonly hasTerms?: boolean | undefined;
   /** Instrument set: what `value` is given to. */
   readonly setting?: SettingName | undefined;
+  /** Move terms, move set: what `value` says beyond {@link term} and {@link setting}. */
+  readonly movedTerm?: MovedTermName | undefined;
+  readonly movedSetting?: MovedSettingName | undefined;
   /** Account set: what `value` is given to. */
   readonly accountSetting?: AccountSettingName | undefined;
   /** Phase, schedule: which phase. */
@@ -363,7 +396,9 @@ export function encodeCommand(words: Uint32Array, at: number, command: Command):
   writeU64(words, at + COMMAND_WORD.time, command.time ?? 0n);
 }
 
-function detailOf({ term, setting, accountSetting }: Command): number {
+function detailOf({ term, setting, accountSetting, movedTerm, movedSetting }: Command): number {
+  if (movedTerm !== undefined) return MovedTerm[movedTerm];
+  if (movedSetting !== undefined) return MovedSetting[movedSetting];
   if (setting !== undefined) return Setting[setting];
   return accountSetting === undefined ? Term[term ?? 'none'] : AccountSetting[accountSetting];
 }
@@ -392,6 +427,19 @@ export function decodeCommand(words: Uint32Array, at: number): Command {
   switch (op) {
     case 'terms':
       return { ...common, symbol, id, term: nameOf(Term, detail), value };
+    case 'moveTerms':
+      return { ...common, symbol, id, term: nameOf(Term, detail), movedTerm: nameOf(MovedTerm, detail), value };
+    case 'moveSet':
+      return {
+        ...common,
+        symbol,
+        setting: nameOf(Setting, detail),
+        movedSetting: nameOf(MovedSetting, detail),
+        ...(detail === MovedSetting.scheduled ? { phase: nameOf(Phase, quantity) } : {}),
+        value,
+      };
+    case 'moveStatus':
+      return { ...common, symbol, id, quantity };
     case 'instrumentSet':
       return { ...common, symbol, setting: nameOf(Setting, detail), value };
     case 'accountSet':

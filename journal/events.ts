@@ -85,6 +85,8 @@ export const EventType = {
    * {@link EventFlag.closed}, or reinstated.
    */
   kill: 23,
+  /** Something of an instrument, for whoever moves it to another shard: its flags are a {@link MovePart}. */
+  part: 24,
 } as const;
 export type EventTypeName = keyof typeof EventType;
 
@@ -105,6 +107,29 @@ export const EventFlag = {
   auction: 64,
   /** State: a change that was scheduled, or with `closed` one that was taken off the schedule. */
   scheduled: 128,
+} as const;
+
+/**
+ * What a `part` event tells, and in which fields; words that are not told of here are zero. Those of an order have its slot in
+ * `slot`, and stand behind the first one, which tells of the order.
+ */
+export const MovePart = {
+  /** The instrument is ruled; `price` = its last trade price, 0 for none. */
+  last: 1,
+  /** `slot` = which setting (places 24 to 27: `MovedSetting`), `price` = its value. */
+  setting: 2,
+  /** `slot` = a phase to come, `price` = when. */
+  scheduled: 3,
+  /** `id`, `account`, `price`, `open`; `quantity` = the sequence that gave it its place in time, `generation` = the flags of its record. */
+  order: 4,
+  /** `price` = stop price or height of a trailing one, `quantity` = trail, `open` = expiry, `generation` = terms, `account` = turn. */
+  terms: 5,
+  /** `price` = lots shown at a time, `quantity` = shown now, `open` = least traded on entry, `id` = sequence that entered it. */
+  sizes: 6,
+  /** Slots: `account` = the next of its group, `generation` = the next that waits for the same order, `price` = the one it waits for. */
+  links: 7,
+  /** Of terms that wait for their order, client order ids: `price` = the one it cancels, `open` = the one it is entered after. */
+  named: 8,
 } as const;
 
 export const EVENT_WORD = {

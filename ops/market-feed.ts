@@ -70,10 +70,13 @@ export class MarketFeed {
       this.counts.messages++;
     };
     const reports = new ReportFanOut(shard, this.#memory, publish, { prefix, executions });
-    this.#copy.listen((words, mask, from, count) => {
-      service?.flush();
-      reports.take(words, mask, from, count);
-    }, true);
+    this.#copy.observe({
+      topOfBook: true,
+      take: (words, mask, from, count) => {
+        service?.flush();
+        reports.take(words, mask, from, count);
+      },
+    });
     const bound = isBound(connection);
     const serve = (subject: string, answer: (message: Msg) => object): void => {
       this.#subscriptions.push(
@@ -113,9 +116,9 @@ export class MarketFeed {
     const service = new FeedService({ ...settings, connection, prefix, shard, state: matcher.state, place, days });
     const { publisher } = service;
     if (days.isPartial) this.#readDay(service, place.sequence);
-    this.#copy.listenToEach((events, mask, from, count, command, at) =>
-      publisher.take(events, mask, from, count, command, at),
-    );
+    this.#copy.observe({
+      each: (events, mask, from, count, command, at) => publisher.take(events, mask, from, count, command, at),
+    });
     return service;
   }
 

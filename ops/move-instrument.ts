@@ -3,7 +3,16 @@ import { Reason, reasonText } from '../journal/reasons.ts';
 import type { Answer } from '../sequencer/messages.ts';
 import { UsageError } from './exit-codes.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
-import { type MovedOrder, MoverSession, type MoverSessionOptions } from './mover-session.ts';
+import {
+  entryOf,
+  firstDifference,
+  firstOther,
+  type InstrumentImage,
+  isBlank,
+  isSettled,
+  preparationOf,
+} from './instrument-image.ts';
+import { MoverSession, type MoverSessionOptions } from './mover-session.ts';
 import { readVenueInfo } from './venue-client.ts';
 
 /**
@@ -115,14 +124,20 @@ class Move {
   }
 
   async run(): Promise<MoveReport> {
-    const { from, to, back } = this.#options;
+    const { from, to, back, symbol } = this.#options;
     const here = await this.#source.instrument();
     const there = await this.#target.instrument();
     const begun = whereIs(this.#options, here, there);
     if (back === true) return this.#moveBack(begun);
     if (begun === 'over') return this.#report('already moved', 0, true);
     if (here === undefined) throw new Error(`shard ${from} does not know the instrument any more`);
-    if (begun === 'not begun' && this.#isAborted()) return this.#report('stopped', 0, false);
+    if (begun === 'not begun') {
+      if (this.#isAborted()) return this.#report('stopped', 0, false);
+      if (isSettled(await this.#source.settings())) {
+        const rule = `its trades are settled between balances of accounts on shard ${from}, which a move does not carry`;
+        throw new UsageError('symbol', symbol, rule);
+      }
+    }
     await this.#options.onStep?.('prepare');
     await this.#prepare(here, there, begun);
     if (begun === 'not begun') {
@@ -133,62 +148,80 @@ class Move {
     this.#stoppedAt = performance.now();
 
     await this.#options.onStep?.('enter');
-    const orders = await this.#list(this.#source);
-    const entered = await this.#list(this.#target);
-    const isReleased = orders.length === 0 && entered.length > 0;
+    await this.#copyLimits();
+    const image = await this.#read(this.#source);
+    const entered = await this.#read(this.#target);
+    const orders = image.orders.length;
+    const isReleased = isBlank(image) && !isBlank(entered);
     if (!isReleased) {
-      const refusal = await this.#enter(orders, entered);
-      if (refusal !== undefined) return this.#undo(orders.length, begun, refusal);
+      const refusal = await this.#enter(image, entered);
+      if (refusal !== undefined) return this.#undo(orders, begun, refusal);
       await this.#options.onStep?.('verify');
-      const copies = await this.#list(this.#target);
-      const other = firstDifference(orders, copies);
-      if (other !== undefined) return this.#undo(orders.length, begun, `the orders there are not the same: ${other}`);
+      const other = firstDifference(image, await this.#read(this.#target));
+      if (other !== undefined) return this.#undo(orders, begun, `it is not the same there: ${other}`);
       await this.#options.onStep?.('release');
       this.#releasedAt = await this.#change(this.#source, { op: 'moveOut' });
     }
     await this.#options.onStep?.('open');
     this.#openedAt = await this.#change(this.#target, { op: 'instrumentAssign' });
-    return this.#report('moved', isReleased ? entered.length : orders.length, begun === 'under way');
+    return this.#report('moved', isReleased ? entered.orders.length : orders, begun === 'under way');
   }
 
   /** The target knows the instrument, waits for its orders, and has none that an earlier move left. */
   async #prepare(here: PlacedInstrument, there: PlacedInstrument | undefined, begun: Begun): Promise<void> {
     const { to } = this.#options;
-    const { name, quantityMax, priceMax, closed } = here;
+    const { name } = here;
     if (there === undefined) await this.#change(this.#target, { op: 'instrumentCreate', name, shard: to });
     else if (there.elsewhere !== to) await this.#change(this.#target, { op: 'instrumentAssign', shard: to });
-    const limits = { quantity: quantityMax, priceMax, closed, elsewhere: true };
-    await this.#change(this.#target, { op: 'instrumentUpdate', ...limits });
     if (begun === 'not begun') await this.#change(this.#target, { op: 'moveOut' });
   }
 
+  async #copyLimits(): Promise<void> {
+    const here = await this.#source.instrument();
+    if (here === undefined) return;
+    const limits = { quantity: here.quantityMax, priceMax: here.priceMax, closed: here.closed, elsewhere: true };
+    await this.#change(this.#target, { op: 'instrumentUpdate', ...limits });
+  }
+
   /** Enters what is not there yet; why the target did not take it all, if it did not. */
-  async #enter(orders: readonly MovedOrder[], entered: readonly MovedOrder[]): Promise<string | undefined> {
-    let from = entered.length;
-    if (firstDifference(orders.slice(0, from), entered) !== undefined) {
-      await this.#change(this.#target, { op: 'moveOut' });
-      from = 0;
-    }
-    while (from < orders.length) {
+  async #enter(image: InstrumentImage, entered: InstrumentImage): Promise<string | undefined> {
+    const isWhole = firstDifference(image, entered) === undefined;
+    if (isWhole) return undefined;
+    const { orders } = image;
+    // Orders that are there stand before all that come, so they must be the first ones; with terms all of them come anew.
+    const isBegun = !image.isRuled && firstOther(orders.slice(0, entered.orders.length), entered.orders) === undefined;
+    if (!isBegun) await this.#change(this.#target, { op: 'moveOut' });
+    const symbol = this.#symbol;
+    const refused = await this.#sendAll(preparationOf(symbol, image), 'settings and terms');
+    const missing = isBegun ? orders.slice(entered.orders.length) : orders;
+    return (
+      refused ??
+      this.#sendAll(
+        missing.map((order) => entryOf(symbol, order)),
+        'orders',
+      )
+    );
+  }
+
+  /** Has the target carry out commands in their order; what it refuses first, and why. */
+  async #sendAll(commands: readonly Command[], what: string): Promise<string | undefined> {
+    for (let from = 0; from < commands.length; ) {
       const { batchMax } = this.#target;
-      const group = orders.slice(from, from + batchMax * BATCHES_TOGETHER);
+      const group = commands.slice(from, from + batchMax * BATCHES_TOGETHER);
       const asked: Promise<Answer[]>[] = [];
       for (let first = 0; first < group.length; first += batchMax)
-        asked.push(this.#target.send(group.slice(first, first + batchMax).map((order) => this.#entryOf(order))));
+        asked.push(this.#target.send(group.slice(first, first + batchMax)));
       const answers = (await Promise.all(asked)).flat();
       const refused = answers.findIndex(({ reason }) => reason !== Reason.none);
       if (refused >= 0) {
-        const { account, id } = group[refused] as MovedOrder;
-        return `order ${id} of account ${account}: ${reasonText(answers[refused]?.reason ?? Reason.none)}`;
+        const { account, id, setting, movedSetting } = group[refused] as Command;
+        const which = id === undefined ? (setting ?? movedSetting) : `order ${id} of account ${account}`;
+        return `${which}: ${reasonText(answers[refused]?.reason ?? Reason.none)}`;
       }
       from += group.length;
-      this.#options.onProgress?.(`${from} of ${orders.length} orders entered`);
+      this.#options.onProgress?.(`${from} of ${commands.length} ${what} entered`);
     }
     return undefined;
-  }
-
-  #entryOf({ side, account, id, price, open, postOnly }: MovedOrder): Command {
-    return { op: 'moveIn', symbol: this.#symbol, side, account, id, price, quantity: open, postOnly };
   }
 
   async #undo(orders: number, begun: Begun, refusal?: string): Promise<MoveReport> {
@@ -210,16 +243,16 @@ class Move {
     if (begun === 'not begun' && (there === undefined || there.elsewhere !== to))
       return this.#report('moved back', 0, false);
     this.#stoppedAt = performance.now();
-    const orders = begun === 'under way' ? await this.#list(this.#source) : [];
-    if (begun === 'under way' && orders.length === 0 && (await this.#list(this.#target)).length > 0) {
+    const image = begun === 'under way' ? await this.#read(this.#source) : undefined;
+    if (image !== undefined && isBlank(image) && !isBlank(await this.#read(this.#target))) {
       const rule = `the orders are on shard ${to} already: end the move without --back, then move it from shard ${to} to ${from}`;
       throw new UsageError('back', symbol, rule);
     }
-    return this.#undo(orders.length, begun);
+    return this.#undo(image?.orders.length ?? 0, begun);
   }
 
-  async #list(of: MoverSession): Promise<MovedOrder[]> {
-    return of.orders((count) => this.#options.onProgress?.(`${count} orders read from shard ${of.shard}`));
+  async #read(of: MoverSession): Promise<InstrumentImage> {
+    return of.image((pages) => this.#options.onProgress?.(`${pages} pages read from shard ${of.shard}`));
   }
 
   /** Carries out a command about the instrument that nothing may refuse; its sequence. */
@@ -269,16 +302,4 @@ function whereIs(
   if (isThere) return 'over';
   if (there === undefined || there.shard === to) return 'under way';
   throw new UsageError('from', from, `the instrument has gone on from shard ${to} to ${there.shard}`);
-}
-
-/** What differs first between two lists of orders, or undefined. */
-function firstDifference(orders: readonly MovedOrder[], others: readonly MovedOrder[]): string | undefined {
-  if (orders.length !== others.length) return `${others.length} of ${orders.length}`;
-  for (const [index, order] of orders.entries()) {
-    const other = others[index] as MovedOrder;
-    for (const field of ['side', 'account', 'id', 'price', 'open', 'postOnly'] as const) {
-      if (order[field] !== other[field]) return `order ${order.id} of account ${order.account} has another ${field}`;
-    }
-  }
-  return undefined;
 }

@@ -1,21 +1,13 @@
 import { connect, type NatsConnection, type NodeConnectionOptions, type Subscription } from '@nats-io/transport-node';
-import { COMMAND_WORDS, type Command, encodeCommand, type SideName } from '../journal/commands.ts';
-import { decodeEvent, EVENT_WORDS, EventFlag, type VenueEvent } from '../journal/events.ts';
+import { readWide } from '../journal/amounts.ts';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../journal/commands.ts';
+import { EVENT_WORD, EVENT_WORDS, EventType, eventFlags, eventType, MovePart } from '../journal/events.ts';
 import { Reason } from '../journal/reasons.ts';
 import type { Answer } from '../sequencer/messages.ts';
 import { statusSubject } from '../sequencer/reports.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
+import { type InstrumentImage, imageOf } from './instrument-image.ts';
 import { ClientError, VenueClient, type VenueClientOptions } from './venue-client.ts';
-
-/** An order that is moved. */
-export interface MovedOrder {
-  readonly side: SideName;
-  readonly account: number;
-  readonly id: number | bigint;
-  readonly price: number;
-  readonly open: number;
-  readonly postOnly: boolean;
-}
 
 export interface MoverSessionOptions {
   readonly connection: NodeConnectionOptions;
@@ -26,8 +18,8 @@ export interface MoverSessionOptions {
 
 /** Sessions of movers have keys of their own: this and the instrument's number. Users' keys are far below. */
 const MOVE_KEYS = 2n ** 63n;
-/** Orders asked for at once. A venue tells of no more than 1,024 by one command. */
-const STATUS_ORDERS = 1024;
+/** Parts asked for at once; a venue tells of a few more, so that an order's stand together. */
+const STATUS_PARTS = 1024;
 /** Statuses are published at most once; what has not come after so long is asked for again. */
 const STATUS_MS_MAX = 2_000;
 const STATUS_ASKED_MAX = 20;
@@ -44,8 +36,8 @@ export class MoverSession {
   readonly #connection: NatsConnection;
   readonly #subscription: Subscription;
   readonly #symbol: number;
-  /** Statuses that came, by the low digits of the sequence that caused them. */
-  #heard: VenueEvent[] = [];
+  /** Parts that came. */
+  #heard: Uint32Array[] = [];
   #wake: () => void = () => {};
 
   static async open(options: MoverSessionOptions, shard: number, symbol: number): Promise<MoverSession> {
@@ -88,20 +80,31 @@ export class MoverSession {
     return this.#client.batchMax;
   }
 
-  /** The orders of an instrument that does not trade, bids and then asks, each in the order in which they would. */
-  async orders(onProgress: (count: number) => void): Promise<MovedOrder[]> {
-    const orders: MovedOrder[] = [];
-    for (const side of ['buy', 'sell'] as const) {
-      for (let behind = 0, more = true; more; ) {
-        const page = await this.#page(side, behind);
-        for (const { account, id, price, open, flags } of page)
-          orders.push({ side, account, id, price, open, postOnly: (flags & EventFlag.postOnly) !== 0 });
-        behind = page.at(-1)?.slot ?? 0;
-        more = page.length === STATUS_ORDERS;
-        onProgress(orders.length);
-      }
+  /** What the shard knows of the instrument but its orders. */
+  async settings(): Promise<InstrumentImage> {
+    const page = await this.#page(0);
+    let end = 0;
+    while (end < page.length && eventFlags(page, end) < MovePart.order) end += EVENT_WORDS;
+    return imageOf(this.#symbol, page.subarray(0, end));
+  }
+
+  /** All that the shard knows of the instrument while it does not trade. */
+  async image(onProgress: (count: number) => void): Promise<InstrumentImage> {
+    const pages: Uint32Array[] = [];
+    for (let behind = 0, more = true; more; ) {
+      const page = await this.#page(behind);
+      pages.push(page);
+      behind = lastOrder(page) ?? behind;
+      more = page.length >= STATUS_PARTS * EVENT_WORDS;
+      onProgress(pages.length);
     }
-    return orders;
+    const words = new Uint32Array(pages.reduce((sum, page) => sum + page.length, 0));
+    let at = 0;
+    for (const page of pages) {
+      words.set(page, at);
+      at += page.length;
+    }
+    return imageOf(this.#symbol, words);
   }
 
   /** Ends the session, which then gives its place in the venue back, and the connections. */
@@ -116,25 +119,29 @@ export class MoverSession {
     await this.#connection.close();
   }
 
-  async #page(side: SideName, behind: number): Promise<VenueEvent[]> {
+  async #page(behind: number): Promise<Uint32Array> {
     for (let asked = 0; asked < STATUS_ASKED_MAX; asked++) {
       this.#heard = [];
-      const command: Command = { op: 'massStatus', account: 0, symbol: this.#symbol, side, id: behind };
-      const [answer] = await this.send([{ ...command, quantity: STATUS_ORDERS }]);
+      const command: Command = { op: 'moveStatus', account: 0, symbol: this.#symbol, id: behind };
+      const [answer] = await this.send([{ ...command, quantity: STATUS_PARTS }]);
       if (answer === undefined || answer.reason !== Reason.none)
-        throw new ClientError(`shard ${this.shard} does not tell of its orders: reason ${answer?.reason}`);
+        throw new ClientError(`shard ${this.shard} does not tell of the instrument: reason ${answer?.reason}`);
       const page = await this.#statuses(answer.sequence, answer.open);
       if (page !== undefined) return page;
     }
     throw new ClientError(`shard ${this.shard}: statuses of orders were lost ${STATUS_ASKED_MAX} times in a row`);
   }
 
-  /** The `count` statuses of one command, or undefined if some are lost. */
-  async #statuses(sequence: number, count: number): Promise<VenueEvent[] | undefined> {
+  /** The `count` parts that one command told, or undefined if some are lost. */
+  async #statuses(sequence: number, count: number): Promise<Uint32Array | undefined> {
     const until = performance.now() + STATUS_MS_MAX;
     for (;;) {
-      const page = this.#heard.filter((event) => event.sequence === sequence);
-      if (page.length === count) return page;
+      const page = this.#heard.filter((record) => readWide(record, EVENT_WORD.sequence) === sequence);
+      if (page.length === count) {
+        const words = new Uint32Array(count * EVENT_WORDS);
+        for (const [index, record] of page.entries()) words.set(record, index * EVENT_WORDS);
+        return words;
+      }
       const leftMs = until - performance.now();
       if (leftMs <= 0) return undefined;
       await new Promise<void>((resolve) => {
@@ -150,10 +157,18 @@ export class MoverSession {
   async #listen(): Promise<void> {
     for await (const message of this.#subscription) {
       const words = new Uint32Array(new Uint8Array(message.data).buffer);
-      for (let at = 0; at < words.length; at += EVENT_WORDS) this.#heard.push(decodeEvent(words, at));
+      for (let at = 0; at < words.length; at += EVENT_WORDS)
+        if (eventType(words, at) === EventType.part) this.#heard.push(words.subarray(at, at + EVENT_WORDS));
       this.#wake();
     }
   }
+}
+
+/** The slot of the last order of a page. */
+function lastOrder(page: Uint32Array): number | undefined {
+  for (let at = page.length - EVENT_WORDS; at >= 0; at -= EVENT_WORDS)
+    if (eventFlags(page, at) >= MovePart.order) return page[at + EVENT_WORD.slot];
+  return undefined;
 }
 
 /** Opens a session after it has closed the one that was open under its key. */

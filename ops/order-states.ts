@@ -31,7 +31,7 @@ export class OrderStates implements CopyObserver {
   readonly #ended = new Map<string, OrderState>();
 
   /** Of live orders that were entered before, what is open is known, and not what was traded. */
-  readonly begin: CopyObserver['begin'] = ({ state }) => {
+  readonly begin: NonNullable<CopyObserver['begin']> = ({ state }) => {
     for (const order of listOrders(state.orders)) this.know(order);
   };
 
@@ -53,7 +53,7 @@ export class OrderStates implements CopyObserver {
     return state;
   }
 
-  readonly take: CopyObserver['take'] = (words, mask, from, count) => {
+  readonly take = (words: Uint32Array, mask: number, from: number, count: number): void => {
     for (let index = 0; index < count; index++) this.note(words, ((from + index) & mask) << SLOT_SHIFT);
   };
 

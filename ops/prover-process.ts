@@ -1,5 +1,6 @@
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import { drawSecrets, spendSecrets } from '../proofs/matching/hiding-secrets.ts';
+import type { Rules } from '../proofs/matching/market-columns.ts';
 import { ProofStore, writeWhole } from '../proofs/matching/proof-store.ts';
 import { type ProvingPlan, planRows, proveSpan } from '../proofs/matching/prove-span.ts';
 import { SpanReader } from '../proofs/matching/span.ts';
@@ -68,7 +69,7 @@ export function runProverProcess(settings: ProverSettings): void {
   const { genesis, genesisHash } = spans.reader;
   const parent = process.ppid;
   const store = new ProofStore(directory);
-  let kernels: ProverKernels | undefined;
+  let kernels: { readonly of: ProverKernels; readonly rules: Rules } | undefined;
   const prove = async ({ from, to, out }: ProvingJob): Promise<void> => {
     const started = performance.now();
     tell({ kind: 'stage', stage: 'reading the journal' });
@@ -76,7 +77,11 @@ export function runProverProcess(settings: ProverSettings): void {
     if (span === undefined) return tell({ kind: 'none' });
     const { firstSequence, lastSequence, witness } = span;
     const begun = performance.now();
-    kernels ??= createSimdKernels(provenCircuit(), threads);
+    // Those of a circuit keep memory: one at a time.
+    if (kernels?.rules !== witness.rules) {
+      kernels?.of.close();
+      kernels = { of: createSimdKernels(provenCircuit(witness.rules), threads), rules: witness.rules };
+    }
     const place = out ?? store.pathOf(firstSequence, lastSequence);
     const secrets = plan.hidden ? await drawSecrets(place, firstSequence) : undefined;
     tell({ kind: 'cut', firstSequence, lastSequence });
@@ -85,7 +90,7 @@ export function runProverProcess(settings: ProverSettings): void {
       if (process.ppid !== parent) process.exit();
       tell({ kind: 'stage', stage });
     };
-    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels, told, secrets);
+    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels.of, told, secrets);
     const ended = performance.now();
     if (secrets !== undefined) await spendSecrets(place);
     if (out !== undefined) await writeWhole(out, bytes);

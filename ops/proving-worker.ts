@@ -111,7 +111,7 @@ export class ProvingWorker {
   #proverFor({ profile, hidden, heightLog }: ProofShape): ProverChild {
     const { directory, memoryMax, threads } = this.#options;
     const plan = { profile, hidden, heightLog, memoryMax };
-    const { bytes } = proverMemory(provenCircuit(), parametersOf(plan), heightLog, memoryMax);
+    const { bytes } = proverMemory(provenCircuit('plain'), parametersOf(plan), heightLog, memoryMax);
     if (bytes > memoryMax) {
       throw new UsageError(
         'memory',

@@ -41,11 +41,11 @@ export class ReportLog implements CopyObserver {
     this.#mask = kept - 1;
   }
 
-  readonly begin: CopyObserver['begin'] = (matcher) => {
+  readonly begin: NonNullable<CopyObserver['begin']> = (matcher) => {
     this.#first = matcher.sequence() + 1;
   };
 
-  readonly take: CopyObserver['take'] = (words, mask, from, count) => {
+  readonly take = (words: Uint32Array, mask: number, from: number, count: number): void => {
     for (let index = 0; index < count; index++) {
       const at = ((from + index) & mask) << SLOT_SHIFT;
       if (!isExecution(eventType(words, at))) continue;

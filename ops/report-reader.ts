@@ -5,6 +5,7 @@ import { EVENT_WORD, EVENT_WORDS } from '../journal/events.ts';
 import type { Refusal } from '../sequencer/messages.ts';
 import { infoSubject } from '../sequencer/nats-gateway.ts';
 import { REPORTS_PER_REPLY_MAX } from '../sequencer/report-messages.ts';
+import { accountSubject } from '../sequencer/reports.ts';
 import { type FixReport, FixReports } from './fix-report.ts';
 import { OrderStates } from './order-states.ts';
 import type { PrivateQuery } from './private-queries.ts';
@@ -73,7 +74,8 @@ export class ReportReader {
   async begin(from?: number): Promise<void> {
     const { connection, shard, accounts } = this.#options;
     for (const account of accounts)
-      connection.subscribe(`veritape.${shard}.exec.${account}.*`, { callback: () => this.#stir() });
+      for (const subject of [`veritape.${shard}.exec.${account}.*`, accountSubject(shard, account)])
+        connection.subscribe(subject, { callback: () => this.#stir() });
     for (const reading of this.#readings) await this.#begin(reading, from);
   }
 

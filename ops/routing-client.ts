@@ -24,6 +24,7 @@ const GIVE_UP_MS = 60_000;
 /** Kinds of command that have an instrument, and so a shard. */
 const ROUTED: readonly number[] = [
   ...[Op.new, Op.terms, Op.cancel, Op.reduce, Op.replace, Op.massCancel, Op.instrumentUpdate, Op.instrumentSet],
+  ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
 ];
 
 /** What one call of {@link RoutingClient.send} waits for. */

@@ -146,7 +146,7 @@ function tell(result: CampaignResult): string {
     `seeds ${result.seed} to ${result.seed + result.runs - 1}: ${grouped(result.runs)} runs, ${grouped(result.simulatedSeconds)} simulated seconds in ${result.elapsedSeconds} s`,
     `  ${result.simulatedHoursPerHour} simulated hours an hour, ${grouped(result.events)} events, hash ${result.hash.toString(16)}`,
     `  ${grouped(result.faults)} faults: ${kinds.join(', ')}`,
-    `  ${grouped(result.acknowledged)} acknowledgements (${grouped(result.repeats)} of repeats), ${grouped(result.eventsLetOut)} events let out, ${grouped(result.blocks)} blocks in ${grouped(result.epochs)} epochs, ${grouped(result.hashesCompared)} state hashes compared`,
+    `  ${grouped(result.acknowledged)} acknowledgements (${grouped(result.repeats)} of repeats), ${grouped(result.eventsLetOut)} events let out, ${grouped(result.blocks)} blocks in ${grouped(result.epochs)} epochs, ${grouped(result.ticks)} ticks, ${grouped(result.hashesCompared)} state hashes compared`,
   ];
   if (result.failure === undefined) lines.push('everything held that must');
   else lines.push(...tellFailure(result.failure));

@@ -4,6 +4,7 @@ import { COMMAND_WORDS, encodeCommand, type Command as VenueCommand } from '../j
 import { Reason, reasonText } from '../journal/reasons.ts';
 import { CANCEL_AFTER_MS_MAX, CANCEL_AFTER_MS_MIN } from '../sequencer/disconnect-watch.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
+import { ACTING_ROLES, type ActingRole } from '../sequencer/principals.ts';
 import { type AckTimes, ackTimes, describeAckTimes } from './ack-times.ts';
 import { grouped, rateOf, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
@@ -33,6 +34,7 @@ interface SubmitOptions extends NatsCredentialOptions {
   readonly sessionKey?: number;
   readonly sessions: number;
   readonly token?: string;
+  readonly role?: ActingRole;
   readonly format?: SourceFormat;
   readonly symbol?: string;
   readonly tick?: string;
@@ -103,6 +105,9 @@ export function registerSubmit(program: Command): void {
       )
         .default(1)
         .argParser(wholeNumber(1, SESSIONS_TOGETHER_MAX)),
+    )
+    .addOption(
+      new Option('--role <role>', 'with an identity: as what it acts for other accounts').choices([...ACTING_ROLES]),
     )
     .addOption(new Option('--token <token>', 'what the venue knows this client by').env('VERITAPE_TOKEN'))
     .addOption(new Option('--format <format>', 'what the file is, if it can not be told').choices([...SOURCE_FORMATS]))
@@ -219,6 +224,7 @@ function openingOf(options: SubmitOptions, onRetry: (why: string) => void): Venu
     account: options.account,
     key: options.sessionKey ?? BigInt(Date.now()) * 4096n + BigInt(process.pid % 4096),
     token: options.token,
+    role: options.role,
     giveUpMs: 15_000,
     onRetry,
   };

@@ -18,6 +18,7 @@ import {
 } from '../sequencer/messages.ts';
 import { boundSubmitSubject, infoSubject, submitSubject } from '../sequencer/nats-gateway.ts';
 import type { PipelineStatistics } from '../sequencer/pipeline-counters.ts';
+import type { ActingRole } from '../sequencer/principals.ts';
 import { TOKEN_HEADER } from '../sequencer/request-intake.ts';
 import type { PlacedInstrument } from './instrument-directory.ts';
 import { PrimaryEpoch, VenueRestored } from './primary-epoch.ts';
@@ -43,6 +44,8 @@ export interface VenueClientOptions {
   readonly token?: string | undefined;
   /** Who this is to a NATS server that binds identities to accounts. */
   readonly identity?: string | undefined;
+  /** With an identity: as what it acts, beyond its own account. */
+  readonly role?: ActingRole | undefined;
   /** An answer that takes longer is asked for again. */
   readonly answerMsMax?: number | undefined;
   /** Without any answer for this long the client gives up. */
@@ -337,8 +340,8 @@ async function ask(
 ): Promise<Uint32Array | Refusal> {
   const timeoutMs = options.answerMsMax ?? ANSWER_MS_MAX;
   const carried = tokenHeaders(options.token);
-  const { shard, identity, account } = options;
-  const subject = identity === undefined ? submitSubject(shard) : boundSubmitSubject(shard, identity, account);
+  const { shard, identity, account, role } = options;
+  const subject = identity === undefined ? submitSubject(shard) : boundSubmitSubject(shard, identity, account, role);
   return primary.read(await inbox.ask(subject, bytes, timeoutMs, carried));
 }
 

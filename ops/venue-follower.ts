@@ -26,7 +26,7 @@ export interface VenueFollowerOptions {
   /** Of the copy: its folder, its snapshots. */
   readonly copy: Pick<
     JournalCopyOptions,
-    'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept' | 'events'
+    'directory' | 'segmentBytesMax' | 'snapshotEvery' | 'snapshotsKept' | 'observers' | 'restoreUpTo'
   >;
   readonly connection: NatsConnection;
   readonly shard: number;
@@ -150,8 +150,8 @@ export class VenueFollower {
       ...copy,
       genesis,
       hashSeed: options.hashSeed,
-      restoreUpTo: known !== undefined && isShort(options) ? 0 : undefined,
-      observers: known === undefined ? [] : [known.states, known.reports],
+      restoreUpTo: known !== undefined && isShort(options) ? 0 : copy.restoreUpTo,
+      observers: [...(copy.observers ?? []), ...(known === undefined ? [] : [known.states, known.reports])],
       onDigest: (sequence, value) => judged(agreement.digest(sequence, value)),
       onSnapshot: (snapshot) => {
         onNotice({ level: 'info', text: 'snapshot written', fields: { ...snapshot } });

@@ -209,6 +209,9 @@ function explanationOf({ statement, heightLog, commitments, soundness, commands 
     `  proven   the ${grouped(commands)} commands of the tape, in its order, applied to the books before, give the reports of`,
     '           the tape and the books after: price-time priority, sizes, prices, time in force, post-only, cancels,',
     '           reduces, replaces, and who may touch which order',
+    statement.rules === 'ruled'
+      ? '           and self-trade prevention by account'
+      : '           no order of the tape has a self-trade prevention',
     '  taken    as given: the sequence itself, times, which commands the sessions admitted, what the venue had no room',
     '           for, that a mass cancel left nothing out; see docs/proofs.md',
     `  tape     ${hex(commitments.tape)}`,

@@ -34,16 +34,14 @@ export interface JournalCopyOptions {
   readonly onTrouble?: ((text: string) => void) | undefined;
   /** Begin with a snapshot that is not after this sequence; 0 replays the whole journal, which must begin with block 1. */
   readonly restoreUpTo?: number | undefined;
-  /** See every event, also of what is replayed. */
+  /** See everything, also what is replayed when the copy is opened; others by {@link JournalCopy.observe}. */
   readonly observers?: readonly CopyObserver[] | undefined;
-  /** Whose work goes on from an event on. */
-  readonly events?: CopyEvents | undefined;
   /** Called after each block that is replayed when the copy is opened; awaited if it gives a promise. */
   readonly onReplayed?: ((last: BlockView) => Promise<void> | undefined) | undefined;
 }
 
 /** Gets events in order, in slots `from` to `from + count` of a ring, valid during the call: journal/events.ts. */
-export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number) => void;
+export type CopyListener = (words: Uint32Array, mask: number, from: number, count: number, block: BlockView) => void;
 
 /** Gets the events of one command, which begins at word `at`, before the next one is applied. */
 export type CommandListener = (
@@ -55,21 +53,16 @@ export type CommandListener = (
   at: number,
 ) => void;
 
-/** Keeps something of its own beside the replica, from the events. */
+/** Sees what the copy applies, in whatever way it wants. */
 export interface CopyObserver {
   /** The replica begins in this state; what was before is not told. */
-  readonly begin: (matcher: Matcher) => void;
-  readonly take: CopyListener;
-}
-
-/**
- * Gets the events of every command after a sequence, also of those that are replayed when the copy is opened: for that it
- * begins with a snapshot that is not after the sequence. `take` is called with a block and the events of some of its
- * commands, all of each, valid during the call; earlier ones may be among them.
- */
-export interface CopyEvents {
-  readonly after: number;
-  readonly take: (view: BlockView, events: EventBuffer) => void;
+  readonly begin?: ((matcher: Matcher) => void) | undefined;
+  /** After each command; that takes longer. */
+  readonly each?: CommandListener | undefined;
+  /** After some commands of a block, with all events of each. */
+  readonly take?: CopyListener | undefined;
+  /** `take` gets best of book with it, of all books at first. */
+  readonly topOfBook?: boolean | undefined;
 }
 
 /** A snapshot that the copy has written. */
@@ -103,9 +96,9 @@ export class JournalCopy {
   readonly #matcher: Matcher;
   readonly #events: EventBuffer;
   readonly #digest = new EventDigest();
-  readonly #observers: readonly CopyObserver[];
-  #listener: CopyListener | undefined;
-  #each: CommandListener | undefined;
+  readonly #observers: CopyObserver[] = [];
+  /** Those that see each command. */
+  readonly #watchful: CopyObserver[] = [];
   #top: TopOfBook | undefined;
   readonly #snapshots: CopySnapshots | undefined;
   #last: ChainPoint;
@@ -128,11 +121,11 @@ export class JournalCopy {
       const events = new EventBuffer(EVENT_SLOTS);
       const matcher = createMatcher(writer.genesis.limits, events, options.hashSeed ?? 0);
       const digest = new EventDigest();
-      const restored = await restoreNewest(directory, matcher, options.restoreUpTo ?? options.events?.after);
+      const restored = await restoreNewest(directory, matcher, options.restoreUpTo);
       for (const finding of restored.findings) options.onTrouble?.(`snapshot passed over: ${finding}`);
       digest.begin(restored.sequence);
-      for (const observer of options.observers ?? []) observer.begin(matcher);
       const copy = new JournalCopy(options, writer, matcher, events, digest, restored.sequence);
+      for (const observer of options.observers ?? []) copy.observe(observer);
       await copy.#snapshots?.clean();
       for (const view of replayJournal(directory, restored.sequence + 1)) {
         copy.#apply(view);
@@ -155,7 +148,6 @@ export class JournalCopy {
     restoredFrom: number,
   ) {
     this.#options = options;
-    this.#observers = options.observers ?? [];
     this.#writer = writer;
     this.#matcher = matcher;
     this.#events = events;
@@ -183,16 +175,14 @@ export class JournalCopy {
     return this.#matcher;
   }
 
-  /** Lets a listener have the events of what is taken from here on; with best of book, of all books at first. */
-  listen(listener: CopyListener, topOfBook: boolean): void {
-    this.#listener = listener;
-    this.#top = topOfBook ? new TopOfBook(this.#matcher) : undefined;
-    this.#top?.touchAll();
-  }
-
-  /** Lets a listener see the replica after each command that is taken from here on; that takes longer. */
-  listenToEach(listener: CommandListener): void {
-    this.#each = listener;
+  /** Lets an observer see what is applied from here on. */
+  observe(observer: CopyObserver): void {
+    this.#observers.push(observer);
+    if (observer.each !== undefined) this.#watchful.push(observer);
+    observer.begin?.(this.#matcher);
+    if (observer.topOfBook !== true) return;
+    this.#top ??= new TopOfBook(this.#matcher);
+    this.#top.touchAll();
   }
 
   /** Computed from the whole state, which takes time. */
@@ -239,18 +229,14 @@ export class JournalCopy {
     for (let done = 0; done < view.count; ) {
       const batch = Math.min(EVENTS_OF_COMMANDS, view.count - done, untilDigest(matcher.sequence()));
       const at = BLOCK_HEADER_WORDS + done * COMMAND_WORDS;
-      if (this.#each === undefined) matcher.applyMany(view.words, at, batch);
-      else this.#applyEach(view.words, at, batch, this.#each);
+      this.#applyBatch(view.words, at, batch);
       this.#digest.update(events.words, events.mask, 0, events.next);
       const value = this.#digest.finish(matcher.sequence());
-      for (const observer of this.#observers) observer.take(events.words, events.mask, 0, events.next);
-      this.#options.events?.take(view, events);
-      if (this.#listener !== undefined) {
-        if (this.#top !== undefined) {
-          for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
-          this.#top.emit(events);
-        }
-        this.#listener(events.words, events.mask, 0, events.next);
+      this.#tell(view, false);
+      if (this.#top !== undefined) {
+        for (let index = 0; index < batch; index++) this.#top.touch(view.words, at + index * COMMAND_WORDS);
+        this.#top.emit(events);
+        this.#tell(view, true);
       }
       events.clear();
       if (value !== undefined) this.#options.onDigest?.(matcher.sequence(), value);
@@ -258,14 +244,21 @@ export class JournalCopy {
     }
   }
 
-  #applyEach(commands: Uint32Array, first: number, count: number, listener: CommandListener): void {
+  #applyBatch(commands: Uint32Array, first: number, count: number): void {
     const events = this.#events;
+    if (this.#watchful.length === 0) return this.#matcher.applyMany(commands, first, count);
     for (let index = 0; index < count; index++) {
       const at = first + index * COMMAND_WORDS;
       const from = events.next;
       this.#matcher.apply(commands, at);
-      listener(events.words, events.mask, from, events.next - from, commands, at);
+      for (const { each } of this.#watchful) each?.(events.words, events.mask, from, events.next - from, commands, at);
     }
+  }
+
+  #tell(view: BlockView, topOfBook: boolean): void {
+    const { words, mask, next } = this.#events;
+    for (const observer of this.#observers)
+      if ((observer.topOfBook === true) === topOfBook) observer.take?.(words, mask, 0, next, view);
   }
 }
 

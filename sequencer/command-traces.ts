@@ -48,7 +48,10 @@ export class CommandTraces {
     this.#mask = (this.#words.length >> SLOT_SHIFT) - 1;
   }
 
-  /** The commands with sequences `first` to `last`, by their low 32 bits, are answered now. */
+  /**
+   * The commands with sequences `first` to `last`, by their low 32 bits, are answered now. A venue has one gateway, so all
+   * between them are of one batch.
+   */
   answered(first: number, last: number, takenNs: number, reportedNs: number): void {
     const sequence = last & -this.#every;
     if (((sequence - first) | 0) >= 0) this.#trace(sequence, takenNs, reportedNs);

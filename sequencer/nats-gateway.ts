@@ -6,7 +6,7 @@ import { aliveSubject, CancelOnDisconnect, type DisconnectNotice } from './cance
 import type { CommandPort } from './command-port.ts';
 import { type AnswerSink, encodeRefusal, encodeReply, type Refusal, replyBytes } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
-import { inboxOf, mayAnswer, type Principal, Principals } from './principals.ts';
+import { type ActingRole, inboxOf, mayAnswer, type Principal, Principals } from './principals.ts';
 import { PublishMemory } from './publish-memory.ts';
 import { RefusalLog, type ToldRefusal } from './refusal-log.ts';
 import { encodeReports, type ReportsAsked, type ReportsTold, readReportsAsked } from './report-messages.ts';
@@ -22,9 +22,11 @@ import type { VenueState } from './venue-state.ts';
  * |---------|------------|------|
  * | veritape.S.submit | client, request/reply | 1 to 256 commands; the reply comes when the ack policy's copies exist (messages.ts) |
  * | veritape.S.submit.IDENTITY.ACCOUNT | client, request/reply | the same, where NATS says who may act for which account (principals.ts) |
+ * | veritape.S.submit.IDENTITY.ACCOUNT.ROLE | client, request/reply | what a role is for, also for other accounts |
  * | veritape.S.alive.IDENTITY.ACCOUNT | client, request/reply | JSON: it is there, and what is to become of its orders when it is not (disconnect-watch.ts) |
  * | veritape.S.info | client, request/reply | JSON: instruments, limits, epoch, last sequence |
  * | veritape.S.exec.ACCOUNT.SYMBOL | venue | execution reports (reports.ts) |
+ * | veritape.S.account.ACCOUNT | venue | what was set of an account, deposits, withdrawals, the kill switch (reports.ts) |
  * | veritape.S.trade.SYMBOL, veritape.S.top.SYMBOL | venue | public trades, best of book |
  * | veritape.S.missed, veritape.S.missed.IDENTITY.ACCOUNT | client, request/reply | execution reports of an account that it missed, told again (report-messages.ts) |
  * | veritape.S.status.SYMBOL | venue | the orders that a mass status asked for |
@@ -85,8 +87,8 @@ export function submitSubject(shard: number): string {
   return `veritape.${shard}.submit`;
 }
 /** Where an identity sends requests for an account, if the venue binds them. */
-export function boundSubmitSubject(shard: number, identity: string, account: number): string {
-  return `${submitSubject(shard)}.${identity}.${account}`;
+export function boundSubmitSubject(shard: number, identity: string, account: number, role?: ActingRole): string {
+  return `${submitSubject(shard)}.${identity}.${account}${role === undefined ? '' : `.${role}`}`;
 }
 export function infoSubject(shard: number): string {
   return `veritape.${shard}.info`;
@@ -137,7 +139,8 @@ export async function connectNats(options: NodeConnectionOptions, shard: number,
   const why = whyNotJoined(connection, bound);
   if (why === undefined) {
     const ofPrincipals = `${submitSubject(shard)}.*.*`;
-    const subjects = bound ? [ofPrincipals] : [submitSubject(shard), ofPrincipals];
+    const all = [ofPrincipals, `${ofPrincipals}.*`];
+    const subjects = bound ? all : [submitSubject(shard), ...all];
     const principals = new Principals(submitSubject(shard));
     const mayTell = (message: Msg): boolean => !bound || mayAnswer(message, principals.of(message.subject));
     return { connection, requests: new RequestSubscription(connection, subjects, mayTell) };

@@ -1,6 +1,10 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { createInbox } from '@nats-io/transport-node';
 
+/** What an identity can be let act as; replicas/transition/roles.ts has what the account needs for it, too. */
+export const ACTING_ROLES = ['risk', 'marketOperations', 'clearing'] as const;
+export type ActingRole = (typeof ACTING_ROLES)[number];
+
 /**
  * Who speaks on a subject. NATS does not tell a subscriber who published, but its server lets an identity publish only where
  * its permissions say. So requests that concern an account go to subjects that end in an identity and an account:
@@ -8,12 +12,18 @@ import { createInbox } from '@nats-io/transport-node';
  *     veritape.S.submit.IDENTITY.ACCOUNT
  *
  * and whoever could publish there is that identity and may act for that account, if the server's configuration is the one
- * that `veritape access config` writes. Account 0 is the administrator's, who may act for every account.
+ * that `veritape access config` writes. Account 0 is the administrator's, who may act for every account. With a role behind it,
+ *
+ *     veritape.S.submit.IDENTITY.ACCOUNT.ROLE
+ *
+ * it sends what that role is for, for other accounts too, in sessions of its own account, and nothing else.
  */
 export interface Principal {
   readonly identity: string;
   readonly account: number;
-  /** Both, as the subject has them. */
+  /** As what it acts, if not for its account alone. */
+  readonly role?: ActingRole | undefined;
+  /** All of that, as the subject has it. */
   readonly key: string;
   /** The accounts that it may act for, as those of a token. */
   readonly accounts: ReadonlySet<number>;
@@ -74,11 +84,13 @@ export class Principals {
 }
 
 function parsePrincipal(text: string): Principal | undefined {
-  const [identity = '', digits = '', ...rest] = text.split('.');
+  const [identity = '', digits = '', named, ...rest] = text.split('.');
   const account = Number(digits);
   if (rest.length > 0 || !IDENTITY_PATTERN.test(identity)) return undefined;
   if (!ACCOUNT_PATTERN.test(digits) || account > U32_MAX) return undefined;
-  return { identity, account, key: text, accounts: new Set([account]), inbox: `${inboxPrefix(identity)}.` };
+  const role = ACTING_ROLES.find((one) => one === named);
+  if (named !== undefined && role === undefined) return undefined;
+  return { identity, account, role, key: text, accounts: new Set([account]), inbox: `${inboxPrefix(identity)}.` };
 }
 
 /**

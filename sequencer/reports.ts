@@ -3,9 +3,9 @@ import type { PublishMemory } from './publish-memory.ts';
 import { SLOT_SHIFT } from './rings.ts';
 
 /**
- * Sorts events by who may want them, so that one message carries many: execution reports by account and instrument, public
- * trades, top of book and mass statuses by instrument. Messages hold 64-byte event records (journal/events.ts), oldest
- * first. Public records name nobody: id, account, handle and request are zero.
+ * Sorts events by who may want them, so that one message carries many: execution reports by account and instrument, what
+ * concerns an account itself by account, public trades, top of book and mass statuses by instrument. Messages hold 64-byte
+ * event records (journal/events.ts), oldest first. Public records name nobody: id, account, handle and request are zero.
  */
 const REPORT_EVENTS_MAX = 256;
 
@@ -17,6 +17,10 @@ export const VENUE_PREFIX = 'veritape';
 /** Subjects of a shard. `*` and `>` filter as everywhere in NATS. Instruments go by number: names may hold dots. */
 export function execSubject(shard: number, account: number, symbol: number, prefix = VENUE_PREFIX): string {
   return `${prefix}.${shard}.exec.${account}.${symbol}`;
+}
+/** What becomes of an account beside its orders: its events of the types `account`, `balance` and `kill`. */
+export function accountSubject(shard: number, account: number, prefix = VENUE_PREFIX): string {
+  return `${prefix}.${shard}.account.${account}`;
 }
 export function tradeSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
   return `${prefix}.${shard}.trade.${symbol}`;
@@ -30,12 +34,17 @@ export function phaseSubject(shard: number, symbol: number, prefix = VENUE_PREFI
   return `${prefix}.${shard}.phase.${symbol}`;
 }
 
-/** The orders that a mass status tells of, for the administrator who asked. */
+/** What a mass status or a move status tells of, for the administrator who asked. */
 export function statusSubject(shard: number, symbol: number, prefix = VENUE_PREFIX): string {
   return `${prefix}.${shard}.status.${symbol}`;
 }
 
-/** Whether an event of this type goes to the account that it is about. */
+/** Whether an event of this type is about an account itself: its symbol is no instrument. */
+export function isOfAccount(type: number): boolean {
+  return (OF_ACCOUNT & (1 << type)) !== 0;
+}
+
+/** Whether an event of this type goes to the account that it is about, as a report. */
 export function isExecution(type: number): boolean {
   return (NOT_EXECUTIONS & (1 << type)) === 0 && !isOfPhase(type);
 }
@@ -53,9 +62,11 @@ interface Batch {
 const NOT_EXECUTIONS =
   (1 << EventType.top) |
   (1 << EventType.status) |
+  (1 << EventType.part) |
   (1 << EventType.answer) |
   (1 << EventType.instrument) |
   (1 << EventType.session);
+const OF_ACCOUNT = (1 << EventType.account) | (1 << EventType.balance) | (1 << EventType.kill);
 /** More than any venue has instruments; only a rejected command can name a higher one. */
 const SYMBOLS = 65_536;
 /** Subjects kept at hand; more are made anew. */
@@ -105,10 +116,11 @@ export class ReportFanOut {
       const symbol = words[at + EVENT_WORD.symbol] as number;
       if (type === EventType.top) this.#add(this.#topBatch(symbol), words, at);
       else if (isOfPhase(type)) this.#addPhase(this.#phaseBatch(symbol), words, at);
-      else if (type === EventType.status) {
+      else if (type === EventType.status || type === EventType.part) {
         if (this.#executions) this.#add(this.#statusBatch(symbol), words, at);
       } else if (isExecution(type)) {
-        if (this.#executions) this.#addExecution(words, at, symbol);
+        if (!this.#executions) continue;
+        this.#addExecution(words, at, symbol, type);
         if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
       }
     }
@@ -123,10 +135,11 @@ export class ReportFanOut {
     this.#places.fill(undefined);
   }
 
-  #addExecution(words: Uint32Array, at: number, symbol: number): void {
+  #addExecution(words: Uint32Array, at: number, symbol: number, type: number): void {
     const account = words[at + EVENT_WORD.account] as number;
-    if (symbol < SYMBOLS) this.#add(this.#execBatch(account, symbol), words, at);
-    else this.#sendUnknown(account, symbol, words, at);
+    if (isOfAccount(type)) this.#sendAlone(accountSubject(this.#shard, account, this.#prefix), words, at);
+    else if (symbol < SYMBOLS) this.#add(this.#execBatch(account, symbol), words, at);
+    else this.#sendAlone(execSubject(this.#shard, account, symbol, this.#prefix), words, at);
   }
 
   #add(batch: Batch, words: Uint32Array, at: number, publicWords = EVENT_WORDS): void {
@@ -197,10 +210,10 @@ export class ReportFanOut {
     return batch;
   }
 
-  /** The rejection of a command that names no instrument. */
-  #sendUnknown(account: number, symbol: number, words: Uint32Array, at: number): void {
+  /** What is rare: of an account, or the rejection of a command that names no instrument. */
+  #sendAlone(subject: string, words: Uint32Array, at: number): void {
     const record = words.slice(at, at + EVENT_WORDS);
-    this.#publish(execSubject(this.#shard, account, symbol, this.#prefix), new Uint8Array(record.buffer));
+    this.#publish(subject, new Uint8Array(record.buffer));
   }
 
   #send(batch: Batch): void {

@@ -11,7 +11,7 @@ import {
   type RequestHeader,
 } from './messages.ts';
 import type { OpenSessions } from './open-sessions.ts';
-import type { Principal } from './principals.ts';
+import type { ActingRole, Principal } from './principals.ts';
 
 /** Carries a client's token in a request. */
 export const TOKEN_HEADER = 'Veritape-Token';
@@ -30,6 +30,9 @@ for (const op of [
   Op.massStatus,
   Op.moveIn,
   Op.moveOut,
+  Op.moveStatus,
+  Op.moveTerms,
+  Op.moveSet,
   Op.instrumentCreate,
   Op.instrumentUpdate,
   Op.instrumentAssign,
@@ -50,6 +53,18 @@ for (const op of [
   Op.sessionClose,
 ])
   OPS_TAKEN[op] = 1;
+
+const OF_ORDERS = [Op.cancel, Op.reduce, Op.massCancel];
+/** What each role may send, for any account. */
+const OPS_OF_ROLE: Readonly<Record<ActingRole, readonly number[]>> = {
+  risk: [...OF_ORDERS, Op.accountSet, Op.kill, Op.reinstate],
+  marketOperations: [
+    ...[...OF_ORDERS, Op.massStatus, Op.moveIn, Op.moveOut, Op.moveStatus, Op.moveTerms, Op.moveSet],
+    ...[Op.instrumentCreate, Op.instrumentUpdate, Op.instrumentAssign, Op.instrumentSet],
+    ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
+  ],
+  clearing: [Op.deposit, Op.withdraw],
+};
 
 /** Tokens are compared by digest, so that nothing is learnt from how long a comparison takes. */
 export function tokenDigest(token: string): string {
@@ -184,7 +199,7 @@ export class RequestIntake {
   #authorize(token: string, principal: Principal | undefined, header: RequestHeader): Refusal | undefined {
     const misplaced = this.#misplaced(principal);
     if (misplaced !== undefined) return misplaced;
-    if (principal !== undefined) return this.#authorizeFor(principal.accounts, header);
+    if (principal !== undefined) return this.#authorizeFor(principal.accounts, header, principal.role);
     if (this.#tokens === undefined) return undefined;
     const accounts = this.#tokens.get(tokenDigest(token));
     if (accounts !== undefined) return this.#authorizeFor(accounts, header);
@@ -196,8 +211,8 @@ export class RequestIntake {
     };
   }
 
-  #authorizeFor(accounts: ReadonlySet<number>, header: RequestHeader): Refusal | undefined {
-    if (accounts.has(ADMINISTRATOR)) return undefined;
+  #authorizeFor(accounts: ReadonlySet<number>, header: RequestHeader, role?: ActingRole): Refusal | undefined {
+    if (role === undefined && accounts.has(ADMINISTRATOR)) return undefined;
     // Whoever may use a session of the administrator's may act for every account.
     const owner = this.#sessions.accountOf(header.session);
     if (header.session !== 0 && (owner === undefined || !accounts.has(owner))) {
@@ -208,6 +223,7 @@ export class RequestIntake {
         rule: 'an open session of an account that the sender may act for',
       };
     }
+    if (role !== undefined && header.session !== 0) return this.#whyNotAs(role, header);
     for (let index = 0; index < header.count; index++) {
       const account = this.#scratch[index * COMMAND_WORDS + COMMAND_WORD.account] as number;
       if (!accounts.has(account)) {
@@ -218,6 +234,21 @@ export class RequestIntake {
           rule: 'an account that the sender may act for',
         };
       }
+    }
+    return undefined;
+  }
+
+  /** By the kind of each command; whether the account has the role, and for whom, the venue's state tells. */
+  #whyNotAs(role: ActingRole, header: RequestHeader): Refusal | undefined {
+    for (let index = 0; index < header.count; index++) {
+      const op = (this.#scratch[index * COMMAND_WORDS] as number) & 255;
+      if (op === Op.sessionClose || OPS_OF_ROLE[role].includes(op)) continue;
+      return {
+        error: 'unauthorized',
+        field: `commands[${index}].op`,
+        value: op,
+        rule: `a kind of command that the role ${role} is for`,
+      };
     }
     return undefined;
   }

@@ -22,7 +22,10 @@ export class TickSource {
   readonly #clock = new Clock();
   readonly #tick = new Uint32Array(COMMAND_WORDS);
   #running = true;
-  #giveUp: (() => void) | undefined;
+  #underWay = false;
+  /** What was due when the last tick was tried; until it was answered, and a little longer if the same is due still. */
+  #tried = 0;
+  #rests = false;
   /** Ticks that were sequenced. */
   sent = 0;
 
@@ -35,29 +38,45 @@ export class TickSource {
 
   /** Until {@link stop}. */
   async run(): Promise<void> {
+    const bell = this.#bells.ticks;
     while (this.#running) {
-      const bell = this.#bells.ticks;
       const seen = bell.count();
-      const due = this.#due[0] as number;
-      const waitMs = due === 0 ? SLEEP_MS_MAX : GRACE_MS + (due - this.#clock.read()) / 1000;
-      if (waitMs > 0) await bell.sleepAsync(seen, Math.min(SLEEP_MS_MAX, Math.ceil(waitMs)));
-      else if (!(await this.#send()) || due === this.#due[0]) await bell.sleepAsync(bell.count(), AGAIN_MS);
+      await bell.sleepAsync(seen, this.step(this.#clock.read()));
     }
   }
 
   stop(): void {
     this.#running = false;
-    this.#giveUp?.();
     this.#bells.ticks.ring();
   }
 
-  /** Resolves when the tick is answered, or was not taken, with whether it was. */
-  #send(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const sink = { done: () => resolve(true), fail: () => resolve(false) };
-      this.#giveUp = () => resolve(false);
-      if (this.#port.submit(this.#tick, 0, 1, 0, 0, sink) !== 'ok') return resolve(false);
-      this.sent++;
-    });
+  /**
+   * Sends a tick if it is time for one.
+   *
+   * @param micros what the clock shows, since the Unix epoch
+   * @returns milliseconds after which to look again, unless the bell rings before
+   */
+  step(micros: number): number {
+    const due = this.#due[0] as number;
+    if (due === 0 || this.#underWay) return SLEEP_MS_MAX;
+    const waitMs = GRACE_MS + (due - micros) / 1000;
+    if (waitMs > 0) return Math.min(SLEEP_MS_MAX, Math.ceil(waitMs));
+    if (this.#rests && due === this.#tried) {
+      this.#rests = false;
+      return AGAIN_MS;
+    }
+    this.#tried = due;
+    this.#underWay = true;
+    const settle = (): void => {
+      this.#underWay = false;
+      this.#rests = true;
+      this.#bells.ticks.ring();
+    };
+    if (this.#port.submit(this.#tick, 0, 1, 0, 0, { done: settle, fail: settle }) !== 'ok') {
+      this.#underWay = false;
+      return AGAIN_MS;
+    }
+    this.sent++;
+    return SLEEP_MS_MAX;
   }
 }

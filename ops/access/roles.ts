@@ -1,4 +1,4 @@
-import { inboxPrefix } from '../../sequencer/principals.ts';
+import { ACTING_ROLES, type ActingRole, inboxPrefix } from '../../sequencer/principals.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { PRIVATE_QUERIES } from '../private-queries.ts';
 
@@ -8,6 +8,7 @@ export const ROLES = [
   'fixGateway',
   'dropCopy',
   'reader',
+  ...ACTING_ROLES,
   'operator',
   'follower',
   'auditor',
@@ -22,7 +23,7 @@ export interface Identity {
   readonly role: Role;
   /** Public part of its nkey: U and 55 letters and digits. */
   readonly key: string;
-  /** Of a client or a FIX gateway: those it acts for. Of a drop copy: those it sees. */
+  /** Of a client or a FIX gateway: those it acts for. Of a role: those in whose sessions it acts. Of a drop copy: those it sees. */
   readonly accounts?: readonly number[] | undefined;
   /** Of a follower: how the subjects of its market data begin. */
   readonly feeds?: readonly string[] | undefined;
@@ -38,7 +39,11 @@ export interface Permissions {
 
 /** Roles whose rights are for certain accounts. */
 export function hasAccounts(role: Role): boolean {
-  return role === 'client' || role === 'fixGateway' || role === 'dropCopy';
+  return role === 'client' || role === 'fixGateway' || role === 'dropCopy' || isActing(role);
+}
+
+function isActing(role: Role): role is ActingRole {
+  return ACTING_ROLES.some((one) => one === role);
 }
 
 /** Market data, as the venue and followers publish it, and on what they are asked for more of it. */
@@ -54,7 +59,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
   const each = (subject: (account: number) => string): string[] => on(...accounts.map(subject));
   const queriesOf = (account: string): string[] => on(...PRIVATE_QUERIES.map((query) => `${query}.${name}.${account}`));
   const queries = accounts.flatMap((account) => queriesOf(String(account)));
-  const reports = each((account) => `exec.${account}.*`);
+  const reports = [...each((account) => `exec.${account}.*`), ...each((account) => `account.${account}`)];
   const missed = each((account) => `missed.${name}.${account}`);
   const market = [...on(...PUBLISHED), ...feeds.flatMap((feed) => PUBLISHED.map((name) => `${feed}.${shard}.${name}`))];
   const asksMarket = [
@@ -76,6 +81,14 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
     answers: false,
   };
   switch (role) {
+    case 'risk':
+    case 'marketOperations':
+    case 'clearing':
+      return {
+        publish: [...each((account) => `submit.${name}.${account}.${role}`), ...missed, ...queries, ...asksMarket],
+        subscribe: [own, ...reports, ...market, ...on('primary', ...(role === 'marketOperations' ? ['status.*'] : []))],
+        answers: false,
+      };
     case 'client':
       return client;
     case 'fixGateway':
@@ -112,7 +125,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
     case 'auditor':
       return {
         publish: [...asksChain, ...on('info')],
-        subscribe: [own, ...on('block', 'exec.>', ...PUBLISHED, 'status.*', 'primary')],
+        subscribe: [own, ...on('block', 'exec.>', 'account.*', ...PUBLISHED, 'status.*', 'primary')],
         answers: false,
       };
     case 'venue':
@@ -124,11 +137,15 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
 
 function venuePermissions(own: string, on: (...names: string[]) => string[]): Permissions {
   return {
-    publish: [...on('exec.*.*', ...PUBLISHED, 'status.*', 'block', 'primary', 'standby'), `${inboxPrefix('>')}`],
+    publish: [
+      ...on('exec.*.*', 'account.*', ...PUBLISHED, 'status.*', 'block', 'primary', 'standby'),
+      `${inboxPrefix('>')}`,
+    ],
     subscribe: [
       own,
       ...on(
         'submit.*.*',
+        'submit.*.*.*',
         'alive.*.*',
         'missed.*.*',
         'info',

@@ -1,5 +1,6 @@
 import { readWide } from '../../journal/amounts.ts';
-import { EVENT_WORD, EVENT_WORDS } from '../../journal/events.ts';
+import { EVENT_WORD, EVENT_WORDS, eventType } from '../../journal/events.ts';
+import { isOfAccount } from '../../sequencer/reports.ts';
 
 /** Reports that came while one before them was missing, at most; more are asked for again. */
 const HELD_EVENTS_MAX = 65_536;
@@ -7,7 +8,10 @@ const HELD_EVENTS_MAX = 65_536;
 /** Sees every report of the account once, those of each instrument in their order. */
 export type ReportListener = (words: Uint32Array, at: number, repaired: boolean) => void;
 
-/** Up to where the reports of an instrument were taken: so many of those with this sequence. */
+/** What is about the account itself comes on a subject of its own, and names an asset or nothing where others have an instrument. */
+const ACCOUNT_LANE = -1;
+
+/** Up to where the reports of an instrument, or of the account itself, were taken: so many of those with this sequence. */
 interface Place {
   sequence: number;
   count: number;
@@ -16,7 +20,7 @@ interface Place {
 /**
  * The execution reports of an account on one shard, which NATS delivers at most once: from when one may be missing, what comes
  * is held back, until the venue has told again, from its journal, what is not certain to have come. The reports of an
- * instrument come in their order, so what came before is the beginning of what is told again, and is passed over.
+ * instrument, and those of the account itself, come in their order, so what came before is the beginning of what is told again, and is passed over.
  *
  * Has no network, no clock and no timer.
  */
@@ -77,7 +81,7 @@ export class ReportStream {
         last = { sequence, count: 0 };
         again.clear();
       }
-      const symbol = words[at + EVENT_WORD.symbol] as number;
+      const symbol = laneOf(words, at);
       const index = again.get(symbol) ?? 0;
       again.set(symbol, index + 1);
       const place = this.#places.get(symbol);
@@ -105,7 +109,7 @@ export class ReportStream {
   #takeNew(words: Uint32Array): void {
     for (let at = 0; at < words.length; at += EVENT_WORDS) {
       const sequence = readWide(words, at + EVENT_WORD.sequence);
-      if (sequence > this.#repaired) this.#takeOne(words, at, words[at + EVENT_WORD.symbol] as number, sequence, false);
+      if (sequence > this.#repaired) this.#takeOne(words, at, laneOf(words, at), sequence, false);
     }
   }
 
@@ -124,4 +128,9 @@ export class ReportStream {
     this.#held = [];
     this.#heldEvents = 0;
   }
+}
+
+/** What a report is of, among which reports come in their order: its instrument, or the account. */
+function laneOf(words: Uint32Array, at: number): number {
+  return isOfAccount(eventType(words, at)) ? ACCOUNT_LANE : (words[at + EVENT_WORD.symbol] as number);
 }

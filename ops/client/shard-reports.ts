@@ -9,7 +9,7 @@ import {
   type ReportsAsked,
   type ReportsTold,
 } from '../../sequencer/report-messages.ts';
-import { execSubject } from '../../sequencer/reports.ts';
+import { accountSubject, execSubject } from '../../sequencer/reports.ts';
 import { ClientError, type VenueClient } from '../venue-client.ts';
 import { type ReportListener, ReportStream } from './report-stream.ts';
 
@@ -59,15 +59,18 @@ export class ShardReports {
     this.shard = client.info.shard;
     this.#stream = new ReportStream(client.openedAt, options.listen);
     const { connection } = client;
-    this.#subscriptions = [
-      connection.subscribe(`${execSubject(this.shard, account, 0).replace(/\d+$/, '*')}`, {
+    const take = (subject: string): Subscription =>
+      connection.subscribe(subject, {
         callback: (error, { data }) => {
           if (error !== null || data.length % EVENT_BYTES !== 0) return;
           const words = new Uint32Array((data.length / EVENT_BYTES) * EVENT_WORDS);
           new Uint8Array(words.buffer).set(data);
           this.#stream.take(words);
         },
-      }),
+      });
+    this.#subscriptions = [
+      take(execSubject(this.shard, account, 0).replace(/\d+$/, '*')),
+      take(accountSubject(this.shard, account)),
       connection.subscribe(primarySubject(this.shard), {
         callback: (error) => {
           if (error === null) this.doubt('a server has taken over or was away');

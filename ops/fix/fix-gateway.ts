@@ -9,7 +9,6 @@ import { readU64, readWide } from '../../journal/amounts.ts';
 import { BLOCK_HEADER_WORDS, type BlockView } from '../../journal/block.ts';
 import { COMMAND_WORD, COMMAND_WORDS } from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../../journal/events.ts';
-import type { EventBuffer } from '../../replicas/event-buffer.ts';
 import { listInstruments } from '../../replicas/instrument-table.ts';
 import type { NatsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
@@ -172,7 +171,8 @@ export class FixGateway {
   }
 
   get #isBusy(): boolean {
-    if (this.#follower === undefined || this.#nats?.isClosed() !== false) return false;
+    // What can not get to the disk is not let out, so there is nothing to wait for.
+    if (this.#follower === undefined || this.#nats?.isClosed() !== false || this.#store.hasFailed) return false;
     for (const client of this.#clients.values()) if (client.session.isLoggedOn || client.pending > 0) return true;
     return false;
   }
@@ -196,7 +196,9 @@ export class FixGateway {
         directory: join(directory, 'copy'),
         snapshotEvery,
         snapshotsKept: SNAPSHOTS_KEPT,
-        events: { after: place, take: (view, events) => this.#take(view, events, place) },
+        // What came after the last that is kept is told again.
+        restoreUpTo: place,
+        observers: [{ take: (words, _mask, _from, count, view) => this.#take(view, words, count, place) }],
       },
       connection: this.#nats,
       ...{ shard, id: `fix-${process.pid}-${Date.now()}`, hashSeed: 0, signal: this.#abort.signal, peers: false },
@@ -269,7 +271,7 @@ export class FixGateway {
   }
 
   /** Takes the events of some of a block's commands, command by command. */
-  #take(view: BlockView, { words, next }: EventBuffer, after: number): void {
+  #take(view: BlockView, words: Uint32Array, next: number, after: number): void {
     for (let slot = 0; slot < next; ) {
       const from = slot * EVENT_WORDS;
       const sequence = readWide(words, from + EVENT_WORD.sequence);

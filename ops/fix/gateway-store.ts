@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { EnvironmentFault, UsageError } from '../exit-codes.ts';
 import type { SentMessage, SessionMemory, SessionNumbers } from './fix-session.ts';
@@ -26,6 +28,7 @@ import type { OrderRecord, PendingCommand } from './order-records.ts';
 export class GatewayStore {
   /** Rejects when the disk refused something; nothing is let out any more. */
   readonly failed: Promise<never>;
+  readonly #path: string;
   readonly #db: RootDatabase<unknown, StoreKey>;
   #gateway: GatewayRecord;
   /** Not on disk yet, by key as text; undefined removes. */
@@ -53,10 +56,11 @@ export class GatewayStore {
       throw new UsageError('dir', path, `${rule}; this one is of version ${found.version}, shard ${found.shard}`);
     }
     const fresh = { version: STORE_VERSION, shard: venue.shard, place: 0, nextOrder: now * ORDERS_PER_MS };
-    return new GatewayStore(db, found ?? fresh);
+    return new GatewayStore(path, db, found ?? fresh);
   }
 
-  private constructor(db: RootDatabase<unknown, StoreKey>, gateway: GatewayRecord) {
+  private constructor(path: string, db: RootDatabase<unknown, StoreKey>, gateway: GatewayRecord) {
+    this.#path = path;
     this.#db = db;
     this.#gateway = gateway;
     this.failed = new Promise((_, reject) => {
@@ -64,6 +68,11 @@ export class GatewayStore {
     });
     this.failed.catch(() => undefined);
     this.#put(['gateway'], gateway);
+  }
+
+  /** The disk refused something. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Sequence of the last command whose events were taken. */
@@ -182,6 +191,14 @@ export class GatewayStore {
     await this.#db.close();
   }
 
+  /** Before LMDB is asked: a disk that fills up in a transaction is an input/output error to it, and told in several ways. */
+  #checkRoom(keys: number): void {
+    const { bavail, bsize } = statfsSync(dirname(this.#path));
+    const needed = ROOM_BYTES_MIN + Math.min(keys * KEY_BYTES_MAX, BATCH_BYTES_MAX);
+    if (bavail * bsize < needed)
+      throw new Error(`no space left: ${bavail * bsize} bytes are free, ${needed} are needed`);
+  }
+
   #forgetOldOrders(peer: string): void {
     const range = { start: ['done', peer, 0], end: ['done', peer, Number.MAX_SAFE_INTEGER] };
     const limit = this.#db.getKeysCount(range) - DONE_KEPT;
@@ -247,6 +264,7 @@ export class GatewayStore {
     this.#freshCalls = [];
     try {
       if (this.#writing.size > 0) {
+        this.#checkRoom(this.#writing.size);
         await this.#db.transaction(() => {
           for (const [key, value] of this.#writing.values()) {
             if (value === undefined) this.#db.removeSync(key);
@@ -282,6 +300,10 @@ export interface LaneRecord {
 }
 
 const STORE_VERSION = 1;
+/** What must be free on the disk, beside what a transaction may write: so many bytes a key, of many keys fewer. */
+const ROOM_BYTES_MIN = 2 ** 20;
+const KEY_BYTES_MAX = 2 ** 14;
+const BATCH_BYTES_MAX = 2 ** 26;
 /** Order ids begin at the time when the file was made, in this unit, so that those of another file are not met. */
 const ORDERS_PER_MS = 2 ** 11;
 /** Messages of a FIX session that can be sent again. */

@@ -50,6 +50,8 @@ export interface CampaignResult {
   readonly eventsLetOut: number;
   readonly blocks: number;
   readonly epochs: number;
+  /** Ticks that brought the time because nothing else did. */
+  readonly ticks: number;
   readonly hashesCompared: number;
   /** Of everything that happened in all runs: the same again for the same seed and release. */
   readonly hash: number;
@@ -76,6 +78,7 @@ export async function runCampaign(
     out: 0,
     blocks: 0,
     epochs: 0,
+    ticks: 0,
     hashes: 0,
   };
   let hash = 0x811c_9dc5;
@@ -98,6 +101,7 @@ export async function runCampaign(
     sum.out += result.counts.events;
     sum.blocks += result.counts.blocks;
     sum.epochs += result.counts.epochs;
+    sum.ticks += result.counts.ticks;
     sum.hashes += result.counts.hashes;
     hash = Math.imul(hash ^ result.hash, 0x0100_0193);
     if (result.violation !== undefined) failure = explain(options, profile, result, result.violation);
@@ -119,6 +123,7 @@ export async function runCampaign(
     eventsLetOut: sum.out,
     blocks: sum.blocks,
     epochs: sum.epochs,
+    ticks: sum.ticks,
     hashesCompared: sum.hashes,
     hash: hash >>> 0,
     failure,

@@ -1,9 +1,11 @@
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { recordsOf } from '../../journal/order-terms.ts';
 import { type Answer, decodeAnswers, encodeRequest, readReply } from '../../sequencer/messages.ts';
 import { meaningOf, RequestWindow } from '../request-window.ts';
 import type { FaultStream, Faults } from './faults.ts';
 import type { Invariants } from './invariants.ts';
 import type { Network } from './network.ts';
+import { OrderFlow } from './order-flow.ts';
 import type { Parts } from './parts.ts';
 import { type Host, Process } from './process.ts';
 import { Random } from './random.ts';
@@ -49,9 +51,6 @@ interface Ask {
 }
 
 const CODE_CLIENT = 0x400;
-const MIDDLE = 1_000;
-/** Ids of orders that a client may still name. */
-const IDS_KEPT = 64;
 
 /** A client of the venue: the request window of ops/venue-client.ts, its timeouts and retries, and a flow of orders. */
 export class Client {
@@ -69,12 +68,11 @@ export class Client {
   readonly #work: FaultStream;
   /** Oldest first. */
   readonly #asks = new Set<Ask>();
-  readonly #orders: { id: number; symbol: number }[] = [];
+  readonly #orders: OrderFlow;
   readonly #subject: string;
   #window: RequestWindow<Batch>;
   #session = 0;
   #next = 1;
-  #orderId = 1;
   #resting = false;
 
   constructor(around: ClientSurroundings, index: number, host: Host, subject: string, kernel: Process['kernel']) {
@@ -82,7 +80,8 @@ export class Client {
     this.#account = index;
     this.#subject = subject;
     this.process = new Process(kernel, host, `client${index}`);
-    this.#random = new Random(around.seed, `orders of client${index}`);
+    this.#random = new Random(around.seed, `times of client${index}`);
+    this.#orders = new OrderFlow(new Random(around.seed, `orders of client${index}`), index, around.traits);
     this.#work = around.faults.at(this.process.name);
     this.#window = new RequestWindow(around.traits.answersPerSessionMax);
   }
@@ -122,14 +121,7 @@ export class Client {
   }
 
   #createInstruments(): void {
-    this.#send(
-      Array.from({ length: this.#around.traits.symbols }, (_, symbol) => ({
-        op: 'instrumentCreate',
-        account: 0,
-        symbol,
-        name: `SIM${symbol}`,
-      })),
-    );
+    this.#send(this.#orders.first());
   }
 
   #undertake(): void {
@@ -137,44 +129,15 @@ export class Client {
     if (this.process.kernel.now >= until) return;
     const count = this.#random.between(1, traits.batchMax);
     if (this.#window.hasRoom(this.#next + count)) {
-      const commands = Array.from({ length: count }, () => this.#command());
+      const commands = Array.from({ length: count }, () => this.#orders.next(this.process.kernel.now));
       if (this.#work.admits('work')) this.#send(commands);
     }
     this.#later(this.#random.skewed(100, traits.restMicrosMax), () => this.#undertake());
   }
 
-  #command(): Command {
-    const random = this.#random;
-    const account = this.#account;
-    const known = this.#orders.length > 0 ? random.pick(this.#orders) : undefined;
-    const kind = random.below(100);
-    if (known !== undefined && kind < 20) return { op: 'cancel', account, ...known };
-    if (known !== undefined && kind < 30)
-      return { op: 'replace', account, ...known, price: this.#price(), quantity: random.between(1, 20) };
-    if (known !== undefined && kind < 34) return { op: 'reduce', account, ...known, quantity: random.between(1, 5) };
-    if (kind < 35) return { op: 'massCancel', account };
-    const symbol = random.below(this.#around.traits.symbols);
-    const id = this.#orderId++;
-    this.#orders.push({ id, symbol });
-    if (this.#orders.length > IDS_KEPT) this.#orders.shift();
-    return {
-      op: 'new',
-      account,
-      symbol,
-      id,
-      side: random.chance(500_000) ? 'buy' : 'sell',
-      price: this.#price(),
-      quantity: random.between(1, 20),
-      tif: random.chance(100_000) ? 'ioc' : 'gtc',
-    };
-  }
-
-  #price(): number {
-    const { priceReach } = this.#around.traits;
-    return this.#random.between(MIDDLE - priceReach, MIDDLE + priceReach);
-  }
-
-  #send(commands: readonly Command[]): void {
+  /** Each takes one record. */
+  #send(orders: readonly Command[]): void {
+    const commands = orders.flatMap((order) => [...recordsOf(order)]);
     const words = new Uint32Array(commands.length * COMMAND_WORDS);
     for (const [index, command] of commands.entries()) encodeCommand(words, index * COMMAND_WORDS, command);
     const first = this.#next;

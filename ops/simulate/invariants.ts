@@ -59,7 +59,7 @@ const CLIENT_WORDS = COMMAND_WORD.session;
 export class Invariants implements DiskWatch {
   violation: Violation | undefined;
   /** Commands acknowledged, comparisons of state hashes, and events let out. */
-  readonly counts = { acknowledged: 0, repeats: 0, hashes: 0, events: 0, blocks: 0, epochs: 0 };
+  readonly counts = { acknowledged: 0, repeats: 0, hashes: 0, events: 0, blocks: 0, epochs: 0, ticks: 0 };
   readonly #kernel: Kernel;
   readonly #genesis: Buffer;
   readonly #reference: Reference;

@@ -131,7 +131,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'acknowledgements-without-prefix': {
     summary: 'a primary of a cluster takes an acknowledgement for one of all blocks before',
     profile: 'cluster',
-    seedsMax: 20,
+    seedsMax: 40,
     parts: { logPrimary: (primary) => primaryWith(primary, (part) => ({ replicated: () => part.acknowledged })) },
   },
   'no-answer-is-a-yes': {

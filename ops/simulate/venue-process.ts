@@ -26,6 +26,7 @@ import {
 import { RequestIntake } from '../../sequencer/request-intake.ts';
 import { RingConsumer, RingProducer } from '../../sequencer/rings.ts';
 import { type BlockBounds, Sequencing } from '../../sequencer/sequencing.ts';
+import { TickSource } from '../../sequencer/tick-source.ts';
 import type { Disk, DiskStore } from './disk.ts';
 import { isCrash } from './disk.ts';
 import type { FaultStream } from './faults.ts';
@@ -63,7 +64,7 @@ export interface VenueSurroundings {
 }
 
 /** Microseconds that a step takes, on a host of ordinary speed. */
-const STEP_MICROS = { sequencer: 4, journal: 6, leader: 20, gateway: 10, tail: 40 } as const;
+const STEP_MICROS = { sequencer: 4, journal: 6, leader: 20, gateway: 10, ticks: 5, tail: 40 } as const;
 const OPEN_BLOCK_MICROS = 1_000;
 const RESTORE_MICROS = 2_000;
 /** A standby looks at the end of the journal, and at the lease, this often: replica-thread.ts, journal-thread.ts. */
@@ -75,7 +76,7 @@ const FAREWELL_MICROS = 2_000;
 const STEP_DOWN_LOOK_MICROS = 500;
 const CODE_FAREWELL = 0x301;
 /** 2026-01-01, in microseconds since the epoch: what clocks show when a simulation begins. */
-const BEGIN_MICROS = 1_767_225_600_000_000;
+export const BEGIN_MICROS = 1_767_225_600_000_000;
 
 /** How a process comes to write the journal. */
 export type VenueRole = 'open' | 'take-over' | 'stand-by';
@@ -220,6 +221,15 @@ export class VenueProcess {
       invariants.events(process, words, mask, from, count);
     });
     process.thread('gateway', bells.gateway, STEP_MICROS.gateway, () => this.#port.pump());
+    const ticks = new TickSource(memory, this.#port);
+    // As the sequencer's clock: it does not jump while a process runs.
+    const began = BEGIN_MICROS + process.host.clockOffset;
+    process.thread('ticks', bells.ticks, STEP_MICROS.ticks, () => {
+      const { sent } = ticks;
+      const restMs = ticks.step(began + process.kernel.now);
+      if (ticks.sent !== sent) invariants.counts.ticks++;
+      return -restMs * 1_000;
+    });
     network.subscribe(process, SUBMIT_SUBJECT, (bytes, reply) => this.#request(intake, bytes, reply));
     this.ready = true;
     this.process.kernel.tell(`${process.name} serves with epoch ${writer.epoch} from block ${last.block}`);

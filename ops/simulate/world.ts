@@ -65,6 +65,8 @@ const LIMITS: VenueLimits = {
   instrumentsMax: 4,
   sessionsMax: 16,
   answersPerSessionMax: 64,
+  accountsMax: 8,
+  balancesMax: 8,
 };
 const GENESIS: Genesis = { shard: 0, createdAt: 1_767_225_600_000_000_000n, limits: LIMITS };
 

@@ -11,8 +11,10 @@ import { resourceMetricsOf, resourceOf, SCOPE } from './resource-metrics.ts';
 
 /** As OpenTelemetry has it where OTEL_METRIC_EXPORT_INTERVAL says nothing else. */
 const EXPORT_MS_DEFAULT = 60_000;
-/** Sending the last of it may take no longer: a collector that is gone must not keep the process. */
-const END_MS_MAX = 2_000;
+/** Sending may take no longer unless OTEL_EXPORTER_OTLP_TIMEOUT says so: a collector that is gone must not keep the process. */
+const SEND_MS_MAX = 2_000;
+
+type Signal = 'METRICS' | 'TRACES';
 
 /**
  * Sends readings, and traces of sampled commands, to a collector by OTLP over HTTP, as JSON. What the exporters read from the
@@ -32,13 +34,13 @@ export class OtlpExport {
     this.#url = url;
     this.#read = read;
     this.#log = log;
-    const tell = (text: string): void => log.warn({ why: text }, 'telemetry is not exported');
+    const tell = (text: string): void => log.warn({ why: messageIn(text) }, 'telemetry is not exported');
     diag.setLogger(
       { error: tell, warn: tell, info: () => {}, debug: () => {}, verbose: () => {} },
       { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
     );
     const reader = new PeriodicExportingMetricReader({
-      exporter: new OTLPMetricExporter({ url: this.#urlOf('METRICS') }),
+      exporter: new OTLPMetricExporter({ url: this.#urlOf('METRICS'), ...patienceFor('METRICS') }),
       ...exportTimes(),
       metricProducers: [{ collect: async () => ({ resourceMetrics: resourceMetricsOf(read()), errors: [] }) }],
     });
@@ -48,7 +50,7 @@ export class OtlpExport {
   /** Sends the way of one command in `every` of a venue that serves. */
   trace(venue: Venue, every: number): void {
     const ids = new CommandIds();
-    const exporter = new OTLPTraceExporter({ url: this.#urlOf('TRACES') });
+    const exporter = new OTLPTraceExporter({ url: this.#urlOf('TRACES'), ...patienceFor('TRACES') });
     void this.#traces?.shutdown();
     this.#traces = new TracerProvider({
       resource: resourceOf(this.#read().described),
@@ -66,15 +68,31 @@ export class OtlpExport {
   /** Sends what has not been sent. */
   async close(): Promise<void> {
     this.#traced?.watch.trace(0, undefined);
-    const patience = new Promise((resolve) => setTimeout(resolve, END_MS_MAX).unref());
+    const patience = new Promise((resolve) => setTimeout(resolve, SEND_MS_MAX).unref());
     const ended = Promise.allSettled([this.#metrics.shutdown(), this.#traces?.shutdown()]);
     await Promise.race([ended, patience]);
   }
 
-  #urlOf(signal: 'METRICS' | 'TRACES'): string {
+  #urlOf(signal: Signal): string {
     const own = process.env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`];
     return own ?? `${this.#url.replace(/\/$/, '')}/v1/${signal.toLowerCase()}`;
   }
+}
+
+/** The SDK tells an error as JSON with its stack. */
+function messageIn(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { readonly message?: string };
+    return message ?? text;
+  } catch {
+    return text;
+  }
+}
+
+/** With retries. What the environment says, the exporter reads itself. */
+function patienceFor(signal: Signal): { readonly timeoutMillis?: number } {
+  const said = ['OTEL_EXPORTER_OTLP_TIMEOUT', `OTEL_EXPORTER_OTLP_${signal}_TIMEOUT`];
+  return said.some((name) => process.env[name] !== undefined) ? {} : { timeoutMillis: SEND_MS_MAX };
 }
 
 /** The time for an export is not above the time between two. */

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { isIPv4 } from 'node:net';
 import type { Logger } from 'pino';
 import type { Venue } from '../venue.ts';
 import { answerJson, type OperatorPlace, OperatorServer } from './operator-server.ts';
@@ -16,6 +17,9 @@ export interface TelemetrySettings {
   /** Commands between two that are traced; undefined for none. */
   readonly traceEvery?: number | undefined;
 }
+
+/** Who asks again within this time gets the same answer: reading takes a millisecond of the thread that clients are on. */
+const ANSWER_MS = 100;
 
 /**
  * What a process is, for its log; and its telemetry with the ways out that were asked for: /metrics, /readings, /healthz,
@@ -55,7 +59,9 @@ export class ProcessTelemetry {
     await serve(this.#server, telemetry);
     const { serveDashboard } = await import('../dashboard/dashboard-routes.ts');
     this.#dashboard = serveDashboard(this.#server, telemetry);
-    log.info({ host: place.host, port: this.#server.port, dashboard: this.#server.url }, 'telemetry');
+    const { host } = place;
+    if (!isLoopback(host)) log.warn({ host }, 'whoever reaches this address may read telemetry, without a log-in');
+    log.info({ host, port: this.#server.port, dashboard: this.#server.url }, 'telemetry');
   }
 
   /** Reads all that is known of the process; undefined if no telemetry was asked for. */
@@ -93,13 +99,33 @@ export class ProcessTelemetry {
   }
 }
 
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+/** What `make` made last, if that was no longer ago than {@link ANSWER_MS}. */
+function kept<T>(make: () => T): () => T {
+  let madeAt = Number.NEGATIVE_INFINITY;
+  let made: T | undefined;
+  return () => {
+    const now = performance.now();
+    if (made === undefined || now - madeAt > ANSWER_MS) {
+      made = make();
+      madeAt = now;
+    }
+    return made;
+  };
+}
+
 async function serve(server: OperatorServer, telemetry: Telemetry): Promise<void> {
   const { PROMETHEUS_CONTENT_TYPE, prometheusText } = await import('./prometheus.ts');
+  const text = kept(() => prometheusText(telemetry.readings()));
+  const readings = kept(() => telemetry.readings());
   server.route('/metrics', (_, response) => {
     response.setHeader('content-type', PROMETHEUS_CONTENT_TYPE);
-    response.end(prometheusText(telemetry.readings()));
+    response.end(text());
   });
-  server.route('/readings', (_, response) => answerJson(response, 200, telemetry.readings()));
+  server.route('/readings', (_, response) => answerJson(response, 200, readings()));
   server.route('/healthz', (_, response) => {
     const why = telemetry.failure;
     answerJson(response, why === undefined ? 200 : 503, { healthy: why === undefined, why });

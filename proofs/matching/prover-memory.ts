@@ -47,7 +47,7 @@ function memoryWithin(
 }
 
 function bytesOf(bits: number): number {
-  return bits === 1 ? 1 : bits <= 16 ? 2 : 4;
+  return bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
 }
 
 function quickestPlan(plan: () => MemoryPlan): MemoryPlan {

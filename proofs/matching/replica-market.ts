@@ -32,6 +32,8 @@ export interface TapeInstrument {
   readonly phase: number;
   /** What is set of it, by `Setting`. */
   readonly settings: ReadonlyMap<number, number>;
+  /** Rules beyond the plain ones hold, as far as the events say. */
+  readonly ruled: boolean;
 }
 
 /** By symbol. */
@@ -50,8 +52,11 @@ export function viewMarket(state: MarketState): MarketView {
     const what = whatUnproven(state, slot, price);
     if (what !== undefined) unproven.push({ ...name, symbol, what });
     else {
-      const turn = isRuled(state, slot) ? (state.details[(slot << DETAIL_SHIFT) + DETAIL.turn] as number) : 0;
-      books.push({ ...name, symbol, side: side === 'buy' ? 0 : 1, postOnly, price, open, sequence, turn });
+      const detail = (place: number): number =>
+        isRuled(state, slot) ? (state.details[(slot << DETAIL_SHIFT) + place] as number) : 0;
+      const prevention = (detail(DETAIL.terms) >>> 16) & 255;
+      const turn = detail(DETAIL.turn);
+      books.push({ ...name, symbol, side: side === 'buy' ? 0 : 1, postOnly, prevention, price, open, sequence, turn });
     }
   }
   books.sort((a, b) => a.sequence - b.sequence || a.turn - b.turn);
@@ -70,7 +75,7 @@ interface Place {
 
 function viewInstruments({ instruments }: MarketState): Instruments {
   const view: Instruments = new Map();
-  for (const { symbol, closed, priceMax, quantityMax, elsewhere } of listInstruments(instruments)) {
+  for (const { symbol, closed, priceMax, quantityMax, elsewhere, ruled = false } of listInstruments(instruments)) {
     const first = symbol * SETTING_WORDS;
     const settings = new Map<number, number>();
     for (const setting of Object.values(Setting)) {
@@ -78,10 +83,13 @@ function viewInstruments({ instruments }: MarketState): Instruments {
       if (value !== 0) settings.set(setting, value);
     }
     const phase = instruments.settings[first + PHASE_WORD] as number;
-    view.set(symbol, { closed, priceMax, quantityMax, elsewhere, phase, settings });
+    view.set(symbol, { closed, priceMax, quantityMax, elsewhere, phase, settings, ruled });
   }
   return view;
 }
+
+/** Of the fourth byte of a detail's terms: {@link DETAIL}. */
+const BY_GROUP = 1;
 
 function isRuled(state: MarketState, slot: number): boolean {
   return ((state.orders.words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) !== 0;
@@ -98,6 +106,6 @@ function whatUnproven(state: MarketState, slot: number, price: number): string |
   if ((flags & (ORDER_FLAG.call | ORDER_FLAG.closing)) !== 0 || price > PRICE_MAX) return 'an order for an auction';
   if (readWide(state.details, detail + DETAIL.display) !== 0) return 'an iceberg';
   if ((word(DETAIL.partner) | word(DETAIL.parent) | word(DETAIL.firstFollower)) !== 0) return 'an order with links';
-  const prevention = (word(DETAIL.terms) >>> 16) & 255;
-  return prevention === 0 ? undefined : 'an order with self-trade prevention';
+  const isByGroup = ((word(DETAIL.terms) >>> 24) & BY_GROUP) !== 0;
+  return isByGroup ? 'an order with self-trade prevention by group' : undefined;
 }

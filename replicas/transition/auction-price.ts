@@ -1,3 +1,16 @@
+import {
+  cursorKey,
+  cursorLevel,
+  cursorLevels,
+  cursorLots,
+  dropCursor,
+  hasCursor,
+  LOTS_MAX,
+  lotsMatched,
+  makeCursor,
+  putSide,
+  settle,
+} from './auction-cursors.ts';
 import { AMOUNT_MAX, Setting } from './codes.ts';
 import { instrumentAt, settingOf } from './instruments.ts';
 import { bestOf, levelAt, nextLevel } from './ladders.ts';
@@ -9,12 +22,17 @@ import { ladderOf, OrderFlag, orderAt } from './orders.ts';
  * against level, until they do not cross any more. Where that ends, between the *marginal* prices, lie all prices of the largest
  * volume, and which of them it is, the next levels tell. So the work grows with the levels that trade, whatever their orders.
  *
+ * While orders are collected the price is looked for after each command. Most change it little, so the walk is not begun anew: it goes
+ * on where it ended (auction-cursors.ts), and the work grows with the levels between.
+ *
  * A market order stands at key 0: the price of a buy is then above, and that of a sell below, every limit.
  */
 
 /** Books of one side that take part: shown, call or closing, hidden. */
 const BOOKS: u32 = 3;
 const HIDDEN: u32 = 2;
+/** A walk that is not gone on with. */
+const NO_CURSOR: u32 = 0;
 
 /** Of each side: the next level of each book. */
 const places: usize = memory.data(24);
@@ -22,6 +40,9 @@ const places: usize = memory.data(24);
 const keys: usize = memory.data(16);
 const lots: usize = memory.data(16);
 const lotsHigh: usize = memory.data(16);
+/** Of each side: the last level taken in hand of the shown and the other book, and how many levels were. */
+const hands: usize = memory.data(16);
+const levels: usize = memory.data(8);
 let visited: u32 = 0;
 /** Whether the shown book may have orders with more lots than it shows. */
 let holdsBack: bool = false;
@@ -56,20 +77,55 @@ export function auctionSide(): u32 {
  * nothing, if more than `levelsMax` levels were to be looked at.
  */
 export function findPrice(symbol: u32, extra: u32, levelsMax: u32): bool {
+  start(symbol);
+  begin(symbol, 0, extra);
+  begin(symbol, 1, extra);
+  return !step(0) || !step(1) || !isCrossed() || walk(symbol, levelsMax, NO_CURSOR);
+}
+
+/**
+ * As {@link findPrice}, and finds the same, in less time if little has changed since it was called last. What is not shown has no
+ * cursor: it may be too many orders at a price.
+ */
+export function findPriceAgain(symbol: u32, extra: u32, levelsMax: u32): bool {
+  const shown = ladderOf(symbol, OrderFlag.ruled);
+  const hidden = ladderOf(symbol, OrderFlag.ruled | OrderFlag.hidden);
+  if (instrumentAt(symbol).icebergs !== 0 || (bestOf(hidden) | bestOf(hidden + 1)) !== 0) {
+    dropCursor(symbol);
+    return findPrice(symbol, extra, levelsMax);
+  }
+  const waiting = ladderOf(symbol, OrderFlag.ruled | extra) - shown;
+  start(symbol);
+  if (hasCursor(symbol, waiting)) {
+    if (!settle(symbol)) return true;
+    volume = lotsMatched(symbol);
+    resume(symbol, 0, shown, waiting);
+    resume(symbol, 1, shown + 1, waiting);
+  } else {
+    begin(symbol, 0, extra);
+    begin(symbol, 1, extra);
+    if (!step(0) || !step(1) || !isCrossed()) return true;
+  }
+  return walk(symbol, levelsMax, waiting);
+}
+
+function start(symbol: u32): void {
   price = 0;
   volume = 0;
   visited = 0;
   holdsBack = instrumentAt(symbol).icebergs !== 0;
   tell(0, 0, 0);
-  begin(symbol, 0, extra);
-  begin(symbol, 1, extra);
-  let hasBuy = step(0);
-  let hasSell = step(1);
-  if (!hasBuy || !hasSell || !isCrossed()) return true;
+}
+
+/** Matches what the sides have in hand, which cross, and what comes behind. `waiting` is what a cursor is made for, if any. */
+function walk(symbol: u32, levelsMax: u32, waiting: u32): bool {
+  let hasBuy = true;
+  let hasSell = true;
   let buyKey: u64 = 0;
   let sellKey: u64 = 0;
   do {
     if (visited > levelsMax) {
+      keep(symbol, waiting);
       volume = 0;
       return false;
     }
@@ -80,6 +136,7 @@ export function findPrice(symbol: u32, extra: u32, levelsMax: u32): bool {
     if (isUsedUp(0)) hasBuy = step(0);
     if (isUsedUp(1)) hasSell = step(1);
   } while (hasBuy && hasSell && isCrossed());
+  keep(symbol, waiting);
   choose(symbol, AMOUNT_MAX - buyKey, sellKey, hasBuy, hasSell);
   if (price === 0) volume = 0;
   return true;
@@ -176,9 +233,43 @@ function tell(high: u64, low: u64, side: u32): void {
 // --- Levels of several books as those of one -------------------------------------------------------------------------
 
 function begin(symbol: u32, side: u32, extra: u32): void {
+  putHand(side, 0, 0);
+  putHand(side, 1, 0);
+  store<u32>(levels + ((side as usize) << 2), 0);
   putPlace(side, 0, bestOf(ladderOf(symbol, side | OrderFlag.ruled)));
   putPlace(side, 1, bestOf(ladderOf(symbol, side | OrderFlag.ruled | extra)));
   putPlace(side, 2, bestOf(ladderOf(symbol, side | OrderFlag.ruled | OrderFlag.hidden)));
+}
+
+/** Puts a side where its cursor is. */
+function resume(symbol: u32, side: u32, shown: u32, waiting: u32): void {
+  putHand(side, 0, cursorLevel(symbol, side, 0));
+  putHand(side, 1, cursorLevel(symbol, side, 1));
+  putPlace(side, 0, levelBehind(handOf(side, 0), shown));
+  putPlace(side, 1, levelBehind(handOf(side, 1), shown + waiting));
+  putPlace(side, HIDDEN, 0);
+  const at = (side as usize) << 3;
+  store<u64>(keys + at, cursorKey(symbol, side));
+  store<u64>(lots + at, cursorLots(symbol, side) - volume);
+  store<u64>(lotsHigh + at, 0);
+  store<u32>(levels + ((side as usize) << 2), cursorLevels(symbol, side));
+  visited += cursorLevels(symbol, side);
+}
+
+function levelBehind(level: u32, ladder: u32): u32 {
+  return level === 0 ? bestOf(ladder) : nextLevel(level);
+}
+
+/** Keeps where the walk is, unless its sums are too large. */
+function keep(symbol: u32, waiting: u32): void {
+  if (waiting === NO_CURSOR) return;
+  const isLarge = (load<u64>(lotsHigh) | load<u64>(lotsHigh + 8)) !== 0;
+  if (isLarge || max<u64>(volume, max<u64>(load<u64>(lots), load<u64>(lots + 8))) > LOTS_MAX) return dropCursor(symbol);
+  makeCursor(symbol, waiting);
+  for (let side: u32 = 0; side <= 1; side++) {
+    const known = load<u64>(lots + ((side as usize) << 3)) + volume;
+    putSide(symbol, side, handOf(side, 0), handOf(side, 1), known, load<u32>(levels + ((side as usize) << 2)));
+  }
 }
 
 /** Takes the next price of a side in hand, with the lots that all books have there. */
@@ -199,6 +290,10 @@ function step(side: u32): bool {
       visited++;
       if (book === HIDDEN || (book === 0 && holdsBack)) addOrders(side, place);
       else addLots(side, levelAt(place).volumeHigh, levelAt(place).volume);
+      if (book !== HIDDEN) {
+        putHand(side, book, place);
+        store<u32>(levels + ((side as usize) << 2), load<u32>(levels + ((side as usize) << 2)) + 1);
+      }
       putPlace(side, book, nextLevel(place));
     }
     // All-or-none orders alone are nothing here.
@@ -264,4 +359,12 @@ function placeAt(side: u32, book: u32): u32 {
 
 function putPlace(side: u32, book: u32, place: u32): void {
   store<u32>(places + (((side * BOOKS + book) as usize) << 2), place);
+}
+
+function handOf(side: u32, book: u32): u32 {
+  return load<u32>(hands + ((side * 2 + book) as usize) * 4);
+}
+
+function putHand(side: u32, book: u32, level: u32): void {
+  store<u32>(hands + ((side * 2 + book) as usize) * 4, level);
 }

@@ -1,4 +1,12 @@
-import { auctionImbalance, auctionPrice, auctionSide, auctionVolume, findPrice } from './auction-price.ts';
+import { dropCursor } from './auction-cursors.ts';
+import {
+  auctionImbalance,
+  auctionPrice,
+  auctionSide,
+  auctionVolume,
+  findPrice,
+  findPriceAgain,
+} from './auction-price.ts';
 import { AMOUNT_MAX, EventFlag, EventType, Setting } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { settleAuctionTrade } from './holds.ts';
@@ -34,6 +42,7 @@ export function uncross(symbol: u32, extra: u32): void {
 
 /** Returns whether anything traded. */
 function uncrossOnce(symbol: u32, extra: u32): bool {
+  dropCursor(symbol);
   findPrice(symbol, extra, NO_BOUND);
   const price = auctionPrice();
   if (price === 0) return false;
@@ -155,7 +164,7 @@ function bestKey(symbol: u32, side: u32): u64 {
 
 /** Tells what an auction would come to now, if that is not what was told last. */
 export function tellIndicative(symbol: u32, extra: u32): void {
-  if (!findPrice(symbol, extra, INDICATIVE_LEVELS_MAX)) return;
+  if (!findPriceAgain(symbol, extra, INDICATIVE_LEVELS_MAX)) return;
   const price = auctionPrice();
   const volume = auctionVolume();
   const imbalance = price === 0 ? 0 : auctionImbalance();
@@ -175,6 +184,7 @@ export function tellIndicative(symbol: u32, extra: u32): void {
 
 /** The next auction begins with nothing told. */
 export function forgetTold(symbol: u32): void {
+  dropCursor(symbol);
   putSetting(symbol, InstrumentState.toldPrice, 0);
   putSetting(symbol, InstrumentState.toldVolume, 0);
   putSetting(symbol, InstrumentState.toldImbalance, 0);

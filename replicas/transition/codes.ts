@@ -15,6 +15,9 @@ export class Op {
   static readonly massStatus: u32 = 7;
   static readonly moveIn: u32 = 8;
   static readonly moveOut: u32 = 9;
+  static readonly moveStatus: u32 = 10;
+  static readonly moveTerms: u32 = 11;
+  static readonly moveSet: u32 = 12;
   static readonly instrumentCreate: u32 = 16;
   static readonly instrumentUpdate: u32 = 17;
   static readonly halt: u32 = 18;
@@ -72,6 +75,11 @@ export class Term {
   static readonly after: u32 = 7;
 }
 
+export class MovedTerm {
+  static readonly shown: u32 = 8;
+  static readonly book: u32 = 9;
+}
+
 export class Setting {
   static readonly none: u32 = 0;
   static readonly tick: u32 = 1;
@@ -96,6 +104,15 @@ export class Setting {
   static readonly makerFee: u32 = 36;
   static readonly takerFee: u32 = 37;
   static readonly feeAccount: u32 = 38;
+}
+
+export class MovedSetting {
+  static readonly phase: u32 = 24;
+  static readonly phaseEnds: u32 = 25;
+  static readonly nextBatch: u32 = 26;
+  static readonly leaving: u32 = 27;
+  static readonly last: u32 = 64;
+  static readonly scheduled: u32 = 65;
 }
 
 export class AccountSetting {
@@ -164,6 +181,7 @@ export class EventType {
   static readonly balance: u32 = 21;
   static readonly settled: u32 = 22;
   static readonly kill: u32 = 23;
+  static readonly part: u32 = 24;
 }
 
 export class EventFlag {
@@ -175,6 +193,17 @@ export class EventFlag {
   static readonly elsewhere: u32 = 32;
   static readonly auction: u32 = 64;
   static readonly scheduled: u32 = 128;
+}
+
+export class MovePart {
+  static readonly last: u32 = 1;
+  static readonly setting: u32 = 2;
+  static readonly scheduled: u32 = 3;
+  static readonly order: u32 = 4;
+  static readonly terms: u32 = 5;
+  static readonly sizes: u32 = 6;
+  static readonly links: u32 = 7;
+  static readonly named: u32 = 8;
 }
 
 export class Reason {

@@ -10,10 +10,16 @@ export class InstrumentFlag {
   static readonly shut: u32 = 2 | 4;
   /** A setting, or an order beyond the plain ones, was accepted once; replicas/transition/ruled.ts has its rules. */
   static readonly ruled: u32 = 8;
-  /** It has settings of protection.ts or fund-settings.ts. No state: it follows from them. */
-  static readonly isProtected: u32 = 16;
-  /** What the plain rules can not do. */
-  static readonly notPlain: u32 = 2 | 4 | 8;
+  /**
+   * A phase or a setting concerns orders that use no rule themselves: all of them, those that trade, or all by their price and
+   * quantity. No state, as the next: it follows from the settings; bare-orders.ts.
+   */
+  static readonly strict: u32 = 16;
+  static readonly strictTrades: u32 = 32;
+  static readonly strictAmounts: u32 = 64;
+  /** Orders do not trade as they come. */
+  static readonly interrupted: u32 = 128;
+  static readonly noted: u32 = 16 | 32 | 64 | 128;
 }
 
 /** State of an instrument beside its settings, in the same table. */

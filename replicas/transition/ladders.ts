@@ -172,6 +172,36 @@ export function nextLevel(level: u32): u32 {
   return (next << PAGE_SHIFT) | ((first.low !== 0 ? ctz<u64>(first.low) : 64 + ctz<u64>(first.high)) as u32);
 }
 
+/** The next better level, or 0. */
+export function previousLevel(level: u32): u32 {
+  const page = level >> PAGE_SHIFT;
+  const entry = pageAt(page);
+  const base = page << PAGE_SHIFT;
+  const below = ((1 as u64) << (level & 63)) - 1;
+  if ((level & 64) !== 0) {
+    const high = entry.high & below;
+    if (high !== 0) return base | 64 | lastOf(high);
+    if (entry.low !== 0) return base | lastOf(entry.low);
+  } else {
+    const low = entry.low & below;
+    if (low !== 0) return base | lastOf(low);
+  }
+  const before = entry.liveBefore;
+  if (before === 0) return 0;
+  const last = pageAt(before);
+  return (before << PAGE_SHIFT) | (last.high !== 0 ? 64 + lastOf(last.high) : lastOf(last.low));
+}
+
+function lastOf(bits: u64): u32 {
+  return 63 - (clz<u64>(bits) as u32);
+}
+
+/** The ladder of a level that holds orders. */
+export function ladderOfLevel(level: Level): u32 {
+  const page = (((changetype<usize>(level) - levelsAt) >> 5) as u32) >> PAGE_SHIFT;
+  return ((pageAt(page).tag ^ TAG_BIT) >> NUMBER_BITS) as u32;
+}
+
 /** Links a page that gets its first level among those that hold orders. */
 function enliven(page: u32, entry: Page, best: u32): void {
   pagesInUse++;

@@ -1,5 +1,6 @@
 import { AMOUNT_MAX, EventFlag, EventType, Flag, Reason } from './codes.ts';
 import { claimEvent } from './events.ts';
+import { isSettled } from './fund-settings.ts';
 import {
   InstrumentFlag,
   instrumentAt,
@@ -12,6 +13,7 @@ import {
 } from './instruments.ts';
 import { isPrice, refuseElsewhere, reject } from './market.ts';
 import { counters, instrumentsMax } from './memory.ts';
+import { startTimers, stopTimers } from './moving-ruled.ts';
 import { Command, Instrument } from './records.ts';
 
 /** The commands that create instruments, change them, and say on which shard they trade. */
@@ -62,11 +64,16 @@ export function assignInstrument(command: Command): void {
   if (command.flags === 0 && command.extra !== 0) return reject(command, Reason.reservedField);
   if (!isShard(command.extra)) return reject(command, Reason.shard);
   if (!instrumentExists(command.symbol)) return reject(command, Reason.unknownSymbol);
-  // Its orders have terms, and it has settings, that a move does not carry.
-  if (isRuled(command.symbol)) return reject(command, Reason.notSupported);
+  const wasElsewhere = isElsewhere(command.symbol);
+  const goes = command.flags !== 0;
+  // What its orders hold is of accounts' balances here.
+  if (goes && !wasElsewhere && isSettled(command.symbol)) return reject(command, Reason.notSupported);
   const instrument = instrumentAt(command.symbol);
   assign(instrument, command);
   emitInstrument(command, instrument);
+  if (goes === wasElsewhere || !isRuled(command.symbol)) return;
+  if (goes) stopTimers(command.symbol);
+  else startTimers(command);
 }
 
 function assign(instrument: Instrument, command: Command): void {

@@ -1,6 +1,7 @@
 import { performOfAccount } from './account-commands.ts';
+import { noteClosing, noteRested, noteTaken } from './auction-cursors.ts';
 import { restoreBalance } from './balances.ts';
-import { enterBare, replaceBare, Way } from './bare-orders.ts';
+import { isBare, isBareReplace } from './bare-orders.ts';
 import {
   AMOUNT_MAX,
   EventFlag,
@@ -21,6 +22,7 @@ import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLeve
 import { cancelFollowers } from './links.ts';
 import { assignInstrument, createInstrument, updateInstrument } from './listing.ts';
 import { massCancel } from './mass.ts';
+import { sweep } from './matching.ts';
 import {
   accountsAt,
   answersAt,
@@ -42,17 +44,18 @@ import {
   settingsAt,
 } from './memory.ts';
 import { massStatus, moveIn, moveOut } from './moving.ts';
+import { moveSet, moveStatus, moveTerms } from './moving-ruled.ts';
 import {
   findOrder,
   GENERATION_MAX,
   hasFreeSlot,
   hashOf,
   indexOrder,
-  ladderOf,
   OrderFlag,
   orderAt,
   releaseSlot,
   SYMBOL_SHIFT,
+  shownLadderOf,
   symbolOf,
   takeSlot,
   touchOrder,
@@ -62,7 +65,7 @@ import { afterCommand, isPhaseOp, performPhaseOp } from './phases.ts';
 import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
 import { indexRestored, restoreAccount, restoreInstrument, restoreOrder } from './restoring.ts';
 import { mayAct, mayActForOthers } from './roles.ts';
-import { enter, replace, withdraw } from './ruled.ts';
+import { enter, goOn, goOnReplaced, replace, withdraw } from './ruled.ts';
 import {
   Admission,
   admit,
@@ -186,12 +189,15 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.moveIn) open = moveIn(command, hash);
   else if (op === Op.moveOut) open = moveOut(command);
   else if (op === Op.massStatus) open = massStatus(command);
+  else if (op === Op.moveStatus) open = moveStatus(command);
+  else if (op === Op.moveTerms) moveTerms(command, hash);
+  else if (op === Op.moveSet) moveSet(command);
   else if (op === Op.terms) keepTerms(command, hash);
   else if (op === Op.instrumentSet) setInstrument(command);
   else if (op === Op.accountSet || op >= Op.deposit) open = performOfAccount(command, op);
   else if (isPhaseOp(op)) performPhaseOp(command, op);
   else if (op !== Op.tick) reject(command, Reason.notSupported);
-  if (counters().ruled !== 0) afterCommand(command);
+  if (counters().interrupted !== 0) afterCommand(command);
 }
 
 // --- New -------------------------------------------------------------------------------------------------------------
@@ -209,15 +215,16 @@ function newOrder(command: Command): void {
 
   if (!instrumentExists(symbol)) return reject(command, Reason.unknownSymbol);
   const instrument = instrumentAt(symbol);
-  if ((instrument.flags & InstrumentFlag.ruled) !== 0 || !isPlain(command)) return enterRuled(command);
+  const isRuled = (instrument.flags & InstrumentFlag.ruled) !== 0;
+  if (!isPlain(command) || (isRuled && !isBare(command, instrument))) return enterRuled(command);
   if (side > 1) return reject(command, Reason.side);
-  if (flags !== 0 && !mayRest) return reject(command, Reason.flags);
-  if (limit ? !isPrice(price) : price !== 0) return reject(command, Reason.price);
-  if (!isQuantity(quantity)) return reject(command, Reason.quantity);
+  if (flags !== 0 && !mayRest) return refuse(command, Reason.flags, isRuled);
+  if (limit ? !isPrice(price) : price !== 0) return refuse(command, Reason.price, isRuled);
+  if (!isQuantity(quantity)) return refuse(command, Reason.quantity, isRuled);
   if ((instrument.flags & InstrumentFlag.shut) !== 0) return refuseShut(command);
-  if (limit && isAbove(price, instrument.priceMax)) return reject(command, Reason.priceMax);
-  if (isAbove(quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
-  if (findOrder(hash, command.account, command.id) !== 0) return reject(command, Reason.duplicateOrder);
+  if (limit && isAbove(price, instrument.priceMax)) return refuse(command, Reason.priceMax, isRuled);
+  if (isAbove(quantity, instrument.quantityMax)) return refuse(command, Reason.quantityMax, isRuled);
+  if (findOrder(hash, command.account, command.id) !== 0) return refuse(command, Reason.duplicateOrder, isRuled);
 
   const ladder = symbol * 2 + side;
   const limitKey = limit ? limitKeyOf(side, price) : AMOUNT_MAX - 1;
@@ -236,9 +243,13 @@ function newOrder(command: Command): void {
   emitCommand(command, EventType.accepted | (side << 8), slot, generation);
   open = quantity;
   if (tif === TimeInForce.fok && !canFill(ladder ^ 1, limitKey)) return emitRemainder(command, side, Reason.fok);
-  trade(command, side, ladder ^ 1, limitKey, slot, generation);
+  open = sweep(command, side, limitKey, slot, generation, quantity);
+  traded = quantity - open;
   if (open === 0) {
     if (slot !== 0) releaseSlot(slot);
+  } else if (isRuled && wouldTrade(ladder ^ 1, limitKey)) {
+    goOn(command, hash, slot, generation, open);
+    finish();
   } else if (slot === 0) emitRemainder(command, side, Reason.ioc);
   else {
     const order = orderAt(slot);
@@ -248,25 +259,26 @@ function newOrder(command: Command): void {
     order.open = open;
     order.price = price;
     order.sequence = counters().sequence;
-    rest(slot, keyOf(side, price), open);
+    rest(slot, ladder, keyOf(side, price), open);
     indexOrder(slot, hash);
   }
 }
 
 /** Whether a new order has nothing beyond what the plain rules know. */
 function isPlain(command: Command): bool {
-  const head = command.head;
-  const isKnown = ((head >> 16) & 255) <= OrderType.market && head >> 24 <= TimeInForce.fok;
-  return isKnown && (command.flags & ~Flag.postOnly) === 0 && command.extra === 0;
+  const form = command.head >> 16;
+  const more = ((command.flags & ~Flag.postOnly) as u64) | command.extra | ((form & 0xfe) as u64);
+  return more === 0 && form <= ((TimeInForce.fok << 8) | OrderType.market);
+}
+
+/** Of a ruled instrument terms may wait for the order, and go with it. */
+function refuse(command: Command, reason: u32, isRuled: bool): void {
+  if (isRuled) enterRuled(command);
+  else reject(command, reason);
 }
 
 function enterRuled(command: Command): void {
-  const way = enterBare(command, hash);
-  if (way === Way.rests) {
-    open = command.quantity;
-    return;
-  }
-  if (way === Way.none) enter(command, hash);
+  enter(command, hash);
   if (outcome === Reason.none) finish();
 }
 
@@ -291,59 +303,6 @@ export function refuseShard(command: Command, shard: u32): u64 {
   open = shard;
   reject(command, Reason.otherShard);
   return shard;
-}
-
-/** Trades what is open with the opposite ladder, best price first and first come first served, down to the limit. */
-function trade(command: Command, side: u32, opposite: u32, limitKey: u64, takerSlot: u32, takerGeneration: u32): void {
-  while (open !== 0) {
-    const best = bestOf(opposite);
-    if (best === 0) return;
-    const level = levelAt(best);
-    if (level.key > limitKey) return;
-    let slot = level.head;
-    do {
-      const maker = orderAt(slot);
-      const price = maker.price;
-      const quantity = min<u64>(maker.open, open);
-      const makerLeft = maker.open - quantity;
-      open -= quantity;
-      traded += quantity;
-      subtractVolume(level, quantity);
-
-      const made = claimEvent();
-      describe(made, maker, slot, EventType.tradeMaker, makerLeft === 0 ? EventFlag.done : 0, 0);
-      made.price = price;
-      made.quantity = quantity;
-      made.open = makerLeft;
-      const taken = claimEvent();
-      taken.head = EventType.tradeTaker | (side << 8) | (open === 0 ? EventFlag.done << 24 : 0);
-      taken.symbol = command.symbol;
-      taken.price = price;
-      taken.quantity = quantity;
-      taken.id = command.id;
-      taken.account = command.account;
-      taken.slot = takerSlot;
-      taken.generation = takerGeneration;
-      taken.request = command.request;
-      taken.open = open;
-
-      if (makerLeft !== 0) {
-        maker.open = makerLeft;
-        break;
-      }
-      const next = maker.next;
-      level.count--;
-      unindexOrder(slot);
-      releaseSlot(slot);
-      slot = next;
-    } while (slot !== 0 && open !== 0);
-    level.head = slot;
-    if (slot !== 0) orderAt(slot).prev = 0;
-    else {
-      level.tail = 0;
-      closeLevel(opposite, best);
-    }
-  }
 }
 
 export function wouldTrade(opposite: u32, limitKey: u64): bool {
@@ -413,7 +372,8 @@ function replaceOrder(command: Command): void {
   if (hasPrice && isAbove(command.price, instrument.priceMax)) return reject(command, Reason.priceMax);
   if (hasQuantity && isAbove(command.quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
 
-  if (hasTerm || (instrument.flags & InstrumentFlag.ruled) !== 0)
+  const isRuled = (instrument.flags & InstrumentFlag.ruled) !== 0;
+  if (hasTerm || (isRuled && !isBareReplace(command, order, instrument)))
     return replaceRuled(command, slot, hasPrice, hasQuantity);
   const price = hasPrice ? command.price : order.price;
   const quantity = hasQuantity ? command.quantity : order.open;
@@ -436,24 +396,23 @@ function replaceOrder(command: Command): void {
   order.generation++;
   order.price = price;
   order.open = quantity;
-  open = quantity;
   emitReplaced(command, order, slot, 0);
-  trade(command, side, ladder ^ 1, limitKey, slot, order.generation);
+  open = sweep(command, side, limitKey, slot, order.generation, quantity);
+  traded = quantity - open;
   if (open === 0) {
     unindexOrder(slot);
     releaseSlot(slot);
+  } else if (isRuled && wouldTrade(ladder ^ 1, limitKey)) {
+    goOnReplaced(command, slot, open);
+    finish();
   } else {
     order.open = open;
     order.sequence = counters().sequence;
-    rest(slot, keyOf(side, price), open);
+    rest(slot, ladder, keyOf(side, price), open);
   }
 }
 
 function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: bool): void {
-  if (replaceBare(command, slot, hasPrice, hasQuantity)) {
-    open = orderAt(slot).open;
-    return;
-  }
   const reason = replace(command, slot, hasPrice, hasQuantity);
   if (reason !== Reason.none) reject(command, reason);
   else finish();
@@ -467,13 +426,18 @@ export function remove(slot: u32, reason: u32, request: u32): void {
   event.price = order.price;
   event.quantity = order.open;
   event.open = 0;
-  const isRuled = (order.terms & OrderFlag.ruled) !== 0;
-  if (order.price > PRICE_MAX) event.price = 0;
-  if (isRuled) withdraw(slot);
-  else unlink(order, ladderOf(symbolOf(order), order.terms), order.open);
+  if ((order.terms & OrderFlag.ruled) !== 0) return removeRuled(order, slot, event);
+  unlink(order, shownLadderOf(symbolOf(order), order.terms & OrderFlag.sell), order.open);
   unindexOrder(slot);
   releaseSlot(slot);
-  if (isRuled) cancelFollowers();
+}
+
+function removeRuled(order: Order, slot: u32, event: Event): void {
+  if (order.price > PRICE_MAX) event.price = 0;
+  withdraw(slot);
+  unindexOrder(slot);
+  releaseSlot(slot);
+  cancelFollowers();
 }
 
 // --- The book --------------------------------------------------------------------------------------------------------
@@ -491,9 +455,9 @@ function findLive(command: Command): u32 {
 }
 
 /** Puts the order in `slot`, whose fields are set, at the end of a queue, which shows so many lots of it. */
-export function rest(slot: u32, key: u64, lots: u64): void {
+export function rest(slot: u32, ladder: u32, key: u64, lots: u64): void {
   const order = orderAt(slot);
-  const place = openLevel(ladderOf(symbolOf(order), order.terms), key);
+  const place = openLevel(ladder, key);
   const level = levelAt(place);
   const tail = level.tail;
   if (tail === 0) level.head = slot;
@@ -506,6 +470,7 @@ export function rest(slot: u32, key: u64, lots: u64): void {
   const sum = level.volume + lots;
   if (sum < lots) level.volumeHigh++;
   level.volume = sum;
+  noteRested(ladder, place, lots);
 }
 
 export function unlink(order: Order, ladder: u32, lots: u64): void {
@@ -519,12 +484,16 @@ export function unlink(order: Order, ladder: u32, lots: u64): void {
   else orderAt(next).prev = prev;
   level.count--;
   subtractVolume(level, lots);
-  if (level.head === 0) closeLevel(ladder, place);
+  if (level.head !== 0) return;
+  noteClosing(ladder, place);
+  closeLevel(ladder, place);
 }
 
 export function subtractVolume(level: Level, quantity: u64): void {
-  if (level.volume < quantity) level.volumeHigh--;
-  level.volume -= quantity;
+  const volume = level.volume;
+  if (volume < quantity) level.volumeHigh--;
+  level.volume = volume - quantity;
+  noteTaken(level, quantity);
 }
 
 /** The place of a price on its own side: smaller is better. */
@@ -599,8 +568,9 @@ export function emitReplaced(command: Command, order: Order, slot: u32, flags: u
 
 /** Everything of an event about the resting order in `slot` but its amounts. */
 export function describe(event: Event, order: Order, slot: u32, head: u32, flags: u32, request: u32): void {
-  event.head = head | ((order.terms & OrderFlag.sell) << 8) | (flags << 24);
-  event.symbol = symbolOf(order);
+  const terms = order.terms;
+  event.head = head | ((terms & OrderFlag.sell) << 8) | (flags << 24);
+  event.symbol = terms >> SYMBOL_SHIFT;
   event.id = order.id;
   event.account = order.account;
   event.slot = slot;

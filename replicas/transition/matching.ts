@@ -2,13 +2,13 @@ import { EventFlag, EventType } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { isOutOfFunds, payableLots, settleTrade } from './holds.ts';
 import { refresh, shownOf, takeShown } from './icebergs.ts';
-import { instrumentAt } from './instruments.ts';
+import { InstrumentFlag, instrumentAt } from './instruments.ts';
 import { bestOf, closeLevel, levelAt } from './ladders.ts';
 import { followTraded, isLinked, noteTraded } from './links.ts';
 import { describe, subtractVolume } from './market.ts';
 import { waitingOf } from './memory.ts';
 import { hiddenLadderOf, OrderFlag, orderAt, releaseSlot, shownLadderOf, unindexOrder } from './orders.ts';
-import { Incoming, Order } from './records.ts';
+import { Command, Incoming, Order } from './records.ts';
 import { describeIncoming, withdraw } from './ruled.ts';
 import { isPrevented, prevent, preventionOf } from './self-trades.ts';
 import { behind, headOf, isPassedBy, NO_KEY } from './touch.ts';
@@ -24,60 +24,95 @@ export function match(order: Incoming, limitKey: u64): void {
   if (bestOf(hidden) === 0 && (best === 0 || levelAt(best).key > limitKey)) return;
   const prevention = preventionOf(order);
   if (prevention !== 0 || bestOf(hidden) !== 0) meetAll(order, shown, hidden, limitKey, prevention);
-  else sweep(order, shown, limitKey);
+  else meetShown(order, shown, limitKey);
 }
 
-/** Where nothing is hidden and nothing to be prevented. Makers without details of their own are dealt with on the spot. */
-function sweep(order: Incoming, opposite: u32, limitKey: u64): void {
+/** Where nothing is hidden and nothing to be prevented. */
+function meetShown(order: Incoming, opposite: u32, limitKey: u64): void {
   while (order.open !== 0) {
-    const best = bestOf(opposite);
-    if (best === 0 || levelAt(best).key > limitKey || isOutOfFunds(order, levelAt(best).key)) return;
-    const slot = levelAt(best).head;
-    if ((orderAt(slot).terms & OrderFlag.ruled) !== 0 || isFollowed(order, orderAt(slot).price)) trade(order, slot);
-    else sweepLevel(order, opposite, best);
-  }
-}
-
-/** Whether a trade at this price may trigger or cancel others. Where the last one was, all that it triggers is triggered. */
-function isFollowed(order: Incoming, price: u64): bool {
-  if (order.linked !== 0) return true;
-  return waitingOf(order.symbol).count !== 0 && instrumentAt(order.symbol).last !== price;
-}
-
-/** Trades with the first orders of a level up to one that has a detail. */
-function sweepLevel(order: Incoming, opposite: u32, best: u32): void {
-  const level = levelAt(best);
-  let slot = level.head;
-  let open = order.open;
-  const before = open;
-  let maker = orderAt(slot);
-  instrumentAt(order.symbol).last = maker.price;
-  do {
-    const quantity = min<u64>(maker.open, open);
-    const makerLeft = maker.open - quantity;
-    open -= quantity;
-    subtractVolume(level, quantity);
-    emitTrade(order, maker, slot, quantity, makerLeft, open);
-    if (makerLeft !== 0) {
-      maker.open = makerLeft;
-      break;
+    // The trades of one that is linked have consequences.
+    if (order.linked === 0) {
+      const before = order.open;
+      order.open = sweep(order, order.side, limitKey, order.slot, order.generation, before);
+      order.traded += before - order.open;
     }
-    const next = maker.next;
-    level.count--;
-    unindexOrder(slot);
-    releaseSlot(slot);
-    slot = next;
-    if (slot === 0) break;
-    maker = orderAt(slot);
-  } while (open !== 0 && (maker.terms & OrderFlag.ruled) === 0);
-  order.open = open;
-  order.traded += before - open;
-  level.head = slot;
-  if (slot !== 0) orderAt(slot).prev = 0;
-  else {
-    level.tail = 0;
-    closeLevel(opposite, best);
+    const best = bestOf(opposite);
+    if (order.open === 0 || best === 0 || levelAt(best).key > limitKey) return;
+    if (isOutOfFunds(order, levelAt(best).key)) return;
+    trade(order, levelAt(best).head);
   }
+}
+
+/**
+ * Trades so many lots with the opposite shown orders, best price first and first come first served, down to the limit. Returns
+ * what is left of them. Of a ruled instrument also where it meets an order that has a detail, or a price at which a trade may
+ * trigger others: where the last one was, all that it triggers is triggered.
+ */
+export function sweep(taker: Command, side: u32, limitKey: u64, slot: u32, generation: u32, lots: u64): u64 {
+  const symbol = taker.symbol;
+  const opposite = shownLadderOf(symbol, side ^ 1);
+  const instrument = instrumentAt(symbol);
+  const isRuled = (instrument.flags & InstrumentFlag.ruled) !== 0;
+  let open = lots;
+  while (open !== 0) {
+    const best = bestOf(opposite);
+    if (best === 0) break;
+    const level = levelAt(best);
+    if (level.key > limitKey) break;
+    let place = level.head;
+    let maker = orderAt(place);
+    const price = maker.price;
+    if (isRuled) {
+      if ((maker.terms & OrderFlag.ruled) !== 0) break;
+      if (instrument.last !== price) {
+        if (waitingOf(symbol).count !== 0) break;
+        instrument.last = price;
+      }
+    }
+    do {
+      const offered = maker.open;
+      const quantity = min<u64>(offered, open);
+      const makerLeft = offered - quantity;
+      open -= quantity;
+      subtractVolume(level, quantity);
+
+      const made = claimEvent();
+      describe(made, maker, place, EventType.tradeMaker, makerLeft === 0 ? EventFlag.done : 0, 0);
+      made.price = price;
+      made.quantity = quantity;
+      made.open = makerLeft;
+      const taken = claimEvent();
+      taken.head = EventType.tradeTaker | (side << 8) | (open === 0 ? EventFlag.done << 24 : 0);
+      taken.symbol = symbol;
+      taken.price = price;
+      taken.quantity = quantity;
+      taken.id = taker.id;
+      taken.account = taker.account;
+      taken.slot = slot;
+      taken.generation = generation;
+      taken.request = taker.request;
+      taken.open = open;
+
+      if (makerLeft !== 0) {
+        maker.open = makerLeft;
+        break;
+      }
+      const next = maker.next;
+      level.count--;
+      unindexOrder(place);
+      releaseSlot(place);
+      place = next;
+      if (place === 0) break;
+      maker = orderAt(place);
+    } while (open !== 0 && (maker.terms & OrderFlag.ruled) === 0);
+    level.head = place;
+    if (place !== 0) orderAt(place).prev = 0;
+    else {
+      level.tail = 0;
+      closeLevel(opposite, best);
+    }
+  }
+  return open;
 }
 
 /** The last all-or-none order that was passed by; 0 for none. */

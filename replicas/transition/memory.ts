@@ -3,6 +3,8 @@ import {
   ANSWER_BYTES,
   BALANCE_BYTES,
   COMMAND_BYTES,
+  CURSOR_BYTES,
+  Cursor,
   DETAIL_BYTES,
   EVENT_BYTES,
   INCOMING_BYTES,
@@ -85,6 +87,8 @@ export class Counters {
   inForce: u32;
   /** Not 0 while all accounts are stopped. */
   killed: u32;
+  /** Instruments that are not in continuous trading. No state: it follows from them. */
+  interrupted: u32;
 }
 
 export let ordersMax: u32 = 0;
@@ -134,6 +138,7 @@ export let balancesAt: usize = 0;
 export let balanceTableAt: usize = 0;
 export let balanceTableMask: u32 = 0;
 let waitingAt: usize = 0;
+let cursorsAt: usize = 0;
 export let trailsAt: usize = 0;
 
 let end: u64 = 0;
@@ -203,6 +208,7 @@ export function layOut(
   balanceTableAt = place((balanceTableMask as u64) * 4 + 4);
   waitingAt = place((instruments as u64) * WAITING_BYTES);
   trailsAt = place(((orders as u64) + 1) * TRAIL_BYTES);
+  cursorsAt = place((instruments as u64) * CURSOR_BYTES);
   const memoryPages = (end + MEMORY_PAGE_BYTES - 1) >> MEMORY_PAGE_SHIFT;
   return min<u64>(memoryPages, MEMORY_PAGES_MAX + 1) as u32;
 }
@@ -213,6 +219,10 @@ export function counters(): Counters {
 
 export function incoming(): Incoming {
   return changetype<Incoming>(incomingAt);
+}
+
+export function cursorOf(symbol: u32): Cursor {
+  return changetype<Cursor>(cursorsAt + (symbol as usize) * CURSOR_BYTES);
 }
 
 export function waitingOf(symbol: u32): Waiting {

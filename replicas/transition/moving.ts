@@ -5,6 +5,7 @@ import { instrumentExists, isElsewhere, isRuled } from './instruments.ts';
 import { bestOf, hasRoom, levelAt } from './ladders.ts';
 import { describe, isPrice, isQuantity, keyOf, limitKeyOf, reject, remove, rest, wouldTrade } from './market.ts';
 import { counters } from './memory.ts';
+import { moveInRuled, moveOutRuled } from './moving-ruled.ts';
 import {
   findOrder,
   hasFreeSlot,
@@ -31,6 +32,7 @@ const STATUS_ORDERS_MAX: u64 = 1024;
 
 /** Rests an order as it rested on another shard. It may not trade: nothing may while the instrument is being moved. */
 export function moveIn(command: Command, hash: u32): u64 {
+  if (instrumentExists(command.symbol) && isRuled(command.symbol)) return moveInRuled(command, hash);
   const side = (command.head >> 8) & 255;
   const symbol = command.symbol;
   const price = command.price;
@@ -53,7 +55,7 @@ export function moveIn(command: Command, hash: u32): u64 {
     order.price = price;
     order.sequence = counters().sequence;
     emitResting(command, order, slot, EventType.accepted, order.open);
-    rest(slot, keyOf(side, price), order.open);
+    rest(slot, ladder, keyOf(side, price), order.open);
     indexOrder(slot, hash);
     return command.quantity;
   }
@@ -71,7 +73,6 @@ function whyNotIn(command: Command, side: u32, hash: u32): u32 {
   if (!isPrice(command.price)) return Reason.price;
   if (!isQuantity(command.quantity)) return Reason.quantity;
   if (!isElsewhere(command.symbol)) return Reason.tradesHere;
-  if (isRuled(command.symbol)) return Reason.notSupported;
   return findOrder(hash, command.account, command.id) === 0 ? Reason.none : Reason.duplicateOrder;
 }
 
@@ -82,6 +83,7 @@ export function moveOut(command: Command): u64 {
     reject(command, reason);
     return 0;
   }
+  if (isRuled(command.symbol)) return moveOutRuled(command);
   let count: u64 = 0;
   for (let side: u32 = 0; side < 2; side++) {
     const ladder = command.symbol * 2 + side;

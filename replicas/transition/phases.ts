@@ -1,4 +1,5 @@
 import { forgetTold, isBatchWanted, tellIndicative, uncross } from './auctions.ts';
+import { noteRules } from './bare-orders.ts';
 import {
   clearCalendar,
   dropScheduled,
@@ -12,7 +13,9 @@ import { AMOUNT_MAX, EventFlag, EventType, Flag, Op, Phase, Reason, Setting, Tim
 import { claimEvent } from './events.ts';
 import { expire, mayLeave, setTime, timeOfCommand } from './expiry.ts';
 import {
+  InstrumentFlag,
   InstrumentState,
+  instrumentAt,
   instrumentExists,
   isElsewhere,
   isRuled,
@@ -32,7 +35,7 @@ import { enterTriggered } from './waiting.ts';
 
 /** The phases of an instrument's trading: which follows which, and what each does with orders. */
 
-const PHASES: u64 = 8;
+export const PHASES: u64 = 8;
 const NO_PHASE: u32 = 255;
 /** The shortest auction, and the shortest time from one batch to the next. */
 const NANOSECONDS_MIN: u64 = 1000;
@@ -45,7 +48,7 @@ class Leaving {
 /** Due before anything else. */
 const AT_ONCE: u64 = 1;
 
-function phaseOf(symbol: u32): u32 {
+export function phaseOf(symbol: u32): u32 {
   return settingOf(symbol, InstrumentState.phase) as u32;
 }
 
@@ -205,6 +208,7 @@ export function goTo(symbol: u32, phase: u32, account: u32, request: u32): void 
   const lasts = phase === Phase.volatilityAuction ? settingOf(symbol, Setting.volatilityNs) : 0;
   const ends = lasts === 0 ? 0 : timeOfCommand() + lasts;
   putSetting(symbol, InstrumentState.phase, phase);
+  noteRules(symbol);
   putSetting(symbol, InstrumentState.phaseEnds, ends);
   putSetting(symbol, InstrumentState.nextBatch, 0);
   forgetTold(symbol);
@@ -263,6 +267,8 @@ function isFirst(time: u64, other: u64): bool {
 
 /** Sets the instrument's timer to what comes first of it. */
 export function arm(symbol: u32): void {
+  // Its time stands still while it is moved. A state that is put back counts those elsewhere only later.
+  if ((instrumentAt(symbol).flags & InstrumentFlag.elsewhere) !== 0) return cancelTimer(TimerKind.instrument, symbol);
   // One below, so that 0, which is never, comes last.
   const due = min<u64>(
     min<u64>(nextScheduled(symbol) - 1, settingOf(symbol, InstrumentState.phaseEnds) - 1),
@@ -276,7 +282,8 @@ export function arm(symbol: u32): void {
 /** After a command with this symbol, whatever came of it. */
 export function afterCommand(command: Command): void {
   const symbol = command.symbol;
-  if (instrumentExists(symbol) && isRuled(symbol) && !isContinuous(symbol)) followPhase(command, symbol);
+  if (instrumentExists(symbol) && isRuled(symbol) && !isContinuous(symbol) && !isElsewhere(symbol))
+    followPhase(command, symbol);
 }
 
 /** As {@link afterCommand}, which most instruments have nothing to do after. */
@@ -374,7 +381,15 @@ function isOfDay(slot: u32): bool {
   return (orderAt(slot).terms & OrderFlag.ruled) !== 0 && ((detailAt(slot).terms >> 8) & 255) === TimeInForce.day;
 }
 
-function emitState(symbol: u32, flags: u32, phase: u32, before: u32, time: u64, account: u32, request: u32): void {
+export function emitState(
+  symbol: u32,
+  flags: u32,
+  phase: u32,
+  before: u32,
+  time: u64,
+  account: u32,
+  request: u32,
+): void {
   const event = claimEvent();
   event.head = EventType.state | (flags << 24);
   event.symbol = symbol;

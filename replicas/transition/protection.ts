@@ -1,6 +1,6 @@
 import { AccountFlag, accountAt, findAccount, ownerOfGroup, recordOf } from './accounts.ts';
 import { AMOUNT_MAX, OrderType, PRICE_MAX, Reason, Setting } from './codes.ts';
-import { InstrumentFlag, instrumentAt, instrumentExists, makeRuled, settingOf } from './instruments.ts';
+import { instrumentAt, instrumentExists, makeRuled, settingOf } from './instruments.ts';
 import { counters, instrumentsMax } from './memory.ts';
 import { OrderFlag, orderAt } from './orders.ts';
 import { Account, Command, Incoming } from './records.ts';
@@ -13,22 +13,6 @@ import { exceeds } from './wide-numbers.ts';
 export const EXACT_MAX: u64 = ((1 as u64) << 53) - 1;
 const SECOND_NS: u64 = 1_000_000_000;
 const U32_MAX: u32 = 0xffff_ffff;
-
-/** Whether any of these rules, or of those about funds, may apply to an order of the instrument. */
-export function isProtected(symbol: u32): bool {
-  return counters().inForce !== 0 || (instrumentAt(symbol).flags & InstrumentFlag.isProtected) !== 0;
-}
-
-/** Notes whether an instrument has settings of these rules, or of those about funds. */
-export function noteProtection(symbol: u32): void {
-  const limits =
-    settingOf(symbol, Setting.minQuantity) |
-    settingOf(symbol, Setting.maxNotional) |
-    settingOf(symbol, Setting.priceBand) |
-    settingOf(symbol, Setting.baseAsset);
-  const instrument = instrumentAt(symbol);
-  instrument.flags = (instrument.flags & ~InstrumentFlag.isProtected) | (limits === 0 ? 0 : InstrumentFlag.isProtected);
-}
 
 /** From here on the rules of accounts apply to all orders: none may be left that only the plain rules know. */
 export function bringIntoForce(): void {
@@ -110,6 +94,20 @@ export function countOrder(order: Incoming, mayRest: bool): void {
   if (!mayRest || account.openOrdersMax === 0) return;
   account.openOrders++;
   order.counted = 1;
+}
+
+/** Whether an account may have no orders: it, its group or all were stopped by the kill switch. */
+export function isStopped(account: u32): bool {
+  return counters().inForce !== 0 && isKilled(recordOf(account));
+}
+
+/** Counts an order that was accepted on another shard. */
+export function countMoved(account: u32, id: u64): void {
+  const place = counters().inForce === 0 ? 0 : findAccount(account as u64);
+  if (place === 0) return;
+  const record = accountAt(place);
+  if ((record.flags & AccountFlag.increasingIds) !== 0) record.highestId = max<u64>(record.highestId, id);
+  if (record.openOrdersMax !== 0) record.openOrders++;
 }
 
 /** The order at work is gone. */

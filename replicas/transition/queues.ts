@@ -41,10 +41,11 @@ export function join(slot: u32): void {
 /** Puts the order in `slot` at the back of its price's queue, its time being told already. */
 export function stand(slot: u32): void {
   const order = orderAt(slot);
-  if ((order.terms & OrderFlag.ruled) === 0) return rest(slot, keyAt(order), order.open);
+  const ladder = ladderOf(symbolOf(order), order.terms);
+  if ((order.terms & OrderFlag.ruled) === 0) return rest(slot, ladder, keyAt(order), order.open);
   if ((order.terms & OrderFlag.stop) !== 0) return standWaiting(slot);
   count(order, slot, 1);
-  rest(slot, keyAt(order), shownOf(order, slot));
+  rest(slot, ladder, keyAt(order), shownOf(order, slot));
 }
 
 function keyAt(order: Order): u64 {

@@ -95,6 +95,26 @@ export class Page {
 }
 export const PAGE_BYTES: usize = 48;
 
+/** Where the search for an instrument's auction price goes on: auction-cursors.ts. No state. */
+@unmanaged
+export class Cursor {
+  /** The instrument's number + 1; 0: there is no cursor. */
+  owner: u32;
+  /** What is added to a shown ladder for the waiting book's. */
+  waiting: u32;
+  /** Of buys and then sells: the last level of each book that is not behind the price, 0 for none. */
+  buyShown: u32;
+  buyWaiting: u32;
+  sellShown: u32;
+  sellWaiting: u32;
+  /** Of all levels up to the price. */
+  buyLevels: u32;
+  sellLevels: u32;
+  buyLots: u64;
+  sellLots: u64;
+}
+export const CURSOR_BYTES: usize = 48;
+
 /** Replicas/instrument-table.ts has the table of bytes. */
 @unmanaged
 export class Instrument {
@@ -198,18 +218,17 @@ export class Trail {
 }
 export const TRAIL_BYTES: usize = 40;
 
-/** The order at work in a ruled instrument: a new one, one that is replaced, or a stop that has become live. */
+/**
+ * The order at work in a ruled instrument: a new one, one that is replaced, or a stop that has become live. Its account,
+ * symbol, id, price, quantity and flags stand where a command has them, and so does `request`, which is 0 when it comes from no
+ * command of its own.
+ */
 @unmanaged
-export class Incoming {
+export class Incoming extends Command {
   side: u32;
   type: u32;
   tif: u32;
-  flags: u32;
   stp: u32;
-  account: u32;
-  symbol: u32;
-  /** Of the command that it comes from; 0 when it comes from none of its own. */
-  request: u32;
   hash: u32;
   /** Its handle, zeros while it has none. */
   slot: u32;
@@ -219,9 +238,6 @@ export class Incoming {
   /** Not 0 if it was in a group, or others waited for it, when it was taken up: links.ts. */
   linked: u32;
   zero: u32;
-  id: u64;
-  price: u64;
-  quantity: u64;
   open: u64;
   traded: u64;
   stopPrice: u64;
@@ -234,7 +250,7 @@ export class Incoming {
   /** What its account has held for it. */
   held: u64;
 }
-export const INCOMING_BYTES: usize = 160;
+export const INCOMING_BYTES: usize = 184;
 
 /** An account, or a group of accounts. Replicas/account-table.ts has the table of bytes. */
 @unmanaged

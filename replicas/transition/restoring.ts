@@ -1,9 +1,10 @@
 import { accountAt, indexAccount } from './accounts.ts';
+import { noteRules } from './bare-orders.ts';
 import { restoreTimer } from './expiry.ts';
+import { isElsewhere } from './instruments.ts';
 import { countLinks } from './links.ts';
-import { hashOf, indexOrder, OrderFlag, orderAt } from './orders.ts';
+import { hashOf, indexOrder, OrderFlag, orderAt, symbolOf } from './orders.ts';
 import { arm } from './phases.ts';
-import { noteProtection } from './protection.ts';
 import { stand } from './queues.ts';
 import { scheduleCancel } from './scheduled-cancel.ts';
 import { isPendingSlot } from './terms.ts';
@@ -15,7 +16,8 @@ export function restoreOrder(slot: u32): void {
   if (isPendingSlot(slot)) return;
   countLinks(slot);
   stand(slot);
-  if ((orderAt(slot).terms & OrderFlag.ruled) !== 0) restoreTimer(slot);
+  const order = orderAt(slot);
+  if ((order.terms & OrderFlag.ruled) !== 0 && !isElsewhere(symbolOf(order))) restoreTimer(slot);
 }
 
 /** Makes the order in `slot`, whose account and id are set, findable. */
@@ -26,7 +28,7 @@ export function indexRestored(slot: u32): void {
 
 /** What is due of an instrument is due again, and what applies to its orders is noted. */
 export function restoreInstrument(symbol: u32): void {
-  noteProtection(symbol);
+  noteRules(symbol);
   arm(symbol);
 }
 

@@ -32,7 +32,7 @@ function isOfOrders(command: Command, op: u32): bool {
 function rolesFor(command: Command, op: u32): u32 {
   if (op === Op.massCancel) return (command.flags & Flag.byAccount) === 0 ? Role.marketOperations | Role.risk : 0;
   if (op < Op.massStatus) return 0;
-  if (op <= Op.moveOut || op === Op.instrumentCreate || op === Op.instrumentUpdate) return Role.marketOperations;
+  if (op <= Op.moveSet || op === Op.instrumentCreate || op === Op.instrumentUpdate) return Role.marketOperations;
   if (op === Op.instrumentAssign || op === Op.instrumentSet || isPhaseOp(op)) return Role.marketOperations;
   if (op === Op.deposit || op === Op.withdraw) return Role.clearing;
   if (op === Op.kill || op === Op.reinstate) return Role.risk;

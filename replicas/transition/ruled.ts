@@ -15,7 +15,7 @@ import { dropTimer, setTime, startTimer, timeOfCommand } from './expiry.ts';
 import { couldTrade } from './fills.ts';
 import { releaseIncoming, releaseResting, restHold, whyNotHeld } from './holds.ts';
 import { mayShow, show, shrink } from './icebergs.ts';
-import { InstrumentFlag, instrumentAt, makeRuled, settingOf } from './instruments.ts';
+import { InstrumentFlag, instrumentAt, isElsewhere, makeRuled, settingOf } from './instruments.ts';
 import { hasRoom, isLastOfPage, levelAt } from './ladders.ts';
 import { beginWork, cancelFollowers, hasLinks, takeAlong, whyNotLinked } from './links.ts';
 import { isAbove, isPrice, isQuantity, keyOf, limitKeyOf, refuseShut, reject } from './market.ts';
@@ -68,7 +68,7 @@ const FLAGS_KNOWN: u32 = Flag.postOnly | Flag.hasTerms | Flag.hidden | Flag.allO
 const FLAGS_MASK: u32 = 0xffff;
 const BYTE: u32 = 255;
 /** All-or-none orders that rest on one side of an instrument, at most: every order may have to pass by all of them. */
-const ALL_OR_NONE_MAX: u32 = 1024;
+export const ALL_OR_NONE_MAX: u32 = 1024;
 
 // --- New -------------------------------------------------------------------------------------------------------------
 
@@ -83,7 +83,8 @@ export function enter(command: Command, hash: u32): void {
   if (reason === Reason.none) reason = gatherTerms(order, command, waiting);
   if (reason === Reason.none) reason = whyNotTerms(order);
   if (reason === Reason.none && (instrumentAt(order.symbol).flags & InstrumentFlag.shut) !== 0) {
-    if (isPendingSlot(waiting)) dropTerms(waiting);
+    // While it is moved, they go with it.
+    if (isPendingSlot(waiting) && !isElsewhere(order.symbol)) dropTerms(waiting);
     return refuseShut(command);
   }
   if (reason === Reason.none) reason = whyNotInPhase(order);
@@ -117,21 +118,35 @@ export function enter(command: Command, hash: u32): void {
   else execute(order);
 }
 
-/** Enters a limit order, gtc or ioc, without flags and terms, that breaks no rule. */
-export function enterGood(command: Command, hash: u32): void {
+/**
+ * Goes on with a new order that market.ts entered and traded, once it has met an order with a detail, or a price at which a trade
+ * may trigger others. `open` is what is left of it.
+ */
+export function goOn(command: Command, hash: u32, slot: u32, generation: u32, open: u64): void {
   const order = incoming();
   setTime(command.time);
   read(order, command, hash);
   takeNoTerms(order);
-  if (order.tif === TimeInForce.gtc) {
-    order.slot = takeSlot();
-    order.generation = orderAt(order.slot).generation;
-  }
-  emitEntered(order);
+  order.slot = slot;
+  order.generation = generation;
+  order.open = open;
+  order.traded = order.quantity - open;
   execute(order);
 }
 
-function read(order: Incoming, command: Command, hash: u32): void {
+/** The same with an order that was replaced, and is off the book. */
+export function goOnReplaced(command: Command, slot: u32, open: u64): void {
+  const order = incoming();
+  setTime(command.time);
+  recall(order, slot, command.request);
+  order.open = open;
+  order.traded = order.quantity - open;
+  unindexOrder(slot);
+  execute(order);
+}
+
+/** The order at work is that of a record; its terms are gathered later. */
+export function read(order: Incoming, command: Command, hash: u32): void {
   const head = command.head;
   order.side = (head >> 8) & BYTE;
   order.type = (head >> 16) & BYTE;
@@ -156,7 +171,7 @@ function read(order: Incoming, command: Command, hash: u32): void {
 }
 
 /** By what the record alone tells, in the order of the plain rules. */
-function whyNotFields(order: Incoming, command: Command): u32 {
+export function whyNotFields(order: Incoming, command: Command): u32 {
   if (order.side > 1) return Reason.side;
   if (order.type > OrderType.stopLimit) return Reason.orderType;
   if (order.tif > TimeInForce.atTheClose) return Reason.timeInForce;
@@ -223,16 +238,16 @@ export function isPostOnlyTaker(order: Incoming): bool {
   return (order.flags & Flag.postOnly) !== 0 && touchOf(order) <= limitOf(order);
 }
 
-function isHidden(order: Incoming): bool {
+export function isHidden(order: Incoming): bool {
   return (order.flags & (Flag.hidden | Flag.allOrNone)) !== 0;
 }
 
-function hasPrice(order: Incoming): bool {
+export function hasPrice(order: Incoming): bool {
   return order.type === OrderType.limit || order.type === OrderType.stopLimit;
 }
 
 /** Whether it may stay in the shown or hidden book; of a stop: once it is triggered. */
-function mayRest(order: Incoming): bool {
+export function mayRest(order: Incoming): bool {
   return hasPrice(order) && !isImmediate(order);
 }
 
@@ -242,7 +257,7 @@ function rests(order: Incoming): bool {
 }
 
 /** Its limit, or what stands for none in the record of a resting order. */
-function priceInRecord(order: Incoming): u64 {
+export function priceInRecord(order: Incoming): u64 {
   return hasPrice(order) ? order.price : marketPrice(order.side);
 }
 
@@ -462,7 +477,7 @@ export function describeIncoming(event: Event, order: Incoming, head: u32, flags
   event.request = order.request;
 }
 
-function emitEntered(order: Incoming): void {
+export function emitEntered(order: Incoming): void {
   const event = claimEvent();
   describeIncoming(event, order, EventType.accepted, 0);
   event.price = order.price;

@@ -1,10 +1,11 @@
+import { noteRules } from './bare-orders.ts';
 import { AMOUNT_MAX, EventType, Reason, Setting, TERM_SHIFT } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { isFundSetting, whyNotFundable } from './fund-settings.ts';
 import { instrumentExists, isElsewhere, makeRuled, putSetting } from './instruments.ts';
 import { refuseElsewhere, reject } from './market.ts';
 import { afterSetting, isSessionSetting } from './phases.ts';
-import { isProtection, noteProtection } from './protection.ts';
+import { isProtection } from './protection.ts';
 import { Command } from './records.ts';
 import { isPrevention } from './self-trades.ts';
 
@@ -25,13 +26,13 @@ export function setInstrument(command: Command): void {
   if (reason !== Reason.none) return reject(command, reason);
   makeRuled(command.symbol);
   putSetting(command.symbol, setting, command.extra);
-  noteProtection(command.symbol);
+  noteRules(command.symbol);
   emitSetting(command, setting, command.extra);
   afterSetting(command.symbol, setting);
 }
 
 /** Whether a setting is known, and its value in range; 0 takes it away. */
-function isSetting(setting: u32, value: u64): bool {
+export function isSetting(setting: u32, value: u64): bool {
   if (setting === Setting.tick || setting === Setting.lot || setting === Setting.band) return value <= AMOUNT_MAX;
   if (setting === Setting.stp) return isPrevention(value);
   if (setting >= Setting.referencePrice && setting <= Setting.batchNs) return isSessionSetting(setting, value);

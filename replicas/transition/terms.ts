@@ -61,7 +61,7 @@ export function isTerm(term: u32, value: u64): bool {
   return term <= Term.after && value !== 0;
 }
 
-function termOf(detail: Detail, term: u32): u64 {
+export function termOf(detail: Detail, term: u32): u64 {
   if (term === Term.stopPrice) return detail.stopPrice;
   if (term === Term.trail) return detail.trail;
   if (term === Term.expires) return detail.expires;
@@ -70,7 +70,7 @@ function termOf(detail: Detail, term: u32): u64 {
   return term === Term.cancels ? detail.cancels : detail.after;
 }
 
-function putTerm(detail: Detail, term: u32, value: u64): void {
+export function putTerm(detail: Detail, term: u32, value: u64): void {
   if (term === Term.stopPrice) detail.stopPrice = value;
   else if (term === Term.trail) detail.trail = value;
   else if (term === Term.expires) detail.expires = value;

@@ -5,7 +5,7 @@ import { bestOf, levelAt } from './ladders.ts';
 import { describe, keyOf, limitKeyOf, rest, unlink } from './market.ts';
 import { instrumentsMax, waitingOf } from './memory.ts';
 import { detailAt, ladderOf, OrderFlag, orderAt, symbolOf } from './orders.ts';
-import { DetailFlag } from './records.ts';
+import { DetailFlag, Order } from './records.ts';
 import { addTrail, firstOf, raiseTrails, removeTrail, straightenTrails, topOf } from './trails.ts';
 
 /**
@@ -52,7 +52,7 @@ export function standWaiting(slot: u32): void {
   waiting.count++;
   if ((detail.terms & DetailFlag.after) !== 0) return;
   const side = order.terms & OrderFlag.sell;
-  if (detail.trail === 0) rest(slot, limitKeyOf(side, detail.stopPrice), 0);
+  if (detail.trail === 0) rest(slot, stopLadder(order), limitKeyOf(side, detail.stopPrice), 0);
   else if (side === 0) waiting.buys = addTrail(waiting.buys, slot, detail.stopPrice);
   else waiting.sells = addTrail(waiting.sells, slot, detail.stopPrice);
 }
@@ -66,9 +66,13 @@ export function leaveWaiting(slot: u32): void {
   waiting.count--;
   if ((detail.terms & DetailFlag.after) !== 0) return;
   const side = order.terms & OrderFlag.sell;
-  if (detail.trail === 0) unlink(order, ladderOf(symbolOf(order), order.terms), 0);
+  if (detail.trail === 0) unlink(order, stopLadder(order), 0);
   else if (side === 0) waiting.buys = removeTrail(waiting.buys, slot);
   else waiting.sells = removeTrail(waiting.sells, slot);
+}
+
+function stopLadder(order: Order): u32 {
+  return ladderOf(symbolOf(order), order.terms);
 }
 
 function joinLine(slot: u32): void {

@@ -92,7 +92,7 @@ export function whyNotAtOnce(order: Incoming): u32 {
   return settingOf(order.symbol, Setting.stopEntry) === 0 ? reason : Reason.stopWouldTrigger;
 }
 
-function stopLadder(order: Incoming): u32 {
+export function stopLadder(order: Incoming): u32 {
   return ladderOf(order.symbol, order.side | OrderFlag.ruled | OrderFlag.stop);
 }
 

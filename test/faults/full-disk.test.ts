@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, expect } from '@jest/globals';
 import { writeReplayJournal } from '../../bench/replay-journal.ts';
 import { COMMAND_BYTES } from '../../journal/commands.ts';
 import { JournalReader } from '../../journal/reader.ts';
@@ -11,32 +10,15 @@ import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/ver
 import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 import { isAnswered, RawClient, whyUnavailable } from './raw-client.ts';
+import { resizeDisk, smallDisk, testOnDisk, unmountDisks } from './small-disk.ts';
 
 const MIB = 2 ** 20;
 const DISK_BYTES = 12 * MIB;
 const ROOM_BYTES = 200 * MIB;
 const FULL = /^veritape serve: appending block \d+: .*(no space left|ENOSPC)/i;
 
-const mounts: string[] = [];
 let nats: OwnNatsServer;
 const clients: (LoadedClient | RawClient)[] = [];
-
-/** A file system of the given size, or undefined where mounting is not allowed. */
-function smallDisk(): string | undefined {
-  const dir = join(temporaryFolder(), 'disk');
-  mkdirSync(dir);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', dir], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  mounts.push(dir);
-  return dir;
-}
-
-const probe = smallDisk();
-/** Where mounting is not allowed, these are reported as skipped. */
-const testOnDisk = probe === undefined ? test.skip : test;
 
 beforeEach(async () => {
   nats = await startNatsServer();
@@ -47,7 +29,7 @@ afterEach(async () => {
   await nats.stop();
 });
 afterAll(() => {
-  for (const mount of mounts) execFileSync('umount', [mount]);
+  unmountDisks();
   removeTemporaryFolders();
 });
 
@@ -58,7 +40,7 @@ testOnDisk.each([
 ])(
   'a disk that fills up %s: no more acknowledgements, a clear end, and all of it there when there is room',
   async (_, size) => {
-    const dir = smallDisk() ?? '';
+    const dir = smallDisk(DISK_BYTES) ?? '';
     const first = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', size, '--snapshot-every', '0');
     await first.ready();
     const raw = await RawClient.open(nats.url, 3);
@@ -80,7 +62,7 @@ testOnDisk.each([
     const told = Math.max(...all.map((one) => one.sequenceMax));
     expect(JournalReader.open(dir).last.sequence).toBeGreaterThanOrEqual(told);
 
-    execFileSync('mount', ['-o', `remount,size=${ROOM_BYTES}`, dir]);
+    resizeDisk(dir, ROOM_BYTES);
     const second = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', size, '--snapshot-every', '0');
     await second.ready();
     await Promise.all(loaded.map((client) => client.acknowledgedMore(500)));
@@ -93,7 +75,7 @@ testOnDisk.each([
 );
 
 testOnDisk('a server that finds its disk full is refused with the reason, and starts when there is room', async () => {
-  const dir = smallDisk() ?? '';
+  const dir = smallDisk(DISK_BYTES) ?? '';
   const journal = join(dir, 'venue');
   const filler = join(dir, 'filler');
   const first = VeritapeProcess.serve(journal, nats.url, '--segment-bytes', '2097152');
@@ -114,7 +96,7 @@ testOnDisk('a server that finds its disk full is refused with the reason, and st
 });
 
 testOnDisk('a snapshot that does not fit is told, and the venue goes on', async () => {
-  const dir = smallDisk() ?? '';
+  const dir = smallDisk(DISK_BYTES) ?? '';
   const filler = join(dir, 'filler');
   const server = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', '4194304', '--snapshot-every', '1000');
   await server.ready();
@@ -143,7 +125,7 @@ testOnDisk(
     await writeReplayJournal(venue, DISK_BYTES / COMMAND_BYTES, false);
     const server = VeritapeProcess.serve(venue, nats.url, '--snapshot-every', '0');
     await server.ready();
-    const dir = smallDisk() ?? '';
+    const dir = smallDisk(DISK_BYTES) ?? '';
     const options = ['--segment-bytes', '2097152', '--snapshot-every', '0', '--exit-when-caught-up', '--json'];
     const follow = (): VeritapeProcess => VeritapeProcess.run('follow', '--dir', dir, '--nats', nats.url, ...options);
     const first = await follow().end();
@@ -152,7 +134,7 @@ testOnDisk(
     const { last } = JournalReader.open(dir);
     expect(last.block).toBeGreaterThan(10);
 
-    execFileSync('mount', ['-o', `remount,size=${ROOM_BYTES}`, dir]);
+    resizeDisk(dir, ROOM_BYTES);
     expect(await follow().end()).toMatchObject({ code: 0, result: { why: 'caughtUp' } });
     closingOf(await server.end('SIGTERM'));
     expect(JournalReader.open(dir).last).toEqual(JournalReader.open(venue).last);

@@ -5,7 +5,7 @@ import { JournalReader } from '../../journal/reader.ts';
 import { TIMELINE_EPOCHS, timelineOf } from '../../journal/timelines.ts';
 import { checkJournal } from '../../ops/drill/journal-check.ts';
 import { LoadedClient } from '../../ops/drill/loaded-client.ts';
-import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
+import { closingOf, type Ending, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 
@@ -41,6 +41,13 @@ async function made(...args: string[]): Promise<Made> {
   return ending.result as Made;
 }
 
+/** Follows the venue in a folder of its own, up to what the venue has then. */
+function follow(name: string): () => Promise<Ending> {
+  const dir = join(temporaryFolder(), name);
+  const args = ['follow', '--dir', dir, '--nats', nats.url, '--segment-bytes', '4194304', '--exit-when-caught-up'];
+  return () => VeritapeProcess.run(...args, '--json').end();
+}
+
 async function client(account: number): Promise<LoadedClient> {
   const opened = await LoadedClient.open(nats.url, account, PACE);
   clients.push(opened);
@@ -66,6 +73,8 @@ test('backed up under load, killed, restored and served: all that was acknowledg
   const file = join(backup, 'blocks', readdirSync(join(backup, 'blocks'))[0] ?? '');
   const { ino, mtimeMs, size } = statSync(file);
   await one.acknowledgedMore(200);
+  const near = follow('near');
+  expect(await near()).toMatchObject({ code: 0 });
   const second = await made('backup', venue, backup);
   expect(second).toMatchObject({ blocksKept: first.block, blocksChecked: first.block });
   expect(second.sequence).toBeGreaterThan(first.sequence);
@@ -73,6 +82,8 @@ test('backed up under load, killed, restored and served: all that was acknowledg
 
   // What was acknowledged after the backup is lost with the venue's disk.
   await one.acknowledgedMore(200);
+  const further = follow('further');
+  expect(await further()).toMatchObject({ code: 0 });
   await server.end('SIGKILL');
   const restored = await made('restore', backup, again);
   expect(restored).toMatchObject({ sequence: second.sequence, chainHash: second['chainHash'], good: true });
@@ -86,6 +97,8 @@ test('backed up under load, killed, restored and served: all that was acknowledg
   await Promise.all([one, two].map((loaded) => expect(loaded.acknowledgedMore(1_000_000)).rejects.toThrow(RESTORED)));
   const three = await client(3);
   await three.stop();
+  expect(await near()).toMatchObject({ code: 0 });
+  expect(await further()).toMatchObject({ code: 1 });
   const closing = closingOf(await heir.end('SIGTERM'));
   expect(timelineOf(JournalReader.open(again).last.epoch)).toBe(1);
   const { check, sequence, stateHash } = checkJournal(again, [three.told]);

@@ -33,6 +33,8 @@ test.each<[string, ProbeOptions]>([
   ['large numbers', large],
   ['large numbers in a session', { ...large, request: 3_000_000_000 }],
   ['large numbers in a session, in batches', { ...large, request: 3_000_000_000, batches: true }],
+  ['ordinary numbers and no terms, of a ruled instrument', { ...ordinary, ruled: 'plain', batches: true }],
+  ['large numbers and terms, in a session', { ...large, ruled: 'terms', request: 3_000_000_000 }],
 ])(
   'commands with %s are applied without allocating',
   async (_, options) => {

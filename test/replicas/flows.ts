@@ -160,7 +160,7 @@ const PAGE_EDGES = [
   2 ** 48 - 3,
 ];
 const WIDE_IDS = [0n, 0n, 2n ** 32n, 2n ** 53n - 4n, 2n ** 63n, 2n ** 64n - 200n];
-const UNKNOWN_OPS = [0, 6, 10, 18, 19, 20, 21, 23, 26, 128, 255];
+const UNKNOWN_OPS = [0, 6, 10, 13, 18, 19, 20, 21, 23, 26, 128, 255];
 const NAMES = ['AB', 'ABCDEFGHIJKLMNOP', '!', '~~~~', 'B-PERP'];
 const MINUTE_NS = 60_000_000_000n;
 const REMEMBERED = 4096;

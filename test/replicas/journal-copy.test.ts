@@ -83,7 +83,7 @@ test('a copy that was opened again, at any place, has the same events and digest
       onDigest: (sequence, value) => whole.set(sequence, value),
     }),
   );
-  straight.listen(collect(events), true);
+  straight.observe({ take: collect(events), topOfBook: true });
   for (const view of views) straight.take(view);
   await straight.close();
   expect([...whole.keys()]).toEqual([1, 2, 3].map((window) => window * DIGEST_EVERY));
@@ -101,7 +101,7 @@ test('a copy that was opened again, at any place, has the same events and digest
         },
       }),
     );
-    copy.listen(collect(again), true);
+    copy.observe({ take: collect(again), topOfBook: true });
     expect(copy.last.block).toBe(done);
     for (const view of views.slice(done, done + 17)) copy.take(view);
     done = copy.last.block;
@@ -110,6 +110,55 @@ test('a copy that was opened again, at any place, has the same events and digest
   }
   expect(again).toEqual(events);
   expect(digests.size).toBeGreaterThan(0);
+});
+
+test('observers have the same events by command and by batch, from when they are added, and best of book if they want it', async () => {
+  const source = temporaryFolder();
+  await writeJournal(source, { blocks: [300, 10, 40] });
+  const views = blocksOf(source);
+  const directory = temporaryFolder();
+  const before = await JournalCopy.open(options(directory, source));
+  before.take(views[0] as BlockView);
+  await before.close();
+
+  const told = { replayed: 0, byCommand: [] as string[], byBatch: [] as string[], blocks: new Set<number>(), tops: 0 };
+  const lines = (words: Uint32Array, mask: number, from: number, count: number): string[] =>
+    Array.from({ length: count }, (_, index) => {
+      const at = ((from + index) & mask) * EVENT_WORDS;
+      return words.slice(at, at + EVENT_WORDS).join();
+    });
+  const isTop = (words: Uint32Array, from: number): boolean => eventType(words, from * EVENT_WORDS) === EventType.top;
+  const copy = await JournalCopy.open(
+    options(directory, source, {
+      observers: [
+        {
+          take: (_words, _mask, _from, count, { block }) => {
+            if (block === 1) told.replayed += count;
+          },
+        },
+      ],
+    }),
+  );
+  copy.observe({
+    each: (words, mask, from, count) => told.byCommand.push(...lines(words, mask, from, count)),
+    take: (words, mask, from, count, { block }) => {
+      told.byBatch.push(...lines(words, mask, from, count));
+      told.blocks.add(block);
+    },
+  });
+  copy.observe({
+    topOfBook: true,
+    take: (words, _mask, from, count) => {
+      for (let slot = from; slot < from + count; slot++) if (isTop(words, slot)) told.tops++;
+    },
+  });
+  for (const view of views.slice(1)) copy.take(view);
+  await copy.close();
+  expect(told.replayed).toBeGreaterThan(300);
+  expect(told.byBatch.length).toBeGreaterThan(50);
+  expect(told.byBatch).toEqual(told.byCommand);
+  expect([...told.blocks]).toEqual([2, 3]);
+  expect(told.tops).toBeGreaterThan(0);
 });
 
 test('a copy refuses what does not follow, and stays as it was; another genesis and a second writer are refused', async () => {

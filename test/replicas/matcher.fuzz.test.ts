@@ -34,6 +34,7 @@ const KEPT_TYPES = [
   'balance',
   'settled',
   'kill',
+  'part',
   'state',
   'indicative',
   'auction',

@@ -5,6 +5,7 @@ const RULED_FLAGS = 0x0780;
 const RULED_OPS: readonly number[] = [
   ...[Op.terms, Op.instrumentSet, Op.accountSet, Op.tick],
   ...[Op.deposit, Op.withdraw, Op.kill, Op.reinstate],
+  ...[Op.moveStatus, Op.moveTerms, Op.moveSet],
   ...[Op.halt, Op.resume, Op.openAuction, Op.uncross, Op.schedule, Op.unschedule, Op.phase],
 ];
 /** No command has it. */

@@ -141,7 +141,7 @@ test('what is larger than a NATS message does not leave the client', async () =>
 });
 
 // A tick is the venue's own.
-test.each([0, 10, 27, 31, 36, 64, 255])(
+test.each([0, 13, 27, 31, 36, 64, 255])(
   'a command of kind %d is refused, and the good ones beside it with it',
   async (op) => {
     const good = order(SEVEN, 900, 'buy', 1, 1);

@@ -63,10 +63,11 @@ class Published {
     this.book.step(0);
   }
 
-  takeBlock(): void {
+  /** Takes the next block, or the first of its commands: then no other block can be taken. */
+  takeBlock(commands = COMMANDS): void {
     const block = this.#next();
     const { words, mask } = this.#events;
-    for (let index = 0; index < block.count; index++) {
+    for (let index = 0; index < commands; index++) {
       const at = BLOCK_HEADER_WORDS + index * COMMAND_WORDS;
       this.#matcher.apply(block.words, at);
       this.publisher.take(words, mask, 0, this.#events.next, block.words, at);
@@ -150,6 +151,12 @@ test('a day that begins is told at its first command, as nothing traded, and is 
   const { traded } = await new DaySoFar({ directory, upTo: 3 * COMMANDS }).told;
   late.publisher.learnDay(traded);
   expect(late.book.statistics).toEqual(tradedInDay(directory, 0, 4 * COMMANDS));
+
+  const early = new Published(directory, 0, new DayStatistics());
+  for (let block = 1; block <= 3; block++) early.takeBlock();
+  expect(early.book.statistics?.trades).toBeGreaterThan(0);
+  early.takeBlock(1);
+  expect(early.book.statistics).toMatchObject({ open: 0, volume: 0, trades: 0, partial: false });
 
   const [low, high] = timeWords(20_001n * 24n * HOUR_NS);
   const counted = new DayStatistics();

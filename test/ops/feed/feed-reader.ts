@@ -37,6 +37,7 @@ type ReadMessage = FeedMessage & { readonly epoch: number };
 export class FeedReader {
   readonly view: FeedViewName;
   readonly symbol: number;
+  readonly loses: boolean;
   readonly seen: { readonly sequence: number; readonly book: string }[] = [];
   readonly messages: ReadMessage[] = [];
   readonly #read: FollowedFeed;
@@ -44,6 +45,7 @@ export class FeedReader {
   constructor(connection: NatsConnection, { loses = false, ...feed }: ReaderOptions) {
     this.view = feed.view;
     this.symbol = feed.symbol;
+    this.loses = loses;
     const options = {
       ...feed,
       onMessage: (message: FeedMessage) => {

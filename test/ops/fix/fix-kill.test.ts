@@ -2,18 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from '@jest/globals';
-import { decodeEvent, EVENT_WORDS } from '../../../journal/events.ts';
-import { JournalReader } from '../../../journal/reader.ts';
 import { waitUntil } from '../../../ops/drill/drill-cluster.ts';
 import { endAllProcesses, VeritapeProcess } from '../../../ops/drill/veritape-process.ts';
 import { freePort, type OwnNatsServer, startNatsServer } from '../../../ops/nats-server.ts';
-import { EventBuffer } from '../../../replicas/event-buffer.ts';
-import { createMatcher } from '../../../replicas/matcher.ts';
-import { applyBlock } from '../../../replicas/replay.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
 import { LoyalClient } from './fix-loyal-client.ts';
 import { CONFIG } from './fix-market.ts';
-import { newOrder, type Received } from './fix-peer.ts';
+import { newOrder } from './fix-peer.ts';
+import { replayed, told } from './fix-replay.ts';
 
 let nats: OwnNatsServer | undefined;
 
@@ -31,38 +27,9 @@ const TEST_MS_MAX = 180_000;
 /** Within this the gateway has written down what it read. */
 const TAKEN_MS = 300;
 
-/** What a replay of the venue's journal says of an account: orders accepted, and places of its trades. */
-function replayed(dir: string, account: number): { accepted: string[]; trades: string[] } {
-  const reader = JournalReader.open(dir);
-  const events = new EventBuffer(1024);
-  const matcher = createMatcher(reader.genesis.limits, events);
-  const accepted: string[] = [];
-  const trades: string[] = [];
-  let last = 0;
-  let index = 0;
-  for (const block of reader.blocks()) {
-    applyBlock(matcher, block, () => {
-      for (let slot = 0; slot < events.next; slot++) {
-        const event = decodeEvent(events.words, slot * EVENT_WORDS);
-        index = event.sequence === last ? index + 1 : 0;
-        last = event.sequence;
-        if (event.account !== account) continue;
-        if (event.type === 'accepted') accepted.push(String(event.id));
-        if (event.type === 'tradeMaker' || event.type === 'tradeTaker') trades.push(`${event.sequence}.${index}`);
-      }
-      events.clear();
-    });
-  }
-  return { accepted, trades };
-}
-
 /** What a process said last, for people. */
 function stand({ log, said }: VeritapeProcess): string {
   return `${JSON.stringify(log.slice(-8).map(({ msg, peer, why }) => [msg, peer, why]))} ${said}`;
-}
-
-function told(client: LoyalClient, execType: string): Received[] {
-  return client.taken.filter(({ type, fields }) => type === '8' && fields.get(150) === execType);
 }
 
 test(

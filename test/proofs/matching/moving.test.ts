@@ -29,6 +29,7 @@ const MOVED_AWAY: readonly Command[] = [
   { op: 'replace', symbol: 0, account: 9, id: 9, quantity: 1 },
   { op: 'massCancel', symbol: 0 },
   { op: 'massStatus', symbol: 0, side: 'buy', quantity: 10 },
+  { op: 'moveStatus', symbol: 0, quantity: 10 },
   { op: 'moveIn', symbol: 1, account: 7, id: 1, side: 'buy', price: 1, quantity: 1 },
   { op: 'moveOut', symbol: 1 },
   { op: 'moveOut', symbol: 0 },

@@ -72,3 +72,33 @@ test('a span ends before a rule that is not proven, and the next one begins behi
     '3/1',
   ]);
 });
+
+test('a span in which no self-trade prevention applies is of the plain circuit, whatever rests in its books', async () => {
+  const commands: readonly Command[] = [
+    { op: 'instrumentCreate', symbol: 0, name: 'ACME' },
+    order(1, 1, 'sell', 100, { stp: 'cancelBoth' }),
+    order(2, 1, 'buy', 100, { quantity: 2 }),
+    { op: 'reduce', symbol: 0, account: 1, id: 1, quantity: 1 },
+    { op: 'replace', symbol: 0, account: 1, id: 1, quantity: 3 },
+    order(1, 2, 'buy', 100),
+  ];
+  const { spans } = await spansOf(await journalOf(commands), 2);
+  expect(spans.map(({ witness }) => witness.rules)).toEqual(['ruled', 'plain', 'ruled']);
+  for (const { witness } of spans) expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
+  // The replaced order's own prevention does not matter to the one that meets it.
+  expect([...(spans[2]?.witness.orders() ?? [])].map(({ idLow, open }) => [idLow, open])).toEqual([[2, 2]]);
+});
+
+test('self-trade prevention by group is not proven', async () => {
+  const commands: readonly Command[] = [
+    { op: 'instrumentCreate', symbol: 0, name: 'ACME' },
+    order(1, 1, 'sell', 100, { stp: 'cancelBoth', byGroup: true }),
+    { op: 'instrumentSet', symbol: 0, setting: 'stp', value: 9 },
+    order(2, 1, 'sell', 100),
+  ];
+  const { unprovable } = await spansOf(await journalOf(commands));
+  expect(unprovable).toEqual([
+    'the command with sequence 2 cannot be proven: self-trade prevention by group is not proven',
+    'the command with sequence 4 cannot be proven: self-trade prevention by group is not proven',
+  ]);
+});

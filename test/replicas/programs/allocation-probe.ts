@@ -1,8 +1,19 @@
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MarketFlow, type MarketFlowOptions } from '../../../bench/market-flow.ts';
-import { TWO_32, writeWide } from '../../../journal/amounts.ts';
-import { COMMAND_WORD, COMMAND_WORDS, encodeCommand } from '../../../journal/commands.ts';
+import { readWide, TWO_32, writeWide } from '../../../journal/amounts.ts';
+import {
+  COMMAND_WORD,
+  COMMAND_WORDS,
+  encodeCommand,
+  Op,
+  OrderType,
+  SelfTradePrevention,
+  STP_SHIFT,
+  TERM_SHIFT,
+  Term,
+} from '../../../journal/commands.ts';
+import { EventType, eventType } from '../../../journal/events.ts';
 import { DEFAULT_LIMITS } from '../../../journal/genesis.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher } from '../../../replicas/matcher.ts';
@@ -24,6 +35,8 @@ export interface ProbeOptions {
   readonly control: boolean;
   /** Apply commands in batches, as replicas do. */
   readonly batches?: boolean;
+  /** Of an instrument that follows all rules; with `terms` every other order that can rest has some of its own. */
+  readonly ruled?: 'plain' | 'terms';
 }
 
 export interface ProbeResult {
@@ -42,6 +55,10 @@ const MEASUREMENTS = 2;
 const MEASURED_ROUNDS = 77;
 const BATCH_COMMANDS = 256;
 const SESSION_NUMBER = 1;
+/** Commands before the rounds. */
+const OPENING = 3;
+/** An iceberg shows this part of its lots. */
+const SHOWN_PART = 4;
 
 const options = JSON.parse(process.argv[2] ?? '') as ProbeOptions;
 const events = new EventBuffer(4096);
@@ -52,14 +69,49 @@ MarketFlow.create(first, 0);
 matcher.apply(first, 0);
 encodeCommand(first, 0, { op: 'sessionOpen', account: 0, id: 1 });
 matcher.apply(first, 0);
+if (options.ruled === undefined) encodeCommand(first, 0, { op: 'tick' });
+else encodeCommand(first, 0, { op: 'instrumentSet', symbol: 0, setting: 'tick', value: 1 });
+matcher.apply(first, 0);
 // As if the session had sent this many requests.
 matcher.state.sessions.words[SESSION.lastRequest] = Math.max(0, options.request - 1);
 
 const words = new MarketFlow(options.flow).take(ROUND_COMMANDS);
+if (options.ruled === 'terms') giveTerms();
 encodeCommand(words, words.length - COMMAND_WORDS, { op: 'massCancel' });
 // Numbers that outlive a command are kept in cells here as well: a double in a closure would be an object.
 const counters = Uint32Array.of(options.request, 0);
 const held: object[] = [{}];
+
+/** Of eight orders that can rest one becomes an iceberg, one a stop limit, two prevent trades of their account with itself. */
+function giveTerms(): void {
+  let count = 0;
+  for (let at = 0; at < words.length; at += COMMAND_WORDS) {
+    const head = words[at] as number;
+    if ((head & 255) !== Op.new || head >>> 16 !== 0) continue;
+    const kind = count++ % 8;
+    const flags = words[at + COMMAND_WORD.flags] as number;
+    if (kind === 0) {
+      words[at + COMMAND_WORD.flags] = flags | (Term.display << TERM_SHIFT);
+      writeWide(words, at + COMMAND_WORD.extra, Math.ceil(readWide(words, at + COMMAND_WORD.quantity) / SHOWN_PART));
+    } else if (kind === 1 && flags === 0) {
+      words[at] = head | (OrderType.stopLimit << 16);
+      words[at + COMMAND_WORD.flags] = Term.stopPrice << TERM_SHIFT;
+      writeWide(words, at + COMMAND_WORD.extra, readWide(words, at + COMMAND_WORD.price));
+    } else if (kind === 2 || kind === 3) {
+      words[at + COMMAND_WORD.flags] = flags | (SelfTradePrevention.decrement << STP_SHIFT);
+    }
+  }
+}
+
+/** One round, to see that terms had their effect. */
+function playSeen(): Set<number> {
+  const seen = new Set<number>();
+  for (let at = 0; at < words.length; at += COMMAND_WORDS) {
+    matcher.apply(words, at);
+    events.drain((told, from) => seen.add(eventType(told, from)));
+  }
+  return seen;
+}
 
 function play(): void {
   for (let at = 0; at < words.length; at += COMMAND_WORDS) {
@@ -87,6 +139,9 @@ let collections = 0;
 new PerformanceObserver((list) => {
   collections += list.getEntries().length;
 }).observe({ entryTypes: ['gc'] });
+const seen = playSeen();
+if (options.ruled === 'terms' && !(seen.has(EventType.refreshed) && seen.has(EventType.triggered)))
+  throw new Error('no iceberg traded, or no stop was triggered');
 for (let round = 0; round < WARM_UP_ROUNDS; round++) play();
 globalThis.gc?.();
 // Lets the observer tell of what came before, and code that is being compiled beside this thread arrive.
@@ -101,7 +156,7 @@ for (let measurement = 1; measurement <= MEASUREMENTS; measurement++) {
 await delay(100);
 
 const applied = (matcher.state.sequence[1] as number) * TWO_32 + (matcher.state.sequence[0] as number);
-const expected = options.sequence + 2 + (WARM_UP_ROUNDS + MEASUREMENTS * MEASURED_ROUNDS) * ROUND_COMMANDS;
+const expected = options.sequence + OPENING + (1 + WARM_UP_ROUNDS + MEASUREMENTS * MEASURED_ROUNDS) * ROUND_COMMANDS;
 if (applied !== expected) throw new Error(`sequence ${applied} after the commands, not ${expected}`);
 const grownBytes = Array.from(used.subarray(1), (bytes, index) => bytes - (used[index] as number));
 const result: ProbeResult = { commands: MEASURED_ROUNDS * ROUND_COMMANDS, grownBytes, collections };

@@ -12,6 +12,9 @@ describe('roles', () => {
     massCancelOfAll: { op: 'massCancel', side: 'sell' },
     instrumentCreate: { op: 'instrumentCreate', symbol: 1, name: 'OTHER' },
     instrumentSet: set('tick', 1),
+    moveStatus: { op: 'moveStatus', symbol: 0, quantity: 1 },
+    moveTerms: { op: 'moveTerms', account: 2, symbol: 0, id: 3, term: 'display', value: 1 },
+    moveSet: { op: 'moveSet', symbol: 0, setting: 'tick', value: 1 },
     massStatus: { op: 'massStatus', symbol: 0, side: 'buy', quantity: 1 },
     halt: { op: 'halt', symbol: 0 },
     cancelAllAfter: ofAccount(2, 'cancelAllAfter', 5),
@@ -43,6 +46,7 @@ describe('roles', () => {
     'massCancelOfAll',
     'instrumentCreate',
     'instrumentSet',
+    ...['moveStatus', 'moveTerms', 'moveSet'],
     'massStatus',
     'halt',
   ];
@@ -71,6 +75,6 @@ describe('roles', () => {
       const [first] = market.apply({ ...command, session: 1, request: ++request });
       return first?.reason === 'sessionAccount' ? [name] : [];
     });
-    expect(refused).toEqual(['rateMax', 'group', 'roles', 'kill', 'reinstate', 'deposit', 'withdraw']);
+    expect(refused).toEqual(['moveTerms', 'rateMax', 'group', 'roles', 'kill', 'reinstate', 'deposit', 'withdraw']);
   });
 });

@@ -457,6 +457,21 @@ describe('CME market order with protection: the band', () => {
   });
 });
 
+test.each<[string, Partial<Command>, string]>([
+  ['its price', { price: 0 }, 'price'],
+  ['a price above the highest', { price: 201 }, 'priceMax'],
+  ['its quantity', { quantity: 0 }, 'quantity'],
+  ['a quantity above the largest', { quantity: 51 }, 'quantityMax'],
+  ['its flags', { tif: 'ioc', postOnly: true }, 'flags'],
+  ['the terms themselves', {}, 'terms'],
+])('terms that wait go with an order that does not take them, also if it is refused for %s', (_, wrong, reason) => {
+  play.send({ op: 'instrumentUpdate', account: 0, quantity: 50, priceMax: 200 });
+  play.send({ op: 'terms', id: 1, term: 'display', value: 5 });
+  expect(play.live()).toBe(1);
+  expect(play.order('buy', 1, 10, 100, wrong)).toEqual([`rejected ${reason}`]);
+  expect(play.live()).toBe(0);
+});
+
 test('a mass status tells of the shown book and then of the hidden one, with what is shown', () => {
   rests('sell', 1, 5, 101, { hidden: true });
   rests('sell', 2, 30, 102, { display: 10 });

@@ -17,7 +17,7 @@ const ACCOUNT_VALUES: Readonly<Record<number, readonly number[]>> = {
 };
 const INSTRUMENT_VALUES: Readonly<Record<number, readonly number[]>> = {
   20: [0, 0, 2],
-  21: [0, 0, 4000],
+  21: [0, 400, 4000],
   22: [0, 0, 0, 9],
   23: [0, 0, 101],
   32: [0, 1, 2],

@@ -33,7 +33,6 @@ export class WholeFlow {
   readonly #clients: ClientDraws | undefined;
   readonly #venue: { readonly hasAccounts: boolean; readonly isTight: boolean };
   readonly #queue: RawCommand[] = [];
-  /** Terms and their order come one after another. */
   readonly #commands: number;
   #place = 0;
   #shift = 0n;

@@ -55,7 +55,8 @@ export class InstrumentDraws {
     const dice = this.#dice;
     const side = dice.below(2);
     const price = 100 + (side === 0 ? dice.from(-6, 1) : dice.from(-1, 6));
-    const id = this.#id++;
+    // Now and then one that orders or terms of other instruments have.
+    const id = dice.chance(0.1) ? BigInt(dice.below(1_500)) : this.#id++;
     return { account: dice.from(1, 4), id, symbol, side, price, quantity: dice.from(1, 12) };
   }
 

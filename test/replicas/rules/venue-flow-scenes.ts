@@ -6,10 +6,10 @@ const LIST_ORDERS = 10;
 const HOUR_NS = 3_600_000_000_000n;
 /** An account without funds. */
 const POOR = 6;
-const SETTING = { stopEntry: 8, batchNs: 13, baseAsset: 32, quoteAsset: 33 } as const;
+const SETTING = { stopEntry: 8, batchNs: 13, baseAsset: 32, quoteAsset: 33, lotValue: 34, tickValue: 35 } as const;
 const TERM = { stopPrice: 1, display: 4, cancels: 6, after: 7 } as const;
 const TIF = { ioc: 1, fok: 2 } as const;
-const TYPE = { stop: 2, stopLimit: 3 } as const;
+const TYPE = { market: 1, stop: 2, stopLimit: 3 } as const;
 const FLAG = { postOnly: 1, bySymbol: 16, hasTerms: 128, allOrNone: 512 } as const;
 
 export const SCENE_IDS = LIST_ORDERS + 6;
@@ -35,7 +35,7 @@ export class SceneDraws {
     this.#first = first;
     this.#symbol = dice.below(2);
     this.#account = dice.from(1, 4);
-    switch (dice.weighted([2, 2, 2, 6, 5, 3, isTight ? 16 : 0, hasAccounts ? 16 : 0])) {
+    switch (dice.weighted([2, 2, 2, 6, 5, 3, isTight ? 16 : 0, hasAccounts ? 16 : 0, hasAccounts ? 8 : 0])) {
       case 0:
         return this.#calendar(time + HOUR_NS);
       case 1:
@@ -51,8 +51,10 @@ export class SceneDraws {
         return this.#postOnlyBehindAnother();
       case 6:
         return this.#stopWithoutPage();
-      default:
+      case 7:
         return this.#unpaid();
+      default:
+        return this.#whole();
     }
   }
 
@@ -169,6 +171,22 @@ export class SceneDraws {
     return [
       ...[...this.#open(), this.#set(SETTING.baseAsset, 1), this.#set(SETTING.quoteAsset, 2), ...deposits, stop],
       ...[this.#order(1, 1, 104, 30), this.#other(2, 0, 104, 2)],
+    ];
+  }
+
+  /** Market buys that trade all or nothing, with orders that do, of somebody who can hardly pay for it. */
+  #whole(): RawCommand[] {
+    const dice = this.#dice;
+    this.#symbol = 0;
+    const whole = this.#order(1, 1, 102, 4);
+    const buy = { ...this.#order(3, 0, 0, dice.pick([2, 4, 6, 8, 10, 12])), type: TYPE.market, account: POOR };
+    return [
+      ...[...this.#open(), this.#set(SETTING.baseAsset, 1), this.#set(SETTING.quoteAsset, 2)],
+      ...[this.#set(SETTING.tickValue, 1), this.#set(SETTING.lotValue, 1)],
+      { op: 32, account: this.#account, symbol: 1, extra: 1000 },
+      { op: 32, account: POOR, symbol: 2, extra: dice.from(200, 1200) },
+      ...[this.#order(0, 1, 100, 2), { ...whole, flags: FLAG.allOrNone }, this.#order(2, 1, 104, 4)],
+      dice.chance(0.7) ? { ...buy, tif: TIF.fok } : { ...buy, tif: TIF.ioc, flags: FLAG.allOrNone },
     ];
   }
 }

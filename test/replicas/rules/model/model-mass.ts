@@ -91,12 +91,19 @@ function cancelAllOf(exchange: ModelExchange, account: number): void {
   if (left.length === all.length) exchange.accounts.tellCanceled(account, exchange.events);
 }
 
-/** What time will bring. */
+function isBefore(a: ModelOrder, b: ModelOrder): boolean {
+  if (a.expires !== b.expires) return a.expires < b.expires;
+  return a.entered !== b.entered ? a.entered < b.entered : a.slot < b.slot;
+}
+
+/** What time will bring: of orders the first alone. */
 export function dueOf(exchange: ModelExchange): Due[] {
   const { live, accounts, instruments, phases } = exchange;
-  const orders = [...live.values()].filter(({ tif }) => tif === 4);
+  let first: ModelOrder | undefined;
+  for (const order of live.values())
+    if (order.tif === 4 && (first === undefined || isBefore(order, first))) first = order;
   return [
-    ...orders.map(
+    ...(first === undefined ? [] : [first]).map(
       (order): Due => ({
         when: order.expires,
         keys: [0, order.entered, order.slot],

@@ -30,9 +30,12 @@ export function hasPage(
   as: 'resting' | 'waiting',
   without?: ModelOrder,
 ): boolean {
+  const all = [...instruments.values()];
+  // Each has a page at most.
+  if (all.reduce((sum, { resting, waiting }) => sum + resting.length + waiting.length, 0) < pagesMax) return true;
   const used = new Set<string>();
   const other = (one: ModelOrder): boolean => one.slot !== without?.slot;
-  for (const { resting, waiting } of instruments.values()) {
+  for (const { resting, waiting } of all) {
     for (const one of resting) if (other(one)) used.add(restingPage(one));
     for (const one of waiting) if (one.waits === 'stop' && one.trail === 0 && other(one)) used.add(waitingPage(one));
   }

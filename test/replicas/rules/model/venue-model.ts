@@ -61,9 +61,9 @@ const LIST_MAX = 8;
 const STOPS_MAX = 16_384;
 
 /**
- * The rules of docs/market-rules.md for ruled instruments, of docs/rules-orders.md, rules-stops.md, rules-accounts.md and rules-sessions.md, once more and as plainly as they can be
- * written: whatever is asked is found by looking at all orders. The matcher is compared with this; the two share the names of
- * records and reasons. Commands come without sessions, instruments are ruled from the start, and nothing is short of price pages.
+ * The rules of docs/market-rules.md, rules-orders.md, rules-stops.md, rules-accounts.md and rules-sessions.md once more, as plainly
+ * as they can be written: whatever is asked is found by looking at all orders. The matcher is compared with this; the two share
+ * the names of records and reasons. Only how ruled instruments move between shards is not in it.
  */
 export class VenueModel {
   readonly #exchange: ModelExchange;
@@ -260,10 +260,12 @@ export class VenueModel {
     const instrument = this.#instruments.get(command.symbol);
     if (instrument === undefined) return 'unknownSymbol';
     const name = nameOf(command.account, command.id);
-    const waiting = this.#exchange.terms.get(name);
+    // The plain rules take terms for an order: they are of another instrument.
+    const isPlain = !instrument.ruled && isPlainNew(command);
+    const waiting = isPlain ? undefined : this.#exchange.terms.get(name);
     const refusal = this.#whyNotNew(command, instrument, waiting);
     const terms = refusal === undefined ? gather(command, waiting) : undefined;
-    this.#dropTerms(name);
+    if (!isPlain && refusal !== 'otherShard') this.#dropTerms(name);
     if (refusal !== undefined || terms === undefined || typeof terms === 'string') return refusal;
     const order = orderOf(command, terms);
     this.#own = order;
@@ -407,7 +409,9 @@ export class VenueModel {
       notionalQuantity: Number(command.quantity),
     });
     if (limits !== undefined) return limits;
-    if (this.#exchange.live.has(nameOf(command.account, command.id))) return 'duplicateOrder';
+    const name = nameOf(command.account, command.id);
+    if (this.#exchange.live.has(name)) return 'duplicateOrder';
+    if (waiting === undefined && this.#exchange.terms.has(name)) return 'duplicateOrder';
     return waiting !== undefined && (low & FLAG.hasTerms) === 0 ? 'terms' : undefined;
   }
 
