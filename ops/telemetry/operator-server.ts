@@ -21,6 +21,8 @@ const KEEP_ALIVE_MS = 60_000;
 /** Connections at once; more are closed. Whoever follows a stream has one for all the time. */
 const CONNECTIONS_MAX = 64;
 const CHECK_MS = 1_000;
+const JSON_TYPE = 'application/json; charset=utf-8';
+const ANY = ['0.0.0.0', '::'];
 
 /**
  * What a browser may do with an answer: nothing, unless a route that is a page says more. A page of another origin can not
@@ -80,6 +82,14 @@ export class OperatorServer {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
+  /** Where a browser of this host finds it. */
+  get url(): string {
+    const address = this.#server.address();
+    const host = typeof address === 'object' && address !== null ? address.address : '';
+    if (ANY.includes(host)) return `http://localhost:${this.port}/`;
+    return `http://${isIP(host) === 6 ? `[${host}]` : host}:${this.port}/`;
+  }
+
   /** Answers GET of a path; the one that is registered last counts. */
   route(path: string, handler: RouteHandler): void {
     this.#routes.set(path, handler);
@@ -124,4 +134,8 @@ export class OperatorServer {
 
 function refuse(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+}
+
+export function answerJson(response: ServerResponse, status: number, value: object): void {
+  response.writeHead(status, { 'content-type': JSON_TYPE }).end(JSON.stringify(value));
 }
