@@ -23,7 +23,7 @@ export function addTelemetryOptions(command: Command, traces = false): Command {
     .addOption(
       new Option(
         '--telemetry <host:port>',
-        'answer /metrics (Prometheus), /healthz, /readyz and /readings over HTTP, on the loopback interface if only a port is given; whoever reaches the address may read',
+        'answer /metrics (Prometheus), /healthz, /readyz, /readings and, at /, a dashboard over HTTP, on the loopback interface if only a port is given; whoever reaches the address may read',
       )
         .env('VERITAPE_TELEMETRY')
         .argParser(telemetryPlace),

@@ -1,6 +1,6 @@
 import { alertsOf, changesBetween } from '../../telemetry/alerts.ts';
 import type { Readings } from '../../telemetry/figures.ts';
-import { duration, perSecond, seconds } from '../../telemetry/quantities.ts';
+import { duration, each, seconds } from '../../telemetry/quantities.ts';
 import { byId, emptyRows, mark, say, show, showRows } from './elements.ts';
 import { HistogramPicture } from './histogram-picture.ts';
 import { History, STAGES } from './history.ts';
@@ -24,7 +24,7 @@ const sequence = new SequencePicture();
 const rates = new TimeChart({
   id: 'rates-chart',
   scale: 'linear',
-  format: (value) => `${perSecond(value)}/s`,
+  format: each,
   lines: [
     { label: 'commands', color: 'first' },
     { label: 'trades', color: 'second', dash: [6, 3] },

@@ -1,7 +1,7 @@
 import { RING_FULL_SHARE } from '../../telemetry/alerts.ts';
 import { percentileOf, type Readings, ratePerSecond, valueIn } from '../../telemetry/figures.ts';
 import type { NumberName } from '../../telemetry/points.ts';
-import { bytes, duration, perSecond, seconds, whole } from '../../telemetry/quantities.ts';
+import { bytes, duration, each, seconds, whole } from '../../telemetry/quantities.ts';
 import { byId, mark, say, show, showRows } from './elements.ts';
 import { type History, STAGES } from './history.ts';
 
@@ -14,20 +14,20 @@ export function drawFigures(history: History, before: Readings, after: Readings)
   const value = (name: NumberName, attributes = {}): number | undefined => valueIn(after, name, attributes);
   const rate = (name: NumberName, attributes = {}): number | undefined =>
     ratePerSecond(before, after, name, attributes);
-  const each = (name: NumberName, attributes = {}): string => `${perSecond(rate(name, attributes))}/s`;
+  const rateOf = (name: NumberName, attributes = {}): string => each(rate(name, attributes));
   const within = (stage: number, share: number): number | undefined => {
     const of = STAGES[stage];
     const interval = of && history.over(LATENCY_S, of);
     return interval && percentileOf(interval, share);
   };
-  show('commands', each('veritape.commands', { stage: 'sequenced' }));
-  show('trades', each('veritape.trades'));
+  show('commands', rateOf('veritape.commands', { stage: 'sequenced' }));
+  show('trades', rateOf('veritape.trades'));
   show('answer50', seconds(within(0, 0.5)));
   show('answer99', seconds(within(0, 0.99)));
-  show('pending', `${whole(value('veritape.commands.pending'))} cmd`);
-  const busy = rate('veritape.batches.busy') ?? 0;
-  show('refused', each('veritape.rejections'));
-  show('busy', `${perSecond(busy)}/s`, busy > 0 ? 'warn' : undefined);
+  show('pending', unit(value('veritape.commands.pending'), 'cmd'));
+  const busy = rate('veritape.batches.busy');
+  show('refused', rateOf('veritape.rejections'));
+  show('busy', each(busy), busy === undefined || busy === 0 ? undefined : 'warn');
 
   drawReplicas(before, after);
   const agreed = value('veritape.digests.agreed');
@@ -38,20 +38,21 @@ export function drawFigures(history: History, before: Readings, after: Readings)
   show('replication', unit(value('veritape.replication.lag'), 'blocks'));
   show('follower', unit(value('veritape.follower.lag'), 'commands'));
 
-  show('written', `${bytes(rate('veritape.journal.written'))}/s`);
-  show('blocks', each('veritape.journal.blocks'));
-  show('flush', `${seconds(within(4, 0.5))} / ${seconds(within(4, 0.99))}`);
-  show('size', `${bytes(value('veritape.journal.size'))}, ${whole(value('veritape.journal.segments'))}`);
+  show('written', bytesEach(rate('veritape.journal.written')));
+  show('blocks', rateOf('veritape.journal.blocks'));
+  show('flush', both(seconds(within(4, 0.5)), seconds(within(4, 0.99))));
+  show('size', both(bytes(value('veritape.journal.size')), whole(value('veritape.journal.segments'))));
   drawDisk(value('veritape.disk.free'), value('veritape.disk.capacity'), rate('veritape.journal.written'));
-  show('snapshot', `${bytes(value('veritape.snapshot.size'))}, ${duration(value('veritape.snapshot.age'))} ago`);
+  const age = value('veritape.snapshot.age');
+  show('snapshot', age === undefined ? '-' : `${bytes(value('veritape.snapshot.size'))}, ${duration(age)} ago`);
   show('snapshotLag', unit(value('veritape.snapshot.lag'), 'commands'));
 
   const cpu = rate('process.cpu.time');
   show('cores', cpu === undefined ? '-' : `${cpu.toFixed(2)} cores`);
-  show('memory', `${bytes(value('process.memory.usage'))}, ${bytes(value('v8js.memory.heap.used'))}`);
+  show('memory', both(bytes(value('process.memory.usage')), bytes(value('v8js.memory.heap.used'))));
   show('late', seconds(value('nodejs.eventloop.delay', { percentile: '99' })));
-  const nats = (direction: string): string => each('veritape.nats.messages', { direction });
-  show('nats', `${nats('in')}, ${nats('out')}`);
+  const nats = (direction: string): string => rateOf('veritape.nats.messages', { direction });
+  show('nats', both(nats('in'), nats('out')));
   show('feed', unit(value('veritape.feed.lag'), 'commands'));
   show('window', unit(value('veritape.tuning.bound', { bound: 'commitWindowMicros' }), 'µs'));
   show('snapshotEvery', unit(value('veritape.tuning.bound', { bound: 'snapshotEvery' }), 'commands'));
@@ -63,7 +64,7 @@ function drawReplicas(before: Readings, after: Readings): void {
     const { replica = '' } = attributes;
     return [
       replica === '0' ? '0, leads' : replica,
-      `${perSecond(ratePerSecond(before, after, 'veritape.replica.commands', { replica }))}/s`,
+      each(ratePerSecond(before, after, 'veritape.replica.commands', { replica })),
       unit(lag, 'commands'),
       unit(valueIn(after, 'veritape.replica.laps', { replica }), 'times'),
     ];
@@ -74,8 +75,17 @@ function drawReplicas(before: Readings, after: Readings): void {
 /** How long the disk lasts if what is written stays as much as it is now. */
 function drawDisk(free: number | undefined, capacity: number | undefined, written: number | undefined): void {
   const isFull = free !== undefined && capacity !== undefined && free < capacity * (1 - RING_FULL_SHARE);
-  show('disk', `${bytes(free)} of ${bytes(capacity)}`, isFull ? 'warn' : undefined);
+  show('disk', free === undefined ? '-' : `${bytes(free)} of ${bytes(capacity)}`, isFull ? 'warn' : undefined);
   show('diskLasts', free === undefined || !written ? '-' : duration(free / written));
+}
+
+/** Two values of a row; one dash if there are none. */
+function both(one: string, other: string): string {
+  return one === '-' && other === '-' ? '-' : `${one}, ${other}`;
+}
+
+function bytesEach(value: number | undefined): string {
+  return value === undefined ? '-' : `${bytes(value)}/s`;
 }
 
 function unit(value: number | undefined, name: string): string {

@@ -1,7 +1,7 @@
 import { RING_FULL_SHARE } from '../../telemetry/alerts.ts';
 import { type Readings, ratePerSecond, valueIn } from '../../telemetry/figures.ts';
 import type { NumberName } from '../../telemetry/points.ts';
-import { perSecond, whole } from '../../telemetry/quantities.ts';
+import { each, whole } from '../../telemetry/quantities.ts';
 import { byId, mark, picture, say, set, svg } from './elements.ts';
 
 const WIDTH = 760;
@@ -67,15 +67,14 @@ export class PipelinePicture {
 
   draw(before: Readings, after: Readings): void {
     for (const name of Object.keys(RINGS) as RingName[]) drawRing(this.#rings[name], name, before, after);
-    const rate = (name: NumberName, attributes = {}): string =>
-      `${perSecond(ratePerSecond(before, after, name, attributes))}/s`;
+    const rate = (name: NumberName, attributes = {}): string => each(ratePerSecond(before, after, name, attributes));
     this.#say('gateway', rate('veritape.commands', { stage: 'taken' }));
     this.#say('sequencer', rate('veritape.commands', { stage: 'sequenced' }));
-    this.#say('replica 0, leads', `${whole(lagOf(after, (replica) => replica === '0'))} cmd behind`);
+    this.#say('replica 0, leads', behind(lagOf(after, (replica) => replica === '0')));
     const following = lagOf(after, (replica) => replica !== '0');
-    this.#say('replicas that follow', following === undefined ? 'none' : `${whole(following)} cmd behind`);
+    this.#say('replicas that follow', behind(following));
     this.#say('journal', `${rate('veritape.journal.blocks')} blocks`);
-    this.#say('disk', `${whole(valueIn(after, 'veritape.commands.pending'))} cmd to come`);
+    this.#say('disk', toCome(valueIn(after, 'veritape.commands.pending')));
     const differ = (valueIn(after, 'veritape.disagreements') ?? 0) > 0;
     const agreed = valueIn(after, 'veritape.digests.agreed') ?? 0;
     say(this.#digests, differ ? '≠ digests differ' : agreed > 0 ? '= digests agree' : 'no digests compared yet');
@@ -126,9 +125,17 @@ function drawRing({ used: bar, most: line, told, x }: Ring, ring: RingName, befo
   bar.classList.toggle('full', isFull);
   say(
     told,
-    slots === undefined ? '-' : `${whole(used)} of ${whole(slots)}${stalls > 0 ? `, full ${perSecond(stalls)}/s` : ''}`,
+    slots === undefined ? '-' : `${whole(used)} of ${whole(slots)}${stalls > 0 ? `, full ${each(stalls)}` : ''}`,
   );
   mark(told, isFull ? 'bad' : undefined);
+}
+
+function behind(commands: number | undefined): string {
+  return commands === undefined ? 'none here' : `${whole(commands)} cmd behind`;
+}
+
+function toCome(commands: number | undefined): string {
+  return commands === undefined ? '-' : `${whole(commands)} cmd to come`;
 }
 
 /** The most that one of these replicas is behind. */
