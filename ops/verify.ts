@@ -215,8 +215,11 @@ function explanationOf({ statement, heightLog, commitments, soundness, commands 
     `  proven   the ${grouped(commands)} commands of the tape, in its order, applied to the books before, give the reports of`,
     '           the tape and the books after: price-time priority, sizes, prices, time in force, post-only, cancels,',
     '           reduces, replaces, and who may touch which order',
-    '  taken    as given: the sequence itself, times, which commands the sessions admitted, what the venue had no room',
-    '           for, that a mass cancel left nothing out; see docs/proofs.md',
+    statement.rules === 'ruled'
+      ? '           and self-trade prevention by account'
+      : '           no order of the tape has a self-trade prevention',
+    '  taken    as given: the sequence itself, times, which commands the sessions admitted, what settings, phases and',
+    '           limits of accounts refused, that a mass cancel left nothing out; see docs/proofs.md',
     `  tape     ${hex(commitments.tape)}`,
     `  before   ${hex(commitments.before)}`,
     `  after    ${hex(commitments.after)}`,

@@ -32,7 +32,7 @@ export function addTelemetryOptions(command: Command, traces = false): Command {
     .addOption(
       new Option(
         '--telemetry <host:port>',
-        'answer /metrics (Prometheus), /healthz, /readyz and /readings over HTTP, on the loopback interface if only a port is given',
+        'answer /metrics (Prometheus), /healthz, /readyz, /readings and, at /, a dashboard over HTTP, on the loopback interface if only a port is given',
       )
         .env('VERITAPE_TELEMETRY')
         .argParser(telemetryPlace),

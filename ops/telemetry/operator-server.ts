@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { TlsOptions } from 'node:tls';
@@ -33,6 +33,8 @@ const KEEP_ALIVE_MS = 60_000;
 /** Connections at once; more are closed. Whoever follows a stream has one for all the time. */
 const CONNECTIONS_MAX = 64;
 const CHECK_MS = 1_000;
+const JSON_TYPE = 'application/json; charset=utf-8';
+const ANY = ['0.0.0.0', '::'];
 
 /**
  * What a browser may do with an answer: nothing, unless a route that is a page says more. A page of another origin can not
@@ -91,6 +93,15 @@ export class OperatorServer {
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** Where a browser of this host finds it. */
+  get url(): string {
+    const address = this.#server.address();
+    const host = typeof address === 'object' && address !== null ? address.address : '';
+    const scheme = this.#server instanceof TlsServer ? 'https' : 'http';
+    if (ANY.includes(host)) return `${scheme}://localhost:${this.port}/`;
+    return `${scheme}://${isIP(host) === 6 ? `[${host}]` : host}:${this.port}/`;
   }
 
   /** Answers GET of a path; the one that is registered last counts. */
@@ -158,4 +169,8 @@ function digestOf(token: string): Buffer {
 
 function refuse(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+}
+
+export function answerJson(response: ServerResponse, status: number, value: object): void {
+  response.writeHead(status, { 'content-type': JSON_TYPE }).end(JSON.stringify(value));
 }

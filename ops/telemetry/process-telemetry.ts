@@ -1,9 +1,8 @@
-import type { ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Logger } from 'pino';
 import { isLoopback } from '../loopback.ts';
 import type { Venue } from '../venue.ts';
-import { type OperatorGuard, type OperatorPlace, OperatorServer } from './operator-server.ts';
+import { answerJson, type OperatorGuard, type OperatorPlace, OperatorServer } from './operator-server.ts';
 import type { OtlpExport } from './otlp.ts';
 import { describe, type Watched } from './readings.ts';
 import { Telemetry } from './telemetry.ts';
@@ -21,17 +20,17 @@ export interface TelemetrySettings {
 
 /** Who asks again within this time gets the same answer: reading takes a millisecond of the thread that clients are on. */
 const ANSWER_MS = 100;
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 /**
  * What a process is, for its log; and its telemetry with the ways out that were asked for: /metrics, /readings, /healthz,
- * /readyz, OTLP. If none was, nothing is watched.
+ * /readyz, the dashboard, OTLP. If none was, nothing is watched.
  */
 export class ProcessTelemetry {
   readonly #version = (createRequire(import.meta.url)('veritape/package.json') as { version: string }).version;
   #watched: Watched;
   #telemetry: Telemetry | undefined;
   #server: OperatorServer | undefined;
+  #dashboard: { close(): void } | undefined;
   #otlp: OtlpExport | undefined;
   #traceEvery: number | undefined;
   #traced: Venue | undefined;
@@ -58,12 +57,14 @@ export class ProcessTelemetry {
     }
     if (this.#server === undefined || place === undefined) return;
     await serve(this.#server, telemetry);
+    const { serveDashboard } = await import('../dashboard/dashboard-routes.ts');
+    this.#dashboard = serveDashboard(this.#server, telemetry);
     const { host } = place;
     const shown = { tls: guard.tls !== undefined, token: guard.token !== undefined };
     if (!isLoopback(host) && !shown.token)
       log.warn({ host }, 'whoever reaches this address may read telemetry, without a log-in');
     else if (!isLoopback(host) && !shown.tls) log.warn({ host }, 'the token of telemetry can be read on the way');
-    log.info({ host, port: this.#server.port, ...shown }, 'telemetry');
+    log.info({ host, port: this.#server.port, dashboard: this.#server.url, ...shown }, 'telemetry');
   }
 
   /** Reads all that is known of the process; undefined if no telemetry was asked for. */
@@ -94,6 +95,7 @@ export class ProcessTelemetry {
 
   /** Sends the last of it and stops answering. */
   async close(): Promise<void> {
+    this.#dashboard?.close();
     await this.#otlp?.close();
     await this.#server?.close();
     this.#telemetry?.close();
@@ -131,8 +133,4 @@ async function serve(server: OperatorServer, telemetry: Telemetry): Promise<void
     const { notReady: why, ...described } = telemetry.described();
     answerJson(response, why === undefined ? 200 : 503, { ready: why === undefined, why, ...described });
   });
-}
-
-function answerJson(response: ServerResponse, status: number, value: object): void {
-  response.writeHead(status, { 'content-type': JSON_TYPE }).end(JSON.stringify(value));
 }

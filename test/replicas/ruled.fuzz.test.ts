@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { COMMAND_WORDS, encodeCommand, Op } from '../../journal/commands.ts';
+import { COMMAND_WORDS, encodeCommand, Flag, Op, OrderType, TimeInForce } from '../../journal/commands.ts';
 import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
 import { encodeState, restoreState, stateCodec } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
@@ -17,6 +17,17 @@ function apply(matcher: Matcher, events: EventBuffer, words: Uint32Array, at: nu
   return told;
 }
 
+/**
+ * Whether an order comes from another shard that the plain rules do not know. What is wrong with it, a plain instrument says by
+ * what makes it none of its own; a ruled one has such orders, and looks for other mistakes.
+ */
+function isRuledMove(words: Uint32Array): boolean {
+  const head = words[0] as number;
+  const isKnown = head >>> 16 === (OrderType.limit | (TimeInForce.gtc << 8));
+  const isPlain = isKnown && ((words[1] as number) & ~Flag.postOnly) === 0;
+  return (head & 255) === Op.moveIn && !isPlain;
+}
+
 /** Settings change nothing for orders that they allow, so the rules of a ruled instrument must do what the plain ones do. */
 test.each(KINDS)('plain %s flows have the same events and books on ruled instruments', (kind) => {
   const flow = new Flow(kind, 11);
@@ -29,7 +40,7 @@ test.each(KINDS)('plain %s flows have the same events and books on ruled instrum
   for (let place = 0; place < COMMANDS; place++) {
     flow.next(words, 0);
     // A move is refused for a ruled instrument.
-    if (((words[0] as number) & 255) === Op.instrumentAssign) continue;
+    if (((words[0] as number) & 255) === Op.instrumentAssign || isRuledMove(words)) continue;
     const expected = apply(plain, events, words, 0);
     expect(apply(ruled, events, words, 0)).toEqual(expected);
     for (const event of expected) {
