@@ -22,6 +22,7 @@ export interface ProverSettings {
   readonly directory: string;
   readonly plan: ProvingPlan;
   readonly commandsMax?: number | undefined;
+  readonly commandsMin?: number | undefined;
   readonly threads: number;
 }
 
@@ -60,12 +61,13 @@ export interface ProverFailure {
 
 /** The life of a prover process: jobs come in messages, one at a time, each behind the one before. */
 export function runProverProcess(settings: ProverSettings): void {
-  const { directory, plan, commandsMax, threads } = settings;
+  const { directory, plan, commandsMax, commandsMin, threads } = settings;
   const tell = (news: ProverNews): void => {
     process.send?.(news);
   };
   const onUnprovable = (error: Error): void => tell({ kind: 'unprovable', text: error.message });
-  const spans = new SpanReader(directory, { rows: planRows(plan), commandsMax, blockEnds: true, onUnprovable });
+  const limits = { rows: planRows(plan), commandsMax, commandsMin, blockEnds: true, onUnprovable };
+  const spans = new SpanReader(directory, limits);
   const { genesis, genesisHash } = spans.reader;
   const parent = process.ppid;
   const store = new ProofStore(directory);

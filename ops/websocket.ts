@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Logger } from 'pino';
+import { VENUE_PREFIX } from '../sequencer/reports.ts';
 import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
-import { addListener, addVenuePlace, type GatewayOptions, isLoopback, listenerTls } from './cli/gateway-options.ts';
+import { addListener, addVenuePlace, type GatewayOptions, listenerTls } from './cli/gateway-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { addNatsCredentials, natsJoin } from './cli/nats-credentials.ts';
 import { printResult } from './cli/result.ts';
@@ -10,6 +11,7 @@ import { secretOption } from './cli/secret-option.ts';
 import { openLog } from './cli/server-log.ts';
 import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf } from './cli/telemetry-options.ts';
 import { UsageError } from './exit-codes.ts';
+import { isLoopback } from './loopback.ts';
 import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { ClientTokens } from './websocket/client-tokens.ts';
 import { ADMINISTRATOR } from './websocket/venue-access.ts';
@@ -20,6 +22,7 @@ interface WebSocketOptions extends GatewayOptions, TelemetryCommandOptions {
   readonly token?: string;
   readonly tokens?: string;
   readonly create?: boolean;
+  readonly marketDataFrom: string;
   readonly origin: readonly string[];
   readonly unprotected?: boolean;
   readonly rate: number;
@@ -35,7 +38,7 @@ export function registerWebSocket(program: Command): void {
     .command('websocket')
     .description(
       'Takes the commands of `veritape match` as JSON over WebSocket for a venue on NATS, one object a message, and tells ' +
-        'answers, trades, best of book and what happens to orders. Without --tokens, who reaches it may act as it may.',
+        'answers, trades, best of book and what happens to orders and accounts. Without --tokens, who reaches it may act as it may.',
     );
   addVenuePlace(command)
     .addOption(
@@ -55,7 +58,13 @@ export function registerWebSocket(program: Command): void {
     .addOption(
       secretOption(new Option('--token <token>', 'what the venue knows this gateway by').env('VERITAPE_TOKEN')),
     )
-    .addOption(new Option('--create', 'create instruments that the venue does not have (for clients of account 0)'));
+    .addOption(new Option('--create', 'create instruments that the venue does not have (for clients of account 0)'))
+    .addOption(
+      new Option(
+        '--market-data-from <prefix>',
+        'how the subjects of the publisher of market data begin: of `serve --market-data`, or what `follow --publish` was given',
+      ).default(VENUE_PREFIX),
+    );
   addListener(command, DEFAULTS)
     .addOption(new Option('--unprotected', 'listen to other hosts although there is no --tls-cert, or are no --tokens'))
     .addOption(
@@ -100,7 +109,8 @@ async function serveWebSocket(options: WebSocketOptions): Promise<void> {
       clients === undefined ? 'whoever reaches this address may act for the account' : 'tokens can be read on the way';
     log.warn({ host, account }, why);
   }
-  const venue = { nats: natsJoin(options.nats, options), shard, account, token, create: options.create === true };
+  const { marketDataFrom: marketData, create = false } = options;
+  const venue = { nats: natsJoin(options.nats, options), shard, account, token, create, marketData };
   await telemetry.open(settings, undefined, log);
   let gateway: WebSocketGateway;
   try {

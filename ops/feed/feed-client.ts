@@ -2,6 +2,8 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { inboxOf } from '../../sequencer/principals.ts';
 import { FeedBook, type FeedBookOptions } from './feed-book.ts';
 
+/** What a NATS server answers for a subject that nobody serves. */
+const NO_RESPONDERS = 503;
 /** Books look for what is due this often. */
 const STEP_MS = 100;
 
@@ -11,8 +13,13 @@ export interface FollowedFeed {
   readonly close: () => void;
 }
 
+interface FeedClientOptions extends Omit<FeedBookOptions, 'ask'> {
+  /** The NATS server says that nobody is there to be asked. The book asks on: somebody may come. */
+  readonly onNobody?: (() => void) | undefined;
+}
+
 /** Builds a book from market data that comes over a connection. */
-export function followFeed(connection: NatsConnection, options: Omit<FeedBookOptions, 'ask'>): FollowedFeed {
+export function followFeed(connection: NatsConnection, options: FeedClientOptions): FollowedFeed {
   const reply = inboxOf(connection);
   const book = new FeedBook({
     ...options,
@@ -23,8 +30,9 @@ export function followFeed(connection: NatsConnection, options: Omit<FeedBookOpt
   const subscriptions = [book.subject, reply].map((subject) =>
     connection.subscribe(subject, {
       callback: (error, message) => {
-        // Without data it is the NATS server, which says that nobody listens.
-        if (error === null && message.data.length > 0) book.take(message.data, performance.now());
+        if (error !== null) return;
+        if (message.data.length > 0) book.take(message.data, performance.now());
+        else if (message.headers?.code === NO_RESPONDERS) options.onNobody?.();
       },
     }),
   );

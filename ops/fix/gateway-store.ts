@@ -20,7 +20,7 @@ import type { OrderRecord, PendingCommand } from './order-records.ts';
  * | 'live', peer, OrderID | {@link OrderRecord} |
  * | 'done', peer, OrderID | {@link OrderRecord} that can not change any more |
  * | 'clOrdId', peer, ClOrdID | OrderID |
- * | 'massCancel', peer, ClOrdID | {@link MassCancelRecord}, until all its accounts have been heard of |
+ * | 'massCancel', peer, ClOrdID | {@link MassCancelRecord} |
  *
  * Reads see at once what was put; the disk gets what was put in one turn of the event loop as one transaction. Whoever lets
  * something out does so in {@link whenDurable}.
@@ -139,7 +139,7 @@ export class GatewayStore {
     return this.#get(['massCancel', peer, clOrdId]) as MassCancelRecord | undefined;
   }
 
-  keepMassCancel(peer: string, clOrdId: string, record: MassCancelRecord | undefined): void {
+  keepMassCancel(peer: string, clOrdId: string, record: MassCancelRecord): void {
     this.#put(['massCancel', peer, clOrdId], record);
   }
 

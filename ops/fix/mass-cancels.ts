@@ -4,15 +4,22 @@ import type { OrderReports } from './order-reports.ts';
 
 /** What came of one mass cancel, as far as accounts have been heard of. */
 export interface MassCancelRecord {
+  /** Accounts that it was sent for. */
+  readonly accounts: number;
   /** Accounts whose outcome is not known. */
   readonly waiting: number;
   /** Orders canceled so far. */
   readonly canceled: number;
   /** Why it was refused for an account; one line each. */
   readonly refusals: readonly string[];
+  /** When nothing is waited for any more: its answer's place and time. */
+  readonly answered?: { readonly sequence: number; readonly time: number } | undefined;
 }
 
-/** Mass cancels of one FIX session: one of several accounts is answered once, when all of them have been heard of. */
+/**
+ * Mass cancels of one FIX session: one of several accounts is answered once, when all of them have been heard of. What came of it
+ * is kept as long as its ClOrdID.
+ */
 export class MassCancels {
   readonly #peer: string;
   readonly #store: GatewayStore;
@@ -24,9 +31,9 @@ export class MassCancels {
     this.#reports = reports;
   }
 
-  /** A mass cancel was taken for several accounts. */
+  /** A mass cancel was taken, for one account or several. */
   begin(clOrdId: string, accounts: number): void {
-    this.#store.keepMassCancel(this.#peer, clOrdId, { waiting: accounts, canceled: 0, refusals: [] });
+    this.#store.keepMassCancel(this.#peer, clOrdId, { accounts, waiting: accounts, canceled: 0, refusals: [] });
   }
 
   /** It was carried out for an account, or refused. */
@@ -36,16 +43,39 @@ export class MassCancels {
     done: { readonly sequence: number; readonly canceled: number; readonly time: number; readonly refusal?: string },
   ): void {
     const { sequence, canceled, time, refusal } = done;
-    const all = this.#store.massCancel(this.#peer, origin.clOrdId);
-    if (all === undefined) return this.#reports.massCanceled(origin, sequence, canceled, time, refusal);
-    const now: MassCancelRecord = {
-      waiting: all.waiting - 1,
-      canceled: all.canceled + canceled,
-      refusals: refusal === undefined ? all.refusals : [...all.refusals, `account ${account}: ${refusal}`],
+    const before = this.#store.massCancel(this.#peer, origin.clOrdId) ?? NONE;
+    const waiting = before.waiting - 1;
+    const record: MassCancelRecord = {
+      ...before,
+      waiting,
+      canceled: before.canceled + canceled,
+      refusals: refusal === undefined ? before.refusals : [...before.refusals, refusalOf(before, account, refusal)],
+      ...(waiting > 0 ? {} : { answered: { sequence, time } }),
     };
-    this.#store.keepMassCancel(this.#peer, origin.clOrdId, now.waiting > 0 ? now : undefined);
-    if (now.waiting > 0) return;
-    const text = now.refusals.length === 0 ? undefined : now.refusals.join('; ');
-    this.#reports.massCanceled(origin, sequence, now.canceled, time, text);
+    this.#store.keepMassCancel(this.#peer, origin.clOrdId, record);
+    this.#answer(origin, record);
   }
+
+  /**
+   * A PossResend of one that was taken: answered as it was, or when the venue has handled it. False if nothing is known of a mass
+   * cancel of this ClOrdID.
+   */
+  again(origin: CommandOrigin): boolean {
+    const record = this.#store.massCancel(this.#peer, origin.clOrdId);
+    if (record !== undefined) this.#answer(origin, record);
+    return record !== undefined;
+  }
+
+  #answer(origin: CommandOrigin, { answered, canceled, refusals }: MassCancelRecord): void {
+    if (answered === undefined) return;
+    const refusal = refusals.length === 0 ? undefined : refusals.join('; ');
+    this.#reports.massCanceled(origin, answered.sequence, canceled, answered.time, refusal);
+  }
+}
+
+/** Of one that an earlier version took for a single account. */
+const NONE: MassCancelRecord = { accounts: 1, waiting: 1, canceled: 0, refusals: [] };
+
+function refusalOf({ accounts }: MassCancelRecord, account: number, refusal: string): string {
+  return accounts === 1 ? refusal : `account ${account}: ${refusal}`;
 }

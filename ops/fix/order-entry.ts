@@ -276,7 +276,10 @@ export class OrderEntry {
     const origin: CommandOrigin = { kind: 'massCancel', clOrdId, orderId: 0, mass };
     const refuse = (text: string, reason?: string): void =>
       reports.massCanceled(origin, this.#options.store.takeOrderId(), 0, now(), text, reason);
-    if (records.isTaken(clOrdId)) return refuse(`ClOrdID (11): "${clOrdId}" was used before`);
+    if (records.isTaken(clOrdId)) {
+      if (message.isYes(Tag.PossResend) && massCancels.again(origin)) return;
+      return refuse(`ClOrdID (11): "${clOrdId}" was used before`);
+    }
     try {
       if (type !== MASS_CANCEL.all && type !== MASS_CANCEL.instrument) {
         const { message: text } = new TermError(
@@ -295,7 +298,7 @@ export class OrderEntry {
       const symbol = name === undefined ? undefined : this.#instrument(name).symbol;
       const side = sideOf(message);
       records.name(clOrdId);
-      if (of.length > 1) massCancels.begin(clOrdId, of.length);
+      massCancels.begin(clOrdId, of.length);
       for (const lane of of) lane.add([{ command: { op: 'massCancel', account: lane.account, symbol, side }, origin }]);
     } catch (error) {
       if (!(error instanceof Refusal) && !(error instanceof TermError)) throw error;

@@ -1,4 +1,5 @@
 import { readU64, readWide } from '../../journal/amounts.ts';
+import { AccountSetting, nameOf } from '../../journal/commands.ts';
 import {
   EVENT_WORD,
   EVENT_WORDS,
@@ -15,17 +16,19 @@ import { reasonName, reasonText } from '../../journal/reasons.ts';
  * A published record tells of one order, so what `veritape match` prints as one trade is a `fill` for each side here, and a
  * `trade` without names on the public channel.
  */
-export type NameOf = (symbol: number) => string | number;
+type NameOf = (symbol: number) => string | number;
 
 const SIDES = ['buy', 'sell'] as const;
+/** Whom a kill is about: `slot` of its event. */
+const KILL_SCOPES = ['all', 'account', 'group'] as const;
 
 /** What happened to an account's orders, one object a record. */
-export function orderEvents(words: Uint32Array, nameOf: NameOf): object[] {
+export function orderEvents(words: Uint32Array, symbolName: NameOf): object[] {
   return everyRecord(words, (at) => {
     const order = {
       account: words[at + EVENT_WORD.account],
       id: wide(words, at + EVENT_WORD.id),
-      ...placeOf(words, at, nameOf),
+      ...placeOf(words, at, symbolName),
     };
     const side = sideOf(words, at);
     const price = wide(words, at + EVENT_WORD.price);
@@ -47,6 +50,10 @@ export function orderEvents(words: Uint32Array, nameOf: NameOf): object[] {
         return { ev: 'replaced', ...order, price, qty, kept: (eventFlags(words, at) & EventFlag.kept) !== 0 };
       case EventType.triggered:
         return { ev: 'triggered', ...order, price, open };
+      case EventType.refreshed:
+        return { ev: 'refreshed', ...order, price, qty, open };
+      case EventType.settled:
+        return { ev: 'settled', ...order, side, quote: price, base: qty, fee: open };
       default:
         return undefined;
     }
@@ -54,28 +61,42 @@ export function orderEvents(words: Uint32Array, nameOf: NameOf): object[] {
 }
 
 /** Public trades; `side` is the taker's. */
-export function tradeEvents(words: Uint32Array, nameOf: NameOf): object[] {
+export function tradeEvents(words: Uint32Array, symbolName: NameOf): object[] {
   return everyRecord(words, (at) => ({
     ev: 'trade',
-    ...placeOf(words, at, nameOf),
+    ...placeOf(words, at, symbolName),
     side: sideOf(words, at),
     price: wide(words, at + EVENT_WORD.price),
     qty: wide(words, at + EVENT_WORD.quantity),
   }));
 }
 
-/** Best of book; an empty side is null. */
-export function topEvents(words: Uint32Array, nameOf: NameOf): object[] {
-  const level = (price: number, at: number, quantityAt: number): object | null => {
-    const qty = wide(words, at + quantityAt);
-    return qty === 0 ? null : { price: wide(words, at + price), qty };
-  };
-  return everyRecord(words, (at) => ({
-    ev: 'top',
-    ...placeOf(words, at, nameOf),
-    bid: level(at + EVENT_WORD.price, at, EVENT_WORD.quantity),
-    ask: level(at + EVENT_WORD.id, at, EVENT_WORD.open),
-  }));
+/** What becomes of an account beside its orders. A kill of a group or of all is told to the account that asked for it. */
+export function accountEvents(words: Uint32Array): object[] {
+  return everyRecord(words, (at) => {
+    const place = { seq: readWide(words, at + EVENT_WORD.sequence), account: words[at + EVENT_WORD.account] };
+    const flags = eventFlags(words, at);
+    const code = words[at + EVENT_WORD.slot] as number;
+    const price = wide(words, at + EVENT_WORD.price);
+    switch (eventType(words, at)) {
+      case EventType.account:
+        return { ev: 'account', ...place, setting: nameOf(AccountSetting, code) ?? `setting${code}`, value: price };
+      case EventType.balance: {
+        const id = wide(words, at + EVENT_WORD.id);
+        const asset = words[at + EVENT_WORD.symbol];
+        const available = wide(words, at + EVENT_WORD.quantity);
+        const held = wide(words, at + EVENT_WORD.open);
+        const ev = (flags & EventFlag.done) === 0 ? 'deposited' : 'withdrawn';
+        return { ev, ...place, id, asset, amount: price, available, held };
+      }
+      case EventType.kill: {
+        const ev = (flags & EventFlag.closed) === 0 ? 'reinstated' : 'killed';
+        return { ev, ...place, scope: KILL_SCOPES[code], ...(KILL_SCOPES[code] === 'group' ? { group: price } : {}) };
+      }
+      default:
+        return undefined;
+    }
+  });
 }
 
 function everyRecord(words: Uint32Array, tell: (at: number) => object | undefined): object[] {
@@ -90,9 +111,12 @@ function everyRecord(words: Uint32Array, tell: (at: number) => object | undefine
 function placeOf(
   words: Uint32Array,
   at: number,
-  nameOf: NameOf,
+  symbolName: NameOf,
 ): { readonly seq: number; readonly symbol: string | number } {
-  return { seq: readWide(words, at + EVENT_WORD.sequence), symbol: nameOf(words[at + EVENT_WORD.symbol] as number) };
+  return {
+    seq: readWide(words, at + EVENT_WORD.sequence),
+    symbol: symbolName(words[at + EVENT_WORD.symbol] as number),
+  };
 }
 
 function sideOf(words: Uint32Array, at: number): string {

@@ -5,10 +5,12 @@ import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/comman
 import { recordsOf } from '../../journal/order-terms.ts';
 import { Reason } from '../../journal/reasons.ts';
 import type { Answer } from '../../sequencer/messages.ts';
+import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import type { NatsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
 import type { SymbolDirectory } from '../ndjson-commands.ts';
 import { VenueClient } from '../venue-client.ts';
+import { TopFeed } from './top-feed.ts';
 
 export interface VenueAccessOptions {
   readonly nats: NatsJoin;
@@ -18,6 +20,8 @@ export interface VenueAccessOptions {
   readonly token: string | undefined;
   /** Create instruments that the venue does not have. */
   readonly create: boolean;
+  /** How the subjects of the publisher of market data begin: the venue's own unless given, or those of `follow --publish`. */
+  readonly marketData?: string | undefined;
   /** Ends attempts to reach the venue. */
   readonly signal?: AbortSignal | undefined;
   readonly log: Logger;
@@ -45,6 +49,8 @@ export class VenueAccess implements SymbolDirectory {
   readonly #ids = new Map<string, number>();
   readonly #names = new Map<number, string>();
   readonly #sessions = new Map<number, AccountSession>();
+  /** By instrument; each as long as somebody wants it. */
+  readonly #tops = new Map<number, TopFeed>();
   #refreshedAt = 0;
   #isClosed = false;
 
@@ -140,8 +146,27 @@ export class VenueAccess implements SymbolDirectory {
     });
   }
 
+  /** The numbered messages of an instrument's view `top`, until it is {@link leaveTop left}. */
+  joinTop(symbol: number): TopFeed {
+    const { shard, marketData: prefix = VENUE_PREFIX } = this.#options;
+    const feed =
+      this.#tops.get(symbol) ??
+      new TopFeed({ connection: this.#nats, prefix, shard, symbol, name: this.nameOf(symbol) });
+    this.#tops.set(symbol, feed);
+    feed.holders++;
+    return feed;
+  }
+
+  /** The last one to leave ends it. */
+  leaveTop(feed: TopFeed): void {
+    if (--feed.holders > 0) return;
+    this.#tops.delete(feed.symbol);
+    feed.close();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    for (const feed of this.#tops.values()) feed.close();
     await Promise.all([...this.#sessions.values()].map(({ client }) => client?.close()));
     await this.#nats.close();
   }

@@ -1,15 +1,14 @@
-import type { Subscription } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { Reason, reasonName, reasonText } from '../../journal/reasons.ts';
 import type { Answer } from '../../sequencer/messages.ts';
-import { execSubject, topSubject, tradeSubject } from '../../sequencer/reports.ts';
+import { accountSubject, execSubject, tradeSubject } from '../../sequencer/reports.ts';
 import { usageFields } from '../cli/result.ts';
 import { UsageError } from '../exit-codes.ts';
 import { commandOfFields } from '../ndjson-commands.ts';
 import { ClientError } from '../venue-client.ts';
 import type { ClientTokens, TokenClient } from './client-tokens.ts';
-import { orderEvents, topEvents, tradeEvents } from './json-events.ts';
+import { accountEvents, orderEvents, tradeEvents } from './json-events.ts';
 import { ADMINISTRATOR, type VenueAccess } from './venue-access.ts';
 
 export interface ConnectionOptions {
@@ -39,21 +38,32 @@ const UNREAD_BYTES_MAX = 4 * 2 ** 20;
 const REF_CHARACTERS_MAX = 64;
 const U32_MAX = 4_294_967_295;
 
-const CHANNELS = {
-  trades: { subject: tradeSubject, tell: tradeEvents },
-  top: { subject: topSubject, tell: topEvents },
-} as const;
-const CHANNEL_NAMES = 'trades, top, orders';
+/** What can be subscribed to, and how its records are told; `top` is no subject of records. */
+const CHANNELS = { trades: tradeEvents, top: undefined, orders: orderEvents, account: accountEvents } as const;
 
 type Ref = string | number | undefined;
 type Fields = Readonly<Record<string, unknown>>;
+
+interface Subscribed {
+  readonly unsubscribe: () => void;
+  /** Rejects if there is nothing to subscribe to. */
+  readonly begun: Promise<void>;
+}
+
+/** What a subscription is to: as a subject, or as the instrument whose best prices it is for. */
+interface Wanted {
+  readonly channel: keyof typeof CHANNELS;
+  /** Tells it from the others of the connection. */
+  readonly subject: string;
+  readonly symbol: number | undefined;
+}
 
 /** One connection: JSON objects in, answers and events out. */
 export class WebSocketConnection {
   readonly closed: Promise<void>;
   readonly counts = { messages: 0, commands: 0, refused: 0 };
   readonly #options: ConnectionOptions;
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subscriptions = new Map<string, Subscribed>();
   #underWay = 0;
   /** The command before was sent. */
   #turn: Promise<void> = Promise.resolve();
@@ -68,6 +78,7 @@ export class WebSocketConnection {
     this.#options = options;
     this.#tokens = rateMax * 2;
     socket.on('message', (data, isBinary) => this.#take(data, isBinary));
+    socket.on('ping', (data) => this.#pong(data));
     socket.on('pong', () => {
       this.#alive = true;
     });
@@ -180,54 +191,94 @@ export class WebSocketConnection {
   }
 
   #subscribe(fields: Fields, ref: Ref): void {
-    const { venue } = this.#options;
-    const subject = this.#subjectOf(fields);
-    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX)
+    const wanted = this.#wantedOf(fields);
+    const known = this.#subscriptions.get(wanted.subject);
+    if (known === undefined && this.#subscriptions.size >= SUBSCRIPTIONS_MAX)
       throw new UsageError('channel', fields['channel'], `a connection has at most ${SUBSCRIPTIONS_MAX} subscriptions`);
-    const channel = fields['channel'];
-    const tell = channel === 'orders' ? orderEvents : CHANNELS[channel as keyof typeof CHANNELS].tell;
-    if (!this.#subscriptions.has(subject)) {
-      const subscription = venue.subscribe(subject, (words) => {
-        for (const event of tell(words, (symbol) => venue.nameOf(symbol))) this.#tell(event);
-      });
-      this.#subscriptions.set(subject, subscription);
-    }
-    this.#tell({ ref, ev: 'subscribed', ...fields, op: undefined });
+    const told = (): void => this.#tell({ ref, ev: 'subscribed', ...fields, op: undefined });
+    if (wanted.channel === 'top') return this.#subscribeTop(wanted, known, told, ref);
+    if (known === undefined) this.#subscriptions.set(wanted.subject, this.#subscribeRecords(wanted));
+    told();
+  }
+
+  #subscribeRecords({ channel, subject }: Wanted): Subscribed {
+    const { venue } = this.#options;
+    const tell = CHANNELS[channel] as typeof orderEvents;
+    const subscription = venue.subscribe(subject, (words) => {
+      for (const event of tell(words, (symbol) => venue.nameOf(symbol))) this.#tell(event);
+    });
+    return { unsubscribe: () => subscription.unsubscribe(), begun: Promise.resolve() };
+  }
+
+  /** Told to be subscribed when there is a book, so that a snapshot follows; refused if nobody publishes one. */
+  #subscribeTop({ subject, symbol }: Wanted, known: Subscribed | undefined, told: () => void, ref: Ref): void {
+    const refuse = (why: string): void => this.#refuse(new UsageError('channel', 'top', why), ref);
+    if (known !== undefined) return void known.begun.then(told, (error: Error) => refuse(error.message));
+    const { venue } = this.#options;
+    const feed = venue.joinTop(symbol as number);
+    const take = (event: object): void => this.#tell(event);
+    const subscribed: Subscribed = {
+      begun: feed.ready,
+      unsubscribe: () => {
+        feed.remove(take);
+        venue.leaveTop(feed);
+      },
+    };
+    this.#subscriptions.set(subject, subscribed);
+    const isWanted = (): boolean => this.#subscriptions.get(subject) === subscribed;
+    feed.ready.then(
+      () => {
+        if (!isWanted()) return refuse('it was unsubscribed before it began');
+        told();
+        feed.add(take);
+      },
+      (error: Error) => {
+        if (isWanted()) {
+          this.#subscriptions.delete(subject);
+          subscribed.unsubscribe();
+        }
+        refuse(error.message);
+      },
+    );
   }
 
   #unsubscribe(fields: Fields, ref: Ref): void {
-    const subject = this.#subjectOf(fields);
+    const { subject } = this.#wantedOf(fields);
     const subscription = this.#subscriptions.get(subject);
     if (subscription === undefined) throw new UsageError('channel', fields['channel'], 'it is not subscribed to');
-    subscription.unsubscribe();
     this.#subscriptions.delete(subject);
+    subscription.unsubscribe();
     this.#tell({ ref, ev: 'unsubscribed', ...fields, op: undefined });
   }
 
-  /** The venue's subject of a channel; of all instruments unless one is named. */
-  #subjectOf(fields: Fields): string {
+  /** What a subscription is to; trades and orders are of all instruments unless one is named. */
+  #wantedOf(fields: Fields): Wanted {
     const { venue, shard, account: own } = this.#options;
-    const { op: _, channel, symbol: name, account, ...more } = fields;
+    const { op: _, channel: called, symbol: name, account, ...more } = fields;
     for (const [field, value] of Object.entries(more))
       throw new UsageError(field, value, 'subscriptions have channel, symbol, account and ref');
-    let symbol: number | '*' = '*';
-    if (name !== undefined) {
-      const known = typeof name === 'string' ? venue.instruments.get(name) : undefined;
-      if (known === undefined) throw new UsageError('symbol', name, 'must be the name of an instrument of the venue');
-      symbol = known;
+    const channel = Object.keys(CHANNELS).find((one) => one === called) as keyof typeof CHANNELS | undefined;
+    if (channel === undefined)
+      throw new UsageError('channel', called, `must be one of ${Object.keys(CHANNELS).join(', ')}`);
+    let symbol: number | undefined;
+    if (name !== undefined || channel === 'top') {
+      symbol = typeof name === 'string' ? venue.instruments.get(name) : undefined;
+      if (symbol === undefined) throw new UsageError('symbol', name, 'must be the name of an instrument of the venue');
     }
     // A subject may name all of something, and then is no number.
-    const any = symbol as number;
+    const any = symbol ?? ('*' as unknown as number);
     if (channel === 'trades' || channel === 'top') {
       if (account !== undefined) throw new UsageError('account', account, `does not go with channel ${channel}`);
-      return CHANNELS[channel].subject(shard, any);
+      return { channel, symbol, subject: channel === 'top' ? `top ${symbol}` : tradeSubject(shard, any) };
     }
-    if (channel !== 'orders') throw new UsageError('channel', channel, `must be one of ${CHANNEL_NAMES}`);
+    if (channel === 'account' && symbol !== undefined)
+      throw new UsageError('symbol', name, 'does not go with channel account');
     if (typeof account !== 'number' || !Number.isInteger(account) || account < 0 || account > U32_MAX)
       throw new UsageError('account', account, `must be a whole number from 0 to ${U32_MAX}`);
     if (own !== ADMINISTRATOR && account !== own)
       throw new UsageError('account', account, `must be ${own}, which this connection acts for`);
-    return execSubject(shard, account, any);
+    const subject = channel === 'account' ? accountSubject(shard, account) : execSubject(shard, account, any);
+    return { channel, symbol, subject };
   }
 
   /** Whether a message may come now: so many a second, and twice as many at once. */
@@ -250,6 +301,13 @@ export class WebSocketConnection {
     );
   }
 
+  /** Pings count like messages, and their answers like all that the client has to read. */
+  #pong(data: Buffer): void {
+    const { socket } = this.#options;
+    if (!this.#mayCome()) return this.#refuseRate();
+    if (this.#isRead()) socket.pong(data);
+  }
+
   #refuse(error: unknown, ref: Ref): void {
     this.counts.refused++;
     if (error instanceof UsageError) {
@@ -263,14 +321,17 @@ export class WebSocketConnection {
   }
 
   #tell(message: object): void {
+    if (this.#isRead()) this.#options.socket.send(JSON.stringify(message));
+  }
+
+  /** Whether more may be written; a client that leaves too much unread is left. */
+  #isRead(): boolean {
     const { socket, log } = this.#options;
-    if (socket.readyState !== socket.OPEN) return;
-    if (socket.bufferedAmount > UNREAD_BYTES_MAX) {
-      log.warn({ unread: socket.bufferedAmount }, 'the client does not read');
-      socket.terminate();
-      return;
-    }
-    socket.send(JSON.stringify(message));
+    if (socket.readyState !== socket.OPEN) return false;
+    if (socket.bufferedAmount <= UNREAD_BYTES_MAX) return true;
+    log.warn({ unread: socket.bufferedAmount }, 'the client does not read');
+    socket.terminate();
+    return false;
   }
 }
 

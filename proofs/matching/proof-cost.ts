@@ -58,7 +58,7 @@ export function proofCost(
 ): ProofCost {
   const circuit = provenCircuit('plain');
   const layout = layoutOf(circuit, parameters, heightLog);
-  const memory = proverMemory(circuit, parameters, heightLog, memoryMax);
+  const memory = proverMemory(parameters, heightLog, memoryMax);
   const [rows, cosets, parts] = [2 ** heightLog, 2 ** parameters.blowUpLog, 2 ** layout.quotientLog];
   const columns = circuit.columns.length + layout.helperColumns;
   const transforms = columns * memory.transforms + layout.chunkColumns * cosets;

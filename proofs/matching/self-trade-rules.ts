@@ -28,7 +28,7 @@ export class SelfTradeRules extends RuleWriter {
   // --- The instruction: the order's own, or else the instrument's ------------------------------------------------------
 
   #instruction(): void {
-    const { command, step, last, postOnly, prevention, prevents } = this.columns;
+    const { command, step, first, last, postOnly, prevention, prevents, behindGap } = this.columns;
     const real = this.real();
     const carried: [string, Expression][] = [
       ['prevention', command.prevention],
@@ -40,8 +40,10 @@ export class SelfTradeRules extends RuleWriter {
       this.circuit.onTransition(`a command's ${name} stays`, goesOn.times(column.next().minus(column)));
     }
     this.every('a new order has the prevention it says', command.kind.new.times(prevention.minus(command.prevention)));
-    // Else a replaced order's terms could be split in two ways.
+    // Else a replaced order's terms could be split in another way, for a field halves every number.
     this.bit(postOnly, 'order post only');
+    const replaced = command.kind.replace.times(first);
+    this.every("a replaced order's prevention is small", replaced.times(behindGap[0].minus(prevention)));
     const untouched = step['oldest ends'].plus(step['skip own']);
     const goesOn = this.takes().times(this.not(last)).plus(step.peek).plus(step.leave).plus(untouched);
     this.circuit.onTransition("an order's prevention stays", goesOn.times(prevention.next().minus(prevention)));
@@ -61,15 +63,17 @@ export class SelfTradeRules extends RuleWriter {
   // --- Whose order it meets ----------------------------------------------------------------------------------------------
 
   /**
-   * The lower part of an account stands above 8 bits of the id: those are looked up, by themselves and times 256. Whether the
-   * accounts are the same is then a bit, by the last three.
+   * A key's third element is 8 bits of the id and 16 of the account above them: in one way only, as both parts are looked up,
+   * the first times 256, too. Whether the accounts are the same is then a bit, by the last three.
    */
   #accounts(): void {
     const { command, sameAccount, behindGap, other, priceWitness } = this.columns;
     const looks = this.#looks();
-    const [id, shifted] = behindGap;
+    const [id, shifted, account] = behindGap;
     this.every("the id's part of a maker's key is small", looks.times(shifted.minus(id.times(ID_IN_KEY_2))));
-    const low = other.address[2].minus(id).minus(command.lowAccount.times(ID_IN_KEY_2));
+    const rest = other.address[2].minus(id).minus(account.times(ID_IN_KEY_2));
+    this.every("the rest of a maker's key is its account", looks.times(rest));
+    const low = account.minus(command.lowAccount);
     const high = other.address[3].minus(command.key[3]);
     this.every('same account: only if the lower half is', looks.times(sameAccount).times(low));
     this.every('same account: only if the upper half is', looks.times(sameAccount).times(high));

@@ -71,20 +71,23 @@ export function writeAdmission(columns: MarketColumns<Column>, rows: number): vo
   }
 }
 
-/** Of each row that looks at an order which could trade: whose it is, and which self-trade prevention applies. */
+/** Of rows that look at an order which could trade: whose it is, and which self-trade prevention applies. Of replaces: theirs. */
 export function writeMeetings(columns: MarketColumns<Column>, rows: number): void {
-  const { command, step, prevention, prevents, sameAccount, behindGap, priceWitness, other } = columns;
+  const { command, step, first, prevention, prevents, sameAccount, behindGap, priceWitness, other } = columns;
   const looking = [step.fill, step.peek, ...OWN_STEPS.map((name) => step[name])];
   for (let row = 0; row < rows; row++) {
+    if (command.kind.replace[row] === 1 && first[row] === 1) behindGap[0][row] = prevention[row] as number;
     if (!looking.some((column) => column[row] === 1)) continue;
     const key = (i: 2 | 3): number => other.address[i][row] as number;
     const id = key(2) % ID_IN_KEY_2;
     behindGap[0][row] = id;
     behindGap[1][row] = id * ID_IN_KEY_2;
+    const account = Math.floor(key(2) / ID_IN_KEY_2);
+    behindGap[2][row] = account;
     const applies = (prevention[row] as number) || (command.usualPrevention[row] as number);
     const name = PREVENTIONS[applies - 1];
     if (name !== undefined) prevents[name][row] = 1;
-    const low = key(2) - id - ID_IN_KEY_2 * (command.lowAccount[row] as number);
+    const low = account - (command.lowAccount[row] as number);
     const high = key(3) - (command.key[3][row] as number);
     sameAccount[row] = low === 0 && high === 0 ? 1 : 0;
     priceWitness[0][row] = element(low);

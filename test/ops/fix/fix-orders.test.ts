@@ -459,6 +459,36 @@ test('a mass cancel takes off all orders of an account, or those of an instrumen
   expect((await peer.next('r')).fields.get(58)).toBe('Account (1): "8" must be one of 10');
 });
 
+test('a PossResend of a mass cancel is answered as it was, and cancels nothing more', async () => {
+  const peer = await market.loggedOn('FIRM8');
+  const enter = async (id: string, account: string): Promise<void> => {
+    peer.send('D', newOrder(id, { 1: account, 44: '3' }));
+    await report(peer, id, '0');
+  };
+  /** The answer, but for what each message has of its own. */
+  const cancelAll = async (id: string, fields: Fields, header: Fields = {}): Promise<Fields> => {
+    peer.send('q', { 11: id, 60: utc(), 530: '7', ...fields }, header);
+    const { 9: _, 10: __, 34: ___, 52: ____, ...answer } = shown(await peer.next('r'));
+    return answer;
+  };
+  await enter('pr1', '8');
+  await enter('pr2', '9');
+  const all = await cancelAll('pr-all', {});
+  expect(all).toMatchObject({ 531: '7', 533: '2' });
+  const one = await cancelAll('pr-one', { 1: '9' });
+  expect(one).toMatchObject({ 531: '7', 533: '0' });
+  await enter('pr3', '9');
+  expect(await cancelAll('pr-all', {}, { 97: 'Y' })).toEqual(all);
+  expect(await cancelAll('pr-one', { 1: '9' }, { 97: 'Y' })).toEqual(one);
+  expect(await cancelAll('pr-one', { 1: '9' })).toMatchObject({
+    531: '0',
+    58: 'ClOrdID (11): "pr-one" was used before',
+  });
+  // That of an order is no mass cancel's.
+  expect(await cancelAll('pr1', {}, { 97: 'Y' })).toMatchObject({ 531: '0' });
+  expect(await cancelAll('pr-new', {}, { 97: 'Y' })).toMatchObject({ 531: '7', 533: '1' });
+});
+
 test('a mass cancel that names no account is of all of the session, and is answered once', async () => {
   const peer = await market.loggedOn('FIRM8');
   for (const [id, account] of [

@@ -76,7 +76,7 @@ const anything = fc.oneof(
         side: fc.constantFrom('buy', 'sell', 'hold'),
         price: fc.oneof(fc.nat(), fc.double()),
         qty: fc.oneof(fc.nat(), fc.maxSafeInteger()),
-        channel: fc.constantFrom('orders', 'top', 'trades', 'x'),
+        channel: fc.constantFrom('orders', 'top', 'trades', 'account', 'x'),
         ref: fc.anything(),
         __proto__: fc.anything(),
         stopPrice: fc.nat(),

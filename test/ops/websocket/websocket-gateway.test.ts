@@ -4,12 +4,13 @@ import { type Logger, pino } from 'pino';
 import { natsConnectionOptions } from '../../../ops/nats-server.ts';
 import { WebSocketGateway, type WebSocketGatewayOptions } from '../../../ops/websocket/websocket-gateway.ts';
 import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
-import { SocketClient } from './websocket-client.ts';
+import { SocketClient, type Told } from './websocket-client.ts';
 
 /** JSON over WebSocket, on a real venue behind a real NATS server. Each test trades at prices of its own. */
 
 const log: Logger = pino({ level: 'silent' });
 const RATE_MAX = 10_000;
+const PUBLISHER_MS_MAX = 20_000;
 let market: Market;
 let gateway: WebSocketGateway;
 const opened: WebSocketGateway[] = [];
@@ -29,7 +30,7 @@ async function open(
 }
 
 beforeAll(async () => {
-  market = await Market.open();
+  market = await Market.open({ marketData: { kept: 4096, conflateMs: 250 } });
   gateway = await open();
   const client = await SocketClient.connect(gateway.port);
   await client.ask({ op: 'instrument', symbol: 'ACME', maxPrice: 1_000_000 });
@@ -82,7 +83,7 @@ test('ids of 64 bits are exact', async () => {
   client.close();
 });
 
-test('subscribers hear of trades, best of book and orders, and nothing after they leave', async () => {
+test('subscribers hear of trades and orders, and nothing after they leave', async () => {
   const watcher = await SocketClient.connect(gateway.port);
   expect(await watcher.ask({ op: 'subscribe', channel: 'trades', symbol: 'ACME' })).toEqual({
     ref: 'ref 1',
@@ -90,7 +91,6 @@ test('subscribers hear of trades, best of book and orders, and nothing after the
     channel: 'trades',
     symbol: 'ACME',
   });
-  await watcher.ask({ op: 'subscribe', channel: 'top' });
   await watcher.ask({ op: 'subscribe', channel: 'orders', account: 5 });
   const client = await SocketClient.connect(gateway.port);
   const buy = await client.ask(order(5, 1, 'buy', 500, 5));
@@ -105,18 +105,129 @@ test('subscribers hear of trades, best of book and orders, and nothing after the
   expect(await watcher.next((told) => told.ev === 'fill')).toEqual({
     ...{ ev: 'fill', account: 5, id: 1, seq, symbol: 'ACME', side: 'buy', price: 500, qty: 3, open: 2, role: 'maker' },
   });
-  const top = await watcher.next((told) => told.ev === 'top' && told['seq'] === seq);
-  expect(top).toMatchObject({ symbol: 'ACME', bid: { price: 500, qty: 2 } });
-  for (const channel of ['trades', 'top', 'orders'] as const) {
-    const more = channel === 'trades' ? { symbol: 'ACME' } : channel === 'orders' ? { account: 5 } : {};
-    expect(await watcher.ask({ op: 'unsubscribe', channel, ...more })).toMatchObject({ ev: 'unsubscribed', channel });
-  }
+  expect(await watcher.ask({ op: 'unsubscribe', channel: 'trades', symbol: 'ACME' })).toMatchObject({
+    ...{ ev: 'unsubscribed', channel: 'trades' },
+  });
+  await watcher.ask({ op: 'unsubscribe', channel: 'orders', account: 5 });
   const before = watcher.heard.length;
   await client.ask(order(6, 2, 'sell', 499, 2));
-  await watcher.ask({ op: 'unsubscribe', channel: 'top' });
+  await watcher.ask({ op: 'unsubscribe', channel: 'trades' });
   expect(watcher.heard.length).toBe(before + 1);
   watcher.close();
   client.close();
+});
+
+interface Numbered {
+  readonly epoch?: number;
+  readonly number: number;
+  readonly bid: object | null;
+}
+
+/** The venue's publisher, on a thread of its own, may not have begun yet. */
+async function subscribeTop(client: SocketClient, symbol: string): Promise<void> {
+  const until = performance.now() + PUBLISHER_MS_MAX;
+  const ask = (): Promise<Told> => client.ask({ op: 'subscribe', channel: 'top', symbol });
+  let told = await ask();
+  while (told.ev === 'error' && performance.now() < until) told = await ask();
+  expect(told).toMatchObject({ ev: 'subscribed', channel: 'top', symbol });
+}
+
+test('top begins with a snapshot and goes on with every number, for those who come later, too', async () => {
+  const client = await SocketClient.connect(gateway.port);
+  await client.ask({ op: 'instrument', symbol: 'TOPS', maxPrice: 1_000 });
+  const buy = (id: number, price: number): object => ({ ...order(5, id, 'buy', price, 5), symbol: 'TOPS' });
+  const seen = await client.ask(buy(1, 100));
+  const watchers: SocketClient[] = [];
+  const watch = async (): Promise<Numbered> => {
+    const watcher = await SocketClient.connect(gateway.port);
+    watchers.push(watcher);
+    await subscribeTop(watcher, 'TOPS');
+    return (await watcher.next(({ ev }) => ev === 'snapshot')) as unknown as Numbered;
+  };
+  const first = await watch();
+  expect(first).toMatchObject({ channel: 'top', symbol: 'TOPS', ask: null, state: 'continuous', closed: false });
+  for (let id = 2; id <= 20; id++) await client.ask(buy(id, 100 + id));
+  const second = await watch();
+  const sold = await client.ask({ ...order(6, 1, 'sell', 101, 5), symbol: 'TOPS' });
+  for (const [index, begun] of [first, second].entries()) {
+    const watcher = watchers[index] as SocketClient;
+    await watcher.next(({ ev, seq }) => ev === 'top' && seq === sold['seq']);
+    const numbers = watcher.heard.flatMap(({ number, ev }) => (ev === 'snapshot' ? [] : [number ?? []])).flat();
+    const from = begun.number + 1;
+    expect(numbers.slice(0, 2)).toEqual([from, from + 1].slice(0, numbers.length));
+    expect(numbers).toEqual(numbers.map((_, place) => from + place));
+  }
+  const last = watchers[1]?.heard.filter(({ seq }) => seq === sold['seq']);
+  expect(last).toContainEqual(expect.objectContaining({ ev: 'trade', side: 'sell', price: 120, qty: 5 }));
+  expect(last).toContainEqual(
+    expect.objectContaining({ ev: 'top', bid: { price: 119, qty: 5, orders: 1 }, ask: null }),
+  );
+  expect(last).toContainEqual(expect.objectContaining({ ev: 'statistics', last: 120, qty: 5, trades: 1 }));
+  expect(Number(seen['seq'])).toBeGreaterThan(0);
+  const left = watchers[0] as SocketClient;
+  await left.ask({ op: 'unsubscribe', channel: 'top', symbol: 'TOPS' });
+  const before = left.heard.length;
+  const more = await client.ask(buy(21, 130));
+  await watchers[1]?.next(({ ev, seq }) => ev === 'top' && seq === more['seq']);
+  expect(left.heard.length).toBe(before);
+  for (const one of [...watchers, client]) one.close();
+});
+
+test('without a publisher of market data a client is told where none is', async () => {
+  const alone = await open({}, { marketData: 'elsewhere' });
+  const client = await SocketClient.connect(alone.port);
+  for (let attempt = 0; attempt < 2; attempt++)
+    expect(await client.ask({ op: 'subscribe', channel: 'top', symbol: 'ACME' })).toMatchObject({
+      ...{ ev: 'error', field: 'channel', value: 'top' },
+      rule: `no market data is published at elsewhere.${SHARD}: veritape serve --market-data does`,
+    });
+  expect(await client.ask({ op: 'unsubscribe', channel: 'top', symbol: 'ACME' })).toMatchObject({ ev: 'error' });
+  client.close();
+});
+
+test('a publisher that begins again is told, with a snapshot of its own', async () => {
+  const client = await SocketClient.connect(gateway.port);
+  await subscribeTop(client, 'ACME');
+  const { epoch } = (await client.next(({ ev }) => ev === 'snapshot')) as unknown as Numbered;
+  const before = client.heard.length;
+  await market.closeVenue();
+  await market.openVenue({ marketData: { kept: 4096, conflateMs: 250 } });
+  const again = await client.next((told) => told.ev === 'snapshot' && told['epoch'] !== epoch);
+  expect(again).toMatchObject({ channel: 'top', symbol: 'ACME' });
+  expect(client.heard.slice(before)[0]).toEqual({ ev: 'feed', channel: 'top', symbol: 'ACME', state: 'joining' });
+  client.close();
+});
+
+test('an account hears of its settings, its balances and of being stopped, and nobody else', async () => {
+  const client = await SocketClient.connect(gateway.port);
+  const other = await SocketClient.connect(gateway.port);
+  await client.ask({ op: 'subscribe', channel: 'account', account: 12 });
+  await other.ask({ op: 'subscribe', channel: 'account', account: 13 });
+  const commands = [
+    { op: 'account', account: 12, setting: 'openOrdersMax', value: 3 },
+    { op: 'deposit', account: 12, id: 1, asset: 7, value: 500 },
+    { op: 'withdraw', account: 12, id: 2, asset: 7, value: 200 },
+    { op: 'kill', account: 12 },
+    { op: 'reinstate', account: 12 },
+  ];
+  const sequences: unknown[] = [];
+  for (const command of commands) {
+    const answer = await client.ask(command);
+    expect(answer).toMatchObject({ ev: 'answer', open: expect.any(Number) });
+    sequences.push(answer['seq']);
+  }
+  const place = (index: number): object => ({ seq: sequences[index], account: 12 });
+  await client.next(({ ev }) => ev === 'reinstated');
+  expect(client.heard.filter(({ ref }) => ref === undefined)).toEqual([
+    { ev: 'account', ...place(0), setting: 'openOrdersMax', value: 3 },
+    { ev: 'deposited', ...place(1), id: 1, asset: 7, amount: 500, available: 500, held: 0 },
+    { ev: 'withdrawn', ...place(2), id: 2, asset: 7, amount: 200, available: 300, held: 0 },
+    { ev: 'killed', ...place(3), scope: 'account' },
+    { ev: 'reinstated', ...place(4), scope: 'account' },
+  ]);
+  expect(other.heard).toHaveLength(1);
+  client.close();
+  other.close();
 });
 
 test.each<[string, string, object]>([
@@ -144,11 +255,18 @@ test.each<[string, string, object]>([
   ],
   [
     'an instrument that there is not',
-    '{"op":"subscribe","channel":"top","symbol":"*"}',
+    '{"op":"subscribe","channel":"trades","symbol":"*"}',
     { field: 'symbol', value: '*' },
   ],
-  ['a field of no subscription', '{"op":"subscribe","channel":"top","depth":3}', { field: 'depth' }],
-  ['no subscription', '{"op":"unsubscribe","channel":"top"}', { field: 'channel' }],
+  ['no instrument of top', '{"op":"subscribe","channel":"top"}', { field: 'symbol' }],
+  [
+    'an instrument of an account',
+    '{"op":"subscribe","channel":"account","account":1,"symbol":"ACME"}',
+    { field: 'symbol' },
+  ],
+  ['no account of an account', '{"op":"subscribe","channel":"account"}', { field: 'account' }],
+  ['a field of no subscription', '{"op":"subscribe","channel":"trades","depth":3}', { field: 'depth' }],
+  ['no subscription', '{"op":"unsubscribe","channel":"trades"}', { field: 'channel' }],
 ])('%s is answered with field, value and rule', async (_, text, error) => {
   const client = await SocketClient.connect(gateway.port);
   client.raw(text);

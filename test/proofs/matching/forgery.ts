@@ -171,7 +171,9 @@ export class Forgery {
     const id = (other.address[2][row] as number) % 256;
     behindGap[0][row] = id;
     behindGap[1][row] = 256 * id;
-    const low = element((other.address[2][row] as number) - id - 256 * (command.lowAccount[row] as number));
+    const account = Math.floor((other.address[2][row] as number) / 256);
+    behindGap[2][row] = account;
+    const low = element(account - (command.lowAccount[row] as number));
     const high = element((other.address[3][row] as number) - (command.key[3][row] as number));
     sameAccount[row] = low === 0 && high === 0 ? 1 : 0;
     priceWitness[0][row] = low === 0 ? 0 : invert(low);

@@ -44,18 +44,30 @@ test('an instrument with settings is proven, and what they refuse is set aside w
   expect(trace.some((column) => column[2] === TICK)).toBe(true);
 });
 
+const HIDDEN: readonly Command[] = [
+  ...FIRST,
+  { op: 'instrumentCreate', symbol: 1, name: 'OTHER' },
+  order(1, 1, 'sell', 105),
+  order(2, 1, 'sell', 105, { hidden: true }),
+  { ...order(3, 1, 'buy', 50), symbol: 1 },
+  order(3, 2, 'buy', 100),
+  { op: 'cancel', symbol: 0, account: 2, id: 1 },
+  order(3, 3, 'buy', 105),
+];
+
+test('spans of few commands that end before such a rule can be left out', async () => {
+  const { spans, unprovable } = await spansOf(await journalOf(HIDDEN), { commandsMin: 2 });
+  expect(spans.map((span) => [span.firstSequence, span.lastSequence])).toEqual([
+    [1, 4],
+    [9, 9],
+  ]);
+  expect(unprovable).toContain(
+    'the commands with sequences 6 to 6 are not proven: they are fewer than 2, between others that cannot be',
+  );
+});
+
 test('a span ends before a rule that is not proven, and the next one begins behind it', async () => {
-  const commands: readonly Command[] = [
-    ...FIRST,
-    { op: 'instrumentCreate', symbol: 1, name: 'OTHER' },
-    order(1, 1, 'sell', 105),
-    order(2, 1, 'sell', 105, { hidden: true }),
-    { ...order(3, 1, 'buy', 50), symbol: 1 },
-    order(3, 2, 'buy', 100),
-    { op: 'cancel', symbol: 0, account: 2, id: 1 },
-    order(3, 3, 'buy', 105),
-  ];
-  const { spans, unprovable } = await spansOf(await journalOf(commands));
+  const { spans, unprovable } = await spansOf(await journalOf(HIDDEN));
   expect(unprovable).toEqual([
     'the command with sequence 5 cannot be proven: a hidden order is not proven',
     'the command with sequence 7 cannot be proven: a hidden order in instrument 0 is not proven',
@@ -82,7 +94,7 @@ test('a span in which no self-trade prevention applies is of the plain circuit, 
     { op: 'replace', symbol: 0, account: 1, id: 1, quantity: 3 },
     order(1, 2, 'buy', 100),
   ];
-  const { spans } = await spansOf(await journalOf(commands), 2);
+  const { spans } = await spansOf(await journalOf(commands), { commandsMax: 2 });
   expect(spans.map(({ witness }) => witness.rules)).toEqual(['ruled', 'plain', 'ruled']);
   for (const { witness } of spans) expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
   // The replaced order's own prevention does not matter to the one that meets it.

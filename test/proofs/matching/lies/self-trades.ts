@@ -54,6 +54,18 @@ function passing(steps: Readonly<Record<string, number>>): Forgery {
 
 export const lies: Lies = {
   'oldest ends is a bit': () => passing({ 'oldest ends': -1, 'skip own': 1 }),
+  // What is left of an order that should rest is canceled, as if it had met one of its account.
+  'fail at own is a bit': () => {
+    const sweep = order(BUY, PRICE + 1, 3 * SIZE, { prevention: NEWEST });
+    const forgery = new Forgery([sweep], [ASK]);
+    forgery.set(1, { rest: 0, fail: 1, 'newest ends': 1, 'fail at own': -1, 'at head': 0, 'cancel newest': 1 });
+    for (let i = 0; i < 4; i++) {
+      const best = forgery.get(1, `head next ${i}`);
+      forgery.set(1, { [`other ${i}`]: best, [`maker ${i}`]: best });
+    }
+    forgery.setAmount(1, 'other price key', 0).setAmount(1, 'report quantity', forgery.getAmount(1, 'left'));
+    return forgery.seal();
+  },
   'skip own is a bit': () => passing({ 'oldest ends': 1, 'skip own': -1 }),
 
   ...forLimbs(
@@ -75,13 +87,17 @@ export const lies: Lies = {
     const bid = resting(BUY, 1, PRICE, SIZE, { prevention: NEWEST });
     const forgery = new Forgery([replace({ price: PRICE - 1 })], [bid]);
     for (const row of [0, 1]) forgery.set(row, { 'order post only': 2, 'order prevention': 0 });
-    return forgery;
+    return forgery.set(0, { 'behind gap 0': 0 });
   },
   // A replaced order with a prevention has none when it meets its account's.
   "an order's prevention stays": () => {
     const bid = resting(BUY, 1, PRICE - 1, SIZE);
     const forgery = new Forgery([replace({ price: PRICE })], [bid, { ...OWN_ASK, account: 1 }]);
-    return forgery.set(before(forgery), { 'before terms': 2 }).set(0, { 'own terms': 2, 'order prevention': NEWEST });
+    return forgery.set(before(forgery), { 'before terms': 2 }).set(0, {
+      'own terms': 2,
+      'order prevention': NEWEST,
+      'behind gap 0': NEWEST,
+    });
   },
 
   // Two halves of other instructions make one that keeps nobody from trading.
@@ -101,11 +117,20 @@ export const lies: Lies = {
 
   // Its account's order is said to be of the account before.
   "the id's part of a maker's key is small": () => {
-    const forgery = tradingAs(NEWEST, { 'cancel newest': 1, 'same account': 0, 'price witness 0': invert(256) });
+    const forgery = tradingAs(NEWEST, { 'cancel newest': 1, 'same account': 0, 'price witness 0': -1 });
     return forgery.set(0, {
-      'behind gap 0': forgery.get(0, 'behind gap 0') - 256 + 512,
-      'price witness 0': -invert(256),
+      'behind gap 0': forgery.get(0, 'behind gap 0') + 256,
+      'behind gap 2': forgery.get(0, 'behind gap 2') - 1,
     });
+  },
+  "the rest of a maker's key is its account": () =>
+    tradingAs(NEWEST, { 'cancel newest': 1, 'same account': 0, 'price witness 0': -1, 'behind gap 2': 1 }),
+  // Half of minus one and half of one: an order is refused as post-only that is not.
+  "a replaced order's prevention is small": () => {
+    const bid = resting(BUY, 1, PRICE - 1, SIZE, { postOnly: true });
+    const forgery = new Forgery([replace({ price: PRICE })], [bid, OWN_ASK]);
+    forgery.set(before(forgery), { 'before terms': 0 }).set(0, { 'own terms': 0, 'order prevention': -invert(2) });
+    return forgery.seal();
   },
   // Another's order is taken off.
   'same account: only if the lower half is': () => {
