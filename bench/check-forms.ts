@@ -4,6 +4,7 @@ import type { PlayedBook } from './book-play.ts';
 import type { Played } from './challenge-play.ts';
 import { writeReplayJournal } from './replay-journal.ts';
 import type { Replayed } from './replay-play.ts';
+import type { RuledPlayed } from './ruled-play.ts';
 import { takeYardstick, type YardstickTaken } from './yardstick.ts';
 
 /** Short forms of the benchmarks that do not hang on the disk or the network, each in fresh processes. */
@@ -44,12 +45,24 @@ const FORMS: readonly CheckForm[] = [
   },
 ];
 
+/** What is measured against something else in the same process, and needs no yardstick. */
+export const RULED_BY_PLAIN = 'challenge: swing-25, ruled by plain';
+const RULED_NEW_ORDERS = 100_000;
+const RULED_PAIRS = 15;
+
+async function measureRuled(): Promise<number> {
+  const options = ['swing-25', RULED_NEW_ORDERS, RULED_PAIRS].map(String);
+  return (await playApart<RuledPlayed>('ruled-play.ts', ...options)).ratio;
+}
+
 /** Each form once, with the yardstick before and after. */
 export interface CheckRound {
   readonly before: YardstickTaken;
   readonly after: YardstickTaken;
   /** Operations a second, by form. */
   readonly rates: Readonly<Record<string, number>>;
+  /** {@link RULED_BY_PLAIN}. */
+  readonly ruledByPlain: number;
 }
 
 export function formNames(quick: boolean): string[] {
@@ -68,5 +81,6 @@ export async function takeRound(
 ): Promise<CheckRound> {
   const rates: Record<string, number> = {};
   for (const { name, measure } of FORMS) if (names.includes(name)) rates[name] = await measure(directory);
-  return { before, after: await takeYardstick(), rates };
+  const ruledByPlain = await measureRuled();
+  return { before, after: await takeYardstick(), rates, ruledByPlain };
 }

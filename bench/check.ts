@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ExitCode, exitCodeOf, isExpected, UsageError } from '../ops/exit-codes.ts';
-import { type CheckRound, formNames, prepareForms, takeRound } from './check-forms.ts';
+import { type CheckRound, formNames, prepareForms, RULED_BY_PLAIN, takeRound } from './check-forms.ts';
 import { commitOfSources, describeMachine } from './machine.ts';
 import { type FormScore, type Judgement, judge, scoresOf } from './regression.ts';
 import { type BenchmarkRecord, HISTORY } from './suite.ts';
@@ -144,7 +144,8 @@ function tableOf(
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`.padStart(8);
   const lines = rows.map(({ name, steps, before, fall, allowedFall, holds: good }, index) => {
     const { rate = 0, noise = 0 } = scores[index] ?? {};
-    const now = `${steps.toPrecision(3).padStart(8)} a step, error ${percent(noise)}`;
+    const unit = name === RULED_BY_PLAIN ? 'of 1   ' : 'a step';
+    const now = `${steps.toPrecision(3).padStart(8)} ${unit}, error ${percent(noise)}`;
     const speed = rate === 0 ? '' : `, ${Math.round(rate).toLocaleString('en')}/s`;
     if (before === undefined) return `  ${name.padEnd(width)} ${now}: no record${speed}`;
     const change = `before ${before.toPrecision(3)}, fell ${percent(fall)} of ${percent(allowedFall)} allowed`;

@@ -53,7 +53,7 @@ async function prove(directory: string, heightLog: number, threads: number, file
   const span = await spans.next(1);
   if (span === undefined) throw new Error(`${directory}: there is nothing to prove`);
   stage('journal and witness');
-  const kernels = createSimdKernels(provenCircuit(), threads);
+  const kernels = createSimdKernels(provenCircuit(span.witness.rules), threads);
   stage('circuit and kernels');
   const bytes = proveSpan(span, spans.reader, plan, kernels, stage);
   await writeWhole(file, bytes);

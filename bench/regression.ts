@@ -1,5 +1,5 @@
 import { median } from './benchmark.ts';
-import type { CheckRound } from './check-forms.ts';
+import { type CheckRound, RULED_BY_PLAIN } from './check-forms.ts';
 import type { BenchmarkRecord } from './suite.ts';
 
 /** Falls up to this are let pass however quiet the machine is. */
@@ -21,9 +21,9 @@ const TOGETHER = 'all together';
 /** How much a form does in one step of the reference loop, over the rounds of a check. */
 export interface FormScore {
   readonly name: string;
-  /** Operations a second: the median. */
+  /** Operations a second: the median. 0 for what is none. */
   readonly rate: number;
-  /** Operations a step: the median. */
+  /** Operations a step: the median. Of {@link RULED_BY_PLAIN} the ratio. */
   readonly steps: number;
   /** Its standard error, as a share. */
   readonly noise: number;
@@ -64,6 +64,7 @@ export function scoresOf(rounds: readonly CheckRound[], names: readonly string[]
       ...scoreOf(steps[index] as number[]),
     })),
     { name: TOGETHER, rate: 0, ...scoreOf(together) },
+    { name: RULED_BY_PLAIN, rate: 0, ...scoreOf(rounds.map(({ ruledByPlain }) => ruledByPlain)) },
   ];
 }
 

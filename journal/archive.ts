@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf } from './chain.ts';
 import { asJournalError, type Finding, JournalError } from './findings.ts';
@@ -18,9 +18,13 @@ import { type ChainPoint, makeDurableFolder, syncFolder } from './segments.ts';
  * block's hash, and the list says which hash it ends with. A file that is not listed does not count; it is of a backup that
  * was killed, and the next one removes it.
  */
+/** As a list names its files. Whoever can write to a backup could otherwise have any file read, or copied, in a restore. */
+const PIECE_NAME = /^blocks\/blocks-\d{16}\.vtb$/;
+const SNAPSHOT_NAME = /^snapshots\/snapshot-\d{1,20}\.vts$/;
 const INDEX_FILE = 'backup.json';
 const INDEX_FORMAT = 1;
 const TEMPORARY = '.tmp';
+const SHOWN_CHARACTERS_MAX = 80;
 export const PIECE_FOLDER = 'blocks';
 export const SNAPSHOT_FOLDER = 'snapshots';
 
@@ -106,7 +110,25 @@ export function readArchive(folder: string): ArchiveIndex | undefined {
   if (check !== checkOf(index)) throw JournalError.damaged(wrong('its contents do not match their hash'));
   if (index.format !== INDEX_FORMAT)
     throw new JournalError('newer-version', `${path}: format ${index.format} is not ${INDEX_FORMAT}`);
+  const stranger = strangerIn(folder, index);
+  if (stranger !== undefined) throw JournalError.damaged(wrong(stranger));
   return index;
+}
+
+/** Why a list is none of this format though it has its hash; undefined if it is one. */
+function strangerIn(folder: string, { pieces, snapshots }: Partial<ArchiveIndex>): string | undefined {
+  if (!Array.isArray(pieces) || !Array.isArray(snapshots)) return 'it lists no pieces and snapshots';
+  const listed = [
+    ...pieces.map((piece: ArchivePiece | null) => [piece?.file, PIECE_NAME] as const),
+    ...snapshots.map((snapshot: ArchiveSnapshot | null) => [snapshot?.file, SNAPSHOT_NAME] as const),
+  ];
+  for (const [file, name] of listed) {
+    const shown = JSON.stringify(file)?.slice(0, SHOWN_CHARACTERS_MAX);
+    if (typeof file !== 'string' || !name.test(file)) return `it lists ${shown}, which is no name of a backup's files`;
+    const found = lstatSync(join(folder, file), { throwIfNoEntry: false });
+    if (found !== undefined && !found.isFile()) return `${shown} is a link or no file`;
+  }
+  return undefined;
 }
 
 /** Replaces the list; when this returns, it is on disk. Throws 'disk-full' or 'write-failed', and the list stays. */

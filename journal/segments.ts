@@ -230,14 +230,17 @@ export function syncFolder(path: string): void {
   }
 }
 
+/** Of folders that are made for a journal and its like, which hold every order: nothing for those outside the group. */
+const FOLDER_MODE = 0o750;
+
 export function makeFolder(path: string): void {
-  mkdirSync(path, { recursive: true });
+  mkdirSync(path, { recursive: true, mode: FOLDER_MODE });
 }
 
 /** Makes a folder, and those above it that are missing, and makes their names durable. */
 export function makeDurableFolder(path: string): void {
   const whole = resolve(path);
-  const first = mkdirSync(whole, { recursive: true });
+  const first = mkdirSync(whole, { recursive: true, mode: FOLDER_MODE });
   if (first === undefined) return;
   for (let made = whole; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
 }

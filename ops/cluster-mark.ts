@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../journal/segments.ts';
 import { UsageError } from './exit-codes.ts';
 
 /**
@@ -16,7 +17,7 @@ export function markFolder(directory: string, node: string): void {
     const rule = `the folder ${directory} is that of node ${marked}; to rename it, delete ${join(directory, FILE)}`;
     throw new UsageError('node', node, rule);
   }
-  mkdirSync(directory, { recursive: true });
+  makeFolder(directory);
   writeFileSync(join(directory, FILE), `${node}\n`);
 }
 

@@ -23,10 +23,14 @@ import { grouped, wholeNumber, withExamples } from './cli/arguments.ts';
 import { Interruption } from './cli/interruption.ts';
 import { Progress } from './cli/progress.ts';
 import { printResult } from './cli/result.ts';
+import { openLog } from './cli/server-log.ts';
+import { trickle } from './demo-flow.ts';
 import { EnvironmentFault, ExitCode } from './exit-codes.ts';
+import { FEED_DEFAULTS } from './feed/feed-publisher.ts';
 import { findNatsServer, natsConnectionOptions, startNatsServer } from './nats-server.ts';
 import type { ProvenSpan } from './prover-process.ts';
 import type { SubmitResult } from './submit.ts';
+import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { openVenue, type VenueClosing } from './venue.ts';
 
 interface DemoOptions {
@@ -34,12 +38,14 @@ interface DemoOptions {
   readonly orders: number;
   readonly scenario: Scenario;
   readonly seed: number;
+  readonly stay?: boolean;
   readonly json?: boolean;
 }
 
 /** Small, because a demonstration should not take the disk. */
 const SEGMENT_BYTES = 64 * 2 ** 20;
 const SNAPSHOTS_WANTED = 4;
+const DASHBOARD_PLACE = { host: '127.0.0.1', port: 0 };
 
 interface DemoResult {
   readonly directory: string;
@@ -73,9 +79,15 @@ export function registerDemo(program: Command): void {
     .addOption(
       new Option('--seed <number>', 'of the generator').default(SEED_DEFAULT).argParser(wholeNumber(0, 4_294_967_295)),
     )
+    .option('--stay', 'on a terminal: go on with a few orders a second, for the dashboard, until Ctrl-C')
     .option('--json', 'print the result as one JSON object')
     .action((options: DemoOptions) => demo(options));
-  withExamples(command, 'veritape demo', 'veritape demo --orders 1000000 --scenario flash-crash');
+  withExamples(
+    command,
+    'veritape demo',
+    'veritape demo --orders 1000000 --scenario flash-crash',
+    'veritape demo --stay',
+  );
 }
 
 async function demo(options: DemoOptions): Promise<void> {
@@ -99,8 +111,13 @@ async function demo(options: DemoOptions): Promise<void> {
   writeFileSync(flow, encodeWorkload(workload));
 
   const server = await startNatsServer();
-  say(`nats-server on ${server.url}; opening the venue with 2 replicas`);
+  const telemetry = new ProcessTelemetry({ role: 'leading', shard: 0 });
   try {
+    await telemetry.open({ place: DASHBOARD_PLACE }, directory, await openLog('veritape', () => ({}), 'warn'));
+    const stays = options.stay === true && process.stdout.isTTY;
+    const how = stays ? '' : ', while this runs; on a terminal, npm start -- --stay keeps it';
+    say(`dashboard: ${telemetry.server?.url}${how}`);
+    say(`nats-server on ${server.url}; opening the venue with 2 replicas`);
     const venue = await openVenue({
       directory,
       segmentBytesMax: SEGMENT_BYTES,
@@ -110,6 +127,7 @@ async function demo(options: DemoOptions): Promise<void> {
         if (notice.level !== 'info') say(`${notice.level}: ${notice.text} ${JSON.stringify(notice.fields)}`);
       },
     });
+    telemetry.watch({ venue });
     let trades = 0;
     let events = 0;
     venue.listen((words, mask, from, count) => {
@@ -129,6 +147,7 @@ async function demo(options: DemoOptions): Promise<void> {
       )) as SubmitResult;
     } finally {
       closing = await venue.close();
+      telemetry.watch({ venue: undefined });
     }
     const snapshots = venue.snapshotsTaken.length;
     say('auditing the journal: chain, replay, every snapshot');
@@ -152,8 +171,31 @@ async function demo(options: DemoOptions): Promise<void> {
     };
     await printResult(result, options.json === true, () => describe(result));
     if (!isTrue(result)) process.exitCode = ExitCode.false;
+    if (stays) {
+      progress.stop();
+      await stay(directory, server.url, telemetry, interruption.signal);
+    }
   } finally {
+    await telemetry.close();
     await server.stop();
+  }
+}
+
+/** Opens the venue again, with market data, and has something happen in it until the signal. */
+async function stay(directory: string, nats: string, telemetry: ProcessTelemetry, signal: AbortSignal): Promise<void> {
+  const venue = await openVenue({
+    directory,
+    segmentBytesMax: SEGMENT_BYTES,
+    marketData: FEED_DEFAULTS,
+    nats: { connection: natsConnectionOptions(nats) },
+  });
+  try {
+    telemetry.watch({ venue });
+    process.stderr.write(`a few hundred orders a second go on; dashboard: ${telemetry.server?.url}  Ctrl-C ends it\n`);
+    await trickle(venue, venue.instruments.all[0]?.symbol ?? 0, signal);
+  } finally {
+    telemetry.watch({ venue: undefined });
+    await venue.close();
   }
 }
 
@@ -249,6 +291,7 @@ function describe(result: DemoResult): string {
     `  npx veritape inspect ${place}`,
     `  npx veritape audit ${place} --events events.ndjson`,
     `  npx veritape verify ${place} --journal ${place} --explain`,
+    `  npx veritape demo --stay            a dashboard of a venue at work`,
     `  npx veritape serve --help`,
     '',
   ].join('\n');

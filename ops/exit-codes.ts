@@ -88,7 +88,7 @@ function shown(value: unknown): string {
   return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
 }
 
-/** A text in which addresses do not tell users and passwords: nats://user:password@host. */
+/** A text in which addresses do not tell users and passwords: nats://user:password@host. A password may have @ and / in it. */
 export function withoutPasswords(text: string): string {
-  return text.replace(/:\/\/[^\s/@,"]+@/g, '://…@');
+  return text.replace(/:\/\/[^\s,"]+@/g, '://…@');
 }

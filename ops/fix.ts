@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { TlsOptions } from 'node:tls';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { withExamples } from './cli/arguments.ts';
-import { addListener, addVenuePlace, type GatewayOptions, isLoopback, listenerTls } from './cli/gateway-options.ts';
+import { addListener, addVenuePlace, type GatewayOptions, listenerTls } from './cli/gateway-options.ts';
 import { Interruption } from './cli/interruption.ts';
 import { snapshotEveryOption } from './cli/journal-options.ts';
 import { addNatsCredentials, natsJoin } from './cli/nats-credentials.ts';
@@ -13,6 +12,8 @@ import { addTelemetryOptions, type TelemetryCommandOptions, telemetrySettingsOf 
 import { ExitCode, UsageError } from './exit-codes.ts';
 import { FixGatewayConfig } from './fix/fix-config.ts';
 import { FixGateway } from './fix/fix-gateway.ts';
+import { isLoopback } from './loopback.ts';
+import { readNamedFile } from './named-file.ts';
 import { ProcessTelemetry } from './telemetry/process-telemetry.ts';
 import { Disagreement, type FollowerEnd } from './venue-follower.ts';
 
@@ -20,6 +21,7 @@ interface FixOptions extends GatewayOptions, TelemetryCommandOptions {
   readonly dir: string;
   readonly config: string;
   readonly tlsCa?: string;
+  readonly unprotected?: boolean;
   readonly snapshotEvery: number;
 }
 
@@ -45,6 +47,7 @@ export function registerFix(program: Command): void {
   addVenuePlace(command);
   addListener(command, DEFAULTS)
     .addOption(new Option('--tls-ca <file>', 'certificates that those of clients must be signed by (PEM)'))
+    .addOption(new Option('--unprotected', 'listen to other hosts although there is no --tls-cert'))
     .addOption(snapshotEveryOption(' of the copy'));
   addTelemetryOptions(addNatsCredentials(command)).action((options: FixOptions) => fix(options));
   withExamples(command, 'veritape fix --dir fix --config fix.json --nats nats://127.0.0.1:4222 --port 9878');
@@ -53,6 +56,8 @@ export function registerFix(program: Command): void {
 async function fix(options: FixOptions): Promise<void> {
   const config = FixGatewayConfig.read(options.config);
   const tls = tlsOptionsOf(options, config);
+  if (tls === undefined && !isLoopback(options.host) && options.unprotected !== true)
+    throw new UsageError('host', options.host, 'other hosts are listened to with --tls-cert, or with --unprotected');
   const settings = telemetrySettingsOf(options);
   const telemetry = new ProcessTelemetry({ role: 'gateway', shard: options.shard });
   const log = await openLog('veritape-fix', () => telemetry.logFields());
@@ -131,7 +136,7 @@ function tlsOptionsOf(options: FixOptions, config: FixGatewayConfig): TlsOptions
     throw new UsageError('tls-ca', undefined, 'clients with a certificate need those that signed it');
   if (tlsCa === undefined) return tls;
   const rejectUnauthorized = wantsCertificates && config.clients.every(({ certificate }) => certificate !== undefined);
-  return { ...tls, ca: readFileSync(tlsCa), requestCert: true, rejectUnauthorized };
+  return { ...tls, ca: readNamedFile(tlsCa, 'tls-ca').text, requestCert: true, rejectUnauthorized };
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

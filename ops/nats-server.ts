@@ -3,7 +3,7 @@ import { accessSync, constants, createWriteStream } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
-import { EnvironmentFault } from './exit-codes.ts';
+import { EnvironmentFault, UsageError } from './exit-codes.ts';
 
 /** Where Debian and others put the server, besides the PATH. */
 const FOLDERS = ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
@@ -148,7 +148,13 @@ function portOf(server: Server): number {
  * not shown; those of the first URL are for all.
  */
 export function natsConnectionOptions(urls: string): NodeConnectionOptions {
-  const parsed = urls.split(',').map((url) => new URL(url.includes('://') ? url.trim() : `nats://${url.trim()}`));
+  const parsed = urls.split(',').map((url) => {
+    const address = URL.parse(url.includes('://') ? url.trim() : `nats://${url.trim()}`);
+    // Not shown: what can not be read as a URL may have a password anywhere.
+    if (address === null)
+      throw new UsageError('nats', '(not shown)', 'must be nats://HOST:PORT, or several with commas');
+    return address;
+  });
   const all = parsed.map(({ hostname, port }) => `${hostname}:${port === '' ? 4222 : port}`);
   const one = { servers: all[0] ?? '' };
   // The first one is this host's own; a server that is cut off without a word is noticed by what it does not answer.

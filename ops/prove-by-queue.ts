@@ -15,7 +15,7 @@ import { SpanQueue } from './span-queue.ts';
 export async function proveByQueue(
   directory: string,
   url: string,
-  { json = false, commands }: { readonly json?: boolean; readonly commands?: number },
+  { json = false, commands, least }: { readonly json?: boolean; readonly commands?: number; readonly least?: number },
   run: {
     readonly ranges: readonly SequenceRange[];
     readonly routing: Routing | undefined;
@@ -36,6 +36,7 @@ export async function proveByQueue(
           ranges,
           shape: routing.chosen.plan,
           commandsMax: commands,
+          commandsMin: least,
           onNotice: (text) => notices.push(text),
           onState: (text) => {
             state = text;

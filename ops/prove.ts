@@ -31,6 +31,7 @@ interface ProveOptions extends RouteOptions {
   readonly work?: boolean;
   readonly json?: boolean;
   readonly asProver?: string;
+  readonly least?: number;
 }
 
 const MEMORY_DEFAULT = 2 ** 31;
@@ -70,6 +71,11 @@ export function registerProve(program: Command): void {
       wholeNumber(SPAN_HEIGHT_LOG_MIN, SPAN_HEIGHT_LOG_MAX),
     )
     .option('--commands <count>', 'most commands of a span', wholeNumber(1, 2 ** SPAN_HEIGHT_LOG_MAX))
+    .option(
+      '--least <count>',
+      'leave out spans of fewer commands, if such as cannot be proven stand behind them',
+      wholeNumber(1, 2 ** SPAN_HEIGHT_LOG_MAX),
+    )
     .option('--processes <count>', 'provers at work side by side', wholeNumber(1, 1024))
     .option('--threads <count>', 'threads of each prover', wholeNumber(1, 256))
     .option(
@@ -111,7 +117,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
     return;
   }
   const spans: ProvenSpan[] = [];
-  const notices: string[] = [];
+  const notices = new Set<string>();
   const told = (stage: string): string =>
     `${grouped(provenOf(spans))} of ${grouped(wanted)} commands in ${spans.length} proofs; ${stage}`;
   if (routing !== undefined) {
@@ -120,6 +126,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
       directory,
       plan,
       commandsMax: options.commands,
+      commandsMin: options.least,
       threads,
       processes,
       ranges,
@@ -127,7 +134,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
       onSpan: (span) => spans.push(span),
       onStage: (stage) => progress.update(() => told(stage)),
       onNotice: (text) => {
-        if (!notices.includes(text)) notices.push(text);
+        notices.add(text);
       },
     });
     await proving.run(interruption.signal);
@@ -144,7 +151,7 @@ async function prove(path: string, options: ProveOptions): Promise<void> {
     processes: routing?.chosen.processes ?? 0,
     threads: routing?.chosen.threads ?? 0,
     spans,
-    notices,
+    notices: [...notices],
     elapsedMs: Math.round(elapsedMs),
     routing: options.explain === true ? (routing ?? null) : null,
     actual: costOf(spans, elapsedMs),

@@ -1,5 +1,6 @@
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import { drawSecrets, spendSecrets } from '../proofs/matching/hiding-secrets.ts';
+import type { Rules } from '../proofs/matching/market-columns.ts';
 import { ProofStore, writeWhole } from '../proofs/matching/proof-store.ts';
 import { type ProvingPlan, planRows, proveSpan } from '../proofs/matching/prove-span.ts';
 import { SpanReader } from '../proofs/matching/span.ts';
@@ -21,6 +22,7 @@ export interface ProverSettings {
   readonly directory: string;
   readonly plan: ProvingPlan;
   readonly commandsMax?: number | undefined;
+  readonly commandsMin?: number | undefined;
   readonly threads: number;
 }
 
@@ -59,16 +61,17 @@ export interface ProverFailure {
 
 /** The life of a prover process: jobs come in messages, one at a time, each behind the one before. */
 export function runProverProcess(settings: ProverSettings): void {
-  const { directory, plan, commandsMax, threads } = settings;
+  const { directory, plan, commandsMax, commandsMin, threads } = settings;
   const tell = (news: ProverNews): void => {
     process.send?.(news);
   };
   const onUnprovable = (error: Error): void => tell({ kind: 'unprovable', text: error.message });
-  const spans = new SpanReader(directory, { rows: planRows(plan), commandsMax, blockEnds: true, onUnprovable });
+  const limits = { rows: planRows(plan), commandsMax, commandsMin, blockEnds: true, onUnprovable };
+  const spans = new SpanReader(directory, limits);
   const { genesis, genesisHash } = spans.reader;
   const parent = process.ppid;
   const store = new ProofStore(directory);
-  let kernels: ProverKernels | undefined;
+  let kernels: { readonly of: ProverKernels; readonly rules: Rules } | undefined;
   const prove = async ({ from, to, out }: ProvingJob): Promise<void> => {
     const started = performance.now();
     tell({ kind: 'stage', stage: 'reading the journal' });
@@ -76,7 +79,11 @@ export function runProverProcess(settings: ProverSettings): void {
     if (span === undefined) return tell({ kind: 'none' });
     const { firstSequence, lastSequence, witness } = span;
     const begun = performance.now();
-    kernels ??= createSimdKernels(provenCircuit(), threads);
+    // Those of a circuit keep memory: one at a time.
+    if (kernels?.rules !== witness.rules) {
+      kernels?.of.close();
+      kernels = { of: createSimdKernels(provenCircuit(witness.rules), threads), rules: witness.rules };
+    }
     const place = out ?? store.pathOf(firstSequence, lastSequence);
     const secrets = plan.hidden ? await drawSecrets(place, firstSequence) : undefined;
     tell({ kind: 'cut', firstSequence, lastSequence });
@@ -85,7 +92,7 @@ export function runProverProcess(settings: ProverSettings): void {
       if (process.ppid !== parent) process.exit();
       tell({ kind: 'stage', stage });
     };
-    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels, told, secrets);
+    const bytes = proveSpan(span, { genesis, genesisHash }, plan, kernels.of, told, secrets);
     const ended = performance.now();
     if (secrets !== undefined) await spendSecrets(place);
     if (out !== undefined) await writeWhole(out, bytes);

@@ -3,7 +3,6 @@ import { ProofStore } from '../proofs/matching/proof-store.ts';
 import type { ProofShape, ProvingPlan } from '../proofs/matching/prove-span.ts';
 import { proverMemory } from '../proofs/matching/prover-memory.ts';
 import { parametersOf } from '../proofs/matching/statement.ts';
-import { provenCircuit } from '../proofs/matching/verify-proof.ts';
 import { EnvironmentFault, UsageError } from './exit-codes.ts';
 import { ATTEMPTS_MAX, ProverChild, ProverEndedError } from './prover-child.ts';
 import type { ProvenSpan } from './prover-process.ts';
@@ -111,7 +110,7 @@ export class ProvingWorker {
   #proverFor({ profile, hidden, heightLog }: ProofShape): ProverChild {
     const { directory, memoryMax, threads } = this.#options;
     const plan = { profile, hidden, heightLog, memoryMax };
-    const { bytes } = proverMemory(provenCircuit(), parametersOf(plan), heightLog, memoryMax);
+    const { bytes } = proverMemory(parametersOf(plan), heightLog, memoryMax);
     if (bytes > memoryMax) {
       throw new UsageError(
         'memory',

@@ -73,8 +73,8 @@ export class Proving {
   }
 
   #start(): ProverChild {
-    const { directory, plan, commandsMax, threads } = this.#options;
-    const prover = new ProverChild({ directory, plan, commandsMax, threads });
+    const { directory, plan, commandsMax, commandsMin, threads } = this.#options;
+    const prover = new ProverChild({ directory, plan, commandsMax, commandsMin, threads });
     this.#provers.add(prover);
     return prover;
   }

@@ -11,6 +11,7 @@ export interface QueuedProvingOptions {
   readonly ranges: readonly SequenceRange[];
   readonly shape: ProofShape;
   readonly commandsMax?: number | undefined;
+  readonly commandsMin?: number | undefined;
   readonly onNotice: (text: string) => void;
   /** How far it is. */
   readonly onState: (text: string) => void;
@@ -41,10 +42,11 @@ export class QueuedProving {
 
   /** The spans that were proven meanwhile. Ends early when `signal` aborts. */
   async run(signal: AbortSignal): Promise<readonly SpanJob[]> {
-    const { directory, url, shape, commandsMax, onNotice, turn } = this.#options;
+    const { directory, url, shape, commandsMax, commandsMin, onNotice, turn } = this.#options;
     const spans = new SpanReader(directory, {
       rows: planRows(shape),
       commandsMax,
+      commandsMin,
       blockEnds: true,
       onUnprovable: (error) => onNotice(error.message),
       onProgress: turn,

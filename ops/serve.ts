@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Logger } from 'pino';
@@ -30,6 +29,7 @@ import { addTuningOptions, type TuningOptions, tuningSettingsOf } from './cli/tu
 import { markFolder, refuseMarked } from './cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from './cluster-member.ts';
 import { UsageError } from './exit-codes.ts';
+import { parseJson, readSecret } from './named-file.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from './serve-host.ts';
 import { Standby, type TakeOver } from './standby.ts';
 import { type StepDown, stepDownOnRequest } from './step-down.ts';
@@ -469,12 +469,7 @@ function tell(log: Logger, notice: Notice): void {
 
 /** Reads {"token": [account, …], …}. */
 function readTokens(file: string): ReadonlyMap<string, ReadonlySet<number>> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new UsageError('tokens', file, error instanceof Error ? error.message : 'must be a JSON file');
-  }
+  const parsed = parseJson(readSecret(file, 'tokens'), file, 'tokens');
   if (typeof parsed !== 'object' || parsed === null) throw new UsageError('tokens', file, 'must hold one JSON object');
   const tokens = new Map<string, ReadonlySet<number>>();
   for (const [token, accounts] of Object.entries(parsed)) {

@@ -1,3 +1,4 @@
+import { connect } from '@nats-io/transport-node';
 import { readWide } from '../journal/amounts.ts';
 import { BlockLookup } from '../journal/block-lookup.ts';
 import { EVENT_WORD } from '../journal/events.ts';
@@ -75,6 +76,12 @@ export class VenueOutlets {
 
   get gateway(): NatsGateway | undefined {
     return this.#gateway;
+  }
+
+  /** Connects once more, for what must not be in the gateway's way. */
+  connectBeside(purpose: string): Promise<NatsLink['connection']> | undefined {
+    const { nats } = this.#options;
+    return nats && connect({ maxReconnectAttempts: -1, ...nats.connection, name: `veritape ${purpose}` });
   }
 
   get connection(): NatsLink['connection'] | undefined {

@@ -77,6 +77,11 @@ export class VenueWatch {
     return this.#parts.outlets.connection;
   }
 
+  /** A connection of its own to the same NATS server, whose trouble is not the gateway's; undefined without NATS. */
+  connectBeside(purpose: string): Promise<NatsConnection> | undefined {
+    return this.#parts.outlets.connectBeside(purpose);
+  }
+
   /** Why no commands are taken now; undefined when they are. */
   get refusal(): string | undefined {
     return this.isServing ? this.#parts.port.refusal : 'the venue is not open';

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventType } from '../journal/events.ts';
 import { checkLimits, DEFAULT_LIMITS, type Genesis, type VenueLimits } from '../journal/genesis.ts';
+import { makeFolder } from '../journal/segments.ts';
 import { SNAPSHOTS_KEPT } from '../journal/snapshots.ts';
 import { checkTables } from '../replicas/transition.ts';
 import type { MulticastCounts } from '../sequencer/block-multicast.ts';
@@ -122,7 +122,7 @@ export interface VenueClosing {
 /** Starts a venue in this process: journal, sequencer, replicas and, if asked for, a NATS gateway, each on its thread. */
 export async function openVenue(options: VenueOptions): Promise<Venue> {
   const venue = new Venue(options);
-  mkdirSync(options.directory, { recursive: true });
+  makeFolder(options.directory);
   try {
     await venue.start();
   } catch (error) {

@@ -19,6 +19,9 @@ import { printResult } from './cli/result.ts';
 import { ExitCode, UsageError } from './exit-codes.ts';
 import { writeVerifierPage } from './verifier-page.ts';
 
+/** Proofs have some hundred KiB; what is far larger is read by nobody. */
+const PROOF_BYTES_MAX = 64 * 2 ** 20;
+
 interface VerifyOptions {
   readonly journal?: string;
   readonly snapshot?: string;
@@ -119,6 +122,9 @@ async function filesOf(paths: readonly string[]): Promise<string[]> {
 }
 
 async function check(file: string, options: VerifyOptions, ties: ProofTies | undefined): Promise<CheckedProof> {
+  const { size } = await stat(file);
+  if (size > PROOF_BYTES_MAX)
+    throw new UsageError('proof', file, `has ${size} bytes, and a file with a proof at most ${PROOF_BYTES_MAX}`);
   const bytes = await readFile(file);
   const started = performance.now();
   let proof: VerifiedProof;
@@ -209,8 +215,11 @@ function explanationOf({ statement, heightLog, commitments, soundness, commands 
     `  proven   the ${grouped(commands)} commands of the tape, in its order, applied to the books before, give the reports of`,
     '           the tape and the books after: price-time priority, sizes, prices, time in force, post-only, cancels,',
     '           reduces, replaces, and who may touch which order',
-    '  taken    as given: the sequence itself, times, which commands the sessions admitted, what the venue had no room',
-    '           for, that a mass cancel left nothing out; see docs/proofs.md',
+    statement.rules === 'ruled'
+      ? '           and self-trade prevention by account'
+      : '           no order of the tape has a self-trade prevention',
+    '  taken    as given: the sequence itself, times, which commands the sessions admitted, what settings, phases and',
+    '           limits of accounts refused, that a mass cancel left nothing out; see docs/proofs.md',
     `  tape     ${hex(commitments.tape)}`,
     `  before   ${hex(commitments.before)}`,
     `  after    ${hex(commitments.after)}`,

@@ -119,8 +119,7 @@ export class ReportFanOut {
       else if (type === EventType.status || type === EventType.part) {
         if (this.#executions) this.#add(this.#statusBatch(symbol), words, at);
       } else if (isExecution(type)) {
-        if (!this.#executions) continue;
-        this.#addExecution(words, at, symbol, type);
+        if (this.#executions) this.#addExecution(words, at, symbol, type);
         if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
       }
     }

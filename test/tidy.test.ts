@@ -64,6 +64,10 @@ const rules: Readonly<Record<string, Checked>> = {
         'journal/b.ts': '',
         'ops/c.ts': '',
       },
+      'a page that a checkout builds': {
+        'ops/dashboard/dashboard-page.ts': "new URL('../../bin/page.js', import.meta.url);",
+        'bin/page.js': '',
+      },
       'the workload from ops': {
         'ops/a.ts': "import '../bench/challenge-workload.ts';",
         'bench/challenge-workload.ts': '',
@@ -98,6 +102,10 @@ const rules: Readonly<Record<string, Checked>> = {
         'package.json': manifest,
         'ops/a.ts': "import 'lmdb'; import 'lmdb/part'; import 'node:fs';",
         'test/a.ts': "import 'jest';",
+      },
+      'a tool in a page that is bundled': {
+        'package.json': manifest,
+        'ops/dashboard/page/a.ts': "import 'jest';",
       },
       'a peer of the benchmarks': {
         'package.json': manifest,

@@ -1,14 +1,14 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { nkeys } from '@nats-io/transport-node';
 import { IDENTITY_PATTERN } from '../../sequencer/principals.ts';
 import { systemCode, UsageError } from '../exit-codes.ts';
+import { readSecret } from '../named-file.ts';
 
 /**
  * The secret of an identity on disk: a comment that names it and its nkey's seed, which NATS's own tools read, too. Nobody
  * but the owner may read the file, and its contents are in no message.
  */
 const MODE = 0o600;
-const OTHERS = 0o077;
 const NAME_LINE = /^# identity: (\S+)\s*$/m;
 const SEED_LINE = /^SU[A-Z2-7]{56}\s*$/m;
 
@@ -47,11 +47,4 @@ export function readSeedFile(file: string, field: string): SeedFile {
     seed: new TextEncoder().encode(seed.trim()),
     identity: named !== undefined && IDENTITY_PATTERN.test(named) ? named : undefined,
   };
-}
-
-/** A file that nobody else may read. */
-export function readSecret(file: string, field: string): string {
-  const isOpen = process.platform !== 'win32' && (statSync(file).mode & OTHERS) !== 0;
-  if (isOpen) throw new UsageError(field, file, 'others than its owner may read or write it: chmod 600');
-  return readFileSync(file, 'utf8');
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { TlsOptions } from 'node:tls';
 import { type Command, Option } from 'commander';
 import { UsageError } from '../exit-codes.ts';
+import { readNamedFile, readSecret } from '../named-file.ts';
 import { wholeNumber } from './arguments.ts';
 import type { NatsCredentialOptions } from './nats-credentials.ts';
 
@@ -55,17 +55,27 @@ export function addListener(
     .option('--json', 'print the closing report as one JSON object');
 }
 
-/** What the gateway shows its clients; undefined if they are to connect without TLS. Throws a {@link UsageError}. */
-export function listenerTls({ tlsCert, tlsKey }: GatewayOptions): TlsOptions | undefined {
+/** Who connects and does not shake hands is left after this. */
+const HANDSHAKE_MS_MAX = 10_000;
+
+/**
+ * What a listener shows its clients; undefined if they are to connect without TLS. Throws a {@link UsageError}.
+ * @param prefix of the options that named the files
+ */
+export function listenerTls(
+  { tlsCert, tlsKey }: { readonly tlsCert?: string | undefined; readonly tlsKey?: string | undefined },
+  prefix = '',
+): TlsOptions | undefined {
   if (tlsCert === undefined) {
-    if (tlsKey !== undefined) throw new UsageError('tls-key', tlsKey, 'is of use only with --tls-cert');
+    if (tlsKey !== undefined)
+      throw new UsageError(`${prefix}tls-key`, tlsKey, `is of use only with --${prefix}tls-cert`);
     return undefined;
   }
-  if (tlsKey === undefined) throw new UsageError('tls-key', undefined, 'goes with --tls-cert');
-  return { cert: readFileSync(tlsCert), key: readFileSync(tlsKey), minVersion: 'TLSv1.2' };
-}
-
-/** Nobody but programs on this host can reach the address. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+  if (tlsKey === undefined) throw new UsageError(`${prefix}tls-key`, undefined, `goes with --${prefix}tls-cert`);
+  return {
+    cert: readNamedFile(tlsCert, `${prefix}tls-cert`).text,
+    key: readSecret(tlsKey, `${prefix}tls-key`),
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: HANDSHAKE_MS_MAX,
+  };
 }

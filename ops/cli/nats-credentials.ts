@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { credsAuthenticator, type NodeConnectionOptions, nkeyAuthenticator } from '@nats-io/transport-node';
 import { type Command, Option } from 'commander';
 import { IDENTITY_PATTERN, IDENTITY_RULE, inboxPrefix } from '../../sequencer/principals.ts';
-import { readSecret, readSeedFile } from '../access/seed-file.ts';
+import { readSeedFile } from '../access/seed-file.ts';
 import { UsageError } from '../exit-codes.ts';
+import { readNamedFile, readSecret } from '../named-file.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
 import { type Parser, parser } from './arguments.ts';
 
@@ -106,9 +106,9 @@ function tlsOptions(
   const isAsked = urls.split(',').some((url) => url.trim().startsWith('tls://'));
   if (!isAsked && natsCa === undefined && natsCert === undefined) return undefined;
   return {
-    ...(natsCa === undefined ? {} : { ca: readFileSync(natsCa, 'utf8') }),
+    ...(natsCa === undefined ? {} : { ca: readNamedFile(natsCa, 'nats-ca').text }),
     ...(natsCert === undefined || natsKey === undefined
       ? {}
-      : { cert: readFileSync(natsCert, 'utf8'), key: readSecret(natsKey, 'nats-key') }),
+      : { cert: readNamedFile(natsCert, 'nats-cert').text, key: readSecret(natsKey, 'nats-key') }),
   };
 }

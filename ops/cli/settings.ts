@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { closestMatch } from 'leven';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { UsageError, withoutPasswords } from '../exit-codes.ts';
+import { readNamedFile } from '../named-file.ts';
 import type { Parser } from './arguments.ts';
 import { isSecret } from './secret-option.ts';
 
@@ -17,7 +17,8 @@ const NO_SETTINGS: readonly string[] = ['json', 'settings'];
 const SETTINGS_VARIABLE = 'VERITAPE_SETTINGS';
 /** Letters that a name may differ in and still be offered for another one. */
 const NEAR_LETTERS_MAX = 3;
-const FILE_BYTES_MAX = 1 << 20;
+/** Read and write of whoever is neither the owner nor of the group. */
+const EVERYBODY = 0o006;
 
 export type SettingKind = 'switch' | 'value' | 'list';
 
@@ -50,6 +51,8 @@ export interface EffectiveSetting {
 /** TOML, read and not checked yet. */
 export interface SettingsFile {
   readonly path: string;
+  /** The bits of its permissions. */
+  readonly mode: number;
   readonly tables: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Lines above all tables: of every command that has such a setting. */
   readonly shared: Readonly<Record<string, unknown>>;
@@ -109,16 +112,10 @@ export function settingsFileIn(args: readonly string[], environment: NodeJS.Proc
 }
 
 export function readSettingsFile(path: string): SettingsFile {
-  const bytes = readFileSync(path);
-  if (bytes.length > FILE_BYTES_MAX)
-    throw new UsageError(
-      'settings',
-      path,
-      `has ${bytes.length} bytes, and a file of settings at most ${FILE_BYTES_MAX}`,
-    );
+  const { text, mode } = readNamedFile(path, 'settings');
   let content: Record<string, unknown>;
   try {
-    content = parseToml(bytes.toString('utf8'));
+    content = parseToml(text);
   } catch (error) {
     // What stands after the first line of the message are lines of the file, which may hold a secret.
     const [what = ''] = error instanceof TomlError ? error.message.split('\n') : [String(error)];
@@ -131,7 +128,7 @@ export function readSettingsFile(path: string): SettingsFile {
       tables[name] = value as Record<string, unknown>;
     else shared[name] = value;
   }
-  return { path, tables, shared };
+  return { path, mode, tables, shared };
 }
 
 /** Refuses tables and shared lines of a file that no command has. */
@@ -196,12 +193,22 @@ function givenSettings(
       take(text, ofText(setting, text, variable), variable);
     } else if (file !== undefined && Object.hasOwn(own, name)) {
       const place = `${file.path}: ${command.name()}.${name}`;
+      refuseReadable(file, setting, own[name]);
       take(own[name], ofToml(setting, own[name], place), `${file.path} [${command.name()}]`);
     } else if (file !== undefined && Object.hasOwn(file.shared, name)) {
+      refuseReadable(file, setting, file.shared[name]);
       take(file.shared[name], ofToml(setting, file.shared[name], `${file.path}: ${name}`), file.path);
     }
   }
   return given;
+}
+
+/** A file that everybody may read can not hold a secret: a setting that is one, or a URL with a password. */
+function refuseReadable({ path, mode }: SettingsFile, setting: Setting, value: unknown): void {
+  if ((mode & EVERYBODY) === 0) return;
+  const text = typeof value === 'string' ? value : '';
+  if (setting.isSecret || withoutPasswords(text) !== text)
+    throw new UsageError(path, setting.name, 'everybody may read this file, and this is a secret: chmod 640');
 }
 
 /** The default as a line of a file has it. */

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { UsageError } from '../exit-codes.ts';
+import { parseJson, readNamedFile, refuseOthers } from '../named-file.ts';
 import { DecimalScale } from './decimal-scale.ts';
 import type { InstrumentScale } from './order-terms.ts';
 
@@ -44,14 +44,13 @@ export class FixGatewayConfig {
   readonly wholeScale: InstrumentScale = { ticks: new DecimalScale('1'), lots: new DecimalScale('1') };
   readonly #scales = new Map<string, InstrumentScale>();
 
+  /** Throws a {@link UsageError}, also if others may read passwords or tokens that are in it. */
   static read(file: string): FixGatewayConfig {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(readFileSync(file, 'utf8'));
-    } catch (error) {
-      throw new UsageError('config', file, error instanceof Error ? error.message : 'must be a JSON file');
-    }
-    return new FixGatewayConfig(parsed);
+    const { text, mode } = readNamedFile(file, 'config');
+    const config = new FixGatewayConfig(parseJson(text, file, 'config'));
+    const hasSecrets = config.clients.some(({ password, token }) => password !== undefined || token !== undefined);
+    if (hasSecrets) refuseOthers(file, 'config', mode);
+    return config;
   }
 
   constructor(parsed: unknown) {
@@ -63,7 +62,7 @@ export class FixGatewayConfig {
       this.#scales.set(name, instrumentScale(name, scale));
     const clients = fields['clients'];
     if (!Array.isArray(clients) || clients.length === 0 || clients.length > CLIENTS_MAX)
-      throw new UsageError('clients', clients, `must be an array of 1 to ${CLIENTS_MAX} clients`);
+      throw new UsageError('clients', '(not shown)', `must be an array of 1 to ${CLIENTS_MAX} clients`);
     this.clients = clients.map((client, index) => clientOf(`clients[${index}]`, client));
     const names = new Set(this.clients.map((client) => client.compId));
     if (names.size !== clients.length) throw new UsageError('clients', [...names], 'no two may have the same compId');
@@ -145,7 +144,7 @@ function decimal(field: string, value: unknown): DecimalScale {
 
 function objectOf(field: string, value: unknown, known?: readonly string[]): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new UsageError(field, value, 'must be a JSON object');
+    throw new UsageError(field, '(not shown)', 'must be a JSON object');
   const unknown = known === undefined ? undefined : Object.keys(value).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new UsageError(`${field}.${unknown}`, '', `there are only ${known?.join(', ')}`);
   return value as Record<string, unknown>;

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,6 +8,7 @@ import { readU64, readWide } from '../../journal/amounts.ts';
 import { BLOCK_HEADER_WORDS, type BlockView } from '../../journal/block.ts';
 import { COMMAND_WORD, COMMAND_WORDS } from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../../journal/events.ts';
+import { makeFolder } from '../../journal/segments.ts';
 import { listInstruments } from '../../replicas/instrument-table.ts';
 import type { NatsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
@@ -50,6 +50,8 @@ export interface FixClientStatus {
   readonly pending: number;
 }
 
+/** Sockets in a TLS handshake, or that are told that there is no room; more are closed. */
+const STRANGERS_MAX = 64;
 const TICK_MS = 100;
 /** The place in the journal is kept this often while nothing of it concerns a client. */
 const KEEP_PLACE_MS = 10_000;
@@ -88,7 +90,7 @@ export class FixGateway {
 
   /** Resolves when peers can log on: all that the venue had done when it was asked is known then. */
   static async open(options: FixGatewayOptions): Promise<FixGateway> {
-    mkdirSync(options.directory, { recursive: true });
+    makeFolder(options.directory);
     const file = join(options.directory, 'fix-gateway.lmdb');
     const gateway = new FixGateway(options, GatewayStore.open(file, { shard: options.shard }, Date.now()));
     const giveUp = (): void => gateway.#abort.abort();
@@ -234,6 +236,8 @@ export class FixGateway {
     };
     const server = tls === undefined ? createServer(accept) : createTlsServer(tls, accept);
     this.#server = server;
+    server.maxConnections = connectionsMax + STRANGERS_MAX;
+    server.on('drop', () => this.#refused++);
     // Handshakes that fail are nobody's connection.
     server.on('tlsClientError', (error: Error) => log.warn({ why: error.message }, 'TLS handshake failed'));
     return new Promise((resolve, reject) => {

@@ -122,13 +122,16 @@ function articleOf({ name, answer }: Checked): HTMLElement {
 }
 
 function sentencesOf({ statement, commands }: VerifiedProof): string[] {
-  const { firstSequence, lastSequence, hidden, instruments } = statement;
+  const { firstSequence, lastSequence, hidden, rules, instruments } = statement;
   return [
     `It is proven that the ${grouped(commands)} commands with sequences ${grouped(firstSequence)} to ` +
       `${grouped(lastSequence)} of a tape, applied in their order to the books before (${grouped(instruments)} ` +
       'instruments at most), give exactly the reports of the tape and the books after, by the rules of the market: best ' +
       'price first, then first come, first served; at the price of the order that rested, for the smaller of the two ' +
-      'quantities; time in force and post-only as ordered; cancels, reduces and replaces of the orders that they name.',
+      'quantities; time in force and post-only as ordered; cancels, reduces and replaces of the orders that they name. ' +
+      (rules === 'ruled'
+        ? 'Orders of one account do not trade with each other where they or their instrument say so.'
+        : 'No order of the tape has a self-trade prevention.'),
     'Tape and books are not in the file, only the commitments to them below. ' +
       (hidden
         ? 'The proof is with zero knowledge: it tells nothing of orders and trades but what is stated here, and the ' +

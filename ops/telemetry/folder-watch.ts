@@ -3,16 +3,25 @@ import { stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataPath, journalPath, segmentsIn } from '../../journal/segments.ts';
 import { SnapshotStore } from '../../journal/snapshots.ts';
-import type { StoredProof } from '../../proofs/matching/proof-store.ts';
+import type { SequenceRange, StoredProof } from '../../proofs/matching/proof-store.ts';
 import type { Points } from './points.ts';
 
 /** The folder is looked at this often; a reading tells what was found the last time. */
 const LOOK_MS = 5_000;
+const RANGES_MAX = 1_000;
 
 interface Written {
   readonly sequence: number;
   readonly bytes: number;
   readonly atMs: number;
+}
+
+/** What lies in a venue's folder along its sequence. As the names of the files say: nothing of it is checked here. */
+export interface FolderMarks {
+  /** Sequences of the snapshots, newest first. */
+  readonly snapshots: readonly number[];
+  /** Commands that proofs cover, in order and apart; the latest ones if there are very many. */
+  readonly proven: readonly SequenceRange[];
 }
 
 /** What was found in a venue's folder. */
@@ -22,6 +31,7 @@ interface Found {
   readonly segments: number;
   readonly journalBytes: number;
   readonly snapshot: Written | undefined;
+  readonly snapshots: readonly number[];
   /** Undefined where nobody has ever proved anything. */
   readonly proofs: readonly StoredProof[] | undefined;
   /** When the proof of the latest commands was written. */
@@ -57,6 +67,13 @@ export class FolderWatch {
     return this.#looking;
   }
 
+  /** Undefined before the first look. */
+  get marks(): FolderMarks | undefined {
+    if (this.#found === undefined) return undefined;
+    const { snapshots, proofs } = this.#found;
+    return { snapshots, proven: provenRanges(proofs ?? []).slice(-RANGES_MAX) };
+  }
+
   /** @param durable the last sequence that is durable, if that is known */
   addTo(points: Points, durable: number | undefined, nowMs: number): void {
     const found = this.#found;
@@ -90,17 +107,19 @@ export class FolderWatch {
       capacity: blocks * bsize,
       segments: segments.length,
       journalBytes,
-      snapshot: await this.#newestSnapshot(),
+      ...(await this.#lookAtSnapshots()),
       proofs,
       latestProofMs,
     };
   }
 
-  async #newestSnapshot(): Promise<Written | undefined> {
-    const [newest] = await this.#snapshots.list();
-    if (newest === undefined) return undefined;
+  async #lookAtSnapshots(): Promise<Pick<Found, 'snapshot' | 'snapshots'>> {
+    const files = await this.#snapshots.list();
+    const [newest] = files;
+    if (newest === undefined) return { snapshot: undefined, snapshots: [] };
     const { size, mtimeMs } = await stat(newest.file);
-    return { sequence: newest.sequence, bytes: size, atMs: mtimeMs };
+    const snapshot = { sequence: newest.sequence, bytes: size, atMs: mtimeMs };
+    return { snapshot, snapshots: files.map(({ sequence }) => sequence) };
   }
 
   async #lookAtProofs(): Promise<Pick<Found, 'proofs' | 'latestProofMs'>> {
@@ -113,13 +132,19 @@ export class FolderWatch {
   }
 }
 
-/** Commands up to `durable` that no proof covers. Proofs come by their first sequence, and may overlap. */
+/** Commands up to `durable` that no proof covers. */
 function unproven(proofs: readonly StoredProof[], durable: number): number {
-  let proven = 0;
-  let end = 0;
+  const proven = provenRanges(proofs).map(({ from, to }) => Math.max(0, Math.min(to, durable) - from + 1));
+  return durable - proven.reduce((sum, commands) => sum + commands, 0);
+}
+
+/** Proofs come by their first sequence, and may overlap. */
+function provenRanges(proofs: readonly StoredProof[]): SequenceRange[] {
+  const ranges: { from: number; to: number }[] = [];
   for (const { firstSequence, lastSequence } of proofs) {
-    proven += Math.max(0, Math.min(lastSequence, durable) - Math.max(firstSequence - 1, end));
-    end = Math.max(end, lastSequence);
+    const before = ranges.at(-1);
+    if (before === undefined || firstSequence > before.to + 1) ranges.push({ from: firstSequence, to: lastSequence });
+    else before.to = Math.max(before.to, lastSequence);
   }
-  return durable - proven;
+  return ranges;
 }

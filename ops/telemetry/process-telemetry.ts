@@ -1,9 +1,8 @@
-import type { ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
-import { isIPv4 } from 'node:net';
 import type { Logger } from 'pino';
+import { isLoopback } from '../loopback.ts';
 import type { Venue } from '../venue.ts';
-import { type OperatorPlace, OperatorServer } from './operator-server.ts';
+import { answerJson, type OperatorGuard, type OperatorPlace, OperatorServer } from './operator-server.ts';
 import type { OtlpExport } from './otlp.ts';
 import { describe, type Watched } from './readings.ts';
 import { Telemetry } from './telemetry.ts';
@@ -11,8 +10,8 @@ import { Telemetry } from './telemetry.ts';
 export interface TelemetrySettings {
   /** Where to listen for whoever asks; undefined for nowhere. */
   readonly place?: OperatorPlace | undefined;
-  /** Names besides addresses by which the place is reached: {@link OperatorServer}. */
-  readonly names?: readonly string[] | undefined;
+  /** Who may ask there. */
+  readonly guard?: OperatorGuard | undefined;
   /** Of a collector that takes OTLP over HTTP. */
   readonly otlp?: string | undefined;
   /** Commands between two that are traced; undefined for none. */
@@ -21,17 +20,17 @@ export interface TelemetrySettings {
 
 /** Who asks again within this time gets the same answer: reading takes a millisecond of the thread that clients are on. */
 const ANSWER_MS = 100;
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 /**
  * What a process is, for its log; and its telemetry with the ways out that were asked for: /metrics, /readings, /healthz,
- * /readyz, OTLP. If none was, nothing is watched.
+ * /readyz, the dashboard, OTLP. If none was, nothing is watched.
  */
 export class ProcessTelemetry {
   readonly #version = (createRequire(import.meta.url)('veritape/package.json') as { version: string }).version;
   #watched: Watched;
   #telemetry: Telemetry | undefined;
   #server: OperatorServer | undefined;
+  #dashboard: { close(): void } | undefined;
   #otlp: OtlpExport | undefined;
   #traceEvery: number | undefined;
   #traced: Venue | undefined;
@@ -45,9 +44,9 @@ export class ProcessTelemetry {
    * Throws an {@link EnvironmentFault} if the place can not be had.
    */
   async open(settings: TelemetrySettings, directory: string | undefined, log: Logger): Promise<void> {
-    const { place, names, otlp, traceEvery } = settings;
+    const { place, guard = {}, otlp, traceEvery } = settings;
     if (place === undefined && otlp === undefined) return;
-    if (place !== undefined) this.#server = await OperatorServer.listen(place, names);
+    if (place !== undefined) this.#server = await OperatorServer.listen(place, guard);
     const telemetry = new Telemetry({ directory, version: this.#version, watched: this.#watched });
     this.#telemetry = telemetry;
     this.#traceEvery = traceEvery;
@@ -58,9 +57,14 @@ export class ProcessTelemetry {
     }
     if (this.#server === undefined || place === undefined) return;
     await serve(this.#server, telemetry);
+    const { serveDashboard } = await import('../dashboard/dashboard-routes.ts');
+    this.#dashboard = serveDashboard(this.#server, telemetry);
     const { host } = place;
-    if (!isLoopback(host)) log.warn({ host }, 'whoever reaches this address may read telemetry, without a log-in');
-    log.info({ host, port: this.#server.port }, 'telemetry');
+    const shown = { tls: guard.tls !== undefined, token: guard.token !== undefined };
+    if (!isLoopback(host) && !shown.token)
+      log.warn({ host }, 'whoever reaches this address may read telemetry, without a log-in');
+    else if (!isLoopback(host) && !shown.tls) log.warn({ host }, 'the token of telemetry can be read on the way');
+    log.info({ host, port: this.#server.port, dashboard: this.#server.url, ...shown }, 'telemetry');
   }
 
   /** Reads all that is known of the process; undefined if no telemetry was asked for. */
@@ -91,14 +95,11 @@ export class ProcessTelemetry {
 
   /** Sends the last of it and stops answering. */
   async close(): Promise<void> {
+    this.#dashboard?.close();
     await this.#otlp?.close();
     await this.#server?.close();
     this.#telemetry?.close();
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 /** What `make` made last, if that was no longer ago than {@link ANSWER_MS}. */
@@ -132,8 +133,4 @@ async function serve(server: OperatorServer, telemetry: Telemetry): Promise<void
     const { notReady: why, ...described } = telemetry.described();
     answerJson(response, why === undefined ? 200 : 503, { ready: why === undefined, why, ...described });
   });
-}
-
-function answerJson(response: ServerResponse, status: number, value: object): void {
-  response.writeHead(status, { 'content-type': JSON_TYPE }).end(JSON.stringify(value));
 }

@@ -1,5 +1,6 @@
+import type { Venue } from '../venue.ts';
 import type { Described, Readings } from './figures.ts';
-import { FolderWatch } from './folder-watch.ts';
+import { type FolderMarks, FolderWatch } from './folder-watch.ts';
 import { NatsWatch } from './nats-watch.ts';
 import { ProcessWatch } from './process-watch.ts';
 import { describe, readAll, type Watched, type Watches } from './readings.ts';
@@ -47,6 +48,17 @@ export class Telemetry {
   /** What the process is, without its numbers. */
   described(): Described {
     return describe(this.#watched, this.#version);
+  }
+
+  /** What lies in its folder along its sequence; undefined if it has none, or nobody has looked yet. */
+  get folderMarks(): FolderMarks | undefined {
+    return this.#folder?.marks;
+  }
+
+  /** Its venue, if it has one that serves. */
+  get servingVenue(): Venue | undefined {
+    const { venue } = this.#watched;
+    return venue?.watch.isServing === true ? venue : undefined;
   }
 
   /** Why it can not go on; it is then about to end. */

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { alertsOf } from '../telemetry/alerts.ts';
+import { alertsOf, RING_FULL_SHARE } from '../telemetry/alerts.ts';
 import { intervalOf, percentileOf, type Readings, ratePerSecond, valueIn } from '../telemetry/figures.ts';
 import type { HistogramPoint, NumberName } from '../telemetry/points.ts';
 import { bytes, duration, perSecond, seconds, whole } from '../telemetry/quantities.ts';
@@ -13,8 +13,6 @@ const STAGES: readonly (readonly [stage: string, label: string])[] = [
 const RINGS = ['input', 'command', 'block', 'event'] as const;
 const PERCENTILES = [0.5, 0.9, 0.99, 0.999, 0.9999] as const;
 const BAR_CELLS = 20;
-/** From this share on a ring is shown as in want of attention. */
-const FULL_SHARE = 0.8;
 const LABEL_CHARACTERS = 22;
 const NUMBER_CHARACTERS = 11;
 
@@ -70,7 +68,7 @@ export function screenOf(before: Readings, after: Readings, place: string, color
     );
     const stalls = rate('veritape.ring.stalls', { ring }).padStart(NUMBER_CHARACTERS);
     const line = `${ring.padEnd(LABEL_CHARACTERS)}${cells.join('')}${stalls}  ${bar(share)}`;
-    lines.push(share >= FULL_SHARE ? paint('yellow', line) : line);
+    lines.push(share >= RING_FULL_SHARE ? paint('yellow', line) : line);
   }
 
   const replicas = after.metrics['veritape.replica.lag'] ?? [];

@@ -1,7 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { writeWhole } from '../access/access-file.ts';
 import { UsageError } from '../exit-codes.ts';
+import { parseJson, readNamedFile } from '../named-file.ts';
 
 /** Somebody who may connect to the WebSocket gateway. */
 export interface TokenClient {
@@ -32,12 +33,7 @@ export class ClientTokens {
 
   /** Throws a {@link UsageError}. */
   static read(file: string): ClientTokens {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(readFileSync(file, 'utf8'));
-    } catch (error) {
-      throw new UsageError('tokens', file, error instanceof Error ? error.message : 'must be a JSON file');
-    }
+    const parsed = parseJson(readNamedFile(file, 'tokens').text, file, 'tokens');
     const clients = (parsed as { readonly clients?: unknown } | null)?.clients;
     if (!Array.isArray(clients) || clients.length > CLIENTS_MAX)
       throw new UsageError('tokens', file, `must hold {"clients": [...]} with at most ${CLIENTS_MAX} clients`);
@@ -92,7 +88,7 @@ function digestOf(token: string): Buffer {
 }
 
 function entryOf(field: string, value: unknown): TokenEntry {
-  if (typeof value !== 'object' || value === null) throw new UsageError(field, value, 'must be a JSON object');
+  if (typeof value !== 'object' || value === null) throw new UsageError(field, '(not shown)', 'must be a JSON object');
   const { name, account, sha256, ...more } = value as Readonly<Record<string, unknown>>;
   for (const other of Object.keys(more))
     throw new UsageError(`${field}.${other}`, '', 'there are name, account, sha256');

@@ -78,6 +78,7 @@ export class WebSocketConnection {
     this.#options = options;
     this.#tokens = rateMax * 2;
     socket.on('message', (data, isBinary) => this.#take(data, isBinary));
+    socket.on('ping', (data) => this.#pong(data));
     socket.on('pong', () => {
       this.#alive = true;
     });
@@ -300,6 +301,13 @@ export class WebSocketConnection {
     );
   }
 
+  /** Pings count like messages, and their answers like all that the client has to read. */
+  #pong(data: Buffer): void {
+    const { socket } = this.#options;
+    if (!this.#mayCome()) return this.#refuseRate();
+    if (this.#isRead()) socket.pong(data);
+  }
+
   #refuse(error: unknown, ref: Ref): void {
     this.counts.refused++;
     if (error instanceof UsageError) {
@@ -313,14 +321,17 @@ export class WebSocketConnection {
   }
 
   #tell(message: object): void {
+    if (this.#isRead()) this.#options.socket.send(JSON.stringify(message));
+  }
+
+  /** Whether more may be written; a client that leaves too much unread is left. */
+  #isRead(): boolean {
     const { socket, log } = this.#options;
-    if (socket.readyState !== socket.OPEN) return;
-    if (socket.bufferedAmount > UNREAD_BYTES_MAX) {
-      log.warn({ unread: socket.bufferedAmount }, 'the client does not read');
-      socket.terminate();
-      return;
-    }
-    socket.send(JSON.stringify(message));
+    if (socket.readyState !== socket.OPEN) return false;
+    if (socket.bufferedAmount <= UNREAD_BYTES_MAX) return true;
+    log.warn({ unread: socket.bufferedAmount }, 'the client does not read');
+    socket.terminate();
+    return false;
   }
 }
 

@@ -36,6 +36,11 @@ export interface WebSocketGatewayStatus {
 
 /** Longest message that is read; longer ones end the connection with code 1009. */
 const MESSAGE_BYTES_MAX = 4_096;
+/** Sockets that are open and no connections yet: being asked who they are, or told that there is no room. More are closed. */
+const STRANGERS_MAX = 64;
+/** A request to connect has so long, also for its TLS handshake. */
+const REQUEST_MS_MAX = 10_000;
+const REQUEST_CHECK_MS = 1_000;
 /** Connections are looked at this often; one that did not answer the time before is ended. */
 const CHECK_MS = 15_000;
 /** At the end, answers under way may take this long. */
@@ -53,7 +58,8 @@ export class WebSocketGateway {
   readonly #connections = new Set<WebSocketConnection>();
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({
-    ...{ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false },
+    // The connection itself answers pings: the library would do so for a client that reads nothing, without an end.
+    ...{ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false, autoPong: false },
     handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
   });
   readonly #counts = { connections: 0, refused: 0, messages: 0, commands: 0, errors: 0 };
@@ -81,7 +87,14 @@ export class WebSocketGateway {
     const answer = (_: IncomingMessage, response: ServerResponse): void => {
       response.writeHead(426, { 'content-type': 'text/plain' }).end('This is a WebSocket.\n');
     };
-    this.#server = options.tls === undefined ? createServer(answer) : createTlsServer(options.tls, answer);
+    const limits = {
+      headersTimeout: REQUEST_MS_MAX,
+      requestTimeout: REQUEST_MS_MAX,
+      connectionsCheckingInterval: REQUEST_CHECK_MS,
+    };
+    const { tls, connectionsMax } = options;
+    this.#server = tls === undefined ? createServer(limits, answer) : createTlsServer({ ...limits, ...tls }, answer);
+    this.#server.maxConnections = connectionsMax + STRANGERS_MAX;
     this.#server.on('tlsClientError', (error: Error) =>
       options.log.warn({ why: error.message }, 'TLS handshake failed'),
     );

@@ -1,13 +1,13 @@
 import { invertAll } from '../stark/field.ts';
 import type { Cell, KeyValue } from './linked-books.ts';
-import type { Cell as CellColumns, Key, Limbs } from './market-columns.ts';
+import { type Cell as CellColumns, type Key, type Limbs, STP_IN_TERMS } from './market-columns.ts';
 
 /** A column of the witness, by row. */
 export type Column = Uint8Array | Uint16Array | Uint32Array;
 
 /** Bits, limbs and elements take no more memory than they need. */
 export function emptyColumn(rows: number, bits: number): Column {
-  return new (bits === 1 ? Uint8Array : bits <= 16 ? Uint16Array : Uint32Array)(rows);
+  return new (bits <= 8 ? Uint8Array : bits <= 16 ? Uint16Array : Uint32Array)(rows);
 }
 
 /** Limbs of amounts are below this. */
@@ -47,9 +47,14 @@ export function putKey(columns: Key<Column>, row: number, key: KeyValue): void {
   for (let i = 0; i < 4; i++) (columns[i] as Column)[row] = key[i] as number;
 }
 
+/** What a cell's terms say of an order. */
+export function termsOf({ postOnly, prevention }: Pick<Cell, 'postOnly' | 'prevention'>): number {
+  return (postOnly ? 1 : 0) + STP_IN_TERMS * prevention;
+}
+
 export function putCell(columns: CellColumns<Column>, row: number, cell: Cell): void {
   columns.ladder[row] = cell.ladder;
-  columns.postOnly[row] = cell.postOnly ? 1 : 0;
+  columns.terms[row] = termsOf(cell);
   putAmount(columns.key, row, cell.priceKey);
   putAmount(columns.open, row, cell.open);
   putKey(columns.next, row, cell.next?.key ?? [0, 0, 0, 0]);

@@ -90,22 +90,29 @@ export class CommandRules extends RuleWriter {
       step.fail,
       wouldTrade,
       step.refuse,
+      this.prevents(),
+      step['skip own'],
+      step['fail at own'],
     ]);
     allowed('a cancel', kind.cancel, [step.remove, step.refuse]);
     allowed('a reduce', kind.reduce, [step.remove, step.shrink, step.refuse]);
     const begins = step.keep.plus(step.leave).plus(wouldTrade).plus(step.refuse);
-    allowed('a replace', kind.replace, [step.fill, step.rest, begins]);
+    allowed('a replace', kind.replace, [step.fill, step.rest, begins, this.prevents()]);
     allowed('a mass cancel', kind['mass cancel'], [step.remove, step.pass]);
     allowed('what is set aside', kind.aside, [step.pass]);
     this.every('a replace leaves first', kind.replace.times(first.minus(begins)));
     this.every('a new order is refused first', kind.new.times(wouldTrade.plus(step.refuse)).times(this.not(first)));
 
-    const ending = [step.rest, step.expire, step.fail, wouldTrade, step.refuse, step.shrink, step.keep, step.pass];
+    const ending = [
+      ...[step.rest, step.expire, step.fail, wouldTrade, step.refuse, step.shrink, step.keep, step.pass],
+      ...[step['newest ends'], step['both end'], step['fail at own']],
+    ];
     this.every('steps that end a command', sumOf(ending).times(this.not(last)));
-    this.every('steps that do not end a command', step.peek.plus(step.leave).times(last));
+    const going = [step.peek, step.leave, step['oldest ends'], step['skip own']];
+    this.every('steps that do not end a command', sumOf(going).times(last));
     this.every(
       'a fill ends a command when nothing is left',
-      step.fill.times(last.minus(1).plus(covers).minus(gapIsZero)),
+      this.takes().times(last.minus(1).plus(covers).minus(gapIsZero)),
     );
     this.every(
       'a removal ends a command but a mass cancel',
@@ -115,14 +122,15 @@ export class CommandRules extends RuleWriter {
     this.every('only what rests rests', step.rest.times(this.not(command.rests)));
     this.every('what rests does not expire', step.expire.times(command.rests));
     this.every('fill or kill does not expire', step.expire.times(command.fillOrKill));
-    this.every('only fill or kill peeks and fails', step.peek.plus(step.fail).times(this.not(command.fillOrKill)));
+    const looking = [step.peek, step.fail, step['skip own'], step['fail at own']];
+    this.every('only fill or kill peeks and fails', sumOf(looking).times(this.not(command.fillOrKill)));
     this.circuit.onTransition(
       'fill or kill that has traded does not fail',
-      step.fill.times(this.not(last)).times(step.peek.next().plus(step.fail.next())),
+      step.fill.plus(step['oldest ends']).times(this.not(last)).times(sumOf(looking).next()),
     );
     this.circuit.onTransition(
       'fill or kill that has peeked fails',
-      step.peek.times(this.not(step.peek.next().plus(step.fail.next()))),
+      this.counts().times(this.not(sumOf(looking).next())),
     );
   }
 
@@ -171,12 +179,13 @@ export class CommandRules extends RuleWriter {
     this.every('the side is that of the order that would trade', kind.replace.times(step['would trade']).times(found));
 
     this.every('a new order is post-only if it says so', kind.new.times(postOnly.minus(command.postOnly)));
-    this.every('a replaced order stays post-only', kind.replace.times(first).times(postOnly.minus(own.cell.postOnly)));
+    this.every('a replaced order stays post-only', kind.replace.times(first).times(this.terms().minus(own.cell.terms)));
     const priced = kind.new.minus(command.market).plus(command.hasPrice);
     const unpriced = kind.replace.minus(command.hasPrice);
     const marketLimit = [LIMB_MAX - 1, LIMB_MAX, LIMB_MAX];
     const sized = kind.new.plus(kind.reduce).plus(command.hasQuantity);
     const unsized = kind.replace.minus(command.hasQuantity);
+    const untouched = step['oldest ends'].plus(step['skip own']);
     for (let i = 0; i < 3; i++) {
       const price = command.price[i] as Expression;
       const worst = limit[i] as Expression;
@@ -199,17 +208,17 @@ export class CommandRules extends RuleWriter {
         `a replace without quantity keeps its quantity ${i}`,
         unsized.times(first).times(quantity.minus(own.cell.open[i] as Expression)),
       );
-      const counted = step.fill.times(this.not(last)).plus(step.peek);
+      const counted = this.takes().times(this.not(last)).plus(step.peek);
       this.circuit.onTransition(
         `what is left gets less ${i}`,
         counted.times(quantity.next().minus(gap[i] as Expression)),
       );
       this.circuit.onTransition(
         `what is left stays when an order leaves ${i}`,
-        step.leave.times(quantity.next().minus(quantity)),
+        step.leave.plus(untouched).times(quantity.next().minus(quantity)),
       );
     }
-    const goesOn = step.fill.times(this.not(last)).plus(step.peek).plus(step.leave);
+    const goesOn = this.takes().times(this.not(last)).plus(step.peek).plus(step.leave).plus(untouched);
     for (const [name, column] of [
       ['side', report.side],
       ['post only', postOnly],

@@ -90,6 +90,13 @@ function expectedEvents(command: TapeCommand, reports: readonly StepReport[]): E
     order,
     open: report.open,
   });
+  const prevented = (report: StepReport): Expected => ({
+    ...of(report, EventType.canceled, Reason.selfTrade),
+    price: report.limitPrice,
+    quantity: report.taken,
+    open: report.left,
+    flags: report.left === 0 ? EventFlag.done : 0,
+  });
   const refusal = reports.find(({ step }) => step === 'refuse' || step === 'would trade');
   if (refusal !== undefined) return [rejected(refusal.reason)];
   const expected: Expected[] = command.kind === 'new' ? [entered] : [];
@@ -105,10 +112,23 @@ function expectedEvents(command: TapeCommand, reports: readonly StepReport[]): E
         });
         expected.push({ ...of(report, EventType.tradeTaker), open: report.left, flags: done(report.left) });
         break;
+      case 'newest ends':
+        expected.push(prevented(report));
+        break;
+      case 'oldest ends':
+      case 'both end':
+      case 'decrement': {
+        const open = report.step === 'decrement' ? report.open : 0;
+        const resting = of(report, EventType.canceled, Reason.selfTrade);
+        expected.push({ ...resting, side: 1 - report.side, order: report.order, open, flags: done(open) });
+        if (report.step !== 'oldest ends') expected.push(prevented(report));
+        break;
+      }
       case 'expire':
         expected.push(gone(Reason.ioc, report.quantity));
         break;
       case 'fail':
+      case 'fail at own':
         expected.push(gone(Reason.fok, quantity));
         break;
       case 'remove':

@@ -13,6 +13,8 @@ export interface BookOrder extends OrderName {
   readonly symbol: number;
   readonly side: number;
   readonly postOnly: boolean;
+  /** Its own self-trade prevention, 0 for none: `SelfTradePrevention` of journal/commands.ts. */
+  readonly prevention: number;
   readonly price: number;
   readonly open: number;
 }
@@ -27,6 +29,8 @@ export interface Cell {
   /** 0: not live. Else 1 + 2 * symbol + side. */
   ladder: number;
   postOnly: boolean;
+  /** As of a {@link BookOrder}. */
+  prevention: number;
   /** Price, or for a bid 2^48 - 1 less the price: the smaller, the better. */
   priceKey: number;
   open: number;
@@ -153,6 +157,7 @@ export class LinkedBooks {
     if (cell.next !== undefined) cell.next.previous = previous;
     cell.ladder = 0;
     cell.postOnly = false;
+    cell.prevention = 0;
     cell.priceKey = 0;
     cell.open = 0;
     cell.next = undefined;
@@ -192,6 +197,7 @@ function emptyCell(name: OrderName, key: KeyValue): Cell {
     key,
     ladder: 0,
     postOnly: false,
+    prevention: 0,
     priceKey: 0,
     open: 0,
     next: undefined,

@@ -1,11 +1,17 @@
 import { type Circuit, CircuitBuilder } from '../stark/constraints.ts';
+import type { Expression } from '../stark/expressions.ts';
 import { CommandRules } from './command-rules.ts';
-import { marketColumns } from './market-columns.ts';
+import { marketColumns, type Rules } from './market-columns.ts';
 import { MatchingRules } from './matching-rules.ts';
 import { MemoryRules } from './memory-rules.ts';
 import { ReportRules } from './report-rules.ts';
+import { SelfTradeRules } from './self-trade-rules.ts';
 
-const MARKET_CIRCUIT_VERSION = 1;
+/** With the version: proofs of another one are refused. */
+const CIRCUITS = {
+  plain: { name: 'veritape market', version: 1 },
+  ruled: { name: 'veritape ruled market', version: 1 },
+};
 
 /**
  * The rules of the market (docs/market-rules.md) as equations over rows: a row is one step of one command, such as one
@@ -17,11 +23,32 @@ const MARKET_CIRCUIT_VERSION = 1;
  * is read must be what was written there last: the memory bus balances only then, because times of access increase and
  * the directory lets every address begin once.
  *
+ * There are two circuits by the same rules: the ruled one knows self-trade prevention besides. In the plain one its columns
+ * are zeros, of which nothing is left in the equations.
+ *
  * `without` leaves out the constraints and bus entries named, to show what each of them refuses.
  */
-export function marketCircuit(without: readonly string[] = []): Circuit {
-  const circuit = new CircuitBuilder('veritape market', MARKET_CIRCUIT_VERSION);
-  const columns = marketColumns(circuit);
-  for (const Rules of [CommandRules, MatchingRules, ReportRules, MemoryRules]) new Rules(circuit, columns).write();
+export function marketCircuit(rules: Rules = 'plain', without: readonly string[] = []): Circuit {
+  const { name, version } = CIRCUITS[rules];
+  const circuit = new CircuitBuilder(name, version);
+  // Twice: constants come behind all columns, as in proofs that were made when every column was there.
+  const declared: Expression[] = [];
+  marketColumns<unknown>({
+    rules,
+    group: (group) => circuit.group(group),
+    column: (column, meaning, bits) => declared.push(circuit.column(column, meaning, bits)),
+    absent: () => undefined,
+  });
+  circuit.constant(1);
+  const zero = circuit.constant(0);
+  let next = 0;
+  const columns = marketColumns<Expression>({
+    rules,
+    group: () => undefined,
+    column: () => declared[next++] as Expression,
+    absent: () => zero,
+  });
+  const writers = [CommandRules, MatchingRules, ReportRules, MemoryRules];
+  for (const Writer of rules === 'ruled' ? [...writers, SelfTradeRules] : writers) new Writer(circuit, columns).write();
   return circuit.build(without);
 }

@@ -10,6 +10,8 @@ export type Key<T> = readonly [T, T, T, T];
 
 /** Of any element. */
 const ELEMENT_BITS = 31;
+/** Of small numbers. */
+const FEW_BITS = 4;
 /** Above every account's upper half. */
 export const LIST_HEAD = 65_536;
 /** Of a key's third element, what is the account's. */
@@ -18,8 +20,15 @@ export const ID_IN_KEY_2 = 256;
 export const KINDS = ['new', 'cancel', 'reduce', 'replace', 'mass cancel', 'aside'] as const;
 export type Kind = (typeof KINDS)[number];
 
+/**
+ * Which rules a circuit has: the plain ones, or those of ruled markets, too. The ruled circuit has all that the plain one has.
+ * Both commit to books in the same columns, so that spans of either chain with spans of the other.
+ */
+export const RULES = ['plain', 'ruled'] as const;
+export type Rules = (typeof RULES)[number];
+
 /** What one row does. */
-export const STEPS = [
+export const PLAIN_STEPS = [
   'fill',
   'rest',
   'expire',
@@ -33,13 +42,23 @@ export const STEPS = [
   'leave',
   'pass',
 ] as const;
+/** Of self-trade prevention: the incoming order meets one of its own account. */
+export const OWN_STEPS = ['newest ends', 'oldest ends', 'both end', 'decrement', 'skip own', 'fail at own'] as const;
+export const STEPS = [...PLAIN_STEPS, ...OWN_STEPS] as const;
 export type Step = (typeof STEPS)[number];
+
+/** Of self-trade prevention, from 1: `SelfTradePrevention` of journal/commands.ts. */
+export const PREVENTIONS = ['cancel newest', 'cancel oldest', 'cancel both', 'decrement both'] as const;
+type Prevention = (typeof PREVENTIONS)[number];
+/** What a cell has of an order beside amounts: 1 if it is post-only, and this times its self-trade prevention. */
+export const STP_IN_TERMS = 2;
 
 /** A cell of the books' memory, but for its address and time. */
 export interface Cell<T> {
   /** 0: no such order. Else 1 + 2 * symbol + side. */
   readonly ladder: T;
-  readonly postOnly: T;
+  /** 1: post-only. In the ruled circuit, with {@link STP_IN_TERMS} times its self-trade prevention. */
+  readonly terms: T;
   /** Price as its ladder orders it, best first: asks the price, bids 2^48 - 1 less the price. */
   readonly key: Limbs<T>;
   readonly open: Limbs<T>;
@@ -52,7 +71,8 @@ export interface BookTable<T> {
   readonly name: string;
   readonly address: Key<T>;
   readonly ladder: T;
-  readonly postOnly: T;
+  /** As of a {@link Cell}. */
+  readonly terms: T;
   readonly key: Limbs<T>;
   readonly open: Limbs<T>;
   readonly used: T;
@@ -61,18 +81,30 @@ export interface BookTable<T> {
 
 /** Who wants to know the columns: the circuit makes expressions of them, the witness arrays. */
 export interface ColumnDeclarer<T> {
+  /** Of the circuit. */
+  readonly rules: Rules;
   group(name: string): void;
-  /** `bits` of what an honest prover writes: 1, 16, or those of any element. */
-  column(name: string, meaning: string, bits: number): T;
+  /** What stands for a column that the circuit does not have: zero on every row. */
+  absent(): T;
+  /** Whether it is of the plain circuit, too. `bits` of what an honest prover writes: a few, 16, or those of any element. */
+  column(name: string, meaning: string, bits: number, isPlain: boolean): T;
 }
 
 export type MarketColumns<T> = ReturnType<typeof marketColumns<T>>;
 
 /** All columns, in the order of their commitments: the tape, the book before and after, and what only the prover needs. */
 export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
-  const one = (name: string, meaning: string): T => declarer.column(name, meaning, ELEMENT_BITS);
-  const word = (name: string, meaning: string): T => declarer.column(name, meaning, 16);
-  const bit = (name: string, meaning: string): T => declarer.column(name, meaning, 1);
+  const isRuled = declarer.rules === 'ruled';
+  const one = (name: string, meaning: string): T => declarer.column(name, meaning, ELEMENT_BITS, true);
+  const word = (name: string, meaning: string): T => declarer.column(name, meaning, 16, true);
+  const bit = (name: string, meaning: string): T => declarer.column(name, meaning, 1, true);
+  const few = (name: string, meaning: string): T => declarer.column(name, meaning, FEW_BITS, true);
+  const ruled = (name: string, meaning: string, bits = 1): T =>
+    isRuled ? declarer.column(name, meaning, bits, false) : declarer.absent();
+  const terms = (name: string, plainMeaning: string): T =>
+    isRuled
+      ? few(`${name} terms`, '1 if it is post-only, and twice its self-trade prevention')
+      : bit(`${name} post only`, plainMeaning);
   const limbs = (name: string, meaning: string): Limbs<T> => [
     word(`${name} 0`, `${meaning}`),
     word(`${name} 1`, `its bits 16 to 31`),
@@ -107,8 +139,17 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
     price: limbs('price', 'price that the command names'),
     quantity: limbs('quantity', 'quantity that the command names'),
     reason: word('reason', 'why the command is refused, if record and instrument alone say so'),
+    prevention: ruled('prevention', "the new order's self-trade prevention; 0 for none of its own", FEW_BITS),
+    usualPrevention: ruled('usual prevention', "the instrument's, for orders that have none of their own", FEW_BITS),
+    lowAccount: ruled('low account', "lower 16 bits of the command's account", 16),
   };
-  const step = bits(STEPS, (name) => STEP_MEANINGS[name]);
+  const step = {
+    ...bits(PLAIN_STEPS, (name) => STEP_MEANINGS[name]),
+    ...(Object.fromEntries(OWN_STEPS.map((name) => [name, ruled(name, STEP_MEANINGS[name])])) as Record<
+      (typeof OWN_STEPS)[number],
+      T
+    >),
+  };
   const report = {
     symbol: one('report symbol', 'instrument of the order'),
     side: bit('report side', 'side of the order: 0 buy, 1 sell'),
@@ -126,7 +167,7 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
       name,
       address: key(`${name} address`, `book ${name}: the order, or its ladder's head`),
       ladder: one(`${name} ladder`, '1 + 2 * symbol + side'),
-      postOnly: bit(`${name} post only`, 'the order is post-only'),
+      terms: terms(name, 'the order is post-only'),
       key: limbs(`${name} price key`, 'its price as its ladder orders it; of a head 2^48 - 1'),
       open: limbs(`${name} open`, 'open quantity; of a head 0'),
       used: bit(`${name} used`, 'the row holds an order or a head'),
@@ -139,7 +180,7 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
   declarer.group('rows');
   const cell = (name: string, what: string): Cell<T> => ({
     ladder: one(`${name} ladder`, `${what}: 0 if there is none, else 1 + 2 * symbol + side`),
-    postOnly: bit(`${name} post only`, 'whether it is post-only'),
+    terms: terms(name, 'whether it is post-only'),
     key: limbs(`${name} price key`, 'its price as its ladder orders it'),
     open: limbs(`${name} open`, 'its open quantity'),
     next: key(`${name} next`, "the order behind it, or the next ladder's head"),
@@ -177,6 +218,15 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
       bit('behind borrow 0', 'borrowed from the next limb'),
       bit('behind borrow 1', 'borrowed from the next limb'),
     ] as const,
+    prevention: ruled(
+      'order prevention',
+      'self-trade prevention of the order at work; 0 for none of its own',
+      FEW_BITS,
+    ),
+    prevents: Object.fromEntries(
+      PREVENTIONS.map((name) => [name, ruled(name, `self-trade prevention that applies to it: ${name}`)]),
+    ) as Record<Prevention, T>,
+    sameAccount: ruled('same account', "the order that it meets is its own account's"),
     atHead: bit('at head', "the order rests directly behind its ladder's head"),
     samePrice: bit('same price', 'the replace leaves the price as it is'),
     priceWitness: limbsOf((limb) => one(`price witness ${limb}`, 'shows that the prices differ')),
@@ -254,4 +304,10 @@ const STEP_MEANINGS: Readonly<Record<Step, string>> = {
   keep: 'a replace keeps its place in the queue',
   leave: 'a replace leaves its place in the queue',
   pass: 'nothing: the command is set aside, or a mass cancel has ended',
+  'newest ends': 'meets an order of its account, and what is left of it is canceled',
+  'oldest ends': 'meets an order of its account, which is canceled',
+  'both end': 'meets an order of its account, and both are canceled',
+  decrement: 'meets an order of its account, and the smaller quantity is taken off both',
+  'skip own': 'a fill or kill passes by an order of its account, which it would cancel',
+  'fail at own': 'a fill or kill is canceled, for it would meet an order of its account first',
 };

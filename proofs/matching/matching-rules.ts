@@ -33,14 +33,15 @@ export class MatchingRules extends RuleWriter {
       this.every(`best is what the head names ${i}`, seen.times(limb.minus(head.nextKey[i] as Expression)));
       this.circuit.onTransition(
         `after a peek best is the order behind ${i}`,
-        step.peek.times(limb.next().minus(other.cell.nextKey[i] as Expression)),
+        this.counts().times(limb.next().minus(other.cell.nextKey[i] as Expression)),
       );
     }
-    const trades = step.fill.plus(step.peek).plus(step['would trade']);
-    this.every('what trades crosses', trades.times(this.not(crosses)));
+    const trades = step.fill.plus(step.peek).plus(step['would trade']).plus(this.prevents());
+    const own = step['skip own'].plus(step['fail at own']);
+    this.every('what trades crosses', trades.plus(own).times(this.not(crosses)));
     const idle = step.rest.plus(step.expire).plus(step.fail);
     this.every('what does not trade does not cross', idle.times(crosses));
-    this.every('post-only does not trade', step.fill.times(postOnly));
+    this.every('post-only does not trade', step.fill.plus(this.prevents()).times(postOnly));
     this.every('only post-only would trade', step['would trade'].times(this.not(postOnly)));
   }
 
@@ -67,7 +68,7 @@ export class MatchingRules extends RuleWriter {
     this.bit(covers, 'covers');
     this.borrows('gap', gapBorrow);
     const sign = covers.times(2).minus(1);
-    const makers = step.fill.plus(step.peek);
+    const makers = step.fill.plus(step.peek).plus(step.decrement);
     const common = { gives: gap, borrow: gapBorrow };
     this.difference('fill', makers, { sign, from: left, take: other.cell.open, ...common });
     this.difference('amend', amends, { sign, from: left, take: own.cell.open, ...common });
@@ -84,7 +85,7 @@ export class MatchingRules extends RuleWriter {
     this.every('gap is zero: only if it is', gapIsZero.times(sum));
     this.every('gap is zero: if it is', compared.times(this.not(gapIsZero).minus(sum.times(gapInverse))));
     this.every('equal quantities cover', compared.times(this.not(covers)).times(gapIsZero));
-    this.every('exhausts', exhausts.minus(step.fill.times(covers)));
+    this.every('exhausts', exhausts.minus(this.takes().times(covers)).minus(this.clears()));
     this.every('a peek finds too little', step.peek.times(this.not(covers).plus(gapIsZero)));
     this.every('a reduce to nothing removes', kind.reduce.times(step.remove).times(this.not(covers)));
     this.every('a reduce to something shrinks', step.shrink.times(covers));
@@ -97,11 +98,15 @@ export class MatchingRules extends RuleWriter {
     for (let i = 0; i < 4; i++) {
       const address = other.address[i] as Expression;
       const best = head.next[i] as Expression;
-      this.every(`the maker is the best order ${i}`, step.fill.times(address.minus(best)));
-      this.every(`a peek begins with the best order ${i}`, step.peek.times(first).times(address.minus(best)));
+      const met = step.fill.plus(this.prevents());
+      const looked = this.counts().plus(step['fail at own']);
+      this.every(`the maker is the best order ${i}`, met.times(address.minus(best)));
+      this.every(`a peek begins with the best order ${i}`, looked.times(first).times(address.minus(best)));
       this.circuit.onTransition(
         `a peek goes on with the order behind ${i}`,
-        step.peek.times(step.peek.next()).times(address.next().minus(other.cell.next[i] as Expression)),
+        this.counts()
+          .times(looked.next())
+          .times(address.next().minus(other.cell.next[i] as Expression)),
       );
       this.every(
         `an order is taken from behind another ${i}`,

@@ -18,15 +18,14 @@ export class MemoryRules extends RuleWriter {
   // --- Memory --------------------------------------------------------------------------------------------------------------
 
   #memory(): void {
-    const { command, step, report, clock, first, limit, left, postOnly, gap, head, other, own, exhausts } =
-      this.columns;
+    const { command, step, report, clock, first, limit, left, gap, head, other, own, exhausts } = this.columns;
     const { fill, rest, peek, remove, shrink, keep, leave } = step;
     const bus = this.circuit.bus('memory');
     const zero = this.zero;
     const ladder = this.ladder().plus(1);
     const opposite = report.symbol.times(2).minus(report.side).plus(1);
     const sees = this.seesHead();
-    const meets = sumOf([fill, peek, rest, remove, leave]);
+    const meets = sumOf([fill, peek, rest, remove, leave, this.prevents(), step['skip own'], step['fail at own']]);
     const owns = sumOf([command.kind.new, this.named()])
       .times(first)
       .plus(rest.times(this.not(first)))
@@ -36,7 +35,7 @@ export class MemoryRules extends RuleWriter {
 
     const headCell = (next: Key<Expression>, nextKey: Limbs<Expression>): Cell<Expression> => ({
       ladder: opposite.plus(1),
-      postOnly: zero,
+      terms: zero,
       key: this.limbs(() => this.circuit.constant(LIMB_MAX)),
       open: this.limbs(() => zero),
       next,
@@ -55,13 +54,13 @@ export class MemoryRules extends RuleWriter {
     const links = stays.minus(relinks);
     const otherAfter: Cell<Expression> = {
       ladder: stays.times(other.cell.ladder),
-      postOnly: stays.times(other.cell.postOnly),
+      terms: stays.times(other.cell.terms),
       key: this.limbs((i) => stays.times(other.cell.key[i] as Expression)),
-      // Of a fill that does not exhaust, the difference; every other step leaves the quantity.
+      // Of a fill that does not exhaust, the difference; every other step leaves the quantity, or takes the order off.
       open: this.limbs((i) =>
         mix([
-          [this.not(fill), other.cell.open[i] as Expression],
-          [fill.minus(exhausts), gap[i] as Expression],
+          [this.not(this.takes().plus(this.clears())), other.cell.open[i] as Expression],
+          [this.takes().plus(this.clears()).minus(exhausts), gap[i] as Expression],
         ]),
       ),
       next: this.key((i) =>
@@ -86,9 +85,9 @@ export class MemoryRules extends RuleWriter {
         [same, own.cell.ladder],
         [rest, ladder],
       ]),
-      postOnly: mix([
-        [same, own.cell.postOnly],
-        [rest, postOnly],
+      terms: mix([
+        [same, own.cell.terms],
+        [rest, this.terms()],
       ]),
       key: this.limbs((i) =>
         mix([
@@ -120,7 +119,7 @@ export class MemoryRules extends RuleWriter {
     const { before, after, afterTime, directory } = this.columns;
     const rows = (table: BookTable<Expression>): Cell<Expression> => ({
       ladder: table.ladder,
-      postOnly: table.postOnly,
+      terms: table.terms,
       key: table.key,
       open: table.open,
       next: this.key((i) => (table.address[i] as Expression).next()),
@@ -128,7 +127,7 @@ export class MemoryRules extends RuleWriter {
     });
     const nothing: Cell<Expression> = {
       ladder: zero,
-      postOnly: zero,
+      terms: zero,
       key: this.limbs(() => zero),
       open: this.limbs(() => zero),
       next: this.key(() => zero),
@@ -229,5 +228,5 @@ export class MemoryRules extends RuleWriter {
 }
 
 function message(address: Key<Expression>, cell: Cell<Expression>, time: Expression): Expression[] {
-  return [...address, cell.ladder, cell.postOnly, ...cell.key, ...cell.open, ...cell.next, ...cell.nextKey, time];
+  return [...address, cell.ladder, cell.terms, ...cell.key, ...cell.open, ...cell.next, ...cell.nextKey, time];
 }

@@ -56,9 +56,9 @@ export function proofCost(
   memoryMax: number,
   { butterflyNs, hashedBlockNs }: Calibration,
 ): ProofCost {
-  const circuit = provenCircuit();
+  const circuit = provenCircuit('plain');
   const layout = layoutOf(circuit, parameters, heightLog);
-  const memory = proverMemory(circuit, parameters, heightLog, memoryMax);
+  const memory = proverMemory(parameters, heightLog, memoryMax);
   const [rows, cosets, parts] = [2 ** heightLog, 2 ** parameters.blowUpLog, 2 ** layout.quotientLog];
   const columns = circuit.columns.length + layout.helperColumns;
   const transforms = columns * memory.transforms + layout.chunkColumns * cosets;
@@ -85,7 +85,7 @@ export function proofCost(
 /** Of a proof file, as expected. */
 function fileBytes(parameters: ProofParameters, heightLog: number): number {
   const { treeColumns, saltWords, openings, nextOpenings, foldedLogs, finalLog } = layoutOf(
-    provenCircuit(),
+    provenCircuit('plain'),
     parameters,
     heightLog,
   );

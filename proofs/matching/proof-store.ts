@@ -110,7 +110,11 @@ export interface ProofForm {
 export async function readProofForm({ file, firstSequence, lastSequence }: StoredProof): Promise<ProofForm> {
   const bytes = await readFile(file);
   const statement = decodeStatement(bytes);
-  const { proof } = decodeProof(provenCircuit(), parametersOf(statement), bytes.subarray(STATEMENT_BYTES));
+  const { proof } = decodeProof(
+    provenCircuit(statement.rules),
+    parametersOf(statement),
+    bytes.subarray(STATEMENT_BYTES),
+  );
   if (statement.firstSequence !== firstSequence || statement.lastSequence !== lastSequence) {
     throw new VerificationError(
       `it says sequences ${statement.firstSequence} to ${statement.lastSequence}, not those of its name`,

@@ -37,7 +37,7 @@ export function heightLogMin(parameters: ProofParameters): number {
     : SPAN_HEIGHT_LOG_MIN;
 }
 
-/** A proof file: the statement, then the proof. Blocks its thread until it is done. Without secrets, chance hides. */
+/** A proof file: the statement, then the proof. The kernels are for the circuit of the span's rules. Blocks its thread until it is done. Without secrets, chance hides. */
 export function proveSpan(
   span: Span,
   journal: { readonly genesis: Genesis; readonly genesisHash: Uint8Array },
@@ -50,6 +50,7 @@ export function proveSpan(
   const statement = encodeStatement({
     profile: plan.profile,
     hidden: plan.hidden,
+    rules: witness.rules,
     shard: journal.genesis.shard,
     instruments: journal.genesis.limits.instrumentsMax,
     firstSequence,
@@ -60,7 +61,7 @@ export function proveSpan(
     chainBefore,
     chainAfter,
   });
-  const circuit = provenCircuit();
+  const circuit = provenCircuit(witness.rules);
   const parameters = parametersOf(plan);
   const proof = prove(circuit, parameters, witness.trace, [witness.commands], kernels, {
     context: contextOf(statement),

@@ -2,6 +2,8 @@ import type { Circuit } from '../stark/constraints.ts';
 import { MemoryBoundError, type MemoryPlan, planMemory } from '../stark/memory-plan.ts';
 import type { ProofParameters } from '../stark/parameters.ts';
 import { layoutOf } from '../stark/proof-layout.ts';
+import { RULES, type Rules } from './market-columns.ts';
+import { provenCircuit } from './verify-proof.ts';
 
 /** What a proof takes of memory, and how often that makes it transform each column. */
 export interface ProverMemory {
@@ -17,16 +19,18 @@ export const READER_BYTES: number = 160 * 2 ** 20;
 /** Looking for a plan takes some hundredths of a second, and a router asks for the same one again and again. */
 const known = new Map<string, ProverMemory>();
 
-/** The quickest way to prove within `memoryMax` bytes, or the one that takes least. */
-export function proverMemory(
-  circuit: Circuit,
-  parameters: ProofParameters,
-  heightLog: number,
-  memoryMax: number,
-): ProverMemory {
-  const name = `${circuit.digest} ${parameters.name} ${heightLog} ${memoryMax}`;
-  const memory = known.get(name) ?? memoryWithin(circuit, parameters, heightLog, memoryMax);
-  known.set(name, memory);
+/**
+ * The quickest way to prove within `memoryMax` bytes, or the one that takes least. Which circuit a span needs is known when it
+ * is read: there must be room for either. Most are of the plain one.
+ */
+export function proverMemory(parameters: ProofParameters, heightLog: number, memoryMax: number): ProverMemory {
+  const name = `${parameters.name} ${heightLog} ${memoryMax}`;
+  let memory = known.get(name);
+  if (memory === undefined) {
+    const within = (rules: Rules): ProverMemory => memoryWithin(provenCircuit(rules), parameters, heightLog, memoryMax);
+    memory = { ...within('plain'), bytes: Math.max(...RULES.map((rules) => within(rules).bytes)) };
+    known.set(name, memory);
+  }
   return memory;
 }
 
@@ -47,7 +51,7 @@ function memoryWithin(
 }
 
 function bytesOf(bits: number): number {
-  return bits === 1 ? 1 : bits <= 16 ? 2 : 4;
+  return bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
 }
 
 function quickestPlan(plan: () => MemoryPlan): MemoryPlan {

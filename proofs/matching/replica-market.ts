@@ -52,8 +52,11 @@ export function viewMarket(state: MarketState): MarketView {
     const what = whatUnproven(state, slot, price);
     if (what !== undefined) unproven.push({ ...name, symbol, what });
     else {
-      const turn = isRuled(state, slot) ? (state.details[(slot << DETAIL_SHIFT) + DETAIL.turn] as number) : 0;
-      books.push({ ...name, symbol, side: side === 'buy' ? 0 : 1, postOnly, price, open, sequence, turn });
+      const detail = (place: number): number =>
+        isRuled(state, slot) ? (state.details[(slot << DETAIL_SHIFT) + place] as number) : 0;
+      const prevention = (detail(DETAIL.terms) >>> 16) & 255;
+      const turn = detail(DETAIL.turn);
+      books.push({ ...name, symbol, side: side === 'buy' ? 0 : 1, postOnly, prevention, price, open, sequence, turn });
     }
   }
   books.sort((a, b) => a.sequence - b.sequence || a.turn - b.turn);
@@ -85,6 +88,9 @@ function viewInstruments({ instruments }: MarketState): Instruments {
   return view;
 }
 
+/** Of the fourth byte of a detail's terms: {@link DETAIL}. */
+const BY_GROUP = 1;
+
 function isRuled(state: MarketState, slot: number): boolean {
   return ((state.orders.words[(slot << ORDER_SHIFT) + ORDER.terms] as number) & ORDER_FLAG.ruled) !== 0;
 }
@@ -100,6 +106,6 @@ function whatUnproven(state: MarketState, slot: number, price: number): string |
   if ((flags & (ORDER_FLAG.call | ORDER_FLAG.closing)) !== 0 || price > PRICE_MAX) return 'an order for an auction';
   if (readWide(state.details, detail + DETAIL.display) !== 0) return 'an iceberg';
   if ((word(DETAIL.partner) | word(DETAIL.parent) | word(DETAIL.firstFollower)) !== 0) return 'an order with links';
-  const prevention = (word(DETAIL.terms) >>> 16) & 255;
-  return prevention === 0 ? undefined : 'an order with self-trade prevention';
+  const isByGroup = ((word(DETAIL.terms) >>> 24) & BY_GROUP) !== 0;
+  return isByGroup ? 'an order with self-trade prevention by group' : undefined;
 }

@@ -17,6 +17,9 @@ export class ReportRules extends RuleWriter {
     const { kind } = command;
     const { fill, remove, shrink, keep, leave, refuse, pass, expire } = step;
     const not = (steps: Expression): Expression => this.not(steps);
+    const newest = step['newest ends'];
+    const takes = this.takes();
+    const met = fill.plus(this.prevents());
     this.every(
       'reason: taken or unknown',
       refuse.times(not(isFree)).times(report.reason.minus(UNKNOWN_ORDER).minus(kind.new)),
@@ -26,8 +29,8 @@ export class ReportRules extends RuleWriter {
     this.every('reason: none', not(refuse.plus(pass)).times(report.reason));
     for (let i = 0; i < 4; i++) {
       const maker = report.maker[i] as Expression;
-      this.every(`maker ${i}`, fill.times(maker.minus(other.address[i] as Expression)));
-      this.every(`no maker ${i}`, not(fill).times(maker));
+      this.every(`maker ${i}`, met.times(maker.minus(other.address[i] as Expression)));
+      this.every(`no maker ${i}`, not(met).times(maker));
     }
     const places = remove.plus(shrink).plus(keep);
     for (let i = 0; i < 3; i++) {
@@ -42,30 +45,36 @@ export class ReportRules extends RuleWriter {
       const difference = gap[i] as Expression;
       this.every(
         `price: of a fill, the maker's ${i}`,
-        fill.times(price.minus(this.choose(mirrored(makerKey), makerKey))),
+        met.times(price.minus(this.choose(mirrored(makerKey), makerKey))),
       );
       this.every(
         `price: of an order in its place ${i}`,
         places.times(price.minus(this.choose(ownKey, mirrored(ownKey)))),
       );
       this.every(`price: of an order that leaves ${i}`, leave.times(price.minus(this.choose(mirrored(worst), worst))));
-      this.every(`price: else none ${i}`, not(fill.plus(places).plus(leave)).times(price));
+      this.every(`price: else none ${i}`, not(met.plus(places).plus(leave)).times(price));
 
       this.every(
         `quantity: of a fill, the smaller ${i}`,
-        fill.times(quantity.minus(rest).minus(covers.times(makerOpen.minus(rest)))),
+        takes.times(quantity.minus(rest).minus(covers.times(makerOpen.minus(rest)))),
+      );
+      this.ruled(`quantity: of an order of the account, all ${i}`, () =>
+        this.clears().times(quantity.minus(makerOpen)),
       );
       this.every(`quantity: of a removal, all ${i}`, remove.times(quantity.minus(own.cell.open[i] as Expression)));
       this.every(
         `quantity: of the order at work ${i}`,
-        shrink.plus(keep).plus(leave).plus(expire).times(quantity.minus(rest)),
+        shrink.plus(keep).plus(leave).plus(expire).plus(newest).times(quantity.minus(rest)),
       );
-      this.every(`quantity: else none ${i}`, not(sumOf([fill, remove, shrink, keep, leave, expire])).times(quantity));
+      const told = [fill, remove, shrink, keep, leave, expire, this.prevents()];
+      this.every(`quantity: else none ${i}`, not(sumOf(told)).times(quantity));
 
-      this.every(`open: of a fill, the maker's ${i}`, fill.times(open.minus(not(covers).times(difference))));
+      this.every(`open: of a fill, the maker's ${i}`, takes.times(open.minus(not(covers).times(difference))));
       this.every(`open: of a reduce ${i}`, shrink.times(open.minus(difference)));
       this.every(`open: of a replace ${i}`, keep.plus(leave).times(open.minus(rest)));
-      this.every(`open: else none ${i}`, not(sumOf([fill, shrink, keep, leave])).times(open));
+      this.ruled(`open: of both, what the order at work had ${i}`, () => step['both end'].times(open.minus(rest)));
+      const opens = [fill, shrink, keep, leave, step.decrement, step['both end']];
+      this.every(`open: else none ${i}`, not(sumOf(opens)).times(open));
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { CircuitBuilder } from '../stark/constraints.ts';
 import type { Expression } from '../stark/expressions.ts';
-import { type Key, KINDS, type Limbs, type MarketColumns } from './market-columns.ts';
+import { type Key, KINDS, type Limbs, type MarketColumns, STP_IN_TERMS } from './market-columns.ts';
 
 /** Limbs of amounts are below this. */
 const LIMB = 65_536;
@@ -44,7 +44,45 @@ export abstract class RuleWriter {
   /** Rows that look at the head of the other side. */
   protected seesHead(): Expression {
     const { step, first } = this.columns;
-    return sumOf([step.fill, step.rest, step.expire, step['would trade']]).plus(step.peek.plus(step.fail).times(first));
+    const { fill, rest, expire } = step;
+    const looks = step.peek.plus(step.fail).plus(step['skip own']).plus(step['fail at own']);
+    return sumOf([fill, rest, expire, step['would trade']]).plus(this.prevents()).plus(looks.times(first));
+  }
+
+  /** Steps in which self-trade prevention takes something off. Zero in the plain circuit, as all of its steps. */
+  protected prevents(): Expression {
+    const { step } = this.columns;
+    return sumOf([step['newest ends'], step['oldest ends'], step['both end'], step.decrement]);
+  }
+
+  /** Steps that take a quantity off the order at work and the maker. */
+  protected takes(): Expression {
+    const { step } = this.columns;
+    return step.fill.plus(step.decrement);
+  }
+
+  /** Steps that take the maker off the book, whatever is left of the order at work. */
+  protected clears(): Expression {
+    const { step } = this.columns;
+    return step['oldest ends'].plus(step['both end']);
+  }
+
+  /** Steps of a fill or kill that looks at an order and goes on. */
+  protected counts(): Expression {
+    const { step } = this.columns;
+    return step.peek.plus(step['skip own']);
+  }
+
+  /** Steps that end a fill or kill. */
+  protected fails(): Expression {
+    const { step } = this.columns;
+    return step.fail.plus(step['fail at own']);
+  }
+
+  /** What stands in a cell besides amounts of the order at work. */
+  protected terms(): Expression {
+    const { postOnly, prevention } = this.columns;
+    return postOnly.plus(prevention.times(STP_IN_TERMS));
   }
 
   /** By the side of the order at work: the first for sells, the second for buys. */
@@ -68,8 +106,13 @@ export abstract class RuleWriter {
     this.circuit.onEveryRow(name, zero);
   }
 
+  /** What the plain circuit has nothing to say about. */
+  protected ruled(name: string, zero: () => Expression): void {
+    if (this.columns.sameAccount.degree > 0) this.every(name, zero());
+  }
+
   protected bit(column: Expression, name: string): void {
-    this.every(`${name} is a bit`, column.times(column.minus(1)));
+    if (column.degree > 0) this.every(`${name} is a bit`, column.times(column.minus(1)));
   }
 
   /** More than a bit could borrow all of p: the difference would be one modulo p, and never below zero. */

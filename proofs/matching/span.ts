@@ -31,13 +31,15 @@ export interface SpanLimits {
   readonly rows: number;
   /** Most commands of a span. */
   readonly commandsMax?: number | undefined;
+  /** Fewest commands of a span that ends before one which cannot be proven; of others there may be less. 1 unless given. */
+  readonly commandsMin?: number | undefined;
   /**
    * A span that is nearly full ends with its block: the next one then begins with a block, and knows the hash before it.
    * Else a span takes what it can.
    */
   readonly blockEnds?: boolean;
-  /** Told of commands that no span covers. */
-  readonly onUnprovable?: (error: UnprovableCommandError) => void;
+  /** Told of commands that no span covers, and why. */
+  readonly onUnprovable?: (error: Error) => void;
   /** Called after each block. */
   readonly onProgress?: (sequence: number) => Promise<void> | undefined;
 }
@@ -100,12 +102,25 @@ export class SpanReader {
         this.#left = { command, books: [...span.witness.orders()], tape: span.tape };
         break;
       }
-      if (span.lastSequence >= span.firstSequence) break;
+      if (this.#isWorthIt(span)) break;
       span = undefined;
     }
     if (span === undefined) return undefined;
     span.witness.finish();
     return span;
+  }
+
+  /** Whether a span that ends before a command which cannot be proven is made. */
+  #isWorthIt({ firstSequence, lastSequence }: Growing): boolean {
+    const commands = lastSequence - firstSequence + 1;
+    const { commandsMin = 1, onUnprovable } = this.#limits;
+    if (commands > 0 && commands < commandsMin) {
+      const range = `the commands with sequences ${firstSequence} to ${lastSequence}`;
+      onUnprovable?.(
+        new Error(`${range} are not proven: they are fewer than ${commandsMin}, between others that cannot be`),
+      );
+    }
+    return commands >= commandsMin;
   }
 
   #before: MarketView = { books: [], unproven: [], instruments: new Map() };

@@ -1,6 +1,7 @@
 import { blake3 } from '../stark/blake3.ts';
 import { PROFILES, type ProofParameters, withZeroKnowledge } from '../stark/parameters.ts';
 import { VerificationError } from '../stark/proof-encoding.ts';
+import { RULES, type Rules } from './market-columns.ts';
 
 /**
  * What a proof says, 160 bytes, little-endian, followed in a proof file by the proof itself.
@@ -12,7 +13,8 @@ import { VerificationError } from '../stark/proof-encoding.ts';
  * |   6 | u16 | bytes         | 160 |
  * |   8 | u8  | profile       | place in {@link PROFILE_NAMES} |
  * |   9 | u8  | hidden        | 1 with zero knowledge |
- * |  10 | u16 |               | zero |
+ * |  10 | u8  | rules         | of which circuit: place in {@link RULES}; 0 in proofs of versions that had one circuit |
+ * |  11 | u8  |               | zero |
  * |  12 | u32 | shard         | of the journal |
  * |  16 | u32 | instruments   | books there are, from symbol 0 |
  * |  20 | u32 |               | zero |
@@ -28,6 +30,7 @@ import { VerificationError } from '../stark/proof-encoding.ts';
  * The commitments to the tape and to the books before and after are in the proof. What follows from a valid proof: there
  * are a tape and two sets of books under these commitments, such that the rules of docs/market-rules.md, applied to the
  * commands of the tape in their order, lead from the books before to the books after and give exactly the tape's reports.
+ * With plain rules no order of the tape has a self-trade prevention; with ruled ones it may.
  *
  * Everything in the statement is bound to the proof, but that the tape is the journal's between these blocks, and that the
  * books before are the venue's, is only known to who recomputes a commitment: see docs/proofs.md.
@@ -42,6 +45,7 @@ export const PROFILE_NAMES: readonly ProfileName[] = ['fast', 'standard', 'compa
 export interface SpanStatement {
   readonly profile: ProfileName;
   readonly hidden: boolean;
+  readonly rules: Rules;
   readonly shard: number;
   readonly instruments: number;
   readonly firstSequence: number;
@@ -60,6 +64,7 @@ export function encodeStatement(statement: SpanStatement): Uint8Array {
   view.setUint32(4, VERSION_WORD, true);
   bytes[8] = PROFILE_NAMES.indexOf(statement.profile);
   bytes[9] = statement.hidden ? 1 : 0;
+  bytes[10] = RULES.indexOf(statement.rules);
   view.setUint32(12, statement.shard, true);
   view.setUint32(16, statement.instruments, true);
   for (const [i, field] of WIDE_FIELDS.entries()) view.setBigUint64(24 + 8 * i, BigInt(statement[field]), true);
@@ -76,7 +81,9 @@ export function decodeStatement(bytes: Uint8Array): SpanStatement {
   const profile = PROFILE_NAMES[view.getUint8(8)];
   const hidden = view.getUint8(9);
   if (profile === undefined || hidden > 1) throw new VerificationError('a profile that is not known');
-  if (view.getUint16(10, true) !== 0 || view.getUint32(20, true) !== 0 || view.getBigUint64(56, true) !== 0n) {
+  const rules = RULES[view.getUint8(10)];
+  if (rules === undefined) throw new VerificationError('rules that are not known');
+  if (view.getUint8(11) !== 0 || view.getUint32(20, true) !== 0 || view.getBigUint64(56, true) !== 0n) {
     throw new VerificationError('a statement with something where nothing belongs');
   }
   const wide = WIDE_FIELDS.map((_, i) => Number(view.getBigUint64(24 + 8 * i, true)));
@@ -90,6 +97,7 @@ export function decodeStatement(bytes: Uint8Array): SpanStatement {
   return {
     profile,
     hidden: hidden === 1,
+    rules,
     shard: view.getUint32(12, true),
     instruments: view.getUint32(16, true),
     firstSequence,

@@ -1,9 +1,19 @@
 import { PRICE_MAX, readWide } from '../../journal/amounts.ts';
-import { COMMAND_WORD, Flag, Op, OrderType, SIDE_ANY, TimeInForce } from '../../journal/commands.ts';
+import {
+  COMMAND_WORD,
+  Flag,
+  Op,
+  OrderType,
+  SelfTradePrevention,
+  Setting,
+  SIDE_ANY,
+  STP_SHIFT,
+  TimeInForce,
+} from '../../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType } from '../../journal/events.ts';
 import { Reason } from '../../journal/reasons.ts';
 import type { Kind } from './market-columns.ts';
-import type { Instruments, MarketView, TapeInstrument } from './replica-market.ts';
+import { type Instruments, type MarketView, settingOf, type TapeInstrument } from './replica-market.ts';
 import { ToldEvents } from './told-events.ts';
 import {
   isRuledOrder,
@@ -38,6 +48,9 @@ export interface TapeCommand {
   readonly price: number;
   readonly quantity: number;
   readonly reason: number;
+  /** A new order's own self-trade prevention, and the one that its instrument, or a replace's, gives to orders without. */
+  readonly prevention: number;
+  readonly usualPrevention: number;
   /** Why a mass cancel takes orders off, as its events tell. Not on the tape. */
   readonly removal: number;
 }
@@ -62,6 +75,8 @@ const ASIDE: TapeCommand = {
   price: 0,
   quantity: 0,
   reason: Reason.none,
+  prevention: 0,
+  usualPrevention: 0,
   removal: Reason.massCancel,
 };
 
@@ -89,6 +104,7 @@ export class TapeReader {
     };
     const command = this.#tell(words, at, told, unproven);
     this.#follow(told);
+    this.#followRuled(words, at, told);
     return command;
   }
 
@@ -96,7 +112,7 @@ export class TapeReader {
     const op = (words[at] as number) & 255;
     const { type, reason, flags, isRefusal } = told;
     unproven(whyEventsUnproven(told, op, this.#market));
-    if (!ORDER_OPS.includes(op) && told.of(EventType.canceled).length > 0) return takenOff(words, at, told, op);
+    if (!ORDER_OPS.includes(op) && told.has(EventType.canceled)) return takenOff(words, at, told, op);
     if (type === EventType.session || (type === EventType.answer && (flags & EventFlag.repeat) !== 0)) {
       return aside(Reason.none);
     }
@@ -156,6 +172,8 @@ export class TapeReader {
       side: (head >>> 8) & 255,
       price: readWide(words, at + COMMAND_WORD.price),
       quantity: readWide(words, at + COMMAND_WORD.quantity),
+      prevention: ((words[at + COMMAND_WORD.flags] as number) >>> STP_SHIFT) & 255,
+      usualPrevention: usualPrevention(this.#instruments.get(words[at + COMMAND_WORD.symbol] as number)),
     };
   }
 
@@ -217,6 +235,7 @@ export class TapeReader {
       quantity: hasQuantity ? quantity : 0,
       late: reason !== Reason.none,
       reason,
+      usualPrevention: usualPrevention(instrument),
     };
   }
 
@@ -326,11 +345,31 @@ export class TapeReader {
       const instrument = this.#instruments.get(symbol) as TapeInstrument;
       const setting: [number, number] = [words[at + EVENT_WORD.slot] as number, readWide(words, at + EVENT_WORD.price)];
       const settings = new Map([...instrument.settings, setting]);
-      this.#instruments.set(symbol, { ...instrument, settings, ruled: true });
+      this.#instruments.set(symbol, { ...instrument, settings });
     }
     for (const { symbol, phase } of told.phases())
       this.#instruments.set(symbol, { ...(this.#instruments.get(symbol) as TapeInstrument), phase });
   }
+
+  /** Notes which instruments are ruled from here on: rather one too many than one too few. */
+  #followRuled(words: Uint32Array, at: number, told: ToldEvents): void {
+    const isOrder = ((words[at] as number) & 255) === Op.new && told.has(EventType.accepted) && isRuledOrder(words, at);
+    const about = [...told.of(EventType.setting), ...told.of(EventType.state)];
+    const symbols = about.map((place) => told.words[place + EVENT_WORD.symbol] as number);
+    if (isOrder) symbols.push(words[at + COMMAND_WORD.symbol] as number);
+    // The rules of accounts may be in force from here on, for all instruments.
+    if (told.has(EventType.account) || told.has(EventType.kill)) symbols.push(...this.#instruments.keys());
+    for (const symbol of symbols) {
+      const instrument = this.#instruments.get(symbol);
+      if (instrument?.ruled === false) this.#instruments.set(symbol, { ...instrument, ruled: true });
+    }
+  }
+}
+
+/** One that regards groups applies to no order that is proven. */
+function usualPrevention(instrument: TapeInstrument | undefined): number {
+  const set = instrument === undefined ? 0 : settingOf(instrument, Setting.stp);
+  return set > SelfTradePrevention.decrement ? 0 : set;
 }
 
 const MOVING = 'moving a ruled instrument is not proven';

@@ -50,6 +50,8 @@ export class ProofTies {
     for (const field of ['firstSequence', 'lastSequence', 'firstBlock', 'lastBlock'] as const) {
       if (span[field] !== statement[field]) differences.push(`by the journal, ${field} is ${span[field]}`);
     }
+    if (span.witness.rules !== statement.rules)
+      differences.push(`by the journal, the commands need the ${span.witness.rules} rules`);
     if (!equalBytes(span.chainBefore, statement.chainBefore))
       differences.push('the block hash before the span differs');
     if (!equalBytes(span.chainAfter, statement.chainAfter)) differences.push('the block hash after the span differs');
@@ -91,7 +93,7 @@ export class ProofTies {
     { statement, heightLog }: VerifiedProof,
     seed: Uint8Array | undefined,
   ): Uint8Array {
-    const { groups } = provenCircuit();
+    const { groups } = provenCircuit(witness.rules);
     const { first, columns } = groups.find(({ name }) => name === group) as (typeof groups)[number];
     const some = witness.trace.slice(first, first + columns);
     return rootBytes(commitColumns(some, heightLog, parametersOf(statement), this.#kernels, seed));

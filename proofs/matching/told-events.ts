@@ -8,15 +8,25 @@ export class ToldEvents {
   readonly words: Uint32Array;
   /** Of those that are about an order or a refusal, or about the session: the first, or undefined if there is none. */
   readonly first: number | undefined;
-  readonly #places: readonly number[];
+  readonly #from: number;
+  readonly #to: number;
+  /** Which types there are, as bits. */
+  readonly #types: number;
 
   /** From word `from` to `to`. */
   constructor(words: Uint32Array, from: number, to: number) {
     this.words = words;
-    const places: number[] = [];
-    for (let at = from; at < to; at += EVENT_WORDS) places.push(at);
-    this.#places = places;
-    this.first = places.find((at) => !INFORMATION.includes(typeAt(words, at)));
+    this.#from = from;
+    this.#to = to;
+    let types = 0;
+    let first: number | undefined;
+    for (let at = from; at < to; at += EVENT_WORDS) {
+      const type = typeAt(words, at);
+      types |= 1 << type;
+      if (first === undefined && !INFORMATION.includes(type)) first = at;
+    }
+    this.#types = types;
+    this.first = first;
   }
 
   /** 0 if nothing was told. */
@@ -40,15 +50,25 @@ export class ToldEvents {
     return this.first === undefined ? 0 : readWide(this.words, this.first + EVENT_WORD.price);
   }
 
+  has(type: number): boolean {
+    return (this.#types & (1 << type)) !== 0;
+  }
+
   /** Places of the events of a type. */
   of(type: number): readonly number[] {
-    return this.#places.filter((at) => typeAt(this.words, at) === type);
+    return this.has(type) ? this.#places((one) => one === type) : [];
+  }
+
+  #places(wanted: (type: number) => boolean): number[] {
+    const places: number[] = [];
+    for (let at = this.#from; at < this.#to; at += EVENT_WORDS) if (wanted(typeAt(this.words, at))) places.push(at);
+    return places;
   }
 
   /** Orders that were taken off, or in part, and why, in the order in which it is told. */
   canceled(): readonly { readonly name: OrderName; readonly reason: number; readonly quantity: number }[] {
     return this.of(EventType.canceled).map((at) => ({
-      name: this.nameAt(at),
+      name: this.#nameAt(at),
       reason: reasonAt(this.words, at),
       quantity: readWide(this.words, at + EVENT_WORD.quantity),
     }));
@@ -56,10 +76,10 @@ export class ToldEvents {
 
   /** Every order that an event names. */
   orders(): readonly OrderName[] {
-    return this.#places.filter((at) => ABOUT_ORDERS.includes(typeAt(this.words, at))).map((at) => this.nameAt(at));
+    return this.#places((type) => ABOUT_ORDERS.includes(type)).map((at) => this.#nameAt(at));
   }
 
-  nameAt(at: number): OrderName {
+  #nameAt(at: number): OrderName {
     return {
       account: this.words[at + EVENT_WORD.account] as number,
       idLow: this.words[at + EVENT_WORD.id] as number,

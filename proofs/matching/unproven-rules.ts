@@ -6,6 +6,7 @@ import {
   Op,
   OrderType,
   Phase,
+  SelfTradePrevention,
   Setting,
   STP_SHIFT,
   TERM_SHIFT,
@@ -151,7 +152,9 @@ function whyInstrumentUnproven(
   if (instrument.phase !== Phase.continuous) return `the phase ${nameOf(Phase, instrument.phase)}`;
   if (set(Setting.batchNs)) return 'trading in batches';
   if (set(Setting.baseAsset) && set(Setting.quoteAsset)) return 'an instrument whose trades are settled';
-  if (set(Setting.stp)) return 'self-trade prevention';
+  const ownPrevention = isNew ? ((words[at + COMMAND_WORD.flags] as number) >>> STP_SHIFT) & 255 : 0;
+  if (ownPrevention === 0 && settingOf(instrument, Setting.stp) > SelfTradePrevention.decrement)
+    return 'self-trade prevention by group';
   if (isFillOrKill && ((head >>> 16) & 255) === OrderType.market && set(Setting.band))
     return 'a fill or kill within a protection band';
   const hasRange = set(Setting.volatilityTicks) && set(Setting.referencePrice) && set(Setting.volatilityNs);
@@ -161,7 +164,8 @@ function whyInstrumentUnproven(
 /** Whether a new order has anything beyond the plain rules. */
 export function isRuledOrder(words: Uint32Array, at: number): boolean {
   const tif = (words[at] as number) >>> 24;
-  return tif === TimeInForce.day || tif === TimeInForce.gtd || whyNotTold(words, at) !== undefined;
+  const prevention = ((words[at + COMMAND_WORD.flags] as number) >>> STP_SHIFT) & 255;
+  return prevention !== 0 || tif === TimeInForce.day || tif === TimeInForce.gtd || whyNotTold(words, at) !== undefined;
 }
 
 /** What a new order has that the circuit does not know, by name; undefined if nothing. */
@@ -175,7 +179,6 @@ function whyNotTold(words: Uint32Array, at: number): string | undefined {
   if (tif > TimeInForce.gtd && tif <= TimeInForce.atTheClose) return `the time in force ${nameOf(TimeInForce, tif)}`;
   if (term !== 0 && !(term === Term.expires && tif === TimeInForce.gtd))
     return `the term ${nameOf(Term, term) ?? term}`;
-  if (((flags >>> STP_SHIFT) & 255) !== 0) return 'self-trade prevention';
   return Object.entries(UNPROVEN_FLAGS).find(([, flag]) => (flags & flag) !== 0)?.[0];
 }
 
@@ -197,7 +200,7 @@ export function isStopTerm(flags: number): boolean {
 
 /** What the events of a command tell that the circuit can not follow. */
 export function whyEventsUnproven(told: ToldEvents, op: number, { unproven }: RuledMarket): string | undefined {
-  for (const [type, what] of UNPROVEN_EVENTS) if (told.of(type).length > 0) return `${what} is not proven`;
+  for (const [type, what] of UNPROVEN_EVENTS) if (told.has(type)) return `${what} is not proven`;
   const canceled = told.canceled();
   if (canceled.some(({ quantity }) => quantity === 0)) return 'terms that wait for an order are not proven';
   const known = unproven.length === 0 ? undefined : namedIn(told, unproven);
@@ -209,10 +212,10 @@ export function whyEventsUnproven(told: ToldEvents, op: number, { unproven }: Ru
       ? undefined
       : `an order that leaves with reason ${reasonName(other.reason)} is not proven`;
   }
-  if (told.of(EventType.tradeMaker).length > 0) return 'an auction is not proven';
+  if (told.has(EventType.tradeMaker)) return 'an auction is not proven';
   const several = canceled.some(({ reason }) => reason !== canceled[0]?.reason);
   if (several) return 'orders that leave for several reasons are not proven';
-  return canceled.length > 0 && told.of(EventType.rejected).length > 0
+  return canceled.length > 0 && told.has(EventType.rejected)
     ? 'orders that leave before a refusal are not proven'
     : undefined;
 }
@@ -233,10 +236,10 @@ const UNPROVEN_EVENTS: readonly (readonly [number, string])[] = [
 
 /** Why orders leave by commands about orders. */
 const OWN_REASONS = new Map<number, readonly number[]>([
-  [Op.new, [Reason.ioc, Reason.fok]],
+  [Op.new, [Reason.ioc, Reason.fok, Reason.selfTrade]],
   [Op.cancel, [Reason.requested]],
   [Op.reduce, [Reason.reduced]],
-  [Op.replace, []],
+  [Op.replace, [Reason.selfTrade]],
   [Op.massCancel, [Reason.massCancel]],
   [Op.moveIn, []],
   [Op.moveOut, [Reason.moved]],

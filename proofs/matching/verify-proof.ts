@@ -5,6 +5,7 @@ import { circuitSoundness } from '../stark/proof-layout.ts';
 import type { SoundnessBits } from '../stark/soundness.ts';
 import { verify } from '../stark/verifier.ts';
 import { marketCircuit } from './market-circuit.ts';
+import type { Rules } from './market-columns.ts';
 import {
   commandsOf,
   contextOf,
@@ -27,11 +28,12 @@ export interface VerifiedProof {
   readonly soundness: SoundnessBits;
 }
 
-let circuit: Circuit | undefined;
+const circuits = new Map<Rules, Circuit>();
 
-/** The circuit of all proofs, made when it is first asked for. */
-export function provenCircuit(): Circuit {
-  circuit ??= marketCircuit();
+/** The circuits of all proofs, each made when it is first asked for. */
+export function provenCircuit(rules: Rules): Circuit {
+  const circuit = circuits.get(rules) ?? marketCircuit(rules);
+  circuits.set(rules, circuit);
   return circuit;
 }
 
@@ -44,7 +46,7 @@ export function verifyProof(bytes: Uint8Array): VerifiedProof {
   const commands = commandsOf(statement);
   if (commands >= P) throw new VerificationError('more commands than a proof can hold');
   const parameters = parametersOf(statement);
-  const market = provenCircuit();
+  const market = provenCircuit(statement.rules);
   const { heightLog, commitments } = verify(
     market,
     parameters,

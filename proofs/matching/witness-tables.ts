@@ -1,7 +1,14 @@
 import { element, multiply, subtract } from '../stark/field.ts';
-import { type Column, putAmount, putKey } from './column-writing.ts';
+import { type Column, putAmount, putKey, termsOf } from './column-writing.ts';
 import { isHead, type KeyValue, type LinkedBooks } from './linked-books.ts';
-import { type BookTable, LIST_HEAD, type MarketColumns } from './market-columns.ts';
+import {
+  type BookTable,
+  ID_IN_KEY_2,
+  LIST_HEAD,
+  type MarketColumns,
+  OWN_STEPS,
+  PREVENTIONS,
+} from './market-columns.ts';
 
 /** Of what the directory compares, its second limb is worth so much. */
 export const LISTED_UNIT = 2 ** 12;
@@ -14,7 +21,7 @@ export function writeTable(books: LinkedBooks, table: BookTable<Column>, times?:
   for (const cell of books.list()) {
     putKey(table.address, row, cell.key);
     table.ladder[row] = cell.ladder;
-    table.postOnly[row] = cell.postOnly ? 1 : 0;
+    table.terms[row] = termsOf(cell);
     putAmount(table.key, row, cell.priceKey);
     putAmount(table.open, row, cell.open);
     table.used[row] = 1;
@@ -61,6 +68,30 @@ export function writeAdmission(columns: MarketColumns<Column>, rows: number): vo
     const tested = isNamed ? (inLadder[row] as number) : ladder;
     isFree[row] = tested === 0 ? 1 : 0;
     freeInverse[row] = tested;
+  }
+}
+
+/** Of rows that look at an order which could trade: whose it is, and which self-trade prevention applies. Of replaces: theirs. */
+export function writeMeetings(columns: MarketColumns<Column>, rows: number): void {
+  const { command, step, first, prevention, prevents, sameAccount, behindGap, priceWitness, other } = columns;
+  const looking = [step.fill, step.peek, ...OWN_STEPS.map((name) => step[name])];
+  for (let row = 0; row < rows; row++) {
+    if (command.kind.replace[row] === 1 && first[row] === 1) behindGap[0][row] = prevention[row] as number;
+    if (!looking.some((column) => column[row] === 1)) continue;
+    const key = (i: 2 | 3): number => other.address[i][row] as number;
+    const id = key(2) % ID_IN_KEY_2;
+    behindGap[0][row] = id;
+    behindGap[1][row] = id * ID_IN_KEY_2;
+    const account = Math.floor(key(2) / ID_IN_KEY_2);
+    behindGap[2][row] = account;
+    const applies = (prevention[row] as number) || (command.usualPrevention[row] as number);
+    const name = PREVENTIONS[applies - 1];
+    if (name !== undefined) prevents[name][row] = 1;
+    const low = account - (command.lowAccount[row] as number);
+    const high = key(3) - (command.key[3][row] as number);
+    sameAccount[row] = low === 0 && high === 0 ? 1 : 0;
+    priceWitness[0][row] = element(low);
+    if (low === 0) priceWitness[1][row] = element(high);
   }
 }
 

@@ -1,4 +1,5 @@
 import { AMOUNT_MAX } from '../../journal/amounts.ts';
+import { SelfTradePrevention } from '../../journal/commands.ts';
 import { Reason } from '../../journal/reasons.ts';
 import { element, multiply } from '../stark/field.ts';
 import {
@@ -23,9 +24,25 @@ import {
   type OrderName,
   priceOf,
 } from './linked-books.ts';
-import { ID_IN_KEY_2, type MarketColumns, marketColumns, type Step } from './market-columns.ts';
+import { ID_IN_KEY_2, type MarketColumns, marketColumns, type Rules, type Step } from './market-columns.ts';
+import {
+  amended,
+  entering,
+  MARKET_LIMIT,
+  PREVENTING_STEPS,
+  preventionOf,
+  prospectOf,
+  type Taker,
+} from './order-at-work.ts';
 import type { TapeCommand } from './tape.ts';
-import { countRange, LISTED_UNIT, writeAdmission, writeDirectory, writeTable } from './witness-tables.ts';
+import {
+  countRange,
+  LISTED_UNIT,
+  writeAdmission,
+  writeDirectory,
+  writeMeetings,
+  writeTable,
+} from './witness-tables.ts';
 
 /** What a step did, to be compared with the venue's events. Amounts that it does not report are zero. */
 export interface StepReport {
@@ -38,8 +55,12 @@ export interface StepReport {
   readonly price: number;
   readonly quantity: number;
   readonly open: number;
-  /** Of the taker, after a fill. */
+  /** Of the taker, after a fill or a step of self-trade prevention. */
   readonly left: number;
+  /** Lots that self-trade prevention took off the order at work. */
+  readonly taken: number;
+  /** The limit of the order at work; 0 of a market order. */
+  readonly limitPrice: number;
 }
 
 /** There is no room for the command. Nothing of it has been written. */
@@ -47,17 +68,6 @@ export class SpanFullError extends Error {
   override readonly name = 'SpanFullError';
 }
 
-/** The order at work, as the circuit sees it. */
-interface Taker {
-  readonly symbol: number;
-  readonly side: number;
-  readonly postOnly: boolean;
-  /** The worst price key of the other side at which it trades. */
-  readonly limit: number;
-  left: number;
-}
-
-const MARKET_LIMIT = AMOUNT_MAX - 1;
 const AGE_UNIT = 2 ** 14;
 
 /**
@@ -65,32 +75,36 @@ const AGE_UNIT = 2 ** 14;
  * matcher's.
  */
 export class MarketWitness {
-  /** In the order in which the circuit declares its columns. */
-  readonly trace: readonly Column[];
   readonly #rows: number;
   readonly #books: LinkedBooks;
   readonly #columns: MarketColumns<Column>;
+  /** Every column of the ruled circuit, and whether the plain one has it. */
+  readonly #all: { readonly column: Column; readonly isPlain: boolean }[] = [];
+  #rules: Rules = 'plain';
   #row = 0;
   #commands = 0;
   #reports: StepReport[] = [];
 
   /** `rows` is the number of usable rows; `orders` come in the order of their places in time. */
   constructor(rows: number, instruments: number, orders: readonly BookOrder[]) {
-    const trace: Column[] = [];
-    this.#columns = marketColumns({
+    const all = this.#all;
+    this.#columns = marketColumns<Column>({
+      rules: 'ruled',
       group: () => undefined,
-      column: (_name, _meaning, bits) => {
-        trace.push(emptyColumn(rows, bits));
-        return trace.at(-1) as Column;
+      column: (_name, _meaning, bits, isPlain) => {
+        const column = emptyColumn(rows, bits);
+        all.push({ column, isPlain });
+        return column;
       },
+      absent: () => emptyColumn(0, 1),
     });
-    this.trace = trace;
     this.#rows = rows;
     this.#books = new LinkedBooks(instruments);
     for (const order of orders) {
       const { symbol, side, price } = order;
       const cell = this.#books.cell(order);
       cell.postOnly = order.postOnly;
+      cell.prevention = order.prevention;
       cell.open = order.open;
       this.#books.link(cell, symbol * 2 + side, side === 1 ? price : AMOUNT_MAX - price);
     }
@@ -100,6 +114,16 @@ export class MarketWitness {
 
   get commands(): number {
     return this.#commands;
+  }
+
+  /** Which circuit the commands so far need: the plain one, as long as self-trade prevention applies to none of them. */
+  get rules(): Rules {
+    return this.#rules;
+  }
+
+  /** In the order in which the circuit of {@link rules} declares its columns. */
+  get trace(): readonly Column[] {
+    return this.#all.filter(({ isPlain }) => isPlain || this.#rules === 'ruled').map(({ column }) => column);
   }
 
   /** Rows written; the others stay empty. */
@@ -114,7 +138,15 @@ export class MarketWitness {
       const ladder = cell.ladder - 1;
       const side = ladder % 2;
       const price = priceOf(cell.priceKey, side);
-      yield { ...cell.name, symbol: (ladder - side) / 2, side, postOnly: cell.postOnly, price, open: cell.open };
+      yield {
+        ...cell.name,
+        symbol: (ladder - side) / 2,
+        side,
+        postOnly: cell.postOnly,
+        prevention: cell.prevention,
+        price,
+        open: cell.open,
+      };
     }
   }
 
@@ -146,8 +178,9 @@ export class MarketWitness {
     return this.#reports;
   }
 
-  /** Writes all that is left to write. Nothing can be applied afterwards. */
-  finish(): void {
+  /** Writes all that is left to write, for the circuit with these rules. Nothing can be applied afterwards. */
+  finish(rules = this.#rules): void {
+    this.#rules = rules;
     const columns = this.#columns;
     for (let row = 0; row < this.#rows; row++) {
       columns.clock[row] = row;
@@ -159,6 +192,7 @@ export class MarketWitness {
     writeTable(this.#books, columns.after, columns.afterTime);
     writeDirectory(this.#books, columns, this.#rows);
     writeAdmission(columns, this.#rows);
+    if (this.#rules === 'ruled') writeMeetings(columns, this.#row);
     const inverses = [columns.gapInverse, columns.freeInverse, columns.priceInverse, columns.quantityInverse];
     for (const column of [...inverses, ...columns.priceWitness]) invertAllButZero(column);
     countRange(columns);
@@ -168,7 +202,8 @@ export class MarketWitness {
 
   #newOrder(command: TapeCommand): void {
     const own = this.#books.cell(command);
-    const taker = { ...command, limit: limitOf(command, command.side), left: command.quantity };
+    const taker = entering(command);
+    if (command.prevention + command.usualPrevention !== 0) this.#rules = 'ruled';
     if (own.ladder === 0) this.#takeOrder(command, own, taker, true);
     else this.#refuse(command, own, taker, Reason.duplicateOrder);
   }
@@ -179,6 +214,7 @@ export class MarketWitness {
     const side = ladder & 1;
     const isLive = own.ladder !== 0 && (ladder - side) / 2 === command.symbol;
     const taker = amended(command, own, isLive && !command.late ? side : command.side);
+    if (command.kind === 'replace' && taker.applies !== 0) this.#rules = 'ruled';
     if (!isLive) this.#refuse(command, own, taker, Reason.unknownOrder);
     else if (command.late) this.#refuse(command, own, taker, command.reason);
     else if (command.kind === 'cancel') this.#remove(command, own, Reason.requested);
@@ -234,11 +270,42 @@ export class MarketWitness {
       const row = begin('would trade');
       this.#readHead(row, taker);
       this.#report('would trade', row, { reason: Reason.postOnlyWouldTrade });
-    } else if (command.fillOrKill && this.#tradeable(taker).open < taker.left) this.#fail(taker, begin);
+    } else if (command.fillOrKill && this.#cannotFill(taker)) this.#fail(taker, begin);
     else {
-      while (taker.left > 0 && crosses()) this.#fill(begin('fill'), taker);
+      while (taker.left > 0 && crosses()) {
+        const prevention = preventionOf(taker, this.#bestFor(taker));
+        if (prevention === 0) this.#fill(begin('fill'), taker);
+        else this.#prevent(begin, taker, prevention);
+      }
       if (taker.left > 0) this.#keepRest(command, own, taker, begin);
     }
+  }
+
+  #prevent(begin: (step: Step) => number, taker: Taker, prevention: number): void {
+    const maker = this.#bestFor(taker);
+    const step = PREVENTING_STEPS[prevention] as Step;
+    const row = begin(step);
+    const isDecrement = prevention === SelfTradePrevention.decrement;
+    const both = isDecrement ? Math.min(maker.open, taker.left) : 0;
+    const endsMaker = prevention === SelfTradePrevention.cancelOldest || prevention === SelfTradePrevention.cancelBoth;
+    const endsTaker = prevention === SelfTradePrevention.cancelNewest || prevention === SelfTradePrevention.cancelBoth;
+    const taken = endsTaker ? taker.left : both;
+    const made = endsMaker ? maker.open : both;
+    this.#readHead(row, taker);
+    this.#readOther(row, maker);
+    if (isDecrement) this.#compare(row, taker.left, maker.open);
+    const price = priceOf(maker.priceKey, 1 - taker.side);
+    const limitPrice = taker.limit === MARKET_LIMIT ? 0 : priceOf(AMOUNT_MAX - taker.limit, taker.side);
+    const open = maker.open - made;
+    taker.left -= taken;
+    putKey(this.#columns.report.maker, row, maker.key);
+    const told = { price, order: maker.name, left: taker.left, taken, limitPrice };
+    if (step === 'newest ends') this.#report(step, row, { ...told, quantity: taken });
+    else this.#report(step, row, { ...told, quantity: made, open: step === 'both end' ? taken : open });
+    maker.open = open;
+    if (made === 0 || open > 0) return;
+    this.#columns.exhausts[row] = 1;
+    this.#books.unlink(maker);
   }
 
   #keepRest(command: TapeCommand, own: Cell, taker: Taker, begin: (step: Step) => number): void {
@@ -256,6 +323,7 @@ export class MarketWitness {
     else putDifference(gap, gapBorrow, row, priceKey, before.priceKey, 0);
     putDifference(behindGap, behindBorrow, row, (before.next as Cell).priceKey, priceKey, 1);
     own.postOnly = taker.postOnly;
+    own.prevention = taker.prevention;
     own.open = taker.left;
     this.#books.link(own, ladder, priceKey);
   }
@@ -285,11 +353,17 @@ export class MarketWitness {
       else this.#putBest(row, cell.priceKey, taker.limit);
     };
     while (cell.priceKey <= taker.limit) {
-      const row = begin('peek');
+      const prevention = preventionOf(taker, cell);
+      const step =
+        prevention === 0 ? 'peek' : prevention === SelfTradePrevention.cancelOldest ? 'skip own' : 'fail at own';
+      const row = begin(step);
       see(row);
       this.#readOther(row, cell);
-      this.#compare(row, taker.left, cell.open);
-      taker.left -= cell.open;
+      if (step === 'fail at own') return this.#report(step, row, {});
+      if (step === 'peek') {
+        this.#compare(row, taker.left, cell.open);
+        taker.left -= cell.open;
+      }
       cell = cell.next as Cell;
     }
     const row = begin('fail');
@@ -329,7 +403,7 @@ export class MarketWitness {
   }
 
   #pass(command: TapeCommand): void {
-    const row = this.#begin('pass', keyOf(command), { ...command, limit: 0, left: 0 });
+    const row = this.#begin('pass', keyOf(command), { ...command, applies: 0, limit: 0, left: 0 });
     this.#columns.report.reason[row] = command.reason;
     this.#report('pass', row, { reason: command.reason });
   }
@@ -338,13 +412,11 @@ export class MarketWitness {
 
   #checkRoom(command: TapeCommand, targets: readonly OrderName[]): void {
     let needed = 1 + targets.length;
-    if (command.kind === 'new')
-      needed =
-        2 + this.#tradeable({ ...command, limit: limitOf(command, command.side), left: command.quantity }).orders;
+    if (command.kind === 'new') needed = 2 + this.#prospectOf(entering(command)).orders;
     if (command.kind === 'replace') {
       const own = this.#books.cell(command);
       const side = (own.ladder - 1) & 1;
-      if (own.ladder !== 0) needed = 3 + this.#tradeable({ ...amended(command, own, side), left: AMOUNT_MAX }).orders;
+      if (own.ladder !== 0) needed = 3 + this.#prospectOf({ ...amended(command, own, side), left: AMOUNT_MAX }).orders;
     }
     if (this.#row + needed >= this.#rows) throw new SpanFullError('the rows of the span are used up');
     this.#checkBooks(1);
@@ -359,15 +431,13 @@ export class MarketWitness {
     }
   }
 
-  /** What the order could trade at once: orders looked at, and their open quantity up to what is left. */
-  #tradeable(taker: Taker): { orders: number; open: number } {
-    let orders = 0;
-    let open = 0;
-    for (let cell = this.#bestFor(taker); open < taker.left && cell.priceKey <= taker.limit; cell = cell.next as Cell) {
-      orders++;
-      open += cell.open;
-    }
-    return { orders, open };
+  #prospectOf(taker: Taker): ReturnType<typeof prospectOf> {
+    return prospectOf(taker, this.#bestFor(taker));
+  }
+
+  #cannotFill(taker: Taker): boolean {
+    const { open, isCut } = this.#prospectOf(taker);
+    return isCut || open < taker.left;
   }
 
   #bestFor({ symbol, side }: Taker): Cell {
@@ -382,6 +452,7 @@ export class MarketWitness {
     columns.report.symbol[row] = taker.symbol;
     columns.report.side[row] = taker.side;
     columns.postOnly[row] = taker.postOnly ? 1 : 0;
+    columns.prevention[row] = taker.prevention;
     putAmount(columns.limit, row, taker.limit);
     putAmount(columns.left, row, taker.left);
     this.#putBest(row, 0, taker.limit);
@@ -453,13 +524,13 @@ export class MarketWitness {
 
   #report(step: Step, row: number, what: Partial<StepReport>): void {
     const { report } = this.#columns;
-    const { price = 0, quantity = 0, open = 0, left = 0, reason = 0, order = NOBODY } = what;
+    const { price = 0, quantity = 0, open = 0, left = 0, reason = 0, order = NOBODY, taken = 0, limitPrice = 0 } = what;
     putAmount(report.price, row, price);
     putAmount(report.quantity, row, quantity);
     putAmount(report.open, row, open);
     const symbol = report.symbol[row] as number;
     const side = report.side[row] as number;
-    this.#reports.push({ step, symbol, side, reason, order, price, quantity, open, left });
+    this.#reports.push({ step, symbol, side, reason, order, price, quantity, open, left, taken, limitPrice });
   }
 
   #writeCommand(row: number, command: TapeCommand): void {
@@ -470,6 +541,9 @@ export class MarketWitness {
     tape.symbol[row] = command.symbol;
     tape.side[row] = command.side;
     tape.reason[row] = command.reason;
+    tape.prevention[row] = command.prevention;
+    tape.usualPrevention[row] = command.usualPrevention;
+    tape.lowAccount[row] = command.account % LIMB;
     putKey(tape.key, row, keyOf(command));
     putAmount(tape.price, row, command.price);
     putAmount(tape.quantity, row, command.quantity);
@@ -494,22 +568,3 @@ const FLAGS = [
   'byAccount',
   'bySymbol',
 ] as const;
-
-function limitOf(command: TapeCommand, side: number): number {
-  if (command.market) return MARKET_LIMIT;
-  return side === 0 ? command.price : AMOUNT_MAX - command.price;
-}
-
-/** The order that a command names, as the command would have it. */
-function amended(command: TapeCommand, own: Cell, side: number): Taker {
-  const { kind, symbol } = command;
-  const replaces = kind === 'replace';
-  const namesQuantity = kind === 'reduce' || command.hasQuantity;
-  return {
-    symbol,
-    side,
-    postOnly: replaces && own.postOnly,
-    limit: !replaces ? 0 : command.hasPrice ? limitOf(command, side) : AMOUNT_MAX - own.priceKey,
-    left: namesQuantity ? command.quantity : replaces ? own.open : 0,
-  };
-}

@@ -134,10 +134,13 @@ test('rates are told in steps of the yardsticks around them, with the error of t
     before: yardstick(stepNs),
     after: yardstick(stepNs + 10),
     rates: { a: 1e9 / (stepNs + 5), b: 4e9 / (stepNs + 5) },
+    ruledByPlain: stepNs / 100,
   }));
-  const [a, b, together] = scoresOf(rounds, ['a', 'b']);
+  const [a, b, together, ruled] = scoresOf(rounds, ['a', 'b']);
   expect(a?.steps).toBeCloseTo(1);
   expect(a?.noise).toBeCloseTo(0);
   expect(b?.steps).toBeCloseTo(4);
   expect(together?.steps).toBeCloseTo(2);
+  // A ratio is one already.
+  expect(ruled?.steps).toBeCloseTo(0.25);
 });

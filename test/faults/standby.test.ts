@@ -286,7 +286,7 @@ test('a hand-over is refused while nobody stands by, and nobody asked says so', 
 test('where clients have tokens, only an administrator may ask for a hand-over', async () => {
   const [client, administrator] = ['client-of-account-7', 'administrator-of-all'];
   const tokens = join(dir, 'tokens.json');
-  writeFileSync(tokens, JSON.stringify({ [client]: [7], [administrator]: [0] }));
+  writeFileSync(tokens, JSON.stringify({ [client]: [7], [administrator]: [0] }), { mode: 0o600 });
   const primary = serve('--tokens', tokens);
   await primary.ready();
   const refusal = async (...token: string[]): Promise<string> =>

@@ -11,11 +11,13 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test('the demonstration runs the whole system, and every hash agrees', () => {
   const dir = join(directory, 'demo');
-  const run = spawnSync(process.execPath, [COMMAND, 'demo', '--orders', '5000', '--dir', dir, '--json'], {
+  const run = spawnSync(process.execPath, [COMMAND, 'demo', '--orders', '5000', '--dir', dir, '--json', '--stay'], {
     encoding: 'utf8',
     timeout: 170_000,
   });
   expect(run.stderr).not.toMatch(/^(warn|error):/m);
+  // Its dashboard is there while it runs. Without a terminal it ends by itself, whatever was asked for.
+  expect(run.stderr).toMatch(/^dashboard: http:\/\/127\.0\.0\.1:\d+\/, while this runs/m);
   expect(run.status).toBe(0);
   const result = JSON.parse(run.stdout);
   expect(result.submitted.newOrders).toBe(5000);

@@ -45,6 +45,35 @@ function placed(file: string, host: string, port = 4222): string {
   expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' });
 });
 
+test('nothing runs as root, gains privileges, or writes but to its own folder', () => {
+  const services = units.filter((name) => name.endsWith('.service'));
+  expect(services).toHaveLength(4);
+  for (const name of services) {
+    const lines = readFileSync(join(UNITS, name), 'utf8').split('\n');
+    const said = ['User=veritape', 'Group=veritape', 'UMask=0027', 'NoNewPrivileges=yes', 'CapabilityBoundingSet='];
+    const closed = ['ProtectSystem=strict', 'ProtectHome=yes', 'PrivateTmp=yes', 'PrivateDevices=yes'];
+    const restricted = [
+      'RestrictNamespaces=yes',
+      'RestrictSUIDSGID=yes',
+      'RestrictRealtime=yes',
+      'LockPersonality=yes',
+    ];
+    for (const line of [...said, ...closed, ...restricted])
+      expect([name, lines]).toEqual([name, expect.arrayContaining([line])]);
+    // Neither the plus of systemd's full privileges, nor a shell.
+    const started = lines.filter((line) => line.startsWith('Exec'));
+    for (const line of started) expect(line).toMatch(/^Exec(Start|Reload)=\/(opt\/veritape|bin\/kill)/);
+    const places = lines.filter((line) => line.startsWith('ReadWritePaths='));
+    expect(places).toEqual([
+      `ReadWritePaths=${name === 'veritape-backup.service' ? '/var/backups/veritape' : '/var/lib/veritape'}`,
+    ]);
+  }
+  const container = readFileSync(join(ROOT, 'deploy', 'Containerfile'), 'utf8').split('\n');
+  const user = container.lastIndexOf('USER 10001:10001');
+  expect(user).toBeGreaterThan(container.findLastIndex((line) => line.startsWith('COPY')));
+  expect(container.slice(user).some((line) => line.startsWith('RUN'))).toBe(false);
+});
+
 test('what the units start runs as it stands there: a venue, a standby that takes over, a follower, a backup', async () => {
   nats = await startNatsServer();
   const { port } = nats;

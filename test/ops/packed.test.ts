@@ -71,6 +71,20 @@ test(
 );
 
 test(
+  'the dashboard is in the package, built',
+  async () => {
+    const code = `
+      const { dashboardPage } = await import('./node_modules/veritape/dist/ops/dashboard/dashboard-page.js');
+      const { html, policy } = await dashboardPage();
+      process.stdout.write(html.slice(0, 15) + policy.slice(0, 18));`;
+    expect(await run(folder, process.execPath, ['--input-type=module', '--eval', code])).toBe(
+      "<!doctype html>default-src 'none'",
+    );
+  },
+  COMMAND_MS_MAX,
+);
+
+test(
   'the verifier can be imported alone, and refuses what is no proof',
   async () => {
     const code = `

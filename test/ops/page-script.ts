@@ -5,8 +5,9 @@ import { delimiter, join } from 'node:path';
 import { findNatsServer, freePort } from '../../ops/nats-server.ts';
 import { ROOT, temporaryFolder } from './run-veritape.ts';
 
-/** The port of a nats-server in pages, which is another one where they are tried. */
+/** The ports of a nats-server and of telemetry in pages, which are others where they are tried. */
 const NATS_PORT = '4222';
+const TELEMETRY_PORT = '9464';
 const SAID_CHARACTERS = 8_000;
 /** A venue that is smaller than one for everyday use starts sooner. */
 const SMALL = {
@@ -28,7 +29,8 @@ export class PageScript {
   /** Rejects with what it said unless all of it went well. */
   async run(blocks: readonly string[], cwd: string, bin = join(ROOT, 'node_modules', '.bin')): Promise<void> {
     const { path, port } = await this.#commands(bin);
-    const script = `set -euo pipefail\n${blocks.join('\n').replaceAll(NATS_PORT, String(port))}`;
+    const text = blocks.join('\n').replaceAll(NATS_PORT, String(port));
+    const script = `set -euo pipefail\n${text.replaceAll(TELEMETRY_PORT, String(await freePort()))}`;
     // A group of its own, so that whatever it leaves running can be ended.
     const child = spawn('bash', ['-xc', script], {
       cwd,

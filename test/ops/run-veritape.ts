@@ -27,8 +27,10 @@ export function shell(line: string, input = ''): Run {
   return run('bash', ['-o', 'pipefail', '-c', `${command}; ${line}`], input);
 }
 
-function run(program: string, args: readonly string[], input: string): Run {
-  const child = spawnSync(program, args, { input, env: ENVIRONMENT, encoding: 'utf8', maxBuffer: 2 ** 28 });
+/** @param variables besides those of this process */
+export function run(program: string, args: readonly string[], input: string, variables: object = {}): Run {
+  const env = { ...ENVIRONMENT, ...variables };
+  const child = spawnSync(program, args, { input, env, encoding: 'utf8', maxBuffer: 2 ** 28 });
   return { code: child.status, stdout: child.stdout, stderr: child.stderr };
 }
 

@@ -20,7 +20,7 @@ const PASSWORD = 'open-sesame';
 
 function written(text: string): SettingsFile {
   const path = join(temporaryFolder(), 'venue.toml');
-  writeFileSync(path, text);
+  writeFileSync(path, text, { mode: 0o640 });
   return readSettingsFile(path);
 }
 

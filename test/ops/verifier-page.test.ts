@@ -1,10 +1,11 @@
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { type Browser, launch, type Page } from 'puppeteer-core';
+import type { Browser, Page } from 'puppeteer-core';
 import { STATEMENT_BYTES } from '../../proofs/matching/statement.ts';
+import { findChromium, launchChromium } from './chromium.ts';
 import { writeJournal } from './journal-fixture.ts';
 import { removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
 
@@ -15,11 +16,8 @@ const VERIFY_MS_MAX = 60_000;
 /** Some more and the page is no longer something to send by mail. */
 const PAGE_BYTES_MAX = 150_000;
 
-const chromium = findChromium();
+const chromium = findChromium('the tests of the verifier page in a browser');
 const inBrowser = chromium === undefined ? test.skip : test;
-if (chromium === undefined) {
-  process.stderr.write('no chromium on the PATH: the tests of the verifier page in a browser are left out\n');
-}
 
 const builder: { buildPage(): Promise<string> } = await import(new URL('../../bin/page.js', import.meta.url).href);
 const folder = temporaryFolder();
@@ -38,9 +36,7 @@ beforeAll(async () => {
   expect(code).toBe(0);
   proofs.push(...JSON.parse(stdout).spans.map((span: { file: string }) => span.file));
   expect(proofs).toHaveLength(3);
-  // Chromium refuses to have a sandbox for root.
-  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  browser = await launch({ executablePath: chromium, args, pipe: true });
+  browser = await launchChromium(chromium);
 }, PROVE_MS_MAX);
 
 afterAll(async () => {
@@ -181,19 +177,4 @@ async function verdict(): Promise<string> {
 
 async function text(selector: string): Promise<string> {
   return String(await page.evaluate(`document.querySelector(${JSON.stringify(selector)}).innerText`));
-}
-
-function findChromium(): string | undefined {
-  const places = (process.env['PATH'] ?? '').split(delimiter);
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  return places
-    .flatMap((place) => names.map((name) => join(place, name)))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
 }

@@ -4,9 +4,15 @@ import { isGlobal, nameIn, type Rule, sourcesOf, walk } from './tree.ts';
 const ENTRIES = ['verify.ts', 'ops/page/page.ts', 'ops/page/verifier-worker.ts'];
 /** All that verifying needs: an auditor reads these files and no others. */
 const NEEDED = [
-  ...['market-circuit', 'market-columns', 'command-rules', 'matching-rules', 'memory-rules', 'report-rules'].map(
-    (name) => `proofs/matching/${name}.ts`,
-  ),
+  ...[
+    'market-circuit',
+    'market-columns',
+    'command-rules',
+    'matching-rules',
+    'memory-rules',
+    'report-rules',
+    'self-trade-rules',
+  ].map((name) => `proofs/matching/${name}.ts`),
   ...['rule-writer', 'proof-chain', 'statement', 'verify-proof'].map((name) => `proofs/matching/${name}.ts`),
   ...['field', 'extension', 'ntt', 'trace-domain', 'blake3', 'merkle', 'transcript', 'fri'].map(
     (name) => `proofs/stark/${name}.ts`,

@@ -140,7 +140,9 @@ test('a client of an identity trades over WebSocket, and the gateway says good b
 
 test.each(['fix', 'websocket'])('%s can be stopped while it waits for a venue', async (name) => {
   const config = join(folder, 'waits.json');
-  writeFileSync(config, JSON.stringify({ clients: [{ compId: 'A', password: 'sixteen characters', accounts: [7] }] }));
+  writeFileSync(config, JSON.stringify({ clients: [{ compId: 'A', password: 'sixteen characters', accounts: [7] }] }), {
+    mode: 0o600,
+  });
   const lonely = await startNatsServer();
   const own = name === 'fix' ? ['--dir', join(folder, 'waits'), '--config', config] : [];
   const gateway = VeritapeProcess.run(name, ...own, '--nats', lonely.url, '--port', '0', '--json');
@@ -174,7 +176,9 @@ test.each<[string, readonly string[], number, object]>([
   ['no NATS server for WebSocket', ['websocket', '--nats', 'nats://127.0.0.1:1'], 3, {}],
 ])('%s ends with an error and its code', (_, args, code, error) => {
   const ok = join(folder, 'ok.json');
-  writeFileSync(ok, JSON.stringify({ clients: [{ compId: 'A', password: 'sixteen characters', accounts: [1] }] }));
+  writeFileSync(ok, JSON.stringify({ clients: [{ compId: 'A', password: 'sixteen characters', accounts: [1] }] }), {
+    mode: 0o600,
+  });
   const placed = args.map((arg) => (arg === 'ok.json' ? ok : arg === 'x' ? join(folder, 'unused') : arg));
   const run = veritape([...placed, '--json']);
   expect(run.code).toBe(code);

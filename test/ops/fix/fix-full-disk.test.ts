@@ -35,7 +35,7 @@ testOnDisk(
     const { url } = nats;
     const folder = temporaryFolder();
     const config = join(folder, 'fix.json');
-    writeFileSync(config, JSON.stringify(CONFIG));
+    writeFileSync(config, JSON.stringify(CONFIG), { mode: 0o600 });
     const dir = smallDisk(DISK_BYTES) ?? '';
     // The copy of the journal has room all along, so it is the file that the disk is too small for.
     mkdirSync(join(folder, 'copy'));

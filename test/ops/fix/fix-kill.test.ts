@@ -39,7 +39,7 @@ test(
     const folder = temporaryFolder();
     const venueDir = join(folder, 'venue');
     const config = join(folder, 'fix.json');
-    writeFileSync(config, JSON.stringify(CONFIG));
+    writeFileSync(config, JSON.stringify(CONFIG), { mode: 0o600 });
     const port = await freePort();
     const { url } = nats;
     const startVenue = (): VeritapeProcess =>

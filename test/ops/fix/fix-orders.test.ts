@@ -382,10 +382,11 @@ test('whatever trades while OrderQty is raised, the order ends as what was asked
     ]);
     if (round % 2 === 0) await sold;
     peer.send('G', replace(`race ${round} up`, `race ${round}`, { 38: '15', 44: '22' }));
-    await Promise.all([sold, report(peer, `race ${round} up`, '5')]);
+    const [, replaced] = await Promise.all([sold, report(peer, `race ${round} up`, '5')]);
     const isRight = ({ type, fields }: Received): boolean =>
       type === '8' && fields.get(11) === `race ${round} up` && fields.get(14) === '3' && fields.get(151) === '12';
-    expect(shown(await peer.next(isRight))).toMatchObject({ 38: '15' });
+    // At once, if the gateway knew of the trade when the replace came; else when what is too much was taken off.
+    expect(shown(isRight(replaced) ? replaced : await peer.next(isRight))).toMatchObject({ 38: '15' });
     peer.send('F', change(`race ${round} off`, `race ${round} up`));
     expect(shown(await report(peer, `race ${round} off`, '4'))).toMatchObject({ 38: '15', 14: '3' });
   }

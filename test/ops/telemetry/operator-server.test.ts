@@ -7,7 +7,7 @@ import { OperatorServer } from '../../../ops/telemetry/operator-server.ts';
 
 let server: OperatorServer;
 beforeEach(async () => {
-  server = await OperatorServer.listen({ host: '127.0.0.1', port: 0 }, ['metrics.example']);
+  server = await OperatorServer.listen({ host: '127.0.0.1', port: 0 }, { names: ['metrics.example'] });
   server.route('/page', (_, response) => {
     response.setHeader('content-security-policy', "default-src 'self'");
     response.end('here');

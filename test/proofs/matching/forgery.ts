@@ -1,10 +1,17 @@
 import { type BookOrder, keyOf, type OrderName } from '../../../proofs/matching/linked-books.ts';
 import { marketCircuit } from '../../../proofs/matching/market-circuit.ts';
-import { type Key, LIST_HEAD, type MarketColumns, marketColumns } from '../../../proofs/matching/market-columns.ts';
+import {
+  type Key,
+  LIST_HEAD,
+  type MarketColumns,
+  marketColumns,
+  OWN_STEPS,
+  type Rules,
+} from '../../../proofs/matching/market-columns.ts';
 import type { TapeCommand } from '../../../proofs/matching/tape.ts';
 import { MarketWitness } from '../../../proofs/matching/witness.ts';
-import type { Circuit } from '../../../proofs/stark/constraints.ts';
-import { add, element, P } from '../../../proofs/stark/field.ts';
+import type { BusEntry, Circuit } from '../../../proofs/stark/constraints.ts';
+import { add, element, invert, P } from '../../../proofs/stark/field.ts';
 import { rowValues, type Trace } from '../../../proofs/stark/row-checker.ts';
 
 /**
@@ -24,9 +31,20 @@ type Cell = number[];
 const NEXT = 12;
 const TIME = 19;
 
-const circuit: Circuit = marketCircuit();
-const nodeOf = new Map(circuit.constraints.slice(0, circuit.authored).map((one) => [one.name, one]));
-const entryOf = new Map(circuit.entries.map((one) => [one.name, one]));
+const CIRCUITS: Readonly<Record<Rules, Circuit>> = { plain: marketCircuit('plain'), ruled: marketCircuit('ruled') };
+let rules: Rules = 'plain';
+let circuit = CIRCUITS.plain;
+
+/** Which circuit forgeries are made for from here on. */
+export function forgeFor(which: Rules): void {
+  rules = which;
+  circuit = CIRCUITS[which];
+}
+
+function entryOf(name: string): BusEntry | undefined {
+  return circuit.entries.find((one) => one.name === name);
+}
+
 const PORTS = ['the head of the other side', 'the other order', 'the own order'];
 
 export class Forgery {
@@ -46,24 +64,35 @@ export class Forgery {
     }
     this.rows = witness.rowsUsed;
     this.commands = witness.commands;
-    witness.finish();
+    witness.finish(rules);
     this.trace = witness.trace.map((column) => Uint32Array.from(column));
     let next = 0;
-    this.columns = marketColumns({ group: () => undefined, column: () => this.trace[next++] as Column });
+    this.columns = marketColumns<Column>({
+      rules,
+      group: () => undefined,
+      column: () => this.trace[next++] as Column,
+      absent: () => new Uint32Array(FORGED_ROWS),
+    });
   }
 
   /** Sets cells of one row by column name; values may be negative. */
   set(row: number, cells: Readonly<Record<string, number>>): this {
     for (const [name, value] of Object.entries(cells)) {
-      const index = circuit.columns.indexOf(name);
-      if (index < 0) throw new RangeError(`no column ${name}`);
-      (this.trace[index] as Column)[row] = element(value);
+      this.#column(name)[row] = element(value);
     }
     return this;
   }
 
   get(row: number, name: string): number {
-    return (this.trace[circuit.columns.indexOf(name)] as Column)[row] as number;
+    return this.#column(name)[row] as number;
+  }
+
+  /** What a cell has in the plain circuit for post-only is a part of its terms in the ruled one. */
+  #column(name: string): Column {
+    const place = circuit.columns.indexOf(name);
+    const index = place < 0 ? circuit.columns.indexOf(name.replace(' post only', ' terms')) : place;
+    if (index < 0) throw new RangeError(`no column ${name}`);
+    return this.trace[index] as Column;
   }
 
   /** Sets an amount's three limbs. */
@@ -87,7 +116,7 @@ export class Forgery {
     const tables = [before, after].flatMap((table) => [
       ...table.address,
       table.ladder,
-      table.postOnly,
+      table.terms,
       ...table.key,
       ...table.open,
       table.used,
@@ -115,7 +144,7 @@ export class Forgery {
     for (let row = 0; row < FORGED_ROWS; row++) {
       for (const [port, name] of PORTS.entries()) {
         let values = this.#values(row);
-        const sent = entryOf.get(`${name} is`);
+        const sent = entryOf(`${name} is`);
         if (sent === undefined || values[sent.multiplicity] === 0) continue;
         const address = sent.message.slice(0, 4).map((part) => values[part] as number);
         const known = memory.get(address.join()) ?? [...address, ...Array(16).fill(0)];
@@ -130,6 +159,25 @@ export class Forgery {
     }
     this.#putAfter(memory);
     this.#putDirectory(memory);
+    for (let row = 0; row < FORGED_ROWS; row++) this.meet(row);
+    return this;
+  }
+
+  /** Says of the order that the row may trade with whether it is of the same account, if the row looks at one. */
+  meet(row: number): this {
+    const { step, other, command, behindGap, sameAccount, priceWitness } = this.columns;
+    const looking = [step.fill, step.peek, ...OWN_STEPS.map((name) => step[name])];
+    if (rules === 'plain' || looking.every((column) => column[row] === 0)) return this;
+    const id = (other.address[2][row] as number) % 256;
+    behindGap[0][row] = id;
+    behindGap[1][row] = 256 * id;
+    const account = Math.floor((other.address[2][row] as number) / 256);
+    behindGap[2][row] = account;
+    const low = element(account - (command.lowAccount[row] as number));
+    const high = element((other.address[3][row] as number) - (command.key[3][row] as number));
+    sameAccount[row] = low === 0 && high === 0 ? 1 : 0;
+    priceWitness[0][row] = low === 0 ? 0 : invert(low);
+    priceWitness[1][row] = low === 0 && high !== 0 ? invert(high) : 0;
     return this;
   }
 
@@ -164,7 +212,7 @@ export class Forgery {
 
   #memoryBefore(): Map<string, Cell> {
     const memory = new Map<string, Cell>();
-    const sent = entryOf.get('book before');
+    const sent = entryOf('book before');
     for (let row = 0; sent !== undefined && row < FORGED_ROWS; row++) {
       const values = this.#values(row);
       if (values[sent.multiplicity] === 0) continue;
@@ -192,7 +240,7 @@ export class Forgery {
     if (port === 0) put([...head.next, ...head.nextKey], NEXT);
     else {
       const { cell } = port === 1 ? other : own;
-      put([cell.ladder, cell.postOnly, ...cell.key, ...cell.open, ...cell.next, ...cell.nextKey], 4);
+      put([cell.ladder, cell.terms, ...cell.key, ...cell.open, ...cell.next, ...cell.nextKey], 4);
     }
   }
 
@@ -214,7 +262,7 @@ export class Forgery {
   }
 
   #putTable(table: MarketColumns<Column>['after'], cells: readonly Cell[]): void {
-    const columns = [...table.address, table.ladder, table.postOnly, ...table.key, ...table.open];
+    const columns = [...table.address, table.ladder, table.terms, ...table.key, ...table.open];
     for (const column of [...columns, table.used, table.isOrder]) column.fill(0);
     for (const [row, cell] of cells.entries()) {
       for (const [i, column] of columns.entries()) column[row] = cell[i] as number;
@@ -262,10 +310,13 @@ export class Forgery {
  * even; with the rules named left out of the circuit.
  */
 export function violatedBy(trace: Trace, commands: number, without: readonly string[] = []): string[] {
+  const circuit = Object.values(CIRCUITS).find(({ columns }) => columns.length === trace.length) as Circuit;
   const found = new Set<string>();
   const memory = new Map<string, number>();
   const last = (trace[0]?.length ?? 0) - 1;
-  const constraints = [...nodeOf.values()].filter(({ name }) => !RANGE_TABLE.includes(name) && !without.includes(name));
+  const constraints = circuit.constraints
+    .slice(0, circuit.authored)
+    .filter(({ name }) => !RANGE_TABLE.includes(name) && !without.includes(name));
   const entries = circuit.entries.filter(({ name }) => name !== 'every number of 16 bits' && !without.includes(name));
   for (let row = 0; row <= last; row++) {
     const values = rowValues(circuit, trace, [commands], row, row === last ? 0 : row + 1);
@@ -313,6 +364,8 @@ export const NOTHING: TapeCommand = {
   price: 0,
   quantity: 0,
   reason: 0,
+  prevention: 0,
+  usualPrevention: 0,
   removal: 0,
 };
 
@@ -323,9 +376,12 @@ export const NOTHING: TapeCommand = {
 const ALWAYS_NEEDED = ['every number of 16 bits', 'listed orders end as nothing'];
 
 /** Every constraint, every entry of the memory bus and every look-up, but for those of the range table itself. */
-export const RULES: readonly string[] = [...nodeOf.keys(), ...entryOf.keys()].filter(
-  (name) => !RANGE_TABLE.includes(name) && !ALWAYS_NEEDED.includes(name),
-);
+export function rulesOf(which: Rules): readonly string[] {
+  const { constraints, authored, entries } = CIRCUITS[which];
+  return [...constraints.slice(0, authored), ...entries]
+    .map(({ name }) => name)
+    .filter((name) => !RANGE_TABLE.includes(name) && !ALWAYS_NEEDED.includes(name));
+}
 
 /** Breaks one rule of the circuit, named by its key, and is consistent in everything else. */
 export type Lies = Readonly<Record<string, () => Forgery>>;

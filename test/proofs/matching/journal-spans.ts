@@ -1,7 +1,7 @@
 import { BLOCK_HEADER_WORDS, BlockBuffer } from '../../../journal/block.ts';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
 import { JournalWriter } from '../../../journal/log.ts';
-import { type Span, SpanReader } from '../../../proofs/matching/span.ts';
+import { type Span, type SpanLimits, SpanReader } from '../../../proofs/matching/span.ts';
 import { temporaryFolder } from '../../journal/temporary-journal.ts';
 
 const ROWS = 2 ** 10;
@@ -20,10 +20,14 @@ export async function journalOf(commands: readonly Command[]): Promise<string> {
 }
 
 /** Every span of a journal, and why commands are in none. */
-export async function spansOf(directory: string): Promise<{ spans: Span[]; unprovable: string[] }> {
+export async function spansOf(
+  directory: string,
+  limits: Partial<SpanLimits> = {},
+): Promise<{ spans: Span[]; unprovable: string[] }> {
   // A span that ends before such a command, and the one that would begin with it, both meet it.
   const unprovable = new Set<string>();
-  const reader = new SpanReader(directory, { rows: ROWS, onUnprovable: (error) => unprovable.add(error.message) });
+  const onUnprovable = (error: Error): unknown => unprovable.add(error.message);
+  const reader = new SpanReader(directory, { rows: ROWS, ...limits, onUnprovable });
   const spans: Span[] = [];
   for (let from = 1; ; from = (spans.at(-1)?.lastSequence ?? 0) + 1) {
     const span = await reader.next(from);

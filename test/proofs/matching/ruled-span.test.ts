@@ -44,18 +44,30 @@ test('an instrument with settings is proven, and what they refuse is set aside w
   expect(trace.some((column) => column[2] === TICK)).toBe(true);
 });
 
+const HIDDEN: readonly Command[] = [
+  ...FIRST,
+  { op: 'instrumentCreate', symbol: 1, name: 'OTHER' },
+  order(1, 1, 'sell', 105),
+  order(2, 1, 'sell', 105, { hidden: true }),
+  { ...order(3, 1, 'buy', 50), symbol: 1 },
+  order(3, 2, 'buy', 100),
+  { op: 'cancel', symbol: 0, account: 2, id: 1 },
+  order(3, 3, 'buy', 105),
+];
+
+test('spans of few commands that end before such a rule can be left out', async () => {
+  const { spans, unprovable } = await spansOf(await journalOf(HIDDEN), { commandsMin: 2 });
+  expect(spans.map((span) => [span.firstSequence, span.lastSequence])).toEqual([
+    [1, 4],
+    [9, 9],
+  ]);
+  expect(unprovable).toContain(
+    'the commands with sequences 6 to 6 are not proven: they are fewer than 2, between others that cannot be',
+  );
+});
+
 test('a span ends before a rule that is not proven, and the next one begins behind it', async () => {
-  const commands: readonly Command[] = [
-    ...FIRST,
-    { op: 'instrumentCreate', symbol: 1, name: 'OTHER' },
-    order(1, 1, 'sell', 105),
-    order(2, 1, 'sell', 105, { hidden: true }),
-    { ...order(3, 1, 'buy', 50), symbol: 1 },
-    order(3, 2, 'buy', 100),
-    { op: 'cancel', symbol: 0, account: 2, id: 1 },
-    order(3, 3, 'buy', 105),
-  ];
-  const { spans, unprovable } = await spansOf(await journalOf(commands));
+  const { spans, unprovable } = await spansOf(await journalOf(HIDDEN));
   expect(unprovable).toEqual([
     'the command with sequence 5 cannot be proven: a hidden order is not proven',
     'the command with sequence 7 cannot be proven: a hidden order in instrument 0 is not proven',
@@ -70,5 +82,35 @@ test('a span ends before a rule that is not proven, and the next one begins behi
   expect([...(spans[2]?.witness.orders() ?? [])].map(({ account, idLow }) => `${account}/${idLow}`)).toEqual([
     '3/2',
     '3/1',
+  ]);
+});
+
+test('a span in which no self-trade prevention applies is of the plain circuit, whatever rests in its books', async () => {
+  const commands: readonly Command[] = [
+    { op: 'instrumentCreate', symbol: 0, name: 'ACME' },
+    order(1, 1, 'sell', 100, { stp: 'cancelBoth' }),
+    order(2, 1, 'buy', 100, { quantity: 2 }),
+    { op: 'reduce', symbol: 0, account: 1, id: 1, quantity: 1 },
+    { op: 'replace', symbol: 0, account: 1, id: 1, quantity: 3 },
+    order(1, 2, 'buy', 100),
+  ];
+  const { spans } = await spansOf(await journalOf(commands), { commandsMax: 2 });
+  expect(spans.map(({ witness }) => witness.rules)).toEqual(['ruled', 'plain', 'ruled']);
+  for (const { witness } of spans) expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
+  // The replaced order's own prevention does not matter to the one that meets it.
+  expect([...(spans[2]?.witness.orders() ?? [])].map(({ idLow, open }) => [idLow, open])).toEqual([[2, 2]]);
+});
+
+test('self-trade prevention by group is not proven', async () => {
+  const commands: readonly Command[] = [
+    { op: 'instrumentCreate', symbol: 0, name: 'ACME' },
+    order(1, 1, 'sell', 100, { stp: 'cancelBoth', byGroup: true }),
+    { op: 'instrumentSet', symbol: 0, setting: 'stp', value: 9 },
+    order(2, 1, 'sell', 100),
+  ];
+  const { unprovable } = await spansOf(await journalOf(commands));
+  expect(unprovable).toEqual([
+    'the command with sequence 2 cannot be proven: self-trade prevention by group is not proven',
+    'the command with sequence 4 cannot be proven: self-trade prevention by group is not proven',
   ]);
 });

@@ -35,7 +35,7 @@ export function resting(
   open: number,
   more: Partial<BookOrder> = {},
 ): BookOrder {
-  return { account: 1, idLow: id, idHigh: 0, symbol: 0, side, postOnly: false, price, open, ...more };
+  return { account: 1, idLow: id, idHigh: 0, symbol: 0, side, postOnly: false, prevention: 0, price, open, ...more };
 }
 
 /** An order of account 2 that rests if anything is left of it. */

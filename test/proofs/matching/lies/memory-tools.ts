@@ -40,7 +40,7 @@ export function twin(element: number, other = 1): OrderName {
 }
 
 function order(side: number, name: OrderName, price: number, open: number, symbol = 0): BookOrder {
-  return { ...name, symbol, side, postOnly: false, price, open };
+  return { ...name, symbol, side, postOnly: false, prevention: 0, price, open };
 }
 
 export const ask = (name: OrderName, price: number, open: number, symbol = 0): BookOrder =>

@@ -1,0 +1,63 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { UsageError } from './exit-codes.ts';
+
+/** Files that people name are small; a device or a disk image named by mistake is not read into memory. */
+const FILE_BYTES_MAX = 1 << 20;
+/** Permissions of the group and of everybody else. */
+const OTHERS = 0o077;
+
+export interface NamedFile {
+  readonly text: string;
+  /** The bits of its permissions; 0 where the system has none. */
+  readonly mode: number;
+}
+
+/**
+ * Reads a file that somebody named for a setting: a regular one, of a mebibyte at most. Its permissions are those of the very
+ * file that was read. Throws a {@link UsageError} that tells nothing of the contents. `field` is the option that named it.
+ */
+export function readNamedFile(file: string, field: string): NamedFile {
+  let descriptor: number;
+  try {
+    // A pipe without a writer would keep the process waiting.
+    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    throw new UsageError(field, file, (error as Error).message);
+  }
+  try {
+    const { mode, size } = fstatSync(descriptor);
+    if ((mode & constants.S_IFMT) !== constants.S_IFREG) throw new UsageError(field, file, 'it must be a regular file');
+    if (size > FILE_BYTES_MAX)
+      throw new UsageError(field, file, `has ${size} bytes, and such a file at most ${FILE_BYTES_MAX}`);
+    const bytes = Buffer.alloc(size);
+    let read = 0;
+    for (let more = -1; more !== 0 && read < size; read += more)
+      more = readSync(descriptor, bytes, read, size - read, read);
+    return { text: bytes.toString('utf8', 0, read), mode: process.platform === 'win32' ? 0 : mode & 0o777 };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Reads a file that nobody but its owner may read or write. */
+export function readSecret(file: string, field: string): string {
+  const { text, mode } = readNamedFile(file, field);
+  refuseOthers(file, field, mode);
+  return text;
+}
+
+/** For a file that turned out to hold a secret. */
+export function refuseOthers(file: string, field: string, mode: number): void {
+  if ((mode & OTHERS) !== 0) throw new UsageError(field, file, 'others than its owner may read or write it: chmod 600');
+}
+
+/** What JSON says. The parser's own message repeats a part of the text, which may be of a secret, and is not told. */
+export function parseJson(text: string, file: string, field: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const [, at] = /at position (\d+)/.exec((error as Error).message) ?? [];
+    const line = at === undefined ? undefined : text.slice(0, Number(at)).split('\n').length;
+    throw new UsageError(field, file, 'must be a JSON file', line);
+  }
+}
