@@ -1,5 +1,6 @@
 /** A client of a venue: typed orders with their states over NATS, exactly once. */
 export { Reason, reasonText } from './journal/reasons.ts';
+export type { AccountBalances, AssetBalance } from './ops/client/account-balances.ts';
 export { type BoundedStream, SlowConsumerError, type StreamOptions } from './ops/client/bounded-stream.ts';
 export { decimalOf, unitsOf } from './ops/client/decimal-amount.ts';
 export type { MarketBook, MarketBookOptions } from './ops/client/market-book.ts';

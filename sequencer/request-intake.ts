@@ -56,7 +56,7 @@ for (const op of [
 
 const OF_ORDERS = [Op.cancel, Op.reduce, Op.massCancel];
 /** What each role may send, for any account. */
-const OPS_OF_ROLE: Readonly<Record<ActingRole, readonly number[]>> = {
+export const OPS_OF_ROLE: Readonly<Record<ActingRole, readonly number[]>> = {
   risk: [...OF_ORDERS, Op.accountSet, Op.kill, Op.reinstate],
   marketOperations: [
     ...[...OF_ORDERS, Op.massStatus, Op.moveIn, Op.moveOut, Op.moveStatus, Op.moveTerms, Op.moveSet],

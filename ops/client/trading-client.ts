@@ -1,10 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
-import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { COMMAND_WORDS, type Command, encodeCommand, Op } from '../../journal/commands.ts';
 import { decodeEvent, EVENT_WORDS, EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
+import type { ActingRole } from '../../sequencer/principals.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
+import { OPS_OF_ROLE } from '../../sequencer/request-intake.ts';
 import { UsageError } from '../exit-codes.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import type { PlacedInstrument } from '../instrument-directory.ts';
@@ -12,6 +14,7 @@ import { natsConnectionOptions } from '../nats-server.ts';
 import { commandOfFields } from '../ndjson-commands.ts';
 import { type RoutedAnswer, RoutingClient } from '../routing-client.ts';
 import { ClientError, VenueClient, type VenueClientOptions } from '../venue-client.ts';
+import { type AccountBalances, askBalances } from './account-balances.ts';
 import { BoundedStream, type StreamOptions } from './bounded-stream.ts';
 import { type BatchedAnswer, CommandBatcher } from './command-batcher.ts';
 import { MarketBook, type MarketBookOptions } from './market-book.ts';
@@ -20,7 +23,7 @@ import type { MassCancel, NewOrder, Replacement } from './order-terms.ts';
 import { ShardReports } from './shard-reports.ts';
 
 export interface TradingClientOptions
-  extends Pick<VenueClientOptions, 'account' | 'token' | 'identity' | 'answerMsMax' | 'giveUpMs'> {
+  extends Pick<VenueClientOptions, 'account' | 'token' | 'identity' | 'role' | 'answerMsMax' | 'giveUpMs'> {
   /** URL of the NATS server, or of several with commas between, or options of the NATS client. */
   readonly nats: string | NodeConnectionOptions;
   /** The shards of the venue; shard 0 unless given. */
@@ -81,12 +84,21 @@ interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface BalancesOptions extends CommandOptions {
+  /** The client's first unless given. */
+  readonly shard?: number | undefined;
+  /** Not before the command with this sequence. */
+  readonly atLeast?: number | undefined;
+}
+
 interface ReportReader {
   readonly stream: BoundedStream<Report>;
   readonly symbol: string | undefined;
 }
 
 const HEARTBEAT_MS = 20_000;
+/** The name in subjects of a venue that binds none. */
+const ANYBODY = 'client';
 /** How long closing may take, when the venue is away. */
 const LEAVE_MS_MAX = 2_000;
 const KEY_LIMIT = 2 ** 48 - 1;
@@ -120,6 +132,8 @@ export class TradingClient {
   readonly #abort = (): void => void this.#end(asError(this.#options.signal?.reason));
   /** Shards that have answered since the last look. */
   readonly #answered = new Set<number>();
+  /** Of the newest command of each shard that was answered. */
+  readonly #sequences = new Map<number, number>();
   #tellEnd: (error: Error | undefined) => void = () => undefined;
   #nextId: number;
   #ending: Promise<void> | undefined;
@@ -127,6 +141,8 @@ export class TradingClient {
   /** Rejects with {@link ClientError} if the venue can not be reached or refuses, or with the signal's reason. */
   static async open(options: TradingClientOptions): Promise<TradingClient> {
     const shards = options.shards ?? [0];
+    if (options.role !== undefined && (options.identity === undefined || shards.length !== 1))
+      throw new UsageError('role', options.role, 'needs an identity, and is for one shard');
     const connection = connectionOf(options);
     const shared = {
       ...options,
@@ -216,6 +232,8 @@ export class TradingClient {
    * order and was not sent; what the venue does not take is the order's status.
    */
   submit(terms: NewOrder, options: CommandOptions = {}): Order {
+    const { role } = this.#options;
+    if (role !== undefined) throw new UsageError('role', role, 'none enters orders: open a client without one');
     const id = exactId(terms.id ?? this.#nextId++);
     if (this.#orders.has(id)) throw new UsageError('id', id, 'a live order of this client has it');
     const command = this.#command({ op: 'new', ...terms, id });
@@ -230,6 +248,40 @@ export class TradingClient {
     const answer = await this.#give(this.#command({ op: 'massCancel', ...which }), options.signal);
     this.#confirm(answer);
     return outcomeOf(answer);
+  }
+
+  /**
+   * Sends what is no order: what the client's role is for, also for other accounts, or what any account may for itself. The fields
+   * are those of a line of NDJSON, and the account is the client's unless they name one. Throws a UsageError that names what is
+   * wrong and was not sent; what the venue refuses is the outcome's reason. For clients of one shard.
+   */
+  async command(fields: Readonly<Record<string, unknown>>, options: CommandOptions = {}): Promise<Outcome> {
+    const { role } = this.#options;
+    const { account, ...rest } = fields;
+    const command = this.#command(rest, account);
+    if (command.op === 'new' || command.op === 'replace')
+      throw new UsageError('op', command.op, 'submit() enters orders');
+    if (this.#router !== undefined)
+      throw new UsageError('shards', this.#clients.size, 'must be one for other commands');
+    if (role !== undefined && !OPS_OF_ROLE[role].includes(Op[command.op]))
+      throw new UsageError('op', command.op, `a kind of command that the role ${role} is for`);
+    return outcomeOf(await this.#give(command, options.signal));
+  }
+
+  /**
+   * What the account has, as a follower with `--queries` tells it, exactly as after the command of its `sequence`: at least the
+   * last one that this client has an answer to on the shard, or `atLeast`. Rejects with a ClientError if no follower answers.
+   */
+  balances(options: BalancesOptions = {}): Promise<AccountBalances> {
+    const [[first]] = [...this.#clients] as [[number, VenueClient]];
+    const client = this.#clients.get(options.shard ?? first);
+    if (client === undefined) return Promise.reject(new UsageError('shard', options.shard, 'one of the client'));
+    const atLeast = options.atLeast ?? this.#sequences.get(client.info.shard) ?? 0;
+    const { account } = this;
+    return askBalances(client, {
+      ...{ account, atLeast, signal: options.signal },
+      identity: this.#options.identity ?? ANYBODY,
+    });
   }
 
   /** All reports of the account from now on, whichever client its orders are of; each once, those of an instrument in order. */
@@ -310,8 +362,8 @@ export class TradingClient {
     }
   }
 
-  #command(fields: Readonly<Record<string, unknown>>): Command {
-    return commandOfFields({ ...fields, account: this.account }, { idOf: (name) => this.#instrument(name).symbol });
+  #command(fields: Readonly<Record<string, unknown>>, account: unknown = this.account): Command {
+    return commandOfFields({ ...fields, account }, { idOf: (name) => this.#instrument(name).symbol });
   }
 
   #instrument(name: string): PlacedInstrument {
@@ -359,7 +411,11 @@ export class TradingClient {
 
   async #give(command: Command, signal: AbortSignal | undefined): Promise<BatchedAnswer> {
     const answer = await this.#batcher.give(command, signal);
-    if (answer.shard !== undefined) this.#answered.add(answer.shard);
+    const { shard, sequence } = answer;
+    if (shard !== undefined) {
+      this.#answered.add(shard);
+      this.#sequences.set(shard, Math.max(sequence, this.#sequences.get(shard) ?? 0));
+    }
     return answer;
   }
 
@@ -424,7 +480,7 @@ export class TradingClient {
   /** Asks for something that the venue always refuses, by an answer and a report. */
   async #beatOn(shard: number, client: VenueClient): Promise<void> {
     const words = new Uint32Array(COMMAND_WORDS);
-    encodeCommand(words, 0, { op: 'massStatus', account: this.account, side: 'buy', quantity: 0 });
+    encodeCommand(words, 0, refusedOf(this.#options.role, this.account));
     try {
       const [answer] = await client.send(words, 1);
       const reports = this.#reports.get(shard);
@@ -469,6 +525,13 @@ export class TradingClient {
     await Promise.race([Promise.all(closed), tooLong]);
     patience.abort();
   }
+}
+
+/** What the venue refuses in every state, of the kinds that the client may send; its report names no order and no lots. */
+function refusedOf(role: ActingRole | undefined, account: number): Command {
+  if (role === 'clearing') return { op: 'deposit', account, symbol: 0, value: 0 };
+  if (role === 'risk') return { op: 'cancel', account, symbol: 0, id: 0 };
+  return { op: 'massStatus', account, side: 'buy', quantity: 0 };
 }
 
 function connectionOf({ nats }: TradingClientOptions): NodeConnectionOptions {

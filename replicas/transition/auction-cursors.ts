@@ -1,7 +1,7 @@
 import { AMOUNT_MAX } from './codes.ts';
 import { bestOf, ladderOfLevel, levelAt, previousLevel } from './ladders.ts';
 import { cursorOf, instrumentsMax } from './memory.ts';
-import { Cursor, Level } from './records.ts';
+import { Cursor, Level, Order } from './records.ts';
 
 /**
  * Where the walk of auction-price.ts through the books of an instrument ended last, kept right while orders come and go, so that
@@ -47,6 +47,8 @@ export function putSide(symbol: u32, side: u32, shown: u32, waiting: u32, lots: 
 
 // --- What orders do --------------------------------------------------------------------------------------------------
 
+// Only where an instrument may be in an auction: orders that go the plain way, and what they trade with, are told of by nobody.
+
 /** Lots came to a level. */
 export function noteRested(ladder: u32, place: u32, lots: u64): void {
   if (count !== 0) rested(ladder, place, lots);
@@ -57,9 +59,15 @@ export function noteTaken(level: Level, lots: u64): void {
   if (count !== 0) taken(level, lots);
 }
 
-/** A level without orders is about to be closed. */
-export function noteClosing(ladder: u32, place: u32): void {
-  if (count !== 0) closing(ladder, place);
+/** An order is about to leave its level, which closes if it was the only one. */
+export function noteLeaving(order: Order, ladder: u32, lots: u64): void {
+  if (count !== 0) leaving(order, ladder, lots);
+}
+
+function leaving(order: Order, ladder: u32, lots: u64): void {
+  const level = levelAt(order.level);
+  taken(level, lots);
+  if (level.count === 1) closing(ladder, order.level);
 }
 
 function rested(ladder: u32, place: u32, lots: u64): void {

@@ -1,3 +1,4 @@
+import { dropCursor } from './auction-cursors.ts';
 import { Flag, OrderType, Setting, TERM_SHIFT, TimeInForce } from './codes.ts';
 import { InstrumentFlag, instrumentAt, settingOf } from './instruments.ts';
 import { bestOf } from './ladders.ts';
@@ -77,5 +78,7 @@ export function noteRules(symbol: u32): void {
   const before = instrument.flags;
   instrument.flags = (before & ~InstrumentFlag.noted) | noted;
   const wasInterrupted = (before & InstrumentFlag.interrupted) !== 0;
+  // From here on orders go the plain way.
+  if (isContinuous(symbol)) dropCursor(symbol);
   if (wasInterrupted === isContinuous(symbol)) counters().interrupted += wasInterrupted ? -1 : 1;
 }

@@ -1,3 +1,4 @@
+import { noteTaken } from './auction-cursors.ts';
 import { EventType } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { fitHold } from './holds.ts';
@@ -48,7 +49,7 @@ export function refresh(order: Order, slot: u32): void {
 export function takeShown(order: Order, slot: u32, quantity: u64): void {
   if (isIceberg(order, slot)) detailAt(slot).shown -= quantity;
   order.open -= quantity;
-  subtractVolume(levelAt(order.level), quantity);
+  takeOff(order, quantity);
   fitHold(order, slot);
 }
 
@@ -61,6 +62,13 @@ export function shrink(order: Order, slot: u32, quantity: u64): void {
   const shown = shownOf(order, slot);
   order.open -= quantity;
   if (isIceberg(order, slot)) detailAt(slot).shown = min<u64>(shown, order.open);
-  subtractVolume(levelAt(order.level), shown - shownOf(order, slot));
+  takeOff(order, shown - shownOf(order, slot));
   fitHold(order, slot);
+}
+
+/** Takes lots off the level of an order, which stays there. */
+function takeOff(order: Order, lots: u64): void {
+  const level = levelAt(order.level);
+  subtractVolume(level, lots);
+  noteTaken(level, lots);
 }

@@ -1,5 +1,5 @@
 import { performOfAccount } from './account-commands.ts';
-import { noteClosing, noteRested, noteTaken } from './auction-cursors.ts';
+import { noteLeaving } from './auction-cursors.ts';
 import { restoreBalance } from './balances.ts';
 import { isBare, isBareReplace } from './bare-orders.ts';
 import {
@@ -427,7 +427,9 @@ export function remove(slot: u32, reason: u32, request: u32): void {
   event.quantity = order.open;
   event.open = 0;
   if ((order.terms & OrderFlag.ruled) !== 0) return removeRuled(order, slot, event);
-  unlink(order, shownLadderOf(symbolOf(order), order.terms & OrderFlag.sell), order.open);
+  const ladder = shownLadderOf(symbolOf(order), order.terms & OrderFlag.sell);
+  noteLeaving(order, ladder, order.open);
+  unlink(order, ladder, order.open);
   unindexOrder(slot);
   releaseSlot(slot);
 }
@@ -470,7 +472,6 @@ export function rest(slot: u32, ladder: u32, key: u64, lots: u64): void {
   const sum = level.volume + lots;
   if (sum < lots) level.volumeHigh++;
   level.volume = sum;
-  noteRested(ladder, place, lots);
 }
 
 export function unlink(order: Order, ladder: u32, lots: u64): void {
@@ -484,16 +485,13 @@ export function unlink(order: Order, ladder: u32, lots: u64): void {
   else orderAt(next).prev = prev;
   level.count--;
   subtractVolume(level, lots);
-  if (level.head !== 0) return;
-  noteClosing(ladder, place);
-  closeLevel(ladder, place);
+  if (level.head === 0) closeLevel(ladder, place);
 }
 
 export function subtractVolume(level: Level, quantity: u64): void {
   const volume = level.volume;
   if (volume < quantity) level.volumeHigh--;
   level.volume = volume - quantity;
-  noteTaken(level, quantity);
 }
 
 /** The place of a price on its own side: smaller is better. */

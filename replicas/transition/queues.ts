@@ -1,3 +1,4 @@
+import { noteLeaving, noteRested } from './auction-cursors.ts';
 import { shownOf } from './icebergs.ts';
 import { instrumentAt } from './instruments.ts';
 import { keyOf, rest, unlink } from './market.ts';
@@ -42,10 +43,16 @@ export function join(slot: u32): void {
 export function stand(slot: u32): void {
   const order = orderAt(slot);
   const ladder = ladderOf(symbolOf(order), order.terms);
-  if ((order.terms & OrderFlag.ruled) === 0) return rest(slot, ladder, keyAt(order), order.open);
+  if ((order.terms & OrderFlag.ruled) === 0) return restNoted(slot, ladder, order.open);
   if ((order.terms & OrderFlag.stop) !== 0) return standWaiting(slot);
   count(order, slot, 1);
-  rest(slot, ladder, keyAt(order), shownOf(order, slot));
+  restNoted(slot, ladder, shownOf(order, slot));
+}
+
+function restNoted(slot: u32, ladder: u32, lots: u64): void {
+  const order = orderAt(slot);
+  rest(slot, ladder, keyAt(order), lots);
+  noteRested(ladder, order.level, lots);
 }
 
 function keyAt(order: Order): u64 {
@@ -57,9 +64,14 @@ export function leave(slot: u32): void {
   const order = orderAt(slot);
   if ((order.terms & OrderFlag.stop) !== 0) return leaveWaiting(slot);
   const ladder = ladderOf(symbolOf(order), order.terms);
-  if ((order.terms & OrderFlag.ruled) === 0) return unlink(order, ladder, order.open);
+  if ((order.terms & OrderFlag.ruled) === 0) return unlinkNoted(order, ladder, order.open);
   count(order, slot, -1);
-  unlink(order, ladder, shownOf(order, slot));
+  unlinkNoted(order, ladder, shownOf(order, slot));
+}
+
+function unlinkNoted(order: Order, ladder: u32, lots: u64): void {
+  noteLeaving(order, ladder, lots);
+  unlink(order, ladder, lots);
 }
 
 /** Keeps the numbers of those orders that others must look out for. */

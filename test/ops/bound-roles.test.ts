@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Command } from '../../journal/commands.ts';
@@ -5,6 +7,8 @@ import { decodeEvent, EVENT_WORDS } from '../../journal/events.ts';
 import { reasonName } from '../../journal/reasons.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { TradingClient } from '../../ops/client/trading-client.ts';
+import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
+import { ExitCode } from '../../ops/exit-codes.ts';
 import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
 import { RefusedError, VenueClient } from '../../ops/venue-client.ts';
 import { boundSubmitSubject } from '../../sequencer/nats-gateway.ts';
@@ -33,6 +37,11 @@ let venue: Venue;
 const notices: Notice[] = [];
 const clients: VenueClient[] = [];
 const connections = new Map<string, NatsConnection>();
+let nextKey = 1;
+
+function accountOf(name: string): number {
+  return IDENTITIES.find((identity) => identity.name === name)?.accounts?.[0] ?? 0;
+}
 
 beforeAll(async () => {
   nats = await GuardedNats.start(IDENTITIES);
@@ -52,6 +61,7 @@ beforeAll(async () => {
   await admin.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' }, ...roles]);
 });
 afterAll(async () => {
+  await endAllProcesses();
   for (const client of clients) await client.close();
   await venue?.close();
   await nats?.stop();
@@ -62,9 +72,12 @@ function connectionOf(name: string): NatsConnection {
   return connections.get(name) as NatsConnection;
 }
 
+/** In a session of its own, so that several may be opened at once. */
 async function open(name: string, role?: ActingRole): Promise<(command: Command) => Promise<string>> {
-  const account = IDENTITIES.find((identity) => identity.name === name)?.accounts?.[0] ?? 0;
-  const client = await VenueClient.open({ ...nats.join(name), shard: SHARD, account, key: 1, role, giveUpMs: 20_000 });
+  const account = accountOf(name);
+  const client = await VenueClient.open({
+    ...{ ...nats.join(name), shard: SHARD, account, key: nextKey++, role, giveUpMs: 20_000 },
+  });
   clients.push(client);
   return async (command) => {
     try {
@@ -92,18 +105,26 @@ test('each role does what it is for, to other accounts too, and nothing else', a
     marketOperations: [HALT, RESUME, { op: 'instrumentSet', account: 0, symbol: 0, setting: 'lot', value: 1 }],
     clearing: [DEPOSIT, { op: 'withdraw', account: 7, symbol: 5, value: 10 }],
   } as const satisfies Record<ActingRole, readonly Command[]>;
-  for (const [role, commands] of Object.entries(allowed) as [ActingRole, readonly Command[]][]) {
-    const others = Object.entries(allowed).flatMap(([other, [first]]) => (other === role ? [] : [first]));
-    for (const command of [...others, order(7, 2, 'buy', 90, 5)]) {
-      notices.length = 0;
+  const roles = Object.entries(allowed) as [ActingRole, readonly Command[]][];
+  const forbidden = roles.flatMap(([role]) => {
+    const others = roles.flatMap(([other, [first]]) => (other === role || first === undefined ? [] : [first]));
+    return [...others, order(7, 2, 'buy', 90, 5)].map((command) => [role, command] as const);
+  });
+  notices.length = 0;
+  await Promise.all(
+    forbidden.map(async ([role, command]) => {
       expect(await (await open(nameOf(role), role))(command)).toMatch(/unauthorized|role/);
-      expect(notices).toMatchObject([
-        { text: 'request refused', fields: { identity: nameOf(role), field: 'commands[0].op' } },
-      ]);
-    }
-    const act = await open(nameOf(role), role);
-    for (const command of commands) expect(await act(command)).toBe('none');
-  }
+    }),
+  );
+  const told = forbidden.map(([role]) => ({ identity: nameOf(role), field: 'commands[0].op' }));
+  expect(notices).toHaveLength(told.length);
+  expect(notices.map(({ fields: { identity, field } }) => ({ identity, field }))).toEqual(expect.arrayContaining(told));
+  await Promise.all(
+    roles.map(async ([role, commands]) => {
+      const act = await open(nameOf(role), role);
+      for (const command of commands) expect(await act(command)).toBe('none');
+    }),
+  );
   // The kill took the order off.
   expect(await alice({ op: 'cancel', account: 7, symbol: 0, id: 1 })).toBe('unknownOrder');
   const officer = await open('officer', 'risk');
@@ -121,8 +142,11 @@ function nameOf(role: ActingRole): string {
 
 test('a trader acts for no other account, in no role', async () => {
   const bob = await open('bob');
-  for (const command of [KILL, DEPOSIT, order(7, 5, 'buy', 1, 1)])
-    expect(await (await open('bob'))(command)).toMatch(/account: 7|unauthorized/);
+  await Promise.all(
+    [KILL, DEPOSIT, order(7, 5, 'buy', 1, 1)].map(async (command) => {
+      expect(await (await open('bob'))(command)).toMatch(/account: 7|unauthorized/);
+    }),
+  );
   expect(await bob({ ...KILL, account: 8 })).toBe('sessionAccount');
   for (const [name, subject] of [
     ['bob', boundSubmitSubject(SHARD, 'bob', 8, 'risk')],
@@ -167,8 +191,7 @@ test('what becomes of an account is heard by whoever has it, and by nobody else'
     for await (const { type } of reports) if (types.push(type) === 3) break;
     return types;
   })();
-  const officer = await open('officer', 'risk');
-  const till = await open('till', 'clearing');
+  const [officer, till] = await Promise.all([open('officer', 'risk'), open('till', 'clearing')]);
   expect(await till(DEPOSIT)).toBe('none');
   expect(await officer({ op: 'accountSet', account: 8, accountSetting: 'rateMax', value: 5 })).toBe('none');
   expect(await officer(KILL)).toBe('none');
@@ -181,4 +204,46 @@ test('what becomes of an account is heard by whoever has it, and by nobody else'
   ]);
   expect(heard.get('bank')).toContain('account account 8');
   expect(heard.get('bank')?.filter((line) => /exec (balance|kill|account) /.test(line))).toEqual([]);
+});
+
+test('a client of the library acts in a role, is kept, and enters no orders', async () => {
+  const identity = 'officer';
+  const { connection } = nats.join(identity);
+  const place = { nats: connection, identity, account: accountOf(identity) };
+  await expect(TradingClient.open({ nats: connection, account: 20, role: 'risk' })).rejects.toThrow('role: "risk"');
+  const officer = await TradingClient.open({ ...place, role: 'risk', heartbeatMs: 20 });
+  const reports = officer.reports();
+  expect(await officer.command({ ...KILL })).toMatchObject({ reason: 'none', sequence: expect.any(Number) });
+  expect(await officer.command({ ...REINSTATE })).toMatchObject({ reason: 'none' });
+  // One that is no account's to give.
+  expect(await officer.command({ op: 'cancel', account: 7, symbol: 'ACME', id: 99 })).toMatchObject({
+    reason: 'unknownOrder',
+  });
+  await expect(officer.command({ op: 'deposit', account: 7, asset: 5, value: 1 })).rejects.toThrow('op: "deposit"');
+  expect(() => officer.submit({ symbol: 'ACME', side: 'buy', price: 1, qty: 1 })).toThrow('role: "risk"');
+  // Heartbeats of several rounds went out, or the venue would have refused one and the client ended.
+  const before = venue.gatewayCounts?.commands ?? 0;
+  let isOver = false;
+  void officer.ended.then(() => {
+    isOver = true;
+  });
+  while (!isOver && (venue.gatewayCounts?.commands ?? 0) < before + 5) await new Promise((go) => setTimeout(go, 10));
+  expect(await officer.command({ ...REINSTATE })).toMatchObject({ reason: 'none' });
+  await officer.close();
+  expect(await officer.ended).toBeUndefined();
+  // What a role does to others is for them to hear, and heartbeats are for nobody.
+  for await (const report of reports) throw new Error(`a report: ${report.type}`);
+});
+
+test('veritape submit acts in a role, and not without one', async () => {
+  const file = join(temporaryFolder(), 'kill.ndjson');
+  writeFileSync(file, '{"op":"kill","account":8}\n{"op":"reinstate","account":8}\n');
+  const place = ['--nats', nats.server.url, '--nats-seed', nats.seedFile('officer'), '--account', '20', '--json'];
+  const [acting, not] = await Promise.all([
+    VeritapeProcess.run('submit', file, ...place, '--session-key', '71', '--role', 'risk').end(),
+    VeritapeProcess.run('submit', file, ...place, '--session-key', '72').end(),
+  ]);
+  expect(acting).toMatchObject({ code: ExitCode.done, result: { commands: 2, rejected: {} } });
+  expect(not.code).not.toBe(ExitCode.done);
+  expect(`${not.said} ${JSON.stringify(not.result)}`).toMatch(/permi|publish/i);
 });

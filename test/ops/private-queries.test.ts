@@ -6,6 +6,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import { decodeEvent, EVENT_WORDS } from '../../journal/events.ts';
 import type { Identity } from '../../ops/access/roles.ts';
+import { TradingClient } from '../../ops/client/trading-client.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
 import { type Reported, ReportReader } from '../../ops/report-reader.ts';
 import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
@@ -361,5 +362,26 @@ test('what nobody keeps is not passed over in silence', async () => {
   } finally {
     await Promise.all([follower.close(), reading.close()]);
     await server.stop();
+  }
+});
+
+test('the client library asks for balances as they are after its own commands', async () => {
+  const trader = await TradingClient.open({ nats: nats.join('alice').connection, identity: 'alice', account: 7 });
+  try {
+    const before = await trader.balances();
+    const sequence = await send({ op: 'deposit', account: 7, symbol: 3, value: 2 ** 40 });
+    // It has had an answer since.
+    const { sequence: asked } = await trader.cancelAll();
+    expect(asked).toBeGreaterThan(sequence);
+    const after = await trader.balances();
+    expect(after).toMatchObject({ shard: 0, sequence: expect.any(Number) });
+    expect(after.sequence).toBeGreaterThanOrEqual(asked);
+    expect(before.assets.get(3)).toBeUndefined();
+    expect(after.assets.get(3)).toEqual({ available: 2n ** 40n, held: 0n });
+    await expect(trader.balances({ shard: 9 })).rejects.toThrow('shard: 9');
+    const signal = AbortSignal.timeout(100);
+    await expect(trader.balances({ atLeast: 1_000_000, signal })).rejects.toThrow();
+  } finally {
+    await trader.close();
   }
 });

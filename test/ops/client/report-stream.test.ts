@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readWide, writeWide } from '../../../journal/amounts.ts';
-import { EVENT_WORD, EVENT_WORDS } from '../../../journal/events.ts';
+import { EVENT_WORD, EVENT_WORDS, EventType } from '../../../journal/events.ts';
 import { ReportStream } from '../../../ops/client/report-stream.ts';
 
 const HELD_EVENTS_MAX = 65_536;
@@ -11,12 +11,14 @@ interface Event {
   readonly sequence: number;
   /** Tells it from all others. */
   readonly name: number;
+  readonly type?: number;
 }
 
 function records(events: readonly Event[]): Uint32Array {
   const words = new Uint32Array(events.length * EVENT_WORDS);
-  for (const [index, { symbol, sequence, name }] of events.entries()) {
+  for (const [index, { symbol, sequence, name, type = EventType.accepted }] of events.entries()) {
     const at = index * EVENT_WORDS;
+    words[at] = type;
     words[at + EVENT_WORD.symbol] = symbol;
     writeWide(words, at + EVENT_WORD.sequence, sequence);
     writeWide(words, at + EVENT_WORD.id, name);
@@ -83,6 +85,33 @@ test('whatever is lost, doubled back or split, each report is listened to once, 
     ),
     { numRuns: 1_000 },
   );
+});
+
+test('what is about the account itself has an order of its own, whatever numbers its assets have', () => {
+  const told: readonly Event[] = [
+    { symbol: 1, sequence: 5, name: 0 },
+    // Of one command, of an asset with the instrument's number and of no asset.
+    { symbol: 1, sequence: 6, name: 1, type: EventType.balance },
+    { symbol: 0, sequence: 6, name: 2, type: EventType.kill },
+    { symbol: 1, sequence: 7, name: 3 },
+    { symbol: 2, sequence: 8, name: 4, type: EventType.account },
+  ];
+  const heard: number[] = [];
+  const stream = new ReportStream(4, (words, at) => heard.push(readWide(words, at + EVENT_WORD.id)));
+  const of = (...names: number[]): Uint32Array => records(told.filter(({ name }) => names.includes(name)));
+  // The instrument's reports came, of the account's the first one of the command.
+  stream.take(of(0));
+  stream.take(of(3));
+  stream.take(of(1));
+  stream.doubt();
+  stream.take(of(4));
+  expect([stream.isTaken(1, 7), stream.isTaken(1, 8), stream.isTaken(0, 6), stream.isTaken(2, 8)]).toEqual([
+    ...[true, false, false, false],
+  ]);
+  stream.repair(of(1, 2, 3), 7);
+  expect(heard).toEqual([0, 3, 1, 2]);
+  expect(stream.resume()).toBe(true);
+  expect(heard).toEqual([0, 3, 1, 2, 4]);
 });
 
 test('an answer makes certain what came before it, but not while something is missing', () => {
