@@ -100,17 +100,17 @@ export class MarketGlances {
   /** Undefined until it is. */
   #connected({ connect }: GlancedVenue): NatsConnection | undefined {
     if (this.#connection?.isClosed() === true) this.#leave();
-    this.#connecting ??= Promise.resolve(connect?.()).then(
-      (connection) => {
+    if (this.#connecting === undefined) {
+      const connecting = Promise.resolve(connect?.()).catch(() => undefined);
+      this.#connecting = connecting;
+      void connecting.then((connection) => {
+        // It was left meanwhile.
+        if (this.#connecting !== connecting) return;
         this.#connection = connection;
-        return connection;
-      },
-      // The next one who looks tries again.
-      () => {
-        this.#connecting = undefined;
-        return undefined;
-      },
-    );
+        // The next one who looks tries again.
+        if (connection === undefined) this.#connecting = undefined;
+      });
+    }
     return this.#connection;
   }
 

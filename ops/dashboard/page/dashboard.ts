@@ -72,9 +72,14 @@ function take(told: Answers): void {
   answeredAt = Date.now();
   if (lost !== undefined) tell([`connected again, after ${duration((Date.now() - lost.sinceMs) / 1e3)}`]);
   lost = undefined;
-  history.take(told.readings);
   if (before !== undefined) tell(changesBetween(before, told.readings));
-  if (!isHeld) draw();
+  // What is wrong is told also while the rest is held.
+  drawDescribed(told.readings);
+  drawAlerts(alertsOf(told.readings));
+  if (!isHeld) {
+    history.take(told.readings);
+    draw();
+  }
   drawConnection();
 }
 
@@ -104,9 +109,6 @@ function draw(): void {
   const { newest } = history;
   if (newest === undefined || answers === undefined) return;
   const before = history.before ?? newest;
-  const alerts = alertsOf(newest);
-  drawDescribed(newest);
-  drawAlerts(alerts);
   drawFigures(history, before, newest);
   pipeline.draw(before, newest);
   drawStages(history);
@@ -118,7 +120,7 @@ function draw(): void {
   latency.draw(history.times, history.latencies[stage] ?? [], from, to);
   drawHistogram();
   sequence.draw(answers.marks ?? { snapshots: [], proven: [] }, newest.described.sequence, proofAge(newest));
-  if (isMarketSeen) drawMarket(answers.market);
+  if (answers.market !== undefined) drawMarket(answers.market.market);
 }
 
 function drawHistogram(): void {
@@ -181,7 +183,6 @@ function drawConnection(): void {
 function setHeld(held: boolean): void {
   isHeld = held;
   hold.setAttribute('aria-pressed', String(held));
-  if (!held) draw();
   drawConnection();
 }
 

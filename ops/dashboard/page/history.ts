@@ -1,5 +1,5 @@
 import { histogramIn, intervalOf, percentileOf, type Readings, ratePerSecond } from '../../telemetry/figures.ts';
-import type { HistogramName, HistogramPoint } from '../../telemetry/points.ts';
+import type { HistogramName, HistogramPoint, NumberName } from '../../telemetry/points.ts';
 
 /** What is kept of a reading a second: the longest time that a chart shows. */
 const SECONDS_KEPT = 3_600;
@@ -49,15 +49,17 @@ export class History {
 
   take(reading: Readings): void {
     const before = this.newest;
-    // Another process counts from 0; one that reads its clock back is as good as another.
-    if (before !== undefined && (before.startedAtMs !== reading.startedAtMs || before.atMs >= reading.atMs))
+    // Who asks twice in a tenth of a second gets the same answer twice.
+    if (before?.startedAtMs === reading.startedAtMs && before.atMs === reading.atMs) return;
+    // Another process counts from 0, and a clock that was put back is another clock.
+    if (before !== undefined && (before.startedAtMs !== reading.startedAtMs || before.atMs > reading.atMs))
       this.#readings = [];
     this.#readings.push(reading);
     if (this.#readings.length > READINGS_KEPT) this.#readings.shift();
     const time = reading.atMs / 1e3;
     const last = this.times.at(-1);
-    if (last !== undefined && time <= last) return this.#forget();
-    if (last !== undefined && time - last > GAP_S) this.#add((last + time) / 2, undefined, undefined);
+    if (last !== undefined && time <= last) this.#forget();
+    else if (last !== undefined && time - last > GAP_S) this.#add((last + time) / 2, undefined, undefined);
     this.#add(time, this.before, reading);
   }
 
@@ -73,12 +75,8 @@ export class History {
   }
 
   #add(time: number, before: Readings | undefined, after: Readings | undefined): void {
-    const rate = (
-      ...named: readonly [
-        'veritape.commands' | 'veritape.trades' | 'veritape.rejections' | 'veritape.batches.busy',
-        Record<string, string>?,
-      ]
-    ) => before && after && ratePerSecond(before, after, ...named);
+    const rate = (name: NumberName, attributes = {}): number | undefined =>
+      before && after && ratePerSecond(before, after, name, attributes);
     this.times.push(time);
     this.rates[0]?.push(rate('veritape.commands', { stage: 'sequenced' }) ?? null);
     this.rates[1]?.push(rate('veritape.trades') ?? null);

@@ -10,8 +10,8 @@ const MARKS_EVERY_MS = 5_000;
 export interface Answers {
   readonly readings: Readings;
   readonly marks: FolderMarks | undefined;
-  /** Undefined if it was not asked for. */
-  readonly market: Market | undefined;
+  /** Undefined if it was not asked for; without a market, the process has none. */
+  readonly market: { readonly market?: Market } | undefined;
 }
 
 /**
@@ -34,8 +34,8 @@ export async function poll(
         marksAt = began;
       }
       const query = marketOf();
-      const told = query === undefined ? undefined : ((await ask(`market${query}`)) as { market?: Market });
-      take({ readings, marks, market: told?.market });
+      const market = query === undefined ? undefined : ((await ask(`market${query}`)) as { market?: Market });
+      take({ readings, marks, market });
     } catch (error) {
       marksAt = Number.NEGATIVE_INFINITY;
       fail(error instanceof Error ? error.message : String(error));
