@@ -60,8 +60,8 @@ export class ProcessTelemetry {
     const { serveDashboard } = await import('../dashboard/dashboard-routes.ts');
     this.#dashboard = serveDashboard(this.#server, telemetry);
     const { host } = place;
-    const shown = { tls: guard.tls !== undefined, token: guard.token !== undefined };
-    if (!isLoopback(host) && !shown.token)
+    const shown = { tls: guard.tls !== undefined, authenticated: guard.token !== undefined };
+    if (!isLoopback(host) && !shown.authenticated)
       log.warn({ host }, 'whoever reaches this address may read telemetry, without a log-in');
     else if (!isLoopback(host) && !shown.tls) log.warn({ host }, 'the token of telemetry can be read on the way');
     log.info({ host, port: this.#server.port, dashboard: this.#server.url, ...shown }, 'telemetry');
