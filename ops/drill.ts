@@ -20,6 +20,7 @@ interface DrillCommandOptions {
   readonly clients: number;
   readonly rate: number;
   readonly leaseMs: number;
+  readonly ruled?: boolean;
   readonly dir?: string;
   readonly keep?: boolean;
   readonly json?: boolean;
@@ -74,6 +75,7 @@ export function registerDrill(program: Command): void {
         .default(LEASE_MS_DEFAULT)
         .argParser(wholeNumber(LEASE_MS_MIN, LEASE_MS_MAX)),
     )
+    .option('--ruled', 'clients of every drill also send stops, day orders, self-trade prevention and cancels by time')
     .option(
       '--dir <folder>',
       'where logs, pictures and report go; a new folder below veritape-data/drills unless given',
@@ -120,6 +122,7 @@ async function drill(options: DrillCommandOptions): Promise<void> {
       clients: options.clients,
       commandsPerSecond: options.rate,
       leaseMs: options.leaseMs,
+      isRuled: options.ruled,
       patienceMs: PATIENCE_MS,
       keep: options.keep === true,
       interruption,

@@ -2,6 +2,7 @@ import type { AckTimeline } from './ack-timeline.ts';
 import type { Acknowledged } from './acknowledged.ts';
 import { InsistentClient } from './insistent-client.ts';
 import { LoadedClient } from './loaded-client.ts';
+import { RULED_ACCOUNTS_FROM } from './order-flow.ts';
 
 /** Short, so that clients notice soon that what they wait for will not come. */
 const ANSWER_MS_MAX = 400;
@@ -16,6 +17,8 @@ export interface LoadOptions {
   readonly clients: number;
   /** Of all clients together. */
   readonly commandsPerSecond: number;
+  /** They also send what makes an instrument ruled. */
+  readonly isRuled?: boolean | undefined;
   /** What the clients with the first accounts know from before. */
   readonly told?: readonly Acknowledged[] | undefined;
 }
@@ -38,11 +41,12 @@ export class DrillLoad {
 
   /** Waits for the venue if it is not there yet. */
   static async open(load: LoadOptions): Promise<DrillLoad> {
-    const { nats, spread = [nats], clients, commandsPerSecond, told = [] } = load;
+    const { nats, spread = [nats], clients, commandsPerSecond, isRuled = false, told = [] } = load;
     const place: { timeline: AckTimeline | undefined } = { timeline: undefined };
     const onAcknowledged = (count: number, epoch = 0): void => place.timeline?.acknowledged(count, epoch);
     const options = { commandsPerSecond: commandsPerSecond / clients, answerMsMax: ANSWER_MS_MAX, onAcknowledged };
-    const accounts = Array.from({ length: clients }, (_, index) => index + 1);
+    const first = isRuled ? RULED_ACCOUNTS_FROM : 1;
+    const accounts = Array.from({ length: clients }, (_, index) => first + index);
     const known = (account: number): Acknowledged | undefined => told.find((one) => one.account === account);
     const opened = await Promise.all(
       accounts.map((account) => {
@@ -50,7 +54,8 @@ export class DrillLoad {
         return LoadedClient.open(url, account, { ...options, told: known(account) });
       }),
     );
-    const insistent = await InsistentClient.open(nats, clients + 1, onAcknowledged, known(clients + 1));
+    const last = first + clients;
+    const insistent = await InsistentClient.open(nats, last, onAcknowledged, known(last));
     return new DrillLoad(opened, insistent, place);
   }
 

@@ -22,6 +22,8 @@ export interface DrillOptions {
   readonly clients: number;
   readonly commandsPerSecond: number;
   readonly leaseMs: number;
+  /** In every scenario, clients also send what makes an instrument ruled. */
+  readonly isRuled?: boolean | undefined;
   /** How long service may stay away before that breaks the promise. */
   readonly patienceMs: number;
   /** Journals stay also if nothing was wrong. */
@@ -115,6 +117,7 @@ class Drill {
         spread: cluster.hostClientUrls,
         clients,
         commandsPerSecond,
+        isRuled: this.#scenario.isRuled === true || this.#options.isRuled === true,
         told: before?.told,
       });
       this.#load = load;

@@ -221,7 +221,8 @@ export class JournalChecker {
           this.#find('contradicted', `${name}: handled at sequence ${sequence}, answered with ${outcome.sequence}`);
         if (toldAt !== 0 && !told.agrees(request, outcome))
           this.#find('contradicted', `${name}: the client was told something else than ${JSON.stringify(outcome)}`);
-      } else if (type !== EventType.rejected) effects++;
+        // What time brought with it is no request's.
+      } else if (type !== EventType.rejected && words[event + EVENT_WORD.request] === request) effects++;
     });
     if (!handled) {
       this.#passedOver++;
@@ -241,8 +242,8 @@ export class JournalChecker {
     const at = block.wordOf(index);
     const opcode = (block.words[at] as number) & 255;
     const account = block.words[at + COMMAND_WORD.account] as number;
-    // An order that comes from another shard keeps its account.
-    if (opcode === Op.sessionOpen || opcode === Op.sessionClose || opcode === Op.moveIn) return;
+    // An order that comes from another shard keeps its account; a tick is the venue's own.
+    if (opcode === Op.sessionOpen || opcode === Op.sessionClose || opcode === Op.moveIn || opcode === Op.tick) return;
     if (this.#clients.some((told) => told.account === account)) {
       const session = block.words[at + COMMAND_WORD.session];
       const sequence = block.firstSequence + index;

@@ -6,6 +6,13 @@ const BACK_MAX = 100;
 /** All resting orders of the account are canceled after so many requests, so that books stay small. */
 const MASS_CANCEL_EVERY = 5_000;
 
+/** Accounts from here on also send what only ruled instruments have, those below what the plain rules know. */
+export const RULED_ACCOUNTS_FROM = 1_000;
+/** Nanoseconds; an eighth of the longest time after which orders are canceled unless that is put off. */
+const CANCEL_AFTER_NS_MIN = 20_000_000;
+/** Later than any drill, because a command does not depend on when it is sent: it waits for its time, and is canceled before. */
+const EXPIRES_NS = 2n ** 62n;
+
 /**
  * The command that an account sends as its `request`: always the same one, so that what a journal holds can be told from
  * what was sent without keeping what was sent.
@@ -14,6 +21,8 @@ export function commandOf(account: number, request: number): Command {
   const dice = (sides: number, which: number): number => mix(account, request, which) % sides;
   const common = { account, symbol: 0 };
   if (request % MASS_CANCEL_EVERY === 0) return { op: 'massCancel', ...common };
+  const beyond = account < RULED_ACCOUNTS_FROM ? undefined : ruledCommandOf(account, request);
+  if (beyond !== undefined) return beyond;
   const earlier = Math.max(1, request - 1 - dice(BACK_MAX, 1));
   const price = PRICE - 10 + dice(21, 2);
   const quantity = 1 + dice(50, 3);
@@ -30,6 +39,24 @@ export function commandOf(account: number, request: number): Command {
   // Refusals are acknowledged, too.
   if (kind < 54) return { ...order, price, id: earlier };
   return { ...order, price };
+}
+
+/** What only a ruled instrument has, for some of the requests. Each is one record, so it has one term. */
+function ruledCommandOf(account: number, request: number): Command | undefined {
+  const dice = (sides: number, which: number): number => mix(account, request, which) % sides;
+  const kind = dice(100, 6);
+  // Due by a tick, unless the next one puts it off.
+  if (kind < 2) {
+    const value = CANCEL_AFTER_NS_MIN * (1 + dice(8, 7));
+    return { op: 'accountSet', account, accountSetting: 'cancelAllAfter', value };
+  }
+  const side = dice(2, 5) === 0 ? 'buy' : 'sell';
+  const price = PRICE - 10 + dice(21, 2);
+  const order = { op: 'new', account, symbol: 0, id: request, side, quantity: 1 + dice(50, 3) } as const;
+  if (kind < 10) return { ...order, type: 'stop', term: 'stopPrice', value: price };
+  if (kind < 14) return { ...order, price, tif: 'day' };
+  if (kind < 18) return { ...order, price, tif: 'gtd', term: 'expires', value: EXPIRES_NS };
+  return kind < 26 ? { ...order, price, stp: 'cancelOldest' } : undefined;
 }
 
 /** Bits of three numbers, mixed (the finalizer of MurmurHash3). */

@@ -14,6 +14,8 @@ export interface Scenario {
   readonly placement: Placement;
   /** Processes of the venue. */
   readonly processes: number;
+  /** Clients also send what makes an instrument ruled: order-flow.ts. */
+  readonly isRuled?: boolean;
   /** Further arguments of `veritape serve`. */
   readonly serve?: readonly string[];
   /** What it needs besides; not given if it runs everywhere that a NATS server is installed. */

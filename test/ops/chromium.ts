@@ -21,9 +21,12 @@ export function findChromium(tests: string): string | undefined {
   return found;
 }
 
-/** Without a window. */
-export function launchChromium(executablePath: string): Promise<Browser> {
+/**
+ * Without a window.
+ * @param acceptInsecureCerts those of an authority that exists for a test
+ */
+export function launchChromium(executablePath: string, acceptInsecureCerts = false): Promise<Browser> {
   // Chromium refuses to have a sandbox for root.
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  return launch({ executablePath, args, pipe: true });
+  return launch({ executablePath, args, pipe: true, acceptInsecureCerts });
 }

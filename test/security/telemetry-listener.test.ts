@@ -1,10 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { listenerTls } from '../../ops/cli/gateway-options.ts';
+import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
+import { startNatsServer } from '../../ops/nats-server.ts';
 import { OperatorServer } from '../../ops/telemetry/operator-server.ts';
 import { Authority, type Certified } from '../ops/certificates.ts';
+import { findChromium, launchChromium } from '../ops/chromium.ts';
 import { removeTemporaryFolders, temporaryFolder, veritape } from '../ops/run-veritape.ts';
 
 /** The listener of an operator, and those who may not ask there. Hosts, methods, headers: test/ops/telemetry/operator-server.test.ts */
@@ -24,7 +28,13 @@ afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
   await server?.close();
 });
-afterAll(removeTemporaryFolders);
+afterAll(async () => {
+  await endAllProcesses();
+  removeTemporaryFolders();
+});
+
+const chromium = findChromium('the test of the dashboard behind a token');
+const inBrowser = chromium === undefined ? test.skip : test;
 
 async function listening(guard: Parameters<typeof OperatorServer.listen>[1]): Promise<OperatorServer> {
   server = await OperatorServer.listen(ANY, guard);
@@ -140,3 +150,31 @@ test('other hosts are listened to with TLS and a token, or when it is asked for 
   });
   expect(run(...tls)).toMatchObject({ code: 2, error: { field: 'telemetry-tls-cert' } });
 });
+
+inBrowser(
+  'a browser asks for the token, and the dashboard works with it over TLS',
+  async () => {
+    const nats = await startNatsServer();
+    const token = join(temporaryFolder(), 'token');
+    writeFileSync(token, `${TOKEN}\n`, { mode: 0o600 });
+    const tls = ['--telemetry-tls-cert', own.cert, '--telemetry-tls-key', own.key];
+    const telemetry = ['--telemetry', '0', '--telemetry-token', token, ...tls];
+    const venue = VeritapeProcess.serve(temporaryFolder(), nats.url, ...telemetry);
+    const url = String((await venue.logged('telemetry'))['dashboard']);
+    expect(url).toMatch(/^https:/);
+    const browser = await launchChromium(chromium ?? '', true);
+    try {
+      const page = await browser.newPage();
+      await expect(page.goto(url)).rejects.toThrow('ERR_INVALID_AUTH_CREDENTIALS');
+      await page.authenticate({ username: 'operator', password: TOKEN });
+      const readings = page.waitForResponse((response) => response.url().endsWith('/readings'));
+      expect((await page.goto(url))?.status()).toBe(200);
+      expect((await readings).status()).toBe(200);
+    } finally {
+      await browser.close();
+      await venue.end('SIGTERM');
+      await nats.stop();
+    }
+  },
+  60_000,
+);

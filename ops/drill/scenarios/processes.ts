@@ -66,6 +66,20 @@ export const processScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'kill-primary-ruled',
+    what: 'the primary is killed (SIGKILL) at work, while clients also send stops, day orders, self-trade prevention and cancels by time',
+    promise: 'the standby takes over, has all that was acknowledged, and what time brings is the same in every journal',
+    placement: 'standby',
+    processes: 2,
+    isRuled: true,
+    round: async (round) => {
+      await round.atWork(100, 800);
+      const { primary } = round.cluster;
+      await round.inject(`${primary.name} is killed`, () => round.cluster.killMember(primary));
+      await round.replaced(primary);
+    },
+  },
+  {
     name: 'kill-mid-flush',
     what: 'the primary is killed (SIGKILL) at the moment at which pages of a block were written and not yet flushed',
     promise: 'the block is there whole or not at all, and nobody was told of commands in it that are not there',

@@ -111,18 +111,21 @@ test('a venue that acknowledges what is not on disk yet loses it, and the drill 
   expect(existsSync(join(report.folder, 'venue'))).toBe(true);
 });
 
-test.each(['kill-primary', 'corrupt-last-block', 'cluster-kill-primary'])('%s holds', async (name) => {
-  const report = await drill(scenario(name), 1, LONG_MS);
-  expect(report).toMatchObject({ outcome: 'held', why: undefined, findings: [] });
-  expect(report.check).toMatchObject(HELD);
-  expect(report.takeOverMs?.samples).toBe(1);
-  const { processes, placement } = report.scenario;
-  expect(report.journals).toHaveLength(placement === 'hosts' ? processes : 1);
-  for (const { stateHash, statesCompared } of report.journals) {
-    expect(stateHash).toMatch(/^[0-9a-f]{64}$/);
-    expect(statesCompared).toBeGreaterThan(0);
-  }
-});
+test.each(['kill-primary', 'kill-primary-ruled', 'corrupt-last-block', 'cluster-kill-primary'])(
+  '%s holds',
+  async (name) => {
+    const report = await drill(scenario(name), 1, LONG_MS);
+    expect(report).toMatchObject({ outcome: 'held', why: undefined, findings: [] });
+    expect(report.check).toMatchObject(HELD);
+    expect(report.takeOverMs?.samples).toBe(1);
+    const { processes, placement } = report.scenario;
+    expect(report.journals).toHaveLength(placement === 'hosts' ? processes : 1);
+    for (const { stateHash, statesCompared } of report.journals) {
+      expect(stateHash).toMatch(/^[0-9a-f]{64}$/);
+      expect(statesCompared).toBeGreaterThan(0);
+    }
+  },
+);
 
 test('a drill whose means are missing says so, and did not hold', async () => {
   const report = await drill({ ...scenario('full-disk'), prepare: () => ({ lacking: 'nobody may mount' }) }, 1);

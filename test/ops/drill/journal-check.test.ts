@@ -7,6 +7,7 @@ import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/com
 import { EVENT_WORD, EventFlag, EventType, eventFlags, eventReason, eventType } from '../../../journal/events.ts';
 import { DEFAULT_LIMITS } from '../../../journal/genesis.ts';
 import { JournalWriter } from '../../../journal/log.ts';
+import { recordsOf } from '../../../journal/order-terms.ts';
 import { SEGMENT_BYTES_MIN } from '../../../journal/segments.ts';
 import { Acknowledged } from '../../../ops/drill/acknowledged.ts';
 import { type JournalCheck, JournalChecker } from '../../../ops/drill/journal-check.ts';
@@ -120,6 +121,25 @@ test('a journal that is as the client was told', () => {
   // Handled, and the answer was lost: nothing is wrong with that.
   small.handle(commandOf(ACCOUNT, REQUESTS + 1), session, REQUESTS + 1);
   expect(small.check()).toEqual({ check: { ...held, handled: REQUESTS + 1 }, findings: [] });
+});
+
+test('what time brings, by a tick or with a repeat, is no repeat of a request', () => {
+  const small = venue();
+  const { session } = small.told;
+  // Orders of somebody else that expire, one with the tick and one with the client's repeat.
+  const gtd = (id: number, after: number): readonly Command[] => {
+    const order = { account: ACCOUNT + 1, symbol: 0, id, side: 'buy', price: 1, quantity: 1 } as const;
+    return recordsOf({ op: 'new', ...order, tif: 'gtd', expires: TIME + after });
+  };
+  small.handleAll([...gtd(1, 10), ...gtd(2, 20)], 0, 0);
+  const { stateHash } = small;
+  small.time = TIME + 15;
+  small.handle({ op: 'tick', account: 0 });
+  expect(small.stateHash).not.toBe(stateHash);
+  small.time = TIME + 25;
+  small.told.take(REQUESTS, [small.handle(commandOf(ACCOUNT, REQUESTS), session, REQUESTS)]);
+  const held = { ...HELD, acknowledged: REQUESTS, handled: REQUESTS, passedOver: 1 };
+  expect(small.check()).toEqual({ check: held, findings: [] });
 });
 
 test('a command that was acknowledged and is not there is lost', () => {
