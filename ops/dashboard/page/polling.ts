@@ -46,7 +46,9 @@ export async function poll(
 }
 
 async function ask(path: string): Promise<unknown> {
-  const response = await fetch(`/${path}`, { signal: AbortSignal.timeout(ANSWER_MS_MAX), cache: 'no-store' });
+  // Not relative: the address of the page may have a password in it, with which nothing can be asked. The browser adds it.
+  const url = `${location.origin}/${path}`;
+  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX), cache: 'no-store' });
   if (!response.ok) throw new Error(`status ${response.status}`);
   return response.json();
 }
