@@ -102,15 +102,17 @@ export class ProcessTelemetry {
   }
 }
 
-/** What `make` made last, if that was no longer ago than {@link ANSWER_MS}. */
-function kept<T>(make: () => T): () => T {
+/** What `make` made last, if that was no longer ago than {@link ANSWER_MS} and the process is still the same. */
+function kept<T>(telemetry: Telemetry, make: () => T): () => T {
   let madeAt = Number.NEGATIVE_INFINITY;
+  let madeAs = 0;
   let made: T | undefined;
   return () => {
     const now = performance.now();
-    if (made === undefined || now - madeAt > ANSWER_MS) {
+    if (made === undefined || now - madeAt > ANSWER_MS || madeAs !== telemetry.roles) {
       made = make();
       madeAt = now;
+      madeAs = telemetry.roles;
     }
     return made;
   };
@@ -118,8 +120,8 @@ function kept<T>(make: () => T): () => T {
 
 async function serve(server: OperatorServer, telemetry: Telemetry): Promise<void> {
   const { PROMETHEUS_CONTENT_TYPE, prometheusText } = await import('./prometheus.ts');
-  const text = kept(() => prometheusText(telemetry.readings()));
-  const readings = kept(() => telemetry.readings());
+  const text = kept(telemetry, () => prometheusText(telemetry.readings()));
+  const readings = kept(telemetry, () => telemetry.readings());
   server.route('/metrics', (_, response) => {
     response.setHeader('content-type', PROMETHEUS_CONTENT_TYPE);
     response.end(text());

@@ -21,6 +21,7 @@ export class Telemetry {
   readonly #takeOvers = new Map<string, number>();
   #nats: NatsWatch | undefined;
   #watched: Watched;
+  #roles = 0;
 
   constructor({ directory, version, watched }: TelemetryOptions) {
     this.#version = version;
@@ -33,11 +34,17 @@ export class Telemetry {
   /** The process is something else from here on. */
   watch(watched: Partial<Watched>): void {
     this.#watched = { ...this.#watched, ...watched };
+    this.#roles++;
     const { why } = watched.takeOver ?? {};
     if (why !== undefined) this.#takeOvers.set(why, (this.#takeOvers.get(why) ?? 0) + 1);
     // Processor and kernel count from the first time that they are asked.
     this.#watched.venue?.threadCounters();
     this.#watchConnection();
+  }
+
+  /** How often the process became something else. */
+  get roles(): number {
+    return this.#roles;
   }
 
   readings(): Readings {
