@@ -171,8 +171,14 @@ test('a venue of one host becomes a cluster: the log begins behind its journal, 
   const fresh = await start(join(folder, 'c'), 'c');
   await first.write(3);
   await until(() => [...both, fresh].every((node) => node.journal.lastBlock === 15));
-  const stored = (await first.log.nextBlock(1))?.message;
-  expect(stored).toMatchObject({ kind: 'block', bytes: new Uint8Array(first.journal.read(13)?.bytes ?? []) });
+  // Blocks of a primary that was passed meanwhile may be stored before it; they are of no chain.
+  const wanted = Buffer.from(first.journal.read(13)?.bytes ?? []);
+  let stored = await first.log.nextBlock(1);
+  while (stored?.message.kind === 'block' && !wanted.equals(stored.message.bytes)) {
+    expect(Buffer.from(stored.message.bytes).readUInt32LE(16)).toBeGreaterThanOrEqual(13);
+    stored = await first.log.nextBlock(stored.slot + 1);
+  }
+  expect(stored?.message.kind).toBe('block');
   for (const name of ['b', 'c']) expect(hashesIn(join(folder, name))).toEqual(hashesIn(join(folder, 'a')));
 }, 60_000);
 
