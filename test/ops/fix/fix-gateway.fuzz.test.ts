@@ -43,9 +43,12 @@ async function read(peer: FixPeer): Promise<void> {
   expect(isOver()).toBe(true);
 }
 
-/** Whether bytes hold a whole message, by the standard and not by the gateway's reading of it. */
+/**
+ * Whether bytes, and the filler behind them that may be the end of a message, hold a whole one: by the standard and not by the
+ * gateway's reading of it.
+ */
 function holdsOrder(bytes: Uint8Array): boolean {
-  const text = Buffer.from(bytes).toString('latin1');
+  const text = Buffer.from(bytes).toString('latin1') + FILLER.charAt(0);
   for (let at = text.indexOf('8=FIX'); at >= 0; at = text.indexOf('8=FIX', at + 1)) {
     for (let end = text.indexOf('\u000110=', at); end >= 0; end = text.indexOf('\u000110=', end + 1)) {
       const message = text.slice(at, end + 8);
