@@ -12,4 +12,5 @@ export default {
   },
   testTimeout: 60_000,
   maxWorkers: 2,
+  testSequencer: '<rootDir>/test/slow-first.cjs',
 };
