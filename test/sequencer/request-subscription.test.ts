@@ -98,6 +98,8 @@ test('what NATS had sent before a server wanted no more is handled, and nothing 
   server.publish(subject, 'one');
   server.publish(subject, 'two');
   requests.end();
+  // Or else the other connection's may be there before.
+  await server.flush();
   await publish('three');
   expect(heard).toEqual(['one', 'two']);
 });
