@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMAND_WORDS, type Command, decodeCommand } from '../journal/commands.ts';
 import { JournalReader } from '../journal/reader.ts';
-import { openVenue } from '../ops/venue.ts';
+import { openVenue } from '../ops/venue/venue.ts';
 import {
   type BenchmarkOptions,
   check,

@@ -1,6 +1,6 @@
 import { COMMAND_WORDS, type Command, decodeCommand } from '../journal/commands.ts';
-import type { InProcessSession } from '../ops/in-process-session.ts';
-import { openVenue } from '../ops/venue.ts';
+import type { InProcessSession } from '../ops/sessions/in-process-session.ts';
+import { openVenue } from '../ops/venue/venue.ts';
 import { check } from './benchmark.ts';
 import { encodeMessages } from './challenge-run.ts';
 import { generateWorkload, type Scenario } from './challenge-workload.ts';

@@ -16,7 +16,7 @@ const RECORDS_MAX = 3;
 const DEVIATION_BY_MEDIAN_DEVIATION = 1.4826;
 const MEDIAN_ERROR = 1.2533;
 /** All forms of a check taken together, whose noise is smaller than that of each. */
-const TOGETHER = 'all together';
+export const TOGETHER = 'all together';
 
 /** How much a form does in one step of the reference loop, over the rounds of a check. */
 export interface FormScore {

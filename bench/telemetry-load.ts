@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pino } from 'pino';
 import { ProcessTelemetry } from '../ops/telemetry/process-telemetry.ts';
-import type { Venue } from '../ops/venue.ts';
+import type { Venue } from '../ops/venue/venue.ts';
 import { median, timed } from './benchmark.ts';
 
 /** As often as nobody should: Prometheus scrapes every 15 seconds, and OTLP goes out every 60, unless told otherwise. */

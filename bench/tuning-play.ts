@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { COMMAND_WORDS, decodeCommand } from '../journal/commands.ts';
 import type { Decision, TuningObjective } from '../ops/tuning/tuner.ts';
-import { openVenue, type VenueOptions } from '../ops/venue.ts';
+import { openVenue, type VenueOptions } from '../ops/venue/venue.ts';
 import { latencyOf, type StageLatency } from '../sequencer/pipeline-counters.ts';
 import { MarketFlow } from './market-flow.ts';
 import { makeFlow, VenuePlayer } from './venue-player.ts';

@@ -1,6 +1,6 @@
 import { COMMAND_WORDS, encodeCommand } from '../journal/commands.ts';
 import { Reason, reasonName } from '../journal/reasons.ts';
-import type { InProcessSession } from '../ops/in-process-session.ts';
+import type { InProcessSession } from '../ops/sessions/in-process-session.ts';
 import { Stopwatch } from '../sequencer/clock.ts';
 import { LatencyHistogram } from '../sequencer/latency-histogram.ts';
 import { ANSWER_WORD, ANSWER_WORDS, type AnswerSink } from '../sequencer/messages.ts';

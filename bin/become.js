@@ -3,6 +3,8 @@ import { constants } from 'node:os';
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const PARENT_CHECK_MS = 250;
+/** Names the process that became this one. */
+const PARENT = 'VERITAPE_BECOME_PARENT';
 
 /**
  * Runs a command in this process's place, as nearly as Node 18 can: the same terminal, signals passed on, and this
@@ -36,4 +38,23 @@ export function become(command, args, env = process.env) {
     // Some signals do not end a process (Windows, or one that was ignored when this process started).
     setTimeout(() => process.exit(128 + (constants.signals[signal] ?? 0)), 200);
   });
+}
+
+/** The environment for a command that calls {@link endWithParent}. */
+export const withParent = () => ({ ...process.env, [PARENT]: String(process.pid) });
+
+/**
+ * SIGKILL can not be passed on: what was become ends in order when the process that became it is gone. Otherwise whoever kills
+ * the one whose id they have leaves the other running. Does nothing in a process that is itself what was started.
+ */
+export function endWithParent() {
+  const parent = Number(process.env[PARENT]);
+  delete process.env[PARENT];
+  if (!Number.isInteger(parent)) return;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, PARENT_CHECK_MS);
+  watch.unref();
 }

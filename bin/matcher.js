@@ -4,14 +4,15 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /*
- * node bin/matcher.js: compiles the state transition, replicas/transition/, to replicas/matcher.wasm, unless that was
- * done from the same sources before. The codes that it shares with the rest, it gets from journal/.
+ * node bin/matcher.js: compiles the state transition, replicas/transition/, to replicas/matcher.wasm, unless that is what was
+ * made from the same sources before. The codes that it shares with the rest, it gets from journal/.
  */
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = join(root, 'replicas', 'transition');
 const target = join(root, 'replicas', 'matcher.wasm');
-const stamp = join(root, '.cache', 'matcher-sources.sha256');
+/** Digests of the sources and of the module that was made from them. */
+const stamp = join(root, '.cache', 'matcher.sha256');
 const ENTRY = 'market.ts';
 const CODES = 'codes.ts';
 const OPTIONS = [
@@ -19,10 +20,11 @@ const OPTIONS = [
   ...['--importMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
 ];
 
-/** Whether the module is there and was made from these sources; true also where there are none. */
+/** Whether the module is, bit for bit, the one that was made from these sources; true also where there are none. */
 export function isMatcherBuilt() {
   if (!existsSync(sources)) return true;
-  return existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digestOfSources();
+  if (!existsSync(target) || !existsSync(stamp)) return false;
+  return readFileSync(stamp, 'utf8') === stampOf(digestOfSources(), readFileSync(target));
 }
 
 /** The codes of journal/ as the compiler of the transition reads them. */
@@ -84,26 +86,29 @@ export async function writeCodes() {
   ].join('\n');
 }
 
-/** Returns the module's bytes, and its text for people. */
-export async function compileMatcher() {
+async function compileMatcher() {
   const { default: compiler } = await import('assemblyscript/asc');
   const files = new Map();
-  const { error, stderr } = await compiler.main([ENTRY, '--outFile', 'wasm', '--textFile', 'text', ...OPTIONS], {
+  const { error, stderr } = await compiler.main([ENTRY, '--outFile', 'wasm', ...OPTIONS], {
     readFile: (name) => (existsSync(join(sources, name)) ? readFileSync(join(sources, name), 'utf8') : null),
     writeFile: (name, contents) => files.set(name, contents),
     listFiles: () => [],
   });
   if (error !== null) throw new Error(`${stderr}${error.message}`);
-  return { wasm: files.get('wasm'), text: files.get('text') };
+  return files.get('wasm');
 }
 
 export async function buildMatcher() {
   writeFileSync(join(sources, CODES), await writeCodes());
   const digest = digestOfSources();
-  const { wasm } = await compileMatcher();
+  const wasm = await compileMatcher();
   writeFileSync(target, wasm);
   mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, digest);
+  writeFileSync(stamp, stampOf(digest, wasm));
+}
+
+function stampOf(sourcesDigest, wasm) {
+  return `sources ${sourcesDigest}\nmodule ${createHash('sha256').update(wasm).digest('hex')}\n`;
 }
 
 function digestOfSources() {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { become } from './become.js';
+import { become, endWithParent, withParent } from './become.js';
 import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtime.js';
 
 // The command is TypeScript and runs on Node 24: this file is plain JavaScript, so that an older Node can get there.
@@ -11,6 +11,7 @@ import { NODE_MAJOR_MIN, nodeMajor, pinnedNode, RUNTIME_PACKAGE } from './runtim
 const here = fileURLToPath(import.meta.url);
 
 if (nodeMajor() >= NODE_MAJOR_MIN) {
+  endWithParent();
   const emitWarning = process.emitWarning;
   process.emitWarning = (warning, ...rest) => {
     const type = typeof rest[0] === 'object' ? rest[0]?.type : rest[0];
@@ -41,6 +42,6 @@ if (nodeMajor() >= NODE_MAJOR_MIN) {
     process.stderr.write(`veritape: needs Node ${NODE_MAJOR_MIN} or later; ${lack}. ${advice}\n`);
     process.exitCode = 3;
   } else {
-    become(node, ['--disable-warning=ExperimentalWarning', here, ...process.argv.slice(2)]);
+    become(node, ['--disable-warning=ExperimentalWarning', here, ...process.argv.slice(2)], withParent());
   }
 }

@@ -17,7 +17,7 @@ const { values } = parseArgs({
     qty: { type: 'string', default: '10' },
   },
 });
-const HALF_SPREAD = 2;
+const [HALF_SPREAD, AGAIN_MS] = [2, 1_000];
 const { nats, symbol } = values;
 const qty = Number(values.qty);
 
@@ -26,18 +26,20 @@ const reports = client.reports({ symbol, buffer: 10_000 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void reports.return());
 
 const quotes: { buy?: Order; sell?: Order } = {};
-let position = 0;
+let [position, isOver] = [0, false];
 quote();
 for await (const { type, side, qty: lots } of reports) {
   if (type !== 'tradeMaker' && type !== 'tradeTaker') continue;
   position += side === 'buy' ? lots : -lots;
   quote();
 }
+isOver = true;
 await client.cancelAll({ symbol });
 await Promise.all(Object.values(quotes).map((order: Order) => order.done()));
 
 /** A tick away from the middle for every two quotes that it holds too much or too little. */
 function quote(): void {
+  if (isOver) return;
   const middle = Number(values.mid) - Math.trunc(position / (2 * qty));
   for (const side of ['buy', 'sell'] as const) {
     const price = Math.max(1, side === 'buy' ? middle - HALF_SPREAD : middle + HALF_SPREAD);
@@ -48,6 +50,10 @@ function quote(): void {
     }
     const order = client.submit({ symbol, side, price, qty });
     quotes[side] = order;
-    void order.done().then(() => process.stdout.write(`${JSON.stringify(order)}\n`));
+    void order.done().then(() => {
+      process.stdout.write(`${JSON.stringify(order)}\n`);
+      // A trade is told by a report; otherwise the instrument may be halted, or somebody has canceled it: after a while, again.
+      if (order.status !== 'filled') setTimeout(quote, AGAIN_MS).unref();
+    });
   }
 }

@@ -22,10 +22,16 @@ const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
 
 await using client = await TradingClient.open({ nats, account: Number(values.account) });
+const tooLate = new Promise((resolve) =>
+  stop.signal.addEventListener('abort', () => setTimeout(resolve, 2_000).unref()),
+);
 for (let turn = 0; !stop.signal.aborted; turn++) {
   const side = turn % 2 === 0 ? 'buy' : 'sell';
-  const order = client.submit({ symbol, side, type: 'market', qty: 1 + (turn % 7) });
-  await order.done();
+  // At once or not: others would wait where orders are collected for an auction.
+  const order = client.submit({ symbol, side, type: 'market', tif: 'ioc', qty: 1 + (turn % 7) });
+  await Promise.race([order.done(), tooLate]);
+  // The venue is away: what became of the order is in its journal.
+  if (!order.isDone) break;
   process.stdout.write(`${JSON.stringify(order)}\n`);
   const { notional, lots } = order.tradedAmount;
   const paid = lots === 0 ? 'nothing to trade with' : `${Number(notional) / lots} ticks`;

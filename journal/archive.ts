@@ -1,9 +1,9 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf } from './chain.ts';
 import { asJournalError, type Finding, JournalError } from './findings.ts';
 import { decodeGenesis, type Genesis } from './genesis.ts';
-import { type ChainPoint, makeDurableFolder, syncFolder } from './segments.ts';
+import { type ChainPoint, isThere, makeDurableFolder, syncFolder } from './segments.ts';
 
 /**
  * A backup of a journal: a folder of files that are written once and never changed, and one that lists them.
@@ -96,7 +96,7 @@ export function archiveGenesis(index: ArchiveIndex): Genesis {
 /** What a backup lists; undefined if the folder has none. Throws 'damaged' or 'newer-version'. */
 export function readArchive(folder: string): ArchiveIndex | undefined {
   const path = join(folder, INDEX_FILE);
-  if (!existsSync(path)) return undefined;
+  if (!isThere(path)) return undefined;
   const wrong = (text: string): Finding => ({ kind: 'backup', text: `${path}: ${text}`, file: path });
   let parsed: unknown;
   try {
@@ -153,7 +153,7 @@ function checkOf(index: ArchiveIndex): string {
 
 /** Makes the folders of a backup. Throws 'not-a-journal' if something else is there. */
 export function makeArchive(folder: string): void {
-  if (existsSync(folder) && readArchive(folder) === undefined) {
+  if (isThere(folder) && readArchive(folder) === undefined) {
     const own = [PIECE_FOLDER, SNAPSHOT_FOLDER, `${INDEX_FILE}${TEMPORARY}`, 'writer.lock'];
     const other = readdirSync(folder).find((name) => !own.includes(name));
     if (other !== undefined)

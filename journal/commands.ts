@@ -17,7 +17,7 @@ import { readU64, readWide, writeU64, writeWide } from './amounts.ts';
  * | 12 |  3 | u32 | symbol   | instrument id; what an id stands for is set by an instrument-create command |
  * | 16 |  4 | u64 | id       | client order id, unique among the account's live orders (FIX 11) |
  * | 24 |  6 | u64 | price    | ticks, 48 bits; zero in market orders |
- * | 32 |  8 | u64 | quantity | lots, 48 bits; of a reduce: lots taken off; of a replace: the open quantity wanted |
+ * | 32 |  8 | u64 | quantity | lots, 48 bits; of a reduce: lots taken off; of a replace: the open quantity wanted, less what {@link Term.open} tells to have traded |
  * | 40 | 10 | u64 | extra    | the value of the term or setting. Of an instrument: below |
  * | 48 | 12 | u32 | session  | client session, 0 for none |
  * | 52 | 13 | u32 | request  | place of the command in its session, counting from 1; 0 when there is no session |
@@ -127,6 +127,11 @@ export const Term = {
   cancels: 6,
   /** Client order id of a live order of the account: this one is entered when that one has traded in full (FIX 1385 = 2). */
   after: 7,
+  /**
+   * Of a replace with a quantity, and of nothing else: the open quantity that the order was taken to have. What is missing of it
+   * by then has traded since, and comes off the quantity wanted (docs/market-rules.md). 8 and 9 are {@link MovedTerm}.
+   */
+  open: 10,
 } as const;
 export type TermName = keyof typeof Term;
 
@@ -156,6 +161,8 @@ export const Setting = {
   stopsMax: 7,
   /** 1: a stop that the last trade price would trigger at once is refused. */
   stopEntry: 8,
+  /** 1: what the band leaves of a market order that may stay rests at its last price, as a limit order. */
+  bandRests: 9,
   /** Ticks: decides between prices that are equally good for an auction, and is the middle of the volatility range. */
   referencePrice: 10,
   /** Ticks from the reference price within which a continuous instrument trades. */
@@ -164,6 +171,8 @@ export const Setting = {
   volatilityNs: 12,
   /** Nanoseconds between batch auctions. */
   batchNs: 13,
+  /** 1: the price band keeps out only buys above it and sells below it. */
+  bandOneSided: 19,
   /** The fewest lots of an order. */
   minQuantity: 20,
   /** The most ticks times lots of an order. */
@@ -323,6 +332,7 @@ export interface Command {
   readonly minQty?: number | undefined;
   readonly cancels?: number | bigint | undefined;
   readonly after?: number | bigint | undefined;
+  readonly open?: number | undefined;
   /** Instrument update: stop taking new orders. */
   readonly closed?: boolean | undefined;
   /** Undefined in a mass cancel, kill or reinstate means any account. */
@@ -347,8 +357,8 @@ export interface Command {
   readonly time?: bigint | undefined;
 }
 
-/** Names of {@link Term}, by code. */
-export const TERM_NAMES = ['stopPrice', 'trail', 'expires', 'display', 'minQty', 'cancels', 'after'] as const;
+/** Names of {@link Term}, in the order of their codes. */
+export const TERM_NAMES = ['stopPrice', 'trail', 'expires', 'display', 'minQty', 'cancels', 'after', 'open'] as const;
 
 /**
  * Writes `command` at word `at`. Every word of the record is written. Values are masked, not checked: check first. Throws a

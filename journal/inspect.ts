@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { BlockView } from './block.ts';
 import { type Finding, JournalError } from './findings.ts';
 import { decodeGenesis, type Genesis, genesisHash } from './genesis.ts';
@@ -6,6 +5,7 @@ import { blockScratch, pointOf, SegmentFile, type SegmentState } from './segment
 import {
   type ChainPoint,
   dataPath,
+  isThere,
   journalPath,
   missingSegment,
   samePoint,
@@ -75,7 +75,7 @@ class Inspection {
   }
 
   segment(segment: number): void {
-    if (!existsSync(dataPath(this.#root, segment))) {
+    if (!isThere(dataPath(this.#root, segment))) {
       this.missing(segment);
       return;
     }
@@ -146,7 +146,7 @@ class Inspection {
     if (this.#last !== undefined && this.#last.epoch > state.epoch) {
       wrong(`holds a block of epoch ${this.#last.epoch}, but its writer had epoch ${state.epoch}`);
     }
-    if (state.next !== undefined && !existsSync(dataPath(this.#root, state.next))) this.missing(state.next);
+    if (state.next !== undefined && !isThere(dataPath(this.#root, state.next))) this.missing(state.next);
   }
 
   #checkGenesis(state: SegmentState, wrong: (text: string) => void): void {

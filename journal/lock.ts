@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { JournalError } from './findings.ts';
 
@@ -82,9 +82,24 @@ function lineOf(pid: number, startTicks: string): string {
   return `${pid} ${startTicks} ${bootId}\n`;
 }
 
+/** Names the PID namespace of this process: ids of processes mean nothing outside of it. 0 where /proc does not tell. */
+export function pidNamespace(): number {
+  ownPidNamespace ??= readPidNamespace();
+  return ownPidNamespace;
+}
+
+function readPidNamespace(): number {
+  try {
+    return Number(/^pid:\[(\d+)\]$/.exec(readlinkSync('/proc/self/ns/pid'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
 /** Zombie, dead. */
 const ENDED_STATES = ['Z', 'X', 'x'];
 let bootId: string | undefined;
+let ownPidNamespace: number | undefined;
 
 /** Fields 3 and 22 of /proc/PID/stat. The name in field 2 may hold spaces, so counting begins behind its bracket. */
 function processStat(pid: number): { readonly state: string; readonly startTicks: string } {

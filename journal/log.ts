@@ -66,7 +66,7 @@ const TAIL_BLOCKS_CHECKED = 16;
  * docs/protocol.md has the rules, test/model/one-host.pml checks them.
  *
  * A process stopped by a debugger or SIGSTOP inside a transaction holds LMDB's write lock, and a take-over waits for it
- * until that process ends (ops/standby.ts kills it). The lock is a robust mutex, which comes free with its holder.
+ * until that process ends (ops/venue/standby.ts kills it). The lock is a robust mutex, which comes free with its holder.
  */
 export class JournalWriter {
   readonly genesis: Genesis;

@@ -10,8 +10,8 @@ import { type Command, TERM_NAMES } from './commands.ts';
  * one. Throws a RangeError if there is no way to say it.
  */
 export function recordsOf(command: Command): Command[] {
-  const { stopPrice, trail, expires, display, minQty, cancels, after, ...rest } = command;
-  const values = { stopPrice, trail, expires, display, minQty, cancels, after };
+  const { stopPrice, trail, expires, display, minQty, cancels, after, open, ...rest } = command;
+  const values = { stopPrice, trail, expires, display, minQty, cancels, after, open };
   const given = TERM_NAMES.filter((term) => values[term] !== undefined);
   const last = given.pop();
   if (last === undefined) return [command];
@@ -21,6 +21,8 @@ export function recordsOf(command: Command): Command[] {
     throw new RangeError(`${last}: ${values[last]} is a term, and a ${command.op} has none`);
   if (command.op === 'replace' && other !== undefined)
     throw new RangeError(`${last}: ${values[last]} is given beside ${other}, and a replace has room for one term`);
+  if (command.op === 'new' && open !== undefined)
+    throw new RangeError(`open: ${open} is what a replace takes its order to have, and a new order has none`);
   const { account, symbol, id, session, request, time } = command;
   const named = { account, symbol, id, session, time };
   const numbered = (index: number): { request: number | undefined } => ({

@@ -45,6 +45,7 @@ export const Reason = {
   // More refusals of the state transition.
   display: 37,
   allOrNoneFull: 38,
+  openChanged: 39,
   // Orders that wait.
   stopsFull: 42,
   stopWouldTrigger: 43,
@@ -117,7 +118,7 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   otherShard: 'the instrument trades on another shard, or is being moved',
   tradesHere: 'the instrument trades on this shard, so no orders are moved in or out',
   shard: 'a shard must be a number below 2^32',
-  terms: 'a term is not known, is given twice, has a value out of range, or does not go with this order',
+  terms: 'a term is missing, not known, given twice, out of range, or does not go with this order',
   termsMissing: 'no terms of this order are waiting for it',
   tick: "the price is not a multiple of the instrument's tick",
   lot: "the quantity is not a multiple of the instrument's lot",
@@ -130,6 +131,7 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   requestTooOld: 'the request was handled, but its answer is no longer kept',
   display: 'the lots shown at a time must be at least a hundredth of the quantity',
   allOrNoneFull: 'this side of the instrument holds as many all-or-none orders as it may',
+  openChanged: 'more is open of the order than the replace took it to have',
   stopsFull: 'as many orders wait in the instrument as may: stops, and orders that wait for another',
   stopWouldTrigger: 'the last trade price would trigger the stop at once',
   listFull: 'as many orders are in the group, or wait for the order, as can be',

@@ -1,9 +1,9 @@
-import { closeSync, existsSync, fdatasyncSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, readSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isAlive, lockHolder, WriterLock } from './lock.ts';
 import type { Claim, SegmentStore } from './segment-store.ts';
 import { SegmentFile, type SegmentState } from './segmentfile.ts';
-import { dataPath, listSegments, listSpares, makeDurableFolder, syncFolder } from './segments.ts';
+import { dataPath, isThere, listSegments, listSpares, makeDurableFolder, syncFolder } from './segments.ts';
 import { SegmentWriter } from './segmentwriter.ts';
 import { SpareSegment } from './spare.ts';
 
@@ -26,7 +26,7 @@ export class SegmentFolder implements SegmentStore {
   }
 
   has(segment: number): boolean {
-    return existsSync(dataPath(this.root, segment));
+    return isThere(dataPath(this.root, segment));
   }
 
   open(segment: number, flushedOnly: boolean): SegmentFile {

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { open as openLmdb, type RootDatabase } from 'lmdb';
@@ -33,6 +33,8 @@ export const BLOCK_KEY_BYTES = 8;
 const BLOCK_KEY_TOP = 0x8000_0000;
 
 export const SEGMENT_BYTES_MAX = 2 ** 30;
+/** Of a venue: written out in full before it is used, and the next one while it is; so not LMDB's largest. */
+export const SEGMENT_BYTES_DEFAULT = 256 * 2 ** 20;
 /** A segment holds at least a few blocks of the largest size. */
 export const SEGMENT_BYTES_MIN = 4 * BLOCK_BYTES_MAX;
 /** Room above the segment's bound for the pages a transaction writes besides its block. */
@@ -60,13 +62,13 @@ export function listSegments(root: string): number[] {
     const expected = (segments[i - 1] as number) + 1;
     if (segments[i] !== expected) throw missingSegment(root, expected);
   }
-  for (const segment of segments) if (!existsSync(dataPath(root, segment))) throw missingSegment(root, segment);
+  for (const segment of segments) if (!isThere(dataPath(root, segment))) throw missingSegment(root, segment);
   return segments;
 }
 
 /** Numbers of the segment folders, oldest first. */
 export function segmentsIn(root: string): number[] {
-  if (!existsSync(root)) return [];
+  if (!isThere(root)) return [];
   const segments: number[] = [];
   for (const name of readdirSync(root)) {
     const match = SEGMENT_NAME.exec(name);
@@ -81,7 +83,7 @@ export function missingSegment(root: string, segment: number): JournalError {
 }
 
 export function listSpares(root: string): string[] {
-  if (!existsSync(root)) return [];
+  if (!isThere(root)) return [];
   return readdirSync(root)
     .filter((name) => name.startsWith(SPARE_PREFIX))
     .map((name) => join(root, name));
@@ -220,6 +222,11 @@ export function mapBytesOf(segmentBytesMax: number): number {
   return segmentBytesMax + BLOCK_BYTES_MAX + 2 * SEGMENT_SLACK_BYTES;
 }
 
+/** Whether something is there. What may not be looked at is not told to be missing: the system's error is thrown. */
+export function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
 /** Makes a folder's list of files durable. */
 export function syncFolder(path: string): void {
   const fd = openSync(path, 'r');
@@ -234,13 +241,33 @@ export function syncFolder(path: string): void {
 const FOLDER_MODE = 0o750;
 
 export function makeFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: FOLDER_MODE });
+  makeMissing(resolve(path));
+}
+
+/**
+ * The first folder that was made; undefined if all were there. One by one: Node's own `recursive` never ends, nor hears a
+ * signal, where a file system says ENOENT to a name that it does not allow, as /proc and automounters do.
+ */
+function makeMissing(path: string): string | undefined {
+  const missing: string[] = [];
+  for (let at = path; !isThere(at); at = dirname(at)) missing.unshift(at);
+  // Says so if it is a file.
+  if (missing.length === 0) mkdirSync(path, { recursive: true });
+  for (const folder of missing) {
+    try {
+      mkdirSync(folder, { mode: FOLDER_MODE });
+    } catch (error) {
+      // Somebody else may have made it meanwhile.
+      if (!isThere(folder)) throw error;
+    }
+  }
+  return missing[0];
 }
 
 /** Makes a folder, and those above it that are missing, and makes their names durable. */
 export function makeDurableFolder(path: string): void {
   const whole = resolve(path);
-  const first = mkdirSync(whole, { recursive: true, mode: FOLDER_MODE });
+  const first = makeMissing(whole);
   if (first === undefined) return;
   for (let made = whole; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fstatSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { JournalError } from './findings.ts';
 import { type OpenSegment, transactOnNewest } from './newest-transaction.ts';
@@ -7,6 +7,7 @@ import { SegmentFile, type SegmentState } from './segmentfile.ts';
 import {
   dataPath,
   type Environment,
+  isThere,
   mapBytesOf,
   openEnvironment,
   SEGMENT_SLACK_BYTES,
@@ -155,5 +156,5 @@ export class SegmentWriter implements WritableSegment, SegmentEntries {
  */
 export function makeLockFile(folder: string): void {
   const path = join(folder, 'lock.mdb');
-  if (!existsSync(path)) writeFileSync(path, Buffer.alloc(LOCK_FILE_BYTES), { flag: 'a' });
+  if (!isThere(path)) writeFileSync(path, Buffer.alloc(LOCK_FILE_BYTES), { flag: 'a' });
 }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,7 +5,7 @@ import { constants, crc32, zstdCompress, zstdDecompress } from 'node:zlib';
 import { HASH_BYTES, hashOf } from './chain.ts';
 import { type Finding, JournalError } from './findings.ts';
 import { u64 } from './pages.ts';
-import { makeDurableFolder, syncFolder } from './segments.ts';
+import { isThere, makeDurableFolder, syncFolder } from './segments.ts';
 
 /**
  * A snapshot: the canonical bytes of the venue's state after a block, in DIR/snapshots/snapshot-<sequence>.vts. What the
@@ -145,7 +144,7 @@ export class SnapshotStore {
 
   /** Snapshots there are, newest first. Unchecked. */
   async list(): Promise<SnapshotFile[]> {
-    if (!existsSync(this.folder)) return [];
+    if (!isThere(this.folder)) return [];
     const files: SnapshotFile[] = [];
     for (const name of await readdir(this.folder)) {
       const match = NAME.exec(name);
@@ -178,7 +177,7 @@ export class SnapshotStore {
 
   /** Removes what writers that died left behind. Only for the one process that writes snapshots. */
   async clean(): Promise<void> {
-    if (!existsSync(this.folder)) return;
+    if (!isThere(this.folder)) return;
     for (const name of await readdir(this.folder)) {
       if (TEMPORARY_NAME.test(name)) await rm(join(this.folder, name), { force: true });
     }

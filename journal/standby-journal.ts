@@ -1,4 +1,4 @@
-import { existsSync, rmSync, unlink } from 'node:fs';
+import { rmSync, unlink } from 'node:fs';
 import { join } from 'node:path';
 import { WriterLock } from './lock.ts';
 import { JournalWriter, type WriterOptions } from './log.ts';
@@ -6,7 +6,7 @@ import { JournalReader } from './reader.ts';
 import { SegmentFolder } from './segment-folder.ts';
 import type { Claim } from './segment-store.ts';
 import type { SegmentState } from './segmentfile.ts';
-import { DATA_FILE, journalPath, listSpares, SEGMENT_BYTES_MAX, syncFolder } from './segments.ts';
+import { DATA_FILE, isThere, journalPath, listSpares, SEGMENT_BYTES_MAX, syncFolder } from './segments.ts';
 import type { SegmentWriter } from './segmentwriter.ts';
 
 /** What a standby sees of a journal that another process writes. */
@@ -112,7 +112,7 @@ class StandbyFolder extends SegmentFolder {
   override clearSpares(): void {
     for (const spare of listSpares(this.root)) {
       const data = join(spare, DATA_FILE);
-      if (existsSync(data)) unlink(data, () => undefined);
+      if (isThere(data)) unlink(data, () => undefined);
       else rmSync(spare, { recursive: true, force: true });
     }
   }

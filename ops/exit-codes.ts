@@ -1,7 +1,8 @@
+import { constants } from 'node:os';
 import { JournalError } from '../journal/findings.ts';
 import { ForkedJournalError, ReplicatedLogError } from '../sequencer/replicated-log.ts';
 
-/** What every command ends with. 128 and more follow the shell's rule for signals. */
+/** What every command ends with. For signals, see {@link exitCodeOfSignal}. */
 export const ExitCode = {
   /** Done, and what was checked is true. */
   done: 0,
@@ -11,9 +12,12 @@ export const ExitCode = {
   usage: 2,
   /** The disk, the network, a port; or a fault in this program, which then prints where. */
   environment: 3,
-  interrupted: 130,
-  terminated: 143,
 } as const;
+
+/** The shell's rule: 129 for SIGHUP, 130 for SIGINT, 143 for SIGTERM. */
+export function exitCodeOfSignal(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
+}
 
 /** Wrong usage or input: which field (an option, an argument, a record's field), its value, and the rule it breaks. */
 export class UsageError extends Error {
@@ -35,9 +39,13 @@ export class UsageError extends Error {
   }
 }
 
-/** The disk, the network or a port refused. */
+/** The disk, the network or a port refused. Of an address in the message, user and password are left out. */
 export class EnvironmentFault extends Error {
   override readonly name = 'EnvironmentFault';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(withoutPasswords(message), options);
+  }
 }
 
 /** Stopped by a signal, in good order. The message says what was done until then. */
@@ -59,7 +67,7 @@ const BAD_JOURNAL = ['damaged', 'missing-segment'];
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.usage;
   if (error instanceof ForkedJournalError) return ExitCode.false;
-  if (error instanceof Interrupted) return error.signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
+  if (error instanceof Interrupted) return exitCodeOfSignal(error.signal);
   if (error instanceof JournalError) {
     if (BAD_JOURNAL.includes(error.code)) return ExitCode.false;
     return WRONG_JOURNAL.includes(error.code) ? ExitCode.usage : ExitCode.environment;

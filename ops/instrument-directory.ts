@@ -36,9 +36,11 @@ const OF_RULED: ReadonlySet<number> = new Set([
 export class InstrumentDirectory {
   readonly #bySymbol = new Map<number, InstrumentInfo>();
   /** Rules of accounts came into force, by which every instrument is ruled from then on. */
-  #inForce = false;
+  #inForce: boolean;
 
-  constructor(instruments: readonly InstrumentInfo[]) {
+  /** @param inForce whether rules of accounts are in force already */
+  constructor(instruments: readonly InstrumentInfo[], inForce = false) {
+    this.#inForce = inForce;
     for (const instrument of instruments) this.#bySymbol.set(instrument.symbol, instrument);
   }
 

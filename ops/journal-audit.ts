@@ -24,7 +24,7 @@ import {
   surveyJournal,
   walkChain,
 } from './journal-survey.ts';
-import { EventCounts, EventLines } from './ndjson-events.ts';
+import { EventCounts, EventLines } from './ndjson/ndjson-events.ts';
 
 /** Findings after these are counted and no more. */
 const FINDINGS_MAX = 100;

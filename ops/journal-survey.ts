@@ -1,9 +1,17 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { BlockView } from '../journal/block.ts';
 import { type Finding, JournalError } from '../journal/findings.ts';
 import { decodeGenesis, type Genesis, genesisHash } from '../journal/genesis.ts';
 import { blockScratch, pointOf, SegmentFile, type SegmentState } from '../journal/segmentfile.ts';
-import { type ChainPoint, dataPath, journalPath, samePoint, segmentFinding, segmentsIn } from '../journal/segments.ts';
+import {
+  type ChainPoint,
+  dataPath,
+  isThere,
+  journalPath,
+  samePoint,
+  segmentFinding,
+  segmentsIn,
+} from '../journal/segments.ts';
 
 /** A segment as it is found. */
 export interface SurveyedSegment {
@@ -36,7 +44,7 @@ export function surveyJournal(directory: string): JournalSurvey {
   let segments = surveySegments(root, findings);
   const next = segments.at(-1)?.state?.next;
   // Its writer may have gone on to another segment after they were listed.
-  if (next !== undefined && existsSync(dataPath(root, next))) segments = surveySegments(root, findings);
+  if (next !== undefined && isThere(dataPath(root, next))) segments = surveySegments(root, findings);
   if (findings.length === 0 && !segments.some(({ state }) => state?.begun)) {
     throw new JournalError('not-a-journal', `${root} holds no journal`);
   }
@@ -58,7 +66,7 @@ function surveySegments(root: string, findings: Finding[]): SurveyedSegment[] {
 
 function surveySegment(root: string, segment: number, findings: Finding[]): SurveyedSegment {
   const file = dataPath(root, segment);
-  if (!existsSync(file)) {
+  if (!isThere(file)) {
     findings.push(segmentFinding(segment, 'missing-segment', `${file}: there is no such file`));
     return { segment, file, fileBytes: 0, usedBytes: 0, state: undefined };
   }

@@ -12,8 +12,8 @@ import {
   isSettled,
   preparationOf,
 } from './instrument-image.ts';
-import { MoverSession, type MoverSessionOptions } from './mover-session.ts';
-import { readVenueInfo } from './venue-client.ts';
+import { MoverSession, type MoverSessionOptions } from './sessions/mover-session.ts';
+import { readVenueInfo } from './sessions/venue-client.ts';
 
 /**
  * Moves an instrument with its resting orders from one shard to another while both run. docs/sharding.md tells what happens

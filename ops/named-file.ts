@@ -17,18 +17,26 @@ export interface NamedFile {
  * file that was read. Throws a {@link UsageError} that tells nothing of the contents. `field` is the option that named it.
  */
 export function readNamedFile(file: string, field: string): NamedFile {
+  return readFile(file, field, FILE_BYTES_MAX, 0);
+}
+
+/** The same of a file that was found in a folder that somebody named: it is no link, and may be longer. */
+export function readFoundFile(file: string, field: string, bytesMax: number): NamedFile {
+  return readFile(file, field, bytesMax, constants.O_NOFOLLOW ?? 0);
+}
+
+function readFile(file: string, field: string, bytesMax: number, flags: number): NamedFile {
   let descriptor: number;
   try {
     // A pipe without a writer would keep the process waiting.
-    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | flags);
   } catch (error) {
     throw new UsageError(field, file, (error as Error).message);
   }
   try {
     const { mode, size } = fstatSync(descriptor);
     if ((mode & constants.S_IFMT) !== constants.S_IFREG) throw new UsageError(field, file, 'it must be a regular file');
-    if (size > FILE_BYTES_MAX)
-      throw new UsageError(field, file, `has ${size} bytes, and such a file at most ${FILE_BYTES_MAX}`);
+    if (size > bytesMax) throw new UsageError(field, file, `has ${size} bytes, and such a file at most ${bytesMax}`);
     const bytes = Buffer.alloc(size);
     let read = 0;
     for (let more = -1; more !== 0 && read < size; read += more)

@@ -2,13 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, createWriteStream } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { EnvironmentFault, UsageError } from './exit-codes.ts';
 
 /** Where Debian and others put the server, besides the PATH. */
 const FOLDERS = ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
-const START_MS_MAX = 10_000;
+const START_MS_MAX = 30_000;
+/** A port that was free may be taken for a moment, by a server or by a connection that somebody makes. */
+const START_TRIES_MAX = 5;
+const TRY_AGAIN_MS = 400;
 const STOP_MS_MAX = 5_000;
+const SCHEMES = ['nats:', 'tls:'];
 /** With several servers to choose from, a silent one is left soon. */
 const PING_MS = 500;
 const PINGS_UNANSWERED_MAX = 2;
@@ -58,13 +63,24 @@ export function startNatsServer(port?: number, streams?: string): Promise<OwnNat
   return runNatsServer({ port, args: streams === undefined ? [] : ['--jetstream', '--store_dir', streams] });
 }
 
-/** Like {@link startNatsServer}, with any arguments. */
+/** Like {@link startNatsServer}, with any arguments. A port that is taken is tried again, or another one if none is given. */
 export async function runNatsServer(start: NatsServerStart): Promise<OwnNatsServer> {
   const program = findNatsServer();
   if (program === undefined)
     throw new EnvironmentFault('nats-server is not installed: on Debian, apt-get install nats-server');
+  for (let tries = 1; ; tries++) {
+    try {
+      return await listenOn(start.port ?? (await freePort()), program, start);
+    } catch (error) {
+      const isTaken = error instanceof EnvironmentFault && error.message.includes('address already in use');
+      if (!isTaken || tries === START_TRIES_MAX) throw error;
+      await pause(TRY_AGAIN_MS);
+    }
+  }
+}
+
+async function listenOn(port: number, program: string, start: NatsServerStart): Promise<OwnNatsServer> {
   const { address = '127.0.0.1', within = [] } = start;
-  const port = start.port ?? (await freePort());
   const [first = '', ...rest] = [...within, program, '--addr', address, '--port', String(port), ...(start.args ?? [])];
   const server = spawn(first, rest, {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -98,7 +114,7 @@ function listening(server: ChildProcess, port: number, isKept: boolean): Promise
       said = (said + text).slice(-4096);
       if (!said.includes('Server is ready')) return;
       clearTimeout(timer);
-      server.removeAllListeners('exit');
+      server.removeAllListeners('close');
       server.stderr?.off('data', hear);
       if (!isKept) server.stderr?.resume();
       resolve();
@@ -110,7 +126,8 @@ function listening(server: ChildProcess, port: number, isKept: boolean): Promise
       reject(new EnvironmentFault(`nats-server on port ${port}: ${why}\n${said.slice(-500)}`));
     };
     server.once('error', (error) => fail(error.message));
-    server.once('exit', () => fail('it ended'));
+    // All that it said was read by then.
+    server.once('close', () => fail('it ended'));
     server.stderr?.on('data', hear);
   });
 }
@@ -153,6 +170,8 @@ export function natsConnectionOptions(urls: string): NodeConnectionOptions {
     // Not shown: what can not be read as a URL may have a password anywhere.
     if (address === null)
       throw new UsageError('nats', '(not shown)', 'must be nats://HOST:PORT, or several with commas');
+    if (!SCHEMES.includes(address.protocol))
+      throw new UsageError('nats', url.trim(), 'must begin with nats:// or tls://');
     return address;
   });
   const all = parsed.map(({ hostname, port }) => `${hostname}:${port === '' ? 4222 : port}`);

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { printFailure } from './cli/result.ts';
+import { isService, SERVICES, takeSettings } from './commands/services.ts';
 import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts';
-import { isService, SERVICES, takeSettings } from './services.ts';
 
 interface Subcommand {
   readonly summary: string;
@@ -13,7 +13,7 @@ interface Subcommand {
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   demo: {
     summary: 'the whole system on generated order flow; what npm start runs',
-    load: async () => (await import('./demo.ts')).registerDemo,
+    load: async () => (await import('./commands/demo.ts')).registerDemo,
   },
   serve: {
     summary: 'run a venue, reached over NATS',
@@ -33,79 +33,79 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   },
   top: {
     summary: 'what a running process is doing, in a terminal',
-    load: async () => (await import('./top.ts')).registerTop,
+    load: async () => (await import('./commands/top.ts')).registerTop,
   },
   config: {
     summary: 'what the settings of a service are, where each comes from, and whether a file of them is right',
-    load: async () => (await import('./config.ts')).registerConfig,
+    load: async () => (await import('./commands/config.ts')).registerConfig,
   },
   handover: {
     summary: 'have the server of a venue hand over to a standby',
-    load: async () => (await import('./handover.ts')).registerHandover,
+    load: async () => (await import('./commands/handover.ts')).registerHandover,
   },
   submit: {
     summary: 'send commands to a venue over NATS',
-    load: async () => (await import('./submit.ts')).registerSubmit,
+    load: async () => (await import('./commands/submit.ts')).registerSubmit,
   },
   reports: {
     summary: 'execution reports of accounts in FIX terms, complete and in order',
-    load: async () => (await import('./execution-reports.ts')).registerReports,
+    load: async () => (await import('./commands/execution-reports.ts')).registerReports,
   },
   move: {
     summary: 'move an instrument to another shard, while both run',
-    load: async () => (await import('./move.ts')).registerMove,
+    load: async () => (await import('./commands/move.ts')).registerMove,
   },
   access: {
     summary: 'who may do what: keys, and permissions for the NATS server',
-    load: async () => (await import('./access.ts')).registerAccess,
+    load: async () => (await import('./commands/access.ts')).registerAccess,
   },
   match: {
     summary: 'the matcher alone: NDJSON commands in, NDJSON events out',
-    load: async () => (await import('./match.ts')).registerMatch,
+    load: async () => (await import('./commands/match.ts')).registerMatch,
   },
   challenge: {
     summary: 'the matcher alone on a workload of the public challenge',
-    load: async () => (await import('./challenge.ts')).registerChallenge,
+    load: async () => (await import('./commands/challenge.ts')).registerChallenge,
   },
   audit: {
     summary: 'check a journal from end to end, and replay it against its snapshots',
-    load: async () => (await import('./audit.ts')).registerAudit,
+    load: async () => (await import('./commands/audit.ts')).registerAudit,
   },
   inspect: {
     summary: 'show what a journal holds, or one block of it',
-    load: async () => (await import('./inspect.ts')).registerInspect,
+    load: async () => (await import('./commands/inspect.ts')).registerInspect,
   },
   backup: {
     summary: 'copy the journal of a venue, which may be serving, to a backup that is added to',
-    load: async () => (await import('./backup.ts')).registerBackup,
+    load: async () => (await import('./commands/backup.ts')).registerBackup,
   },
   restore: {
     summary: 'make a venue again from a backup, up to its end or to a point before',
-    load: async () => (await import('./restore.ts')).registerRestore,
+    load: async () => (await import('./commands/restore.ts')).registerRestore,
   },
   prune: {
     summary: 'remove the oldest segments of a journal that a backup has and nobody needs to go on',
-    load: async () => (await import('./prune.ts')).registerPrune,
+    load: async () => (await import('./commands/prune.ts')).registerPrune,
   },
   prove: {
     summary: 'prove that commands of a journal were matched by the rules',
-    load: async () => (await import('./prove.ts')).registerProve,
+    load: SERVICES.prove,
   },
   verify: {
     summary: 'check proofs of matching, without the journal',
-    load: async () => (await import('./verify.ts')).registerVerify,
+    load: async () => (await import('./commands/verify.ts')).registerVerify,
   },
   drill: {
     summary: 'failover drills on a venue of its own: what is lost when something fails',
-    load: async () => (await import('./drill.ts')).registerDrill,
+    load: async () => (await import('./commands/drill.ts')).registerDrill,
   },
   simulate: {
     summary: 'the venue on simulated time, disk and network, with things going wrong; a seed does the same again',
-    load: async () => (await import('./simulate.ts')).registerSimulate,
+    load: async () => (await import('./commands/simulate.ts')).registerSimulate,
   },
   bench: {
     summary: 'the benchmarks, beside their peers; for a checkout of the sources',
-    load: async () => (await import('./bench.ts')).registerBench,
+    load: async () => (await import('./commands/bench.ts')).registerBench,
   },
 };
 
@@ -115,10 +115,11 @@ Exit codes:
   1  what was checked is false
   2  wrong usage or input
   3  the disk, the network or a port refused
-  130, 143  stopped by a signal, in good order`;
+  129, 130, 143  stopped by a signal (SIGHUP, SIGINT, SIGTERM), in good order`;
 
-// Help and versions are cut short by whoever reads them; results have their own outputs, which tell what the disk says.
-process.stdout.on('error', () => undefined);
+// Help and versions are cut short by whoever reads them; results have their own outputs, which tell what the disk says. A terminal
+// may be closed while a command ends in good order.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => {
     process.stderr.write(`veritape: ${error instanceof Error ? error.stack : error}\n`);

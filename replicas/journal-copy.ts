@@ -211,6 +211,11 @@ export class JournalCopy {
     this.#writer.keepPace();
   }
 
+  /** Snapshots that were written, and that could not be; undefined if none are taken. */
+  get snapshotCounts(): { readonly written: number; readonly failed: number } | undefined {
+    return this.#snapshots?.counts;
+  }
+
   /** Lets go of everything; with a last snapshot unless `snapshot` is false, so that the next opening replays nothing. */
   async close(snapshot = true): Promise<void> {
     if (this.#closed) return;
@@ -269,6 +274,7 @@ interface EncodedCopySnapshot {
 
 /** Takes snapshots of a copy. If they come faster than they can be written, the newest waiting one replaces the one before. */
 class CopySnapshots {
+  readonly counts = { written: 0, failed: 0 };
   readonly #store: SnapshotStore;
   readonly #matcher: Matcher;
   readonly #options: JournalCopyOptions;
@@ -323,8 +329,10 @@ class CopySnapshots {
           { shard: this.#shard, sequence, block, time, chainHash: hash, codec: stateCodec(state) },
           state,
         );
+        this.counts.written++;
         this.#options.onSnapshot?.({ sequence, block, stateHash: stateHash.toString('hex'), storedBytes });
       } catch (error) {
+        this.counts.failed++;
         const why = error instanceof Error ? error.message : String(error);
         this.#options.onTrouble?.(`snapshot of sequence ${place.sequence} was not written: ${why}`);
       }

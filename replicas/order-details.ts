@@ -12,7 +12,7 @@ import type { Transition } from './transition.ts';
  * | 16 |  4 | u64 | expiry, nanoseconds since the Unix epoch |
  * | 24 |  6 | u64 | lots shown at a time, 0 for all |
  * | 32 |  8 | u64 | lots that are shown now, of an order with lots shown at a time |
- * | 40 | 10 | u64 | lots that trade on entry; of terms that wait only |
+ * | 40 | 10 | u64 | lots that trade on entry; of terms, and of an order, that wait |
  * | 48 | 12 | u32 | type, time in force, self-trade prevention, a byte each; in the fourth 1 if that regards groups, and 2 if it waits for another order |
  * | 52 | 13 | u32 | place among the timers: no state, it follows from the others |
  * | 56 | 14 | u64 | client order id of the order that this one cancels; of terms that wait only |
@@ -33,6 +33,7 @@ export const DETAIL = {
   expires: 4,
   display: 6,
   shown: 8,
+  minQty: 10,
   terms: 12,
   timer: 13,
   partner: 18,

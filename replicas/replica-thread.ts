@@ -63,6 +63,8 @@ export type ReplicaReport =
       readonly sequence: number;
       readonly instruments: readonly InstrumentInfo[];
       readonly sessions: readonly SessionInfo[];
+      /** Whether the rules of accounts are in force, by which every instrument is ruled. */
+      readonly inForce: boolean;
     }
   | { readonly kind: 'digest'; readonly replica: number; readonly sequence: number; readonly value: number }
   | {
@@ -75,7 +77,14 @@ export type ReplicaReport =
       readonly state: Uint8Array<ArrayBuffer>;
       readonly encodeMs: number;
     }
-  | { readonly kind: 'caught-up'; readonly replica: number; readonly from: number; readonly to: number }
+  /** It had been lapped, while it was set aside or because it was slow. */
+  | {
+      readonly kind: 'caught-up';
+      readonly replica: number;
+      readonly from: number;
+      readonly to: number;
+      readonly aside: boolean;
+    }
   | {
       readonly kind: 'stopped';
       readonly replica: number;
@@ -106,6 +115,8 @@ function report(message: ReplicaReport, transfer: ArrayBuffer[] = []): void {
 
 const onDigest = (sequence: number, value: number): void => report({ kind: 'digest', replica, sequence, value });
 
+/** A replica that is set aside looks this often whether the venue ends. */
+const ASIDE_SLEEP_MS = 50;
 /** The end of a journal that another process writes is looked for this often. */
 const TAIL_SLEEP_MS = 2;
 /** Whoever writes the journal, nothing of it leaves this process before it is on disk. */
@@ -149,13 +160,15 @@ async function recover(
   }
   cursor.close();
   sink.begin(matcher.sequence());
-  const { instruments, sessions } = matcher.state;
+  const { instruments, sessions, accounts } = matcher.state;
   const lists = { instruments: listInstruments(instruments), sessions: listSessions(sessions) };
-  report({ kind: 'ready', replica, sequence: matcher.sequence(), ...lists });
+  const inForce = accounts.isInForce();
+  report({ kind: 'ready', replica, sequence: matcher.sequence(), ...lists, inForce });
   return { block, epoch: begin.epoch };
 }
 
 async function lead(): Promise<Matcher> {
+  // Followers of the process share the state transition that this compiles, and nobody waits for them.
   warmUp();
   const sink = new RingSink(memory, replica);
   const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
@@ -171,7 +184,6 @@ async function lead(): Promise<Matcher> {
 }
 
 async function follow(): Promise<Matcher> {
-  warmUp();
   const sink = new DigestSink();
   const matcher = createMatcher(data.genesis.limits, sink, data.hashSeed);
   const begun = await recover(matcher, sink);
@@ -184,8 +196,10 @@ async function follow(): Promise<Matcher> {
     sink,
     replay: (sequence) => replayJournal(data.directory, sequence, UNFLUSHED),
     onDigest,
-    onCaughtUp: (from, to) => report({ kind: 'caught-up', replica, from, to }),
+    onCaughtUp: (from, to) => report({ kind: 'caught-up', replica, from, to, aside: wasAside }),
   });
+  /** It comes from where it was set aside, and has not applied anything since. */
+  let wasAside = false;
   const scratch = new StateScratch();
   let snapshotTaken = matcher.sequence();
   let every = 0;
@@ -209,7 +223,14 @@ async function follow(): Promise<Matcher> {
   for (;;) {
     const seen = bell.count();
     if (tuned.changes !== changes) planSnapshot();
+    // At its end a venue compares the states of all of them.
+    if (replica >= tuned.get('replicas') && Atomics.load(status, STATUS.stop) < 2) {
+      wasAside = true;
+      tuned.sleep(changes, ASIDE_SLEEP_MS);
+      continue;
+    }
     if (follower.step() > 0) {
+      wasAside = false;
       idle.reset();
       if (matcher.sequence() < snapshotAt) continue;
       planSnapshot();

@@ -3,6 +3,7 @@ import { BlockView, checkHeader } from '../journal/block.ts';
 import type { ChainPoint } from '../journal/segments.ts';
 import { answerRepair, type KeptBlocks } from './block-answers.ts';
 import { type BlockRepair, NatsRepair, type RepairAnswer } from './block-transport.ts';
+import { type FailedMessage, listen } from './guarded-messages.ts';
 import { inboxOf, isBound, mayAnswer } from './principals.ts';
 
 /**
@@ -37,6 +38,8 @@ export interface PeerServiceOptions extends KeptBlocks {
   readonly genesis: Uint8Array;
   /** Told beside, for people who look who follows. */
   readonly status?: (() => object) | undefined;
+  /** Told of requests that something went wrong with, at a bounded rate. */
+  readonly onFailed?: ((failed: FailedMessage) => void) | undefined;
 }
 
 export function peersSubject(shard: number): string {
@@ -63,7 +66,7 @@ export class PeerService {
   readonly #subscriptions: Subscription[];
 
   constructor(options: PeerServiceOptions) {
-    const { connection, shard, id } = options;
+    const { shard, id } = options;
     if (!PEER_ID.test(id)) throw new RangeError(`id: ${id} must be 1 to 64 letters, digits, - and _`);
     const genesis = Buffer.from(options.genesis).toString('base64');
     const info = (): PeerInfo => {
@@ -77,8 +80,8 @@ export class PeerService {
       return bytes;
     };
     this.#subscriptions = [
-      serve(connection, peersSubject(shard), (message) => message.respond(JSON.stringify(info()))),
-      serve(connection, peerRepairSubject(shard, id), (message) =>
+      serve(options, peersSubject(shard), (message) => message.respond(JSON.stringify(info()))),
+      serve(options, peerRepairSubject(shard, id), (message) =>
         message.respond(answerRepair({ ...options, readBlock }, message.string())),
       ),
     ];
@@ -89,18 +92,17 @@ export class PeerService {
   }
 }
 
-function serve(connection: NatsConnection, subject: string, answer: (message: Msg) => void): Subscription {
+/** Without an answer the other asks somebody else. */
+function serve(
+  { connection, onFailed }: PeerServiceOptions,
+  subject: string,
+  answer: (message: Msg) => void,
+): Subscription {
   const bound = isBound(connection);
-  return connection.subscribe(subject, {
-    callback: (error, message) => {
-      if (error !== null || (bound && !mayAnswer(message, undefined))) return;
-      try {
-        answer(message);
-      } catch {
-        // No answer: the other asks somebody else. The client library stops reading when a callback throws.
-      }
-    },
-  });
+  const answerAllowed = (message: Msg): void => {
+    if (!bound || mayAnswer(message, undefined)) answer(message);
+  };
+  return listen(connection, subject, answerAllowed, onFailed);
 }
 
 /** Who keeps copies now, but for `self`. Nobody, if the server can not be reached. */
@@ -114,13 +116,11 @@ export async function discoverPeers(connection: NatsConnection, shard: number, s
       resolve();
     };
     try {
-      const subscription = connection.subscribe(inbox, {
-        callback: (error, message) => {
-          const info = error === null && message.data.length > 0 ? peerInfo(message.data) : undefined;
-          if (info !== undefined && info.id !== self && found.size < PEERS_MAX) found.set(info.id, info);
-          // The server says that nobody listens.
-          if (message?.data.length === 0) end();
-        },
+      const subscription = listen(connection, inbox, ({ data }) => {
+        const info = data.length > 0 ? peerInfo(data) : undefined;
+        if (info !== undefined && info.id !== self && found.size < PEERS_MAX) found.set(info.id, info);
+        // The server says that nobody listens.
+        if (data.length === 0) end();
       });
       connection.publish(peersSubject(shard), '', { reply: inbox });
       setTimeout(() => {

@@ -43,6 +43,8 @@ export class Candidacy {
   #lookedMs: number;
   #delayMs: number;
   #leader: string | undefined;
+  /** Under which epoch that node leads. */
+  #leaderEpoch = 0;
   /** The highest epoch that anybody spoke of. */
   #epochSeen = 0;
   #record: EpochRecord | undefined;
@@ -70,7 +72,7 @@ export class Candidacy {
     return this.#silentMs;
   }
 
-  /** This node was cut off: what the primary said meanwhile it could not hear. */
+  /** Silence counts from now: what the primary said before this node could not hear, or not yet tell from an older one's. */
   restart(): void {
     this.#renew();
   }
@@ -78,16 +80,19 @@ export class Candidacy {
   /** Takes a heartbeat of any node. */
   heard(beat: Heartbeat, epochInForce: number, nowMs: number): void {
     if (beat.node === this.#options.node) return;
-    if (beat.epoch > this.#epochSeen) this.#epochSeen = beat.epoch;
+    // Somebody has read of an epoch sooner than this node: whoever has won it has a lease to be heard in.
+    if (beat.epoch > Math.max(this.#epochSeen, epochInForce)) this.#renew();
+    this.#epochSeen = Math.max(this.#epochSeen, beat.epoch);
     if (beat.state !== 'leading') {
       this.#others.set(beat.node, { block: beat.block, atMs: nowMs });
-      // It leads no more, and says so: there is nothing to wait for.
-      if (beat.node === this.#leader) this.#forget();
+      // It leads no more, and says so: there is nothing to wait for. What it said before it had won may come behind its record.
+      if (beat.node === this.#leader && beat.epoch >= this.#leaderEpoch) this.#forget();
       return;
     }
     // One that was passed and does not know it keeps nobody waiting.
     if (beat.epoch < epochInForce) return;
     this.#leader = beat.node;
+    this.#leaderEpoch = beat.epoch;
     this.#renew();
   }
 
@@ -103,6 +108,7 @@ export class Candidacy {
     // Whoever has won has a lease to be heard in. This node's own record, if it comes now, is late.
     if (this.#record !== undefined && record.epoch < this.#record.epoch) return;
     this.#leader = record.node;
+    this.#leaderEpoch = record.epoch;
     this.#state = 'following';
     this.#record = undefined;
     this.#renew();

@@ -35,6 +35,15 @@ export class Clock {
   }
 }
 
+/**
+ * How far the time of a {@link Clock} that began with `notBefore` is ahead of the host's clock, in milliseconds; below 0 it is
+ * behind. It counts on from what the host's clock showed when the process began, so one that is set later is not followed.
+ */
+export function clockAheadMs({ low, high }: { readonly low: number; readonly high: number }): number {
+  const notBeforeMs = (high * TWO_32 + low) / 1e6;
+  return Math.max(performance.timeOrigin + performance.now(), notBeforeMs) - Date.now();
+}
+
 /** How often a stopwatch compares its two clocks when it starts; the closest pair counts. */
 const COMPARISONS = 8;
 

@@ -7,6 +7,7 @@ import type { ChainPoint } from '../journal/segments.ts';
 import type { BlockRepair } from './block-transport.ts';
 import { Candidacy, LOOKS_PER_LEASE_MIN } from './candidacy.ts';
 import { ChainFollower, type Fed, genesisPoint } from './chain-follower.ts';
+import { type FailedMessage, listen } from './guarded-messages.ts';
 import { decodeHeartbeat, type EpochRecord, encodeHeartbeat, NONCE_BYTES, type NodeState } from './log-messages.ts';
 import { type ChainCopy, findPlace, LOG_IN_FLIGHT_BLOCKS_MAX } from './log-place.ts';
 import { LogPublisher, type LogPublisherOptions } from './log-publisher.ts';
@@ -106,11 +107,8 @@ export class ClusterNode {
     const { connection, leaseMs, node, shard } = options;
     const delayMs = (): number => (Math.random() * leaseMs) / LOOKS_PER_LEASE_MIN;
     this.#candidacy = new Candidacy({ node, leaseMs, delayMs }, performance.now());
-    this.#subscription = connection.subscribe(leaseSubject(shard), {
-      callback: (error, message) => {
-        if (error === null) this.#hear(message.data);
-      },
-    });
+    const failed = (failed: FailedMessage): void => this.#notice('warn', 'message not taken', { ...failed });
+    this.#subscription = listen(connection, leaseSubject(shard), ({ data }) => this.#hear(data), failed);
     this.#timers.push(
       setInterval(() => this.#beat(), leaseMs / BEATS_PER_LEASE),
       setInterval(() => this.#look(), leaseMs / LOOKS_PER_LEASE_MIN / 2),
@@ -376,6 +374,8 @@ export class ClusterNode {
   #checkCaughtUp(follower: ChainFollower): void {
     if (this.#isCaughtUp || this.#target === undefined || follower.slot < this.#target) return;
     this.#isCaughtUp = true;
+    // The last record that was there may be of now, of one that has yet to say that it leads.
+    this.#candidacy.restart();
     this.#options.onCaughtUp();
   }
 

@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { BlockView, checkBlock } from '../journal/block.ts';
 import { JournalError, type JournalErrorCode } from '../journal/findings.ts';
 import type { Genesis } from '../journal/genesis.ts';
-import { holderOf, isAlive, type LockHolder, lockLine } from '../journal/lock.ts';
+import { type LockHolder, lockLine } from '../journal/lock.ts';
 import { JournalWriter, type WriterOptions } from '../journal/log.ts';
 import { type ChainPoint, journalPath } from '../journal/segments.ts';
 import { StandbyJournal } from '../journal/standby-journal.ts';
@@ -12,7 +12,7 @@ import { Stopwatch } from './clock.ts';
 import { Idle, type IdleStrategy } from './doorbell.ts';
 import { reportMeasures, type ThreadMeasures } from './host-measures.ts';
 import { Journaling } from './journaling.ts';
-import { LeaseHolding, type LeaseVerdict, LeaseWatch, RENEWALS_PER_LEASE, readLease } from './lease.ts';
+import { LeaseHolding, type LeaseVerdict, LeaseWatch, leaseHolder, RENEWALS_PER_LEASE, readLease } from './lease.ts';
 import { Bells, type PipelineMemory, STATUS } from './pipeline.ts';
 import { cellsOf, countersOf, JOURNAL_COUNTS } from './pipeline-counters.ts';
 import { TunedBounds } from './tuned-bounds.ts';
@@ -154,8 +154,8 @@ async function untilLeft(journal: StandbyJournal): Promise<Vacancy | undefined> 
     const now = performance.now();
     const { epoch } = journal.look();
     const lease = readLease(root);
-    const holder = lease === undefined ? undefined : holderOf(lease.holder);
-    const why = watch.look(now, { epoch, lease, isHolderAlive: holder !== undefined && isAlive(holder) });
+    const { holder, isHolderAlive } = leaseHolder(lease);
+    const why = watch.look(now, { epoch, lease, isHolderAlive });
     // Not before it is ready to serve: until then another standby may be, and the watch only gets to know the lease.
     if (why !== 'held' && orders.has('watch')) return { why, epoch, holder };
     if (now - checkedAt >= CHECK_MS) {

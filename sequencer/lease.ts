@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { holderOf, isAlive, type LockHolder, pidNamespace } from '../journal/lock.ts';
 import { u64 } from '../journal/pages.ts';
 
 /**
@@ -20,7 +21,8 @@ import { u64 } from '../journal/pages.ts';
  * |  24 | u32 | leaseMs | the holder renews it four times in this time |
  * |  28 | u32 | heir    | who is to take over from a holder that has stepped down; 0: any standby |
  * |  32 | u8  | length  | of the holder's line |
- * |  33 | 91  | holder  | the holder's line, as journal/lock.ts makes it |
+ * |  33 | 87  | holder  | the holder's line, as journal/lock.ts makes it |
+ * | 120 | u32 | pidNamespace | of the holder; 0: not known |
  * | 124 | u32 |         | CRC-32 of bytes 0-123 |
  */
 const LEASE_FILE = 'lease';
@@ -28,7 +30,8 @@ const LEASE_BYTES = 128;
 const MAGIC = 0x534c_5456;
 const VERSION = 1;
 const HOLDER_AT = 33;
-const HOLDER_BYTES_MAX = 91;
+const HOLDER_BYTES_MAX = 87;
+const PID_NAMESPACE_AT = 120;
 const CRC_AT = 124;
 const STATE_HELD = 1;
 const STATE_STEPPED_DOWN = 2;
@@ -54,6 +57,7 @@ export interface Lease {
   readonly leaseMs: number;
   readonly heir: number;
   readonly holder: string;
+  readonly pidNamespace: number;
 }
 
 export function encodeLease(lease: Lease): Buffer {
@@ -68,6 +72,7 @@ export function encodeLease(lease: Lease): Buffer {
   const written = bytes.write(lease.holder, HOLDER_AT, HOLDER_BYTES_MAX, 'latin1');
   if (written !== lease.holder.length) throw new RangeError(`holder: ${lease.holder.length} characters are too many`);
   bytes.writeUInt8(written, 32);
+  bytes.writeUInt32LE(lease.pidNamespace, PID_NAMESPACE_AT);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, CRC_AT)), CRC_AT);
   return bytes;
 }
@@ -85,6 +90,7 @@ export function decodeLease(bytes: Buffer): Lease | undefined {
     leaseMs: bytes.readUInt32LE(24),
     heir: bytes.readUInt32LE(28),
     holder: bytes.toString('latin1', HOLDER_AT, HOLDER_AT + Math.min(length, HOLDER_BYTES_MAX)),
+    pidNamespace: bytes.readUInt32LE(PID_NAMESPACE_AT),
   };
 }
 
@@ -103,6 +109,19 @@ export function readLease(root: string): Lease | undefined {
   }
 }
 
+/** Whether the holder's process id means nothing here. */
+export function isOfAnotherPidNamespace({ pidNamespace: its }: Lease): boolean {
+  const own = pidNamespace();
+  return its !== 0 && own !== 0 && its !== own;
+}
+
+/** The process that a lease names. It counts as alive where that can not be known: then only the counter tells that it is gone. */
+export function leaseHolder(lease: Lease | undefined): { holder: LockHolder | undefined; isHolderAlive: boolean } {
+  const holder = lease === undefined ? undefined : holderOf(lease.holder);
+  if (lease === undefined || holder === undefined) return { holder, isHolderAlive: false };
+  return { holder, isHolderAlive: isOfAnotherPidNamespace(lease) || isAlive(holder) };
+}
+
 /** The primary's end of the lease. */
 export class LeaseHolding {
   readonly #fd: number;
@@ -110,6 +129,7 @@ export class LeaseHolding {
   readonly #holder: string;
   readonly #epoch: number;
   readonly #leaseMs: number;
+  readonly #pidNamespace = pidNamespace();
   #counter = 0;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -158,7 +178,8 @@ export class LeaseHolding {
   #write(steppedDown: boolean, heir: number): void {
     this.#counter++;
     const lease = { steppedDown, epoch: this.#epoch, counter: this.#counter, leaseMs: this.#leaseMs, heir };
-    writeSync(this.#fd, encodeLease({ ...lease, holder: this.#holder }), 0, LEASE_BYTES, 0);
+    const held = { ...lease, holder: this.#holder, pidNamespace: this.#pidNamespace };
+    writeSync(this.#fd, encodeLease(held), 0, LEASE_BYTES, 0);
   }
 }
 

@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
  * are synchronous and none belongs on the hot path: a call takes about 0.3 µs. A call that cannot be made, or that the
  * kernel does not grant, throws {@link Refused} with the reason.
  *
- * Numbers are those of Linux's headers: sched.h, sys/mman.h, linux/mempolicy.h, linux/perf_event.h.
+ * Numbers are those of Linux's headers: sched.h, sys/mman.h, linux/mempolicy.h, linux/perf_event.h,
+ * linux/prctl.h.
  */
 
 /** Why a call was not made or not granted: the name of the errno, or what is missing. */
@@ -40,6 +41,8 @@ const PERF_ATTR_BYTES = 112;
 const PERF_EXCLUDE_KERNEL = 1 << 5;
 /** PERF_FORMAT_TOTAL_TIME_ENABLED and _RUNNING. */
 const PERF_READ_TIMES = 3;
+const PR_SET_PDEATHSIG = 1;
+const SIGKILL = 9;
 
 /** Numbers of system calls without a function in every C library, by process.arch. */
 const SYSTEM_CALLS: Readonly<Record<string, Readonly<Record<SystemCall, number>>>> = {
@@ -53,6 +56,7 @@ const DECLARATIONS = {
   schedGetAffinity: 'int sched_getaffinity(int, size_t, void *)',
   schedGetCpu: 'int sched_getcpu()',
   mAdvise: 'int madvise(uintptr_t, size_t, int)',
+  prCtl: 'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
 } as const;
 
 let ffi: Ffi | undefined;
@@ -153,11 +157,20 @@ export function lockArray(array: ArrayBufferView, whole: boolean): number {
  */
 export function adviseHugePages(array: ArrayBufferView, whole: boolean): number {
   const { from, bytes } = pagesWithin(array, HUGE_PAGE_BYTES);
-  if (/\[never\]/.test(readFileSync(HUGE_PAGES_SETTING, 'utf8'))) throw new Refused(`${HUGE_PAGES_SETTING} says never`);
+  if (/\[never\]/.test(hugePagesSetting())) throw new Refused(`${HUGE_PAGES_SETTING} says never`);
   if (bytes === 0) return 0;
   call(DECLARATIONS.mAdvise, from, bytes, MADV_HUGEPAGE);
   if (whole) call(DECLARATIONS.mAdvise, from, bytes, MADV_POPULATE_WRITE);
   return bytes;
+}
+
+/** A kernel without huge pages has no such file, and neither has a container that sees no /sys. */
+function hugePagesSetting(): string {
+  try {
+    return readFileSync(HUGE_PAGES_SETTING, 'utf8');
+  } catch (error) {
+    throw new Refused(`${HUGE_PAGES_SETTING}: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** The whole pages of this size that an array covers. */
@@ -168,6 +181,11 @@ function pagesWithin(array: ArrayBufferView, pageBytes: number): { from: bigint;
   const from = ((start + page - 1n) / page) * page;
   const end = ((start + BigInt(array.byteLength)) / page) * page;
   return { from, bytes: Math.max(0, Number(end - from)) };
+}
+
+/** From now on the kernel kills this process when the thread that started it has ended, stopped or not. */
+export function endWithParent(): void {
+  call(DECLARATIONS.prCtl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
 /** Takes the calling thread's memory from this NUMA node while it has any; undefined for the kernel's own choice. */

@@ -4,6 +4,7 @@ import { BLOCK_BYTES_MAX } from '../journal/block.ts';
 import { answerRepair, type KeptBlocks } from './block-answers.ts';
 import { aliveSubject, CancelOnDisconnect, type DisconnectNotice } from './cancel-on-disconnect.ts';
 import type { CommandPort } from './command-port.ts';
+import { type FailedMessage, guarded, listen } from './guarded-messages.ts';
 import { type AnswerSink, encodeRefusal, encodeReply, type Refusal, replyBytes } from './messages.ts';
 import { type OpenSession, OpenSessions } from './open-sessions.ts';
 import { type ActingRole, inboxOf, mayAnswer, type Principal, Principals } from './principals.ts';
@@ -35,8 +36,8 @@ import type { VenueState } from './venue-state.ts';
  * | veritape.S.repair | reader, request/reply | a block by its number in decimal: the block, or a refusal |
  * | veritape.S.genesis | reader, request/reply | the journal's genesis record, which the hash of block 1 binds |
  * | veritape.S.state | reader, request/reply | JSON: chain hash, digests of events, state hashes (venue-state.ts) |
- * | veritape.S.handover | operator, request/reply | JSON: hand over to a standby (ops/handover.ts) |
- * | veritape.S.standby | primary, request/reply | JSON: every standby says where it is (ops/standby.ts) |
+ * | veritape.S.handover | operator, request/reply | JSON: hand over to a standby (ops/commands/handover.ts) |
+ * | veritape.S.standby | primary, request/reply | JSON: every standby says where it is (ops/venue/standby.ts) |
  * | veritape.S.primary | venue | JSON: epoch and sequence, when a server begins to serve |
  *
  * Published subjects are at most once, as core NATS is; what a reader missed is in the journal.
@@ -52,6 +53,8 @@ export interface NatsGatewayOptions extends KeptBlocks {
   readonly bound?: boolean | undefined;
   /** Told what was refused, at a bounded rate. */
   readonly onRefused?: ((refusal: ToldRefusal) => void) | undefined;
+  /** Told of messages that something went wrong with, at a bounded rate. */
+  readonly onFailed?: ((failed: FailedMessage) => void) | undefined;
   /** Told when orders are canceled because whoever has them is gone. */
   readonly onDisconnect?: ((notice: DisconnectNotice) => void) | undefined;
   /** The sessions that are open now. */
@@ -153,6 +156,9 @@ function whyNotJoined({ info }: NatsConnection, bound: boolean): string | undefi
   const payloadMax = info?.max_payload ?? 0;
   if (payloadMax < BLOCK_BYTES_MAX)
     return `the NATS server's max_payload is ${payloadMax} and must be at least ${BLOCK_BYTES_MAX} bytes`;
+  // Tokens of clients are in headers, and so is that nobody serves a subject.
+  if (info?.headers !== true)
+    return `the NATS server, version ${info?.version}, has no headers: it must be 2.2 or later, with them allowed`;
   // Without it anybody could publish as anybody.
   if (bound && info?.auth_required !== true)
     return 'the NATS server lets in whoever comes, so it binds nobody to an account: veritape access config writes a configuration that does';
@@ -203,7 +209,12 @@ export class NatsGateway {
       this.#intake.take(words, mask, from, count);
       reports.take(words, mask, from, count);
     });
-    requests.take((message) => this.#submit(message));
+    requests.take(
+      guarded(
+        this.#counted((message) => this.#submit(message)),
+        options.onFailed,
+      ),
+    );
     this.#serve(infoSubject(options.shard), (message) => message.respond(JSON.stringify(options.info())));
     this.#serve(repairSubject(options.shard), (message) => message.respond(answerRepair(options, message.string())));
     this.#serve(genesisSubject(options.shard), (message) => message.respond(options.genesis));
@@ -216,7 +227,7 @@ export class NatsGateway {
     const missed = missedSubject(options.shard);
     // What nobody may publish on the venue may not hear, either.
     for (const subject of options.bound === true ? [`${missed}.*.*`] : [missed, `${missed}.*.*`])
-      this.#serve(subject, (message) => void this.#tellReports(message, askers.of(message.subject)));
+      this.#serve(subject, (message) => this.#tellReports(message, askers.of(message.subject)));
     void this.#watch();
   }
 
@@ -324,19 +335,23 @@ export class NatsGateway {
     }
   };
 
-  #serve(subject: string, handle: (message: Msg) => void): void {
-    this.#connection.subscribe(subject, {
-      callback: (error, message) => {
-        if (error !== null) return;
-        try {
-          if (this.#options.bound === true && !mayAnswer(message, undefined)) this.#refuseReply(message, undefined);
-          else handle(message);
-        } catch {
-          // The client library stops reading from the server when a callback throws.
-          this.#failed++;
-        }
-      },
-    });
+  #serve(subject: string, handle: (message: Msg) => unknown): void {
+    const answer = (message: Msg): unknown =>
+      this.#options.bound === true && !mayAnswer(message, undefined)
+        ? this.#refuseReply(message, undefined)
+        : handle(message);
+    listen(this.#connection, subject, this.#counted(answer), this.#options.onFailed);
+  }
+
+  #counted(handle: (message: Msg) => unknown): (message: Msg) => unknown {
+    return (message) => {
+      try {
+        return handle(message);
+      } catch (error) {
+        this.#failed++;
+        throw error;
+      }
+    };
   }
 
   async #tellReports(message: Msg, principal: Principal | undefined): Promise<void> {

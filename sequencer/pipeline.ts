@@ -1,7 +1,7 @@
 import { DOORBELL_INTS, Doorbell } from './doorbell.ts';
 import { allocateCounters, STAMP_EVERY } from './pipeline-counters.ts';
 import { allocateRing, placeRing, type RingMemory } from './rings.ts';
-import { TunedBounds } from './tuned-bounds.ts';
+import { REPLICAS_MAX, TunedBounds } from './tuned-bounds.ts';
 
 /**
  * The shared memory that the threads of one venue work on, and the names of its words.
@@ -62,7 +62,6 @@ export const STATUS = {
   applied: 9 * STATUS_STRIDE,
 } as const;
 
-export const REPLICAS_MAX = 8;
 const STAMPS = COMMAND_SLOTS / STAMP_EVERY;
 /** Where in the array of stamps those of a stage begin. Sequenced are written by the sequencer, and so on. */
 export const STAMPED = { sequenced: 0, durable: STAMPS, applied: 2 * STAMPS } as const;

@@ -88,7 +88,7 @@ export class RequestSubscription {
       this.#heldBytes += message.data.length;
       this.#held.push(message);
     } catch {
-      // The client library stops reading from the server when a callback throws. Whoever asked asks again.
+      // Only an answer that can not be sent: who takes requests throws nothing (guarded-messages.ts). Whoever asked asks again.
     }
   }
 }

@@ -9,10 +9,11 @@
  * | 1 | commit window, microseconds: a block is open for so long, or until it is full |
  * | 2 | looks without work before a thread with the idle strategy `adaptive` parks |
  * | 3 | commands between snapshots; 0 for none |
+ * | 4 | replicas at work; those of this number and above are set aside |
  */
-const TUNED_WORDS = 4;
+const TUNED_WORDS = 5;
 const CHANGES = 0;
-const WORD = { commitWindowMicros: 1, spins: 2, snapshotEvery: 3 } as const;
+const WORD = { commitWindowMicros: 1, spins: 2, snapshotEvery: 3, replicas: 4 } as const;
 
 export type TunedBound = keyof typeof WORD;
 export type TunedValues = Readonly<Record<TunedBound, number>>;
@@ -25,11 +26,14 @@ export const SPINS_MANY_CORES = 20_000;
 export const SPINS_FEW_CORES = 50;
 /** Commands between snapshots, at most. */
 export const SNAPSHOT_EVERY_MAX = 2 ** 31 - 1;
+/** Replicas of a venue, at most. */
+export const REPLICAS_MAX = 8;
 
 const MAX: TunedValues = {
   commitWindowMicros: COMMIT_WINDOW_MICROS_MAX,
   spins: SPINS_MANY_CORES,
   snapshotEvery: SNAPSHOT_EVERY_MAX,
+  replicas: REPLICAS_MAX,
 };
 
 /** Looks for an adaptive thread on so many cores. */
@@ -64,6 +68,12 @@ export class TunedBounds {
       throw new RangeError(`${bound}: ${value} must be a whole number from 0 to ${max}`);
     Atomics.store(this.#words, WORD[bound], value);
     Atomics.add(this.#words, CHANGES, 1);
+    Atomics.notify(this.#words, CHANGES);
+  }
+
+  /** Blocks the thread until something was changed since `seen`, or `timeoutMs` passed. */
+  sleep(seen: number, timeoutMs: number): void {
+    Atomics.wait(this.#words, CHANGES, seen, timeoutMs);
   }
 
   values(): TunedValues {
@@ -71,6 +81,7 @@ export class TunedBounds {
       commitWindowMicros: this.get('commitWindowMicros'),
       spins: this.get('spins'),
       snapshotEvery: this.get('snapshotEvery'),
+      replicas: this.get('replicas'),
     };
   }
 }

@@ -5,14 +5,16 @@ const { statSync } = require('node:fs');
  * larger ones. What Jest remembers of earlier runs is not there in a fresh clone.
  */
 const SLOW = [
-  'ops/simulate/mutants.test.ts',
   'faults/standby.test.ts',
   'ops/readme.test.ts',
   'ops/drill/drill.test.ts',
   'faults/three-hosts.test.ts',
-  'bench/yardstick.test.ts',
+  'ops/proving/following.test.ts',
   'ops/runbooks.test.ts',
-  'ops/simulate/seeds.test.ts',
+  'ops/proving.test.ts',
+  'faults/cluster-kill.test.ts',
+  'model.test.ts',
+  'ops/verify.test.ts',
 ];
 
 module.exports = class SlowFirst {

@@ -1,6 +1,6 @@
 import { ACTING_ROLES, type ActingRole, inboxPrefix } from '../../sequencer/principals.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
-import { PRIVATE_QUERIES } from '../private-queries.ts';
+import { PRIVATE_QUERIES } from '../reports/private-queries.ts';
 
 /** What an identity is for. docs/access.md says what each may do, and why. */
 export const ROLES = [

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { UsageError } from '../exit-codes.ts';
 import { readNamedFile, readSecret } from '../named-file.ts';
 import { wholeNumber } from './arguments.ts';
-import type { NatsCredentialOptions } from './nats-credentials.ts';
+import { type NatsCredentialOptions, natsUrls } from './nats-credentials.ts';
 
 /** Options of every command that takes connections of clients for a venue on NATS. */
 export interface GatewayOptions extends NatsCredentialOptions {
@@ -24,7 +24,12 @@ const CONNECTIONS_MAX = 65_536;
 /** Where the venue is. */
 export function addVenuePlace(command: Command): Command {
   return command
-    .addOption(new Option('--nats <url>', 'NATS server of the venue').env('VERITAPE_NATS').makeOptionMandatory())
+    .addOption(
+      new Option('--nats <url>', 'NATS server of the venue')
+        .env('VERITAPE_NATS')
+        .argParser(natsUrls)
+        .makeOptionMandatory(),
+    )
     .addOption(
       new Option('--shard <number>', 'shard of the venue')
         .env('VERITAPE_SHARD')

@@ -1,20 +1,28 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ExitCode, Interrupted } from '../exit-codes.ts';
+import { isatty } from 'node:tty';
+import { exitCodeOfSignal, Interrupted } from '../exit-codes.ts';
 
 /** A long calculation lets signals, timers and writes have their turn this often. */
 const TURN_MS = 50;
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * Notices Ctrl-C and the like, so that a long command can stop in good order. A second signal ends the process at once.
+ * Notices Ctrl-C and the like, so that a long command can stop in good order. A second signal ends the process at once. A closed
+ * terminal never does: its SIGHUP comes more than once (from the shell, from the system, and from the process that became this
+ * one), and with npm in between a SIGTERM follows.
  */
 export class Interruption implements Disposable {
   readonly #abort = new AbortController();
   #received: NodeJS.Signals | undefined;
+  /** By somebody: not by a terminal that was closed. */
+  #asked = false;
   #lastTurn = performance.now();
+  #instead: (() => void) | undefined;
+  readonly #hadTerminal = hasTerminal();
 
   constructor() {
-    process.on('SIGINT', this.#onSignal);
-    process.on('SIGTERM', this.#onSignal);
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
   }
 
   /** Aborted by the first signal; for what waits. */
@@ -24,6 +32,11 @@ export class Interruption implements Disposable {
 
   get requested(): boolean {
     return this.#received !== undefined;
+  }
+
+  /** What SIGHUP does from now on, unless it comes because this process's terminal was closed. */
+  onHangUp(instead: () => void): void {
+    this.#instead = instead;
   }
 
   /** For a loop that does not wait for anything: call it often, and await it if it gives a promise. */
@@ -37,9 +50,17 @@ export class Interruption implements Disposable {
     return new Interrupted(this.#received ?? 'SIGINT', done);
   }
 
+  /** What was wanted; or, if it failed and a signal came, that the command was stopped before that. */
+  async unlessBefore<T>(what: string, wanted: Promise<T>): Promise<T> {
+    try {
+      return await wanted;
+    } catch (error) {
+      throw this.requested ? this.error(`stopped before ${what}`) : error;
+    }
+  }
+
   [Symbol.dispose](): void {
-    process.off('SIGINT', this.#onSignal);
-    process.off('SIGTERM', this.#onSignal);
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
   }
 
   async #turn(): Promise<void> {
@@ -48,8 +69,17 @@ export class Interruption implements Disposable {
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    if (this.#received !== undefined) process.exit(signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated);
-    this.#received = signal;
+    if (signal === 'SIGHUP') {
+      if (this.#instead !== undefined && hasTerminal() === this.#hadTerminal) return this.#instead();
+    } else {
+      if (this.#asked) process.exit(exitCodeOfSignal(signal));
+      this.#asked = true;
+    }
+    this.#received ??= signal;
     this.#abort.abort();
   };
+}
+
+function hasTerminal(): boolean {
+  return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }

@@ -1,8 +1,7 @@
 import { Option } from 'commander';
-import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
+import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { SNAPSHOT_EVERY_DEFAULT, SNAPSHOTS_KEPT } from '../../journal/snapshots.ts';
 import { SNAPSHOT_EVERY_MAX } from '../../sequencer/tuned-bounds.ts';
-import { SEGMENT_BYTES_DEFAULT } from '../venue.ts';
 import { wholeNumber } from './arguments.ts';
 
 // Options of every command that writes a journal with snapshots.

@@ -41,6 +41,18 @@ export function addNatsCredentials(command: Command): Command {
     .addOption(new Option('--nats-key <file>', 'TLS: key of that certificate').env('VERITAPE_NATS_KEY'));
 }
 
+/**
+ * Addresses of NATS servers, as one text. Throws a {@link UsageError} itself: commander's own message about a wrong argument shows
+ * it as it is, with its password.
+ */
+export const natsUrls: Parser<string> = Object.assign(
+  (text: string): string => {
+    natsConnectionOptions(text);
+    return text;
+  },
+  { rule: 'nats://HOST:PORT or tls://HOST:PORT, or several with commas between' },
+);
+
 const identityName: Parser<string> = parser(IDENTITY_RULE, (text) => (IDENTITY_PATTERN.test(text) ? text : undefined));
 
 export interface NatsJoin {

@@ -3,7 +3,7 @@ import type { Ora } from 'ora';
 const TERMINAL_EVERY_MS = 100;
 const LINE_EVERY_MS = 5_000;
 
-/** How far a long command is, on stderr: a moving line on a terminal, else a line every few seconds. */
+/** How far a long command is, on stderr: a moving line on a terminal that has a width, else a line every few seconds. */
 export class Progress implements Disposable {
   readonly #what: string;
   readonly #spinner: Ora | undefined;
@@ -12,7 +12,8 @@ export class Progress implements Disposable {
   #told = '';
 
   static async start(what: string): Promise<Progress> {
-    if (!process.stderr.isTTY) return new Progress(what, undefined);
+    // Some terminals say that they have 0 columns, such as serial consoles: ora would clear infinitely many lines there.
+    if (!process.stderr.isTTY || process.stderr.columns === 0) return new Progress(what, undefined);
     const { default: ora } = await import('ora');
     // It would otherwise take the keyboard, Ctrl-C with it.
     return new Progress(what, ora({ text: what, stream: process.stderr, discardStdin: false }).start());

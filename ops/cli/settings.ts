@@ -4,6 +4,7 @@ import { parse as parseToml, TomlError } from 'smol-toml';
 import { UsageError, withoutPasswords } from '../exit-codes.ts';
 import { readNamedFile } from '../named-file.ts';
 import type { Parser } from './arguments.ts';
+import { isOfOneRun } from './run-option.ts';
 import { isSecret } from './secret-option.ts';
 
 /*
@@ -12,7 +13,7 @@ import { isSecret } from './secret-option.ts';
  * the command's table in the file, the lines above all tables, default.
  */
 
-/** Options that are about one run and no settings. */
+/** Options that are about one run of any command, and no settings. */
 const NO_SETTINGS: readonly string[] = ['json', 'settings'];
 const SETTINGS_VARIABLE = 'VERITAPE_SETTINGS';
 /** Letters that a name may differ in and still be offered for another one. */
@@ -67,7 +68,7 @@ export function addSettingsOption(command: Command): void {
 /** What can be set of a command, in the order of its help. */
 export function settingsOf(command: Command): Setting[] {
   return command.options
-    .filter((option) => !NO_SETTINGS.includes(option.name()))
+    .filter((option) => !NO_SETTINGS.includes(option.name()) && !isOfOneRun(option))
     .map((option) => settingOf(command, option));
 }
 
@@ -268,6 +269,7 @@ function parsed(setting: Setting, text: string, place: string, before?: unknown)
     return parseArg(text, before);
   } catch (error) {
     if (error instanceof InvalidArgumentError) throw broken(setting, text, place, error.message);
+    if (error instanceof UsageError) throw new UsageError(place, error.value, error.rule);
     throw error;
   }
 }

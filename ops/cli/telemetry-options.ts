@@ -17,8 +17,13 @@ export interface TelemetryCommandOptions {
   readonly telemetryTlsCert?: string;
   readonly telemetryTlsKey?: string;
   readonly telemetryUnprotected?: boolean;
+  readonly drills?: string;
+  readonly backup?: string;
   readonly otlp?: string;
   readonly traceEvery?: number;
+  /** Of the command's other options: certificates that it shows elsewhere. */
+  readonly tlsCert?: string;
+  readonly natsCert?: string;
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -58,6 +63,12 @@ export function addTelemetryOptions(command: Command, traces = false): Command {
     )
     .addOption(
       new Option(
+        '--drills <folder>',
+        'show on the dashboard the newest drills whose reports are in this folder or in folders of it: veritape drill --dir',
+      ),
+    )
+    .addOption(
+      new Option(
         '--otlp <url>',
         'send metrics, and traces, to this collector by OTLP over HTTP; OTEL_EXPORTER_OTLP_HEADERS and others say more',
       )
@@ -72,14 +83,31 @@ export function addTelemetryOptions(command: Command, traces = false): Command {
   );
 }
 
+/** For a command that has a journal. */
+export function addBackupOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--backup <folder>',
+      'tell with the metrics how old the backup in this folder is, and what it lacks: veritape backup makes it',
+    ),
+  );
+}
+
 export function telemetrySettingsOf(options: TelemetryCommandOptions): TelemetrySettings {
-  const { telemetry: place, otlp, traceEvery } = options;
+  const { telemetry: place, drills, backup, otlp, traceEvery } = options;
   const guard = guardOf(options);
   if (traceEvery !== undefined && otlp === undefined)
     throw new UsageError('trace-every', traceEvery, 'is of use only with --otlp');
+  if (backup !== undefined && place === undefined && otlp === undefined)
+    throw new UsageError('backup', backup, 'is of use only with --telemetry or --otlp');
   // As every OpenTelemetry SDK has it.
   const isDisabled = process.env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true';
-  return { place, guard, otlp: isDisabled ? undefined : otlp, traceEvery };
+  const certificates = {
+    ...(options.telemetryTlsCert === undefined ? {} : { telemetry: options.telemetryTlsCert }),
+    ...(options.tlsCert === undefined ? {} : { listener: options.tlsCert }),
+    ...(options.natsCert === undefined ? {} : { nats: options.natsCert }),
+  };
+  return { place, guard, drills, backup, certificates, otlp: isDisabled ? undefined : otlp, traceEvery };
 }
 
 function guardOf(options: TelemetryCommandOptions): OperatorGuard {
@@ -90,6 +118,7 @@ function guardOf(options: TelemetryCommandOptions): OperatorGuard {
     'telemetry-tls-cert': telemetryTlsCert,
     'telemetry-tls-key': telemetryTlsKey,
     'telemetry-unprotected': options.telemetryUnprotected,
+    drills: options.drills,
   };
   if (place === undefined)
     for (const [field, value] of Object.entries(alone))
@@ -105,7 +134,8 @@ function guardOf(options: TelemetryCommandOptions): OperatorGuard {
   return { names, tls, token };
 }
 
-function tokenIn(file: string): string {
+/** The token in a file that nobody else may read. Throws a {@link UsageError}. */
+export function tokenIn(file: string): string {
   const token = readSecret(file, 'telemetry-token').trim();
   if (TOKEN_PATTERN.test(token)) return token;
   throw new UsageError(

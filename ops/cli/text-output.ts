@@ -15,7 +15,9 @@ export class TextOutput {
   constructor(stream: Writable) {
     this.#stream = stream;
     stream.on('error', (error) => {
-      if (systemCode(error) === 'EPIPE') this.#gone = true;
+      const code = systemCode(error);
+      // A terminal that was closed says the latter, and so does a bad disk.
+      if (code === 'EPIPE' || (code === 'EIO' && stream === process.stdout && process.stdout.isTTY)) this.#gone = true;
       else this.#failure ??= error;
     });
   }

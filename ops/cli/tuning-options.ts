@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
-import { COMMIT_WINDOW_MICROS_MAX } from '../../sequencer/tuned-bounds.ts';
-import type { VenueOptions } from '../venue.ts';
+import type { AckPolicy } from '../../sequencer/command-port.ts';
+import { COMMIT_WINDOW_MICROS_MAX, REPLICAS_MAX } from '../../sequencer/tuned-bounds.ts';
+import { UsageError } from '../exit-codes.ts';
+import type { VenueOptions } from '../venue/venue.ts';
 import { positiveSeconds, wholeNumber } from './arguments.ts';
 import { snapshotEveryOption } from './journal-options.ts';
 
@@ -10,6 +12,9 @@ export interface TuningOptions {
   readonly commitWindowMicros?: number;
   readonly restartTarget?: number;
   readonly snapshotEvery: number;
+  readonly replicas: number;
+  readonly replicasMin?: number;
+  readonly ack?: AckPolicy;
 }
 
 const ACK_TARGET_MS_MAX = 10_000;
@@ -26,10 +31,15 @@ export function addTuningOptions(command: Command): Command {
         .argParser(positiveSeconds),
     )
     .addOption(
-      new Option(
-        '--ack-target-ms <milliseconds>',
+      ackTargetOption(
         'hold the 99th percentile of acknowledgements below this at the least processor time: the commit window and looking around for work follow the load',
-      ).argParser(wholeNumber(1, ACK_TARGET_MS_MAX)),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--replicas-min <count>',
+        'with --ack-target-ms: so many replicas work even when it is missed for want of cores; the others make up for it later (default: 2)',
+      ).argParser(wholeNumber(1, REPLICAS_MAX)),
     )
     .addOption(
       new Option(
@@ -39,11 +49,24 @@ export function addTuningOptions(command: Command): Command {
     );
 }
 
+export function ackTargetOption(description: string): Option {
+  return new Option('--ack-target-ms <milliseconds>', description).argParser(wholeNumber(1, ACK_TARGET_MS_MAX));
+}
+
 export function tuningSettingsOf(
   options: TuningOptions,
-): Pick<VenueOptions, 'tuning' | 'blockBounds' | 'snapshotEvery'> {
-  const { ackTargetMs, commitWindowMicros, restartTarget, snapshotEvery } = options;
+): Pick<VenueOptions, 'tuning' | 'blockBounds' | 'snapshotEvery' | 'replicasMin'> {
+  const { ackTargetMs, commitWindowMicros, restartTarget, snapshotEvery, replicas, replicasMin, ack } = options;
+  const refuse = (rule: string): never => {
+    throw new UsageError('replicas-min', replicasMin, rule);
+  };
+  if (replicasMin !== undefined) {
+    if (ackTargetMs === undefined) refuse('is of use only with --ack-target-ms');
+    if (replicasMin > replicas) refuse(`must not be above --replicas, ${replicas}`);
+    if (replicasMin < replicas && ack === 'memory') refuse('with --ack memory every replica is waited for');
+  }
   return {
+    replicasMin,
     tuning: { ackTargetMs, restartTargetSeconds: restartTarget },
     ...(commitWindowMicros === undefined ? {} : { blockBounds: { windowMicros: commitWindowMicros } }),
     ...(restartTarget === undefined ? { snapshotEvery } : {}),

@@ -2,8 +2,8 @@ import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/comman
 import { recordsOf } from '../../journal/order-terms.ts';
 import { Reason } from '../../journal/reasons.ts';
 import { MESSAGE_COMMANDS_MAX } from '../../sequencer/messages.ts';
-import type { RoutedAnswer } from '../routing-client.ts';
-import { ClientError } from '../venue-client.ts';
+import type { RoutedAnswer } from '../sessions/routing-client.ts';
+import { ClientError } from '../sessions/venue-client.ts';
 
 /** Messages under way at once: while so many are, what is given waits for the next and goes together. */
 const MESSAGES_UNDER_WAY_MAX = 8;

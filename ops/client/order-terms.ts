@@ -2,7 +2,7 @@ import type { SelfTradePreventionName, SideName } from '../../journal/commands.t
 
 /**
  * What a new order says, by its type, so that the compiler refuses what does not go together. The names are those of a line of
- * NDJSON, and ops/ndjson-commands.ts makes the record of them: a field that it learns needs one line here.
+ * NDJSON, and ops/ndjson/ndjson-commands.ts makes the record of them: a field that it learns needs one line here.
  */
 interface EveryOrder {
   /** Name of the instrument. */
@@ -22,7 +22,7 @@ interface Owned {
   readonly byGroup?: boolean | undefined;
 }
 
-/** What an order may say that can stay in the market. */
+/** What an order may say that can stay in the market, or wait. */
 interface Resting extends Owned {
   /** Lots that must trade at once, or it is canceled. */
   readonly minQty?: number | undefined;
@@ -32,11 +32,16 @@ interface Resting extends Owned {
   readonly after?: number | bigint | undefined;
 }
 
-/** What an order may say that trades at once or not: `ioc` as much as there is, `fok` all or nothing. */
-interface Immediate extends Owned {
-  readonly minQty?: number | undefined;
+/** What an order may say that trades at once or not: `ioc` as much as there is, `fok` all or nothing. `cancels` needs `after`. */
+interface Immediate extends Resting, Whole {
   readonly postOnly?: never;
   readonly display?: never;
+  readonly hidden?: never;
+}
+
+interface Whole {
+  /** Trades whole or not at all. */
+  readonly allOrNone?: boolean | undefined;
 }
 
 /** How a limit order is seen: in full unless it says otherwise. */
@@ -67,14 +72,14 @@ export type ImmediateOrder = EveryOrder &
   Unstopped &
   Priced & { readonly type?: 'limit' | undefined; readonly tif: 'ioc' | 'fok' };
 
-/** Trades at any price at once, or not. */
-export type MarketOrder = EveryOrder &
-  Immediate &
-  Unstopped &
-  Unpriced & { readonly type: 'market'; readonly tif?: 'ioc' | 'fok' | undefined };
+/**
+ * Trades at any price at once, or not. While orders are collected for an auction it waits for that, unless it is ioc or fok, which
+ * is refused then; what an instrument's band leaves of it may stay as a limit order (`bandRests`).
+ */
+export type MarketOrder = EveryOrder & Immediate & Unstopped & Unpriced & StopTif & { readonly type: 'market' };
 
 /** Waits for a trade at its stop price or beyond, and becomes a market order. */
-export type StopOrder = EveryOrder & Resting & Stopped & Unpriced & Unseen & StopTif & { readonly type: 'stop' };
+export type StopOrder = EveryOrder & Immediate & Stopped & Unpriced & StopTif & { readonly type: 'stop' };
 
 /** Waits for a trade at its stop price or beyond, and becomes a limit order. */
 export type StopLimitOrder = EveryOrder &
@@ -82,7 +87,13 @@ export type StopLimitOrder = EveryOrder &
   Stopped &
   Priced &
   Unseen &
-  StopTif & { readonly type: 'stopLimit' };
+  Whole &
+  StopTif & {
+    readonly type: 'stopLimit';
+    /** What it shows once it is triggered, as of a limit order. */
+    readonly display?: number | undefined;
+    readonly hidden?: boolean | undefined;
+  };
 
 /** How long it stays: until it is canceled, until the end of the day, or until a time. */
 type Lasting =
@@ -90,7 +101,7 @@ type Lasting =
   /** Nanoseconds since the Unix epoch; above 2^53 - 1, as they are today, a bigint. */
   | { readonly tif: 'gtd'; readonly expires: number | bigint };
 
-/** Of what a stop becomes. */
+/** Of a market order, and of what a stop becomes. */
 type StopTif = Lasting | { readonly tif: 'ioc' | 'fok'; readonly expires?: never };
 
 interface Priced {
@@ -136,7 +147,10 @@ interface Replaced {
 }
 
 /** What a replace changes: at least one of its fields. */
-export type Replacement = { [Field in keyof Replaced]-?: Replaced & Record<Field, number> }[keyof Replaced];
+export type Replacement =
+  | { [Field in keyof Replaced]-?: Replaced & Record<Field, number> }[keyof Replaced]
+  /** `open`: lots that were open when `qty` was thought of. What is missing of them by then comes off `qty`. */
+  | { readonly price?: number | undefined; readonly qty: number; readonly open: number };
 
 /** Which orders of the account a mass cancel is for; all of them if nothing is given. */
 export interface MassCancel {

@@ -1,8 +1,8 @@
 import type { OrderTypeName, SideName, TimeInForceName } from '../../journal/commands.ts';
 import { EventFlag, EventType, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { Reason, type ReasonName, reasonName } from '../../journal/reasons.ts';
-import { applyEvent, type OrderAmounts, type OrderStatus, statusOf } from '../order-state.ts';
-import type { RoutedAnswer } from '../routing-client.ts';
+import { applyEvent, type OrderAmounts, type OrderStatus, statusOf } from '../reports/order-state.ts';
+import type { RoutedAnswer } from '../sessions/routing-client.ts';
 import type { NewOrder, Replacement } from './order-terms.ts';
 
 /** What became of a command: as the venue answered it. */
@@ -37,7 +37,7 @@ interface AnsweredCommand {
 export type OrderChange =
   | { readonly kind: 'new' | 'cancel' }
   | { readonly kind: 'reduce'; readonly qty: number }
-  | ({ readonly kind: 'replace' } & Partial<Replacement>);
+  | ({ readonly kind: 'replace'; readonly open?: number | undefined } & Partial<Replacement>);
 
 /** What the reports tell, or the answers on top of them. */
 interface Terms extends OrderAmounts {
@@ -229,6 +229,25 @@ export class Order {
     return this.#desk.replace(this, replacement);
   }
 
+  /**
+   * Makes it an order for so many lots in all, those that traded included ({@link quantity}), at another price if one is given:
+   * exact, whatever trades meanwhile. Waits until its other commands are answered and reported. With a total that has traded
+   * already, what is open is taken off. Rejects like {@link acknowledged}.
+   */
+  async changeTotal(total: number, price?: number): Promise<Outcome> {
+    while (!this.#isSettled) await this.#when(() => this.#isSettled);
+    const less = this.quantity - total;
+    if (less > 0 && (price === undefined || less >= this.open)) return this.reduce(less);
+    // The venue says of an order that is done that it is.
+    const open = Math.max(1, this.open);
+    return this.replace({ price, qty: open - less, open });
+  }
+
+  /** What is open, traded and asked for is of one moment. */
+  get #isSettled(): boolean {
+    return this.#underWay === 0 && this.isReported;
+  }
+
   /** It was in the book already: of what it did before nothing is known but what is left. */
   restored({ sequence }: VenueEvent, shard: number): this {
     this.#isAccepted = true;
@@ -319,9 +338,10 @@ export class Order {
     const now = { ...this.#reported };
     for (const { shard, sequence, open, traded, change } of this.#ahead) {
       const isBegun = this.#shard === shard && this.#reportSequence === sequence;
-      if (change.kind === 'replace' && !isBegun) {
+      // Of one that tells what was open, what traded before came off; with nothing left the order was canceled.
+      if (change.kind === 'replace' && !isBegun && (change.open === undefined || open + traded > 0)) {
         now.price = change.price ?? now.price;
-        now.quantity = now.traded + (change.qty ?? now.open);
+        now.quantity = now.traded + (change.open === undefined ? (change.qty ?? now.open) : open + traded);
         now.isReplaced = true;
       } else if (change.kind === 'reduce' && !isBegun && open > 0) now.quantity = now.traded + open;
       now.traded += isBegun ? traded - this.#takenLast : traded;

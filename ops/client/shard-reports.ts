@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Subscription } from '@nats-io/transport-node';
-import { EVENT_BYTES, EVENT_WORDS } from '../../journal/events.ts';
+import { nameOf } from '../../journal/commands.ts';
+import { EVENT_BYTES, EVENT_WORDS, EventType, eventType } from '../../journal/events.ts';
+import { failureText, listen } from '../../sequencer/guarded-messages.ts';
 import { decodeReply } from '../../sequencer/messages.ts';
 import { missedSubject, primarySubject } from '../../sequencer/nats-gateway.ts';
 import {
@@ -10,7 +12,7 @@ import {
   type ReportsTold,
 } from '../../sequencer/report-messages.ts';
 import { accountSubject, execSubject } from '../../sequencer/reports.ts';
-import { ClientError, type VenueClient } from '../venue-client.ts';
+import { ClientError, type VenueClient } from '../sessions/venue-client.ts';
 import { type ReportListener, ReportStream } from './report-stream.ts';
 
 /** The venue replays its journal for an answer. */
@@ -60,22 +62,23 @@ export class ShardReports {
     this.#stream = new ReportStream(client.openedAt, options.listen);
     const { connection } = client;
     const take = (subject: string): Subscription =>
-      connection.subscribe(subject, {
-        callback: (error, { data }) => {
-          if (error !== null || data.length % EVENT_BYTES !== 0) return;
+      listen(
+        connection,
+        subject,
+        ({ data }) => {
+          if (data.length % EVENT_BYTES !== 0) return;
           const words = new Uint32Array((data.length / EVENT_BYTES) * EVENT_WORDS);
           new Uint8Array(words.buffer).set(data);
+          // None of a message is taken of which one can not be: its sequence would pass for one that was.
+          for (let at = 0; at < words.length; at += EVENT_WORDS) mustBeEvent(words, at);
           this.#stream.take(words);
         },
-      });
+        (failed) => this.doubt(failureText(failed)),
+      );
     this.#subscriptions = [
       take(execSubject(this.shard, account, 0).replace(/\d+$/, '*')),
       take(accountSubject(this.shard, account)),
-      connection.subscribe(primarySubject(this.shard), {
-        callback: (error) => {
-          if (error === null) this.doubt('a server has taken over or was away');
-        },
-      }),
+      listen(connection, primarySubject(this.shard), () => this.doubt('a server has taken over or was away')),
     ];
     void this.#watch();
   }
@@ -206,4 +209,9 @@ function joined(pieces: readonly Uint32Array[]): Uint32Array {
     at += piece.length;
   }
   return words;
+}
+
+function mustBeEvent(words: Uint32Array, at: number): void {
+  const type = eventType(words, at);
+  if (nameOf(EventType, type) === undefined) throw new RangeError(`type: ${type} is not a kind of event`);
 }

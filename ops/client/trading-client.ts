@@ -2,24 +2,31 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { COMMAND_WORDS, type Command, encodeCommand, Op } from '../../journal/commands.ts';
-import { decodeEvent, EVENT_WORDS, EventFlag, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
+import { decodeEvent, EVENT_WORDS, EventFlag, type VenueEvent } from '../../journal/events.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
 import type { ActingRole } from '../../sequencer/principals.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { OPS_OF_ROLE } from '../../sequencer/request-intake.ts';
 import { UsageError } from '../exit-codes.ts';
-import { Heartbeat } from '../heartbeat.ts';
 import type { PlacedInstrument } from '../instrument-directory.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
-import { commandOfFields } from '../ndjson-commands.ts';
-import { type RoutedAnswer, RoutingClient } from '../routing-client.ts';
-import { ClientError, VenueClient, type VenueClientOptions } from '../venue-client.ts';
-import { type AccountBalances, askBalances } from './account-balances.ts';
+import { commandOfFields } from '../ndjson/ndjson-commands.ts';
+import { type RoutedAnswer, RoutingClient } from '../sessions/routing-client.ts';
+import { ClientError, VenueClient, type VenueClientOptions } from '../sessions/venue-client.ts';
+import { Heartbeat } from '../venue/heartbeat.ts';
+import {
+  type AccountAsked,
+  type AccountBalances,
+  askBalances,
+  askOpenOrders,
+  type OpenOrders,
+} from './account-queries.ts';
 import { BoundedStream, type StreamOptions } from './bounded-stream.ts';
 import { type BatchedAnswer, CommandBatcher } from './command-batcher.ts';
 import { MarketBook, type MarketBookOptions } from './market-book.ts';
 import { Order, type OrderChange, type Outcome } from './order.ts';
 import type { MassCancel, NewOrder, Replacement } from './order-terms.ts';
+import { isAboutAccount, type Report, reportOf } from './report.ts';
 import { ShardReports } from './shard-reports.ts';
 
 export interface TradingClientOptions
@@ -47,33 +54,6 @@ export interface TradingClientOptions
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
-/** An execution report (FIX 8), about an order of the account. */
-export interface Report {
-  readonly type: EventTypeName;
-  readonly shard: number;
-  readonly sequence: number;
-  /** Name of the instrument. */
-  readonly symbol: string;
-  readonly id: number | bigint;
-  readonly side: 'buy' | 'sell';
-  /** Limit, or price of the trade; ticks. */
-  readonly price: number;
-  /** Entered, traded or taken off; lots. */
-  readonly qty: number;
-  /** Lots open after it. */
-  readonly open: number;
-  readonly reason: Outcome['reason'];
-  /** Nothing of the order is left. */
-  readonly isDone: boolean;
-  /** The order's handle, which market data names, too. */
-  readonly slot: number;
-  readonly generation: number;
-  /** It was lost and told again by the venue. */
-  readonly isRepaired: boolean;
-  /** The client's order that it is about, if it is one. */
-  readonly order: Order | undefined;
-}
-
 interface ReportStreamOptions extends StreamOptions {
   /** Only reports of this instrument. */
   readonly symbol?: string | undefined;
@@ -84,7 +64,7 @@ interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface BalancesOptions extends CommandOptions {
+interface QueryOptions extends CommandOptions {
   /** The client's first unless given. */
   readonly shard?: number | undefined;
   /** Not before the command with this sequence. */
@@ -101,6 +81,8 @@ const HEARTBEAT_MS = 20_000;
 const ANYBODY = 'client';
 /** How long closing may take, when the venue is away. */
 const LEAVE_MS_MAX = 2_000;
+const U32_MAX = 2 ** 32 - 1;
+const WHOLE_NUMBER = 'a whole number from 0 to 4294967295';
 const KEY_LIMIT = 2 ** 48 - 1;
 
 /**
@@ -138,9 +120,15 @@ export class TradingClient {
   #nextId: number;
   #ending: Promise<void> | undefined;
 
-  /** Rejects with {@link ClientError} if the venue can not be reached or refuses, or with the signal's reason. */
+  /**
+   * Rejects with {@link ClientError} if the venue can not be reached or refuses, with a {@link UsageError} that names the option
+   * that can not be, or with the signal's reason.
+   */
   static async open(options: TradingClientOptions): Promise<TradingClient> {
     const shards = options.shards ?? [0];
+    if (!isU32(options.account)) throw new UsageError('account', options.account, `must be ${WHOLE_NUMBER}`);
+    if (shards.length === 0 || !shards.every(isU32))
+      throw new UsageError('shards', shards, `must be one or more, each ${WHOLE_NUMBER}`);
     if (options.role !== undefined && (options.identity === undefined || shards.length !== 1))
       throw new UsageError('role', options.role, 'needs an identity, and is for one shard');
     const connection = connectionOf(options);
@@ -264,7 +252,7 @@ export class TradingClient {
     if (this.#router !== undefined)
       throw new UsageError('shards', this.#clients.size, 'must be one for other commands');
     if (role !== undefined && !OPS_OF_ROLE[role].includes(Op[command.op]))
-      throw new UsageError('op', command.op, `a kind of command that the role ${role} is for`);
+      throw new UsageError('op', command.op, `must be a kind of command that the role ${role} is for`);
     return outcomeOf(await this.#give(command, options.signal));
   }
 
@@ -272,16 +260,25 @@ export class TradingClient {
    * What the account has, as a follower with `--queries` tells it, exactly as after the command of its `sequence`: at least the
    * last one that this client has an answer to on the shard, or `atLeast`. Rejects with a ClientError if no follower answers.
    */
-  balances(options: BalancesOptions = {}): Promise<AccountBalances> {
+  balances(options: QueryOptions = {}): Promise<AccountBalances> {
+    return this.#askFollower(options, askBalances);
+  }
+
+  /** The account's open orders, whichever client they are of, with all that they were entered with; asked like {@link balances}. */
+  openOrders(options: QueryOptions = {}): Promise<OpenOrders> {
+    return this.#askFollower(options, askOpenOrders);
+  }
+
+  #askFollower<T>(options: QueryOptions, ask: (client: VenueClient, asked: AccountAsked) => Promise<T>): Promise<T> {
     const [[first]] = [...this.#clients] as [[number, VenueClient]];
     const client = this.#clients.get(options.shard ?? first);
-    if (client === undefined) return Promise.reject(new UsageError('shard', options.shard, 'one of the client'));
+    if (client === undefined)
+      return Promise.reject(new UsageError('shard', options.shard, 'must be one of the client’s'));
+    if (this.#ending !== undefined) return Promise.reject(new ClientError('the client was closed'));
     const atLeast = options.atLeast ?? this.#sequences.get(client.info.shard) ?? 0;
     const { account } = this;
-    return askBalances(client, {
-      ...{ account, atLeast, signal: options.signal },
-      identity: this.#options.identity ?? ANYBODY,
-    });
+    const identity = this.#options.identity ?? ANYBODY;
+    return ask(client, { account, atLeast, signal: options.signal, identity });
   }
 
   /** All reports of the account from now on, whichever client its orders are of; each once, those of an instrument in order. */
@@ -369,7 +366,7 @@ export class TradingClient {
   #instrument(name: string): PlacedInstrument {
     const instrument = this.#instruments.get(name);
     if (instrument !== undefined) return instrument;
-    throw new UsageError('symbol', name, 'an instrument of the venue; refresh() learns of new ones');
+    throw new UsageError('symbol', name, 'must be an instrument of the venue; refresh() learns of new ones');
   }
 
   #change(order: Order, change: OrderChange): Promise<Outcome> {
@@ -442,20 +439,17 @@ export class TradingClient {
 
   #hear(event: VenueEvent, shard: number, isRepaired: boolean): void {
     if (isHeartbeat(event)) return;
-    const order = this.#orders.get(event.id);
+    const order = isAboutAccount(event) ? undefined : this.#orders.get(event.id);
     if (order?.reported(event, shard) === true && !isRepaired)
       this.#reports.get(shard)?.doubt('a report came without the one before');
     if (order !== undefined) this.#forgetIfDone(order);
     if (this.#readers.size === 0) return;
-    const symbol = this.#names.get(event.symbol) ?? String(event.symbol);
-    const report: Report = {
-      ...{ type: event.type, shard, sequence: event.sequence, symbol, id: event.id, side: event.side },
-      ...{ price: event.price, qty: event.quantity, open: event.open, reason: event.reason as Outcome['reason'] },
-      ...{ isDone: (event.flags & EventFlag.done) !== 0, slot: event.slot, generation: event.generation },
-      ...{ isRepaired, order },
-    };
+    const report = reportOf(event, {
+      ...{ shard, isRepaired, order },
+      nameOf: (symbol) => this.#names.get(symbol) ?? String(symbol),
+    });
     for (const reader of this.#readers)
-      if (reader.symbol === undefined || reader.symbol === symbol) reader.stream.push(report);
+      if (reader.symbol === undefined || reader.symbol === report.symbol) reader.stream.push(report);
   }
 
   #forgetIfDone(order: Order): void {
@@ -544,6 +538,10 @@ function isHeartbeat({ type, id, quantity, request }: VenueEvent): boolean {
 
 function outcomeOf({ sequence, reason, traded, open }: RoutedAnswer): Outcome {
   return { sequence, reason: reasonName(reason) as Outcome['reason'], traded, open };
+}
+
+function isU32(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= U32_MAX;
 }
 
 /** Ids that are exact as a number are numbers, as reports have them. */

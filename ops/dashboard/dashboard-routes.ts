@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http';
-import { isBound } from '../../sequencer/principals.ts';
 import { answerJson, type OperatorServer } from '../telemetry/operator-server.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import type { Venue } from '../venue.ts';
 import { type DashboardPage, dashboardPage } from './dashboard-page.ts';
-import { type GlancedVenue, MarketGlances } from './market-glance.ts';
+import { DrillFolder, NO_DRILLS } from './drill-folder.ts';
+import { marketOf } from './market.ts';
 
 /**
- * The page at /, and besides /readings what it asks for: /marks, what lies in the folder along the sequence, and
- * /market?symbol=N, a book and the last trades, which are public. To be closed before the process ends.
+ * The page at /, and besides /readings what it asks for: /marks, what lies in the folder along the sequence;
+ * /market?symbol=N, a book and the last trades, which are public; /drills?run=NAME&drill=NAME, reports of drills.
+ * @param drills folder of these reports
  */
-export function serveDashboard(server: OperatorServer, telemetry: Telemetry): { close(): void } {
+export function serveDashboard(server: OperatorServer, telemetry: Telemetry, drills: string | undefined): void {
   let page: Promise<DashboardPage> | undefined;
   server.route('/', async (_, response) => {
     page ??= dashboardPage();
@@ -18,39 +18,32 @@ export function serveDashboard(server: OperatorServer, telemetry: Telemetry): { 
       page = undefined;
     });
     const { html, policy } = await page;
+    // The page keeps room for what will come.
+    const markup = drills === undefined ? html : html.replace('<section id="drills" class="', '$&given ');
     response.setHeader('content-security-policy', policy);
-    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(html);
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(markup);
   });
   server.route('/marks', (_, response) =>
     answerJson(response, 200, telemetry.folderMarks ?? { snapshots: [], proven: [] }),
   );
-  const glances = new MarketGlances(() => glancedVenue(telemetry));
-  server.route('/market', (request, response) =>
-    answerJson(response, 200, { market: glances.look(symbolIn(request)) }),
+  server.route('/market', async (request, response) =>
+    answerJson(response, 200, await marketOf(telemetry.watched, symbolIn(request))),
   );
-  return glances;
-}
-
-function glancedVenue({ servingVenue: venue }: Telemetry): GlancedVenue | undefined {
-  return (
-    venue && {
-      connect: () => venue.watch.connectBeside('dashboard'),
-      whyNot: whyNoMarket(venue),
-      shard: venue.genesis.shard,
-      instruments: venue.instruments.all,
-      hasBooks: venue.marketDataCounts !== undefined,
-    }
-  );
-}
-
-function whyNoMarket(venue: Venue): string | undefined {
-  const { connection } = venue.watch;
-  if (connection === undefined) return 'the venue publishes nothing: it runs without --nats';
-  return isBound(connection) ? 'the identity of the venue may not read market data (--bound)' : undefined;
+  const folder = drills === undefined ? undefined : new DrillFolder(drills);
+  server.route('/drills', async (request, response) => {
+    const asked = queryOf(request);
+    const run = asked?.get('run') ?? undefined;
+    const drill = asked?.get('drill') ?? undefined;
+    answerJson(response, 200, folder === undefined ? NO_DRILLS : await folder.show(run, drill));
+  });
 }
 
 /** Undefined if it names none: then the first one is told of. */
-function symbolIn({ url = '' }: IncomingMessage): number | undefined {
-  const text = URL.parse(url, 'http://localhost')?.searchParams.get('symbol') ?? '';
+function symbolIn(request: IncomingMessage): number | undefined {
+  const text = queryOf(request)?.get('symbol') ?? '';
   return /^\d{1,10}$/.test(text) ? Number(text) : undefined;
+}
+
+function queryOf({ url = '' }: IncomingMessage): URLSearchParams | undefined {
+  return URL.parse(url, 'http://localhost')?.searchParams;
 }

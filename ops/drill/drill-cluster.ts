@@ -1,9 +1,11 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { OwnNatsServer } from '../nats-server.ts';
+import type { NatsGateway } from '../../sequencer/nats-gateway.ts';
+import { type OwnNatsServer, runNatsServer } from '../nats-server.ts';
 import type { TimelineEventKind } from './ack-timeline.ts';
-import { NatsCluster, startNatsPatiently } from './nats-cluster.ts';
+import type { DrillIdentities } from './drill-identities.ts';
+import { NatsCluster } from './nats-cluster.ts';
 import { TcpLink } from './tcp-link.ts';
 import { type Ending, type LogLine, type ProcessOptions, serveArguments, VeritapeProcess } from './veritape-process.ts';
 
@@ -27,6 +29,8 @@ export interface ClusterOptions {
   readonly serve?: readonly string[] | undefined;
   /** How the process of a member is started, if not as usual. */
   readonly processOptions?: ((member: string) => ProcessOptions) | undefined;
+  /** Of all who may connect to NATS; everybody may unless given. Processes are called {@link memberNames}. */
+  readonly identities?: DrillIdentities | undefined;
   /** Told of what happens, as it does. */
   readonly onEvent: (kind: TimelineEventKind, text: string) => void;
   /** Told of each state hash that a process reports. */
@@ -64,6 +68,8 @@ const RESTARTS_MAX = 3;
 const STRENGTH_MS_MAX = 60_000;
 const PRIMARY_MS_MAX = 60_000;
 const LOOK_MS = 5;
+/** How a NATS server's log begins to tell of somebody who published where they may not. */
+const VIOLATION = 'Publish Violation';
 
 /** A venue of real processes, real NATS servers and links between them that can be cut. Logs are kept in the folder. */
 export class DrillCluster {
@@ -79,6 +85,8 @@ export class DrillCluster {
   #primaryEpoch = 0;
   /** When processes said that they take over. */
   readonly #takingOver = new WeakMap<VeritapeProcess, number>();
+  /** Requests that processes said to have refused because who sent them may not. */
+  readonly #refused = new Map<VeritapeProcess, number>();
 
   /** Resolves when a primary serves and every standby is warm. */
   static async start(options: ClusterOptions): Promise<DrillCluster> {
@@ -109,6 +117,20 @@ export class DrillCluster {
   /** Folders with a journal. */
   get directories(): string[] {
     return [...new Set(this.members.map(({ directory }) => directory))];
+  }
+
+  /** Requests that somebody may not make and that a log tells of: of the venue's processes, of the NATS servers. */
+  get refusalsLogged(): { readonly venue: number; readonly nats: number } {
+    const venue = [...this.#refused.values()].reduce((sum, count) => sum + count, 0);
+    const files = this.#natsCluster?.logFiles ?? [this.#natsLog];
+    const nats = files.reduce((sum, file) => sum + readFileSync(file, 'utf8').split(VIOLATION).length - 1, 0);
+    return { venue, nats };
+  }
+
+  /** Options of a command by which it shows who it is; none if nobody asks. */
+  shownAs(name: string): string[] {
+    const { identities } = this.#options;
+    return identities === undefined ? [] : ['--nats-seed', identities.seedFile(name)];
   }
 
   /** The NATS servers of a venue on several hosts. */
@@ -269,16 +291,20 @@ export class DrillCluster {
   }
 
   async #start(): Promise<void> {
-    const { folder, logFolder, placement, processes } = this.#options;
+    const { folder, logFolder, placement, processes, identities } = this.#options;
+    const names = memberNames(processes);
     mkdirSync(folder, { recursive: true });
     const several = placement === 'hosts';
-    if (several) this.#natsCluster = await NatsCluster.start(join(folder, 'nats'), processes);
+    const guard = identities && {
+      configuration: identities.configuration,
+      natsSeed: identities.seedFile(names[0] as string),
+    };
+    if (several) this.#natsCluster = await NatsCluster.start(join(folder, 'nats'), processes, guard);
     else this.#nats = await this.#startNats();
     const ports = this.#natsCluster?.ports ?? [this.#nats?.port ?? 0];
     this.#clientLink = await TcpLink.to(ports.at(-1) ?? 0);
     this.#hostClientLinks = await Promise.all(ports.map((port) => TcpLink.to(port)));
-    for (let index = 0; index < processes; index++) {
-      const name = String.fromCharCode('a'.charCodeAt(0) + index);
+    for (const [index, name] of names.entries()) {
       const ownFirst = [...ports.slice(index), ...ports.slice(0, index)];
       const links = await Promise.all((several ? ownFirst : ports).map((port) => TcpLink.to(port)));
       const place = {
@@ -296,12 +322,18 @@ export class DrillCluster {
     await this.full();
   }
 
+  get #natsLog(): string {
+    return join(this.#options.logFolder, 'nats.log');
+  }
+
   #startNats(port?: number): Promise<OwnNatsServer> {
-    return startNatsPatiently({ port, logFile: join(this.#options.logFolder, 'nats.log') });
+    const { identities } = this.#options;
+    const args = identities === undefined ? [] : ['--config', identities.configurationFile];
+    return runNatsServer({ port, args, logFile: this.#natsLog });
   }
 
   #startProcess(place: Pick<Member, 'name' | 'directory' | 'logFile' | 'links'>): VeritapeProcess {
-    const { placement, leaseMs, serve = [], processOptions } = this.#options;
+    const { placement, leaseMs, serve = [], processOptions, identities } = this.#options;
     const isFirst = this.#started++ === 0;
     const urls = place.links.map((link) => `nats://127.0.0.1:${link.port}`).join(',');
     const fixed = ['--orders-max', String(ORDERS_MAX), '--snapshot-every', String(SNAPSHOT_EVERY)];
@@ -309,6 +341,7 @@ export class DrillCluster {
     if (placement === 'standby') role.push('--lease-ms', String(leaseMs), ...(isFirst ? [] : ['--standby']));
     if (placement === 'hosts')
       role.push('--cluster', '--node', place.name, '--log-replicas', '3', '--lease-ms', String(leaseMs));
+    if (identities !== undefined) role.push('--bound', ...this.shownAs(place.name));
     const process = VeritapeProcess.start(serveArguments(place.directory, urls, [...fixed, ...role, ...serve]), {
       ...processOptions?.(place.name),
       logFile: place.logFile,
@@ -342,6 +375,15 @@ export class DrillCluster {
       case 'snapshot written':
         this.#report(name, Number(line['sequence']), String(line['stateHash']));
         break;
+      case 'request refused':
+        if (line['error'] === 'unauthorized')
+          this.#refused.set(process, (this.#refused.get(process) ?? 0) + 1 + Number(line['untold']));
+        break;
+      case 'closed': {
+        const { refusals } = (line['gateway'] ?? {}) as Partial<NatsGateway['counts']>;
+        if (refusals?.unauthorized !== undefined) this.#refused.set(process, refusals.unauthorized);
+        break;
+      }
     }
   }
 
@@ -379,6 +421,11 @@ export class DrillCluster {
       )
       .join(', ');
   }
+}
+
+/** Of the processes of a venue. */
+export function memberNames(processes: number): string[] {
+  return Array.from({ length: processes }, (_, index) => String.fromCharCode('a'.charCodeAt(0) + index));
 }
 
 /** Waits until something is so; rejects after a time with what it is instead. */

@@ -1,5 +1,6 @@
 import type { AckTimeline } from './ack-timeline.ts';
 import type { Acknowledged } from './acknowledged.ts';
+import type { DrillIdentities } from './drill-identities.ts';
 import { InsistentClient } from './insistent-client.ts';
 import { LoadedClient } from './loaded-client.ts';
 import { RULED_ACCOUNTS_FROM } from './order-flow.ts';
@@ -21,6 +22,8 @@ export interface LoadOptions {
   readonly isRuled?: boolean | undefined;
   /** What the clients with the first accounts know from before. */
   readonly told?: readonly Acknowledged[] | undefined;
+  /** Of the clients, where the venue binds them. */
+  readonly identities?: DrillIdentities | undefined;
 }
 
 /** What clients were answered instead of an outcome, in messages. */
@@ -41,21 +44,22 @@ export class DrillLoad {
 
   /** Waits for the venue if it is not there yet. */
   static async open(load: LoadOptions): Promise<DrillLoad> {
-    const { nats, spread = [nats], clients, commandsPerSecond, isRuled = false, told = [] } = load;
+    const { nats, spread = [nats], clients, commandsPerSecond, isRuled = false, told = [], identities } = load;
     const place: { timeline: AckTimeline | undefined } = { timeline: undefined };
     const onAcknowledged = (count: number, epoch = 0): void => place.timeline?.acknowledged(count, epoch);
     const options = { commandsPerSecond: commandsPerSecond / clients, answerMsMax: ANSWER_MS_MAX, onAcknowledged };
-    const first = isRuled ? RULED_ACCOUNTS_FROM : 1;
-    const accounts = Array.from({ length: clients }, (_, index) => first + index);
+    const accounts = loadAccounts(clients, isRuled);
+    const last = accounts.pop() ?? 0;
     const known = (account: number): Acknowledged | undefined => told.find((one) => one.account === account);
     const opened = await Promise.all(
       accounts.map((account) => {
         const url = spread[account % spread.length] as string;
-        return LoadedClient.open(url, account, { ...options, told: known(account) });
+        const natsSeed = identities?.seedFileOf(account);
+        return LoadedClient.open(url, account, { ...options, told: known(account), natsSeed });
       }),
     );
-    const last = first + clients;
-    const insistent = await InsistentClient.open(nats, last, onAcknowledged, known(last));
+    const natsSeed = identities?.seedFileOf(last);
+    const insistent = await InsistentClient.open(nats, last, onAcknowledged, known(last), natsSeed);
     return new DrillLoad(opened, insistent, place);
   }
 
@@ -133,4 +137,10 @@ export class DrillLoad {
   async close(): Promise<void> {
     await Promise.all([...this.#clients, this.#insistent].map((client) => client.close()));
   }
+}
+
+/** The accounts of so many clients that send in batches, and last of the one that asks again and again. */
+export function loadAccounts(clients: number, isRuled: boolean): number[] {
+  const first = isRuled ? RULED_ACCOUNTS_FROM : 1;
+  return Array.from({ length: clients + 1 }, (_, index) => first + index);
 }

@@ -4,6 +4,7 @@ import type { Random } from '../simulate/random.ts';
 import type { AckTimeline } from './ack-timeline.ts';
 import { type DrillCluster, type Member, type Opening, waitUntil } from './drill-cluster.ts';
 import type { DrillLoad } from './drill-load.ts';
+import type { Intruder } from './intruder.ts';
 import type { Ending } from './veritape-process.ts';
 
 const FENCED = /(another writer took the journal over|fenced: .* leads) with epoch \d+/;
@@ -29,6 +30,8 @@ export class DrillRound {
   readonly chance: Random;
   /** What {@link Scenario.prepare} made. */
   readonly means: unknown;
+  /** Who tries to act for others, if clients have identities. */
+  readonly intruder: Intruder | undefined;
   /** How long service may stay away before that breaks the promise. */
   readonly patienceMs: number;
   readonly takeOvers: TakeOver[] = [];
@@ -37,12 +40,15 @@ export class DrillRound {
   #openingsBefore = 0;
   #injectedAt = 0;
 
-  constructor(parts: Pick<DrillRound, 'cluster' | 'load' | 'timeline' | 'chance' | 'means' | 'patienceMs'>) {
+  constructor(
+    parts: Pick<DrillRound, 'cluster' | 'load' | 'timeline' | 'chance' | 'means' | 'intruder' | 'patienceMs'>,
+  ) {
     this.cluster = parts.cluster;
     this.load = parts.load;
     this.timeline = parts.timeline;
     this.chance = parts.chance;
     this.means = parts.means;
+    this.intruder = parts.intruder;
     this.patienceMs = parts.patienceMs;
   }
 
@@ -51,6 +57,7 @@ export class DrillRound {
     this.#openingsBefore = this.cluster.openings.length;
     this.#injectedAt = performance.now();
     this.timeline.mark('fault', text);
+    this.intruder?.tryAtFault();
     return act();
   }
 

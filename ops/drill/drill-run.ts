@@ -6,9 +6,11 @@ import { EnvironmentFault, ExitCode } from '../exit-codes.ts';
 import { JournalAudit } from '../journal-audit.ts';
 import { Random } from '../simulate/random.ts';
 import { AckTimeline } from './ack-timeline.ts';
-import { DrillCluster } from './drill-cluster.ts';
-import { DrillLoad } from './drill-load.ts';
+import { DrillCluster, memberNames } from './drill-cluster.ts';
+import { DrillIdentities, INTRUDER } from './drill-identities.ts';
+import { DrillLoad, loadAccounts } from './drill-load.ts';
 import { DrillRound } from './drill-round.ts';
+import { Intruder } from './intruder.ts';
 import { JournalChecker, longestOf } from './journal-check.ts';
 import { type JournalReport, pictureOf, ScenarioReport } from './report.ts';
 import type { Preparation, Scenario } from './scenario.ts';
@@ -24,6 +26,8 @@ export interface DrillOptions {
   readonly leaseMs: number;
   /** In every scenario, clients also send what makes an instrument ruled. */
   readonly isRuled?: boolean | undefined;
+  /** Identities are bound to accounts, and an intruder tries to act for those of others. */
+  readonly isBound?: boolean | undefined;
   /** How long service may stay away before that breaks the promise. */
   readonly patienceMs: number;
   /** Journals stay also if nothing was wrong. */
@@ -51,7 +55,9 @@ export async function runScenario(scenario: Scenario, options: DrillOptions): Pr
     else await new Drill(scenario, options, preparation, folder, report).run();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    if (error instanceof EnvironmentFault) report.couldNotRun(why);
+    // Its processes hear of Ctrl-C as it does: what they say of that is no finding.
+    if (options.interruption.requested) report.interrupted();
+    else if (error instanceof EnvironmentFault) report.couldNotRun(why);
     else report.broken(why);
   } finally {
     preparation.undo?.();
@@ -72,6 +78,7 @@ class Drill {
   #timeline = new AckTimeline();
   #checkers: JournalChecker[] = [];
   #load: DrillLoad | undefined;
+  #intruder: Intruder | undefined;
 
   constructor(
     scenario: Scenario,
@@ -97,6 +104,8 @@ class Drill {
     const { serve: more = [], processOptions } = this.#preparation;
     const { clients, commandsPerSecond, leaseMs, interruption, onProgress } = this.#options;
     onProgress('starts its venue');
+    const isRuled = this.#scenario.isRuled === true || this.#options.isRuled === true;
+    const identities = this.#options.isBound === true ? this.#identities(loadAccounts(clients, isRuled)) : undefined;
     const cluster = await DrillCluster.start({
       folder: this.#preparation.folder ?? join(this.#folder, 'venue'),
       logFolder: this.#folder,
@@ -105,6 +114,7 @@ class Drill {
       leaseMs,
       serve: [...serve, ...more],
       processOptions,
+      identities,
       onEvent: (kind, text) => this.#timeline.mark(kind, text),
       onState: (state) => {
         for (const checker of this.#checkers) checker.report(state);
@@ -117,10 +127,13 @@ class Drill {
         spread: cluster.hostClientUrls,
         clients,
         commandsPerSecond,
-        isRuled: this.#scenario.isRuled === true || this.#options.isRuled === true,
+        isRuled,
         told: before?.told,
+        identities,
       });
       this.#load = load;
+      if (identities !== undefined)
+        this.#intruder = await Intruder.open(cluster.clientUrl, identities.seedFile(INTRUDER), load.told);
       // Also of clients that do not come back.
       const absent = before?.told.filter((told) => !load.told.includes(told)) ?? [];
       this.#checkers = cluster.directories.map((directory) => new JournalChecker(directory, [...load.told, ...absent]));
@@ -129,16 +142,26 @@ class Drill {
         await this.#round(cluster, load, round);
       }
       await this.#end(cluster);
+      if (this.#intruder !== undefined) this.#report.takeIntrusion(this.#intruder, cluster.refusalsLogged);
     } catch (error) {
       if (error instanceof EnvironmentFault) throw error;
       if (!interruption.requested) this.#report.broken(error instanceof Error ? error.message : String(error));
     } finally {
+      await this.#intruder?.close();
       await this.#load?.close();
       await cluster.kill();
     }
     if (interruption.requested) this.#report.interrupted();
     if (this.#report.outcome === 'broken') this.#checkWhatIsThere();
     if (this.#load !== undefined) this.#report.refusals = this.#load.refusals;
+  }
+
+  /** Made anew for each drill. */
+  #identities(accounts: readonly number[]): DrillIdentities {
+    const { placement, processes } = this.#scenario;
+    const folder = join(this.#folder, 'access');
+    rmSync(folder, { recursive: true, force: true });
+    return new DrillIdentities(folder, memberNames(processes), placement === 'hosts' ? 'node' : 'venue', accounts);
   }
 
   async #round(cluster: DrillCluster, load: DrillLoad, number: number): Promise<void> {
@@ -149,7 +172,8 @@ class Drill {
     const timeline = new AckTimeline();
     this.#timeline = timeline;
     const { means } = this.#preparation;
-    const round = new DrillRound({ cluster, load, timeline, chance, means, patienceMs });
+    const intruder = this.#intruder;
+    const round = new DrillRound({ cluster, load, timeline, chance, means, intruder, patienceMs });
     try {
       load.start(timeline);
       told('under load');
@@ -162,6 +186,7 @@ class Drill {
       this.#timeline = new AckTimeline();
     }
     await cluster.full();
+    timeline.mark('recovery', 'all processes are at work again');
     told('checks the journals');
     await this.#check();
     load.forget();
@@ -169,8 +194,11 @@ class Drill {
 
   async #underLoad(round: DrillRound): Promise<void> {
     await round.load.acknowledgedMore(COMMANDS_BEFORE, BEFORE_MS_MAX);
+    await round.intruder?.tryInPeace(round.patienceMs);
     await this.#scenario.round(round);
     await round.resumed();
+    round.timeline.mark('recovery', 'every client is answered again');
+    await round.intruder?.tryInPeace(round.patienceMs);
     await round.pause(AFTERWARDS_MS);
   }
 
@@ -211,14 +239,20 @@ class Drill {
       throw new Error(`${name} was told to end, and ended with code ${ending?.code}: ${ending?.said.trim()}`);
     await this.#check(true);
     this.#options.onProgress('audits the journals');
-    for (const checker of this.#checkers) this.#report.takeJournal(await this.#audit(checker));
+    for (const checker of this.#checkers) {
+      const journal = await this.#audit(checker);
+      if (journal !== undefined) this.#report.takeJournal(journal);
+    }
   }
 
-  async #audit(checker: JournalChecker): Promise<JournalReport> {
+  /** Undefined if somebody wanted the drill to end: an audit that was cut short comes to the state of where it was. */
+  async #audit(checker: JournalChecker): Promise<JournalReport | undefined> {
+    const { interruption } = this.#options;
     const audit = new JournalAudit(checker.directory);
-    await audit.run(this.#options.interruption);
+    await audit.run(interruption);
     const stateHash = checker.stateHash();
     for (const { text } of audit.findings) this.#report.find(`contradicted: an audit of ${checker.directory}: ${text}`);
+    if (interruption.requested) return undefined;
     if (audit.stateHash !== stateHash && audit.findings.length === 0)
       this.#report.find(`contradicted: an audit comes to state hash ${audit.stateHash}, the drill to ${stateHash}`);
     const { sequence, statesCompared, directory } = checker;

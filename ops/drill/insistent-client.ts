@@ -2,10 +2,10 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import { Reason } from '../../journal/reasons.ts';
 import { type Answer, decodeReply, encodeRequest, replyEpoch } from '../../sequencer/messages.ts';
-import { submitSubject } from '../../sequencer/nats-gateway.ts';
-import { natsConnectionOptions } from '../nats-server.ts';
-import { ReplyInbox } from '../reply-inbox.ts';
-import { VenueClient } from '../venue-client.ts';
+import { boundSubmitSubject, submitSubject } from '../../sequencer/nats-gateway.ts';
+import { natsJoin } from '../cli/nats-credentials.ts';
+import { ReplyInbox } from '../sessions/reply-inbox.ts';
+import { VenueClient } from '../sessions/venue-client.ts';
 import { Acknowledged } from './acknowledged.ts';
 import { commandOf } from './order-flow.ts';
 
@@ -26,6 +26,7 @@ export class InsistentClient {
   readonly refused = new Map<string, number>();
   readonly #connection: NatsConnection;
   readonly #inbox: ReplyInbox;
+  readonly #subject: string;
   readonly #onAcknowledged: (count: number, epoch: number) => void;
   #timer: NodeJS.Timeout | undefined;
   #request: number;
@@ -38,23 +39,28 @@ export class InsistentClient {
     account: number,
     onAcknowledged: (count: number, epoch: number) => void,
     told = new Acknowledged(account),
+    natsSeed?: string,
   ): Promise<InsistentClient> {
-    const connection = natsConnectionOptions(nats);
-    const opening = await VenueClient.open({ connection, shard: 0, account, key: account, giveUpMs: GIVE_UP_MS });
+    const join = natsJoin(nats, natsSeed === undefined ? {} : { natsSeed });
+    const { connection, identity } = join;
+    const opening = await VenueClient.open({ ...join, shard: 0, account, key: account, giveUpMs: GIVE_UP_MS });
     await opening.close();
     const own = await connect({ maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS, ...connection });
     told.session = opening.session;
-    return new InsistentClient(own, told, opening.nextRequest, onAcknowledged);
+    const subject = identity === undefined ? submitSubject(0) : boundSubmitSubject(0, identity, account);
+    return new InsistentClient(own, subject, told, opening.nextRequest, onAcknowledged);
   }
 
   private constructor(
     connection: NatsConnection,
+    subject: string,
     told: Acknowledged,
     request: number,
     onAcknowledged: (count: number, epoch: number) => void,
   ) {
     this.#connection = connection;
     this.#inbox = new ReplyInbox(connection);
+    this.#subject = subject;
     this.#onAcknowledged = onAcknowledged;
     this.told = told;
     this.#request = request;
@@ -98,7 +104,7 @@ export class InsistentClient {
 
   #ask(): void {
     const request = this.#request;
-    this.#inbox.ask(submitSubject(0), this.#bytes, LISTEN_MS).then(
+    this.#inbox.ask(this.#subject, this.#bytes, LISTEN_MS).then(
       (bytes) => {
         const reply = decodeReply(bytes);
         if (!Array.isArray(reply)) this.#count(reply.error);

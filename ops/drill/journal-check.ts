@@ -10,6 +10,7 @@ import { encodeState } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
 import type { Acknowledged } from './acknowledged.ts';
+import { INTRUDER_ID_FROM } from './intruder.ts';
 import { commandOf } from './order-flow.ts';
 
 const EVENT_SLOTS = 1024;
@@ -189,6 +190,7 @@ export class JournalChecker {
   #apply(matcher: Matcher, block: BlockView, index: number): void {
     const at = block.wordOf(index);
     matcher.apply(block.words, at);
+    this.#lookForIntruder(block, index);
     const of = this.#bySession.get(block.words[at + COMMAND_WORD.session] as number);
     if (of === undefined) {
       this.#events.clear();
@@ -235,6 +237,19 @@ export class JournalChecker {
     else if (request !== of.lastRequest + 1)
       this.#find('reordered', `${name}: handled at sequence ${sequence}, after request ${of.lastRequest}`);
     of.lastRequest = Math.max(of.lastRequest, request);
+  }
+
+  /** What an intruder tries to send for others is told by its id, wherever it comes. */
+  #lookForIntruder(block: BlockView, index: number): void {
+    const at = block.wordOf(index);
+    const [low = 0, high = 0] = block.words.subarray(at + COMMAND_WORD.id, at + COMMAND_WORD.id + 2);
+    const opcode = (block.words[at] as number) & 255;
+    if (opcode !== Op.new && opcode !== Op.sessionOpen) return;
+    if (high * 2 ** 32 + low < INTRUDER_ID_FROM) return;
+    const [account, session] = [block.words[at + COMMAND_WORD.account], block.words[at + COMMAND_WORD.session]];
+    if (opcode === Op.sessionOpen && !this.#clients.some((told) => told.account === account)) return;
+    const where = `in session ${session}, at sequence ${block.firstSequence + index}`;
+    this.#find('contradicted', `account ${account}: a command of an intruder's, ${where}`);
   }
 
   /** A client sends in one session, so a command of its account outside of that was handled besides those it knows of. */

@@ -1,7 +1,7 @@
 import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
-import { natsConnectionOptions } from '../../ops/nats-server.ts';
-import { VenueClient } from '../../ops/venue-client.ts';
 import type { Answer } from '../../sequencer/messages.ts';
+import { natsJoin } from '../cli/nats-credentials.ts';
+import { VenueClient } from '../sessions/venue-client.ts';
 import { Acknowledged } from './acknowledged.ts';
 import { commandOf } from './order-flow.ts';
 
@@ -18,6 +18,8 @@ export interface LoadedClientOptions {
   /** As many as the venue takes unless given. */
   readonly commandsPerSecond?: number | undefined;
   readonly answerMsMax?: number | undefined;
+  /** File of the seed of the identity that acts for the account, where the venue binds them. */
+  readonly natsSeed?: string | undefined;
   /** Told of each reply that answers commands which were not answered before, with their number. */
   readonly onAcknowledged?: ((count: number) => void) | undefined;
 }
@@ -167,8 +169,9 @@ function openVenueClient(
   retried: Map<string, number>,
   options: LoadedClientOptions,
 ): Promise<VenueClient> {
+  const { natsSeed } = options;
   return VenueClient.open({
-    connection: natsConnectionOptions(nats),
+    ...natsJoin(nats, natsSeed === undefined ? {} : { natsSeed }),
     shard: 0,
     account,
     key: account,

@@ -3,17 +3,23 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { natsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
-import { type NatsServerStart, type OwnNatsServer, runNatsServer, withFreePorts } from '../nats-server.ts';
+import { type OwnNatsServer, runNatsServer, withFreePorts } from '../nats-server.ts';
 import { TcpLink } from './tcp-link.ts';
 
 const FORMED_MS_MAX = 30_000;
 const LOOK_MS = 50;
-/** A port may be taken for a moment by a connection that somebody makes, as long as its server is down. */
-const START_TRIES_MAX = 5;
-const TRY_AGAIN_MS = 400;
 /** Where routes that are learned by gossip lead: nowhere, so that only links join the servers. */
 const NOWHERE = '127.0.0.1:1';
+
+/** Whom the servers let in. */
+export interface NatsGuard {
+  /** As lines of the servers' configuration. */
+  readonly configuration: string;
+  /** File of the seed of somebody who may ask about streams. */
+  readonly natsSeed: string;
+}
 
 /** One server of a cluster. It keeps name, ports and streams when it is started again. */
 interface Member {
@@ -34,12 +40,13 @@ export class NatsCluster {
   readonly #members: readonly Member[];
   /** By who dialled and who answers. */
   readonly #links: ReadonlyMap<string, TcpLink>;
+  readonly #guard: NatsGuard | undefined;
 
   /** Resolves when all servers are joined and have elected a leader. Throws an {@link EnvironmentFault}. */
-  static async start(folder: string, servers = 3): Promise<NatsCluster> {
+  static async start(folder: string, servers = 3, guard?: NatsGuard): Promise<NatsCluster> {
     mkdirSync(folder, { recursive: true });
     // The links must not listen where the servers are to.
-    const cluster = await withFreePorts(servers * 3, (ports) => NatsCluster.#plan(folder, servers, ports));
+    const cluster = await withFreePorts(servers * 3, (ports) => NatsCluster.#plan(folder, servers, ports, guard));
     try {
       await Promise.all(cluster.#members.map((_, index) => cluster.startAgain(index)));
       await cluster.formed();
@@ -50,7 +57,12 @@ export class NatsCluster {
     return cluster;
   }
 
-  static async #plan(folder: string, servers: number, ports: readonly number[]): Promise<NatsCluster> {
+  static async #plan(
+    folder: string,
+    servers: number,
+    ports: readonly number[],
+    guard: NatsGuard | undefined,
+  ): Promise<NatsCluster> {
     const members = Array.from({ length: servers }, (_, index): Member => {
       const name = `nats-${index}`;
       const [port = 0, monitorPort = 0, routePort = 0] = ports.slice(index * 3);
@@ -60,14 +72,15 @@ export class NatsCluster {
     const links = new Map<string, TcpLink>();
     for (const from of members) {
       for (const to of members) if (from !== to) links.set(`${from.name}>${to.name}`, await TcpLink.to(to.routePort));
-      writeFileSync(from.config, configOf(from, folder, members, links));
+      writeFileSync(from.config, `${configOf(from, folder, members, links)}${guard?.configuration ?? ''}`);
     }
-    return new NatsCluster(members, links);
+    return new NatsCluster(members, links, guard);
   }
 
-  private constructor(members: readonly Member[], links: ReadonlyMap<string, TcpLink>) {
+  private constructor(members: readonly Member[], links: ReadonlyMap<string, TcpLink>, guard: NatsGuard | undefined) {
     this.#members = members;
     this.#links = links;
+    this.#guard = guard;
   }
 
   get size(): number {
@@ -81,6 +94,11 @@ export class NatsCluster {
 
   get ports(): number[] {
     return this.#members.map(({ port }) => port);
+  }
+
+  /** What the servers say. */
+  get logFiles(): string[] {
+    return this.#members.map(({ logFile }) => logFile);
   }
 
   /** As a stream's information tells who leads it. */
@@ -104,13 +122,14 @@ export class NatsCluster {
   async startAgain(index: number): Promise<void> {
     const member = this.#member(index);
     const { port, config, logFile } = member;
-    member.server = await startNatsPatiently({ port, args: ['--config', config], logFile });
+    member.server = await runNatsServer({ port, args: ['--config', config], logFile });
   }
 
   /** Number of the server that leads a stream; throws if none does. */
   async leaderOf(stream: string): Promise<number> {
     const servers = this.#members.filter(({ server }) => server !== undefined).map(({ port }) => `127.0.0.1:${port}`);
-    const connection = await connect({ servers });
+    const shown = this.#guard === undefined ? {} : { natsSeed: this.#guard.natsSeed };
+    const connection = await connect(natsJoin(servers.join(), shown).connection);
     try {
       const { cluster } = await (await jetstreamManager(connection)).streams.info(stream);
       const leader = this.names.indexOf(cluster?.leader ?? '');
@@ -172,18 +191,6 @@ export class NatsCluster {
     const member = this.#members[index];
     if (member === undefined) throw new RangeError(`server: ${index} must be 0 to ${this.#members.length - 1}`);
     return member;
-  }
-}
-
-/** Starts a NATS server on a port that it had before, which somebody else may have for a moment. */
-export async function startNatsPatiently(start: NatsServerStart): Promise<OwnNatsServer> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await runNatsServer(start);
-    } catch (error) {
-      if (tries === START_TRIES_MAX) throw error;
-      await pause(TRY_AGAIN_MS);
-    }
   }
 }
 

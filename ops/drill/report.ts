@@ -4,22 +4,14 @@ import { JournalReader } from '../../journal/reader.ts';
 import { BIN_MS, type Gap, type TimelineEvent } from './ack-timeline.ts';
 import type { Refusals } from './drill-load.ts';
 import type { DrillRound, TakeOver } from './drill-round.ts';
+import type { Intruder, Intrusion } from './intruder.ts';
 import { isStill, type JournalCheck, type JournalChecker, longestOf } from './journal-check.ts';
+import { type Outcome, type Spread, spreadOf } from './outcome.ts';
 import { pngOf } from './png.ts';
 import type { Scenario } from './scenario.ts';
 import { type TimelineData, timelinePicture } from './timeline-picture.ts';
 
 const FINDINGS_MAX = 20;
-
-/** `held`: everything that was promised. `could not run`: this machine lacks something, or refused. */
-export type Outcome = 'held' | 'broken' | 'could not run' | 'interrupted';
-
-export interface Spread {
-  readonly samples: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-}
 
 export interface JournalReport {
   readonly directory: string;
@@ -29,6 +21,12 @@ export interface JournalReport {
   /** State hashes that processes reported and that a replay was compared with. */
   readonly statesCompared: number;
   readonly snapshotsCompared: number;
+}
+
+/** What came of the attempts to act for others, and how many of the refusals logs tell of. */
+interface IntrusionReport extends Intrusion {
+  readonly loggedByVenue: number;
+  readonly loggedByNats: number;
 }
 
 interface RoundReport {
@@ -53,6 +51,8 @@ export class ScenarioReport {
   refusals: Refusals = { refused: 0, unanswered: 0 };
   /** Of the round with the longest time without acknowledgements; of the last one if something went wrong in it. */
   timeline: TimelineData | undefined;
+  /** Where identities were bound. */
+  intrusion: IntrusionReport | undefined;
   #check: JournalCheck = NOTHING;
 
   constructor(scenario: Scenario, folder: string) {
@@ -133,6 +133,18 @@ export class ScenarioReport {
     this.journals.push(journal);
   }
 
+  /** Whoever is refused is told of in a log. `logged` is what the logs tell. */
+  takeIntrusion(intruder: Intruder, logged: { readonly venue: number; readonly nats: number }): void {
+    const { intrusion } = intruder;
+    this.intrusion = { ...intrusion, loggedByVenue: logged.venue, loggedByNats: logged.nats };
+    for (const finding of intruder.findings) this.find(finding);
+    const missing = (where: string, refused: number, told: number): void => {
+      if (told < refused) this.find(`${where} refused an intruder ${refused} times, and logged ${told} of them`);
+    };
+    missing('the venue', intrusion.refusedByVenue, logged.venue);
+    missing('NATS', intrusion.refusedByNats, logged.nats);
+  }
+
   /** The longest time without acknowledgements, in ms. */
   get longestGapMs(): number {
     return Math.round(Math.max(0, ...this.rounds.map((round) => lengthOf(round.gap))));
@@ -175,6 +187,7 @@ export class ScenarioReport {
       readyMs: spreadOf(this.#takeOvers.map((one) => one.readyMs)) ?? null,
       longestGapMs: this.longestGapMs,
       figures: this.figures,
+      intrusion: this.intrusion ?? null,
       journals: this.journals,
       findings: this.findings,
       folder: this.folder,
@@ -212,12 +225,4 @@ export async function pictureOf(report: ScenarioReport): Promise<void> {
 
 function lengthOf({ fromMs, toMs }: Gap): number {
   return toMs - fromMs;
-}
-
-/** Percentiles by nearest rank, rounded to milliseconds. */
-export function spreadOf(samples: readonly number[]): Spread | undefined {
-  if (samples.length === 0) return undefined;
-  const sorted = samples.toSorted((a, b) => a - b).map(Math.round);
-  const at = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number;
-  return { samples: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) };
 }

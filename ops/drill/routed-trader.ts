@@ -1,5 +1,5 @@
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
-import type { RoutedAnswer, RoutingClient } from '../routing-client.ts';
+import type { RoutedAnswer, RoutingClient } from '../sessions/routing-client.ts';
 import { Random } from '../simulate/random.ts';
 
 /** A command that a client gave, in which place among all that it gave, and what it was told. */

@@ -16,6 +16,8 @@ export interface Scenario {
   readonly processes: number;
   /** Clients also send what makes an instrument ruled: order-flow.ts. */
   readonly isRuled?: boolean;
+  /** It has clients and a second venue of its own, which have no identities. */
+  readonly isUnbound?: boolean;
   /** Further arguments of `veritape serve`. */
   readonly serve?: readonly string[];
   /** What it needs besides; not given if it runs everywhere that a NATS server is installed. */

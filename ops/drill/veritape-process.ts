@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { threadEntry } from '../../sequencer/thread-entry.ts';
-import type { VenueClosing } from '../venue.ts';
+import type { VenueClosing } from '../venue/venue.ts';
 
 const COMMAND = fileURLToPath(threadEntry(import.meta.url, '../veritape'));
 /** As bin/veritape.js sets it in a checkout; processes that are killed would otherwise strip types again at every start. */
@@ -52,6 +52,7 @@ const living = new Set<VeritapeProcess>();
 /** The command in a process of its own. Its log and its result are read as they come. */
 export class VeritapeProcess {
   readonly log: LogLine[] = [];
+  /** Its log file, if there is one, has all of it by then. */
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
   readonly #onLine: ((line: LogLine) => void) | undefined;
@@ -85,7 +86,10 @@ export class VeritapeProcess {
       env,
     });
     living.add(this);
-    if (options.logFile !== undefined) this.#child.stderr?.pipe(createWriteStream(options.logFile, { flags: 'a' }));
+    const { logFile } = options;
+    const kept = logFile === undefined ? undefined : createWriteStream(logFile, { flags: 'a' });
+    const written = new Promise<void>((resolve) => (kept === undefined ? resolve() : kept.once('close', resolve)));
+    if (kept !== undefined) this.#child.stderr?.pipe(kept);
     let unfinished = '';
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#result += text;
@@ -102,7 +106,8 @@ export class VeritapeProcess {
         living.delete(this);
         if (unfinished !== '') this.#hear(unfinished);
         for (const wake of this.#wake.splice(0)) wake();
-        resolve({ code, signal, said: this.#said, result: resultIn(this.#result) });
+        const ending = { code, signal, said: this.#said, result: resultIn(this.#result) };
+        void written.then(() => resolve(ending));
       });
     });
   }

@@ -25,7 +25,7 @@ async function read({ directory, upTo }: DaySoFarAsked): Promise<DaySoFarTold> {
   const restored = await restoreNewest(directory, matcher, upTo, { ...READ_ALL, before: startOfDay(day) });
   const days = new DayStatistics();
   for (const block of replayJournal(directory, restored.sequence + 1, READ_ALL)) {
-    applyAndCount(matcher, events, block, days, upTo);
+    applyAndCount(matcher, events, block, days, { upTo });
     if (block.lastSequence >= upTo) break;
   }
   return { traded: days.traded, replayed: upTo - restored.sequence };

@@ -142,13 +142,20 @@ function joined(first: Readonly<TradedInDay>, second: Readonly<TradedInDay>): Tr
   };
 }
 
-/** Applies the commands of a block up to a sequence, and counts what trades. The events must be the matcher's. */
+interface AppliedPart {
+  /** Sequence of the last command to apply; the block's last unless given. */
+  readonly upTo?: number | undefined;
+  /** Gets the taker's event of every trade. */
+  readonly onTrade?: ((words: Uint32Array, at: number) => void) | undefined;
+}
+
+/** Applies the commands of a block, or of its first part, and counts what trades. The events must be the matcher's. */
 export function applyAndCount(
   matcher: Matcher,
   events: EventBuffer,
   block: BlockView,
   days: DayStatistics,
-  upTo = block.lastSequence,
+  { upTo = block.lastSequence, onTrade }: AppliedPart = {},
 ): void {
   const { words, firstSequence } = block;
   const turnAt = (sequence: number): void => {
@@ -164,6 +171,7 @@ export function applyAndCount(
       turnAt(readWide(told, event + EVENT_WORD.sequence));
       const price = readWide(told, event + EVENT_WORD.price);
       days.count(told[event + EVENT_WORD.symbol] as number, price, readWide(told, event + EVENT_WORD.quantity));
+      onTrade?.(told, event);
     });
     turnAt(matcher.sequence());
   }

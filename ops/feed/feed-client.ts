@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import { listen } from '../../sequencer/guarded-messages.ts';
 import { inboxOf } from '../../sequencer/principals.ts';
 import { FeedBook, type FeedBookOptions } from './feed-book.ts';
 
@@ -28,12 +29,9 @@ export function followFeed(connection: NatsConnection, options: FeedClientOption
     },
   });
   const subscriptions = [book.subject, reply].map((subject) =>
-    connection.subscribe(subject, {
-      callback: (error, message) => {
-        if (error !== null) return;
-        if (message.data.length > 0) book.take(message.data, performance.now());
-        else if (message.headers?.code === NO_RESPONDERS) options.onNobody?.();
-      },
+    listen(connection, subject, ({ data, headers }) => {
+      if (data.length > 0) book.take(data, performance.now());
+      else if (headers?.code === NO_RESPONDERS) options.onNobody?.();
     }),
   );
   const timer = setInterval(() => book.step(performance.now()), STEP_MS);

@@ -96,6 +96,8 @@ export class FeedPublisher {
   readonly #snapshots: MadeSnapshot[] = [];
   #now: number;
   #conflateAt: number;
+  /** All commands up to this one are in what the conflated view has told. */
+  #conflated: CommandPlace;
 
   /** Says that there is a new epoch. */
   constructor(options: FeedPublisherOptions, now: number) {
@@ -103,6 +105,7 @@ export class FeedPublisher {
     this.#now = now;
     const { prefix, shard, kept, conflateMs } = options;
     this.#conflateAt = now + conflateMs;
+    this.#conflated = { ...options.place };
     this.#market = new DisplayedMarket(options.state, options.place, options.days, kept, {
       full: (_feed, stream) => this.#send(_feed, stream),
       created: (feed) => {
@@ -153,11 +156,12 @@ export class FeedPublisher {
     while (now - (this.#snapshots[0]?.madeAt ?? now) > SNAPSHOT_AGE_MS_MAX) this.#snapshots.shift();
     if (now >= this.#conflateAt) {
       this.#conflateAt = Math.max(this.#conflateAt + this.#options.conflateMs, now);
+      // What fills packets before its end tells of no more than before.
+      for (const feed of this.#market.instruments) feed?.conflate();
+      this.#conflated = { ...this.#market.completed };
       for (const feed of this.#market.instruments) {
-        if (feed === undefined) continue;
-        feed.conflate();
-        const stream = feed.streamOf('conflated');
-        if (stream.waiting > 0) this.#send(feed, stream);
+        const stream = feed?.streamOf('conflated');
+        if (feed !== undefined && stream !== undefined && stream.waiting > 0) this.#send(feed, stream);
       }
     }
     this.#heartbeats();
@@ -185,7 +189,7 @@ export class FeedPublisher {
 
   #repair(feed: InstrumentFeed, stream: FeedStream, from: number, to: number): Uint8Array {
     this.counts.repairs++;
-    const { completed } = this.#market;
+    const completed = this.#toldBy(stream);
     const first = Math.min(from, stream.last + 1);
     const wanted = (to === 0 ? stream.last : Math.min(to, stream.last)) - first + 1;
     const count = Math.max(0, Math.min(wanted, ANSWERED_MESSAGES_MAX));
@@ -217,6 +221,11 @@ export class FeedPublisher {
     const made = { stream, first: stream.last, madeAt: this.#now, packets };
     this.#snapshots.push(made);
     return made;
+  }
+
+  /** The last command of which a view has told all. */
+  #toldBy(stream: FeedStream): CommandPlace {
+    return stream.view === 'conflated' ? this.#conflated : this.#market.completed;
   }
 
   /** A packet in memory of its own, for an answer. */
@@ -269,8 +278,7 @@ export class FeedPublisher {
       const packet = this.#options.memory.take(PACKET_HEADER_BYTES + count * MESSAGE_BYTES);
       const words = new Uint32Array(packet.buffer, packet.byteOffset, packet.length >>> 2);
       const { shard, epoch } = this.#options;
-      const { sequence, timeLow, timeHigh } = this.#market.completed;
-      const place = { sequence, timeLow, timeHigh };
+      const place = this.#toldBy(stream);
       const view = FeedView[stream.view];
       const { symbol } = feed;
       const kind = PacketKind.messages;

@@ -74,11 +74,14 @@ export class FeedStream {
     this.#words[at] = (this.#words[at] as number) | (MessageFlag.last << 16);
   }
 
-  /** All commands up to this sequence are in the messages up to this number, which is kept. */
+  /** All commands up to this sequence are in the messages up to this number, which is kept; 0 if that is not known. */
   completedBy(number: number): number {
     const at = ((number - 1) & this.#mask) << MESSAGE_SHIFT;
     const sequence = readWide(this.#words, at + MESSAGE_WORD.sequence);
-    return (((this.#words[at] as number) >>> 16) & MessageFlag.last) === 0 ? sequence - 1 : sequence;
+    const isLast = (((this.#words[at] as number) >>> 16) & MessageFlag.last) !== 0;
+    if (isLast) return sequence;
+    // The commands before are told by the messages behind, too.
+    return this.view === 'conflated' ? 0 : sequence - 1;
   }
 
   /** Copies `count` messages from `number` on into words. */

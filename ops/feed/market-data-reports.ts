@@ -3,6 +3,7 @@ import type { Genesis } from '../../journal/genesis.ts';
 import type { PipelineMemory } from '../../sequencer/pipeline.ts';
 import type { NatsCredentialOptions } from '../cli/nats-credentials.ts';
 import type { FeedSettings } from './feed-publisher.ts';
+import type { MarketSight } from './market-sight.ts';
 
 // What is said between a venue and the thread that publishes its market data.
 
@@ -41,7 +42,16 @@ export type MarketDataReport =
   | { readonly kind: 'dayRead'; readonly replayed: number; readonly tookMs: number }
   | { readonly kind: 'dayUnread'; readonly why: string }
   | { readonly kind: 'begun'; readonly sequence: number; readonly replayed: number; readonly tookMs: number }
-  | { readonly kind: 'failed'; readonly message: string };
+  | { readonly kind: 'failed'; readonly message: string }
+  /** Answers a {@link MarketLook}; without a market, there is none yet. */
+  | { readonly kind: 'looked'; readonly look: number; readonly market: MarketSight | undefined };
+
+/** Posted to the thread: tell the market of this instrument, or of the first one. */
+export interface MarketLook {
+  /** Told with the answer. */
+  readonly look: number;
+  readonly symbol: number | undefined;
+}
 
 /** Posted to the thread, and its bell rung: the journal is this process's; publish what becomes durable. */
 export const MARKET_DATA_SERVE = 'serve';

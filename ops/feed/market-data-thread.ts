@@ -18,7 +18,10 @@ import {
   MARKET_DATA_SERVE,
   type MarketDataReport,
   type MarketDataThreadData,
+  type MarketLook,
 } from './market-data-reports.ts';
+import { ReplicaMarket } from './replica-market.ts';
+import type { TradeTape } from './trade-tape.ts';
 
 /**
  * The market data of a venue, from a replica of its own: it reads the venue's journal as it grows, and publishes what comes
@@ -46,9 +49,12 @@ const bell = new Bells(data.memory).marketData;
 const shared = new Float64Array(data.counts);
 let { serving } = data;
 let ending = false;
-parentPort?.on('message', (message) => {
+/** For whoever looks at it in this process, once there is a replica. */
+let market: ReplicaMarket | undefined;
+parentPort?.on('message', (message: string | MarketLook) => {
   serving ||= message === MARKET_DATA_SERVE;
   ending ||= message === MARKET_DATA_END;
+  if (typeof message !== 'string') tell({ kind: 'looked', look: message.look, market: market?.look(message.symbol) });
 });
 
 function isDurable(block: number): boolean {
@@ -64,6 +70,8 @@ async function publish(connection: NatsConnection): Promise<void> {
   const events = new EventBuffer(EVENT_SLOTS);
   const matcher = createMatcher(data.genesis.limits, events, data.hashSeed);
   const restored = await restoreNewest(data.directory, matcher, undefined, UNFLUSHED);
+  market = new ReplicaMarket(matcher);
+  const { tape } = market;
   const cursor = JournalReader.open(data.directory, UNFLUSHED).cursor(restored.block + 1);
   const days = new DayStatistics(restored.sequence === 0 ? undefined : dayOf(...timeWords(restored.time)));
   let daySoFar: DaySoFar | undefined;
@@ -103,8 +111,8 @@ async function publish(connection: NatsConnection): Promise<void> {
       waiting ??= cursor.next();
       // What another process has written is on its disk before this one can serve, and is not published before.
       if (waiting !== undefined && (!isServing || isDurable(waiting.block))) {
-        if (service === undefined) applyAndCount(matcher, events, waiting, days);
-        else applyAndPublish(matcher, events, waiting, service);
+        if (service === undefined) applyAndCount(matcher, events, waiting, days, { onTrade: tape.takeEvent });
+        else applyAndPublish(matcher, events, waiting, service, tape);
         last = { block: waiting.block, timeLow: waiting.timeLow, timeHigh: waiting.timeHigh };
         waiting = undefined;
         if (performance.now() - turnAt < TURN_MS) continue;
@@ -147,11 +155,18 @@ function readDaySoFar(upTo: number, take: (traded: TradedDay) => void): DaySoFar
   return reading;
 }
 
-function applyAndPublish(matcher: Matcher, events: EventBuffer, block: BlockView, service: FeedService): void {
+function applyAndPublish(
+  matcher: Matcher,
+  events: EventBuffer,
+  block: BlockView,
+  service: FeedService,
+  tape: TradeTape,
+): void {
   for (let index = 0; index < block.count; index++) {
     const at = block.wordOf(index);
     matcher.apply(block.words, at);
     service.publisher.take(events.words, events.mask, 0, events.next, block.words, at);
+    tape.take(events.words, events.mask, 0, events.next);
     events.clear();
   }
   service.flush();

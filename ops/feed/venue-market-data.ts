@@ -3,14 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Bells } from '../../sequencer/pipeline.ts';
 import { threadEntry } from '../../sequencer/thread-entry.ts';
-import type { Notice } from '../venue.ts';
+import type { Notice } from '../venue/venue.ts';
 import {
   MARKET_DATA_COUNTS,
   MARKET_DATA_END,
   MARKET_DATA_SERVE,
   type MarketDataReport,
   type MarketDataThreadData,
+  type MarketLook,
 } from './market-data-reports.ts';
+import type { MarketSight } from './market-sight.ts';
 
 export type MarketDataCounts = Readonly<Record<(typeof MARKET_DATA_COUNTS)[number], number>>;
 
@@ -22,6 +24,8 @@ const NOTICES = {
   begun: 'market data is published',
   dayRead: 'what traded earlier in the day is in the statistics',
 } as const;
+/** Somebody who looks waits no longer for the thread, which may have much to do. */
+const LOOK_MS_MAX = 500;
 /** How long publishing the last of it may take. */
 const END_MS_MAX = 5_000;
 
@@ -42,6 +46,8 @@ export class VenueMarketData {
   #restart: NodeJS.Timeout | undefined;
   #serving = false;
   #closing = false;
+  #looks = 0;
+  readonly #looking = new Map<number, (market: MarketSight | undefined) => void>();
 
   constructor(data: VenueMarketDataOptions, notice: (notice: Notice) => void) {
     this.#data = data;
@@ -61,6 +67,23 @@ export class VenueMarketData {
     const shared = new Float64Array(this.#counts);
     const told = MARKET_DATA_COUNTS.map((name, place) => [name, shared[place]]);
     return Object.fromEntries(told) as MarketDataCounts;
+  }
+
+  /** The public market of an instrument, or of the first one; undefined if there is none, or the thread does not come to it. */
+  look(symbol: number | undefined): Promise<MarketSight | undefined> {
+    const worker = this.#worker;
+    if (worker === undefined) return Promise.resolve(undefined);
+    const look = ++this.#looks;
+    return new Promise((resolve) => {
+      const end = (market?: MarketSight): void => {
+        clearTimeout(tooLong);
+        this.#looking.delete(look);
+        resolve(market);
+      };
+      const tooLong = setTimeout(end, LOOK_MS_MAX);
+      this.#looking.set(look, end);
+      worker.postMessage({ look, symbol } satisfies MarketLook);
+    });
   }
 
   /** Publishes what is durable, and ends. */
@@ -108,6 +131,7 @@ export class VenueMarketData {
   }
 
   #tell(report: Exclude<MarketDataReport, { kind: 'failed' }>): void {
+    if (report.kind === 'looked') return this.#looking.get(report.look)?.(report.market);
     if (report.kind === 'dayUnread') {
       const text = 'what traded earlier in the day can not be read: statistics are partial until it is over';
       return this.#notice({ level: 'warn', text, fields: { why: report.why } });

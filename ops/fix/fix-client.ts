@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { decodeEvent, EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../../journal/events.ts';
 import { Reason, reasonText } from '../../journal/reasons.ts';
-import type { VenueClientOptions } from '../venue-client.ts';
+import type { VenueClientOptions } from '../sessions/venue-client.ts';
 import type { FixClientConfig, FixGatewayConfig } from './fix-config.ts';
 import { FixSession } from './fix-session.ts';
 import type { GatewayStore } from './gateway-store.ts';
@@ -62,12 +62,8 @@ export class FixClient {
     this.#records = new OrderRecords(client.compId, store);
     const scaleOf = (name: string) => config.scaleOf(name);
     // An order was taken with a scale; one that has none any more is told in ticks and lots.
-    this.#reports = new OrderReports(
-      this.session,
-      this.#records,
-      (name) => config.scaleOf(name) ?? config.wholeScale,
-      (order, lots, clOrdId) => this.#entry.takeOff(order, lots, clOrdId),
-    );
+    const wholeOr = (name: string) => config.scaleOf(name) ?? config.wholeScale;
+    this.#reports = new OrderReports(this.session, this.#records, wholeOr);
     this.#massCancels = new MassCancels(client.compId, store, this.#reports);
     this.lanes = new Map(
       client.accounts.map((account) => {
@@ -77,6 +73,7 @@ export class FixClient {
           onNotSent: (command, why) => {
             log.warn({ peer: client.compId, account, ...command.origin, why }, 'not sent');
             this.#entry.notSent(command, this.#records.byId(command.origin.orderId), why);
+            this.#entry.ended(command);
           },
         });
         return [account, lane];
@@ -105,7 +102,8 @@ export class FixClient {
     const hasAnswer = eventType(words, answerAt) === EventType.answer;
     const lane = hasAnswer ? this.#laneOf(words[answerAt + EVENT_WORD.symbol] as number) : undefined;
     const request = words[answerAt + EVENT_WORD.request] as number;
-    const origin = lane?.handled(request)?.origin;
+    const handled = lane?.handled(request);
+    const origin = handled?.origin;
     for (let index = 0; index < count; index++) {
       const at = from + index * EVENT_WORDS;
       if (!this.lanes.has(words[at + EVENT_WORD.account] as number)) continue;
@@ -125,6 +123,7 @@ export class FixClient {
       const refusal = reason === Reason.none ? {} : { refusal: reasonText(reason) };
       this.#massCancels.outcome(origin, lane?.account ?? 0, { sequence, canceled: answer.open, time, ...refusal });
     }
+    if (handled !== undefined) this.#entry.ended(handled);
     return isOurs || origin !== undefined;
   }
 

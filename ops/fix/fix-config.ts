@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { CANCEL_AFTER_MS_MAX, CANCEL_AFTER_MS_MIN } from '../../sequencer/disconnect-watch.ts';
 import { UsageError } from '../exit-codes.ts';
 import { parseJson, readNamedFile, refuseOthers } from '../named-file.ts';
 import { DecimalScale } from './decimal-scale.ts';
@@ -16,6 +17,8 @@ export interface FixClientConfig {
   readonly accounts: readonly number[];
   /** What the venue knows the gateway by when it acts for this client. */
   readonly token: string | undefined;
+  /** How long after its connection is lost the venue cancels all open orders of its accounts; undefined for never. */
+  readonly cancelAfterMs: number | undefined;
 }
 
 const CLIENTS_MAX = 256;
@@ -34,7 +37,7 @@ const COMP_ID = /^[!-~]{1,32}$/;
  * | compId | what clients call the gateway (TargetCompID of their messages); VERITAPE unless given |
  * | sendingTimeSkewSeconds | how far SendingTime may be off; 120 unless given, 0 for any |
  * | instruments | by name: { tick, lot }, decimal numbers in strings; `*` is for all that are not named |
- * | clients | { compId, username, password, certificate, accounts, token } each |
+ * | clients | { compId, username, password, certificate, accounts, token, cancelAfterMs } each |
  */
 export class FixGatewayConfig {
   readonly compId: string;
@@ -66,6 +69,7 @@ export class FixGatewayConfig {
     this.clients = clients.map((client, index) => clientOf(`clients[${index}]`, client));
     const names = new Set(this.clients.map((client) => client.compId));
     if (names.size !== clients.length) throw new UsageError('clients', [...names], 'no two may have the same compId');
+    this.clients.forEach(checkOwnAccounts);
   }
 
   /** Undefined if the instrument is not named and there is no `*`. */
@@ -95,8 +99,24 @@ function isSame(one: string, other: string): boolean {
   return timingSafeEqual(digest(one), digest(other));
 }
 
+/** Others who show that an account is there would hide that its client is gone. */
+function checkOwnAccounts(
+  { accounts, cancelAfterMs }: FixClientConfig,
+  index: number,
+  all: readonly FixClientConfig[],
+): void {
+  if (cancelAfterMs === undefined) return;
+  const shared = accounts.find((account) => all.some((other, at) => at !== index && other.accounts.includes(account)));
+  if (shared !== undefined)
+    throw new UsageError(
+      `clients[${index}].accounts`,
+      shared,
+      'no other client may have an account of one with cancelAfterMs',
+    );
+}
+
 function clientOf(field: string, value: unknown): FixClientConfig {
-  const known = ['compId', 'username', 'password', 'certificate', 'accounts', 'token'];
+  const known = ['compId', 'username', 'password', 'certificate', 'accounts', 'token', 'cancelAfterMs'];
   const fields = objectOf(field, value, known);
   const username = optionalText(`${field}.username`, fields['username'], 1);
   const password = optionalText(`${field}.password`, fields['password'], PASSWORD_CHARACTERS_MIN);
@@ -122,6 +142,10 @@ function clientOf(field: string, value: unknown): FixClientConfig {
     compId: compId(`${field}.compId`, fields['compId']),
     ...{ username, password, certificate, accounts: accounts as number[] },
     token: optionalText(`${field}.token`, fields['token'], 1),
+    cancelAfterMs:
+      fields['cancelAfterMs'] === undefined
+        ? undefined
+        : whole(`${field}.cancelAfterMs`, fields['cancelAfterMs'], CANCEL_AFTER_MS_MAX, CANCEL_AFTER_MS_MIN),
   };
 }
 

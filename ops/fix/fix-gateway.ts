@@ -12,13 +12,14 @@ import { makeFolder } from '../../journal/segments.ts';
 import { listInstruments } from '../../replicas/instrument-table.ts';
 import type { NatsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
-import { type FollowerEnd, VenueFollower } from '../venue-follower.ts';
+import { type FollowerEnd, VenueFollower } from '../venue/venue-follower.ts';
 import { FixClient } from './fix-client.ts';
 import type { FixMessage } from './fix-codec.ts';
 import { type FixGatewayConfig, whyNotAuthentic } from './fix-config.ts';
 import { FixConnection } from './fix-connection.ts';
 import { Tag } from './fix-tags.ts';
 import { GatewayStore } from './gateway-store.ts';
+import { SignsOfLife } from './signs-of-life.ts';
 
 export interface FixGatewayOptions {
   readonly config: FixGatewayConfig;
@@ -84,6 +85,7 @@ export class FixGateway {
   #reached = 0;
   #waiting: { readonly sequence: number; readonly resolve: (isReached: boolean) => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #signs: readonly SignsOfLife[] = [];
   #keptPlaceAt = performance.now();
   #refused = 0;
   #isClosing = false;
@@ -215,8 +217,18 @@ export class FixGateway {
     await Promise.race([caughtUp, this.#following]);
     this.#abort.signal.throwIfAborted();
     for (const client of this.#clients.values()) for (const lane of client.lanes.values()) lane.begin();
+    this.#signs = this.#signsOn(this.#nats);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     await this.#listen();
+  }
+
+  #signsOn(connection: NatsConnection): SignsOfLife[] {
+    const { shard, nats } = this.#options;
+    return [...this.#clients.values()].flatMap(({ session, config: { accounts, cancelAfterMs } }) =>
+      cancelAfterMs === undefined
+        ? []
+        : [new SignsOfLife({ session, connection, shard, identity: nats.identity, accounts, cancelAfterMs })],
+    );
   }
 
   #listen(): Promise<void> {
@@ -269,6 +281,7 @@ export class FixGateway {
   #tick(): void {
     for (const client of this.#clients.values()) client.session.tick();
     for (const connection of this.#connections) connection.tick();
+    for (const signs of this.#signs) signs.tick(performance.now());
     if (performance.now() - this.#keptPlaceAt < KEEP_PLACE_MS) return;
     this.#keptPlaceAt = performance.now();
     if (this.#reached > this.#store.place) this.#store.place = this.#reached;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { encodeMessage, type FixField, type FixMessage, parseUtcTimestamp, utcTimestamp } from './fix-codec.ts';
-import { MsgType, RejectReason, SINCE_FIX_5, Tag, tagName } from './fix-tags.ts';
+import { inFix44, MsgType, RejectReason, Tag, tagName } from './fix-tags.ts';
 
 /** A message that was sent and may be asked for again. */
 export interface SentMessage {
@@ -84,9 +84,12 @@ export class FixSession {
   #lastSentAt = 0;
   #lastReceivedAt = 0;
   #testRequestAt: number | undefined;
+  /** The peer's answer was late at the tick before this one. */
+  #isLate = false;
   #tests = 0;
   #gap: { readonly upTo: number; at: number; attempts: number } | undefined;
   #logoutAt: number | undefined;
+  #hasLeft = false;
   #resends = { since: 0, count: 0 };
 
   constructor(options: FixSessionOptions) {
@@ -100,6 +103,11 @@ export class FixSession {
 
   get isLoggedOn(): boolean {
     return this.#on !== undefined;
+  }
+
+  /** Whether it was the peer that ended the session, by a Logout. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
   }
 
   get numbers(): Readonly<SessionNumbers> {
@@ -138,8 +146,10 @@ export class FixSession {
     this.#on = on;
     this.#lastReceivedAt = now();
     this.#testRequestAt = undefined;
+    this.#isLate = false;
     this.#gap = undefined;
     this.#logoutAt = undefined;
+    this.#hasLeft = false;
     this.#acceptLogon(message, sequence, resets);
     const first = this.#numbers.nextOut - 1;
     if (!resets && expected !== undefined && expected < first) this.#replay(expected, first);
@@ -152,6 +162,7 @@ export class FixSession {
     if (this.#on === undefined) return;
     this.#lastReceivedAt = now();
     this.#testRequestAt = undefined;
+    this.#isLate = false;
     if (message.get(Tag.BeginString) !== this.#on.beginString)
       return this.logout(`BeginString (8): it must be ${this.#on.beginString}, as in the Logon`);
     const sequence = message.whole(Tag.MsgSeqNum);
@@ -223,6 +234,11 @@ export class FixSession {
     if (on.heartbeatMs === 0) return;
     const patience = on.heartbeatMs * SILENCE_INTERVALS;
     if (this.#testRequestAt !== undefined && now - this.#testRequestAt >= patience) {
+      // A gateway that stood still reads between two ticks what had come meanwhile.
+      if (!this.#isLate) {
+        this.#isLate = true;
+        return;
+      }
       this.logout('nothing was heard, and TestRequest was not answered');
       return this.endWhenWritten();
     }
@@ -332,6 +348,7 @@ export class FixSession {
       numbers.expectedIn++;
       this.#options.memory.keepNumbers(numbers);
     }
+    this.#hasLeft = this.#logoutAt === undefined;
     this.logout('as asked');
     this.endWhenWritten();
   }
@@ -486,7 +503,7 @@ export class FixSession {
     more: readonly FixField[],
   ): void {
     const { own, peer } = this.#options;
-    const known = on.beginString === 'FIX.4.4' ? body.filter(([tag]) => !SINCE_FIX_5.has(tag)) : body;
+    const known = on.beginString === 'FIX.4.4' ? inFix44(body) : body;
     on.link.write(encodeMessage(on.beginString, [...header(type, own, peer, sequence, time), ...more, ...known]));
   }
 

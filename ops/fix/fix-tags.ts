@@ -1,3 +1,6 @@
+import { ExecType } from '../reports/order-state.ts';
+import type { FixField } from './fix-codec.ts';
+
 /** Numbers of the FIX fields that the gateway reads or writes, by their names in the standard (FIX 4.4, FIX 5.0 SP2). */
 export const Tag = {
   Account: 1,
@@ -64,6 +67,7 @@ export const Tag = {
   Username: 553,
   Password: 554,
   NextExpectedMsgSeqNum: 789,
+  LastLiquidityInd: 851,
   ApplVerID: 1128,
   DefaultApplVerID: 1137,
   DisplayQty: 1138,
@@ -91,8 +95,38 @@ export const MsgType = {
   OrderMassCancelReport: 'r',
 } as const;
 
+/** FIX 851: which side of a trade. */
+export const LastLiquidityInd = { added: '1', removed: '2', auction: '4' } as const;
+/** FIX 378. */
+export const RESTATED_OTHER = '99';
+
 /** Fields that FIX 4.4 does not know. */
-export const SINCE_FIX_5: ReadonlySet<number> = new Set([Tag.MassActionReportID]);
+const SINCE_FIX_5: ReadonlySet<number> = new Set([Tag.MassActionReportID]);
+/** Values that it does not know, and what it has in place of them; peers that check by its dictionary refuse a message with one. */
+const VALUES_SINCE_FIX_5: readonly {
+  readonly tag: number;
+  readonly value: string;
+  readonly becomes: readonly FixField[];
+}[] = [
+  { tag: Tag.LastLiquidityInd, value: LastLiquidityInd.auction, becomes: [] },
+  {
+    ...{ tag: Tag.ExecType, value: ExecType.triggered },
+    becomes: [
+      [Tag.ExecType, ExecType.restated],
+      [Tag.ExecRestatementReason, RESTATED_OTHER],
+    ],
+  },
+];
+
+/** The fields of a message as FIX 4.4 has them. */
+export function inFix44(body: readonly FixField[]): readonly FixField[] {
+  return body
+    .filter(([tag]) => !SINCE_FIX_5.has(tag))
+    .flatMap((field) => {
+      const newer = VALUES_SINCE_FIX_5.find(({ tag, value }) => tag === field[0] && value === field[1]);
+      return newer === undefined ? [field] : newer.becomes;
+    });
+}
 
 /** FIX 373: why a message was rejected by the session. */
 export const RejectReason = {

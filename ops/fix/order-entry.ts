@@ -1,6 +1,6 @@
 import type { Command } from '../../journal/commands.ts';
-import { ExecType, OrdStatus } from '../order-state.ts';
-import { type FixField, type FixMessage, parseUtcTimestamp, utcTimestamp } from './fix-codec.ts';
+import { ExecType, OrdStatus } from '../reports/order-state.ts';
+import { type FixField, FixMessage, parseUtcTimestamp, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
 import { MsgType, RejectReason, Tag, tagName } from './fix-tags.ts';
 import type { GatewayStore } from './gateway-store.ts';
@@ -17,6 +17,7 @@ import {
   checkReplaceable,
   echoOf,
   type InstrumentScale,
+  newOrderTerms,
   orderTerms,
   sideOf,
   stopPriceOf,
@@ -42,6 +43,8 @@ export interface OrderEntryOptions {
 /** FIX 380. */
 const UNSUPPORTED_TYPE = '3';
 const NOT_AVAILABLE = '4';
+/** Replaces of an order that wait for one to a larger total. */
+const WAITING_MAX = 64;
 const IDENTIFIER = /^[\u0020-\u007e]{1,64}$/;
 /** FIX 530, as far as it is supported. */
 const MASS_CANCEL = { instrument: '1', all: '7' } as const;
@@ -57,7 +60,7 @@ const REQUIRED: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** A command about an order that there is. */
-interface OrderCommand extends Pick<CommandOrigin, 'kind' | 'part' | 'lots' | 'total' | 'stopPx'> {
+interface OrderCommand extends Pick<CommandOrigin, 'kind' | 'part' | 'lots' | 'stopPx'> {
   readonly command: Command;
 }
 
@@ -113,18 +116,35 @@ export class OrderEntry {
     }
   }
 
-  /** Takes lots off an order that is for more than its peer asked for. */
-  takeOff(order: OrderRecord, lots: number, clOrdId: string): void {
-    const symbol = this.#options.symbolOf(order.symbol);
-    const command: Command = { op: 'reduce', account: order.account, symbol, id: order.id, quantity: lots };
-    this.#options.lanes.get(order.account)?.add([{ command, origin: { kind: 'takeOff', clOrdId, orderId: order.id } }]);
+  /** All that a command did was told, or that it was not sent. Goes on with the replaces that waited for that. */
+  ended({ origin, command }: Pick<PendingCommand, 'origin' | 'command'>): void {
+    const { records } = this.#options;
+    const isRaise = origin.kind === 'replace' && (origin.lots ?? 0) < 0;
+    const order = isRaise ? records.byId(origin.orderId) : undefined;
+    if (order === undefined) return;
+    const goOn = (fields: readonly FixField[]): void => {
+      const message = new FixMessage(fields);
+      this.#carryOut(message, 'replace', order, () => this.#replace(message, order, command.symbol));
+    };
+    // What the store was given is not changed: it may be on its way to the disk, without what comes of this.
+    if (isDone(order)) return order.waiting?.forEach(goOn);
+    order.isRaised = false;
+    while (!order.isRaised) {
+      const [first, ...rest] = order.waiting ?? [];
+      if (first === undefined) break;
+      order.waiting = rest;
+      goOn(first);
+    }
+    records.keep(order);
   }
 
   readonly #handlers: Readonly<Record<string, (message: FixMessage) => void>> = {
     [MsgType.NewOrderSingle]: (message) => this.#enter(message),
     [MsgType.OrderCancelRequest]: (message) => this.#change(message, 'cancel', (order) => this.#cancel(message, order)),
     [MsgType.OrderCancelReplaceRequest]: (message) =>
-      this.#change(message, 'replace', (order) => this.#replace(message, order)),
+      this.#change(message, 'replace', (order) =>
+        order.isRaised === true ? this.#wait(message, order) : this.#replace(message, order),
+      ),
     [MsgType.OrderStatusRequest]: (message) => this.#status(message),
     [MsgType.OrderMassCancelRequest]: (message) => this.#massCancel(message),
   };
@@ -133,14 +153,14 @@ export class OrderEntry {
     const { records, store } = this.#options;
     const clOrdId = message.get(Tag.ClOrdID) ?? '';
     if (records.isTaken(clOrdId)) {
-      if (message.isYes(Tag.PossResend)) return this.#tellAgain(clOrdId);
+      if (message.isYes(Tag.PossResend) && this.#tellAgain(clOrdId)) return;
       return this.#refuseOrder(message, OrdRejReason.duplicateOrder, `ClOrdID (11): "${clOrdId}" was used before`);
     }
     try {
       const name = message.get(Tag.Symbol) ?? '';
       const lane = this.#laneOf(message);
       const { symbol, scale } = this.#instrument(name);
-      const terms = orderTerms(message, scale);
+      const terms = newOrderTerms(message, scale);
       if (lane.isAway) return this.#refuseAway(message);
       const { side = 'buy', type = 'limit', price = 0, quantity = 0 } = terms;
       const order: OrderRecord = {
@@ -161,42 +181,72 @@ export class OrderEntry {
 
   /** What cancels and replaces have in common. */
   #change(message: FixMessage, kind: 'cancel' | 'replace', send: (order: OrderRecord) => void): void {
-    const { records, reports, now } = this.#options;
+    const { records } = this.#options;
     const clOrdId = message.get(Tag.ClOrdID) ?? '';
     const original = message.get(Tag.OrigClOrdID) ?? '';
     const order = records.byClOrdId(original);
-    const refuse = (code: number, text: string): void =>
-      reports.cancelReject(kind, clOrdId, original, order, code, text, now());
     if (records.isTaken(clOrdId)) {
-      if (message.isYes(Tag.PossResend)) return this.#tellAgain(clOrdId);
-      return refuse(CxlRejReason.duplicateClOrdId, `ClOrdID (11): "${clOrdId}" was used before`);
+      if (message.isYes(Tag.PossResend) && this.#tellAgain(clOrdId)) return;
+      const text = `ClOrdID (11): "${clOrdId}" was used before`;
+      return this.#refuseChange(message, kind, order, CxlRejReason.duplicateClOrdId, text);
     }
-    if (order === undefined)
-      return refuse(CxlRejReason.unknownOrder, `OrigClOrdID (41): "${original}": no order of this session has it`);
+    if (order !== undefined) return this.#carryOut(message, kind, order, () => send(order));
+    const text = `OrigClOrdID (41): "${original}": no order of this session has it`;
+    this.#refuseChange(message, kind, order, CxlRejReason.unknownOrder, text);
+  }
+
+  #carryOut(message: FixMessage, kind: 'cancel' | 'replace', order: OrderRecord, send: () => void): void {
+    const refuse = (code: number, text: string): void => this.#refuseChange(message, kind, order, code, text);
     if (isDone(order)) return refuse(CxlRejReason.tooLate, 'the order is not live any more');
     try {
       this.#mustBeOf(message, order);
       if (this.#options.lanes.get(order.account)?.isAway === true) return this.#refuseAway(message);
-      send(order);
+      send();
     } catch (error) {
       if (!(error instanceof Refusal) && !(error instanceof TermError)) throw error;
       refuse(CxlRejReason.other, error.message);
     }
   }
 
+  #refuseChange(
+    message: FixMessage,
+    kind: 'cancel' | 'replace',
+    order: OrderRecord | undefined,
+    code: number,
+    text: string,
+  ): void {
+    const { reports, now } = this.#options;
+    const original = message.get(Tag.OrigClOrdID) ?? '';
+    reports.cancelReject(kind, message.get(Tag.ClOrdID) ?? '', original, order, code, text, now());
+  }
+
+  /** It would count from a total that the order may not come to. */
+  #wait(message: FixMessage, order: OrderRecord): void {
+    const { records } = this.#options;
+    const waiting = order.waiting ?? [];
+    if (waiting.length >= WAITING_MAX) {
+      const text = `${WAITING_MAX} replaces of the order wait for one to a larger OrderQty already`;
+      return this.#refuseChange(message, 'replace', order, CxlRejReason.pendingReplace, text);
+    }
+    order.waiting = [...waiting, message.fields];
+    records.name(message.get(Tag.ClOrdID) ?? '', order);
+    records.keep(order);
+  }
+
   #cancel(message: FixMessage, order: OrderRecord): void {
     const clOrdId = message.get(Tag.ClOrdID) ?? '';
-    this.#send(order, clOrdId, [{ command: { op: 'cancel' }, kind: 'cancel' }]);
+    const { symbol } = this.#instrument(order.symbol);
+    this.#send(order, clOrdId, symbol, [{ command: { op: 'cancel' }, kind: 'cancel' }]);
   }
 
   /**
-   * OrderQty of a replace is a total, of which part may trade until the venue has the replace, and the venue's own names what is
-   * to be open. So a smaller total is a reduce, which takes lots off whatever was traded, and a price alone leaves the quantity. A
-   * larger total, and whatever follows one that is under way, names what would be open by what is known to be traded; what
-   * traded besides is taken off as soon as that is seen: {@link OrderReports}.
+   * OrderQty of a replace is a total, of which part may trade until the venue has the replace. So a smaller total is a reduce, which
+   * takes lots off whatever was traded, and a price alone leaves the quantity. A larger total names what is to be open and
+   * what is taken to be, so that the venue takes off what traded meanwhile. A stop that gets another StopPx still waits, and so
+   * has not traded, or the venue refuses it.
    */
-  #replace(message: FixMessage, order: OrderRecord): void {
-    const { scale } = this.#instrument(order.symbol);
+  #replace(message: FixMessage, order: OrderRecord, known?: number): void {
+    const { symbol, scale } = this.#instrument(order.symbol, known);
     const terms = orderTerms(message, scale);
     const { price = 0, quantity = 0 } = terms;
     if (terms.type !== order.type)
@@ -206,7 +256,7 @@ export class OrderEntry {
       const rule = `it must be above what was traded, ${scale.lots.text(order.cum)}; cancel the rest`;
       throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', rule);
     }
-    const { asked, totals = 0 } = order;
+    const { asked } = order;
     const less = asked.quantity - quantity;
     const moves = price !== asked.price || price !== order.price;
     const stopNow = stopPriceOf(order.echo, scale);
@@ -215,32 +265,32 @@ export class OrderEntry {
     if (less === 0 && !moves && !movesStop)
       throw new Refusal(CxlRejReason.other, 'neither price nor quantity is another one');
     order.asked = { price, quantity, stopPrice };
-    const isTotal = less < 0 || totals > 0;
-    if (isTotal) order.totals = totals + 1;
-    const isBoth = !isTotal && less > 0 && (moves || movesStop);
+    order.isRaised = less < 0;
+    const isBoth = less > 0 && (moves || movesStop);
     const commands: OrderCommand[] = [];
-    if (!isTotal && less > 0) {
+    if (less > 0) {
       const part = isBoth ? 'first' : undefined;
       commands.push({ command: { op: 'reduce', quantity: less }, kind: 'reduce', part, lots: less });
     }
-    if (isTotal || moves || movesStop)
+    // With all lots traded that are known to be open, the order is done: the venue says so.
+    const open = Math.max(1, asked.quantity - order.cum);
+    if (less < 0 || moves || movesStop)
       commands.push({
         ...{ kind: 'replace', part: isBoth ? 'second' : undefined },
-        ...(isTotal ? { total: quantity } : {}),
+        ...(less < 0 ? { lots: less } : {}),
         ...(movesStop ? { stopPx: message.get(Tag.StopPx) } : {}),
         command: {
           op: 'replace',
           ...(moves ? { price } : {}),
-          ...(isTotal ? { quantity: quantity - order.cum } : {}),
-          ...(movesStop ? { stopPrice } : {}),
+          ...(less < 0 ? { quantity: quantity - order.cum } : {}),
+          ...(movesStop ? { stopPrice } : less < 0 ? { open } : {}),
         },
       });
-    this.#send(order, message.get(Tag.ClOrdID) ?? '', commands);
+    this.#send(order, message.get(Tag.ClOrdID) ?? '', symbol, commands);
   }
 
-  #send(order: OrderRecord, clOrdId: string, commands: readonly OrderCommand[]): void {
+  #send(order: OrderRecord, clOrdId: string, symbol: number, commands: readonly OrderCommand[]): void {
     const { records, lanes } = this.#options;
-    const { symbol } = this.#instrument(order.symbol);
     records.name(clOrdId, order);
     records.keep(order);
     lanes.get(order.account)?.add(
@@ -318,8 +368,9 @@ export class OrderEntry {
     throw new Refusal(OrdRejReason.unknownAccount, `Account (1): "${text ?? ''}" must be one of ${accounts}`);
   }
 
-  #instrument(name: string): { readonly symbol: number; readonly scale: InstrumentScale } {
-    const symbol = this.#options.symbolOf(name);
+  /** @param known its number, where the venue's instruments may not be known yet */
+  #instrument(name: string, known?: number): { readonly symbol: number; readonly scale: InstrumentScale } {
+    const symbol = known ?? this.#options.symbolOf(name);
     const scale = this.#options.scaleOf(name);
     if (symbol === undefined)
       throw new Refusal(OrdRejReason.unknownSymbol, `Symbol (55): "${name}": no instrument has this name`);
@@ -338,11 +389,12 @@ export class OrderEntry {
       throw new TermError(Tag.Account, account, 'it is not that of the order');
   }
 
-  /** PossResend: what is known of the order, in place of doing the same again. */
-  #tellAgain(clOrdId: string): void {
+  /** PossResend: what is known of the order, in place of doing the same again. False if the ClOrdID was a mass cancel's. */
+  #tellAgain(clOrdId: string): boolean {
     const { records, reports, now } = this.#options;
     const order = records.byClOrdId(clOrdId);
     if (order !== undefined) reports.status(order, now(), 'it came before');
+    return order !== undefined;
   }
 
   #refuseOrder(message: FixMessage, code: number, text: string): void {

@@ -1,5 +1,5 @@
 import type { Command, OrderTypeName, SideName } from '../../journal/commands.ts';
-import { OrdStatus, type OrdStatusCode } from '../order-state.ts';
+import { OrdStatus, type OrdStatusCode } from '../reports/order-state.ts';
 import type { FixField } from './fix-codec.ts';
 import type { GatewayStore } from './gateway-store.ts';
 
@@ -30,25 +30,22 @@ export interface OrderRecord {
   failed?: string | undefined;
   /** What it becomes when all replaces under way are carried out; without a stop price the one in `echo`. */
   asked: { readonly price: number; readonly quantity: number; readonly stopPrice?: number | undefined };
-  /** Replaces under way that name a total: {@link CommandOrigin.total}. */
-  totals?: number | undefined;
-  /** Lots above the total that the last such replace named, which the next one under way takes away. */
-  excess?: number | undefined;
+  /** A replace to a larger total is under way. */
+  isRaised?: boolean | undefined;
+  /** Replaces that wait for what that one comes to, as their messages said it; oldest first. */
+  waiting?: (readonly FixField[])[] | undefined;
 }
 
 /** Which message of the peer a command comes from. */
 export interface CommandOrigin {
-  /** `takeOff`: a reduce that nobody asked for, of lots that traded while a replace was under way. */
-  readonly kind: 'new' | 'cancel' | 'reduce' | 'replace' | 'takeOff' | 'massCancel';
+  readonly kind: 'new' | 'cancel' | 'reduce' | 'replace' | 'massCancel';
   readonly clOrdId: string;
   /** 0 for a mass cancel. */
   readonly orderId: number;
   /** Another command of the same message follows this one, or came before it. */
   readonly part?: 'first' | 'second' | undefined;
-  /** Of a reduce: what it takes off. */
+  /** Of a reduce: what it takes off. Of a replace to a larger total: below zero, what it adds. */
   readonly lots?: number | undefined;
-  /** Of a replace that names what is to be open: OrderQty that was asked for, of which part may trade meanwhile. */
-  readonly total?: number | undefined;
   /** Of a replace that changes it: StopPx as it was written. */
   readonly stopPx?: string | undefined;
   /** MassCancelRequestType, and Symbol and Side if they were given. */

@@ -1,6 +1,6 @@
-import { EventType, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
+import { EventFlag, EventType, type EventTypeName, type VenueEvent } from '../../journal/events.ts';
 import { Reason, type ReasonName, reasonText } from '../../journal/reasons.ts';
-import { ORD_REJ_REASONS } from '../fix-report.ts';
+import { ORD_REJ_REASONS } from '../reports/fix-report.ts';
 import {
   applyEvent,
   ExecType,
@@ -10,15 +10,15 @@ import {
   type OrderStage,
   OrdStatus,
   statusOf,
-} from '../order-state.ts';
+} from '../reports/order-state.ts';
 import { type FixField, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
-import { MsgType, Tag } from './fix-tags.ts';
+import { LastLiquidityInd, MsgType, RESTATED_OTHER, Tag } from './fix-tags.ts';
 import { type CommandOrigin, isDone, type OrderRecord, type OrderRecords } from './order-records.ts';
 import type { InstrumentScale } from './order-terms.ts';
 
 /** FIX 102. */
-export const CxlRejReason = { tooLate: 0, unknownOrder: 1, duplicateClOrdId: 6, other: 99 } as const;
+export const CxlRejReason = { tooLate: 0, unknownOrder: 1, pendingReplace: 3, duplicateClOrdId: 6, other: 99 } as const;
 /** FIX 103. */
 export const OrdRejReason = {
   unknownSymbol: 1,
@@ -31,7 +31,6 @@ export const OrdRejReason = {
 export const MassCancelRejectReason = { notSupported: '0', unknownSecurity: '1', other: '99' } as const;
 /** FIX 434: what was refused. */
 const RESPONSE_TO = { cancel: '1', replace: '2' } as const;
-const RESTATED_OTHER = '99';
 
 /** What was done, when and by whom. */
 export interface EventPlace {
@@ -60,19 +59,11 @@ export class OrderReports {
   readonly #session: FixSession;
   readonly #records: OrderRecords;
   readonly #scaleOf: (symbol: string) => InstrumentScale;
-  readonly #takeOff: (order: OrderRecord, lots: number, clOrdId: string) => void;
 
-  /** @param takeOff takes lots off an order, which is then told as changed without being asked */
-  constructor(
-    session: FixSession,
-    records: OrderRecords,
-    scaleOf: (symbol: string) => InstrumentScale,
-    takeOff: (order: OrderRecord, lots: number, clOrdId: string) => void,
-  ) {
+  constructor(session: FixSession, records: OrderRecords, scaleOf: (symbol: string) => InstrumentScale) {
     this.#session = session;
     this.#records = records;
     this.#scaleOf = scaleOf;
-    this.#takeOff = takeOff;
   }
 
   /** Takes what happened to an order. */
@@ -105,11 +96,11 @@ export class OrderReports {
       });
       return this.#records.keep(order);
     }
-    // The order was done before lots could be taken off it, and its peer did not ask for that.
-    if (origin.kind === 'takeOff') return;
     if (order.failed === origin.clOrdId) return;
-    order.asked = { ...order.asked, quantity: order.asked.quantity + (origin.lots ?? 0) };
-    if (origin.total !== undefined && !isDone(order)) this.#endTotal(order, order.excess ?? 0, origin.clOrdId);
+    const { lots = 0 } = origin;
+    // Nothing is under way behind one that adds lots.
+    const unchanged = lots < 0 ? { price: order.price, stopPrice: undefined } : {};
+    order.asked = { ...order.asked, ...unchanged, quantity: order.asked.quantity + lots };
     if (origin.kind === 'replace' && origin.part === 'second')
       this.#restate(order, place, 'only the quantity was changed');
     if (origin.part === 'first') order.failed = origin.clOrdId;
@@ -191,8 +182,10 @@ export class OrderReports {
     tradeTaker: (order, event, place) => this.#trade(order, event, place),
     canceled: (order, event, place) => this.#canceled(order, event, place),
     replaced: (order, event, place) => this.#replaced(order, event, place),
-    triggered: (order, _, place) =>
-      this.#report(order, { execType: ExecType.triggered, execId: execIdOf(place), time: place.time }),
+    triggered: (order, _, place) => {
+      const text = 'the stop became live';
+      this.#report(order, { execType: ExecType.triggered, execId: execIdOf(place), time: place.time, text });
+    },
   };
 
   #trade(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
@@ -204,6 +197,7 @@ export class OrderReports {
       last: [
         [Tag.LastQty, lots.text(event.quantity)],
         [Tag.LastPx, ticks.text(event.price)],
+        [Tag.LastLiquidityInd, liquidityOf(event)],
       ],
     });
   }
@@ -213,17 +207,15 @@ export class OrderReports {
     const reason = reasonOf(event);
     const text = reasonText(reason);
     if (event.reason === 'moved') return this.#restate(order, place, text);
-    const isTakeOff = origin?.kind === 'takeOff' && event.reason === 'reduced';
-    const isReduce = isTakeOff || (origin?.kind === 'reduce' && event.reason === 'reduced');
+    const isReduce = origin?.kind === 'reduce' && event.reason === 'reduced';
     if (!isReduce) order.asked = { ...order.asked, quantity: order.asked.quantity - event.quantity };
     follow(order, event);
     if (event.open > 0) {
-      if (isTakeOff) this.#restate(order, place, 'lots that had traded before the replace were taken off');
-      else if (!isReduce) this.#restate(order, place, text);
+      if (!isReduce) this.#restate(order, place, text);
       else if (origin.part !== 'first') this.#changed(order, origin, place);
       return;
     }
-    const isAsked = origin?.orderId === order.id && origin.kind !== 'new' && origin.kind !== 'takeOff';
+    const isAsked = origin?.orderId === order.id && origin.kind !== 'new';
     const asked = isAsked ? origin : undefined;
     const origClOrdId = order.clOrdId;
     if (asked !== undefined) order.clOrdId = asked.clOrdId;
@@ -234,35 +226,23 @@ export class OrderReports {
 
   #replaced(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
     const { origin } = place;
+    const before = order.quantity;
     follow(order, event);
     if (origin?.kind !== 'replace' || origin.orderId !== order.id) {
-      order.asked = { ...order.asked, price: order.price, quantity: order.quantity };
+      const { asked, price, quantity } = order;
+      order.asked = { ...asked, price, quantity: asked.quantity + quantity - before };
       return this.#restate(order, place, 'replaced by another client of the account');
     }
-    const { stopPx, total } = origin;
+    const { stopPx } = origin;
     if (stopPx !== undefined)
       order.echo = order.echo.map((field) => (field[0] === Tag.StopPx ? [Tag.StopPx, stopPx] : field));
-    if (total === undefined) return this.#changed(order, origin, place);
-    const excess = order.quantity - total;
-    const { lots } = this.#scaleOf(order.symbol);
-    const text = `${lots.text(excess)} traded before the replace and are taken off`;
-    this.#changed(order, origin, place, excess > 0 ? text : undefined);
-    this.#endTotal(order, excess, origin.clOrdId);
+    this.#changed(order, origin, place);
   }
 
-  /** A replace that named a total is not under way any more. What is above the total goes, unless the next one sees to that. */
-  #endTotal(order: OrderRecord, excess: number, clOrdId: string): void {
-    order.totals = Math.max(0, (order.totals ?? 0) - 1);
-    order.excess = order.totals > 0 ? excess : 0;
-    if (order.totals > 0) return;
-    order.asked = { ...order.asked, price: order.price, quantity: order.quantity - excess };
-    if (excess > 0) this.#takeOff(order, excess, clOrdId);
-  }
-
-  #changed(order: OrderRecord, origin: CommandOrigin, place: EventPlace, text?: string): void {
+  #changed(order: OrderRecord, origin: CommandOrigin, place: EventPlace): void {
     const origClOrdId = order.clOrdId;
     order.clOrdId = origin.clOrdId;
-    this.#report(order, { execType: ExecType.replaced, execId: execIdOf(place), time: place.time, origClOrdId, text });
+    this.#report(order, { execType: ExecType.replaced, execId: execIdOf(place), time: place.time, origClOrdId });
   }
 
   /** The order is another one than the peer knows, and the peer did not ask for that. */
@@ -310,6 +290,11 @@ function follow(order: OrderRecord, event: VenueEvent): void {
   const stage: OrderStage = amounts.open > 0 ? 'open' : endStage(type);
   const { traded: cum, ...rest } = amounts;
   Object.assign(order, rest, { cum, status: OrdStatus[statusOf(stage, reason, cum)] });
+}
+
+function liquidityOf({ type, flags }: VenueEvent): string {
+  if ((flags & EventFlag.auction) !== 0) return LastLiquidityInd.auction;
+  return type === 'tradeMaker' ? LastLiquidityInd.added : LastLiquidityInd.removed;
 }
 
 function reasonOf({ reason }: VenueEvent): number {

@@ -113,6 +113,21 @@ export function orderTerms(message: FixMessage, scale: InstrumentScale): Command
   return { ...terms, op: 'new' };
 }
 
+/** The same of a new order, which has all of its terms: a replace may leave some out. */
+export function newOrderTerms(message: FixMessage, scale: InstrumentScale): Command & { readonly op: 'new' } {
+  const terms = orderTerms(message, scale);
+  checkTogether(message, Tag.StopPx, terms.type === 'stop' || terms.type === 'stopLimit', 'a stop order');
+  checkTogether(message, Tag.ExpireTime, terms.tif === 'gtd', 'an order good till a time');
+  return terms;
+}
+
+/** A field that one kind of order must have, and no other can. */
+function checkTogether(message: FixMessage, tag: number, isOfKind: boolean, kind: string): void {
+  const value = message.get(tag);
+  if (isOfKind && value === undefined) throw new TermError(tag, '', `${kind} must have one`);
+  if (!isOfKind && value !== undefined) throw new TermError(tag, value, `only ${kind} has one`);
+}
+
 /** Without TimeInForce (59) an order is for the day: FIX. */
 const UNSAID: Terms = { tif: 'day' };
 /** Terms that a replace can change. */

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import { recordsOf } from '../../journal/order-terms.ts';
-import { RefusedError, VenueClient, type VenueClientOptions } from '../venue-client.ts';
+import { RefusedError, VenueClient, type VenueClientOptions } from '../sessions/venue-client.ts';
 import type { GatewayStore, LaneRecord } from './gateway-store.ts';
 import type { CommandOrigin, PendingCommand } from './order-records.ts';
 

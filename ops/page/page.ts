@@ -1,3 +1,4 @@
+import type { Rules } from '../../proofs/matching/market-columns.ts';
 import { checkChain } from '../../proofs/matching/proof-chain.ts';
 import type { VerifiedProof } from '../../proofs/matching/verify-proof.ts';
 import type { Answer, Question } from './verifier-worker.ts';
@@ -121,6 +122,14 @@ function articleOf({ name, answer }: Checked): HTMLElement {
   return article;
 }
 
+const PREVENTED = 'Orders of one account do not trade with each other where they or their instrument say so';
+/** What the circuits differ in. */
+const RULES_TOLD: Readonly<Record<Rules, string>> = {
+  plain: 'No order of the tape has a self-trade prevention, and none waits for a stop price.',
+  ruled: `${PREVENTED}. No order of the tape waits for a stop price.`,
+  stops: `${PREVENTED}. Stops wait for a trade at their price, and then trade as other orders do.`,
+};
+
 function sentencesOf({ statement, commands }: VerifiedProof): string[] {
   const { firstSequence, lastSequence, hidden, rules, instruments } = statement;
   return [
@@ -129,9 +138,7 @@ function sentencesOf({ statement, commands }: VerifiedProof): string[] {
       'instruments at most), give exactly the reports of the tape and the books after, by the rules of the market: best ' +
       'price first, then first come, first served; at the price of the order that rested, for the smaller of the two ' +
       'quantities; time in force and post-only as ordered; cancels, reduces and replaces of the orders that they name. ' +
-      (rules === 'ruled'
-        ? 'Orders of one account do not trade with each other where they or their instrument say so.'
-        : 'No order of the tape has a self-trade prevention.'),
+      RULES_TOLD[rules],
     'Tape and books are not in the file, only the commitments to them below. ' +
       (hidden
         ? 'The proof is with zero knowledge: it tells nothing of orders and trades but what is stated here, and the ' +

@@ -155,12 +155,12 @@ export interface MutantFound {
   readonly text: string | undefined;
 }
 
-/** Looks for a mutant in as many seeds as are said to be enough, from 1 on. */
-export function findMutant(name: string): MutantFound {
+/** Looks for a mutant in as many seeds as are said to be enough, from `first` on, which may be one that is known to find it. */
+export function findMutant(name: string, first = 1): MutantFound {
   const mutant = MUTANTS[name];
   if (mutant === undefined) throw new RangeError(`mutant: ${name} is not known`);
   const { summary, profile, seedsMax } = mutant;
-  for (let seed = 1; seed <= seedsMax; seed++) {
+  for (let seed = first; seed < first + seedsMax; seed++) {
     const { violation } = simulate(seed, profile, name);
     if (violation !== undefined)
       return { mutant: name, summary, profile, seedsMax, seed, invariant: violation.invariant, text: violation.text };

@@ -1,7 +1,7 @@
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import { recordsOf } from '../../journal/order-terms.ts';
 import { type Answer, decodeAnswers, encodeRequest, readReply } from '../../sequencer/messages.ts';
-import { meaningOf, RequestWindow } from '../request-window.ts';
+import { meaningOf, RequestWindow } from '../sessions/request-window.ts';
 import type { FaultStream, Faults } from './faults.ts';
 import type { Invariants } from './invariants.ts';
 import type { Network } from './network.ts';
@@ -52,7 +52,7 @@ interface Ask {
 
 const CODE_CLIENT = 0x400;
 
-/** A client of the venue: the request window of ops/venue-client.ts, its timeouts and retries, and a flow of orders. */
+/** A client of the venue: the request window of ops/sessions/venue-client.ts, its timeouts and retries, and a flow of orders. */
 export class Client {
   readonly process: Process;
   /** Highest sequence among the answers it got. */

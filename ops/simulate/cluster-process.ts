@@ -36,7 +36,7 @@ const AGAIN_MICROS = 100_000;
 const CODE_NODE = 0x700;
 
 /**
- * A node of a cluster, as sequencer/cluster-node.ts and ops/cluster-member.ts put it together: the same rule of readers,
+ * A node of a cluster, as sequencer/cluster-node.ts and ops/venue/cluster-member.ts put it together: the same rule of readers,
  * candidacy and primary's part, over a log of servers that are simulated. It reads the log from its begin each time.
  */
 export class ClusterProcess extends VenueProcess {

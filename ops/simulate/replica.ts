@@ -151,7 +151,7 @@ export class SimulatedReplica {
     return hashOf(encodeState(this.#bare.state, scratch)).toString('hex');
   }
 
-  /** Written once its block is durable: ops/snapshot-keeper.ts. */
+  /** Written once its block is durable: ops/venue/snapshot-keeper.ts. */
   #keepSnapshot(block: number, sequence: number, state: Buffer): void {
     const { process, parts, disk, traits } = this.#around;
     const status = new Int32Array(this.#memory.status);

@@ -82,7 +82,7 @@ export const BEGIN_MICROS = 1_767_225_600_000_000;
 export type VenueRole = 'open' | 'take-over' | 'stand-by';
 
 /**
- * A venue in one process, as ops/venue.ts and its threads put it together: the same writer, sequencing, replicas, port,
+ * A venue in one process, as ops/venue/venue.ts and its threads put it together: the same writer, sequencing, replicas, port,
  * request checks and lease watch, driven by simulated threads on a simulated disk and network.
  */
 export class VenueProcess {
@@ -235,7 +235,7 @@ export class VenueProcess {
     this.process.kernel.tell(`${process.name} serves with epoch ${writer.epoch} from block ${last.block}`);
   }
 
-  /** ops/step-down.ts: takes no more requests, answers those that it took, closes the journal and leaves its place. */
+  /** ops/venue/step-down.ts: takes no more requests, answers those that it took, closes the journal and leaves its place. */
   stepDown(): void {
     const { process, network, disk, traits } = this.around;
     const writer = this.writer;
@@ -250,7 +250,7 @@ export class VenueProcess {
         void writer.close();
         const { epoch } = writer;
         const lease = { epoch, counter: ++this.#leaseCounter, leaseMs: traits.leaseMs, holder: process.name };
-        disk.lease = encodeLease({ ...lease, steppedDown: true, heir: 0 });
+        disk.lease = encodeLease({ ...lease, steppedDown: true, heir: 0, pidNamespace: 0 });
         process.end('handed over');
       });
     leave();
@@ -324,6 +324,7 @@ export class VenueProcess {
       leaseMs: traits.leaseMs,
       heir: 0,
       holder: process.name,
+      pidNamespace: 0,
     });
   }
 
@@ -343,7 +344,7 @@ export class VenueProcess {
     if (refusal !== undefined) reply?.(encodeRefusal(refusal));
   }
 
-  /** A part of the product threw: the venue fails as ops/venue.ts does, clients are told, the process ends. */
+  /** A part of the product threw: the venue fails as ops/venue/venue.ts does, clients are told, the process ends. */
   protected thrown(thread: string, error: unknown): void {
     if (isCrash(error) || !this.process.alive || this.process.kernel.stopped) return;
     if (!(error instanceof JournalError)) {

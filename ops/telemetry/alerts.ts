@@ -1,11 +1,20 @@
 import { type Readings, valueIn } from './figures.ts';
 import type { NumberName } from './points.ts';
-import { bytes } from './quantities.ts';
+import { bytes, duration, whole } from './quantities.ts';
 
 /** From this share on a ring is shown as in want of attention. */
 export const RING_FULL_SHARE = 0.8;
-/** Below this share of it free, a disk wants attention. */
+/** Below this share of it free, or fewer segments, a disk wants attention. */
 const DISK_FREE_SHARE_MIN = 0.1;
+const DISK_FREE_SEGMENTS_MIN = 2;
+/** From this on, the time that commands get and the host's clock are told to differ. */
+const CLOCK_APART_S = 1;
+
+/** A backup that lacks commands is told of from this age on. */
+const BACKUP_OLD_S = 3_600;
+
+/** A certificate is to be renewed from here on: 14 days. */
+const CERTIFICATE_RENEW_S = 1_209_600;
 
 /** What is wrong now, in words. */
 export function alertsOf(readings: Readings): string[] {
@@ -17,10 +26,35 @@ export function alertsOf(readings: Readings): string[] {
   if (valueIn(readings, 'veritape.nats.connected') === 0) alerts.push('NATS can not be reached');
   for (const { attributes, value } of readings.metrics['veritape.drift'] ?? [])
     if (value === 1) alerts.push(`${attributes['watched']} is several times its usual: see the log`);
-  const [free, capacity] = [valueIn(readings, 'veritape.disk.free'), valueIn(readings, 'veritape.disk.capacity')];
-  if (free !== undefined && capacity !== undefined && free < capacity * DISK_FREE_SHARE_MIN)
-    alerts.push(`the disk of the journal has ${bytes(free)} left`);
+  for (const { attributes, value } of readings.metrics['veritape.replica.aside'] ?? [])
+    if (value === 1)
+      alerts.push(`replica ${attributes['replica']} is set aside, and is compared with the leader later`);
+  const free = valueIn(readings, 'veritape.disk.free');
+  if (free !== undefined && free < leastFree(readings)) alerts.push(`the disk of the journal has ${bytes(free)} left`);
+  for (const { attributes, value } of readings.metrics['veritape.certificate.remaining'] ?? []) {
+    const what = `the certificate of ${attributes['certificate']}`;
+    if (value <= 0) alerts.push(`${what} is not valid any more`);
+    else if (value < CERTIFICATE_RENEW_S) alerts.push(`${what} is valid for ${duration(value)}`);
+  }
+  const lacking = valueIn(readings, 'veritape.backup.lag') ?? 0;
+  const age = valueIn(readings, 'veritape.backup.age');
+  if (lacking > 0 && !(age !== undefined && age < BACKUP_OLD_S))
+    alerts.push(
+      `${whole(lacking)} commands are in no backup: ${age === undefined ? 'there is none' : `it is ${duration(age)} old`}`,
+    );
+  const ahead = valueIn(readings, 'veritape.clock.ahead') ?? 0;
+  if (Math.abs(ahead) > CLOCK_APART_S)
+    alerts.push(
+      `commands get times ${duration(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} the host's clock`,
+    );
   return alerts;
+}
+
+/** Bytes that the journal's disk should have free. */
+function leastFree(readings: Readings): number {
+  const of = (name: NumberName): number => valueIn(readings, name) ?? 0;
+  const segment = of('veritape.journal.size') / Math.max(1, of('veritape.journal.segments'));
+  return Math.max(of('veritape.disk.capacity') * DISK_FREE_SHARE_MIN, segment * DISK_FREE_SEGMENTS_MIN);
 }
 
 /** What became otherwise between two readings of a place, in words; not what comes and goes all the time. */
@@ -43,6 +77,7 @@ export function changesBetween(before: Readings, after: Readings): string[] {
   }
   for (const { attributes } of after.metrics['veritape.replica.laps'] ?? [])
     if (roseBy('veritape.replica.laps', attributes) > 0) changes.push(`replica ${attributes['replica']} was lapped`);
+  if (roseBy('veritape.snapshot.failures') > 0) changes.push('a snapshot could not be written: see the log');
   if (roseBy('veritape.nats.disconnects') > 0) changes.push('the connection to NATS was lost');
   if (roseBy('veritape.nats.reconnects') > 0) changes.push('the connection to NATS is back');
   for (const { attributes, value } of after.metrics['veritape.drift'] ?? []) {

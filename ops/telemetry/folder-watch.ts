@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readArchive } from '../../journal/archive.ts';
 import { dataPath, journalPath, segmentsIn } from '../../journal/segments.ts';
 import { SnapshotStore } from '../../journal/snapshots.ts';
 import type { SequenceRange, StoredProof } from '../../proofs/matching/proof-store.ts';
@@ -36,18 +37,29 @@ interface Found {
   readonly proofs: readonly StoredProof[] | undefined;
   /** When the proof of the latest commands was written. */
   readonly latestProofMs: number | undefined;
+  readonly backup: BackedUp | undefined;
+}
+
+interface BackedUp {
+  /** The last one that it has. */
+  readonly sequence: number;
+  /** When its list was written; undefined if there is none. */
+  readonly atMs: number | undefined;
 }
 
 /** Looks now and then at what lies in a venue's folder: sizes, room on its disk, snapshots, proofs. */
 export class FolderWatch {
   readonly #directory: string;
+  readonly #backup: string | undefined;
   readonly #snapshots: SnapshotStore;
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> | undefined;
   #found: Found | undefined;
 
-  constructor(directory: string) {
+  /** @param backup folder of the backup of this venue, if it has one; it is asked how far it goes, and not checked */
+  constructor(directory: string, backup?: string) {
     this.#directory = directory;
+    this.#backup = backup;
     this.#snapshots = new SnapshotStore(directory);
     this.#timer = setInterval(() => void this.look(), LOOK_MS).unref();
     void this.look();
@@ -82,12 +94,15 @@ export class FolderWatch {
     points.add('veritape.disk.capacity', found.capacity);
     points.add('veritape.journal.segments', found.segments);
     points.add('veritape.journal.size', found.journalBytes);
-    const { snapshot, proofs } = found;
+    const { snapshot, proofs, backup } = found;
+    if (backup?.atMs !== undefined) points.add('veritape.backup.age', Math.max(0, nowMs - backup.atMs) / 1000);
+    if (backup !== undefined && durable !== undefined)
+      points.add('veritape.backup.lag', Math.max(0, durable - backup.sequence));
     if (snapshot !== undefined) {
       points.add('veritape.snapshot.age', Math.max(0, nowMs - snapshot.atMs) / 1000);
       points.add('veritape.snapshot.size', snapshot.bytes);
-      if (durable !== undefined) points.add('veritape.snapshot.lag', Math.max(0, durable - snapshot.sequence));
     }
+    if (durable !== undefined) points.add('veritape.snapshot.lag', Math.max(0, durable - (snapshot?.sequence ?? 0)));
     if (proofs === undefined) return;
     points.add('veritape.proofs', proofs.length);
     if (found.latestProofMs !== undefined)
@@ -110,6 +125,7 @@ export class FolderWatch {
       ...(await this.#lookAtSnapshots()),
       proofs,
       latestProofMs,
+      backup: this.#backup === undefined ? undefined : lookAtBackup(this.#backup),
     };
   }
 
@@ -130,6 +146,17 @@ export class FolderWatch {
     const latest = proofs.at(-1);
     return { proofs, latestProofMs: latest === undefined ? undefined : (await stat(latest.file)).mtimeMs };
   }
+}
+
+/** One that can not be read, or is none, has nothing: whoever wants it restored would find that, too. */
+function lookAtBackup(folder: string): BackedUp {
+  try {
+    const index = readArchive(folder);
+    if (index !== undefined) return { sequence: index.last.sequence, atMs: Date.parse(index.writtenAt) };
+  } catch {
+    // As if there were none.
+  }
+  return { sequence: 0, atMs: undefined };
 }
 
 /** Commands up to `durable` that no proof covers. */

@@ -1,6 +1,6 @@
-import type { VenueFollower } from '../venue-follower.ts';
+import type { VenueFollower } from '../venue/venue-follower.ts';
 import type { Points } from './points.ts';
-import { addMarketData } from './venue-points.ts';
+import { addMarketData, addSnapshots } from './venue-points.ts';
 
 const MS_PER_S = 1e3;
 
@@ -11,6 +11,8 @@ export function addFollower(points: Points, follower: VenueFollower): void {
   points.add('veritape.follower.lag', lag.sequences);
   points.add('veritape.follower.delay', lag.ms === null ? undefined : lag.ms / MS_PER_S);
   points.add('veritape.follower.caught.up', caughtUp ? 1 : 0);
+  const { snapshotCounts } = follower.copy;
+  if (snapshotCounts !== undefined) addSnapshots(points, snapshotCounts);
   points.add('veritape.digests.agreed', agreed.digests);
   points.add('veritape.states.agreed', agreed.states);
   points.add('veritape.disagreements', follower.hasDisagreed ? 1 : 0);

@@ -29,7 +29,8 @@ const counter = of('counter');
 const gauge = of('gauge');
 const histogram = of('histogram');
 
-const NO_WORRY = 'Nothing to act on by itself.';
+/** What to do when a metric moves that says nothing alone. */
+export const NO_WORRY = 'Nothing to act on by itself.';
 
 export const METRICS = {
   // What the process is.
@@ -109,6 +110,13 @@ export const METRICS = {
     ['reason'],
     'Quantity taken off orders, by reason',
     'killSwitch, massCancel: somebody ordered it, or a client is gone (veritape.gateway.disconnects).',
+  ),
+
+  'veritape.clock.ahead': gauge(
+    's',
+    [],
+    "How far the time that commands get is ahead of the host's clock; below 0 it is behind",
+    'The clock was set after the start, or was ahead at the last one. Sessions and expiries follow the commands: hand over.',
   ),
 
   // Latencies.
@@ -196,6 +204,12 @@ export const METRICS = {
     'It has too little processor time. Give it a core, or fewer threads a machine.',
   ),
   'veritape.replica.repairs': counter('{block}', ['replica'], 'Blocks read from the journal for that', NO_WORRY),
+  'veritape.replica.aside': gauge(
+    '1',
+    ['replica'],
+    '1 while the follower is set aside to hold --ack-target-ms: what it would compute is compared only when it is back',
+    'For minutes: the load is more than the cores take. More cores, or fewer --replicas: docs/operating/tuning.md.',
+  ),
   'veritape.digests.agreed': counter(
     '{digest}',
     [],
@@ -223,6 +237,12 @@ export const METRICS = {
 
   // Snapshots and proofs.
   'veritape.snapshots': counter('{snapshot}', [], 'Snapshots written by this process', NO_WORRY),
+  'veritape.snapshot.failures': counter(
+    '{snapshot}',
+    [],
+    'Snapshots that could not be written',
+    'The log has the reason: a full disk, permissions. Trading goes on, and the next start replays more.',
+  ),
   'veritape.snapshot.age': gauge(
     's',
     [],
@@ -232,7 +252,7 @@ export const METRICS = {
   'veritape.snapshot.lag': gauge(
     '{command}',
     [],
-    'Commands since the newest snapshot',
+    'Commands since the newest snapshot; all of them if there is none',
     'More than two --snapshot-every: as for the age.',
   ),
   'veritape.snapshot.size': gauge('By', [], 'Size of the newest snapshot file', NO_WORRY),
@@ -250,7 +270,26 @@ export const METRICS = {
     'Old while the backlog rises: no prover runs, or it fails. Look at its log.',
   ),
 
+  'veritape.backup.age': gauge(
+    's',
+    [],
+    'Since something was last written to the backup in the folder of --backup, as every veritape backup that ends does',
+    'Old: none is made, or it fails. Its timer and its log say why (docs/operating/backup.md).',
+  ),
+  'veritape.backup.lag': gauge(
+    '{command}',
+    [],
+    'Durable commands that this backup does not have; all of them if there is none',
+    'What would be lost with the disk, where no standby host or follower has it either. As for the age.',
+  ),
+
   // NATS and the gateways.
+  'veritape.certificate.remaining': gauge(
+    's',
+    ['certificate'],
+    'For how long a certificate that the process shows is still valid: telemetry, listener (FIX, WebSocket), nats',
+    'Below 14 days: renew it, and start the process anew. Below 0 nobody who checks it gets in.',
+  ),
   'veritape.nats.connected': gauge(
     '1',
     [],
@@ -409,8 +448,14 @@ export const METRICS = {
   'veritape.tuning.bound': gauge(
     '1',
     ['bound'],
-    'Bounds that the venue tunes: commitWindowMicros, spins, snapshotEvery (docs/operating/tuning.md)',
+    'Bounds that the venue tunes: commitWindowMicros, spins, snapshotEvery, replicas (docs/operating/tuning.md)',
     'The log says why it changed. One that goes back and forth: give it a value of your own.',
+  ),
+  'veritape.tuning.target': gauge(
+    's',
+    [],
+    'What the venue holds the 99th percentile of its acknowledgements below: --ack-target-ms',
+    NO_WORRY,
   ),
   'veritape.tuning.decisions': counter('{decision}', ['bound'], 'Times that the venue changed a bound', NO_WORRY),
   'veritape.drift': gauge(

@@ -14,6 +14,10 @@ export class NatsWatch {
     void this.#watch();
   }
 
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
   addTo(points: Points): void {
     points.add('veritape.nats.connected', this.#isConnected ? 1 : 0);
     points.add('veritape.nats.disconnects', this.#disconnects);

@@ -4,7 +4,7 @@ import type { IdGenerator } from '@opentelemetry/sdk-trace';
 import { Op, type OpName } from '../../journal/commands.ts';
 import { genesisHash } from '../../journal/genesis.ts';
 import type { TracedCommand } from '../../sequencer/command-traces.ts';
-import type { Venue } from '../venue.ts';
+import type { Venue } from '../venue/venue.ts';
 
 const NS_PER_MS = 1e6;
 const NS_PER_S = 1e9;

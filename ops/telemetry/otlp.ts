@@ -4,7 +4,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
-import type { Venue } from '../venue.ts';
+import type { Venue } from '../venue/venue.ts';
 import type { Readings } from './figures.ts';
 import { CommandIds, OrderTraces } from './order-traces.ts';
 import { resourceMetricsOf, resourceOf, SCOPE } from './resource-metrics.ts';

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import type { Logger } from 'pino';
 import { isLoopback } from '../loopback.ts';
-import type { Venue } from '../venue.ts';
+import type { Venue } from '../venue/venue.ts';
+import type { CertificateFiles } from './certificate-watch.ts';
 import { answerJson, type OperatorGuard, type OperatorPlace, OperatorServer } from './operator-server.ts';
 import type { OtlpExport } from './otlp.ts';
 import { describe, type Watched } from './readings.ts';
@@ -12,6 +13,12 @@ export interface TelemetrySettings {
   readonly place?: OperatorPlace | undefined;
   /** Who may ask there. */
   readonly guard?: OperatorGuard | undefined;
+  /** Folder with reports of drills, for the dashboard. */
+  readonly drills?: string | undefined;
+  /** Folder of the backup whose age is told. */
+  readonly backup?: string | undefined;
+  /** Of which it is told for how long they are valid. */
+  readonly certificates?: CertificateFiles | undefined;
   /** Of a collector that takes OTLP over HTTP. */
   readonly otlp?: string | undefined;
   /** Commands between two that are traced; undefined for none. */
@@ -30,7 +37,6 @@ export class ProcessTelemetry {
   #watched: Watched;
   #telemetry: Telemetry | undefined;
   #server: OperatorServer | undefined;
-  #dashboard: { close(): void } | undefined;
   #otlp: OtlpExport | undefined;
   #traceEvery: number | undefined;
   #traced: Venue | undefined;
@@ -44,10 +50,16 @@ export class ProcessTelemetry {
    * Throws an {@link EnvironmentFault} if the place can not be had.
    */
   async open(settings: TelemetrySettings, directory: string | undefined, log: Logger): Promise<void> {
-    const { place, guard = {}, otlp, traceEvery } = settings;
+    const { place, guard = {}, drills, backup, certificates, otlp, traceEvery } = settings;
     if (place === undefined && otlp === undefined) return;
     if (place !== undefined) this.#server = await OperatorServer.listen(place, guard);
-    const telemetry = new Telemetry({ directory, version: this.#version, watched: this.#watched });
+    const telemetry = new Telemetry({
+      directory,
+      backup,
+      certificates,
+      version: this.#version,
+      watched: this.#watched,
+    });
     this.#telemetry = telemetry;
     this.#traceEvery = traceEvery;
     // The SDK is loaded only by processes that use it.
@@ -58,7 +70,7 @@ export class ProcessTelemetry {
     if (this.#server === undefined || place === undefined) return;
     await serve(this.#server, telemetry);
     const { serveDashboard } = await import('../dashboard/dashboard-routes.ts');
-    this.#dashboard = serveDashboard(this.#server, telemetry);
+    serveDashboard(this.#server, telemetry, drills);
     const { host } = place;
     const shown = { tls: guard.tls !== undefined, authenticated: guard.token !== undefined };
     if (!isLoopback(host) && !shown.authenticated)
@@ -95,7 +107,6 @@ export class ProcessTelemetry {
 
   /** Sends the last of it and stops answering. */
   async close(): Promise<void> {
-    this.#dashboard?.close();
     await this.#otlp?.close();
     await this.#server?.close();
     this.#telemetry?.close();

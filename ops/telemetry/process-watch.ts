@@ -7,7 +7,7 @@ import {
 } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { LatencyHistogram } from '../../sequencer/latency-histogram.ts';
-import type { ThreadHeap } from '../venue-threads.ts';
+import type { ThreadHeap } from '../venue/venue-threads.ts';
 import { type Points, SECONDS } from './points.ts';
 
 /** The delay and the use of the event loop are told of the last whole window; heaps of threads are read as often. */

@@ -1,7 +1,8 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { JournalError } from '../../journal/findings.ts';
-import type { Venue } from '../venue.ts';
-import type { VenueFollower } from '../venue-follower.ts';
+import type { Venue } from '../venue/venue.ts';
+import type { VenueFollower } from '../venue/venue-follower.ts';
+import type { CertificateWatch } from './certificate-watch.ts';
 import { type Described, type Readings, ROLES, type Role } from './figures.ts';
 import type { FolderWatch } from './folder-watch.ts';
 import { addFollower } from './follower-points.ts';
@@ -36,6 +37,7 @@ export interface Watched {
 export interface Watches {
   readonly process: ProcessWatch;
   readonly folder: FolderWatch | undefined;
+  readonly certificates: CertificateWatch;
   readonly nats: NatsWatch | undefined;
   readonly version: string;
   readonly startedAtMs: number;
@@ -48,7 +50,7 @@ const MS_PER_S = 1e3;
 /** Reads everything, in about a millisecond of the calling thread. */
 export function readAll(watched: Watched, watches: Watches): Readings {
   const atMs = Date.now();
-  const described = describe(watched, watches.version);
+  const described = describe(watched, watches.version, watches.nats);
   const points = new Points();
   for (const role of ROLES) points.add('veritape.role', role === described.role ? 1 : 0, { role });
   points.add('veritape.ready', described.notReady === undefined ? 1 : 0);
@@ -62,17 +64,18 @@ export function readAll(watched: Watched, watches: Watches): Readings {
   if (follower !== undefined) addFollower(points, follower);
   gateway?.(points);
   watches.folder?.addTo(points, described.sequence, atMs);
+  watches.certificates.addTo(points, atMs);
   watches.nats?.addTo(points);
   watches.process.addTo(points);
   return { atMs, startedAtMs: watches.startedAtMs, described, metrics: points.all };
 }
 
-/** What a process is, and whether it does what it is there for. */
-export function describe(watched: Watched, version: string): Described {
+/** What a process is, and whether it does what it is there for: one that leads or is a gateway needs its connection, if any. */
+export function describe(watched: Watched, version: string, nats?: NatsWatch): Described {
   const { venue, follower, shard, node, followed } = watched;
   const role = venue?.failure instanceof JournalError && venue.failure.code === 'epoch-lost' ? 'fenced' : watched.role;
   const described = { role, shard, node, pid: process.pid, version };
-  const notReady = whyNotReady(watched);
+  const notReady = whyNotReady(watched, nats);
   if (follower !== undefined) {
     const { epoch, sequence, block } = follower.status();
     return { ...described, epoch, sequence, block, notReady };
@@ -86,12 +89,27 @@ export function describe(watched: Watched, version: string): Described {
 }
 
 /** Why a process does not do what it is there for; a standby is there to take over, and ready when its replicas are. */
-function whyNotReady({ role, venue, follower, followed }: Watched): string | undefined {
+function whyNotReady(
+  { role, venue, follower, followed, gateway }: Watched,
+  nats: NatsWatch | undefined,
+): string | undefined {
   if (venue?.failure !== undefined) return venue.failure.message;
-  if (role === 'leading') return venue === undefined ? 'the venue is not open' : venue.watch.refusal;
+  if (role === 'leading') {
+    if (venue === undefined) return 'the venue is not open';
+    return venue.watch.refusal ?? whyCutOff(nats);
+  }
   if (role === 'standby')
     return followed?.() === undefined ? 'the replicas are not at the end of the journal' : undefined;
+  if (role === 'gateway') {
+    if (gateway === undefined) return 'the gateway is not open';
+    const cutOff = whyCutOff(nats);
+    if (cutOff !== undefined) return cutOff;
+  }
   if (follower === undefined) return role === 'following' ? 'the copy is not open' : undefined;
   if (follower.hasDisagreed) return 'the copy and the venue are not the same';
   return follower.status().caughtUp ? undefined : 'the copy has not caught up';
+}
+
+function whyCutOff(nats: NatsWatch | undefined): string | undefined {
+  return nats?.isConnected === false ? 'NATS can not be reached' : undefined;
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import {
   detectResources,
@@ -31,7 +32,9 @@ export function resourceOf({ version, pid, shard, node }: Described): Resource {
     'service.version': version,
     'process.pid': pid,
     'veritape.shard': shard,
-    ...(node === undefined ? {} : { 'service.instance.id': node }),
+    'host.name': hostname(),
+    // In containers every process may have the same number.
+    'service.instance.id': node ?? `${hostname()}-${pid}`,
   }).merge(environment);
 }
 

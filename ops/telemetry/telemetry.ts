@@ -1,4 +1,4 @@
-import type { Venue } from '../venue.ts';
+import { type CertificateFiles, CertificateWatch } from './certificate-watch.ts';
 import type { Described, Readings } from './figures.ts';
 import { type FolderMarks, FolderWatch } from './folder-watch.ts';
 import { NatsWatch } from './nats-watch.ts';
@@ -8,6 +8,9 @@ import { describe, readAll, type Watched, type Watches } from './readings.ts';
 export interface TelemetryOptions {
   /** Of the venue or the copy; undefined for a process that has none. */
   readonly directory: string | undefined;
+  /** Folder of its backup; undefined if nobody is to be told of it. */
+  readonly backup?: string | undefined;
+  readonly certificates?: CertificateFiles | undefined;
   readonly version: string;
   readonly watched: Watched;
 }
@@ -18,16 +21,18 @@ export class Telemetry {
   readonly #startedAtMs = Date.now() - Math.round(process.uptime() * 1000);
   readonly #process: ProcessWatch;
   readonly #folder: FolderWatch | undefined;
+  readonly #certificates: CertificateWatch;
   readonly #takeOvers = new Map<string, number>();
   #nats: NatsWatch | undefined;
   #watched: Watched;
   #roles = 0;
 
-  constructor({ directory, version, watched }: TelemetryOptions) {
+  constructor({ directory, backup, certificates, version, watched }: TelemetryOptions) {
     this.#version = version;
     this.#watched = watched;
     this.#process = new ProcessWatch(async () => (await this.#watched.venue?.watch.heaps()) ?? []);
-    this.#folder = directory === undefined ? undefined : new FolderWatch(directory);
+    this.#folder = directory === undefined ? undefined : new FolderWatch(directory, backup);
+    this.#certificates = new CertificateWatch(certificates ?? {});
     this.watch({});
   }
 
@@ -54,7 +59,7 @@ export class Telemetry {
 
   /** What the process is, without its numbers. */
   described(): Described {
-    return describe(this.#watched, this.#version);
+    return describe(this.#watched, this.#version, this.#nats);
   }
 
   /** What lies in its folder along its sequence; undefined if it has none, or nobody has looked yet. */
@@ -62,10 +67,9 @@ export class Telemetry {
     return this.#folder?.marks;
   }
 
-  /** Its venue, if it has one that serves. */
-  get servingVenue(): Venue | undefined {
-    const { venue } = this.#watched;
-    return venue?.watch.isServing === true ? venue : undefined;
+  /** What the process is now. */
+  get watched(): Watched {
+    return this.#watched;
   }
 
   /** Why it can not go on; it is then about to end. */
@@ -87,6 +91,7 @@ export class Telemetry {
     return {
       process: this.#process,
       folder: this.#folder,
+      certificates: this.#certificates,
       nats: this.#nats,
       version: this.#version,
       startedAtMs: this.#startedAtMs,

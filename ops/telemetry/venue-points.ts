@@ -1,6 +1,6 @@
 import type { PipelineStatistics, Stage } from '../../sequencer/pipeline-counters.ts';
 import type { ThreadCounts } from '../../sequencer/thread-counters.ts';
-import type { Venue } from '../venue.ts';
+import type { Venue } from '../venue/venue.ts';
 import { COMMANDS, type Points, SECONDS } from './points.ts';
 
 const COMMAND_STAGES: readonly Stage[] = [
@@ -9,6 +9,8 @@ const COMMAND_STAGES: readonly Stage[] = [
   'sequencedToApplied',
   'gatewayToAcknowledged',
 ];
+/** Reasons of which a rejection says that a limit of the journal is used up. */
+const LIMIT_REASONS = ['ordersFull', 'levelsFull', 'sessionsFull', 'instrumentsFull'] as const;
 const MICROS_PER_S = 1e6;
 const MS_PER_S = 1e3;
 
@@ -18,14 +20,21 @@ export function addVenue(points: Points, venue: Venue): void {
   addCounts(points, statistics);
   addLatencies(points, venue, statistics);
   addProgress(points, venue, statistics);
-  const { digests, isServing } = venue.watch;
+  const { digests, isServing, snapshots, clockAheadMs } = venue.watch;
   points.add('veritape.digests.agreed', digests.compared - digests.differed);
   points.add('veritape.disagreements', digests.differed > 0 ? 1 : 0);
-  points.add('veritape.snapshots', venue.snapshotsTaken.length);
+  addSnapshots(points, snapshots);
+  points.add('veritape.clock.ahead', clockAheadMs === undefined ? undefined : clockAheadMs / MS_PER_S);
   for (const counts of venue.threadCounters()) addThread(points, counts);
   if (!isServing) return;
-  addTuning(points, venue);
+  addTuning(points, venue, statistics.replicas.length);
   addOutlets(points, venue);
+}
+
+/** Those of a venue or of a copy. */
+export function addSnapshots(points: Points, { written, failed }: Venue['watch']['snapshots']): void {
+  points.add('veritape.snapshots', written);
+  points.add('veritape.snapshot.failures', failed);
 }
 
 function addCounts(points: Points, statistics: PipelineStatistics): void {
@@ -38,6 +47,9 @@ function addCounts(points: Points, statistics: PipelineStatistics): void {
   for (const [type, count] of Object.entries(events)) points.add('veritape.events', count, { type });
   // Each is a maker's record and a taker's.
   points.add('veritape.trades', events.tradeTaker);
+  // From 0 on, so that the first one of them is seen to rise.
+  for (const reason of LIMIT_REASONS)
+    if (rejected[reason] === undefined) points.add('veritape.rejections', 0, { reason });
   for (const [reason, count] of Object.entries(rejected)) points.add('veritape.rejections', count, { reason });
   for (const [reason, count] of Object.entries(canceled)) points.add('veritape.cancellations', count, { reason });
   points.add('veritape.journal.blocks', journal.blocks);
@@ -105,7 +117,14 @@ function addProgress(
   if (venue.isReplicated) points.add('veritape.replication.lag', unreplicatedBlocks);
 }
 
-function addTuning(points: Points, { tuning: { values, decided, drifting } }: Venue): void {
+function addTuning(
+  points: Points,
+  { tuning: { objective, values, decided, drifting } }: Venue,
+  replicas: number,
+): void {
+  if (objective.ackTargetMs !== undefined) points.add('veritape.tuning.target', objective.ackTargetMs / MS_PER_S);
+  for (let replica = 1; replica < replicas; replica++)
+    points.add('veritape.replica.aside', replica < values.replicas ? 0 : 1, { replica: String(replica) });
   for (const [bound, value] of Object.entries(values)) points.add('veritape.tuning.bound', value, { bound });
   for (const [bound, count] of Object.entries(decided)) points.add('veritape.tuning.decisions', count, { bound });
   for (const [watched, isDrifting] of Object.entries(drifting))

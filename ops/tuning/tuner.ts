@@ -6,6 +6,16 @@ import {
   type TunedBound,
   type TunedValues,
 } from '../../sequencer/tuned-bounds.ts';
+import {
+  ACKNOWLEDGED_MIN,
+  isSameLoad,
+  type ReplicaBounds,
+  ReplicaCount,
+  type ReplicaTurn,
+  ROOM_SHARE,
+  SATURATED_SHARE,
+  shown,
+} from './replica-count.ts';
 
 /** What tuning is for. Without a target, what would follow it stays as it is. */
 export interface TuningObjective {
@@ -16,17 +26,9 @@ export interface TuningObjective {
 }
 
 /** What was seen in one turn of a second or so. */
-export interface TuningTurn {
-  readonly commandsPerSecond: number;
-  /** Acknowledged in the turn, which percentiles are of. */
-  readonly acknowledged: number;
-  readonly ackP99Ms: number;
+export interface TuningTurn extends ReplicaTurn {
   /** Processor time of the whole process. */
   readonly cpuNsPerCommand: number;
-  /** Share of the cores' time that the process took, 0 to 1. */
-  readonly busyShare: number;
-  /** Cores that this process may use now. */
-  readonly cores: number;
   /** The last snapshot, if one was taken in the turn: how long encoding it took, of how long since the one before. */
   readonly snapshot?: { readonly encodeMs: number; readonly sinceMs: number } | undefined;
 }
@@ -38,10 +40,6 @@ export interface Decision {
   readonly why: string;
 }
 
-/** Percentiles of fewer acknowledgements say nothing. */
-const ACKNOWLEDGED_MIN = 200;
-/** Below this share of the target there is room to save processor time. */
-const ROOM_SHARE = 0.6;
 /** A commit window may take this share of the target. */
 const WINDOW_SHARE = 0.5;
 /** About a flush, and what a thread that sleeps with an open block can tell apart. */
@@ -54,12 +52,8 @@ const JUDGE_TURNS = 2;
 const HOLD_TURNS = 60;
 /** What a longer window must save of the processor time of a command to be kept. */
 const SAVING_SHARE = 0.03;
-/** Loads that differ by no more than this are the same. */
-const SAME_LOAD = 1.5;
 /** A shorter window that makes the percentile so many times larger is taken back. */
 const WORSE = 1.2;
-/** From this share on the cores have no time to spare, and fewer flushes may help more than a shorter wait. */
-const SATURATED_SHARE = 0.9;
 
 /** Commands that a replica replays in a second, with room: `npm run bench -- replay` shows a few times as many. */
 export const REPLAY_COMMANDS_PER_SECOND = 250_000;
@@ -97,16 +91,23 @@ export class Tuner {
   readonly #objective: TuningObjective;
   readonly #fixed: ReadonlySet<TunedBound>;
   readonly #busyThreads: number;
+  readonly #replicas: ReplicaCount;
   #trial: Trial | undefined;
   /** Windows that were tried and did not help: longer ones, shorter ones. */
   #noLonger: Hold | undefined;
   #noShorter: Hold | undefined;
 
   /** @param fixed bounds that somebody has set, which stay @param busyThreads that want a core each under load */
-  constructor(objective: TuningObjective, fixed: ReadonlySet<TunedBound>, busyThreads: number) {
+  constructor(
+    objective: TuningObjective,
+    fixed: ReadonlySet<TunedBound>,
+    busyThreads: number,
+    replicas: ReplicaBounds,
+  ) {
     this.#objective = objective;
     this.#fixed = fixed;
     this.#busyThreads = busyThreads;
+    this.#replicas = new ReplicaCount(replicas, objective.ackTargetMs, busyThreads);
   }
 
   decide(turn: TuningTurn, values: TunedValues): Decision[] {
@@ -115,8 +116,9 @@ export class Tuner {
       if (next === undefined || next.to === values[bound] || this.#fixed.has(bound)) return;
       decisions.push({ bound, from: values[bound], ...next });
     };
-    if (!this.#fixed.has('commitWindowMicros'))
+    if (!this.#fixed.has('commitWindowMicros') && !this.#replicas.isTrying)
       add('commitWindowMicros', this.#window(turn, values.commitWindowMicros));
+    add('replicas', this.#replicas.decide(turn, values.replicas, this.#trial === undefined));
     add('spins', this.#spins(turn, values.spins));
     add('snapshotEvery', this.#snapshots(turn, values.snapshotEvery));
     return decisions;
@@ -247,12 +249,4 @@ export function snapshotEveryFor(restartTargetSeconds: number): number {
 function stillHeld(hold: Hold | undefined, { commandsPerSecond }: TuningTurn): Hold | undefined {
   if (hold === undefined || --hold.turns <= 0) return undefined;
   return isSameLoad(hold.commandsPerSecond, commandsPerSecond) ? hold : undefined;
-}
-
-function isSameLoad(a: number, b: number): boolean {
-  return a < b * SAME_LOAD && b < a * SAME_LOAD;
-}
-
-function shown(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(2);
 }

@@ -12,11 +12,11 @@ import {
 import { reasonName, reasonText } from '../../journal/reasons.ts';
 
 /**
- * Published event records (sequencer/reports.ts) as JSON objects, with the names of the NDJSON events (ops/ndjson-events.ts).
+ * Published event records (sequencer/reports.ts) as JSON objects, with the names of the NDJSON events (ops/ndjson/ndjson-events.ts).
  * A published record tells of one order, so what `veritape match` prints as one trade is a `fill` for each side here, and a
  * `trade` without names on the public channel.
  */
-type NameOf = (symbol: number) => string | number;
+type NameOf = (symbol: number) => string | number | undefined;
 
 const SIDES = ['buy', 'sell'] as const;
 /** Whom a kill is about: `slot` of its event. */
@@ -41,9 +41,9 @@ export function orderEvents(words: Uint32Array, symbolName: NameOf): object[] {
       case EventType.rejected:
         return { ev: 'rejected', ...order, reason, text: reasonText(eventReason(words, at)) };
       case EventType.tradeMaker:
-        return { ev: 'fill', ...order, side, price, qty, open, role: 'maker' };
+        return { ev: 'fill', ...order, side, price, qty, open, role: isInAuction(words, at) ? 'auction' : 'maker' };
       case EventType.tradeTaker:
-        return { ev: 'fill', ...order, side, price, qty, open, role: 'taker' };
+        return { ev: 'fill', ...order, side, price, qty, open, role: isInAuction(words, at) ? 'auction' : 'taker' };
       case EventType.canceled:
         return { ev: 'canceled', ...order, qty, reason, open };
       case EventType.replaced:
@@ -60,7 +60,7 @@ export function orderEvents(words: Uint32Array, symbolName: NameOf): object[] {
   });
 }
 
-/** Public trades; `side` is the taker's. */
+/** Public trades; `side` is the taker's, of whom there is none in an auction. */
 export function tradeEvents(words: Uint32Array, symbolName: NameOf): object[] {
   return everyRecord(words, (at) => ({
     ev: 'trade',
@@ -68,6 +68,7 @@ export function tradeEvents(words: Uint32Array, symbolName: NameOf): object[] {
     side: sideOf(words, at),
     price: wide(words, at + EVENT_WORD.price),
     qty: wide(words, at + EVENT_WORD.quantity),
+    ...(isInAuction(words, at) ? { auction: true } : {}),
   }));
 }
 
@@ -112,11 +113,15 @@ function placeOf(
   words: Uint32Array,
   at: number,
   symbolName: NameOf,
-): { readonly seq: number; readonly symbol: string | number } {
+): { readonly seq: number; readonly symbol: string | number | undefined } {
   return {
     seq: readWide(words, at + EVENT_WORD.sequence),
     symbol: symbolName(words[at + EVENT_WORD.symbol] as number),
   };
+}
+
+function isInAuction(words: Uint32Array, at: number): boolean {
+  return (eventFlags(words, at) & EventFlag.auction) !== 0;
 }
 
 function sideOf(words: Uint32Array, at: number): string {

@@ -1,15 +1,17 @@
 import { randomInt } from 'node:crypto';
-import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { connect, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
+import { EVENT_BYTES } from '../../journal/events.ts';
 import { recordsOf } from '../../journal/order-terms.ts';
 import { Reason } from '../../journal/reasons.ts';
+import { listen } from '../../sequencer/guarded-messages.ts';
 import type { Answer } from '../../sequencer/messages.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import type { NatsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
-import type { SymbolDirectory } from '../ndjson-commands.ts';
-import { VenueClient } from '../venue-client.ts';
+import type { SymbolDirectory } from '../ndjson/ndjson-commands.ts';
+import { VenueClient } from '../sessions/venue-client.ts';
 import { TopFeed } from './top-feed.ts';
 
 export interface VenueAccessOptions {
@@ -76,6 +78,11 @@ export class VenueAccess implements SymbolDirectory {
     }
   }
 
+  /** For events. */
+  get connection(): NatsConnection {
+    return this.#nats;
+  }
+
   private constructor(options: VenueAccessOptions, nats: NatsConnection) {
     this.#options = options;
     this.#nats = nats;
@@ -89,8 +96,9 @@ export class VenueAccess implements SymbolDirectory {
     return this.#ids.get(name) ?? NO_SYMBOL;
   }
 
-  nameOf(symbol: number): string | number {
-    return this.#names.get(symbol) ?? symbol;
+  /** Undefined for what stands for a name that the venue does not have. */
+  nameOf(symbol: number): string | number | undefined {
+    return symbol === NO_SYMBOL ? undefined : (this.#names.get(symbol) ?? symbol);
   }
 
   /** Makes an instrument known here if the venue has it, or the administrator asks and it may be created. */
@@ -138,12 +146,13 @@ export class VenueAccess implements SymbolDirectory {
 
   /** Hands on the records that are published on a subject, until the subscription is ended. */
   subscribe(subject: string, take: (words: Uint32Array) => void): Subscription {
-    return this.#nats.subscribe(subject, {
-      callback: (error, message) => {
-        // A copy, because a record may begin anywhere in a message's buffer.
-        if (error === null && message.data.length % 4 === 0) take(new Uint32Array(new Uint8Array(message.data).buffer));
-      },
-    });
+    const { log } = this.#options;
+    const records = ({ data }: Msg): void => {
+      if (data.length % EVENT_BYTES !== 0) throw new RangeError(`${data.length} bytes are no whole event records`);
+      // A copy, because a record may begin anywhere in a message's buffer.
+      take(new Uint32Array(new Uint8Array(data).buffer));
+    };
+    return listen(this.#nats, subject, records, (failed) => log.warn({ ...failed }, 'message not taken'));
   }
 
   /** The numbered messages of an instrument's view `top`, until it is {@link leaveTop left}. */
@@ -151,7 +160,7 @@ export class VenueAccess implements SymbolDirectory {
     const { shard, marketData: prefix = VENUE_PREFIX } = this.#options;
     const feed =
       this.#tops.get(symbol) ??
-      new TopFeed({ connection: this.#nats, prefix, shard, symbol, name: this.nameOf(symbol) });
+      new TopFeed({ connection: this.#nats, prefix, shard, symbol, name: this.#names.get(symbol) ?? symbol });
     this.#tops.set(symbol, feed);
     feed.holders++;
     return feed;

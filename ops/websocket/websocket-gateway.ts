@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { EnvironmentFault } from '../exit-codes.ts';
@@ -125,6 +126,11 @@ export class WebSocketGateway {
   holdTo(clients: ClientTokens): void {
     this.#clients = clients;
     for (const connection of this.#connections) connection.hold(clients);
+  }
+
+  /** To the venue's NATS server. */
+  get connection(): NatsConnection {
+    return this.#venue.connection;
   }
 
   /** What came since it was opened. */

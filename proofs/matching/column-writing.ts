@@ -1,6 +1,6 @@
 import { invertAll } from '../stark/field.ts';
-import type { Cell, KeyValue } from './linked-books.ts';
-import { type Cell as CellColumns, type Key, type Limbs, STP_IN_TERMS } from './market-columns.ts';
+import type { Cell, KeyValue } from './book-cells.ts';
+import { type Cell as CellColumns, type Key, LIMB, type Limbs } from './market-columns.ts';
 
 /** A column of the witness, by row. */
 export type Column = Uint8Array | Uint16Array | Uint32Array;
@@ -9,9 +9,6 @@ export type Column = Uint8Array | Uint16Array | Uint32Array;
 export function emptyColumn(rows: number, bits: number): Column {
   return new (bits <= 8 ? Uint8Array : bits <= 16 ? Uint16Array : Uint32Array)(rows);
 }
-
-/** Limbs of amounts are below this. */
-export const LIMB = 65_536;
 
 export function limbOf(amount: number, limb: number): number {
   return Math.floor(amount / LIMB ** limb) % LIMB;
@@ -47,14 +44,9 @@ export function putKey(columns: Key<Column>, row: number, key: KeyValue): void {
   for (let i = 0; i < 4; i++) (columns[i] as Column)[row] = key[i] as number;
 }
 
-/** What a cell's terms say of an order. */
-export function termsOf({ postOnly, prevention }: Pick<Cell, 'postOnly' | 'prevention'>): number {
-  return (postOnly ? 1 : 0) + STP_IN_TERMS * prevention;
-}
-
 export function putCell(columns: CellColumns<Column>, row: number, cell: Cell): void {
   columns.ladder[row] = cell.ladder;
-  columns.terms[row] = termsOf(cell);
+  columns.terms[row] = cell.terms;
   putAmount(columns.key, row, cell.priceKey);
   putAmount(columns.open, row, cell.open);
   putKey(columns.next, row, cell.next?.key ?? [0, 0, 0, 0]);

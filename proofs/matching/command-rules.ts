@@ -1,9 +1,10 @@
 import type { Expression } from '../stark/expressions.ts';
-import { KINDS, STEPS } from './market-columns.ts';
-import { LIMB_MAX, mirrored, RuleWriter, sumOf } from './rule-writer.ts';
+import { KINDS, LIMB_MAX, STEPS } from './market-columns.ts';
+import { mirrored, RuleWriter, sumOf } from './rule-writer.ts';
 
 /** Commands of more than one step. */
 const LONG_KINDS = ['new', 'replace', 'mass cancel'] as const;
+const LONG_STOP_KINDS = ['triggered', 'replace stop', 'replace stop limit'] as const;
 
 /** Which rows a command has, what it may do there, and the order that it is about. */
 export class CommandRules extends RuleWriter {
@@ -24,7 +25,9 @@ export class CommandRules extends RuleWriter {
     this.circuit.onFirstRow('the clock starts at zero', clock);
     this.circuit.onTransition('the clock ticks', clock.next().minus(clock).minus(1));
     this.circuit.onFirstRow('commands are counted from zero', command.number);
-    this.circuit.onTransition('commands are counted', command.number.next().minus(command.number).minus(last));
+    // What it triggered is entered within the same command.
+    const counted = this.hasStops ? last.times(this.not(command.kind.triggered.next())) : last;
+    this.circuit.onTransition('commands are counted', command.number.next().minus(command.number).minus(counted));
     this.circuit.onLastRow('commands are as many as stated', command.number.minus(commands));
     this.circuit.onLastRow('the last row is empty', real);
     this.circuit.onFirstRow('the first row begins a command', first.minus(real));
@@ -34,7 +37,10 @@ export class CommandRules extends RuleWriter {
     for (const kind of KINDS) this.bit(command.kind[kind], kind);
     this.every('a row has one kind of command or none', real.times(real.minus(1)));
     const carried: [string, Expression][] = [
-      ...LONG_KINDS.map((kind): [string, Expression] => [kind, command.kind[kind]]),
+      ...(this.hasStops ? [...LONG_KINDS, ...LONG_STOP_KINDS] : LONG_KINDS).map((kind): [string, Expression] => [
+        kind,
+        command.kind[kind],
+      ]),
       ['market', command.market],
       ['rests', command.rests],
       ['fill or kill', command.fillOrKill],
@@ -65,10 +71,22 @@ export class CommandRules extends RuleWriter {
     const sum = p0.plus(p1.times(2)).plus(p2.times(2));
     const top = 5 * LIMB_MAX;
     this.every('price check', priceCheck.minus(sum.times(sum.minus(top)).times(sum.minus(top - 1))));
-    const limited = command.kind.new.minus(command.market).plus(command.hasPrice);
+    const { kind } = command;
+    const limited = kind.new
+      .plus(kind['stop limit'])
+      .plus(kind.triggered)
+      .minus(command.market)
+      .plus(command.hasPrice)
+      .plus(kind['replace stop limit']);
     this.every('a limit is 1 to 2^48 - 3', limited.times(priceCheck.times(priceInverse).minus(1)));
-    const sized = command.kind.new.plus(command.kind.reduce).plus(command.hasQuantity);
+    const sized = this.#entering().plus(kind.reduce).plus(command.hasQuantity);
     this.every('a quantity is at least 1', sized.times(sumOf(command.quantity).times(quantityInverse).minus(1)));
+  }
+
+  /** Orders that were not there before, or were in no book. */
+  #entering(): Expression {
+    const { kind } = this.columns.command;
+    return kind.new.plus(this.stops()).plus(kind.triggered);
   }
 
   // --- Steps -----------------------------------------------------------------------------------------------------------
@@ -93,12 +111,14 @@ export class CommandRules extends RuleWriter {
       this.prevents(),
       step['skip own'],
       step['fail at own'],
+      ...[step.trigger, step.quiet],
     ]);
-    allowed('a cancel', kind.cancel, [step.remove, step.refuse]);
-    allowed('a reduce', kind.reduce, [step.remove, step.shrink, step.refuse]);
-    const begins = step.keep.plus(step.leave).plus(wouldTrade).plus(step.refuse);
-    allowed('a replace', kind.replace, [step.fill, step.rest, begins, this.prevents()]);
-    allowed('a mass cancel', kind['mass cancel'], [step.remove, step.pass]);
+    allowed('a cancel', kind.cancel, [step.remove, step.refuse, step.withdraw]);
+    allowed('a reduce', kind.reduce, [step.remove, step.shrink, step.refuse, step.withdraw, step.lessen]);
+    const begins = step.keep.plus(step.leave).plus(wouldTrade).plus(step.refuse).plus(step.alter);
+    const watched = step.trigger.plus(step.quiet);
+    allowed('a replace', kind.replace, [step.fill, step.rest, begins, this.prevents(), watched]);
+    allowed('a mass cancel', kind['mass cancel'], [step.remove, step.pass, step.withdraw]);
     allowed('what is set aside', kind.aside, [step.pass]);
     this.every('a replace leaves first', kind.replace.times(first.minus(begins)));
     this.every('a new order is refused first', kind.new.times(wouldTrade.plus(step.refuse)).times(this.not(first)));
@@ -106,17 +126,20 @@ export class CommandRules extends RuleWriter {
     const ending = [
       ...[step.rest, step.expire, step.fail, wouldTrade, step.refuse, step.shrink, step.keep, step.pass],
       ...[step['newest ends'], step['both end'], step['fail at own']],
+      ...[step.wait, step.lessen, step.alter],
     ];
     this.every('steps that end a command', sumOf(ending).times(this.not(last)));
-    const going = [step.peek, step.leave, step['oldest ends'], step['skip own']];
+    const going = [step.peek, step.leave, step['oldest ends'], step['skip own'], step.trigger];
+    if (this.hasStops) going.push(step.fill);
     this.every('steps that do not end a command', sumOf(going).times(last));
+    // Where there are stops, a fill is followed by those that it triggers: stop-rules.ts.
     this.every(
       'a fill ends a command when nothing is left',
-      this.takes().times(last.minus(1).plus(covers).minus(gapIsZero)),
+      (this.hasStops ? step.decrement : this.takes()).times(last.minus(1).plus(covers).minus(gapIsZero)),
     );
     this.every(
       'a removal ends a command but a mass cancel',
-      step.remove.times(last.minus(1).plus(kind['mass cancel'])),
+      step.remove.plus(step.withdraw).times(last.minus(1).plus(kind['mass cancel']).plus(this.restops())),
     );
 
     this.every('only what rests rests', step.rest.times(this.not(command.rests)));
@@ -126,7 +149,10 @@ export class CommandRules extends RuleWriter {
     this.every('only fill or kill peeks and fails', sumOf(looking).times(this.not(command.fillOrKill)));
     this.circuit.onTransition(
       'fill or kill that has traded does not fail',
-      step.fill.plus(step['oldest ends']).times(this.not(last)).times(sumOf(looking).next()),
+      (this.hasStops ? step.quiet : step.fill)
+        .plus(step['oldest ends'])
+        .times(this.not(last))
+        .times(sumOf(looking).next()),
     );
     this.circuit.onTransition(
       'fill or kill that has peeked fails',
@@ -141,16 +167,20 @@ export class CommandRules extends RuleWriter {
     const { kind } = command;
     const named = this.named();
     const gap = own.cell.ladder.minus(command.symbol.times(2)).minus(1);
-    this.every('in ladder', inLadder.minus(gap.times(gap.minus(1))));
+    const inBook = gap.times(gap.minus(1));
+    this.every('in ladder', inLadder.minus(this.hasStops ? inBook.times(this.columns.inStops) : inBook));
     // Zero: a new order's key is free, or the order that the command names is there.
     const tested = named.times(inLadder).plus(this.not(named).times(own.cell.ladder));
     this.every('is free: only if it is', isFree.times(tested));
     this.every('is free: if it is', this.not(isFree).minus(tested.times(freeInverse)));
     this.every(
       'a new order is refused if and only if its key is taken',
-      kind.new.times(first).times(step.refuse.minus(this.not(isFree))),
+      kind.new
+        .plus(this.stops())
+        .times(first)
+        .times(step.refuse.minus(this.not(isFree))),
     );
-    this.every('amends', amends.minus(kind.reduce).minus(kind.replace.times(first)));
+    this.every('amends', amends.minus(kind.reduce).minus(kind.replace.plus(this.restops()).times(first)));
     this.every(
       'a named order is refused if and only if it is unknown or late',
       kind.cancel.plus(amends).times(step.refuse.minus(this.not(isFree.times(this.not(command.late))))),
@@ -162,7 +192,7 @@ export class CommandRules extends RuleWriter {
   #order(): void {
     const { command, step, report, first, last, own, postOnly, limit, left, gap } = this.columns;
     const { kind } = command;
-    const ofMass = kind['mass cancel'].times(step.remove);
+    const ofMass = kind['mass cancel'].times(step.remove.plus(step.withdraw));
     const unlessMass = this.not(ofMass);
     this.bit(report.side, 'report side');
     this.every("the instrument is the command's", unlessMass.times(report.symbol.minus(command.symbol)));
@@ -171,7 +201,7 @@ export class CommandRules extends RuleWriter {
     }
     this.every(
       "the side is the command's",
-      kind.new.plus(step.refuse).plus(step.pass).times(report.side.minus(command.side)),
+      this.#entering().plus(step.refuse).plus(step.pass).times(report.side.minus(command.side)),
     );
     const found = own.cell.ladder.minus(this.ladder()).minus(1);
     const changes = step.remove.plus(step.shrink).plus(step.keep).plus(step.leave);
@@ -179,12 +209,14 @@ export class CommandRules extends RuleWriter {
     this.every('the side is that of the order that would trade', kind.replace.times(step['would trade']).times(found));
 
     this.every('a new order is post-only if it says so', kind.new.times(postOnly.minus(command.postOnly)));
-    this.every('a replaced order stays post-only', kind.replace.times(first).times(this.terms().minus(own.cell.terms)));
-    const priced = kind.new.minus(command.market).plus(command.hasPrice);
+    // What waits has other terms, and stands with them.
+    const kept = kind.replace.times(first).minus(step.alter);
+    this.every('a replaced order stays post-only', kept.times(this.terms().minus(own.cell.terms)));
+    const priced = kind.new.plus(kind.triggered).minus(command.market).plus(command.hasPrice);
     const unpriced = kind.replace.minus(command.hasPrice);
     const marketLimit = [LIMB_MAX - 1, LIMB_MAX, LIMB_MAX];
-    const sized = kind.new.plus(kind.reduce).plus(command.hasQuantity);
-    const unsized = kind.replace.minus(command.hasQuantity);
+    const sized = this.#entering().plus(kind.reduce).plus(command.hasQuantity);
+    const unsized = kind.replace.plus(this.restops()).minus(command.hasQuantity);
     const untouched = step['oldest ends'].plus(step['skip own']);
     for (let i = 0; i < 3; i++) {
       const price = command.price[i] as Expression;
@@ -208,17 +240,24 @@ export class CommandRules extends RuleWriter {
         `a replace without quantity keeps its quantity ${i}`,
         unsized.times(first).times(quantity.minus(own.cell.open[i] as Expression)),
       );
-      const counted = this.takes().times(this.not(last)).plus(step.peek);
+      const taking = this.hasStops ? step.decrement : this.takes();
+      const counted = taking.times(this.not(last)).plus(step.peek);
       this.circuit.onTransition(
         `what is left gets less ${i}`,
         counted.times(quantity.next().minus(gap[i] as Expression)),
       );
       this.circuit.onTransition(
         `what is left stays when an order leaves ${i}`,
-        step.leave.plus(untouched).times(quantity.next().minus(quantity)),
+        step.leave.plus(untouched).plus(this.watches()).plus(this.renews()).times(quantity.next().minus(quantity)),
       );
     }
-    const goesOn = this.takes().times(this.not(last)).plus(step.peek).plus(step.leave).plus(untouched);
+    const goesOn = this.takes()
+      .times(this.not(last))
+      .plus(step.peek)
+      .plus(step.leave)
+      .plus(untouched)
+      .plus(this.watches())
+      .plus(this.renews());
     for (const [name, column] of [
       ['side', report.side],
       ['post only', postOnly],

@@ -4,7 +4,7 @@ import { Reason } from '../../journal/reasons.ts';
 import type { OrderName } from './linked-books.ts';
 import type { TapeCommand } from './tape.ts';
 import { INFORMATION, reasonAt } from './told-events.ts';
-import type { StepReport } from './witness.ts';
+import type { StepReport } from './witness-rows.ts';
 
 /** The venue's events and the rules of the market do not agree: one of the two has a fault. */
 class EventMismatchError extends Error {
@@ -56,10 +56,41 @@ export function checkEvents(
     throw new EventMismatchError(`sequence ${sequence}: an event is missing`);
 }
 
+/** The order whose steps are told: the command's own, then each that was triggered and is entered. */
+interface AtWork {
+  readonly order: OrderName;
+  /** 0 for none. */
+  readonly limit: number;
+  readonly quantity: number;
+}
+
 function expectedEvents(command: TapeCommand, reports: readonly StepReport[]): Expected[] {
+  const refusal = reports.find(({ step }) => step === 'refuse' || step === 'would trade');
+  if (refusal !== undefined)
+    return [{ ...acceptedOf(command), type: EventType.rejected, reason: refusal.reason, open: 0 }];
+  const { account, idLow, idHigh, price: limit, quantity, triggeredAt } = command;
+  let atWork: AtWork = { order: { account, idLow, idHigh }, limit, quantity };
+  const expected: Expected[] = command.kind === 'new' ? [acceptedOf(command)] : [];
+  if (triggeredAt !== 0) expected.push({ ...acceptedOf(command), type: EventType.triggered, price: triggeredAt });
+  for (const report of reports) {
+    if (report.step === 'enter') {
+      const { order, limitPrice, left } = report;
+      atWork = { order, limit: limitPrice, quantity: left };
+    } else if (isTold(command, report)) expected.push(...eventsOf(report, atWork));
+  }
+  return expected;
+}
+
+/** An order that comes to wait was accepted; one that is taken from its place by a replace tells where it waits then. */
+function isTold({ kind }: TapeCommand, { step }: StepReport): boolean {
+  if (step === 'wait') return kind === 'replace';
+  return step !== 'withdraw' || kind !== 'replace';
+}
+
+function acceptedOf(command: TapeCommand): Expected {
   const { account, idLow, idHigh, symbol, side, price, quantity } = command;
   const order = { account, idLow, idHigh };
-  const entered: Expected = {
+  return {
     type: EventType.accepted,
     side,
     reason: Reason.none,
@@ -70,16 +101,11 @@ function expectedEvents(command: TapeCommand, reports: readonly StepReport[]): E
     order,
     open: quantity,
   };
-  const rejected = (reason: number): Expected => ({ ...entered, type: EventType.rejected, reason, open: 0 });
-  const gone = (reason: number, amount: number): Expected => ({
-    ...entered,
-    type: EventType.canceled,
-    reason,
-    quantity: amount,
-    flags: EventFlag.done,
-    open: 0,
-  });
-  const of = (report: StepReport, type: number, reason = Reason.none as number): Expected => ({
+}
+
+/** What a step of the order at work tells. */
+function eventsOf(report: StepReport, { order, limit, quantity }: AtWork): Expected[] {
+  const of = (type: number, reason = Reason.none as number): Expected => ({
     type,
     side: report.side,
     reason,
@@ -90,67 +116,66 @@ function expectedEvents(command: TapeCommand, reports: readonly StepReport[]): E
     order,
     open: report.open,
   });
-  const prevented = (report: StepReport): Expected => ({
-    ...of(report, EventType.canceled, Reason.selfTrade),
+  const gone = (reason: number, lots: number): Expected => ({
+    ...of(EventType.canceled, reason),
+    price: limit,
+    quantity: lots,
+    flags: EventFlag.done,
+    open: 0,
+  });
+  const prevented: Expected = {
+    ...of(EventType.canceled, Reason.selfTrade),
     price: report.limitPrice,
     quantity: report.taken,
     open: report.left,
-    flags: report.left === 0 ? EventFlag.done : 0,
-  });
-  const refusal = reports.find(({ step }) => step === 'refuse' || step === 'would trade');
-  if (refusal !== undefined) return [rejected(refusal.reason)];
-  const expected: Expected[] = command.kind === 'new' ? [entered] : [];
-  for (const report of reports) {
-    const done = (open: number): number => (open === 0 ? EventFlag.done : 0);
-    switch (report.step) {
-      case 'fill':
-        expected.push({
-          ...of(report, EventType.tradeMaker),
-          side: 1 - report.side,
-          order: report.order,
-          flags: done(report.open),
-        });
-        expected.push({ ...of(report, EventType.tradeTaker), open: report.left, flags: done(report.left) });
-        break;
-      case 'newest ends':
-        expected.push(prevented(report));
-        break;
-      case 'oldest ends':
-      case 'both end':
-      case 'decrement': {
-        const open = report.step === 'decrement' ? report.open : 0;
-        const resting = of(report, EventType.canceled, Reason.selfTrade);
-        expected.push({ ...resting, side: 1 - report.side, order: report.order, open, flags: done(open) });
-        if (report.step !== 'oldest ends') expected.push(prevented(report));
-        break;
-      }
-      case 'expire':
-        expected.push(gone(Reason.ioc, report.quantity));
-        break;
-      case 'fail':
-      case 'fail at own':
-        expected.push(gone(Reason.fok, quantity));
-        break;
-      case 'remove':
-        expected.push({
-          ...of(report, EventType.canceled, report.reason),
-          order: report.order,
-          flags: EventFlag.done,
-        });
-        break;
-      case 'shrink':
-        expected.push(of(report, EventType.canceled, Reason.reduced));
-        break;
-      case 'keep':
-        expected.push({ ...of(report, EventType.replaced), flags: EventFlag.kept });
-        break;
-      case 'leave':
-        expected.push(of(report, EventType.replaced));
-        break;
-      default:
+    flags: doneIf(report.left),
+  };
+  switch (report.step) {
+    case 'fill': {
+      const maker = {
+        ...of(EventType.tradeMaker),
+        side: 1 - report.side,
+        order: report.order,
+        flags: doneIf(report.open),
+      };
+      return [maker, { ...of(EventType.tradeTaker), open: report.left, flags: doneIf(report.left) }];
     }
+    case 'trigger':
+      return [{ ...of(EventType.triggered), order: report.order, open: report.quantity }];
+    case 'newest ends':
+      return [prevented];
+    case 'oldest ends':
+    case 'both end':
+    case 'decrement': {
+      const open = report.step === 'decrement' ? report.open : 0;
+      const resting = of(EventType.canceled, Reason.selfTrade);
+      const met = { ...resting, side: 1 - report.side, order: report.order, open, flags: doneIf(open) };
+      return report.step === 'oldest ends' ? [met] : [met, prevented];
+    }
+    case 'expire':
+      return [gone(Reason.ioc, report.quantity)];
+    case 'fail':
+    case 'fail at own':
+      return [gone(Reason.fok, quantity)];
+    case 'remove':
+    case 'withdraw':
+      return [{ ...of(EventType.canceled, report.reason), order: report.order, flags: EventFlag.done }];
+    case 'shrink':
+    case 'lessen':
+      return [of(EventType.canceled, Reason.reduced)];
+    case 'keep':
+    case 'alter':
+      return [{ ...of(EventType.replaced), flags: EventFlag.kept }];
+    case 'leave':
+    case 'wait':
+      return [of(EventType.replaced)];
+    default:
+      return [];
   }
-  return expected;
+}
+
+function doneIf(open: number): number {
+  return open === 0 ? EventFlag.done : 0;
 }
 
 function differenceOf(expected: Expected, events: Uint32Array, at: number): string | undefined {

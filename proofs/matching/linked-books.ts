@@ -1,5 +1,8 @@
 import { AMOUNT_MAX } from '../../journal/amounts.ts';
+import { type Cell, emptyCell, firstAbove, forget, isHead, type KeyValue, type Level, NOBODY } from './book-cells.ts';
+import { Changes } from './book-changes.ts';
 import { LIST_HEAD } from './market-columns.ts';
+import { WaitingStops } from './waiting-stops.ts';
 
 /** What names an order: unique among the live ones. */
 export interface OrderName {
@@ -8,42 +11,27 @@ export interface OrderName {
   readonly idHigh: number;
 }
 
-/** An order that rests, as a snapshot has it. */
+/** An order that waits for a trade at its stop price or beyond it, and what it then becomes. */
+export interface WaitingStop {
+  readonly stopPrice: number;
+  readonly market: boolean;
+  /** What is left of it then rests. */
+  readonly rests: boolean;
+  readonly fillOrKill: boolean;
+}
+
+/** An order that rests, or a stop that waits, as a snapshot has it. */
 export interface BookOrder extends OrderName {
   readonly symbol: number;
   readonly side: number;
   readonly postOnly: boolean;
   /** Its own self-trade prevention, 0 for none: `SelfTradePrevention` of journal/commands.ts. */
   readonly prevention: number;
+  /** Its limit; 0 of a stop that becomes a market order. */
   readonly price: number;
   readonly open: number;
-}
-
-/** A key as the circuit has it: see market-columns.ts. */
-export type KeyValue = readonly [number, number, number, number];
-
-/** An order that is live, was, or was asked for; or the head of a ladder. */
-export interface Cell {
-  readonly name: OrderName;
-  readonly key: KeyValue;
-  /** 0: not live. Else 1 + 2 * symbol + side. */
-  ladder: number;
-  postOnly: boolean;
-  /** As of a {@link BookOrder}. */
-  prevention: number;
-  /** Price, or for a bid 2^48 - 1 less the price: the smaller, the better. */
-  priceKey: number;
-  open: number;
-  next: Cell | undefined;
-  previous: Cell | undefined;
-  /** Of the last access. */
-  time: number;
-}
-
-/** The orders of one price: the last of them, behind which the next one goes. */
-interface Level {
-  readonly priceKey: number;
-  last: Cell;
+  /** If it waits. */
+  readonly stop?: WaitingStop;
 }
 
 interface Ladder {
@@ -52,13 +40,14 @@ interface Ladder {
   readonly levels: Level[];
 }
 
-const NOBODY: OrderName = { account: 0, idLow: 0, idHigh: 0 };
-
 /** The books as the circuit sees them: one list from ladder to ladder, in which the last order points to the next head. */
 export class LinkedBooks {
   readonly #ladders: readonly Ladder[];
   readonly #cells = new Map<string, Cell>();
+  readonly stops = new WaitingStops();
   #live = 0;
+  #changes: Changes | undefined;
+  #before = 0;
 
   /** `instruments` books, and a last head behind them all. */
   constructor(instruments: number) {
@@ -82,13 +71,38 @@ export class LinkedBooks {
     return this.#live;
   }
 
-  /** Orders that were ever named, live or not. */
-  cells(): Iterable<Cell> {
-    return this.#cells.values();
+  /** Orders that were ever named, live or not, and whatever else begins as nothing. */
+  *cells(): Generator<Cell> {
+    yield* this.#cells.values();
+    yield* this.stops.cells();
   }
 
   get names(): number {
-    return this.#cells.size;
+    return this.#cells.size + this.stops.names;
+  }
+
+  /** From here on what cells and ladders were is noted, until it is kept or taken back. */
+  note(): void {
+    this.#changes = new Changes();
+    this.#before = this.#live;
+    this.stops.note(this.#changes);
+  }
+
+  /** Before a cell, or the link that points to it from the one before, is changed. */
+  touch(cell: Cell): void {
+    this.#changes?.noteCell(cell);
+  }
+
+  keep(): void {
+    this.#changes = undefined;
+    this.stops.note(undefined);
+  }
+
+  takeBack(): void {
+    this.#changes?.takeBack();
+    this.#live = this.#before;
+    this.stops.takeBack();
+    this.keep();
   }
 
   knows(name: OrderName): boolean {
@@ -129,6 +143,7 @@ export class LinkedBooks {
   /** Puts an order, whose other fields are set, in its place. */
   link(cell: Cell, ladder: number, priceKey: number): void {
     const { levels } = this.#ladder(ladder);
+    this.#changes?.noteLevels(levels);
     const before = this.behindWhom(ladder, priceKey);
     cell.ladder = ladder + 1;
     cell.priceKey = priceKey;
@@ -146,6 +161,7 @@ export class LinkedBooks {
   /** Takes an order out and leaves nothing of it but its name and time. */
   unlink(cell: Cell): void {
     const { levels } = this.#ladder(cell.ladder - 1);
+    this.#changes?.noteLevels(levels);
     const place = firstAbove(levels, cell.priceKey) - 1;
     const level = levels[place] as Level;
     const previous = cell.previous as Cell;
@@ -155,13 +171,7 @@ export class LinkedBooks {
     }
     previous.next = cell.next;
     if (cell.next !== undefined) cell.next.previous = previous;
-    cell.ladder = 0;
-    cell.postOnly = false;
-    cell.prevention = 0;
-    cell.priceKey = 0;
-    cell.open = 0;
-    cell.next = undefined;
-    cell.previous = undefined;
+    forget(cell);
     this.#live--;
   }
 
@@ -171,10 +181,6 @@ export class LinkedBooks {
       throw new RangeError(`symbol: ${Math.floor(number / 2)} is not below the number of instruments`);
     return ladder;
   }
-}
-
-export function isHead({ key }: Cell): boolean {
-  return key[3] === LIST_HEAD;
 }
 
 export function priceOf(priceKey: number, side: number): number {
@@ -187,33 +193,7 @@ export function keyOf({ account, idLow, idHigh }: OrderName): KeyValue {
   return [id0, id1, (idHigh >>> 24) + 256 * (account & 0xffff), account >>> 16];
 }
 
-function nameText({ account, idLow, idHigh }: OrderName): string {
+/** The same for the same name alone. */
+export function nameText({ account, idLow, idHigh }: OrderName): string {
   return `${account} ${idHigh} ${idLow}`;
-}
-
-function emptyCell(name: OrderName, key: KeyValue): Cell {
-  return {
-    name,
-    key,
-    ladder: 0,
-    postOnly: false,
-    prevention: 0,
-    priceKey: 0,
-    open: 0,
-    next: undefined,
-    previous: undefined,
-    time: 0,
-  };
-}
-
-/** The first level with a larger price key. */
-function firstAbove(levels: readonly Level[], priceKey: number): number {
-  let low = 0;
-  let high = levels.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((levels[middle] as Level).priceKey <= priceKey) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,16 +1,19 @@
 import { type Circuit, CircuitBuilder } from '../stark/constraints.ts';
 import type { Expression } from '../stark/expressions.ts';
 import { CommandRules } from './command-rules.ts';
-import { marketColumns, type Rules } from './market-columns.ts';
+import { type MarketColumns, marketColumns, type Rules } from './market-columns.ts';
 import { MatchingRules } from './matching-rules.ts';
 import { MemoryRules } from './memory-rules.ts';
 import { ReportRules } from './report-rules.ts';
+import type { RuleWriter } from './rule-writer.ts';
 import { SelfTradeRules } from './self-trade-rules.ts';
+import { StopRules } from './stop-rules.ts';
 
 /** With the version: proofs of another one are refused. */
 const CIRCUITS = {
   plain: { name: 'veritape market', version: 1 },
   ruled: { name: 'veritape ruled market', version: 1 },
+  stops: { name: 'veritape stop market', version: 1 },
 };
 
 /**
@@ -23,8 +26,8 @@ const CIRCUITS = {
  * is read must be what was written there last: the memory bus balances only then, because times of access increase and
  * the directory lets every address begin once.
  *
- * There are two circuits by the same rules: the ruled one knows self-trade prevention besides. In the plain one its columns
- * are zeros, of which nothing is left in the equations.
+ * There are three circuits by the same rules: the ruled one knows self-trade prevention besides, and that of stops knows these
+ * and self-trade prevention. In the others their columns are zeros, of which nothing is left in the equations.
  *
  * `without` leaves out the constraints and bus entries named, to show what each of them refuses.
  */
@@ -48,7 +51,14 @@ export function marketCircuit(rules: Rules = 'plain', without: readonly string[]
     column: () => declared[next++] as Expression,
     absent: () => zero,
   });
-  const writers = [CommandRules, MatchingRules, ReportRules, MemoryRules];
-  for (const Writer of rules === 'ruled' ? [...writers, SelfTradeRules] : writers) new Writer(circuit, columns).write();
+  const writers: (new (circuit: CircuitBuilder, columns: MarketColumns<Expression>) => RuleWriter)[] = [
+    CommandRules,
+    MatchingRules,
+    ReportRules,
+    MemoryRules,
+  ];
+  if (rules !== 'plain') writers.push(SelfTradeRules);
+  if (rules === 'stops') writers.push(StopRules);
+  for (const Writer of writers) new Writer(circuit, columns).write();
   return circuit.build(without);
 }

@@ -1,5 +1,8 @@
 /** An amount of 48 bits as limbs of 16, low first. */
 export type Limbs<T> = readonly [T, T, T];
+/** Limbs are below this. */
+export const LIMB = 65_536;
+export const LIMB_MAX = LIMB - 1;
 
 /**
  * An order's account and client order id as four elements: id bits 0-27, id bits 28-55, id bits 56-63 with account bits
@@ -17,14 +20,20 @@ export const LIST_HEAD = 65_536;
 /** Of a key's third element, what is the account's. */
 export const ID_IN_KEY_2 = 256;
 
-export const KINDS = ['new', 'cancel', 'reduce', 'replace', 'mass cancel', 'aside'] as const;
+export const PLAIN_KINDS = ['new', 'cancel', 'reduce', 'replace', 'mass cancel', 'aside'] as const;
+/**
+ * Orders that wait for a stop price, the work on those that the command's trades triggered, which follows the command's own, and
+ * replaces that name a stop price.
+ */
+const STOP_KINDS = ['stop', 'stop limit', 'triggered', 'replace stop', 'replace stop limit'] as const;
+export const KINDS = [...PLAIN_KINDS, ...STOP_KINDS] as const;
 export type Kind = (typeof KINDS)[number];
 
 /**
- * Which rules a circuit has: the plain ones, or those of ruled markets, too. The ruled circuit has all that the plain one has.
- * Both commit to books in the same columns, so that spans of either chain with spans of the other.
+ * Which rules a circuit has: the plain ones, self-trade prevention besides, or stops besides. Each circuit has all that the one
+ * before it has. All commit to books in the same columns, so that spans of any chain with spans of the others.
  */
-export const RULES = ['plain', 'ruled'] as const;
+export const RULES = ['plain', 'ruled', 'stops'] as const;
 export type Rules = (typeof RULES)[number];
 
 /** What one row does. */
@@ -44,14 +53,22 @@ export const PLAIN_STEPS = [
 ] as const;
 /** Of self-trade prevention: the incoming order meets one of its own account. */
 export const OWN_STEPS = ['newest ends', 'oldest ends', 'both end', 'decrement', 'skip own', 'fail at own'] as const;
-export const STEPS = [...PLAIN_STEPS, ...OWN_STEPS] as const;
+/** Of stops: they wait, leave or get smaller, are triggered by trades, until none is due any more, and are replaced in their place. */
+const STOP_STEPS = ['wait', 'withdraw', 'lessen', 'trigger', 'quiet', 'alter'] as const;
+export const STEPS = [...PLAIN_STEPS, ...OWN_STEPS, ...STOP_STEPS] as const;
 export type Step = (typeof STEPS)[number];
 
 /** Of self-trade prevention, from 1: `SelfTradePrevention` of journal/commands.ts. */
 export const PREVENTIONS = ['cancel newest', 'cancel oldest', 'cancel both', 'decrement both'] as const;
-type Prevention = (typeof PREVENTIONS)[number];
 /** What a cell has of an order beside amounts: 1 if it is post-only, and this times its self-trade prevention. */
 export const STP_IN_TERMS = 2;
+
+/** The ladder of a stop that waits: this more than that of an order of its instrument and side. */
+export const STOP_LADDER = 5 * 2 ** 27;
+/** The same of a stop's second cell. */
+export const SECOND_LADDER = 5 * 2 ** 28;
+/** A stop's second cell is at its key, with so much more in the last element: above every order's key, every head and every filler. */
+export const SECOND_KEY = 2 ** 22;
 
 /** A cell of the books' memory, but for its address and time. */
 export interface Cell<T> {
@@ -86,21 +103,24 @@ export interface ColumnDeclarer<T> {
   group(name: string): void;
   /** What stands for a column that the circuit does not have: zero on every row. */
   absent(): T;
-  /** Whether it is of the plain circuit, too. `bits` of what an honest prover writes: a few, 16, or those of any element. */
-  column(name: string, meaning: string, bits: number, isPlain: boolean): T;
+  /** `since`: the first circuit that has it. `bits` of what an honest prover writes: a few, 16, or those of any element. */
+  column(name: string, meaning: string, bits: number, since: Rules): T;
 }
 
 export type MarketColumns<T> = ReturnType<typeof marketColumns<T>>;
 
 /** All columns, in the order of their commitments: the tape, the book before and after, and what only the prover needs. */
 export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
-  const isRuled = declarer.rules === 'ruled';
-  const one = (name: string, meaning: string): T => declarer.column(name, meaning, ELEMENT_BITS, true);
-  const word = (name: string, meaning: string): T => declarer.column(name, meaning, 16, true);
-  const bit = (name: string, meaning: string): T => declarer.column(name, meaning, 1, true);
-  const few = (name: string, meaning: string): T => declarer.column(name, meaning, FEW_BITS, true);
+  const isRuled = declarer.rules !== 'plain';
+  const hasStops = declarer.rules === 'stops';
+  const one = (name: string, meaning: string): T => declarer.column(name, meaning, ELEMENT_BITS, 'plain');
+  const word = (name: string, meaning: string): T => declarer.column(name, meaning, 16, 'plain');
+  const bit = (name: string, meaning: string): T => declarer.column(name, meaning, 1, 'plain');
+  const few = (name: string, meaning: string): T => declarer.column(name, meaning, FEW_BITS, 'plain');
   const ruled = (name: string, meaning: string, bits = 1): T =>
-    isRuled ? declarer.column(name, meaning, bits, false) : declarer.absent();
+    isRuled ? declarer.column(name, meaning, bits, 'ruled') : declarer.absent();
+  const stops = (name: string, meaning: string, bits = 1): T =>
+    hasStops ? declarer.column(name, meaning, bits, 'stops') : declarer.absent();
   const terms = (name: string, plainMeaning: string): T =>
     isRuled
       ? few(`${name} terms`, '1 if it is post-only, and twice its self-trade prevention')
@@ -116,13 +136,18 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
     one(`${name} 2`, 'id, the last 8 bits, and 256 times the lower 16 bits of the account'),
     one(`${name} 3`, 'account, the upper 16 bits; of the head of a ladder 65536'),
   ];
+  const bitsOf = <N extends string>(names: readonly N[], declare: (name: N) => T): Record<N, T> =>
+    Object.fromEntries(names.map((name) => [name, declare(name)])) as Record<N, T>;
   const bits = <N extends string>(names: readonly N[], meaning: (name: N) => string): Record<N, T> =>
-    Object.fromEntries(names.map((name) => [name, bit(name, meaning(name))])) as Record<N, T>;
+    bitsOf(names, (name) => bit(name, meaning(name)));
 
   declarer.group('tape');
   const command = {
     number: one('command', 'place of the command in the span, from 0; on rows after the last, their count'),
-    kind: bits(KINDS, (kind) => KIND_MEANINGS[kind]),
+    kind: {
+      ...bits(PLAIN_KINDS, (kind) => KIND_MEANINGS[kind]),
+      ...bitsOf(STOP_KINDS, (kind) => stops(kind, KIND_MEANINGS[kind])),
+    },
     market: bit('market', 'a market order'),
     rests: bit('rests', 'what is left of the order rests: limit good till cancel, and every replace'),
     fillOrKill: bit('fill or kill', 'the order trades in full or not at all'),
@@ -142,13 +167,12 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
     prevention: ruled('prevention', "the new order's self-trade prevention; 0 for none of its own", FEW_BITS),
     usualPrevention: ruled('usual prevention', "the instrument's, for orders that have none of their own", FEW_BITS),
     lowAccount: ruled('low account', "lower 16 bits of the command's account", 16),
+    stopPrice: limbsOf((limb) => stops(`stop price ${limb}`, STOP_PRICE_MEANINGS[limb] as string, 16)),
   };
   const step = {
     ...bits(PLAIN_STEPS, (name) => STEP_MEANINGS[name]),
-    ...(Object.fromEntries(OWN_STEPS.map((name) => [name, ruled(name, STEP_MEANINGS[name])])) as Record<
-      (typeof OWN_STEPS)[number],
-      T
-    >),
+    ...bitsOf(OWN_STEPS, (name) => ruled(name, STEP_MEANINGS[name])),
+    ...bitsOf(STOP_STEPS, (name) => stops(name, STEP_MEANINGS[name])),
   };
   const report = {
     symbol: one('report symbol', 'instrument of the order'),
@@ -159,6 +183,7 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
     price: limbs('report price', "of a fill the maker's price, else the order's"),
     quantity: limbs('report quantity', 'traded, taken off, or open after a replace'),
     open: limbs('report open', 'open after the step: of a fill the maker, else the order'),
+    stopSide: stops('stop side', 'side of the stop that is triggered: 0 buy, 1 sell'),
   };
 
   const table = (name: string): BookTable<T> => {
@@ -223,17 +248,20 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
       'self-trade prevention of the order at work; 0 for none of its own',
       FEW_BITS,
     ),
-    prevents: Object.fromEntries(
-      PREVENTIONS.map((name) => [name, ruled(name, `self-trade prevention that applies to it: ${name}`)]),
-    ) as Record<Prevention, T>,
+    prevents: bitsOf(PREVENTIONS, (name) => ruled(name, `self-trade prevention that applies to it: ${name}`)),
     sameAccount: ruled('same account', "the order that it meets is its own account's"),
     atHead: bit('at head', "the order rests directly behind its ladder's head"),
     samePrice: bit('same price', 'the replace leaves the price as it is'),
     priceWitness: limbsOf((limb) => one(`price witness ${limb}`, 'shows that the prices differ')),
     amends: bit('amends', 'a quantity is compared with that of the order named: a reduce, the first row of a replace'),
     inLadder: one('in ladder', 'zero if the order found is of the instrument named'),
+    inStops: stops('in stops', 'zero if the order found waits in the instrument named', ELEMENT_BITS),
     isFree: bit('is free', 'of a new order: its key is free; of others: its order is found'),
     freeInverse: one('free inverse', 'shows that it is not'),
+    line: {
+      start: stops('line start', 'stops that were entered on rows before, of the span', ELEMENT_BITS),
+      end: stops('line end', 'stops that were triggered on rows before, of the span', ELEMENT_BITS),
+    },
     exhausts: bit('exhausts', 'the fill leaves nothing of the maker'),
     priceCheck: one('price check', 'zero if the price named is 0, 2^48 - 2 or 2^48 - 1'),
     priceInverse: one('price inverse', 'shows that it is none of these'),
@@ -282,12 +310,19 @@ function limbsOf<T>(limb: (limb: number) => T): Limbs<T> {
   return [limb(0), limb(1), limb(2)];
 }
 
+const STOP_PRICE_MEANINGS = ['stop price of an order that waits', 'its bits 16 to 31', 'its bits 32 to 47'];
+
 const KIND_MEANINGS: Readonly<Record<Kind, string>> = {
   new: 'a new order',
   cancel: 'a cancel',
   reduce: 'a reduce',
   replace: 'a replace',
   'mass cancel': 'a mass cancel',
+  stop: 'a new order that waits for its stop price, and then is a market order',
+  'stop limit': 'a new order that waits for its stop price, and then is a limit order',
+  triggered: 'work on an order that the command has triggered: key, side, price and the like are those of that order',
+  'replace stop': 'a replace of an order that waits, which names a stop price and no limit',
+  'replace stop limit': 'a replace of an order that waits, which names a stop price and a limit',
   aside: 'a command that changes no book: refused by its record, its instrument or its session, or none of the books',
 };
 
@@ -310,4 +345,10 @@ const STEP_MEANINGS: Readonly<Record<Step, string>> = {
   decrement: 'meets an order of its account, and the smaller quantity is taken off both',
   'skip own': 'a fill or kill passes by an order of its account, which it would cancel',
   'fail at own': 'a fill or kill is canceled, for it would meet an order of its account first',
+  wait: 'the order waits for its stop price',
+  withdraw: 'the order, which waits, leaves, or leaves its place',
+  lessen: 'a reduce leaves some of the order, which waits',
+  trigger: 'the trade triggers a stop, which joins the line of those that will be entered',
+  quiet: 'the trade triggers no other stop',
+  alter: 'a replace leaves the order, which waits, in its place',
 };

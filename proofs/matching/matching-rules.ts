@@ -38,7 +38,7 @@ export class MatchingRules extends RuleWriter {
     }
     const trades = step.fill.plus(step.peek).plus(step['would trade']).plus(this.prevents());
     const own = step['skip own'].plus(step['fail at own']);
-    this.every('what trades crosses', trades.plus(own).times(this.not(crosses)));
+    this.every('what trades crosses', trades.plus(own).plus(step.wait).times(this.not(crosses)));
     const idle = step.rest.plus(step.expire).plus(step.fail);
     this.every('what does not trade does not cross', idle.times(crosses));
     this.every('post-only does not trade', step.fill.plus(this.prevents()).times(postOnly));
@@ -87,8 +87,11 @@ export class MatchingRules extends RuleWriter {
     this.every('equal quantities cover', compared.times(this.not(covers)).times(gapIsZero));
     this.every('exhausts', exhausts.minus(this.takes().times(covers)).minus(this.clears()));
     this.every('a peek finds too little', step.peek.times(this.not(covers).plus(gapIsZero)));
-    this.every('a reduce to nothing removes', kind.reduce.times(step.remove).times(this.not(covers)));
-    this.every('a reduce to something shrinks', step.shrink.times(covers));
+    this.every(
+      'a reduce to nothing removes',
+      kind.reduce.times(step.remove.plus(step.withdraw)).times(this.not(covers)),
+    );
+    this.every('a reduce to something shrinks', step.shrink.plus(step.lessen).times(covers));
   }
 
   // --- Time priority: where orders are put and taken out -------------------------------------------------------------------
@@ -98,7 +101,7 @@ export class MatchingRules extends RuleWriter {
     for (let i = 0; i < 4; i++) {
       const address = other.address[i] as Expression;
       const best = head.next[i] as Expression;
-      const met = step.fill.plus(this.prevents());
+      const met = step.fill.plus(this.prevents()).plus(step.trigger);
       const looked = this.counts().plus(step['fail at own']);
       this.every(`the maker is the best order ${i}`, met.times(address.minus(best)));
       this.every(`a peek begins with the best order ${i}`, looked.times(first).times(address.minus(best)));
@@ -110,7 +113,10 @@ export class MatchingRules extends RuleWriter {
       );
       this.every(
         `an order is taken from behind another ${i}`,
-        step.remove.plus(step.leave).times((other.cell.next[i] as Expression).minus(report.order[i] as Expression)),
+        step.remove
+          .plus(step.leave)
+          .plus(step.withdraw)
+          .times((other.cell.next[i] as Expression).minus(report.order[i] as Expression)),
       );
     }
     const linked = step.rest.plus(step.remove).plus(step.leave);
@@ -146,7 +152,7 @@ export class MatchingRules extends RuleWriter {
 
   #massCancels(): void {
     const { command, step, report, gap, behindGap } = this.columns;
-    const { remove } = step;
+    const remove = step.remove.plus(step.withdraw);
     const [g0, g1] = gap;
     const [b0, b1] = behindGap;
     const ofMass = command.kind['mass cancel'].times(remove);

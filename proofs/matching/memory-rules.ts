@@ -1,6 +1,7 @@
 import type { Expression } from '../stark/expressions.ts';
-import { type BookTable, type Cell, type Key, LIST_HEAD, type Limbs } from './market-columns.ts';
-import { LIMB_MAX, LISTED_UNIT, mirrored, RuleWriter, sumOf } from './rule-writer.ts';
+import { type BookTable, type Cell, type Key, LIMB_MAX, LIST_HEAD, type Limbs } from './market-columns.ts';
+import { LISTED_UNIT, mirrored, RuleWriter, sumOf } from './rule-writer.ts';
+import { StopCells } from './stop-cells.ts';
 
 /** Ages are a limb and this times another: less than p. */
 const AGE_UNIT = 2 ** 14;
@@ -24,12 +25,17 @@ export class MemoryRules extends RuleWriter {
     const zero = this.zero;
     const ladder = this.ladder().plus(1);
     const opposite = report.symbol.times(2).minus(report.side).plus(1);
-    const sees = this.seesHead();
-    const meets = sumOf([fill, peek, rest, remove, leave, this.prevents(), step['skip own'], step['fail at own']]);
-    const owns = sumOf([command.kind.new, this.named()])
+    const { wait, withdraw, lessen, trigger, quiet, alter } = step;
+    const sees = this.seesHead().plus(this.waits()).plus(trigger).plus(quiet);
+    const meets = sumOf([
+      ...[fill, peek, rest, remove, leave, this.prevents(), step['skip own'], step['fail at own']],
+      ...[wait, withdraw, trigger, quiet],
+    ]);
+    const owns = sumOf([command.kind.new, this.named(), this.stops(), command.kind.triggered])
       .times(first)
-      .plus(rest.times(this.not(first)))
-      .plus(command.kind['mass cancel'].times(remove));
+      .plus(rest.plus(wait).times(this.not(first)))
+      .plus(command.kind['mass cancel'].times(remove.plus(withdraw)))
+      .plus(trigger);
     const mix = (parts: readonly (readonly [Expression, Expression])[]): Expression =>
       sumOf(parts.map(([when, value]) => when.times(value)));
 
@@ -47,10 +53,14 @@ export class MemoryRules extends RuleWriter {
       this.key((i) => moved(head.next[i] as Expression, other.cell.next[i] as Expression)),
       this.limbs((i) => moved(head.nextKey[i] as Expression, other.cell.nextKey[i] as Expression)),
     );
+    const stops = this.hasStops ? new StopCells(this.circuit, this.columns) : undefined;
+    const seen = { address: headAddress, was: headCell(head.next, head.nextKey), is: headAfter };
+    const atHead = stops?.seen(seen) ?? seen;
+    const ownAddress = stops?.ownAddress() ?? report.order;
 
     // A fill takes from the other order, or all of it with its links; what rests or goes changes the link to it.
-    const relinks = sumOf([rest, remove, leave]);
-    const stays = this.not(exhausts);
+    const relinks = sumOf([rest, remove, leave, wait, withdraw]);
+    const stays = this.not(exhausts).minus(trigger);
     const links = stays.minus(relinks);
     const otherAfter: Cell<Expression> = {
       ladder: stays.times(other.cell.ladder),
@@ -59,15 +69,16 @@ export class MemoryRules extends RuleWriter {
       // Of a fill that does not exhaust, the difference; every other step leaves the quantity, or takes the order off.
       open: this.limbs((i) =>
         mix([
-          [this.not(this.takes().plus(this.clears())), other.cell.open[i] as Expression],
+          [this.not(this.takes().plus(this.clears()).plus(trigger)), other.cell.open[i] as Expression],
           [this.takes().plus(this.clears()).minus(exhausts), gap[i] as Expression],
         ]),
       ),
       next: this.key((i) =>
         mix([
           [links, other.cell.next[i] as Expression],
-          [rest, report.order[i] as Expression],
+          [rest.plus(wait), report.order[i] as Expression],
           [remove.plus(leave), own.cell.next[i] as Expression],
+          [withdraw, head.next[i] as Expression],
         ]),
       ),
       nextKey: this.limbs((i) =>
@@ -75,12 +86,14 @@ export class MemoryRules extends RuleWriter {
           [links, other.cell.nextKey[i] as Expression],
           [rest, mirrored(limit[i] as Expression)],
           [remove.plus(leave), own.cell.nextKey[i] as Expression],
+          [wait, limit[i] as Expression],
+          [withdraw, head.nextKey[i] as Expression],
         ]),
       ),
     };
 
-    const same = this.not(relinks);
-    const ownAfter: Cell<Expression> = {
+    const same = this.not(relinks).minus(trigger);
+    const rested: Cell<Expression> = {
       ladder: mix([
         [same, own.cell.ladder],
         [rest, ladder],
@@ -97,9 +110,9 @@ export class MemoryRules extends RuleWriter {
       ),
       open: this.limbs((i) =>
         mix([
-          [same.minus(shrink).minus(keep), own.cell.open[i] as Expression],
-          [rest.plus(keep), left[i] as Expression],
-          [shrink, gap[i] as Expression],
+          [same.minus(shrink).minus(keep).minus(lessen).minus(alter), own.cell.open[i] as Expression],
+          [rest.plus(keep).plus(wait).plus(alter), left[i] as Expression],
+          [shrink.plus(lessen), gap[i] as Expression],
         ]),
       ),
       next: this.key((i) =>
@@ -115,6 +128,7 @@ export class MemoryRules extends RuleWriter {
         ]),
       ),
     };
+    const ownAfter = stops?.waiting(rested) ?? rested;
 
     const { before, after, afterTime, directory } = this.columns;
     const rows = (table: BookTable<Expression>): Cell<Expression> => ({
@@ -136,21 +150,17 @@ export class MemoryRules extends RuleWriter {
     const now = (port: number): Expression => clock.times(PORTS).plus(port + 1);
 
     // Entries whose messages are linear share a helper column with their neighbour.
-    bus.receive(
-      'the head of the other side was',
-      sees,
-      message(headAddress, headCell(head.next, head.nextKey), head.time),
-    );
+    bus.receive('the head of the other side was', sees, message(atHead.address, atHead.was, head.time));
     bus.receive('the other order was', meets, message(other.address, other.cell, other.time));
-    bus.receive('the own order was', owns, message(report.order, own.cell, own.time));
+    bus.receive('the own order was', owns, message(ownAddress, own.cell, own.time));
     bus.receive('orders of book before begin as listed', before.isOrder, message(before.address, nothing, zero));
     bus.send('book before', before.used, message(before.address, rows(before), zero));
     bus.receive('book after', after.used, message(after.address, rows(after), afterTime));
     bus.send('listed orders begin as nothing', this.one, message(directory.key, nothing, zero));
     bus.receive('listed orders end as nothing', directory.gone, message(directory.key, nothing, directory.goneTime));
-    bus.send('the head of the other side is', sees, message(headAddress, headAfter, now(0)));
+    bus.send('the head of the other side is', sees, message(atHead.address, atHead.is, now(0)));
     bus.send('the other order is', meets, message(other.address, otherAfter, now(1)));
-    bus.send('the own order is', owns, message(report.order, ownAfter, now(2)));
+    bus.send('the own order is', owns, message(ownAddress, ownAfter, now(2)));
     this.bit(directory.gone, 'gone');
 
     // A row finds every cell as earlier rows left it, and none twice. Or else a new order with the key of its own maker
@@ -169,7 +179,10 @@ export class MemoryRules extends RuleWriter {
     this.bit(isOrder, `${name} is order`);
     this.every(`book ${name}: only rows that are used are orders`, isOrder.times(this.not(used)));
     this.every(`book ${name}: what is no order is a head`, used.minus(isOrder).times(address[3].minus(LIST_HEAD)));
-    this.circuit.onTransition(`book ${name}: rows are used in one piece`, this.not(used).times(used.next()));
+    // The ladders of stops that wait are lists of their own, with a row between that is not used.
+    if (this.hasStops)
+      this.every(`book ${name}: a head of stops is listed as orders are`, used.minus(isOrder).times(address[1]));
+    else this.circuit.onTransition(`book ${name}: rows are used in one piece`, this.not(used).times(used.next()));
     this.circuit.onLastRow(`book ${name}: the last row is not used`, used);
   }
 

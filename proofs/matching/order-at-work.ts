@@ -1,6 +1,6 @@
 import { AMOUNT_MAX } from '../../journal/amounts.ts';
 import { SelfTradePrevention } from '../../journal/commands.ts';
-import type { Cell } from './linked-books.ts';
+import { type Cell, isPostOnly, preventionIn } from './book-cells.ts';
 import type { Step } from './market-columns.ts';
 import type { TapeCommand } from './tape.ts';
 
@@ -55,14 +55,14 @@ export function amended(command: TapeCommand, own: Cell, side: number): Taker {
   const { kind, symbol } = command;
   const replaces = kind === 'replace';
   const namesQuantity = kind === 'reduce' || command.hasQuantity;
-  const prevention = replaces ? own.prevention : 0;
+  const prevention = replaces ? preventionIn(own) : 0;
   return {
     symbol,
     side,
     account: command.account,
     prevention,
     applies: prevention === 0 && replaces ? command.usualPrevention : prevention,
-    postOnly: replaces && own.postOnly,
+    postOnly: replaces && isPostOnly(own),
     limit: !replaces ? 0 : command.hasPrice ? limitOf(command, side) : AMOUNT_MAX - own.priceKey,
     left: namesQuantity ? command.quantity : replaces ? own.open : 0,
   };

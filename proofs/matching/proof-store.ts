@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { syncFolder } from '../../journal/segments.ts';
+import { isThere, syncFolder } from '../../journal/segments.ts';
 import { decodeProof } from '../stark/proof-encoding.ts';
 import { decodeStatement, parametersOf, type SpanStatement, STATEMENT_BYTES } from './statement.ts';
 import { provenCircuit, VerificationError } from './verify-proof.ts';
@@ -35,7 +35,7 @@ export class ProofStore {
 
   /** Proofs there are, by first sequence, those of the same one by last sequence. Unchecked. */
   async list(): Promise<StoredProof[]> {
-    if (!existsSync(this.folder)) return [];
+    if (!isThere(this.folder)) return [];
     const found: StoredProof[] = [];
     for (const name of await readdir(this.folder)) {
       const match = NAME.exec(name);
@@ -51,12 +51,12 @@ export class ProofStore {
   }
 
   has(firstSequence: number, lastSequence: number): boolean {
-    return existsSync(this.pathOf(firstSequence, lastSequence));
+    return isThere(this.pathOf(firstSequence, lastSequence));
   }
 
   /** Removes what writers that died left behind; other writers may be at work. */
   async clean(): Promise<void> {
-    if (!existsSync(this.folder)) return;
+    if (!isThere(this.folder)) return;
     for (const name of await readdir(this.folder)) {
       const match = TEMPORARY.exec(name);
       if (match === null) continue;

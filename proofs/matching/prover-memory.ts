@@ -16,12 +16,12 @@ export interface ProverMemory {
 /** What a prover of matching holds beside trace and proof: a replica, the books of the witness, pages of the journal. */
 export const READER_BYTES: number = 160 * 2 ** 20;
 
-/** Looking for a plan takes some hundredths of a second, and a router asks for the same one again and again. */
+/** Looking for a plan takes some milliseconds, and a router asks for the same one again and again. */
 const known = new Map<string, ProverMemory>();
 
 /**
  * The quickest way to prove within `memoryMax` bytes, or the one that takes least. Which circuit a span needs is known when it
- * is read: there must be room for either. Most are of the plain one.
+ * is read: there must be room for any. Most are of the plain one.
  */
 export function proverMemory(parameters: ProofParameters, heightLog: number, memoryMax: number): ProverMemory {
   const name = `${parameters.name} ${heightLog} ${memoryMax}`;

@@ -20,17 +20,20 @@ export class ReportRules extends RuleWriter {
     const newest = step['newest ends'];
     const takes = this.takes();
     const met = fill.plus(this.prevents());
+    const named = met.plus(step.trigger);
+    const waits = step.wait.plus(step.alter);
+    const waiting = step.withdraw.plus(step.lessen).plus(step.trigger).plus(step.quiet).plus(waits);
     this.every(
       'reason: taken or unknown',
-      refuse.times(not(isFree)).times(report.reason.minus(UNKNOWN_ORDER).minus(kind.new)),
+      refuse.times(not(isFree)).times(report.reason.minus(UNKNOWN_ORDER).minus(kind.new).minus(this.stops())),
     );
     this.every('reason: late', refuse.times(isFree).times(report.reason.minus(command.reason)));
     this.every('reason: set aside', pass.times(report.reason.minus(command.reason)));
     this.every('reason: none', not(refuse.plus(pass)).times(report.reason));
     for (let i = 0; i < 4; i++) {
       const maker = report.maker[i] as Expression;
-      this.every(`maker ${i}`, met.times(maker.minus(other.address[i] as Expression)));
-      this.every(`no maker ${i}`, not(met).times(maker));
+      this.every(`maker ${i}`, named.times(maker.minus(other.address[i] as Expression)));
+      this.every(`no maker ${i}`, not(named).times(maker));
     }
     const places = remove.plus(shrink).plus(keep);
     for (let i = 0; i < 3; i++) {
@@ -52,28 +55,32 @@ export class ReportRules extends RuleWriter {
         places.times(price.minus(this.choose(ownKey, mirrored(ownKey)))),
       );
       this.every(`price: of an order that leaves ${i}`, leave.times(price.minus(this.choose(mirrored(worst), worst))));
-      this.every(`price: else none ${i}`, not(met.plus(places).plus(leave)).times(price));
+      this.every(`price: else none ${i}`, not(met.plus(places).plus(leave).plus(waiting)).times(price));
 
       this.every(
         `quantity: of a fill, the smaller ${i}`,
         takes.times(quantity.minus(rest).minus(covers.times(makerOpen.minus(rest)))),
       );
       this.ruled(`quantity: of an order of the account, all ${i}`, () =>
-        this.clears().times(quantity.minus(makerOpen)),
+        this.clears().plus(step.trigger).times(quantity.minus(makerOpen)),
       );
-      this.every(`quantity: of a removal, all ${i}`, remove.times(quantity.minus(own.cell.open[i] as Expression)));
+      this.every(
+        `quantity: of a removal, all ${i}`,
+        remove.plus(step.withdraw).times(quantity.minus(own.cell.open[i] as Expression)),
+      );
       this.every(
         `quantity: of the order at work ${i}`,
-        shrink.plus(keep).plus(leave).plus(expire).plus(newest).times(quantity.minus(rest)),
+        sumOf([shrink, keep, leave, expire, newest, step.lessen, waits]).times(quantity.minus(rest)),
       );
       const told = [fill, remove, shrink, keep, leave, expire, this.prevents()];
+      told.push(step.withdraw, step.lessen, step.trigger, waits);
       this.every(`quantity: else none ${i}`, not(sumOf(told)).times(quantity));
 
       this.every(`open: of a fill, the maker's ${i}`, takes.times(open.minus(not(covers).times(difference))));
-      this.every(`open: of a reduce ${i}`, shrink.times(open.minus(difference)));
-      this.every(`open: of a replace ${i}`, keep.plus(leave).times(open.minus(rest)));
+      this.every(`open: of a reduce ${i}`, shrink.plus(step.lessen).times(open.minus(difference)));
+      this.every(`open: of a replace ${i}`, keep.plus(leave).plus(waits).times(open.minus(rest)));
       this.ruled(`open: of both, what the order at work had ${i}`, () => step['both end'].times(open.minus(rest)));
-      const opens = [fill, shrink, keep, leave, step.decrement, step['both end']];
+      const opens = [fill, shrink, keep, leave, step.decrement, step['both end'], step.lessen, waits];
       this.every(`open: else none ${i}`, not(sumOf(opens)).times(open));
     }
   }

@@ -1,7 +1,7 @@
-import { HEIGHT_LOG_MAX, usableRows } from '../stark/parameters.ts';
+import { HEIGHT_LOG_MAX } from '../stark/parameters.ts';
 import type { Calibration } from './calibration.ts';
 import { proofCost } from './proof-cost.ts';
-import { heightLogMin, type ProofShape, type ProvingPlan } from './prove-span.ts';
+import { heightLogMin, type ProofShape, type ProvingPlan, planRows } from './prove-span.ts';
 import { PROFILE_NAMES, type ProfileName, parametersOf } from './statement.ts';
 
 /** What is to be proven, on what, and how it is wished. */
@@ -144,6 +144,11 @@ function mostRowsLog({ commands, commandsMax = commands }: ProvingWorkload): num
   return Math.min(HEIGHT_LOG_MAX, Math.ceil(Math.log2(Math.min(commands, commandsMax) * ROWS_PER_COMMAND)));
 }
 
+/** Commands of usual order flow that a span of a plan takes. */
+export function usualCommands(plan: ProofShape): number {
+  return Math.max(1, Math.floor(planRows(plan) / ROWS_PER_COMMAND));
+}
+
 function routeOf(
   plan: ProvingPlan,
   processes: number,
@@ -152,8 +157,8 @@ function routeOf(
   calibration: Calibration,
 ): Route {
   const parameters = parametersOf(plan);
-  const rows = usableRows(plan.heightLog, parameters);
-  const perSpan = Math.max(1, Math.min(commands, commandsMax, Math.floor(rows / ROWS_PER_COMMAND)));
+  const rows = planRows(plan);
+  const perSpan = Math.max(1, Math.min(commands, commandsMax, usualCommands(plan)));
   const spans = Math.ceil(commands / perSpan);
   const used = Math.min(rows, perSpan * ROWS_PER_COMMAND);
   // Those that are too many for the cores wait for each other.

@@ -1,10 +1,7 @@
 import type { CircuitBuilder } from '../stark/constraints.ts';
 import type { Expression } from '../stark/expressions.ts';
-import { type Key, KINDS, type Limbs, type MarketColumns, STP_IN_TERMS } from './market-columns.ts';
+import { type Key, KINDS, LIMB, LIMB_MAX, type Limbs, type MarketColumns, STP_IN_TERMS } from './market-columns.ts';
 
-/** Limbs of amounts are below this. */
-const LIMB = 65_536;
-export const LIMB_MAX = 65_535;
 /** What the directory compares is a limb and this times another: less than p. */
 export const LISTED_UNIT = 2 ** 12;
 
@@ -24,6 +21,11 @@ export abstract class RuleWriter {
 
   abstract write(): void;
 
+  /** What columns and steps of stops are zeros without. */
+  protected get hasStops(): boolean {
+    return this.columns.line.end.degree > 0;
+  }
+
   /** Whether the row belongs to a command. */
   protected real(): Expression {
     return sumOf(KINDS.map((kind) => this.columns.command.kind[kind]));
@@ -32,7 +34,24 @@ export abstract class RuleWriter {
   /** Commands that name an order. */
   protected named(): Expression {
     const { cancel, reduce, replace } = this.columns.command.kind;
-    return cancel.plus(reduce).plus(replace);
+    return cancel.plus(reduce).plus(replace).plus(this.restops());
+  }
+
+  /** Commands of orders that wait. */
+  protected stops(): Expression {
+    const { kind } = this.columns.command;
+    return kind.stop.plus(kind['stop limit']);
+  }
+
+  /** Replaces that name a stop price. */
+  protected restops(): Expression {
+    const { kind } = this.columns.command;
+    return kind['replace stop'].plus(kind['replace stop limit']);
+  }
+
+  /** The row, which is not the last of its command, takes an order from where it waits: on the next one it waits elsewhere. */
+  protected renews(): Expression {
+    return this.restops().times(this.columns.step.withdraw);
   }
 
   /** The ladder of the order at work. */
@@ -71,6 +90,18 @@ export abstract class RuleWriter {
   protected counts(): Expression {
     const { step } = this.columns;
     return step.peek.plus(step['skip own']);
+  }
+
+  /** Steps of which the order at work is one that waits, or will. */
+  protected waits(): Expression {
+    const { step } = this.columns;
+    return step.wait.plus(step.withdraw).plus(step.alter);
+  }
+
+  /** Steps that an order takes no part in, and goes on behind them. */
+  protected watches(): Expression {
+    const { step, last } = this.columns;
+    return this.hasStops ? step.trigger.plus(step.quiet.times(this.not(last))) : this.zero;
   }
 
   /** Steps that end a fill or kill. */

@@ -39,13 +39,20 @@ export class SelfTradeRules extends RuleWriter {
       const goesOn = real.minus(last);
       this.circuit.onTransition(`a command's ${name} stays`, goesOn.times(column.next().minus(column)));
     }
-    this.every('a new order has the prevention it says', command.kind.new.times(prevention.minus(command.prevention)));
+    const entering = command.kind.new.plus(this.stops()).plus(command.kind.triggered);
+    this.every('a new order has the prevention it says', entering.times(prevention.minus(command.prevention)));
     // Else a replaced order's terms could be split in another way, for a field halves every number.
     this.bit(postOnly, 'order post only');
     const replaced = command.kind.replace.times(first);
     this.every("a replaced order's prevention is small", replaced.times(behindGap[0].minus(prevention)));
     const untouched = step['oldest ends'].plus(step['skip own']);
-    const goesOn = this.takes().times(this.not(last)).plus(step.peek).plus(step.leave).plus(untouched);
+    const goesOn = this.takes()
+      .times(this.not(last))
+      .plus(step.peek)
+      .plus(step.leave)
+      .plus(untouched)
+      .plus(this.watches())
+      .plus(this.renews());
     this.circuit.onTransition("an order's prevention stays", goesOn.times(prevention.next().minus(prevention)));
 
     for (const name of PREVENTIONS) this.bit(prevents[name], name);
@@ -67,12 +74,14 @@ export class SelfTradeRules extends RuleWriter {
    * the first times 256, too. Whether the accounts are the same is then a bit, by the last three.
    */
   #accounts(): void {
-    const { command, sameAccount, behindGap, other, priceWitness } = this.columns;
+    const { command, step, sameAccount, behindGap, other, priceWitness } = this.columns;
     const looks = this.#looks();
+    // A triggered stop's account is told to whom enters it.
+    const named = looks.plus(step.trigger);
     const [id, shifted, account] = behindGap;
-    this.every("the id's part of a maker's key is small", looks.times(shifted.minus(id.times(ID_IN_KEY_2))));
+    this.every("the id's part of a maker's key is small", named.times(shifted.minus(id.times(ID_IN_KEY_2))));
     const rest = other.address[2].minus(id).minus(account.times(ID_IN_KEY_2));
-    this.every("the rest of a maker's key is its account", looks.times(rest));
+    this.every("the rest of a maker's key is its account", named.times(rest));
     const low = account.minus(command.lowAccount);
     const high = other.address[3].minus(command.key[3]);
     this.every('same account: only if the lower half is', looks.times(sameAccount).times(low));

@@ -12,7 +12,8 @@ import { type MarketView, viewMarket } from './replica-market.ts';
 import { type TapeCommand, TapeReader } from './tape.ts';
 import { ToldEvents } from './told-events.ts';
 import { UnprovableCommandError } from './unproven-rules.ts';
-import { MarketWitness, SpanFullError } from './witness.ts';
+import { MarketWitness } from './witness.ts';
+import { SpanFullError } from './witness-rows.ts';
 
 /** Commands of a journal that one proof is about, with the witness of what they did. */
 export interface Span {
@@ -148,7 +149,11 @@ export class SpanReader {
       if (this.#block !== undefined) await this.#limits.onProgress?.(this.#block.lastSequence);
       if (span !== undefined && this.#endsWithBlock(span)) return undefined;
       const next = this.#blocks?.next();
-      if (next === undefined || next.done === true) return undefined;
+      if (next === undefined || next.done === true) {
+        // A journal that is written may have more when it is asked again.
+        this.#blocks = this.reader.blocksFromSequence(this.#matcher.sequence() + 1);
+        return undefined;
+      }
       this.#block = next.value;
       this.#index = 0;
     }

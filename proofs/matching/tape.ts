@@ -1,4 +1,4 @@
-import { PRICE_MAX, readWide } from '../../journal/amounts.ts';
+import { AMOUNT_MAX, PRICE_MAX, readWide } from '../../journal/amounts.ts';
 import {
   COMMAND_WORD,
   Flag,
@@ -8,17 +8,22 @@ import {
   Setting,
   SIDE_ANY,
   STP_SHIFT,
+  TERM_SHIFT,
+  Term,
   TimeInForce,
 } from '../../journal/commands.ts';
 import { EVENT_WORD, EventFlag, EventType } from '../../journal/events.ts';
 import { Reason } from '../../journal/reasons.ts';
 import type { Kind } from './market-columns.ts';
-import { type Instruments, type MarketView, settingOf, type TapeInstrument } from './replica-market.ts';
+import { becomingOf, type Instruments, type MarketView, settingOf, type TapeInstrument } from './replica-market.ts';
 import { ToldEvents } from './told-events.ts';
 import {
+  dueAt,
+  isOpenTerm,
   isRuledOrder,
   isSetAside,
   isStopTerm,
+  namedBy,
   type RuledMarket,
   UnprovableCommandError,
   whyEventsUnproven,
@@ -51,6 +56,13 @@ export interface TapeCommand {
   /** A new order's own self-trade prevention, and the one that its instrument, or a replace's, gives to orders without. */
   readonly prevention: number;
   readonly usualPrevention: number;
+  /**
+   * A new order with one waits for a trade at it or beyond it, and then is what else is told of it. An order that waits has it from
+   * a replace on. 0 for none.
+   */
+  readonly stopPrice: number;
+  /** The last trade price at which a stop was due as it was entered, as its events tell; 0 for none. Not on the tape. */
+  readonly triggeredAt: number;
   /** Why a mass cancel takes orders off, as its events tell. Not on the tape. */
   readonly removal: number;
 }
@@ -77,6 +89,8 @@ const ASIDE: TapeCommand = {
   reason: Reason.none,
   prevention: 0,
   usualPrevention: 0,
+  stopPrice: 0,
+  triggeredAt: 0,
   removal: Reason.massCancel,
 };
 
@@ -91,9 +105,9 @@ export class TapeReader {
   readonly #market: RuledMarket;
   readonly #instruments: Instruments;
 
-  constructor(view: Pick<MarketView, 'instruments' | 'unproven'>) {
-    this.#instruments = view.instruments;
-    this.#market = { instruments: view.instruments, unproven: view.unproven };
+  constructor({ instruments, unproven }: MarketView) {
+    this.#instruments = instruments;
+    this.#market = { instruments, unproven };
   }
 
   /** The record at word `at`, the command with this sequence, and its events from word `from` to `to`. */
@@ -158,16 +172,14 @@ export class TapeReader {
       }
     } else unproven(whyUnproven(words, at, told, this.#market));
     const head = words[at] as number;
-    const type = (head >>> 16) & 255;
-    const tif = head >>> 24;
-    const market = type === OrderType.market || type === OrderType.stop;
+    const triggeredAt = dueAt(words, at, told);
     return {
       ...ASIDE,
       ...identity(words, at),
+      ...becomingOf((head >>> 16) & 255, head >>> 24),
       kind: 'new',
-      market,
-      rests: !market && tif !== TimeInForce.ioc && tif !== TimeInForce.fok,
-      fillOrKill: tif === TimeInForce.fok,
+      stopPrice: triggeredAt === 0 ? stopPriceOf(words, at) : 0,
+      triggeredAt,
       postOnly: ((words[at + COMMAND_WORD.flags] as number) & Flag.postOnly) !== 0,
       side: (head >>> 8) & 255,
       price: readWide(words, at + COMMAND_WORD.price),
@@ -209,19 +221,23 @@ export class TapeReader {
     const price = readWide(words, at + COMMAND_WORD.price);
     const quantity = readWide(words, at + COMMAND_WORD.quantity);
     const extra = readWide(words, at + COMMAND_WORD.extra);
-    const hasTerm = isStopTerm(flags);
+    const hasOpen = isOpenTerm(flags);
+    const hasTerm = hasOpen || isStopTerm(flags);
     if (!hasTerm && (flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0) return aside(Reason.flags);
     if (flags === 0) return aside(Reason.nothingToReplace);
     if (!hasTerm && extra !== 0) return aside(Reason.reservedField);
     if (hasPrice && (price < 1 || price > PRICE_MAX)) return aside(Reason.price);
     if (hasQuantity && (quantity < 1 || quantity >= 2 ** 48)) return aside(Reason.quantity);
-    if (hasTerm && (extra < 1 || extra > PRICE_MAX)) return aside(Reason.terms);
+    if (hasTerm && (extra < 1 || extra > (hasOpen ? AMOUNT_MAX : PRICE_MAX))) return aside(Reason.terms);
     const instrument = this.#instruments.get(words[at + COMMAND_WORD.symbol] as number);
     // No order is live on an instrument that does not exist.
     if (instrument === undefined) return aside(Reason.unknownOrder);
     if (instrument.elsewhere !== undefined) return aside(Reason.otherShard);
+    if (hasOpen && told.type === EventType.canceled)
+      return { ...ASIDE, ...identity(words, at), kind: 'reduce', quantity: extra - quantity };
     if (!told.isRefusal) unproven(whyUnproven(words, at, told, this.#market));
-    const plain = whyNotLive(instrument, hasPrice ? price : 0, hasQuantity ? quantity : 0);
+    const lots = cameTo(hasQuantity ? quantity : 0, hasOpen, told);
+    const plain = whyNotLive(instrument, hasPrice ? price : 0, hasOpen && told.isRefusal ? 0 : lots);
     const ruled = isSetAside(words, at, told) ? told.reason : Reason.none;
     const reason = plain === Reason.none ? ruled : plain;
     return {
@@ -231,8 +247,10 @@ export class TapeReader {
       rests: true,
       hasPrice,
       hasQuantity,
+      // One that is refused changes no stop price.
+      stopPrice: told.isRefusal ? 0 : stopPriceOf(words, at),
       price: hasPrice ? price : 0,
-      quantity: hasQuantity ? quantity : 0,
+      quantity: lots,
       late: reason !== Reason.none,
       reason,
       usualPrevention: usualPrevention(instrument),
@@ -407,6 +425,11 @@ function takenOff(words: Uint32Array, at: number, told: ToldEvents, op: number):
   };
 }
 
+/** The quantity of a replace: of one that says what was open, what it came to by its events. */
+function cameTo(quantity: number, hasOpen: boolean, told: ToldEvents): number {
+  return hasOpen && !told.isRefusal ? told.quantity : quantity;
+}
+
 /** Why a replace is refused although its order is live. */
 function whyNotLive(instrument: TapeInstrument, price: number, quantity: number): number {
   if (instrument.closed) return Reason.instrumentClosed;
@@ -415,11 +438,12 @@ function whyNotLive(instrument: TapeInstrument, price: number, quantity: number)
   return Reason.none;
 }
 
+/** Of the record of a new order or a replace; 0 for none. */
+function stopPriceOf(words: Uint32Array, at: number): number {
+  const term = (words[at + COMMAND_WORD.flags] as number) >>> TERM_SHIFT;
+  return term === Term.stopPrice ? readWide(words, at + COMMAND_WORD.extra) : 0;
+}
+
 function identity(words: Uint32Array, at: number): Pick<TapeCommand, 'symbol' | 'account' | 'idLow' | 'idHigh'> {
-  return {
-    symbol: words[at + COMMAND_WORD.symbol] as number,
-    account: words[at + COMMAND_WORD.account] as number,
-    idLow: words[at + COMMAND_WORD.id] as number,
-    idHigh: words[at + COMMAND_WORD.id + 1] as number,
-  };
+  return { symbol: words[at + COMMAND_WORD.symbol] as number, ...namedBy(words, at) };
 }

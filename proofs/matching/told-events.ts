@@ -3,6 +3,12 @@ import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../../journal/eve
 import { Reason } from '../../journal/reasons.ts';
 import type { OrderName } from './linked-books.ts';
 
+interface CanceledOrder {
+  readonly name: OrderName;
+  readonly reason: number;
+  readonly quantity: number;
+}
+
 /** The events of one command, as the tape reads them. */
 export class ToldEvents {
   readonly words: Uint32Array;
@@ -50,6 +56,10 @@ export class ToldEvents {
     return this.first === undefined ? 0 : readWide(this.words, this.first + EVENT_WORD.price);
   }
 
+  get quantity(): number {
+    return this.first === undefined ? 0 : readWide(this.words, this.first + EVENT_WORD.quantity);
+  }
+
   has(type: number): boolean {
     return (this.#types & (1 << type)) !== 0;
   }
@@ -66,11 +76,19 @@ export class ToldEvents {
   }
 
   /** Orders that were taken off, or in part, and why, in the order in which it is told. */
-  canceled(): readonly { readonly name: OrderName; readonly reason: number; readonly quantity: number }[] {
+  canceled(): readonly CanceledOrder[] {
     return this.of(EventType.canceled).map((at) => ({
       name: this.#nameAt(at),
       reason: reasonAt(this.words, at),
       quantity: readWide(this.words, at + EVENT_WORD.quantity),
+    }));
+  }
+
+  /** Orders that were triggered, each with the price of the trade. */
+  triggered(): readonly { readonly name: OrderName; readonly price: number }[] {
+    return this.of(EventType.triggered).map((at) => ({
+      name: this.#nameAt(at),
+      price: readWide(this.words, at + EVENT_WORD.price),
     }));
   }
 

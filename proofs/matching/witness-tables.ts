@@ -1,33 +1,40 @@
 import { element, multiply, subtract } from '../stark/field.ts';
-import { type Column, putAmount, putKey, termsOf } from './column-writing.ts';
-import { isHead, type KeyValue, type LinkedBooks } from './linked-books.ts';
+import { type Cell, isHead, type KeyValue } from './book-cells.ts';
+import { type Column, putAmount, putKey } from './column-writing.ts';
+import type { LinkedBooks } from './linked-books.ts';
 import {
   type BookTable,
   ID_IN_KEY_2,
-  LIST_HEAD,
   type MarketColumns,
   OWN_STEPS,
   PREVENTIONS,
+  SECOND_KEY,
+  STOP_LADDER,
 } from './market-columns.ts';
 
 /** Of what the directory compares, its second limb is worth so much. */
 export const LISTED_UNIT = 2 ** 12;
 /** Keys that fill the directory up are above all others. */
-const FILLER_KEY = 2 * LIST_HEAD;
+const FILLER_KEY = 2 * SECOND_KEY;
 
-/** Heads and orders in the order of their list. */
+/** Heads and orders in the order of their list; then each ladder of stops that wait, behind a row that is not used. */
 export function writeTable(books: LinkedBooks, table: BookTable<Column>, times?: Column): void {
   let row = 0;
-  for (const cell of books.list()) {
+  const write = (cell: Cell): void => {
     putKey(table.address, row, cell.key);
     table.ladder[row] = cell.ladder;
-    table.terms[row] = termsOf(cell);
+    table.terms[row] = cell.terms;
     putAmount(table.key, row, cell.priceKey);
     putAmount(table.open, row, cell.open);
     table.used[row] = 1;
-    table.isOrder[row] = isHead(cell) ? 0 : 1;
+    table.isOrder[row] = isHead(cell) && cell.ladder !== 0 ? 0 : 1;
     if (times !== undefined) times[row] = cell.time;
     row++;
+  };
+  for (const cell of books.list()) write(cell);
+  for (const list of books.stops.lists()) {
+    row++;
+    for (const cell of list) write(cell);
   }
 }
 
@@ -41,8 +48,10 @@ export function writeDirectory(books: LinkedBooks, columns: MarketColumns<Column
     const here = next;
     next = keyAt(row + 1);
     putKey(key, row, here);
-    gone[row] = (cells[row]?.ladder ?? 0) === 0 ? 1 : 0;
-    goneTime[row] = gone[row] === 1 ? (cells[row]?.time ?? 0) : 0;
+    const cell = cells[row];
+    // The head of a ladder of stops is no more than what it points to.
+    gone[row] = cell === undefined || (cell.ladder === 0 && cell.next === undefined) ? 1 : 0;
+    goneTime[row] = gone[row] === 1 ? (cell?.time ?? 0) : 0;
     let element = 3;
     while (here[element] === next[element]) element--;
     (differs[3 - element] as Column)[row] = 1;
@@ -58,13 +67,18 @@ export function writeDirectory(books: LinkedBooks, columns: MarketColumns<Column
 
 /** Whether a new order's key is free, or a named order is there: on every row, asked for or not. */
 export function writeAdmission(columns: MarketColumns<Column>, rows: number): void {
-  const { command, own, inLadder, isFree, freeInverse } = columns;
+  const { command, own, inLadder, inStops, isFree, freeInverse } = columns;
+  const hasStops = inStops.length > 0;
   const { cancel, reduce, replace } = command.kind;
+  const named = [cancel, reduce, replace, command.kind['replace stop'], command.kind['replace stop limit']];
   for (let row = 0; row < rows; row++) {
     const ladder = own.cell.ladder[row] as number;
     const gap = element(ladder - 2 * (command.symbol[row] as number) - 1);
-    inLadder[row] = multiply(gap, subtract(gap, 1));
-    const isNamed = (cancel[row] as number) + (reduce[row] as number) + (replace[row] as number) === 1;
+    const waits = subtract(gap, STOP_LADDER);
+    inStops[row] = multiply(waits, subtract(waits, 1));
+    const inBook = multiply(gap, subtract(gap, 1));
+    inLadder[row] = hasStops ? multiply(inBook, inStops[row] as number) : inBook;
+    const isNamed = named.some((kind) => kind[row] === 1);
     const tested = isNamed ? (inLadder[row] as number) : ladder;
     isFree[row] = tested === 0 ? 1 : 0;
     freeInverse[row] = tested;

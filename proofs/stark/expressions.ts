@@ -197,9 +197,13 @@ export function evaluateNodes<T>(
         values.push(arithmetic.constant(node.value));
         break;
       case 'add':
+        values.push(arithmetic.add(values[node.left] as T, values[node.right] as T));
+        break;
       case 'subtract':
+        values.push(arithmetic.subtract(values[node.left] as T, values[node.right] as T));
+        break;
       case 'multiply':
-        values.push(arithmetic[node.kind](values[node.left] as T, values[node.right] as T));
+        values.push(arithmetic.multiply(values[node.left] as T, values[node.right] as T));
         break;
       default:
         values.push(leaf(node));

@@ -8,7 +8,7 @@ export const TWO_ADICITY = 27;
 /** Generates the multiplicative group; also the shift of the evaluation domain off the trace domain. */
 export const GENERATOR = 31;
 const INVERSE_P = 1 / P;
-/** Looking `Math` up is slow where the global object is a proxy, as it is in tests. */
+/** Looking `Math` up is slow where the global object is a proxy, as it is in Jest's own environment. */
 const { floor, imul } = Math;
 
 export function add(a: number, b: number): number {

@@ -63,18 +63,21 @@ export function planMemory(
 ): MemoryPlan {
   let best: MemoryPlan | undefined;
   let least: MemoryPlan | undefined;
+  const slicings = sliceCounts(layout);
   for (const blockColumns of BLOCK_COLUMNS) {
-    const blocks = blocksOf(circuit.groups, blockColumns).length;
-    for (let keptBlocks = 0; keptBlocks <= blocks; keptBlocks++) {
+    const costs = new PlanCosts(circuit, layout, queries, blockColumns);
+    for (let keptBlocks = 0; keptBlocks <= costs.blocks; keptBlocks++) {
       for (let kept = 0; kept <= 2 ** layout.blowUpLog; kept++) {
-        for (const slices of sliceCounts(layout)) {
-          const costs = new PlanCosts(circuit, layout, queries, blockColumns, keptBlocks, kept, slices);
-          if (costs.matrixBytes > MATRIX_BYTES_MAX) continue;
-          const bytes = PROCESS_BYTES + traceBytes + costs.matrixBytes;
-          const plan: MemoryPlan = { ...costs.plan, bytes, evaluations: costs.time };
-          if (least === undefined || bytes < least.bytes) least = plan;
-          if (bytes > memoryMax || (best !== undefined && plan.evaluations >= best.evaluations)) continue;
-          best = plan;
+        for (const slices of slicings) {
+          const { matrixBytes, evaluations } = costs.of(keptBlocks, kept, slices);
+          if (matrixBytes > MATRIX_BYTES_MAX) continue;
+          const bytes = PROCESS_BYTES + traceBytes + matrixBytes;
+          const isLeast = least === undefined || bytes < least.bytes;
+          const isBest = bytes <= memoryMax && (best === undefined || evaluations < best.evaluations);
+          if (!isLeast && !isBest) continue;
+          const plan: MemoryPlan = { ...costs.plan(keptBlocks, kept, slices), bytes, evaluations };
+          if (isLeast) least = plan;
+          if (isBest) best = plan;
         }
       }
     }
@@ -97,80 +100,103 @@ function keptCosets({ blowUpLog, quotientLog }: ProofLayout, count: number): num
   return [...all.filter((coset) => coset % step === 0), ...all.filter((coset) => coset % step !== 0)].slice(0, count);
 }
 
-/** What a plan takes: bytes, stage by stage as the prover goes, and time in evaluations of a column on a coset. */
+/**
+ * What plans with such blocks take: bytes, stage by stage as the prover goes, and time in evaluations of a column on a coset. There
+ * are thousands of them: what is the same for all is reckoned once.
+ */
 class PlanCosts {
-  readonly plan: Omit<MemoryPlan, 'bytes' | 'evaluations'>;
-  readonly matrixBytes: number;
-  readonly time: number;
+  /** Of the trace. */
+  readonly blocks: number;
+  readonly #blockColumns: number;
   readonly #layout: ProofLayout;
   readonly #height: number;
-  /** Values or coefficients of a block that is not kept. */
-  readonly #passing: { readonly values: number; readonly coefficients: number };
+  readonly #columns: number;
+  /** Columns of the first so many blocks. */
+  readonly #columnsOf: readonly number[];
+  /** Of the widest group. */
+  readonly #widest: number;
+  readonly #helperRows: number;
+  readonly #quotientColumns: number;
+  readonly #trees: number;
+  readonly #window: number;
 
-  constructor(
-    circuit: Circuit,
-    layout: ProofLayout,
-    queries: number,
-    blockColumns: number,
-    keptBlocks: number,
-    kept: number,
-    slices: number,
-  ) {
-    const { heightLog, blowUpLog, quotientLog, helperColumns } = layout;
-    const [height, cosets, parts] = [2 ** heightLog, 2 ** blowUpLog, 2 ** quotientLog];
-    this.#layout = layout;
-    this.#height = height;
+  constructor(circuit: Circuit, layout: ProofLayout, queries: number, blockColumns: number) {
     const blocks = blocksOf(circuit.groups, blockColumns);
-    const last = blocks[keptBlocks - 1];
-    const columns = circuit.columns.length;
-    const missing = columns - (last === undefined ? 0 : last.first + last.columns);
-    const together = missing > 0 ? cosets : 1;
-    const helperRows = Math.min(HELPER_ROWS, Math.max(2 ** SLICE_LOG_MIN, height / 8));
-    this.plan = {
-      blockColumns,
-      keptBlocks,
-      keptCosets: keptCosets(layout, kept),
-      slices,
-      together,
-      helperRows,
-    };
-    const block = this.#matrix(blockColumns);
-    this.#passing = { values: kept < cosets ? block : 0, coefficients: missing > 0 ? block : 0 };
+    this.blocks = blocks.length;
+    this.#blockColumns = blockColumns;
+    this.#layout = layout;
+    this.#height = 2 ** layout.heightLog;
+    this.#columns = circuit.columns.length;
+    this.#columnsOf = [0, ...blocks.map(({ first, columns }) => first + columns)];
+    this.#widest = Math.max(...circuit.groups.map((group) => group.columns));
+    this.#helperRows = Math.min(HELPER_ROWS, Math.max(2 ** SLICE_LOG_MIN, this.#height / 8));
+    this.#quotientColumns = layout.chunkColumns + layout.maskColumns;
+    this.#trees = layout.treeColumns.length * keptTreeWords(this.#height, 2 ** layout.blowUpLog) * 4;
+    this.#window = Math.max(...layout.treeColumns.map((width) => this.#opening(width, queries)));
+  }
 
-    const next = layout.nextOpenings;
+  plan(keptBlocks: number, kept: number, slices: number): Omit<MemoryPlan, 'bytes' | 'evaluations'> {
+    return {
+      blockColumns: this.#blockColumns,
+      keptBlocks,
+      keptCosets: keptCosets(this.#layout, kept),
+      slices,
+      together: this.#together(keptBlocks),
+      helperRows: this.#helperRows,
+    };
+  }
+
+  of(keptBlocks: number, kept: number, slices: number): { readonly matrixBytes: number; readonly evaluations: number } {
+    const { blowUpLog, quotientLog, helperColumns, nextOpenings: next } = this.#layout;
+    const [height, cosets, parts] = [this.#height, 2 ** blowUpLog, 2 ** quotientLog];
+    const columns = this.#columns;
+    const missing = this.#missing(keptBlocks);
+    const together = this.#together(keptBlocks);
+    const block = this.#matrix(this.#blockColumns);
+    // Values and coefficients of a block that is not kept.
+    const passingCoefficients = missing > 0 ? block : 0;
+    const passing = (kept < cosets ? block : 0) + passingCoefficients;
+
     const all = columns + helperColumns;
-    const quotientColumns = layout.chunkColumns + layout.maskColumns;
+    const quotientColumns = this.#quotientColumns;
     const five = this.#matrix(DEGREE);
-    const trees = layout.treeColumns.length * keptTreeWords(height, cosets) * 4;
     // What stays, from the trace on, from the helpers on, from the quotient on.
-    const trace = trees + this.#matrix(columns - missing) + kept * this.#matrix(columns) + 2 * this.#twiddles(height);
+    const trace =
+      this.#trees + this.#matrix(columns - missing) + kept * this.#matrix(columns) + 2 * this.#twiddles(height);
     const helpers = trace + this.#matrix(helperColumns) + kept * this.#matrix(helperColumns);
     const quotient = helpers + this.#matrix(quotientColumns);
-    const widest = Math.max(...circuit.groups.map((group) => group.columns));
-    const fractions = this.#matrix(columns + 3 * helperColumns, helperRows + 4);
+    const fractions = this.#matrix(columns + 3 * helperColumns, this.#helperRows + 4);
     const points = height / slices;
     const sliced = this.#matrix(all + next + SELECTORS.length + DEGREE, points) + 2 * this.#twiddles(points);
     const whole = this.#matrix(SELECTORS.length) + (kept < parts ? this.#matrix(all) + this.#twiddles(height) : 0);
-    const constraints =
-      slices > 1 && kept < parts ? sliced + this.#passing.coefficients : whole + this.#passing.coefficients;
+    const constraints = (slices > 1 && kept < parts ? sliced : whole) + passingCoefficients;
     const selectors = 8 * 4 * (kept < parts ? points : height);
     const layers = 2 * five;
-    const window = Math.max(...layout.treeColumns.map((width) => this.#opening(width, queries)));
-    this.matrixBytes = Math.max(
-      trace + this.#commitment(widest, together),
+    const matrixBytes = Math.max(
+      trace + passing + this.#commitment(this.#widest, together),
       helpers + fractions,
-      helpers + this.#commitment(helperColumns, 1),
+      helpers + passing + this.#commitment(helperColumns, 1),
       quotient + 2 * parts * five + Math.max(constraints + selectors, this.#twiddles(height)),
-      quotient + this.#commitment(quotientColumns, 1) + block,
-      quotient + 3 * five + this.#passing.coefficients,
+      quotient + passing + this.#commitment(quotientColumns, 1) + block,
+      quotient + 3 * five + passingCoefficients,
       quotient + layers + five + this.#leafBytes(LEAF_WORDS, height / FOLDING_ARITY) + this.#twiddles(height),
-      quotient + layers + block + this.#passing.coefficients + cosets * this.#twiddles(height) + window,
+      quotient + layers + block + passingCoefficients + cosets * this.#twiddles(height) + this.#window,
     );
     const sliceTime = slices > 1 ? all + next + slices * REDUCTION_COST * (all + next) : all;
     const again = kept < parts ? parts * (sliceTime + missing * slices) : 0;
     const queried = kept < cosets ? (cosets - kept) * all * WINDOWS_COST + missing : 0;
     // Small blocks make more rounds of jobs.
-    this.time = (all * cosets + again + 2 * missing + queried) * (1 + 0.2 / blockColumns);
+    const evaluations = (all * cosets + again + 2 * missing + queried) * (1 + 0.2 / this.#blockColumns);
+    return { matrixBytes, evaluations };
+  }
+
+  /** Columns of the trace whose coefficients are not kept. */
+  #missing(keptBlocks: number): number {
+    return this.#columns - (this.#columnsOf[keptBlocks] as number);
+  }
+
+  #together(keptBlocks: number): number {
+    return this.#missing(keptBlocks) > 0 ? 2 ** this.#layout.blowUpLog : 1;
   }
 
   #matrix(columns: number, rows = this.#height): number {
@@ -181,12 +207,11 @@ class PlanCosts {
     return 8 * points;
   }
 
-  /** What hashing a tree takes, but for its nodes. */
+  /** What hashing a tree takes, but for its nodes and what passes through. */
   #commitment(columns: number, together: number): number {
     const states = together * this.#leafBytes(columns, this.#height);
-    const { values, coefficients } = this.#passing;
     const salts = this.#matrix(this.#layout.saltWords);
-    return states + this.#height * 32 + values + coefficients + salts + together * this.#twiddles(this.#height);
+    return states + this.#height * 32 + salts + together * this.#twiddles(this.#height);
   }
 
   #leafBytes(columns: number, rows: number): number {

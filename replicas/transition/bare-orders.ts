@@ -1,5 +1,5 @@
 import { dropCursor } from './auction-cursors.ts';
-import { Flag, OrderType, Setting, TERM_SHIFT, TimeInForce } from './codes.ts';
+import { Flag, OrderType, Setting, TimeInForce } from './codes.ts';
 import { InstrumentFlag, instrumentAt, settingOf } from './instruments.ts';
 import { bestOf } from './ladders.ts';
 import { limitKeyOf, wouldTrade } from './market.ts';
@@ -29,14 +29,14 @@ export function isBare(command: Command, instrument: Instrument): bool {
   return tradesPlainly(symbol, instrument, side, hasPrice ? limitKeyOf(side, command.price) : u64.MAX_VALUE);
 }
 
-/** The same of a resting order and what replaces its price or quantity. */
-export function isBareReplace(command: Command, order: Order, instrument: Instrument): bool {
-  if ((order.terms & OrderFlag.ruled) !== 0 || command.flags >> TERM_SHIFT !== 0 || !isEasy(instrument)) return false;
+/** The same of a resting order and what replaces its price or, with `quantity`, its quantity. */
+export function isBareReplace(command: Command, quantity: u64, order: Order, instrument: Instrument): bool {
+  if ((order.terms & OrderFlag.ruled) !== 0 || !isEasy(instrument)) return false;
   const symbol = command.symbol;
   const side = order.terms & OrderFlag.sell;
   const isPriced = (command.flags & Flag.hasPrice) !== 0;
   const isQuantified = (command.flags & Flag.hasQuantity) !== 0;
-  if (!fits(symbol, instrument, isPriced ? command.price : 0, isQuantified ? command.quantity : 0)) return false;
+  if (!fits(symbol, instrument, isPriced ? command.price : 0, isQuantified ? quantity : 0)) return false;
   if ((order.terms & OrderFlag.postOnly) !== 0 && settingOf(symbol, Setting.postOnlySlide) !== 0) return false;
   return tradesPlainly(symbol, instrument, side, limitKeyOf(side, isPriced ? command.price : order.price));
 }

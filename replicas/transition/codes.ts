@@ -73,6 +73,7 @@ export class Term {
   static readonly minQty: u32 = 5;
   static readonly cancels: u32 = 6;
   static readonly after: u32 = 7;
+  static readonly open: u32 = 10;
 }
 
 export class MovedTerm {
@@ -89,10 +90,12 @@ export class Setting {
   static readonly band: u32 = 5;
   static readonly stopsMax: u32 = 7;
   static readonly stopEntry: u32 = 8;
+  static readonly bandRests: u32 = 9;
   static readonly referencePrice: u32 = 10;
   static readonly volatilityTicks: u32 = 11;
   static readonly volatilityNs: u32 = 12;
   static readonly batchNs: u32 = 13;
+  static readonly bandOneSided: u32 = 19;
   static readonly minQuantity: u32 = 20;
   static readonly maxNotional: u32 = 21;
   static readonly priceBand: u32 = 22;
@@ -246,6 +249,7 @@ export class Reason {
   static readonly requestTooOld: u32 = 36;
   static readonly display: u32 = 37;
   static readonly allOrNoneFull: u32 = 38;
+  static readonly openChanged: u32 = 39;
   static readonly stopsFull: u32 = 42;
   static readonly stopWouldTrigger: u32 = 43;
   static readonly listFull: u32 = 44;

@@ -1,12 +1,13 @@
 import { Reason, TimeInForce } from './codes.ts';
 import { remove } from './market.ts';
 import { counters } from './memory.ts';
-import { detailAt } from './orders.ts';
+import { detailAt, orderAt, symbolOf } from './orders.ts';
 import { advance } from './phases.ts';
 import { Incoming } from './records.ts';
 import { cancelAllOf } from './scheduled-cancel.ts';
 import { isPendingSlot } from './terms.ts';
 import { cancelTimer, setTimer, TimerKind, timerAt } from './timers.ts';
+import { followTouched, touch } from './touched.ts';
 import { enterTriggered } from './waiting.ts';
 
 /** What happens because time has passed. The only time there is, is that of the command at work. */
@@ -37,9 +38,11 @@ export function bringTime(time: u64): void {
     if (timer.kind === TimerKind.instrument) {
       advance(item);
       enterTriggered();
+      touch(item);
     } else if (timer.kind === TimerKind.order) expire(item, Reason.expired);
     else cancelAllOf(item);
   }
+  followTouched();
 }
 
 /** Whether one more order may leave because of time with the command at work. */
@@ -55,6 +58,7 @@ export function mayLeave(): bool {
 /** Takes an order off because of time. The caller has asked whether it {@link mayLeave}. */
 export function expire(slot: u32, reason: u32): void {
   allowance--;
+  touch(symbolOf(orderAt(slot)));
   remove(slot, reason, 0);
 }
 

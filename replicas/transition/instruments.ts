@@ -20,6 +20,8 @@ export class InstrumentFlag {
   /** Orders do not trade as they come. */
   static readonly interrupted: u32 = 128;
   static readonly noted: u32 = 16 | 32 | 64 | 128;
+  /** Its phase is still to be followed: touched.ts. Never between commands. */
+  static readonly touched: u32 = 256;
 }
 
 /** State of an instrument beside its settings, in the same table. */

@@ -17,6 +17,7 @@ import { counters } from './memory.ts';
 import { OrderFlag, orderAt, symbolOf } from './orders.ts';
 import { bringIntoForce } from './protection.ts';
 import { Command, Order } from './records.ts';
+import { touch } from './touched.ts';
 
 /** The kill switch: stops an account, a group or all, and takes their orders off. */
 
@@ -45,6 +46,7 @@ export function kill(command: Command): u64 {
   const highWater = counters().highWater;
   for (let slot: u32 = 1; slot <= highWater; slot++) {
     if (!isMeant(command, orderAt(slot), scope)) continue;
+    touch(symbolOf(orderAt(slot)));
     remove(slot, Reason.killSwitch, command.request);
     count++;
   }

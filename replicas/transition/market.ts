@@ -12,10 +12,11 @@ import {
   PRICE_MAX,
   Reason,
   TERM_SHIFT,
+  Term,
   TimeInForce,
 } from './codes.ts';
 import { claimEvent, clearOutbox, emitCommand, outboxBytes } from './events.ts';
-import { bringTime } from './expiry.ts';
+import { bringTime, setTime } from './expiry.ts';
 import { shrink } from './icebergs.ts';
 import { InstrumentFlag, instrumentAt, instrumentExists, isElsewhere } from './instruments.ts';
 import { bestOf, closeLevel, hasRoom, isLastOfPage, levelAt, nextLevel, openLevel } from './ladders.ts';
@@ -61,7 +62,7 @@ import {
   touchOrder,
   unindexOrder,
 } from './orders.ts';
-import { afterCommand, isPhaseOp, performPhaseOp } from './phases.ts';
+import { followPhase, isPhaseOp, performPhaseOp } from './phases.ts';
 import { COMMAND_BYTES, Command, Event, Level, Order } from './records.ts';
 import { indexRestored, restoreAccount, restoreInstrument, restoreOrder } from './restoring.ts';
 import { mayAct, mayActForOthers } from './roles.ts';
@@ -80,8 +81,9 @@ import {
 } from './sessions.ts';
 import { setInstrument } from './settings.ts';
 import { isPendingSlot, isTerm, keepTerms } from './terms.ts';
+import { followTouched } from './touched.ts';
 import { firstTriggered, straighten } from './triggers.ts';
-import { enterTriggered, isStopTerm } from './waiting.ts';
+import { enterTriggered, isReplaceTerm } from './waiting.ts';
 
 /**
  * The state transition of the venue: one command in, its events out, and nothing else seen: no clock, no randomness, no
@@ -197,7 +199,14 @@ function perform(command: Command, op: u32): void {
   else if (op === Op.accountSet || op >= Op.deposit) open = performOfAccount(command, op);
   else if (isPhaseOp(op)) performPhaseOp(command, op);
   else if (op !== Op.tick) reject(command, Reason.notSupported);
-  if (counters().interrupted !== 0) afterCommand(command);
+  if (counters().interrupted !== 0) followPhases(command);
+}
+
+/** Of the instrument whose symbol the command has, whatever came of it, and of those that it has changed without naming them. */
+function followPhases(command: Command): void {
+  setTime(command.time);
+  followPhase(command.symbol);
+  followTouched();
 }
 
 // --- New -------------------------------------------------------------------------------------------------------------
@@ -357,12 +366,14 @@ function replaceOrder(command: Command): void {
   const hasPrice = (flags & Flag.hasPrice) !== 0;
   const hasQuantity = (flags & Flag.hasQuantity) !== 0;
   const hasTerm = (flags & ~(Flag.hasPrice | Flag.hasQuantity)) !== 0;
-  if (hasTerm && !isStopTerm(command)) return reject(command, Reason.flags);
+  if (hasTerm && !isReplaceTerm(flags)) return reject(command, Reason.flags);
   if (flags === 0) return reject(command, Reason.nothingToReplace);
   if (command.extra !== 0 && !hasTerm) return reject(command, Reason.reservedField);
   if (hasPrice && !isPrice(command.price)) return reject(command, Reason.price);
   if (hasQuantity && !isQuantity(command.quantity)) return reject(command, Reason.quantity);
-  if (hasTerm && !isTerm(flags >> TERM_SHIFT, command.extra)) return reject(command, Reason.terms);
+  const isTotal = hasTerm && flags >> TERM_SHIFT === Term.open;
+  if (hasTerm && !(isTotal ? isQuantity(command.extra) : isTerm(flags >> TERM_SHIFT, command.extra)))
+    return reject(command, Reason.terms);
   if (isElsewhere(command.symbol)) return refuseElsewhere(command);
   const slot = findLive(command);
   if (slot === 0) return reject(command, Reason.unknownOrder);
@@ -370,13 +381,19 @@ function replaceOrder(command: Command): void {
   const instrument = instrumentAt(symbolOf(order));
   if ((instrument.flags & InstrumentFlag.closed) !== 0) return reject(command, Reason.instrumentClosed);
   if (hasPrice && isAbove(command.price, instrument.priceMax)) return reject(command, Reason.priceMax);
-  if (hasQuantity && isAbove(command.quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
+  let quantity = hasQuantity ? command.quantity : order.open;
+  if (isTotal) {
+    if (command.extra < order.open) return reject(command, Reason.openChanged);
+    const gone = command.extra - order.open;
+    if (gone >= quantity) return remove(slot, Reason.reduced, command.request);
+    quantity -= gone;
+  }
+  if (hasQuantity && isAbove(quantity, instrument.quantityMax)) return reject(command, Reason.quantityMax);
 
   const isRuled = (instrument.flags & InstrumentFlag.ruled) !== 0;
-  if (hasTerm || (isRuled && !isBareReplace(command, order, instrument)))
-    return replaceRuled(command, slot, hasPrice, hasQuantity);
+  if ((hasTerm && !isTotal) || (isRuled && !isBareReplace(command, quantity, order, instrument)))
+    return replaceRuled(command, slot, hasPrice, hasQuantity, quantity);
   const price = hasPrice ? command.price : order.price;
-  const quantity = hasQuantity ? command.quantity : order.open;
   if (price === order.price && quantity < order.open) {
     subtractVolume(levelAt(order.level), order.open - quantity);
     order.open = quantity;
@@ -412,8 +429,8 @@ function replaceOrder(command: Command): void {
   }
 }
 
-function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: bool): void {
-  const reason = replace(command, slot, hasPrice, hasQuantity);
+function replaceRuled(command: Command, slot: u32, hasPrice: bool, hasQuantity: bool, quantity: u64): void {
+  const reason = replace(command, slot, hasPrice, hasQuantity, quantity);
   if (reason !== Reason.none) reject(command, reason);
   else finish();
 }

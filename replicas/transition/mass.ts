@@ -5,6 +5,7 @@ import { refuseShard, reject, remove } from './market.ts';
 import { counters } from './memory.ts';
 import { OrderFlag, orderAt, symbolOf } from './orders.ts';
 import { Command, Order } from './records.ts';
+import { touch } from './touched.ts';
 
 /** Cancels every order that fits. Returns how many, or what a refusal's answer tells as open. */
 export function massCancel(command: Command): u64 {
@@ -24,6 +25,7 @@ export function massCancel(command: Command): u64 {
   const highWater = counters().highWater;
   for (let slot: u32 = 1; slot <= highWater; slot++) {
     if (!isMeant(command, orderAt(slot), side, byAccount, bySymbol)) continue;
+    touch(symbolOf(orderAt(slot)));
     remove(slot, Reason.massCancel, command.request);
     count++;
   }

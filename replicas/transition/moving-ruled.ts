@@ -34,15 +34,17 @@ import {
   detailAt,
   findOrder,
   hasFreeSlot,
+  hiddenLadderOf,
   indexOrder,
   ladderOf,
   OrderFlag,
   orderAt,
   SYMBOL_SHIFT,
+  shownLadderOf,
   symbolOf,
   takeSlot,
 } from './orders.ts';
-import { arm, emitState, PHASES, phaseOf } from './phases.ts';
+import { arm, emitState, isContinuous, PHASES, phaseOf } from './phases.ts';
 import { countMoved, isStopped } from './protection.ts';
 import { allOrNones, stand } from './queues.ts';
 import { Command, Detail, DetailFlag, Event, Incoming } from './records.ts';
@@ -61,6 +63,7 @@ import {
 import { isSetting } from './settings.ts';
 import { clearDetail, dropTerms, gatherTerms, isPendingSlot, isTerm, putTerm, termOf } from './terms.ts';
 import { cancelTimer, TimerKind } from './timers.ts';
+import { behind, headOf, isPassedBy } from './touch.ts';
 import { straightenTrails } from './trails.ts';
 import { isStop } from './triggers.ts';
 import { linkNew, stopLadder } from './waiting.ts';
@@ -378,7 +381,7 @@ function whyNotTogether(order: Incoming, waits: bool, shown: u64, book: u32): u3
   return book === 0 ? Reason.terms : Reason.none;
 }
 
-/** By the room where it will stand. */
+/** By the room where it will stand, and whether it would trade there. */
 function whyNoPlace(order: Incoming, waits: bool, book: u32): u32 {
   if (waits) {
     if (order.after !== 0 || order.trail !== 0) return Reason.none;
@@ -388,7 +391,21 @@ function whyNoPlace(order: Incoming, waits: bool, book: u32): u32 {
   const isWhole = (order.flags & Flag.allOrNone) !== 0;
   if (isWhole && allOrNones(order.symbol, order.side) >= ALL_OR_NONE_MAX) return Reason.allOrNoneFull;
   const ladder = ladderOf(order.symbol, restingFlags(order) | (book === 0 ? 0 : book | OrderFlag.ruled));
-  return hasRoom(ladder, keyOf(order.side, priceInRecord(order))) ? Reason.none : Reason.levelsFull;
+  if (!hasRoom(ladder, keyOf(order.side, priceInRecord(order)))) return Reason.levelsFull;
+  return !isWhole && book === 0 && isContinuous(order.symbol) && crosses(order)
+    ? Reason.postOnlyWouldTrade
+    : Reason.none;
+}
+
+/** Whether an order stands opposite that it would trade with. Those that are all or none may stand there: nobody trades with a part of them. */
+function crosses(order: Incoming): bool {
+  const side = order.side ^ 1;
+  const limitKey = limitKeyOf(order.side, order.price);
+  const shown = bestOf(shownLadderOf(order.symbol, side));
+  if (shown !== 0 && levelAt(shown).key <= limitKey) return true;
+  let slot = headOf(bestOf(hiddenLadderOf(order.symbol, side)));
+  while (slot !== 0 && isPassedBy(slot, 0)) slot = behind(slot);
+  return slot !== 0 && levelAt(orderAt(slot).level).key <= limitKey;
 }
 
 /** Fills the record of an order whose slot was just taken, and the detail if it needs one. */

@@ -279,16 +279,12 @@ export function arm(symbol: u32): void {
   else cancelTimer(TimerKind.instrument, symbol);
 }
 
-/** After a command with this symbol, whatever came of it. */
-export function afterCommand(command: Command): void {
-  const symbol = command.symbol;
-  if (instrumentExists(symbol) && isRuled(symbol) && !isContinuous(symbol) && !isElsewhere(symbol))
-    followPhase(command, symbol);
+/** Its book may have changed: tells what an auction would come to, or sees to the next batch. Most instruments have neither. */
+export function followPhase(symbol: u32): void {
+  if (instrumentExists(symbol) && isRuled(symbol) && !isContinuous(symbol) && !isElsewhere(symbol)) follow(symbol);
 }
 
-/** As {@link afterCommand}, which most instruments have nothing to do after. */
-function followPhase(command: Command, symbol: u32): void {
-  setTime(command.time);
+function follow(symbol: u32): void {
   const phase = phaseOf(symbol);
   if (isAuction(phase)) tellIndicative(symbol, phase === Phase.closingAuction ? OrderFlag.closing : OrderFlag.call);
   else if (phase === Phase.continuous) planBatch(symbol);

@@ -54,7 +54,7 @@ function isKilled(account: Account): bool {
 export function whyNotWithin(order: Incoming, priced: bool, quantified: bool): u32 {
   const symbol = order.symbol;
   if (quantified && order.quantity < settingOf(symbol, Setting.minQuantity)) return Reason.minQuantity;
-  if (priced && isOutOfBand(symbol, order.price)) return Reason.priceBand;
+  if (priced && isOutOfBand(order)) return Reason.priceBand;
   const hasNotional = order.type === OrderType.limit || order.type === OrderType.stopLimit;
   if (hasNotional && isTooMuch(order, settingOf(symbol, Setting.maxNotional))) return Reason.maxNotional;
   if (counters().inForce === 0) return Reason.none;
@@ -67,12 +67,16 @@ function isTooMuch(order: Incoming, bound: u64): bool {
   return bound !== 0 && exceeds(order.price, order.quantity, bound);
 }
 
-function isOutOfBand(symbol: u32, price: u64): bool {
+function isOutOfBand(order: Incoming): bool {
+  const symbol = order.symbol;
+  const price = order.price;
   const band = settingOf(symbol, Setting.priceBand);
   if (band === 0) return false;
   const set = settingOf(symbol, Setting.bandReference);
   const reference = set === 0 ? instrumentAt(symbol).last : set;
   if (reference === 0) return false;
+  const isAway = order.side === 0 ? price < reference : price > reference;
+  if (isAway && settingOf(symbol, Setting.bandOneSided) !== 0) return false;
   return (price > reference ? price - reference : reference - price) > band;
 }
 
@@ -126,5 +130,6 @@ export function uncountOrder(account: u32): void {
 export function isProtection(setting: u32, value: u64): bool {
   if (setting === Setting.minQuantity || setting === Setting.priceBand) return value <= AMOUNT_MAX;
   if (setting === Setting.maxNotional) return value <= EXACT_MAX;
+  if (setting === Setting.bandOneSided) return value <= 1;
   return setting === Setting.bandReference && value <= PRICE_MAX;
 }

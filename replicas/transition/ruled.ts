@@ -1,13 +1,16 @@
 import {
+  AMOUNT_MAX,
   EventFlag,
   EventType,
   Flag,
   OrderType,
+  PRICE_MAX,
   Reason,
   SelfTradePrevention,
   Setting,
   STP_SHIFT,
   TERM_SHIFT,
+  Term,
   TimeInForce,
 } from './codes.ts';
 import { claimEvent } from './events.ts';
@@ -51,6 +54,7 @@ import {
   linkNew,
   mustWait,
   replaceWaiting,
+  stopTermOf,
   wait,
   whyNotAtOnce,
   whyNotStopHere,
@@ -99,6 +103,7 @@ export function enter(command: Command, hash: u32): void {
   if (isPendingSlot(waiting)) dropTerms(waiting);
   const waits = reason === Reason.none && mustWait(order);
   const isDue = !waits && isStop(order.type);
+  if (reason === Reason.none && !waits && order.type === OrderType.market) limitToBand(order);
   if (reason === Reason.none) reason = waits ? whyNoWait(order) : isDue ? whyNotAtOnce(order) : whyNoRoom(order);
   const stays = waits || rests(order);
   if (reason === Reason.none) reason = whyNotOneMore(order, stays);
@@ -228,6 +233,28 @@ export function whyNoRoom(order: Incoming): u32 {
   const ladder = ladderOf(order.symbol, restingFlags(order) | waitingBook(order, hasPrice(order)));
   if (!hasRoom(ladder, keyOf(order.side, priceInRecord(order)))) return Reason.levelsFull;
   return isPostOnlyTaker(order) ? Reason.postOnlyWouldTrade : Reason.none;
+}
+
+/**
+ * A new market order that may stay becomes a limit order at the worst price of its protection band, if its instrument has what is
+ * left of it rest: CME's market order with protection. Without a band, or an order to trade with, it stays what it is.
+ */
+function limitToBand(order: Incoming): void {
+  const symbol = order.symbol;
+  if (settingOf(symbol, Setting.bandRests) === 0 || settingOf(symbol, Setting.band) === 0) return;
+  if (isImmediate(order) || isForAuction(order) || (order.flags & Flag.allOrNone) !== 0) return;
+  const touch = touchOf(order);
+  if (touch === NO_KEY) return;
+  const key = bandOf(order);
+  const priceMax = instrumentAt(symbol).priceMax;
+  const highest = priceMax === 0 ? PRICE_MAX : priceMax;
+  const worst = order.side === 0 ? min<u64>(key, highest) : AMOUNT_MAX - key;
+  const tick = max<u64>(settingOf(symbol, Setting.tick), 1);
+  const over = worst % tick;
+  const price = order.side === 0 || over === 0 ? worst - over : worst - over + tick;
+  if (price === 0 || limitKeyOf(order.side, price) < touch) return;
+  order.type = OrderType.limit;
+  order.price = price;
 }
 
 function mustSlide(order: Incoming): bool {
@@ -369,8 +396,8 @@ export function putDetail(order: Incoming, slot: u32): void {
 
 // --- Reduce, replace, cancel -----------------------------------------------------------------------------------------
 
-/** Replaces the order in `slot`; the command's own fields are good. Returns why it can not be. */
-export function replace(command: Command, slot: u32, priced: bool, quantified: bool): u32 {
+/** Replaces the order in `slot`; the command's own fields are good, and `quantity` is what it comes to. Returns why it can not be. */
+export function replace(command: Command, slot: u32, priced: bool, quantified: bool, quantity: u64): u32 {
   const stopped = whyStopped(command);
   if (stopped !== Reason.none) return stopped;
   const resting = orderAt(slot);
@@ -379,12 +406,12 @@ export function replace(command: Command, slot: u32, priced: bool, quantified: b
   recall(order, slot, command.request);
   if (priced && !hasPrice(order)) return Reason.price;
   if (priced) order.price = command.price;
-  if (quantified) order.quantity = command.quantity;
+  if (quantified) order.quantity = quantity;
   order.open = order.quantity;
   let reason = whyNotInPhase(order);
   if (reason !== Reason.none) return reason;
   if ((resting.terms & OrderFlag.stop) !== 0) return replaceWaiting(command, order, priced, quantified);
-  if (command.flags >> TERM_SHIFT !== 0) return Reason.terms;
+  if (stopTermOf(command.flags) !== Term.none) return Reason.terms;
   reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);
   if (reason === Reason.none) reason = whyNotWithin(order, priced, quantified);
   if (reason !== Reason.none) return reason;

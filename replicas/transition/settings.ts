@@ -37,7 +37,8 @@ export function isSetting(setting: u32, value: u64): bool {
   if (setting === Setting.stp) return isPrevention(value);
   if (setting >= Setting.referencePrice && setting <= Setting.batchNs) return isSessionSetting(setting, value);
   if (setting === Setting.stopsMax) return value <= WAITING_MAX;
-  if (setting === Setting.postOnlySlide || setting === Setting.stopEntry) return value <= 1;
+  if (setting === Setting.postOnlySlide || setting === Setting.stopEntry || setting === Setting.bandRests)
+    return value <= 1;
   return isProtection(setting, value) || isFundSetting(setting, value);
 }
 

@@ -1,4 +1,4 @@
-import { EventFlag, EventType, Reason, Setting, TERM_SHIFT, Term } from './codes.ts';
+import { EventFlag, EventType, Flag, Reason, Setting, TERM_SHIFT, Term } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { startTimer } from './expiry.ts';
 import { restHold, whyNotHeld } from './holds.ts';
@@ -129,10 +129,17 @@ function bestOf(order: Incoming): u64 {
 
 // --- Replace ---------------------------------------------------------------------------------------------------------
 
-/** Whether a replace gives a term, and nothing else that it can not. */
-export function isStopTerm(command: Command): bool {
-  const term = command.flags >> TERM_SHIFT;
-  return (command.flags & 0xff_fff9) === 0 && (term === Term.stopPrice || term === Term.trail);
+/** Whether a replace gives a term that one can give, and nothing else that it can not. */
+export function isReplaceTerm(flags: u32): bool {
+  const term = flags >> TERM_SHIFT;
+  if ((flags & 0xff_fff9) !== 0) return false;
+  return term === Term.open ? (flags & Flag.hasQuantity) !== 0 : term === Term.stopPrice || term === Term.trail;
+}
+
+/** The new stop price or trail that a replace gives; none if it gives neither. */
+export function stopTermOf(flags: u32): u32 {
+  const term = flags >> TERM_SHIFT;
+  return term === Term.open ? Term.none : term;
 }
 
 /** Replaces an order that waits, which is at work already, with its new price and quantity. */
@@ -140,7 +147,7 @@ export function replaceWaiting(command: Command, order: Incoming, priced: bool, 
   const slot = order.slot;
   const resting = orderAt(slot);
   const detail = detailAt(slot);
-  const term = command.flags >> TERM_SHIFT;
+  const term = stopTermOf(command.flags);
   if (priced && !hasPriceOf(order)) return Reason.price;
   if (term !== Term.none && !isOwnTerm(order, term)) return Reason.terms;
   let reason = whyNotHere(order.symbol, priced ? order.price : 0, quantified ? order.quantity : 0);

@@ -1,25 +1,30 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Latencies, median } from '../../bench/benchmark.ts';
 import { BENCHMARK_NAMES, type BenchmarkRecord, runSuite, tableOf } from '../../bench/suite.ts';
+import { until } from '../until.ts';
 
 const RUN = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
 const BENCHMARK_MS_MAX = 120_000;
 
 let folder = '';
+let child: ChildProcess | undefined;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'veritape-suite-'));
 });
 
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  child?.kill('SIGKILL');
+  child = undefined;
+  rmSync(folder, { recursive: true, force: true });
+});
 
 test(
   'a benchmark gives figures, ratios and one line of history',
@@ -80,23 +85,33 @@ test('a name that is no benchmark is wrong usage', async () => {
 test(
   'a run that is interrupted leaves neither files nor processes',
   async () => {
-    const child = spawn(process.execPath, [RUN, 'pipeline', '--quick'], {
+    const running = spawn(process.execPath, [RUN, 'pipeline', '--quick'], {
       env: { ...process.env, TMPDIR: folder },
       stdio: 'ignore',
     });
-    const ended = once(child, 'exit');
-    // The venue is open and at work.
-    while (!readdirSync(folder).some((name) => existsSync(join(folder, name, 'pipeline', '32-256', 'journal')))) {
-      expect(child.exitCode).toBe(null);
-      await delay(20);
-    }
-    child.kill('SIGTERM');
+    child = running;
+    const ended = once(running, 'exit');
+    const names = (): string[] => readdirSync(folder);
+    await until(
+      'the venue is open and at work',
+      () => {
+        expect(running.exitCode).toBe(null);
+        return names().some((name) => existsSync(join(folder, name, 'pipeline', '32-256', 'journal')));
+      },
+      { seen: names },
+    );
+    running.kill('SIGTERM');
     expect(await ended).toEqual([143, null]);
     expect(readdirSync(folder)).toEqual([]);
     // A process that was killed may take a moment to go.
-    const isNamed = async (): Promise<boolean> =>
-      (await promisify(execFile)('ps', ['-eo', 'args'])).stdout.includes(folder);
-    while (await isNamed()) await delay(20);
+    let processes = '';
+    const isGone = async (): Promise<boolean> => {
+      processes = (await promisify(execFile)('ps', ['-eo', 'args'])).stdout;
+      return !processes.includes(folder);
+    };
+    await until('no process is left', isGone, {
+      seen: () => processes.split('\n').filter((line) => line.includes(folder)),
+    });
   },
   BENCHMARK_MS_MAX,
 );

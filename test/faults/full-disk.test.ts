@@ -13,7 +13,7 @@ import { isAnswered, RawClient, whyUnavailable } from './raw-client.ts';
 import { resizeDisk, smallDisk, testOnDisk, unmountDisks } from './small-disk.ts';
 
 const MIB = 2 ** 20;
-const DISK_BYTES = 12 * MIB;
+const DISK_BYTES = 8 * MIB;
 const ROOM_BYTES = 200 * MIB;
 const FULL = /^veritape serve: appending block \d+: .*(no space left|ENOSPC)/i;
 
@@ -98,9 +98,9 @@ testOnDisk('a server that finds its disk full is refused with the reason, and st
 testOnDisk('a snapshot that does not fit is told, and the venue goes on', async () => {
   const dir = smallDisk(DISK_BYTES) ?? '';
   const filler = join(dir, 'filler');
-  const server = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', '4194304', '--snapshot-every', '1000');
+  const server = VeritapeProcess.serve(dir, nats.url, '--segment-bytes', '2097152', '--snapshot-every', '1000');
   await server.ready();
-  const client = await LoadedClient.open(nats.url, 1);
+  const client = await LoadedClient.open(nats.url, 1, { commandsPerSecond: 2_000 });
   clients.push(client);
   // Room for both segments is taken already; a snapshot needs more.
   await server.logged('ready');

@@ -1,18 +1,16 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { JournalReader } from '../../journal/reader.ts';
 import { waitUntil } from '../../ops/drill/drill-cluster.ts';
-import { startNatsPatiently } from '../../ops/drill/nats-cluster.ts';
 import { type Ending, type LogLine, serveArguments, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { ExitCode } from '../../ops/exit-codes.ts';
-import { freePort, type OwnNatsServer } from '../../ops/nats-server.ts';
+import { type OwnNatsServer, runNatsServer, withFreePorts } from '../../ops/nats-server.ts';
+import { until } from '../until.ts';
 import type { Hosts } from './hosts.ts';
 
 const WAIT_MS_MAX = 60_000;
-const LOOK_MS = 20;
 const ANSWER_MS_MAX = 2_000;
 /** Routes that servers tell each other of lead nowhere: only those of their configuration join them. */
 const NOWHERE = '127.0.0.1:1';
@@ -51,14 +49,13 @@ export class HostedVenue {
   /** The venue is on the first `count` hosts. Resolves when one node serves and the others stand by. */
   static async start(hosts: Hosts, count: number, folder: string, leaseMs: number): Promise<HostedVenue> {
     const names = hosts.names.slice(0, count);
+    // All at once, so that no two are the same.
+    const free = hosts.hasPackets ? [] : await withFreePorts(3 * count, (them) => Promise.resolve(them));
     const ports = new Map<string, Ports>();
-    for (const name of names)
-      ports.set(
-        name,
-        hosts.hasPackets
-          ? { client: 4222, route: 6222, monitor: 8222 }
-          : { client: await freePort(), route: await freePort(), monitor: await freePort() },
-      );
+    for (const [index, name] of names.entries()) {
+      const [client = 4222, route = 6222, monitor = 8222] = free.slice(3 * index);
+      ports.set(name, { client, route, monitor });
+    }
     const sites = await Promise.all(
       names.map(async (name, index): Promise<Site> => {
         const ownFirst = [...names.slice(index), ...names.slice(0, index)];
@@ -188,13 +185,17 @@ export class HostedVenue {
 
   /** Resolves when every NATS server that runs is healthy: it knows a leader, and its streams are current. */
   async natsFormed(): Promise<void> {
-    const until = performance.now() + WAIT_MS_MAX;
-    for (const site of this.sites) {
-      while (site.nats !== undefined && !(await this.#isHealthy(site))) {
-        if (performance.now() > until) throw new Error(`the NATS server of host ${site.name} is not healthy`);
-        await pause(LOOK_MS);
-      }
-    }
+    let why = '';
+    const isHealthy = async (site: Site): Promise<boolean> => {
+      if (site.nats === undefined) return true;
+      why = (await this.#whyUnhealthy(site)) ?? '';
+      return why === '';
+    };
+    for (const site of this.sites)
+      await until(`the NATS server of host ${site.name}`, () => isHealthy(site), {
+        seen: () => why,
+        waitMsMax: WAIT_MS_MAX,
+      });
   }
 
   /** Name of the host whose NATS server leads the replicated log; undefined if none does. */
@@ -250,7 +251,7 @@ cluster {
 
   async #startNats(site: Site): Promise<void> {
     const folder = join(this.#folder, site.name);
-    site.nats = await startNatsPatiently({
+    site.nats = await runNatsServer({
       port: site.ports.client,
       address: this.hosts.addressOf(site.name),
       within: this.hosts.within(site.name),
@@ -259,18 +260,20 @@ cluster {
     });
   }
 
-  async #isHealthy({ name, ports }: Site): Promise<boolean> {
+  async #whyUnhealthy({ name, ports }: Site): Promise<string | undefined> {
     const signal = AbortSignal.timeout(ANSWER_MS_MAX);
     try {
       const root = `http://127.0.0.1:${await this.hosts.enter(name, name, ports.monitor)}`;
-      if (!(await fetch(`${root}/healthz`, { signal })).ok) return false;
+      const health = await fetch(`${root}/healthz`, { signal });
+      if (!health.ok) return `status ${health.status}: ${await health.text()}`;
       const streams = (await (await fetch(`${root}/jsz`, { signal })).json()) as {
         meta_cluster?: { leader?: string; cluster_size?: number };
       };
       const { leader = '', cluster_size: size } = streams.meta_cluster ?? {};
-      return leader !== '' && size === this.sites.length;
-    } catch {
-      return false;
+      if (leader !== '' && size === this.sites.length) return undefined;
+      return `it is one of ${size} servers, of which ${leader === '' ? 'none' : leader} leads`;
+    } catch (error) {
+      return String(error);
     }
   }
 

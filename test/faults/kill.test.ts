@@ -8,7 +8,7 @@ import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 
 /** More rounds by VERITAPE_KILL_ROUNDS, which then also prints what came of them. */
-const ROUNDS = Number(process.env['VERITAPE_KILL_ROUNDS'] ?? 12);
+const ROUNDS = Number(process.env['VERITAPE_KILL_ROUNDS'] ?? 4);
 const ROUND_MS_MAX = 20_000;
 const CLIENTS = 3;
 const LOADED_MS_MAX = 600;
@@ -63,6 +63,7 @@ test(
     }
     await server.ready();
     await returning;
+    await Promise.all(clients.map((client) => client.acknowledgedMore(ROUNDS * 100)));
     await Promise.all(clients.map((client) => client.stop()));
     const closing = closingOf(await server.end('SIGTERM'));
 

@@ -5,13 +5,14 @@ import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { checkJournal } from '../../ops/drill/journal-check.ts';
 import { LoadedClient } from '../../ops/drill/loaded-client.ts';
 import { closingOf, type Ending, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
-import { freePort, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
+import { type OwnNatsServer, runNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
 
 const CLIENTS = 3;
-const OUTAGES = 3;
+const COMMANDS_PER_SECOND = 1_000;
+const OUTAGES = 2;
 /** `submit` waits for a NATS server that is about to start, but not for ever. */
-const REFUSED_MS_MAX = 30_000;
+const GIVE_UP = ['--give-up', '1'];
 
 let nats: OwnNatsServer;
 const clients: LoadedClient[] = [];
@@ -32,7 +33,8 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
     const dir = temporaryFolder();
     const server = VeritapeProcess.serve(dir, nats.url);
     await server.ready();
-    for (let account = 1; account <= CLIENTS; account++) clients.push(await LoadedClient.open(nats.url, account));
+    for (let account = 1; account <= CLIENTS; account++)
+      clients.push(await LoadedClient.open(nats.url, account, { commandsPerSecond: COMMANDS_PER_SECOND }));
     for (const client of clients) client.start();
     for (let outage = 0; outage < OUTAGES; outage++) {
       await Promise.all(clients.map((client) => client.acknowledgedMore(300)));
@@ -53,22 +55,45 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
 );
 
 test('without a NATS server or without a venue, serve and submit end with one clear line', async () => {
-  const away = `127.0.0.1:${await freePort()}`;
+  const away = '127.0.0.1:1';
   const dir = temporaryFolder();
   const file = join(dir, 'orders.ndjson');
   writeFileSync(file, '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":10,"qty":1}\n');
-  const [serve, submit, alone] = await Promise.all([
-    VeritapeProcess.serve(dir, `nats://${away}`).end(undefined, REFUSED_MS_MAX),
-    VeritapeProcess.run('submit', file, '--nats', `nats://${away}`).end(undefined, REFUSED_MS_MAX),
-    VeritapeProcess.run('submit', file, '--nats', nats.url).end(undefined, REFUSED_MS_MAX),
+  const config = join(dir, 'as-before-2.2.conf');
+  writeFileSync(config, 'no_header_support: true\n');
+  const old = await runNatsServer({ args: ['--config', config] });
+  const [serve, submit, alone, aged] = await Promise.all([
+    VeritapeProcess.serve(dir, `nats://${away}`).end(),
+    VeritapeProcess.run('submit', file, '--nats', `nats://${away}`, ...GIVE_UP).end(),
+    VeritapeProcess.run('submit', file, '--nats', nats.url, ...GIVE_UP).end(),
+    VeritapeProcess.serve(temporaryFolder(), old.url).end(),
   ]);
-  for (const ending of [serve, submit, alone]) {
+  await old.stop();
+  for (const ending of [serve, submit, alone, aged]) {
     expect(ending).toMatchObject({ code: 3, signal: null });
     expect(ending.said).not.toContain('    at ');
   }
   expect(serve.said).toBe(`veritape serve: NATS at ${away}: connection refused\n`);
+  expect(aged.said).toMatch(
+    /^veritape serve: NATS at .*: the NATS server, version [\d.]+, has no headers: it must be 2\.2 or later, .*\n$/,
+  );
   expect(lastLine(submit)).toBe(`veritape submit: nats://${away}, shard 0: NATS: no answer: connection refused`);
-  expect(lastLine(alone)).toMatch(/^veritape submit: .*, shard 0: info: no answer: no responders/);
+  expect(lastLine(alone)).toMatch(
+    /^veritape submit: .*, shard 0: info: no answer: no responders: nobody serves veritape\.0\.info$/,
+  );
+});
+
+test('a file that is wrong further down says how much of it the venue has', async () => {
+  const dir = temporaryFolder();
+  const venue = VeritapeProcess.serve(dir, nats.url);
+  await venue.ready();
+  const file = join(dir, 'orders.ndjson');
+  const order = '{"op":"massCancel","account":1}\n';
+  writeFileSync(file, `${order.repeat(600)}{"op":"massCancel","acount":1}\n`);
+  const { code, said } = await VeritapeProcess.run('submit', file, '--nats', nats.url).end();
+  expect(code).toBe(2);
+  expect(said).toMatch(/^veritape submit: line 601: acount: .*; 512 commands before that were acknowledged\n$/);
+  closingOf(await venue.end('SIGTERM'));
 });
 
 function lastLine(ending: Ending): string | undefined {

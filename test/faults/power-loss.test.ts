@@ -10,7 +10,7 @@ import { DiskRecord, type Fate } from './disk-record.ts';
 // lost, kept, or a mixture. The journal that is left must open in the next boot, with all that was acknowledged.
 
 /** More by VERITAPE_POWER_CUTS, which then also prints what came of them. */
-const CUTS = Number(process.env['VERITAPE_POWER_CUTS'] ?? 80);
+const CUTS = Number(process.env['VERITAPE_POWER_CUTS'] ?? 40);
 const LYING_CUTS = 24;
 const SEED = Number(process.env['VERITAPE_POWER_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 const CUT_MS_MAX = 2000;
@@ -72,7 +72,7 @@ async function lose(run: DiskRecord, cuts: number, random: () => number): Promis
       return { cut, fate, dir };
     });
     const dirs = batch.map(({ dir }) => dir);
-    const options = { env: {}, maxBuffer: 2 ** 28 };
+    const options = { maxBuffer: 2 ** 28 };
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [join(programs, 'power-check.ts'), ...dirs],

@@ -1,16 +1,24 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { waitUntil } from '../../ops/drill/drill-cluster.ts';
 import { checkJournal } from '../../ops/drill/journal-check.ts';
 import { LoadedClient } from '../../ops/drill/loaded-client.ts';
 import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import type { PipelineStatistics } from '../../sequencer/pipeline-counters.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+import { ENTRY } from '../ops/run-veritape.ts';
 import { isAnswered, RawClient, whyUnavailable } from './raw-client.ts';
 
 const CLIENTS = 3;
+const PACE = { commandsPerSecond: 1_000 };
 const LANES = 4;
-const END_MS_MAX = 20_000;
+/** Commands, before the server is to end. */
+const ANSWERED_EACH = 200;
+const END_MS_MAX = 45_000;
 
 let nats: OwnNatsServer;
 const clients: (LoadedClient | RawClient)[] = [];
@@ -34,11 +42,15 @@ test.each(['disk', 'memory'])(
     const raw = await Promise.all([1, 2, 3].map((account) => RawClient.open(nats.url, account)));
     clients.push(...raw);
     const outcomes = Promise.all(raw.map((client) => client.sendUntilRefused(LANES)));
-    await pause(700);
+    const answered = (): number[] => raw.map(({ told }) => told.count);
+    await waitUntil(
+      () => Math.min(...answered()) > ANSWERED_EACH,
+      END_MS_MAX,
+      () => `answered: ${answered()}`,
+    );
     const closing = closingOf(await server.end('SIGTERM'));
 
     const replies = (await outcomes).flat();
-    expect(replies.length).toBeGreaterThan(CLIENTS * LANES * 2);
     for (const reply of replies) {
       if (!isAnswered(reply) && reply !== 'unheard') expect(whyUnavailable(reply)).toBe('the venue is closing');
     }
@@ -55,7 +67,7 @@ test('clients that were refused by a server that ends go on with the next one', 
   const dir = temporaryFolder();
   let server = VeritapeProcess.serve(dir, nats.url);
   const loaded: LoadedClient[] = [];
-  for (let account = 1; account <= CLIENTS; account++) loaded.push(await LoadedClient.open(nats.url, account));
+  for (let account = 1; account <= CLIENTS; account++) loaded.push(await LoadedClient.open(nats.url, account, PACE));
   clients.push(...loaded);
   for (const client of loaded) client.start();
   for (let round = 0; round < 2; round++) {
@@ -89,6 +101,33 @@ test('a second SIGTERM ends a server at once', async () => {
   const ending = await server.end('SIGTERM');
   // The first one may have been enough.
   expect([0, 143]).toContain(ending.code);
+});
+
+test('a terminal that is closed ends its server in good order, however often it is told so', async () => {
+  const dir = temporaryFolder();
+  const result = join(dir, 'result.json');
+  const serve = `exec '${process.execPath}' '${ENTRY}' serve --dir '${dir}' --replicas 1 --json > '${result}'`;
+  const terminal = spawn('script', ['--quiet', '--command', serve, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let told = '';
+  terminal.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    told += piece;
+  });
+  await waitUntil(
+    () => told.includes('"msg":"ready"'),
+    END_MS_MAX,
+    () => told,
+  );
+  const pid = Number(/"pid":(\d+)/.exec(told)?.[1]);
+  terminal.kill('SIGKILL');
+  for (const signal of ['SIGHUP', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal);
+  await waitUntil(
+    () => !existsSync(`/proc/${pid}`),
+    END_MS_MAX,
+    () => 'it goes on',
+  );
+  expect(JSON.parse(readFileSync(result, 'utf8'))).toMatchObject({ sequence: 0, stateHashes: [expect.any(String)] });
 });
 
 test('SIGTERM while it starts: a clean end', async () => {

@@ -9,7 +9,17 @@ import { inspectJournal } from '../../journal/inspect.ts';
 import { JournalWriter } from '../../journal/log.ts';
 import { PageKind } from '../../journal/pages.ts';
 import { JournalReader } from '../../journal/reader.ts';
-import { blockKey, dataPath, encodeNumber, KEY, openEnvironment, segmentPath } from '../../journal/segments.ts';
+import {
+  blockKey,
+  dataPath,
+  decodeNumber,
+  decodePoint,
+  encodeNumber,
+  encodePoint,
+  KEY,
+  openEnvironment,
+  segmentPath,
+} from '../../journal/segments.ts';
 import {
   appendBlocks,
   createJournal,
@@ -21,13 +31,17 @@ import {
 } from './temporary-journal.ts';
 
 /**
- * Damages a small journal in thousands of ways. Each time: no crash, no block that is not as it was written, and a
- * finding that says where, unless every block is still there.
+ * Damages a small journal in many ways, in more with VERITAPE_DAMAGE=long. Each time: no crash, no block that is not as it was
+ * written, and a finding that says where, unless every block is still there.
  */
 const COUNTS = [1, 2, 61, 1, 5, 30, 29, 200, 1, 1, 3, 8, 1, 61, 1, 7, 90, 2, 1, 1, 12, 1, 1, 31, 1, 4, 1, 1, 16, 1];
-const FLIPS = 2400;
-const TRUNCATIONS = 300;
-const SWAPS = 500;
+const LONG = process.env['VERITAPE_DAMAGE'] === 'long';
+const FLIPS = LONG ? 4000 : 1200;
+const TRUNCATIONS = LONG ? 400 : 150;
+const SWAPS = LONG ? 800 : 250;
+const REFUSALS = LONG ? 600 : 200;
+/** Damaged copies that LMDB writes to. */
+const COPIES = 40;
 
 let dir = '';
 let path = '';
@@ -112,7 +126,7 @@ function writeToCopies(copies: Buffer[]): void {
     return copy;
   });
   const program = join(import.meta.dirname, 'programs', 'extender.ts');
-  const child = spawnSync(process.execPath, [program, ...dirs], { encoding: 'utf8', env: {} });
+  const child = spawnSync(process.execPath, [program, ...dirs], { encoding: 'utf8' });
   expect([child.signal, child.status, child.stderr]).toEqual([null, 0, '']);
   const lines = child.stdout.trim().split('\n');
   expect(lines).toHaveLength(dirs.length);
@@ -150,7 +164,7 @@ test(`${FLIPS} flipped bits: no crash, no wrong block, each finding says where`,
   closeSync(fd);
   expect(unnoticed.length).toBeLessThan(FLIPS * 0.7);
   expect(FLIPS - unnoticed.length).toBeGreaterThan(FLIPS * 0.3);
-  const sample = unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / 40) === 0);
+  const sample = unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / COPIES) === 0);
   writeToCopies(
     sample.map((bit) => {
       const bytes = Buffer.from(good);
@@ -178,7 +192,7 @@ test('each bit of both meta pages: noticed, or LMDB can write on', () => {
     }
   }
   closeSync(fd);
-  writeToCopies(unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / 40) === 0));
+  writeToCopies(unnoticed.filter((_, i) => i % Math.ceil(unnoticed.length / COPIES) === 0));
 });
 
 test('a meta page that claims another transaction is not believed', () => {
@@ -238,7 +252,7 @@ test('a page filled with noise, zeros or ones: each is noticed or does not matte
 test('the writer refuses a damaged segment before LMDB maps it', () => {
   const next = numbers(5);
   let refused = 0;
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < REFUSALS; i++) {
     const bytes = Buffer.from(good);
     const at = next(2) * PAGE_BYTES + 24 + 24 + next(112);
     bytes[at] = (bytes[at] as number) ^ (1 << next(8));
@@ -247,7 +261,7 @@ test('the writer refuses a damaged segment before LMDB maps it', () => {
     refused++;
     expect(() => JournalWriter.open(dir, SMALL)).toThrow(/^segment 1, /);
   }
-  expect(refused).toBeGreaterThan(100);
+  expect(refused).toBeGreaterThan(REFUSALS / 2);
 });
 
 /** Changes the entries of a good journal through LMDB itself, so that only the chain can tell. */
@@ -279,6 +293,20 @@ function firstFinding(journal: string): string {
     return error.message;
   }
 }
+
+const POINT = { block: 7, sequence: 1_000, epoch: 3, timeLow: 1, timeHigh: 2, hash: Buffer.alloc(32, 0x5a) };
+test.each<[string, Buffer, (bytes: Buffer) => unknown, unknown]>([
+  ['a stored number', encodeNumber(3), decodeNumber, 3],
+  ['a stored place in the chain', encodePoint(POINT), decodePoint, POINT],
+])('%s with any one bit flipped, or cut short, is none', (_, bytes, decode, decoded) => {
+  expect(decode(bytes)).toEqual(decoded);
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const flipped = Buffer.from(bytes);
+    flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
+    expect(decode(flipped)).toBeUndefined();
+  }
+  expect(decode(bytes.subarray(0, -1))).toBeUndefined();
+});
 
 test('blocks exchanged, doubled, replaced or removed are noticed', async () => {
   const exchanged = await tamper((entry, put) => {

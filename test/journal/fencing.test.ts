@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { afterAll, expect, test } from '@jest/globals';
 import { JournalError } from '../../journal/findings.ts';
 import { encodeGenesis } from '../../journal/genesis.ts';
@@ -31,19 +32,22 @@ import {
 
 afterAll(removeTemporaryFolders);
 
+/** Commands in a block, at most, of a writer that comes to the end of a segment soon. */
+const LARGE = '1900';
+const KILLS = 3;
+const WAIT_MS_MAX = 30_000;
+
 /** A writer in a process of its own. */
 class OtherWriter {
   readonly lines: string[] = [];
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcessByStdio<null, Readable, null>;
   readonly #exit: Promise<unknown>;
 
   constructor(program: string, ...args: string[]) {
     const path = join(import.meta.dirname, 'programs', program);
-    this.#child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
-    this.#exit = once(this.#child, 'exit');
-    if (this.#child.stdout !== null) {
-      createInterface(this.#child.stdout).on('line', (line) => this.lines.push(line));
-    }
+    this.#child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const said = createInterface(this.#child.stdout).on('line', (line) => this.lines.push(line));
+    this.#exit = Promise.all([once(this.#child, 'exit'), once(said, 'close')]);
   }
 
   get pid(): number | undefined {
@@ -57,8 +61,9 @@ class OtherWriter {
   }
 
   async until(condition: (lines: string[]) => boolean): Promise<void> {
-    while (!condition(this.lines)) {
+    for (const end = performance.now() + WAIT_MS_MAX; !condition(this.lines); ) {
       if (this.#child.exitCode !== null) throw new Error(`the writer ended: ${this.lines.slice(-3).join('; ')}`);
+      if (performance.now() > end) throw new Error(`the writer said: ${this.lines.slice(-3).join('; ')}`);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }
@@ -66,7 +71,6 @@ class OtherWriter {
   async end(signal?: NodeJS.Signals): Promise<string[]> {
     if (signal !== undefined) this.#child.kill(signal);
     await this.#exit;
-    await new Promise((resolve) => setTimeout(resolve, 20));
     return this.lines;
   }
 }
@@ -107,7 +111,7 @@ test('a lock left by another process that had the same id is ignored', async () 
 test('a writer at full speed is fenced by a take-over: nothing of it is lost, nothing comes after', async () => {
   const dir = temporaryFolder();
   const other = new OtherWriter('appender.ts', dir);
-  await other.until((lines) => lines.length > 200);
+  await other.until((lines) => lines.length > 100);
   const writer = JournalWriter.open(dir, { ...SMALL, takeOver: true });
   const taken = writer.last.block;
   appendBlocks(writer, Array(100).fill(50));
@@ -123,7 +127,7 @@ test('a writer at full speed is fenced by a take-over: nothing of it is lost, no
 
 test.each(['sealed', 'made', 'begun'])('a writer that stops when its old segment is %s is fenced', async (place) => {
   const dir = temporaryFolder();
-  const other = new OtherWriter('pausing-appender.ts', dir, place);
+  const other = new OtherWriter('pausing-appender.ts', dir, place, LARGE);
   await other.until((lines) => lines.includes('paused'));
   const writer = JournalWriter.open(dir, { ...SMALL, takeOver: true });
   expect(writer.segment).toBe(2);
@@ -143,7 +147,7 @@ test.each(['sealed', 'made', 'begun'])(
   'a writer killed when its old segment is %s leaves a journal to go on with',
   async (place) => {
     const dir = temporaryFolder();
-    const other = new OtherWriter('pausing-appender.ts', dir, place);
+    const other = new OtherWriter('pausing-appender.ts', dir, place, LARGE);
     await other.until((lines) => lines.includes('paused'));
     await other.end('SIGKILL');
     const blocks = Math.max(...other.acknowledged.keys());
@@ -160,11 +164,11 @@ test.each(['sealed', 'made', 'begun'])(
 
 test('a take-over that another one passes in the middle of a roll does not fence it', async () => {
   const dir = temporaryFolder();
-  const first = new OtherWriter('pausing-appender.ts', dir, 'sealed');
+  const first = new OtherWriter('pausing-appender.ts', dir, 'sealed', LARGE);
   await first.until((lines) => lines.includes('paused'));
   await first.end('SIGKILL');
   // Epoch 2 is about to make the next segment when epoch 3 does, and finds it there when it wakes.
-  const second = new OtherWriter('pausing-appender.ts', dir, 'sealed');
+  const second = new OtherWriter('pausing-appender.ts', dir, 'sealed', LARGE);
   await second.until((lines) => lines.includes('paused'));
   const third = JournalWriter.open(dir, { ...SMALL, takeOver: true });
   expect([third.segment, third.epoch]).toEqual([2, 3]);
@@ -244,7 +248,7 @@ test('of many that take over one after the other, the last one wins', async () =
 test('nothing acknowledged is lost when a writer is killed while it appends', async () => {
   const dir = temporaryFolder();
   const acknowledged = new Map<number, string>();
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < KILLS; round++) {
     const other = new OtherWriter('appender.ts', dir);
     await other.until((lines) => lines.length > 20 + round * 13);
     await other.end('SIGKILL');

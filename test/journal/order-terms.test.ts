@@ -59,6 +59,9 @@ describe('terms by name become records', () => {
     expect(readBack({ op: 'replace', account: 7, symbol: 3, id: 1, quantity: 4, trail: 6 })).toEqual([
       expect.objectContaining({ op: 'replace', id: 1, quantity: 4, term: 'trail', value: 6 }),
     ]);
+    expect(readBack({ op: 'replace', account: 7, symbol: 3, id: 1, quantity: 4, open: 6 })).toEqual([
+      expect.objectContaining({ op: 'replace', id: 1, quantity: 4, term: 'open', value: 6 }),
+    ]);
   });
 
   test.each<[Command, string]>([
@@ -67,6 +70,7 @@ describe('terms by name become records', () => {
       { op: 'replace', id: 1, stopPrice: 3, trail: 4 },
       'trail: 4 is given beside stopPrice, and a replace has room for one term',
     ],
+    [{ ...ORDER, open: 4 }, 'open: 4 is what a replace takes its order to have, and a new order has none'],
     [{ ...ORDER, term: 'display', value: 3, trail: 4 }, 'term: display is given beside terms by name'],
   ])('%j can not be said', (command, why) => {
     expect(() => recordsOf(command)).toThrow(new RangeError(why));

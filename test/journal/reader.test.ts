@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   closeSync,
   existsSync,
   openSync,
@@ -193,4 +194,26 @@ testWithLocks("a reader in the writer's process leaves LMDB its locks", async ()
   expect(JournalReader.open(dir).last.block).toBe(1);
   expect(isLocked()).toBe(true);
   await writer.close();
+});
+
+test('a journal that may not be looked at is not told to be missing', async () => {
+  const dir = await createJournal([5, 5]);
+  const cases = [
+    [dir, 0],
+    // Its names may be listed, and nothing more.
+    [join(dir, 'journal'), 0o444],
+  ] as const;
+  for (const [folder, mode] of cases) {
+    const before = statSync(folder).mode;
+    chmodSync(folder, mode);
+    // Permissions do not hold for root.
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(65_534);
+    try {
+      for (const look of [JournalReader.open, inspectJournal]) expect(() => look(dir)).toThrow(/EACCES/);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+      chmodSync(folder, before);
+    }
+  }
 });

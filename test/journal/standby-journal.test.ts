@@ -13,6 +13,7 @@ import { JournalReader } from '../../journal/reader.ts';
 import { SegmentFile } from '../../journal/segmentfile.ts';
 import { dataPath } from '../../journal/segments.ts';
 import { StandbyJournal } from '../../journal/standby-journal.ts';
+import { until } from '../until.ts';
 import { appendBlocks, createJournal, removeTemporaryFolders, SMALL, temporaryFolder } from './temporary-journal.ts';
 
 const children: ChildProcess[] = [];
@@ -24,7 +25,7 @@ afterAll(removeTemporaryFolders);
 /** Blocks that a writer in a process of its own was told are on disk. */
 function startWriter(dir: string): { readonly child: ChildProcess; readonly acknowledged: number[] } {
   const path = join(import.meta.dirname, 'programs', 'appender.ts');
-  const child = spawn(process.execPath, [path, dir], { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
+  const child = spawn(process.execPath, [path, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   const acknowledged: number[] = [];
   createInterface(child.stdout).on('line', (line) => {
@@ -39,16 +40,17 @@ test.each(['is killed', 'goes on'])(
   async (fate) => {
     const dir = temporaryFolder();
     const { child, acknowledged } = startWriter(dir);
-    while (acknowledged.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until('a block of the writer', () => acknowledged.length > 0, { seen: () => child.exitCode, lookMs: 2 });
     const standby = StandbyJournal.open(dir, SMALL);
     const segments = new Set<number>();
     let seen = standby.look();
-    while (segments.size < 3 || seen.lastBlock < 200) {
+    const hasFollowed = (): boolean => {
       seen = standby.look();
       segments.add(seen.segment);
       standby.check();
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+      return segments.size >= 3 && seen.lastBlock >= 200;
+    };
+    await until('three segments', hasFollowed, { seen: () => ({ seen, exitCode: child.exitCode }), lookMs: 1 });
     expect(seen.epoch).toBe(1);
     if (fate === 'is killed') child.kill('SIGKILL');
     if (fate === 'is killed') await once(child, 'exit');

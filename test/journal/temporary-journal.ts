@@ -1,26 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { BLOCK_HEADER_WORDS, BlockBuffer, type BlockView } from '../../journal/block.ts';
 import { COMMAND_WORDS } from '../../journal/commands.ts';
 import { DEFAULT_LIMITS, type Genesis } from '../../journal/genesis.ts';
 import { JournalWriter, type WriterOptions } from '../../journal/log.ts';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
+import { temporaryFolder } from '../temporary-folders.ts';
+
+export { removeTemporaryFolders, temporaryFolder } from '../temporary-folders.ts';
 
 export const GENESIS: Genesis = { shard: 7, createdAt: 1_700_000_000_000_000_000n, limits: DEFAULT_LIMITS };
 export const SMALL: WriterOptions = { genesis: GENESIS, segmentBytesMax: SEGMENT_BYTES_MIN * 2, preallocate: false };
-
-const folders: string[] = [];
-
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'veritape-journal-'));
-  folders.push(folder);
-  return folder;
-}
-
-export function removeTemporaryFolders(): void {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-}
 
 const buffer = new BlockBuffer();
 

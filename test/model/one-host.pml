@@ -24,7 +24,9 @@
 #ifndef LOSSES
 #define LOSSES 1
 #endif
+#ifndef SEGMENTS
 #define SEGMENTS 2
+#endif
 #define SEGMENT_BLOCKS 2
 #define BLOCKS (SEGMENTS * SEGMENT_BLOCKS)
 

@@ -7,8 +7,8 @@ import type { Identity } from '../../ops/access/roles.ts';
 import { makeSeedFile } from '../../ops/access/seed-file.ts';
 import { TradingClient } from '../../ops/client/trading-client.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
-import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
-import { VenueClient } from '../../ops/venue-client.ts';
+import { VenueClient } from '../../ops/sessions/venue-client.ts';
+import { type Notice, openVenue, type Venue } from '../../ops/venue/venue.ts';
 import { type Answer, decodeReply, type Refusal } from '../../sequencer/messages.ts';
 import { boundSubmitSubject, missedSubject, primarySubject } from '../../sequencer/nats-gateway.ts';
 import { inboxOf } from '../../sequencer/principals.ts';
@@ -322,9 +322,9 @@ test('the orders of a client that is gone are canceled, in sequence, and nobody 
   expect(
     await reasonOf({ as: 'bob', account: 8, session: bobs, first: 1, commands: [order(8, 60, 'buy', 3, 1)] }),
   ).toBe('none');
-  expect(await alive('alice', 7, 300)).toEqual({ cancelAfterMs: 300, canceledAt: 0 });
   const commands = [order(7, 60, 'buy', 1, 1), order(7, 61, 'buy', 2, 1)];
   expect(await reasonOf({ as: 'alice', account: 7, session, first: 1, commands })).toBe('none,none');
+  expect(await alive('alice', 7, 300)).toEqual({ cancelAfterMs: 300, canceledAt: 0 });
   const gone = await eventually(() => notices.find(({ text }) => text === 'client is gone: its orders are canceled'));
   expect(gone.fields).toEqual({ identity: 'alice', account: 7, sequence: expect.any(Number) });
   const canceled = await eventually(() => {
@@ -404,13 +404,14 @@ test('a venue that binds does not serve on a NATS server that lets everybody in'
 
 test('orders of a client that ends by mistake are canceled, those of one that is closed stay', async () => {
   const { connection } = nats.join('bob');
-  const options = { nats: connection, identity: 'bob', account: 8, cancelAfterMs: 200 };
+  // So long that no client that lives is kept waiting for it.
+  const options = { nats: connection, identity: 'bob', account: 8, cancelAfterMs: 1_000 };
   const closed = await TradingClient.open(options);
   const kept = closed.submit({ symbol: 'ACME', side: 'buy', price: 6, qty: 1 });
   await kept.acknowledged();
   await closed.close();
   // Longer than the venue waits for a sign of life.
-  await new Promise((resolve) => setTimeout(resolve, 3 * options.cancelAfterMs));
+  await new Promise((resolve) => setTimeout(resolve, 2 * options.cancelAfterMs));
 
   const mistake = new AbortController();
   const ending = await TradingClient.open({ ...options, restore: true, signal: mistake.signal });

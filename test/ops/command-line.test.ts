@@ -1,14 +1,62 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from '@jest/globals';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ENTRY, linesOf, ROOT, removeTemporaryFolders, shell, temporaryFolder, veritape } from './run-veritape.ts';
 
-afterAll(removeTemporaryFolders);
-
-const STOP_MS_MAX = 20_000;
+const STOP_MS_MAX = 45_000;
+const TERMINAL_SECONDS_MAX = 30;
+/** Of those that say after some seconds what they wait for, and of those that run many commands. */
+const WAIT_MS_MAX = 150_000;
+/** Longer than a command is silent without a terminal. */
+const SLOW_INPUT_MS = 6_000;
+/** Options of commands that wait for a venue that does not answer. */
+const WAITING = [[], ['--shards', '0,1']];
 const ORDER = '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":100,"qty":5}\n';
+
+interface Ended {
+  readonly code: number | null;
+  readonly told: string;
+}
+
+const started: ChildProcess[] = [];
+/** Commands that take some seconds until they say anything: they do so while the other tests run. */
+const waits: Promise<Ended>[] = [];
+let slowMatch: Promise<Ended> | undefined;
+
+beforeAll(() => {
+  const orders = join(temporaryFolder(), 'orders.ndjson');
+  writeFileSync(orders, ORDER);
+  const submit = [ENTRY, 'submit', orders, '--nats', 'nats://127.0.0.1:1'];
+  for (const options of WAITING) {
+    const child = spawn(process.execPath, [...submit, ...options]);
+    waits.push(endOf(child, (told) => !child.killed && told.includes('sending again') && child.kill('SIGINT')));
+  }
+  const match = spawn(process.execPath, [ENTRY, 'match']);
+  match.stdin.write(ORDER);
+  // What it has to tell is told when there is something to read; it begins to count when it has started.
+  match.stdout.once('data', () => setTimeout(() => match.stdin.end('\n'), SLOW_INPUT_MS));
+  slowMatch = endOf(match);
+});
+afterAll(() => {
+  for (const child of started) child.kill('SIGKILL');
+  removeTemporaryFolders();
+});
+
+/** @param hear is given all that it said on stderr, whenever that is more */
+async function endOf(child: ChildProcess, hear: (told: string) => unknown = () => undefined): Promise<Ended> {
+  started.push(child);
+  let told = '';
+  child.stdout?.resume();
+  child.stderr?.on('data', (chunk: Buffer) => {
+    told += chunk.toString();
+    hear(told);
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, told };
+}
 
 test('the help lists the commands and the exit codes', () => {
   const { code, stdout } = veritape(['--help']);
@@ -17,15 +65,21 @@ test('the help lists the commands and the exit codes', () => {
   expect(stdout).toMatch(/Exit codes:\n {2}0 .*\n {2}1 .*\n {2}2 .*\n {2}3 /);
 });
 
-test('the help of every command has an example that names it, and --json', () => {
-  for (const name of subcommands(veritape(['--help']).stdout)) {
-    const { code, stdout } = veritape([name, '--help']);
-    expect([name, code]).toEqual([name, 0]);
-    expect(stdout).toMatch(new RegExp(`\\nExamples?:\\n(.*\\n)* {2}\\$ .*veritape ${name}\\b`));
-    expect(stdout).toContain('--json');
-  }
-  expect(veritape(['help', 'match']).stdout).toBe(veritape(['match', '--help']).stdout);
-});
+test(
+  'the help of every command has an example that names it, and --json',
+  async () => {
+    const help = async (...args: string[]): Promise<string> =>
+      (await promisify(execFile)(process.execPath, [ENTRY, ...args])).stdout;
+    // One after another, but not so that the commands that wait are not heard meanwhile.
+    for (const name of subcommands(await help('--help'))) {
+      const text = await help(name, '--help');
+      expect(text).toMatch(new RegExp(`\\nExamples?:\\n(.*\\n)* {2}\\$ .*veritape ${name}\\b`));
+      expect(text).toContain('--json');
+      if (name === 'match') expect(await help('help', 'match')).toBe(text);
+    }
+  },
+  WAIT_MS_MAX,
+);
 
 test('help and matching load neither LMDB nor NATS', () => {
   const hook = join(temporaryFolder(), 'refuse.mjs');
@@ -99,10 +153,15 @@ test('with --json a failure is one object, too', () => {
   ]);
 });
 
-test('without a terminal, a line on stderr tells every few seconds how far a command is', () => {
-  const { code, stderr } = shell('(cat; sleep 6; echo) | veritape match', ORDER);
-  expect(code).toBe(0);
-  expect(stderr).toMatch(/^(match: 1 commands, 0 trades, \d+ commands\/s\n)+$/);
+test('a terminal of no columns is no reason to hang', () => {
+  const orders = join(temporaryFolder(), 'orders.ndjson');
+  writeFileSync(orders, ORDER);
+  // Its standard error alone is the terminal: so it tells there how far it is.
+  const match = `timeout --signal KILL ${TERMINAL_SECONDS_MAX} '${process.execPath}' '${ENTRY}' match > '${orders}.events'`;
+  const line = `export TERM=xterm; unset CI; stty columns 0; (cat '${orders}'; sleep 0.5) | ${match}`;
+  const script = ['--quiet', '--return', '--command', line, '/dev/null'];
+  expect(spawnSync('script', script, { timeout: STOP_MS_MAX, killSignal: 'SIGKILL' }).status).toBe(0);
+  expect(readFileSync(`${orders}.events`, 'utf8')).toContain('"ev":"accepted"');
 });
 
 test('a full disk exits with 3', () => {
@@ -127,19 +186,46 @@ test.each([
   ['SIGTERM', 143],
 ] as const)('%s stops a command in good order: it says what was done and exits with %d', async (signal, code) => {
   const child = spawn(process.execPath, [ENTRY, 'match']);
-  let told = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    told += chunk.toString();
-  });
+  const end = endOf(child);
   child.stdin.write(ORDER);
   await once(child.stdout, 'data');
   child.kill(signal);
   const stuck = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
-  const [exitCode] = (await once(child, 'close')) as [number | null];
+  expect(await end).toEqual({
+    code,
+    told: expect.stringMatching(/^veritape match: stopped after 1 commands, 0 trades, .*\n$/),
+  });
   clearTimeout(stuck);
-  expect(exitCode).toBe(code);
-  expect(told).toMatch(/^veritape match: stopped after 1 commands, 0 trades, .*\n$/);
 });
+
+test('a folder that the file system does not allow is refused, where Node would try for ever', () => {
+  const serve = [ENTRY, 'serve', '--dir', '/proc/veritape/venue'];
+  const { status, stderr } = spawnSync(process.execPath, serve, {
+    encoding: 'utf8',
+    timeout: STOP_MS_MAX,
+    killSignal: 'SIGKILL',
+  });
+  expect(stderr).toContain("ENOENT: no such file or directory, mkdir '/proc/veritape'");
+  expect(status).toBe(2);
+});
+
+test(
+  'without a terminal, a line on stderr tells every few seconds how far a command is',
+  async () => {
+    const told = expect.stringMatching(/^(match: 1 commands, 0 trades, \d+ commands\/s\n)+$/);
+    expect(await slowMatch).toEqual({ code: 0, told });
+  },
+  WAIT_MS_MAX,
+);
+
+test(
+  'Ctrl-C ends the wait for a venue that does not answer',
+  async () => {
+    const told = expect.stringMatching(/veritape submit: stopped before the venue was reached\n$/);
+    expect(await Promise.all(waits)).toEqual(WAITING.map(() => ({ code: 130, told })));
+  },
+  WAIT_MS_MAX,
+);
 
 function subcommands(help: string): string[] {
   const commands = help.split('Commands:')[1] ?? '';

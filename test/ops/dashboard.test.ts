@@ -6,15 +6,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Browser, Page } from 'puppeteer-core';
 import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
-import { MarketGlances } from '../../ops/dashboard/market-glance.ts';
 import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
+import type { MarketSight } from '../../ops/feed/market-sight.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
-import { VenueClient } from '../../ops/venue-client.ts';
+import { VenueClient } from '../../ops/sessions/venue-client.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
+import { until as untilFound } from '../until.ts';
 import { findChromium, launchChromium } from './chromium.ts';
+import { reportOf, writeReport } from './drill-reports.ts';
 
 // The page as an operator has it: of a real server under real load, in a real browser without a window.
 
@@ -37,6 +38,11 @@ const CONTROLS = [
   'since-start',
   'instrument',
   'events',
+  'drill-run',
+  'drill-reports',
+  'drill',
+  'drill-round',
+  'drill-picture',
   'window',
   'hold',
   'keys',
@@ -47,6 +53,7 @@ const inBrowser = chromium === undefined ? test.skip : test;
 
 let nats: OwnNatsServer;
 let directory: string;
+let drills: string;
 let venue: VeritapeProcess;
 let url: string;
 let browser: Browser | undefined;
@@ -60,6 +67,12 @@ const requests: string[] = [];
 beforeAll(async () => {
   nats = await startNatsServer();
   directory = temporaryFolder();
+  drills = temporaryFolder();
+  writeReport(join(drills, 'earlier'), 5, [reportOf('kill-nats', 1)]);
+  const wrong = 'lost: <img src=x onerror="window.ran = true">';
+  writeReport(join(drills, 'later'), 6, [reportOf('kill-primary', 3), reportOf('slow-disk', 1, wrong)]);
+  mkdirSync(join(drills, 'half'));
+  writeFileSync(join(drills, 'half', 'report.json'), '{');
   venue = await serve('0');
   url = String((await venue.logged('telemetry'))['dashboard']);
   // As if somebody had proved the first commands; nobody here says that it is so.
@@ -112,12 +125,13 @@ inBrowser(
     await until(WELL, '#alert-list');
     await until(/^(gateway to answer\t([\d.]+ [mµ]?s\t){5}[1-9])/, '#stage-rows tr');
     await until(/[1-9][\d,]* counted, at most p50/, '[data-show=histogram]');
-    await until(/0, leads\s+[1-9][\d,.]*\/s\s+\d+ commands/, '#replica-rows');
+    await until(/0, leads\s+[1-9][\d,.]*\/s\s+\d+ cmd/, '#replica-rows');
     await until(/^Proofs cover 3 commands of [1-9]/, '[data-show=proofs]');
     await until(/book at sequence [1-9]/, '#market-state');
     await until(/^[\d,]+\t[\d,]+\t100\t101\t[\d,]+\t[\d,]+$/, '#book-rows tr');
     await until(/^[\d,]+\t(buys|sells)\t1\t10[01]$/, '#tape-rows tr');
     expect(await text('#instrument')).toBe('ACME');
+    await until(/^1 held, 1 BROKEN; seed 6$/, '#drills-state');
     const sequence = await text('[data-show=end]');
     await until((now) => now !== sequence, '[data-show=end]');
     expect(await inPage('document.querySelectorAll(".u-wrap canvas").length')).toBe(2);
@@ -148,11 +162,21 @@ inBrowser(
         ['#state', 'body'],
         ['#book-rows td:nth-child(3)', '#market'],
         ['#book-rows td:nth-child(4)', '#market'],
+        ['#drill-rows .bad', '#drills'],
+        ['#drill-rows .good', '#drills'],
+        ['#drill-events .recovery', '#drills'],
       ])
         expect(Number(await inPage(contrast(String(selector), String(behind))))).toBeGreaterThan(4.5);
     }
     expect(seen.size).toBe(2);
+    for (const width of [1120, 1280, 1440, 1920]) {
+      await page.setViewport({ width, height: 2000 });
+      await until(/[1-9]/, '#stage-rows tr');
+      expect([width, await inPage(cramped)]).toEqual([width, '']);
+    }
     await page.setViewport({ width: 360, height: 640 });
+    // Charts take the new width a moment later.
+    for (let looks = 0; looks < 40 && (await inPage(widerThanThePage)) !== ''; looks++) await delay(50);
     expect(await inPage(widerThanThePage)).toBe('');
     await page.setViewport({ width: 1440, height: 2000 });
   },
@@ -189,6 +213,8 @@ inBrowser(
     expect(await inPage('document.querySelector("dialog").open')).toBe(true);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Escape');
+    await page.keyboard.press('d');
+    expect(await inPage('document.activeElement.value')).toBe('slow-disk');
     await inPage('document.querySelector("#keys-on").click()');
     await page.keyboard.press('3');
     expect(await text('#latency-title b')).toBe('gateway to sequence');
@@ -196,6 +222,37 @@ inBrowser(
     await inPage('document.querySelector("#keys-on").click()');
     await page.keyboard.press('i');
     expect(await inPage('document.activeElement.id')).toBe('instrument');
+  },
+  TEST_MS_MAX,
+);
+
+inBrowser(
+  'drills: what came of each, the timeline of each round, and what can not be shown',
+  async () => {
+    await until(/^half\/report\.json: .*must be a JSON file$/, '#drill-troubles');
+    expect(await text('#drill-rows')).toMatch(
+      /^kill-primary\theld\t60 ms\t60 ms\t\d+ ms\t3\t0\n\s*slow-disk\tBROKEN\t60 ms\t60 ms\t\d+ ms\t1\t0$/,
+    );
+    expect(await text('#drill-what .bad')).toBe('But lost: <img src=x onerror="window.ran = true">');
+    expect(await inPage('window.ran')).toBeUndefined();
+    await page.focus('#drill-rows input:checked');
+    await page.keyboard.press('ArrowUp');
+    await until(/^Done: the primary is killed/, '#drill-what');
+    expect(await text('#drill-events')).toMatch(
+      /^0 ms\s+a is killed\s+\+30 ms\s+a is ended\s+\+60 ms\s+first acknowledgement of b\s+\+400 ms\s+all processes/,
+    );
+    const lanes = 'document.querySelectorAll("#drill-picture path.fault").length';
+    expect(await inPage(lanes)).toBe(3);
+    expect(await inPage('document.querySelectorAll("#drill-picture .when").length')).toBe(4);
+    expect(await inPage('document.querySelector("#drill-picture .chosen + text").textContent')).toMatch(/^round \d$/);
+    await page.select('#drill-round', '3 of 3');
+    expect(await inPage('document.querySelector("#drill-picture .chosen + text").textContent')).toBe('round 3');
+    await page.select('#drill-run', 'earlier');
+    await until('1 held; seed 5', '#drills-state');
+    expect(await inPage(lanes)).toBe(0);
+    await page.select('#drill-run', 'later');
+    await until('1 held, 1 BROKEN; seed 6', '#drills-state');
+    expect(complaints).toEqual([]);
   },
   TEST_MS_MAX,
 );
@@ -234,58 +291,49 @@ inBrowser(
     expect(await text('#alert-list')).toMatch(/NO CONNECTION\. All below is as of \d\d:\d\d:\d\d/);
     await until(/^as of \d\d:\d\d:\d\d, \d+ s ago$/, '#freshness');
     expect(await page.title()).toMatch(/^NO CONNECTION/);
-    venue = await serve(new URL(url).port);
+    venue = await serve(new URL(url).port, []);
     await until('ready', '#state');
     await until(WELL, '#alert-list');
     const told = await text('#event-list');
     expect(told).toMatch(/another process answers: it was started again/);
     expect(told).toMatch(/connected again, after \d+ s/);
+    // This one has no book, and says why, and what to do.
+    await until('no book', '#market-state');
+    await until(
+      /^This server runs without --market-data, so it has no book: start it with that option, or /,
+      '#no-book',
+    );
+    expect(await text('#book-rows')).toBe('');
     expect(complaints.filter((one) => !one.includes('ERR_CONNECTION'))).toEqual([]);
   },
   TEST_MS_MAX,
 );
 
 test(
-  'a market is followed only while somebody looks, and trades of a flood are a sample',
+  'a standby with market data has the books and the trades of the venue that serves',
   async () => {
-    const made: NatsConnection[] = [];
-    const open = async (): Promise<NatsConnection> => {
-      const connection = await connect(natsConnectionOptions(nats.url));
-      made.push(connection);
-      return connection;
+    const standby = VeritapeProcess.serve(directory, nats.url, '--standby', '--market-data', '--telemetry', '0');
+    const { dashboard } = await standby.logged('telemetry');
+    await standby.logged('market data follows the journal');
+    let market: MarketSight | undefined;
+    const look = async (): Promise<MarketSight | false> => {
+      market = (await (await fetch(`${String(dashboard)}market`)).json()) as MarketSight;
+      return market.trades.length >= 24 && market;
     };
-    const instruments = [
-      { symbol: 3, name: 'THREE' },
-      { symbol: 4, name: 'FOUR' },
-    ];
-    const of = { connect: open, whyNot: undefined, shard: 9, instruments, hasBooks: false };
-    const glances = new MarketGlances(() => of, 500);
-    expect(made).toEqual([]);
-    expect(glances.look(undefined)).toMatchObject({ symbol: 3, trades: [], whyNoBook: /--market-data/ });
-    while (made.length === 0) await delay(10);
-    const [connection] = made;
-    const publisher = await connect(natsConnectionOptions(nats.url));
-    const record = new Uint8Array(64);
-    record[0] = 4;
-    do {
-      for (let message = 0; message < 100; message++) publisher.publish('veritape.9.trade.4', record);
-      await delay(50);
-    } while (glances.look(4)?.isSampled !== true);
-    expect(glances.look(4)?.trades.length).toBeGreaterThan(0);
-    // Asked for what there is not, it tells of the first one.
-    expect(glances.look(5)?.symbol).toBe(3);
-    while (connection?.isClosed() === false) await delay(20);
-    expect(made).toHaveLength(1);
-    await publisher.close();
+    const { trades } = await untilFound('there are trades', look, { seen: () => market });
+    expect(market).toMatchObject({ symbol: 0, book: { bids: [{ price: 100 }], asks: [{ price: 101 }] } });
+    const sequences = trades.map(({ sequence }) => sequence);
+    expect(sequences).toEqual(sequences.toSorted((a, b) => b - a));
+    expect((await standby.end('SIGTERM')).code).toBe(0);
   },
   TEST_MS_MAX,
 );
 
-async function serve(telemetry: string): Promise<VeritapeProcess> {
+async function serve(telemetry: string, more = ['--market-data']): Promise<VeritapeProcess> {
   const file = join(temporaryFolder(), 'token');
   writeFileSync(file, TOKEN, { mode: 0o600 });
-  const shown = ['--telemetry', telemetry, '--telemetry-token', file];
-  const started = VeritapeProcess.serve(directory, nats.url, ...shown, '--market-data');
+  const shown = ['--telemetry', telemetry, '--telemetry-token', file, '--drills', drills];
+  const started = VeritapeProcess.serve(directory, nats.url, ...shown, ...more);
   await started.logged('ready');
   return started;
 }
@@ -312,7 +360,7 @@ async function trade(signal: AbortSignal): Promise<void> {
       });
     }
     await client.send(words, BATCH);
-    await delay(5);
+    await delay(15);
   }
   await client.close();
 }
@@ -354,6 +402,10 @@ const layoutShifts = `new Promise(resolve => {
   new PerformanceObserver(found => resolve(found.getEntries().map(told))).observe({ type: 'layout-shift', buffered: true });
   setTimeout(resolve, 100, []);
 })`;
+
+/** Names what does not fit into its cell of a table, and so lies over the next one. */
+const cramped = `[...document.querySelectorAll('main > :not(#drills) :is(th, td)')]
+  .filter(cell => cell.scrollWidth > cell.clientWidth).map(cell => cell.innerText).join()`;
 
 /** Names what sticks out to the right, and does not scroll by itself. */
 const widerThanThePage = `document.documentElement.scrollWidth <= innerWidth ? '' : [...document.body.querySelectorAll('*')]

@@ -14,7 +14,7 @@ const APPLY = '      matcher.applyMany(words, at + (applied << SLOT_SHIFT), batc
 
 /** Opens a venue, sends orders that rest, and prints how it ended. */
 const PROGRAM = `
-import { openVenue } from './ops/venue.ts';
+import { openVenue } from './ops/venue/venue.ts';
 const venue = await openVenue({
   directory: process.argv[2] ?? '',
   limits: { ordersMax: 16384, levelPagesMax: 64, instrumentsMax: 2, sessionsMax: 4, answersPerSessionMax: 256 },

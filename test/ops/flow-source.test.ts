@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command, decodeCommand } from '../../journal/commands.ts';
-import { openFlowSource, SOURCE_BATCH_COMMANDS } from '../../ops/flow-source.ts';
+import { openFlowSource, SOURCE_BATCH_COMMANDS } from '../../ops/flows/flow-source.ts';
 import { removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
 
 afterAll(removeTemporaryFolders);

@@ -1,9 +1,10 @@
 import type { Command } from '../../journal/commands.ts';
-import type { Notice } from '../../ops/venue.ts';
-import { type FollowerEnd, VenueFollower, type VenueFollowerOptions } from '../../ops/venue-follower.ts';
+import type { Notice } from '../../ops/venue/venue.ts';
+import { type FollowerEnd, VenueFollower, type VenueFollowerOptions } from '../../ops/venue/venue-follower.ts';
 import { DIGEST_EVERY } from '../../replicas/event-digest.ts';
 import { temporaryFolder } from '../journal/temporary-journal.ts';
 import { type Market, order, SHARD } from '../sequencer/venue-on-nats.ts';
+import { until } from '../until.ts';
 
 /** Commands sent together, and so many times before an answer is waited for: mostly one or two blocks. */
 const BATCH = 64;
@@ -49,18 +50,20 @@ export class Following {
 
   /** Resolves when it has come to a sequence; rejects if it ends before. */
   async reached(sequence: number): Promise<void> {
-    await this.until(() => this.follower.copy.last.sequence >= sequence);
+    await this.until(`it comes to ${sequence}`, () => this.follower.copy.last.sequence >= sequence);
   }
 
-  async until(condition: () => boolean): Promise<void> {
+  async until(what: string, condition: () => boolean): Promise<void> {
     let end: FollowerEnd | Error | undefined;
     void this.ended.then((value) => {
       end = value;
     });
-    while (!condition()) {
+    const look = (): boolean => {
+      if (condition()) return true;
       if (end !== undefined) throw new Error(`it ended: ${end instanceof Error ? end.message : JSON.stringify(end)}`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+      return false;
+    };
+    await until(what, look, { seen: () => ({ status: this.follower.status(), notices: this.notices.slice(-8) }) });
   }
 
   async stop(): Promise<FollowerEnd | Error> {

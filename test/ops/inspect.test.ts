@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { encodeCommand } from '../../journal/commands.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { dataPath, journalPath } from '../../journal/segments.ts';
-import { describeRecord } from '../../ops/ndjson-records.ts';
+import { describeRecord } from '../../ops/ndjson/ndjson-records.ts';
 import { writeJournal } from './journal-fixture.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
 

@@ -11,7 +11,7 @@ const HOUR_NS = 3_600_000_000_000n;
 
 /** A replica and the directory of its events, which must tell the same of instruments that trade here. */
 class Told {
-  readonly directory = new InstrumentDirectory([]);
+  directory = new InstrumentDirectory([]);
   readonly #events = new EventBuffer(64);
   readonly #matcher = createMatcher(LIMITS, this.#events);
   readonly #words = new Uint32Array(COMMAND_WORDS);
@@ -27,6 +27,11 @@ class Told {
     this.#matcher.apply(this.#words, 0);
     this.directory.take(this.#events.words, this.#events.mask, 0, this.#events.next);
     this.#events.clear();
+  }
+
+  /** As a venue that is opened again. */
+  reopen(): void {
+    this.directory = new InstrumentDirectory(this.listed, this.#matcher.state.accounts.isInForce());
   }
 
   pass(time: bigint): void {
@@ -70,6 +75,20 @@ test('what is told of instruments is what the replica has, after each command', 
   told.apply({ op: 'tick', account: 0 });
   expect(told.directory.all).toEqual(told.listed);
   expect(told.directory.byName('ZINC')?.phase).toBe('closed');
+});
+
+test('a venue that is opened again tells the same of what comes afterwards', () => {
+  const told = new Told();
+  told.apply(create(0, 'ACME'));
+  told.apply({ op: 'accountSet', account: 3, accountSetting: 'openOrdersMax', value: 4 });
+  told.reopen();
+  told.apply(create(1, 'ZINC'));
+  expect(told.directory.all).toEqual(told.listed);
+  told.apply({ op: 'instrumentAssign', account: 0, symbol: 1, shard: 9 });
+  told.apply({ op: 'moveOut', account: 0, symbol: 1 });
+  told.apply({ op: 'instrumentAssign', account: 0, symbol: 1 });
+  expect(told.directory.all).toEqual(told.listed);
+  expect(told.directory.byName('ZINC')?.ruled).toBe(true);
 });
 
 test('of an instrument that trades elsewhere neither rules nor phase are told, and of one that comes its own', () => {

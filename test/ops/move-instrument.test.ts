@@ -1,27 +1,42 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { COMMAND_WORD, COMMAND_WORDS, type Command } from '../../journal/commands.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
 import { checkMoves, playJournal, queueOf } from '../../ops/drill/move-check.ts';
 import { RoutedTrader, type ToldCommand } from '../../ops/drill/routed-trader.ts';
 import { MOVE_STEPS, type MoveOptions, type MoveReport, moveInstrument } from '../../ops/move-instrument.ts';
-import type { RoutedAnswer, RoutingClient } from '../../ops/routing-client.ts';
+import type { RoutedAnswer, RoutingClient } from '../../ops/sessions/routing-client.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
+import { until } from '../until.ts';
 import { recordsOf, send, TwoShards } from './two-shards.ts';
 
 const ACME = 0;
 const TEST_MS_MAX = 120_000;
-let shards: TwoShards | undefined;
+/** Of the tests that leave their shards as others can have them. */
+let common: TwoShards | undefined;
+let own: TwoShards | undefined;
 afterEach(async () => {
-  await shards?.close();
-  shards = undefined;
+  await own?.close();
+  own = undefined;
 });
+afterAll(() => common?.close());
+
+/** The ones of other tests, with ACME on shard 0 and nothing at rest. */
+async function commonShards(): Promise<TwoShards> {
+  if (common === undefined) common = await createInstruments(await TwoShards.open());
+  else await common.clear([1, 2, 3, 9], 'ACME');
+  return common;
+}
 
 async function openShards(...args: Parameters<typeof TwoShards.open>): Promise<TwoShards> {
-  shards = await TwoShards.open(...args);
+  own = await TwoShards.open(...args);
+  return createInstruments(own);
+}
+
+async function createInstruments(shards: TwoShards): Promise<TwoShards> {
   await shards.administer(0, [
     { op: 'instrumentCreate', symbol: ACME, name: 'ACME' },
     { op: 'instrumentCreate', symbol: 1, name: 'STAYS' },
@@ -51,22 +66,30 @@ const order = (
   ...rest,
 });
 
+/** Resolves when each of the clients was told of so many more commands. */
+async function toldMore(traders: readonly RoutedTrader[], count: number): Promise<void> {
+  const counts = (): number[] => traders.map(({ told }) => told.length);
+  const wanted = counts().map((told) => told + count);
+  const isTold = (): boolean => counts().every((told, index) => told >= (wanted[index] ?? 0));
+  await until(`traders are told of ${wanted.join()}`, isTold, { seen: counts });
+}
+
 test(
   'under load an instrument goes back and forth, and trades as if it had never been moved',
   async () => {
-    const of = await openShards();
+    const of = await commonShards();
     const traders: RoutedTrader[] = [];
     for (const account of [1, 2, 3])
       traders.push(new RoutedTrader(await of.client(account), account, [ACME, ACME, 1, 2], 1));
     for (const trader of traders) trader.start();
     const reports: MoveReport[] = [];
-    for (let round = 0; round < 5; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 150));
+    for (let round = 0; round < 3; round++) {
+      await toldMore(traders, 60);
       reports.push(await move(of, round % 2, 1 - (round % 2)));
     }
+    await toldMore(traders, 60);
     for (const trader of traders) await trader.stop();
-    await of.end();
-    expect(reports.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 5 }, () => 'moved'));
+    expect(reports.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 3 }, () => 'moved'));
     expect(Math.max(...reports.map(({ orders }) => orders))).toBeGreaterThan(3);
     const check = await checkMoves(of.directories, ACME, traders);
     expect(check.findings).toEqual([]);
@@ -111,9 +134,8 @@ async function fillBook(of: TwoShards): Promise<RoutingClient> {
   return client;
 }
 
-/** The queues of an instrument on each shard, read from the journals. */
+/** ACME's queues on each shard, read from the journals. */
 async function queuesAfter(of: TwoShards): Promise<string[][]> {
-  await of.end();
   const played = await Promise.all(of.directories.map((directory) => playJournal(directory)));
   return played.map(({ matcher }) => queueOf(matcher, ACME));
 }
@@ -144,7 +166,7 @@ async function killedAt(of: TwoShards, step: string, after = 0): Promise<void> {
 test(
   'a mover that is killed at any step is run again, and the move ends',
   async () => {
-    const of = await openShards();
+    const of = await commonShards();
     const client = await fillBook(of);
     let waiting: Promise<RoutedAnswer[]> | undefined;
     // Each run meets what the one before has left.
@@ -216,9 +238,11 @@ test(
 test(
   'what was released can not be undone but only ended, and a move from the wrong shard is refused',
   async () => {
-    const of = await openShards();
+    const of = await commonShards();
     await fillBook(of);
-    await expect(move(of, 1, 0)).rejects.toThrow('symbol: "ACME": shard 1 has no such instrument');
+    await expect(move(of, 1, 0, { symbol: 'STAYS' })).rejects.toThrow(
+      'symbol: "STAYS": shard 1 has no such instrument',
+    );
     await expect(move(of, 0, 0)).rejects.toThrow('to: 0: must be another shard than the one moved from');
     await killedAt(of, 'enter');
     await expect(move(of, 1, 0)).rejects.toThrow('from: 1: the instrument is on its way there: end that move first');
@@ -240,7 +264,7 @@ test(
 test(
   'of two movers of one instrument the later one moves it, and the other one ends',
   async () => {
-    const of = await openShards();
+    const of = await commonShards();
     await fillBook(of);
     let second: Promise<MoveReport> | undefined;
     const first = move(of, 0, 1, {
@@ -272,7 +296,7 @@ test(
     await move(of, 0, 1);
     // Shard 1 has a snapshot with the table in it; shard 0 plays its journal from the begin.
     await of.closeShard(1);
-    const snapshotting = await of.openShard(1, { snapshotEvery: 1 });
+    const snapshotting = await of.openShard(1, { snapshotEvery: 1, replicas: 2 });
     await of.administer(1, [{ op: 'massCancel', account: 7 }]);
     await of.closeShard(1);
     expect(snapshotting.snapshotsTaken.length).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { UsageError } from '../../ops/exit-codes.ts';
-import { LINE_CHARACTERS_MAX, parseCommand } from '../../ops/ndjson-commands.ts';
+import { LINE_CHARACTERS_MAX, parseCommand } from '../../ops/ndjson/ndjson-commands.ts';
 
 const NEW = { op: 'new', symbol: 'ACME', account: 1, id: 2, side: 'buy', price: 100, qty: 5 };
 const LINE = 7;
@@ -126,6 +126,11 @@ describe('commands', () => {
       { op: 'replace', symbol: 3, account: 1, id: 2, price: undefined, quantity: undefined, stopPrice: 3, time: 7n },
     ],
     [
+      'a replace that says what was open',
+      { op: 'replace', symbol: 'A', account: 1, id: 2, qty: 9, open: 4 },
+      { op: 'replace', symbol: 3, account: 1, id: 2, price: undefined, quantity: 9, open: 4, time: 7n },
+    ],
+    [
       'a setting',
       { op: 'set', symbol: 'A', setting: 'stopsMax', value: 9 },
       { op: 'instrumentSet', symbol: 3, setting: 'stopsMax', value: 9, time: 7n },
@@ -238,6 +243,14 @@ describe('a field that is wrong is named with its value and the rule', () => {
       4,
       /one of stopPrice and trail/,
     ],
+    [{ op: 'replace', symbol: 'A', account: 1, id: 2, price: 3, open: 4 }, 'open', 4, /gives it with qty/],
+    [
+      { op: 'replace', symbol: 'A', account: 1, id: 2, qty: 3, trail: 1, open: 4 },
+      'open',
+      4,
+      /neither stopPrice nor trail/,
+    ],
+    [{ op: 'reduce', symbol: 'A', account: 1, id: 2, qty: 3, open: 4 }, 'open', 4, /does not go with op reduce/],
     [{ op: 'set', symbol: 'A', setting: 'none', value: 1 }, 'setting', 'none', /tick, lot/],
   ])('%j', (fields, field, value, rule) => {
     expectError(errorOf(JSON.stringify(fields)), field, value, rule);
@@ -251,6 +264,8 @@ describe('a field that is wrong is named with its value and the rule', () => {
     ['side', NEW],
     ['qty', NEW],
     ['price', NEW],
+    ['stopPrice', { ...NEW, type: 'stopLimit' }],
+    ['expires', { ...NEW, tif: 'gtd' }],
     ['value', { op: 'set', symbol: 'A', setting: 'tick' }],
     ['qty', { op: 'reduce', symbol: 'A', account: 1, id: 2, qty: 1 }],
     ['id', { op: 'cancel', symbol: 'A', account: 1, id: 1 }],
@@ -284,5 +299,5 @@ function expectError(error: UsageError, field: string, value: unknown, rule: Reg
   expect(error.value).toEqual(value);
   expect(error.rule).toMatch(rule);
   expect(error.message).toMatch(new RegExp(`^line ${LINE}: ${field}: `));
-  expect(error.message.length).toBeLessThan(300);
+  expect(error.message.length).toBeLessThan(400);
 }

@@ -9,8 +9,12 @@ import { ROOT, temporaryFolder } from './run-veritape.ts';
 const NATS_PORT = '4222';
 const TELEMETRY_PORT = '9464';
 const SAID_CHARACTERS = 8_000;
+/** Unless it is told otherwise. */
+const RUN_MS_MAX = 140_000;
 /** A venue that is smaller than one for everyday use starts sooner. */
 const SMALL = {
+  // None that lives is kept waiting for so long that a standby takes over.
+  VERITAPE_SERVE_LEASE_MS: '20000',
   VERITAPE_SERVE_SEGMENT_BYTES: '4194304',
   VERITAPE_FOLLOW_SEGMENT_BYTES: '4194304',
   VERITAPE_SERVE_ORDERS_MAX: '65536',
@@ -26,15 +30,27 @@ export function shellBlocks(text: string, info = 'sh'): string[] {
 export class PageScript {
   #child: ChildProcess | undefined;
 
-  /** Rejects with what it said unless all of it went well. */
-  async run(blocks: readonly string[], cwd: string, bin = join(ROOT, 'node_modules', '.bin')): Promise<void> {
+  /**
+   * Rejects with what it said unless all of it went well, in time.
+   * @param bin where its commands are, if not in this project's packages
+   * @param env variables besides those of this process
+   */
+  async run(
+    blocks: readonly string[],
+    cwd: string,
+    {
+      bin = join(ROOT, 'node_modules', '.bin'),
+      env = {},
+      runMsMax = RUN_MS_MAX,
+    }: { bin?: string; env?: Record<string, string>; runMsMax?: number } = {},
+  ): Promise<void> {
     const { path, port } = await this.#commands(bin);
     const text = blocks.join('\n').replaceAll(NATS_PORT, String(port));
     const script = `set -euo pipefail\n${text.replaceAll(TELEMETRY_PORT, String(await freePort()))}`;
     // A group of its own, so that whatever it leaves running can be ended.
     const child = spawn('bash', ['-xc', script], {
       cwd,
-      env: { ...process.env, ...SMALL, PATH: path },
+      env: { ...process.env, ...SMALL, ...env, PATH: path },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -45,9 +61,11 @@ export class PageScript {
         said = (said + text.toString()).slice(-SAID_CHARACTERS);
       });
     // Not `close`: what it started in the background has its outputs, too.
+    const stuck = setTimeout(() => this.end(), runMsMax);
     const [code] = (await once(child, 'exit')) as [number | null];
+    clearTimeout(stuck);
     this.end();
-    if (code !== 0) throw new Error(`it ended with ${code}:\n${said}`);
+    if (code !== 0) throw new Error(`it ended with ${code ?? `a signal, within ${runMsMax} ms`}:\n${said}`);
   }
 
   /** Ends whatever it left running. */

@@ -2,8 +2,8 @@ import { afterAll, expect, test } from '@jest/globals';
 import { connect } from '@nats-io/transport-node';
 import { TIMELINE_EPOCHS } from '../../journal/timelines.ts';
 import { natsConnectionOptions, startNatsServer } from '../../ops/nats-server.ts';
-import { PrimaryEpoch } from '../../ops/primary-epoch.ts';
-import { ReplyInbox } from '../../ops/reply-inbox.ts';
+import { ReplyInbox } from '../../ops/sessions/reply-inbox.ts';
+import { PrimaryEpoch } from '../../ops/venue/primary-epoch.ts';
 import { ANSWER_WORDS, encodeRefusal, encodeReply, type Refusal, replyBytes } from '../../sequencer/messages.ts';
 import { primarySubject } from '../../sequencer/nats-gateway.ts';
 

@@ -5,13 +5,14 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import { decodeEvent, EVENT_WORDS } from '../../journal/events.ts';
+import { recordsOf } from '../../journal/order-terms.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { TradingClient } from '../../ops/client/trading-client.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
-import { type Reported, ReportReader } from '../../ops/report-reader.ts';
-import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
-import { VenueClient } from '../../ops/venue-client.ts';
-import { type FollowerEnd, VenueFollower } from '../../ops/venue-follower.ts';
+import { type Reported, ReportReader } from '../../ops/reports/report-reader.ts';
+import { VenueClient } from '../../ops/sessions/venue-client.ts';
+import { type Notice, openVenue, type Venue } from '../../ops/venue/venue.ts';
+import { type FollowerEnd, VenueFollower } from '../../ops/venue/venue-follower.ts';
 import { LIMITS, order } from '../sequencer/venue-on-nats.ts';
 import { GuardedNats, refused } from './guarded-nats.ts';
 import { ENTRY, linesOf, removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
@@ -122,6 +123,8 @@ test('an account learns its open orders, page by page, with the sequence at whic
     Symbol: 'ACME',
     since: expect.any(Number),
     OrderID: expect.stringMatching(/^\d+\.\d+$/),
+    OrdType: '2',
+    TimeInForce: '1',
   };
   const bought = {
     ...common,
@@ -151,6 +154,63 @@ test('an account learns its open orders, page by page, with the sequence at whic
   expect(await ask(bank, 'veritape.0.orders.bank.8', {})).toMatchObject({ orders: [{ Account: 8, ClOrdID: '1' }] });
   const ops = await nats.connect('ops');
   expect(await ask(ops, 'veritape.0.orders.ops.8', {})).toMatchObject({ orders: [{ Account: 8, ClOrdID: '1' }] });
+});
+
+test('of its open orders an account learns all that they were entered with, and where stops that trail are now', async () => {
+  const own = { op: 'new', account: 17, symbol: 3, side: 'sell', quantity: 5 } as const;
+  const other = { ...own, account: 8, id: 900, side: 'buy', price: 100, quantity: 1 } as const;
+  // So many that what a trade does to them is not noted in each.
+  const trailing = [4, 11, 12, 13, 14, 15, 16, 17, 18];
+  await send({ op: 'instrumentCreate', account: 0, symbol: 3, name: 'RULED' });
+  const sequence = await send(
+    ...[{ ...own, id: 1, price: 120, tif: 'day', display: 2, stp: 'decrement', byGroup: true } as const].flatMap(
+      (one) => recordsOf(one),
+    ),
+    ...recordsOf({ ...own, id: 2, price: 121, tif: 'gtd', expires: 4_000_000_000_000_000_001n, hidden: true }),
+    ...recordsOf({ ...own, id: 3, type: 'stop', stopPrice: 90, cancels: 1 }),
+    ...trailing.flatMap((id) => recordsOf({ ...own, id, price: 80, type: 'stopLimit', trail: 7 })),
+    ...recordsOf({ ...own, id: 5, side: 'buy', price: 70, after: 2, postOnly: true }),
+    ...recordsOf({ ...own, id: 6, price: 130, allOrNone: true }),
+    ...recordsOf({ ...own, id: 7, side: 'buy', type: 'stop', trail: 9 }),
+    other,
+    { ...other, id: 901, side: 'sell' },
+    { op: 'phase', account: 0, symbol: 3, phase: 'openingAuction' },
+    ...recordsOf({ ...own, id: 8, side: 'buy', type: 'market' }),
+    { op: 'phase', account: 0, symbol: 3, phase: 'halted' },
+  );
+  const ops = await nats.connect('ops');
+  const { orders } = await ask(ops, 'veritape.0.orders.ops.17', { atLeast: sequence });
+  const told = new Map((orders as Reply[]).map((one) => [one['ClOrdID'], one]));
+  const others = [
+    'OrdStatus',
+    'ClOrdID',
+    'Account',
+    'Symbol',
+    'Side',
+    'OrderQty',
+    'CumQty',
+    'LeavesQty',
+    'OrderID',
+    'since',
+  ];
+  const termsOf = (id: string): Reply =>
+    Object.fromEntries(Object.entries(told.get(id) ?? {}).filter(([name]) => !others.includes(name)));
+  const plain = { postOnly: false, TimeInForce: '1' };
+  expect(termsOf('1')).toEqual({
+    ...{ ...plain, Price: 120, OrdType: '2', TimeInForce: '0', DisplayQty: 2, stp: 'decrement', byGroup: true },
+    cancels: ['3'],
+  });
+  const expires = '4000000000000000001';
+  expect(termsOf('2')).toEqual({ ...plain, Price: 121, OrdType: '2', TimeInForce: '6', DisplayQty: 0, expires });
+  expect(termsOf('3')).toEqual({ ...plain, OrdType: '3', StopPx: 90, waits: 'stop', cancels: ['1'] });
+  for (const id of trailing)
+    expect(termsOf(`${id}`)).toEqual({ ...plain, Price: 80, OrdType: '4', trail: 7, StopPx: 93, waits: 'stop' });
+  expect(termsOf('5')).toEqual({ ...plain, Price: 70, OrdType: '2', postOnly: true, waits: 'order', after: '2' });
+  expect(termsOf('6')).toEqual({ ...plain, Price: 130, OrdType: '2', allOrNone: true });
+  expect(termsOf('7')).toEqual({ ...plain, OrdType: '3', trail: 9, StopPx: 109, waits: 'stop' });
+  expect(termsOf('8')).toEqual({ ...plain, OrdType: '1' });
+  // One of them by itself is told as among the others.
+  expect(await ask(ops, 'veritape.0.order.ops.17', { id: '4' })).toMatchObject({ order: told.get('4') });
 });
 
 test('an account learns what became of one order, also after it ended', async () => {
@@ -365,7 +425,7 @@ test('what nobody keeps is not passed over in silence', async () => {
   }
 });
 
-test('the client library asks for balances as they are after its own commands', async () => {
+test('the client library asks for balances and open orders as they are after its own commands', async () => {
   const trader = await TradingClient.open({ nats: nats.join('alice').connection, identity: 'alice', account: 7 });
   try {
     const before = await trader.balances();
@@ -379,6 +439,30 @@ test('the client library asks for balances as they are after its own commands', 
     expect(before.assets.get(3)).toBeUndefined();
     expect(after.assets.get(3)).toEqual({ available: 2n ** 40n, held: 0n });
     await expect(trader.balances({ shard: 9 })).rejects.toThrow('shard: 9');
+
+    // More than one page, and among them one with terms.
+    const known = (await trader.openOrders()).orders.length;
+    const stop = {
+      symbol: 'ACME',
+      side: 'sell',
+      type: 'stopLimit',
+      price: 80,
+      stopPrice: 90,
+      qty: 7,
+      id: 9001,
+    } as const;
+    const entered = trader.submit({ ...stop, display: 2, tif: 'day' });
+    const limits = Array.from({ length: 500 }, () => trader.submit({ symbol: 'ACME', side: 'buy', price: 1, qty: 1 }));
+    await Promise.all([entered, ...limits].map((order) => order.acknowledged()));
+    const { orders, sequence: told } = await trader.openOrders();
+    expect(told).toBeGreaterThanOrEqual(Math.max(...limits.map(({ answerSequence }) => answerSequence)));
+    expect(orders.length).toBe(known + 501);
+    expect(orders.find(({ ClOrdID }) => ClOrdID === '9001')).toMatchObject({
+      ...{ OrdType: '4', TimeInForce: '0', StopPx: 90, Price: 80, DisplayQty: 2, waits: 'stop', OrdStatus: '0' },
+      ...{ Symbol: 'ACME', Side: '2', OrderQty: 7, CumQty: 0, LeavesQty: 7, since: entered.entrySequence },
+    });
+    await trader.cancelAll();
+    expect((await trader.openOrders()).orders).toEqual([]);
     const signal = AbortSignal.timeout(100);
     await expect(trader.balances({ atLeast: 1_000_000, signal })).rejects.toThrow();
   } finally {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
+import { until as untilFound } from '../until.ts';
 
-const POLL_MS = 50;
+/** Proofs take their time. */
 const WAIT_MS_MAX = 120_000;
 
 /** Processes that `pid` has started and that live. */
@@ -38,13 +38,9 @@ function processorSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Waits until `found` gives something that is neither undefined nor false. */
-export async function until<T>(what: string, found: () => T | undefined | false): Promise<T> {
-  for (const end = performance.now() + WAIT_MS_MAX; performance.now() < end; await pause(POLL_MS)) {
-    const value = found();
-    if (value !== undefined && value !== false) return value;
-  }
-  throw new Error(`waited too long until ${what}`);
+/** Waits until `found` gives something that is neither undefined nor false; tells in vain what is `seen`. */
+export function until<T>(what: string, found: () => T | undefined | false, seen?: () => unknown): Promise<T> {
+  return untilFound(what, found, { ...(seen === undefined ? {} : { seen }), waitMsMax: WAIT_MS_MAX });
 }
 
 /** A process that `pid` has started and that has proven for a while. */

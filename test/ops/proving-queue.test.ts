@@ -6,13 +6,14 @@ import { connect } from '@nats-io/transport-node';
 import { JournalReader } from '../../journal/reader.ts';
 import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
-import { SpanQueue } from '../../ops/span-queue.ts';
+import { SpanQueue } from '../../ops/proving/span-queue.ts';
 import { writeJournal } from './journal-fixture.ts';
 import { childrenOf, isAlive, proverAtWork, until } from './prover-processes.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
 
 const RUN_MS_MAX = 240_000;
-const COMMANDS = 180;
+/** Two spans. */
+const COMMANDS = 120;
 
 let nats: OwnNatsServer;
 let directory = '';
@@ -78,9 +79,9 @@ test(
   'spans outlive their coordinator; a killed worker and a killed prover lose nothing, and nothing is proven twice',
   async () => {
     const first = coordinator();
-    await holding(3);
+    await holding(2);
     expect((await first.end('SIGINT')).code).toBe(130);
-    await holding(3);
+    await holding(2);
 
     const proving = coordinator();
     const doomed = worker();
@@ -94,22 +95,21 @@ test(
     const spans = [
       { firstSequence: 1, lastSequence: 60 },
       { firstSequence: 61, lastSequence: 120 },
-      { firstSequence: 121, lastSequence: 180 },
     ];
     expect(result).toMatchObject({ complete: true, spans, notices: [] });
     await holding(0);
     // The second coordinator has waited for what was there, and put nothing there again.
-    expect(await publishedEver()).toBe(3);
+    expect(await publishedEver()).toBe(2);
     const work = await survivor.end('SIGTERM');
     expect(work.code).toBe(143);
     const done = work.result as { spans: { firstSequence: number }[]; notices: string[] };
-    expect(done.spans.map(({ firstSequence }) => firstSequence).sort((a, b) => a - b)).toEqual([1, 61, 121]);
+    expect(done.spans.map(({ firstSequence }) => firstSequence).sort((a, b) => a - b)).toEqual([1, 61]);
     expect(done.notices).toEqual([expect.stringMatching(/a prover process has ended \(SIGKILL\); given back$/)]);
-    expect(readdirSync(join(directory, 'proofs'))).toHaveLength(3);
+    expect(readdirSync(join(directory, 'proofs'))).toHaveLength(2);
     await until('the prover of the killed worker has noticed', () => !isAlive(orphan));
     expect(linesOf(veritape(['verify', directory, '--json']).stdout)[0]).toMatchObject({
       good: true,
-      chain: { commands: COMMANDS, proofs: 3, breaks: [] },
+      chain: { commands: COMMANDS, proofs: 2, breaks: [] },
     });
   },
   2 * RUN_MS_MAX,
@@ -138,12 +138,12 @@ test(
     }
     const { code, said } = await proving.end(undefined, RUN_MS_MAX);
     expect(code).toBe(3);
-    expect(said).toContain('veritape prove: sequences 1 to 180: the workers have given the span up; they say why\n');
+    expect(said).toContain('veritape prove: sequences 1 to 120: the workers have given the span up; they say why\n');
     const { result } = await working.end('SIGINT');
     expect(result).toMatchObject({ spans: [], notices: { length: 5 } });
     const { notices } = result as { notices: string[] };
     expect(notices[0]).toBe('given up: not a span');
-    expect(notices[4]).toBe('given up: sequences 1 to 180: 3 workers did not prove it');
+    expect(notices[4]).toBe('given up: sequences 1 to 120: 3 workers did not prove it');
   },
   RUN_MS_MAX,
 );

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { type Notice, openVenue, type Venue } from '../../ops/venue.ts';
+import { type Notice, openVenue, type Venue } from '../../ops/venue/venue.ts';
 
 const LIMITS = { ordersMax: 4096, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };
 const SNAPSHOT_EVERY = 500;

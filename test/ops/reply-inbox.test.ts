@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
-import { ReplyInbox } from '../../ops/reply-inbox.ts';
+import { ReplyInbox } from '../../ops/sessions/reply-inbox.ts';
 
 const ANSWER_MS_MAX = 20_000;
 const SHORT_MS = 60;

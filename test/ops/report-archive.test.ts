@@ -1,13 +1,14 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { headers } from '@nats-io/transport-node';
 import { EVENT_WORDS } from '../../journal/events.ts';
-import { ReportArchive } from '../../ops/report-archive.ts';
-import { ReportReplay } from '../../ops/report-replay.ts';
+import { ReportArchive } from '../../ops/reports/report-archive.ts';
+import { ReportReplay } from '../../ops/reports/report-replay.ts';
 import { decodeReply } from '../../sequencer/messages.ts';
 import { missedSubject } from '../../sequencer/nats-gateway.ts';
 import { decodeReports, REPORTS_PER_REPLY_MAX } from '../../sequencer/report-messages.ts';
 import { TOKEN_HEADER, tokenDigest } from '../../sequencer/request-intake.ts';
 import { Market, order, type RawClient, SHARD } from '../sequencer/venue-on-nats.ts';
+import { until } from '../until.ts';
 
 const ANSWER_MS_MAX = 30_000;
 let market: Market | undefined;
@@ -42,7 +43,8 @@ test('what is told again is what was published, to the byte, from a snapshot or 
   }
   await client.answers(session, 61, [{ op: 'massCancel', account: 1 }]);
   await client.connection.flush();
-  while (market.venue.snapshotsTaken.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const { venue } = market;
+  await until('a snapshot is taken', () => venue.snapshotsTaken.length > 0, { seen: () => venue.statistics() });
 
   const events = heard.flatMap(({ events: of }) => of);
   const last = Math.max(...events.map(({ sequence }) => sequence));

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { writeWide } from '../../journal/amounts.ts';
 import { EVENT_WORD, EVENT_WORDS, EventType } from '../../journal/events.ts';
-import { type ReportCursor, ReportLog } from '../../ops/report-log.ts';
+import { type ReportCursor, ReportLog } from '../../ops/reports/report-log.ts';
 
 /** Tells a log of trades: the account and the sequence of each. */
 function tell(log: ReportLog, ...trades: [account: number, sequence: number][]): void {

@@ -1,34 +1,39 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command } from '../../journal/commands.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
 import { playJournal, queueOf } from '../../ops/drill/move-check.ts';
 import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { type MoveStep, moveInstrument } from '../../ops/move-instrument.ts';
-import { RoutingClient } from '../../ops/routing-client.ts';
-import { ShardTable } from '../../ops/shard-table.ts';
-import { VenueClient } from '../../ops/venue-client.ts';
+import { RoutingClient } from '../../ops/sessions/routing-client.ts';
+import { ShardTable } from '../../ops/sessions/shard-table.ts';
+import { VenueClient } from '../../ops/sessions/venue-client.ts';
+import type { Matcher } from '../../replicas/matcher.ts';
 import { removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
 import { recordsOf, send, TwoShards } from './two-shards.ts';
 
 const ACME = 0;
 const THERE = 1;
 const TEST_MS_MAX = 120_000;
-let shards: TwoShards | undefined;
-afterEach(async () => {
-  await endAllProcesses();
-  await shards?.close();
-  shards = undefined;
+/** One pair for all tests, each of which finds it as the first one did. */
+let of: TwoShards;
+beforeAll(async () => {
+  of = await TwoShards.open();
+  await of.administer(0, [{ op: 'instrumentCreate', symbol: ACME, name: 'ACME' }]);
+  await of.administer(1, [{ op: 'instrumentCreate', symbol: THERE, name: 'THERE' }]);
+});
+/** ACME trades on shard 0, THERE on shard 1. */
+beforeEach(() => of.clear([1, 2, 3], 'ACME'));
+afterEach(endAllProcesses);
+afterAll(async () => {
+  await of.close();
   removeTemporaryFolders();
 });
 
-/** ACME trades on shard 0, THERE on shard 1. */
-async function openShards(): Promise<TwoShards> {
-  shards = await TwoShards.open();
-  await shards.administer(0, [{ op: 'instrumentCreate', symbol: ACME, name: 'ACME' }]);
-  await shards.administer(1, [{ op: 'instrumentCreate', symbol: THERE, name: 'THERE' }]);
-  return shards;
+/** What the journal of a shard comes to by now. */
+async function played(shard: number): Promise<Matcher> {
+  return (await playJournal(of.directories[shard] as string)).matcher;
 }
 
 const order = (account: number, id: number, symbol: number, price = 50): Command => ({
@@ -42,7 +47,7 @@ const order = (account: number, id: number, symbol: number, price = 50): Command
 });
 
 /** A move of ACME to shard 1 that stands still before a step until it is let go. */
-function heldMove(of: TwoShards, step: MoveStep): { held: Promise<void>; letGo: () => Promise<unknown> } {
+function heldMove(step: MoveStep): { held: Promise<void>; letGo: () => Promise<unknown> } {
   let go = (): void => {};
   let reached = (): void => {};
   const held = new Promise<void>((resolve) => {
@@ -74,11 +79,10 @@ function heldMove(of: TwoShards, step: MoveStep): { held: Promise<void>; letGo: 
 test(
   'a mass cancel of all of an account meets the orders that are on their way, and nothing overtakes it',
   async () => {
-    const of = await openShards();
     const client = await of.client(0);
     await send(client, order(1, 1, ACME), order(2, 1, ACME), order(1, 2, THERE), order(2, 2, THERE));
     for (const step of ['release', 'open'] as const) {
-      const { held, letGo } = heldMove(of, step);
+      const { held, letGo } = heldMove(step);
       await held;
       const before = client.pending;
       const canceled = send(client, { op: 'massCancel', account: 1 }, order(1, 3, THERE, 40));
@@ -96,13 +100,10 @@ test(
       await moveInstrument({ connection: of.connection, symbol: 'ACME', from: 1, to: 0 });
       await send(client, { op: 'cancel', symbol: THERE, account: 1, id: 3 }, order(1, 1, ACME), order(1, 2, THERE));
     }
-    await of.end();
-    const [first, second] = await Promise.all(
-      of.directories.map(async (folder) => (await playJournal(folder)).matcher),
-    );
-    expect(queueOf(first as never, ACME)).toEqual([]);
-    expect(queueOf(second as never, ACME)).toEqual(['buy 2/1 5@50 false']);
-    expect(queueOf(second as never, THERE)).toEqual(['buy 2/2 5@50 false', 'buy 1/3 5@40 false']);
+    const [first, second] = [await played(0), await played(1)];
+    expect(queueOf(first, ACME)).toEqual([]);
+    expect(queueOf(second, ACME)).toEqual(['buy 2/1 5@50 false']);
+    expect(queueOf(second, THERE)).toEqual(['buy 2/2 5@50 false', 'buy 1/3 5@40 false']);
   },
   TEST_MS_MAX,
 );
@@ -110,15 +111,12 @@ test(
 test(
   'a mass cancel of all waits for what was given before it',
   async () => {
-    const of = await openShards();
     const client = await of.client(0);
     // Many messages of one instrument go out one after the other.
     const before = Array.from({ length: 200 }, (_, index) => order(1, index + 1, ACME));
     const answers = await send(client, ...before, { op: 'massCancel', account: 1 }, order(1, 1, ACME));
     expect(answers[200]).toMatchObject({ shard: undefined, reason: Reason.none, open: 200 });
-    await of.end();
-    const { matcher } = await playJournal(of.directories[0] as string);
-    expect(queueOf(matcher, ACME)).toEqual(['buy 1/1 5@50 false']);
+    expect(queueOf(await played(0), ACME)).toEqual(['buy 1/1 5@50 false']);
   },
   TEST_MS_MAX,
 );
@@ -126,7 +124,6 @@ test(
 test(
   'a mass cancel that passes an instrument on its way is sent again',
   async () => {
-    const of = await openShards();
     const client = await of.client(0);
     await send(client, order(1, 1, ACME), order(2, 1, ACME));
     // Shard 1 carries it out before the orders come there, and shard 0 when they are gone.
@@ -152,9 +149,7 @@ test(
       VenueClient.prototype.send = unheld;
     }
     expect(rounds).toBe(2);
-    await of.end();
-    const { matcher } = await playJournal(of.directories[1] as string);
-    expect(queueOf(matcher, ACME)).toEqual(['buy 2/1 5@50 false']);
+    expect(queueOf(await played(1), ACME)).toEqual(['buy 2/1 5@50 false']);
   },
   TEST_MS_MAX,
 );
@@ -162,7 +157,6 @@ test(
 test(
   'a shard refuses everything for an instrument elsewhere and names the shard; the client passes that on if it must',
   async () => {
-    const of = await openShards();
     const client = await of.client(0);
     await send(client, order(1, 1, ACME));
     const onlyHere = await RoutingClient.open({ connection: of.connection, shards: [0], account: 0, key: 5 });
@@ -173,7 +167,7 @@ test(
       key: 6,
       giveUpMs: 300,
     });
-    const { held, letGo } = heldMove(of, 'open');
+    const { held, letGo } = heldMove('open');
     await held;
     const commands: Command[] = [
       order(3, 1, ACME),
@@ -204,39 +198,8 @@ test(
 );
 
 test(
-  'what has no shard is not sent, and an instrument that another one has created since is found',
-  async () => {
-    const of = await openShards();
-    const client = await of.client(0);
-    const words = new Uint32Array(COMMAND_WORDS);
-    for (const command of [
-      { op: 'sessionOpen' },
-      { op: 'instrumentAssign', symbol: 0 },
-      { op: 'moveOut', symbol: 0 },
-    ] as const) {
-      words.set(recordsOf([command]));
-      expect(() => client.send(words, 1)).toThrow(/^op: \d+ has no shard/);
-    }
-    expect(await send(client, order(1, 1, 7))).toMatchObject([{ shard: 0, reason: Reason.unknownSymbol }]);
-    await of.administer(1, [{ op: 'instrumentCreate', symbol: 7, name: 'NEW' }]);
-    expect(await send(client, order(1, 1, 7))).toMatchObject([{ shard: 0, reason: Reason.unknownSymbol }]);
-    await client.refresh();
-    expect(await send(client, order(1, 1, 7))).toMatchObject([{ shard: 1, reason: Reason.none }]);
-    await expect(
-      of
-        .client(0)
-        .then(() =>
-          RoutingClient.open({ connection: of.connection, shards: [0, 9], account: 0, key: 1, giveUpMs: 200 }),
-        ),
-    ).rejects.toThrow('shard 9: info: no answer');
-  },
-  TEST_MS_MAX,
-);
-
-test(
   'submit --shards deals instruments out and routes, and move tells what it did and with which code',
   async () => {
-    const of = await openShards();
     const file = join(temporaryFolder(), 'orders.ndjson');
     const names = ['ACME', 'THERE', 'C', 'D', 'C', 'D'];
     const lines = names.map((symbol, index) => ({
@@ -271,6 +234,35 @@ test(
     expect(unknown).toMatchObject({ code: 2, result: { error: { field: 'symbol', value: 'NONE' } } });
     const keyed = await VeritapeProcess.run('submit', file, '--shards', '0,1', '--session-key', '4', ...nats).end();
     expect(keyed).toMatchObject({ code: 2, result: { error: { field: 'session-key' } } });
+  },
+  TEST_MS_MAX,
+);
+
+test(
+  'what has no shard is not sent, and an instrument that another one has created since is found',
+  async () => {
+    const client = await of.client(0);
+    const words = new Uint32Array(COMMAND_WORDS);
+    for (const command of [
+      { op: 'sessionOpen' },
+      { op: 'instrumentAssign', symbol: 0 },
+      { op: 'moveOut', symbol: 0 },
+    ] as const) {
+      words.set(recordsOf([command]));
+      expect(() => client.send(words, 1)).toThrow(/^op: \d+ has no shard/);
+    }
+    expect(await send(client, order(1, 1, 7))).toMatchObject([{ shard: 0, reason: Reason.unknownSymbol }]);
+    await of.administer(1, [{ op: 'instrumentCreate', symbol: 7, name: 'NEW' }]);
+    expect(await send(client, order(1, 1, 7))).toMatchObject([{ shard: 0, reason: Reason.unknownSymbol }]);
+    await client.refresh();
+    expect(await send(client, order(1, 1, 7))).toMatchObject([{ shard: 1, reason: Reason.none }]);
+    await expect(
+      of
+        .client(0)
+        .then(() =>
+          RoutingClient.open({ connection: of.connection, shards: [0, 9], account: 0, key: 1, giveUpMs: 200 }),
+        ),
+    ).rejects.toThrow('shard 9: info: no answer');
   },
   TEST_MS_MAX,
 );

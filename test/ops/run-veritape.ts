@@ -1,14 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+export { removeTemporaryFolders, temporaryFolder } from '../temporary-folders.ts';
 
 export const ENTRY = fileURLToPath(new URL('../../ops/veritape.ts', import.meta.url));
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** As bin/veritape.js has it in a checkout: stripping the types takes most of the time of a short command. */
-const ENVIRONMENT = { NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compiled'), ...process.env };
 
 export interface Run {
   readonly code: number | null;
@@ -29,7 +25,7 @@ export function shell(line: string, input = ''): Run {
 
 /** @param variables besides those of this process */
 export function run(program: string, args: readonly string[], input: string, variables: object = {}): Run {
-  const env = { ...ENVIRONMENT, ...variables };
+  const env = { ...process.env, ...variables };
   const child = spawnSync(program, args, { input, env, encoding: 'utf8', maxBuffer: 2 ** 28 });
   return { code: child.status, stdout: child.stdout, stderr: child.stderr };
 }
@@ -38,16 +34,4 @@ export function run(program: string, args: readonly string[], input: string, var
 export function linesOf(text: string): Record<string, unknown>[] {
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-const folders: string[] = [];
-
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'veritape-ops-'));
-  folders.push(folder);
-  return folder;
-}
-
-export function removeTemporaryFolders(): void {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }

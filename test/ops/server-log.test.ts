@@ -8,13 +8,16 @@ const PROGRAM = `
   let sequence = 4;
   const log = await openLog('venue', () => ({ shard: 3, node: undefined, sequence: ++sequence }));
   log.info({ token: 'abc', client: { password: 'abc', account: 7 } }, 'one');
-  log.debug({ sequence: 1 }, 'two');
+  log.debug({ sequence: 1, pid: 6 }, 'two');
 `;
 
 function logged(level?: string): Record<string, unknown>[] {
+  return linesOf(written(level));
+}
+
+function written(level?: string): string {
   const env = { ...process.env, ...(level === undefined ? {} : { VERITAPE_LOG_LEVEL: level }) };
-  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', PROGRAM], { encoding: 'utf8', env });
-  return linesOf(stderr);
+  return spawnSync(process.execPath, ['--input-type=module', '-e', PROGRAM], { encoding: 'utf8', env }).stderr;
 }
 
 test('every line says what it is of, and nothing secret', () => {
@@ -31,4 +34,5 @@ test('a level that is named is written, with what the line says itself before wh
     ['two', 1],
   ]);
   expect(logged('loud')).toHaveLength(1);
+  for (const line of written('debug').trim().split('\n')) expect(line.match(/"(pid|sequence|name)":/g)).toHaveLength(3);
 });

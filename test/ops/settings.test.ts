@@ -10,8 +10,8 @@ import {
   settingsFileIn,
   settingsOf,
 } from '../../ops/cli/settings.ts';
+import { checkSettingsFile, SERVICE_NAMES, type ServiceName, serviceCommand } from '../../ops/commands/services.ts';
 import { UsageError } from '../../ops/exit-codes.ts';
-import { checkSettingsFile, SERVICE_NAMES, type ServiceName, serviceCommand } from '../../ops/services.ts';
 import { removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
 
 afterAll(removeTemporaryFolders);
@@ -96,6 +96,7 @@ const broken: readonly [line: string, field: string, value: unknown, rule: strin
   ['standby = "yes"', 'serve.standby', 'yes', 'must be true or false'],
   ['instrument = "ACME"', 'serve.instrument', 'ACME', 'must be a list of texts'],
   ['instrument = [1]', 'serve.instrument', [1], 'must be a list of texts'],
+  ['nats = "http://a"', 'serve.nats', 'http://a', 'must begin with nats:// or tls://'],
   ['dir = 1979-05-27', 'serve.dir', expect.any(Date), 'must be text'],
 ];
 
@@ -118,6 +119,11 @@ test('names that are unknown are refused, with the one that is near', async () =
   );
   await expect(checkSettingsFile(written('[serv]\n'))).rejects.toThrow('the nearest is serve');
   await checkSettingsFile(written('peers = false\n[fix]\nport = 1\n'));
+});
+
+test('the address of a NATS server is read where it is given, and its password is told nowhere', () => {
+  const { code, stderr } = veritape(['serve', '--nats', `nats://a,http://me:${PASSWORD}@b`]);
+  expect([code, stderr]).toEqual([2, 'veritape serve: nats: "http://…@b": must begin with nats:// or tls://\n']);
 });
 
 test('a file that is no TOML is refused with its line, and none of its text is repeated', () => {
@@ -174,7 +180,7 @@ test('a service and config refuse a file alike', () => {
   const { path } = written(`[serve]\nnats = ["nats://joe:${PASSWORD}@127.0.0.1"]\n`);
   const refused = veritape(['config', '--settings', path]);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
-  expect(refused.stderr).toContain('serve.nats: ["nats://…@127.0.0.1"]: must be text');
+  expect(refused.stderr).toContain('serve.nats: ["nats://…@127.0.0.1"]: must be nats://HOST:PORT');
   const served = veritape(['serve', '--settings', path, '--json']);
   expect(served.code).toBe(2);
   expect(served.stderr.replace('veritape serve', '')).toBe(refused.stderr.replace('veritape config', ''));

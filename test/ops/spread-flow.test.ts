@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { COMMAND_WORD, COMMAND_WORDS, type Command, encodeCommand, Op } from '../../journal/commands.ts';
 import { recordsOf } from '../../journal/order-terms.ts';
 import { JournalReader } from '../../journal/reader.ts';
+import { SpreadFlow } from '../../ops/flows/spread-flow.ts';
 import { natsConnectionOptions } from '../../ops/nats-server.ts';
-import { SpreadFlow } from '../../ops/spread-flow.ts';
-import { VenueClient } from '../../ops/venue-client.ts';
+import { VenueClient } from '../../ops/sessions/venue-client.ts';
 import { Market, SHARD } from '../sequencer/venue-on-nats.ts';
 
 const ACCOUNTS = 40;

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { ChainPoint } from '../../journal/segments.ts';
-import { StateAgreement } from '../../ops/state-agreement.ts';
+import { StateAgreement } from '../../ops/venue/state-agreement.ts';
 import { DIGESTS_TOLD_MAX, decodeVenueState, StateLedger, type VenueState } from '../../sequencer/venue-state.ts';
 
 const GENESIS = Buffer.alloc(32, 9);

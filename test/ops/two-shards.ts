@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
+import { moveInstrument } from '../../ops/move-instrument.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
-import { type RoutedAnswer, RoutingClient } from '../../ops/routing-client.ts';
-import { openVenue, type Venue, type VenueClosing, type VenueOptions } from '../../ops/venue.ts';
+import { type RoutedAnswer, RoutingClient } from '../../ops/sessions/routing-client.ts';
+import { openVenue, type Venue, type VenueClosing, type VenueOptions } from '../../ops/venue/venue.ts';
 
 /** A venue of two shards on one NATS server, in this process. */
 
@@ -48,6 +49,7 @@ export class TwoShards {
       limits: LIMITS,
       segmentBytesMax: SEGMENT_BYTES,
       snapshotEvery: 0,
+      replicas: 1,
       nats: { connection: this.connection },
       ...options,
     });
@@ -86,9 +88,22 @@ export class TwoShards {
     return client;
   }
 
+  /** Ends clients, cancels what rests of these accounts, and puts an instrument back where it was first. */
+  async clear(accounts: readonly number[], symbol: string): Promise<void> {
+    await this.#closeClients();
+    const canceled = accounts.map((account): Command => ({ op: 'massCancel', account }));
+    for (const shard of [0, 1]) await this.administer(shard, canceled);
+    if (this.venue(0).instruments.byName(symbol)?.elsewhere !== undefined)
+      await moveInstrument({ connection: this.connection, symbol, from: 1, to: 0 });
+  }
+
+  async #closeClients(): Promise<void> {
+    for (const client of this.#clients.splice(0)) await client.close();
+  }
+
   /** Ends clients and venues; the journals stay until {@link close}. */
   async end(): Promise<void> {
-    for (const client of this.#clients.splice(0)) await client.close();
+    await this.#closeClients();
     for (const venue of this.#venues.splice(0)) await venue?.close();
   }
 

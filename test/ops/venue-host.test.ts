@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { VeritapeProcess } from '../../ops/drill/veritape-process.ts';
-import { type Notice, openVenue, type Venue, type VenueOptions } from '../../ops/venue.ts';
+import { type Notice, openVenue, type Venue, type VenueOptions } from '../../ops/venue/venue.ts';
 import { allowedCores } from '../../sequencer/linux.ts';
 
 const LIMITS = { ordersMax: 65_536, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };

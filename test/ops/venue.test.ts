@@ -6,10 +6,11 @@ import { COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
 import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { Reason } from '../../journal/reasons.ts';
-import { NotTaken } from '../../ops/in-process-session.ts';
-import { type Notice, openVenue, type Venue, type VenueOptions } from '../../ops/venue.ts';
+import { NotTaken } from '../../ops/sessions/in-process-session.ts';
+import { type Notice, openVenue, type Venue, type VenueOptions } from '../../ops/venue/venue.ts';
 import { type AnswerSink, decodeAnswers } from '../../sequencer/messages.ts';
 import { SLOT_SHIFT } from '../../sequencer/rings.ts';
+import { until } from '../until.ts';
 
 const LIMITS = { ordersMax: 4096, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };
 
@@ -177,13 +178,13 @@ test.each([1, 5])('%d replicas come to one state', async (replicas) => {
 
 /** What was counted when no thread has anything left to count: an answer may leave before its threads have counted it. */
 async function settled(venue: Venue): Promise<ReturnType<Venue['statistics']>> {
-  for (;;) {
+  const look = (): ReturnType<Venue['statistics']> | false => {
     const statistics = venue.statistics();
     const { sequencer, journal, replicas } = statistics;
     const counts = [journal.commands, ...replicas.map(({ commands }) => commands)];
-    if (counts.every((count) => count === sequencer.commands) && journal.blocks === sequencer.blocks) return statistics;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
+    return counts.every((count) => count === sequencer.commands) && journal.blocks === sequencer.blocks && statistics;
+  };
+  return until('all has been counted', look, { seen: () => venue.statistics() });
 }
 
 test('records without objects are answered as words, once and in order, and the venue counts them', async () => {

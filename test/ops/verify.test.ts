@@ -1,33 +1,53 @@
-import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { STATEMENT_BYTES } from '../../proofs/matching/statement.ts';
 import { VerificationError, verifyProof } from '../../proofs/matching/verify-proof.ts';
 import { writeJournal } from './journal-fixture.ts';
-import { type Run, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
+import { linesOf, type Run, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
 
-/** A journal of 300 commands in three blocks, proven in three spans that end with a block, and another venue's journal. */
+/**
+ * A journal of 300 commands in three blocks: the first of them proven, in a copy all of it with zero knowledge in two spans;
+ * and another venue's journal.
+ */
 const directory = temporaryFolder();
+const hidden = temporaryFolder();
 const stranger = temporaryFolder();
-const files: string[] = [];
+let file = '';
+const hiding: string[] = [];
 
 beforeAll(async () => {
-  await writeJournal(directory, { blocks: [100, 100, 100], snapshotsAfter: [2, 3] });
+  await writeJournal(directory, { blocks: [100, 100, 100], snapshotsAfter: [1, 2, 3] });
   await writeJournal(stranger, { blocks: [100, 100, 100], seed: 9 });
-  files.push(...proven(directory, '--commands', '100'));
-  expect(files).toHaveLength(3);
+  for (const part of ['journal', 'snapshots']) cpSync(join(directory, part), join(hidden, part), { recursive: true });
+  [file = ''] = proven(directory, '--to', '100');
+  hiding.push(...proven(hidden, '--hide', '--commands', '200'));
+  expect(hiding).toHaveLength(2);
 }, 300_000);
 afterAll(removeTemporaryFolders);
 
 /** The proofs that are made of a journal. */
 function proven(journal: string, ...options: string[]): string[] {
-  const run = veritape(['prove', journal, '--profile', 'fast', '--json', ...options]);
+  const run = veritape([
+    'prove',
+    journal,
+    '--profile',
+    'fast',
+    '--processes',
+    '1',
+    '--threads',
+    '1',
+    '--json',
+    ...options,
+  ]);
   expect(run.stderr).not.toMatch(/error/i);
   expect(run.code).toBe(0);
   return JSON.parse(run.stdout).spans.map(({ file: path }: { file: string }) => path);
 }
 
-const file = (place: number): string => files[place] as string;
+const snapshotOf = (sequence: number): string =>
+  join(directory, 'snapshots', `snapshot-${String(sequence).padStart(16, '0')}.vts`);
+const ALL = ['genesis', 'block hashes', 'tape', 'books before', 'books after'];
 const verify = (
   ...args: string[]
 ): { run: Run; result: Record<string, never> & { good: boolean; proofs: Proof[]; chain: { breaks: string[] } } } => {
@@ -45,8 +65,8 @@ interface Proof {
 }
 
 /** The file with some bytes changed. */
-function forged(place: number, change: (bytes: Buffer) => void): string {
-  const bytes = readFileSync(file(place));
+function forged(change: (bytes: Buffer) => void): string {
+  const bytes = readFileSync(file);
   change(bytes);
   const path = join(temporaryFolder(), 'forged.vtp');
   writeFileSync(path, bytes);
@@ -55,41 +75,34 @@ function forged(place: number, change: (bytes: Buffer) => void): string {
 
 describe('valid proofs', () => {
   test('are verified without the journal, and chain', () => {
-    const { run, result } = verify(directory);
+    const { run, result } = verify(hidden);
     expect(run.code).toBe(0);
     expect(result.good).toBe(true);
     expect(result.proofs.map(({ valid, commands }) => [valid, commands])).toEqual([
-      [true, 100],
-      [true, 100],
+      [true, 200],
       [true, 100],
     ]);
-    expect(result.chain).toMatchObject({ firstSequence: 1, lastSequence: 300, commands: 300, proofs: 3, breaks: [] });
+    expect(result.chain).toMatchObject({ firstSequence: 1, lastSequence: 300, commands: 300, proofs: 2, breaks: [] });
     expect(result.proofs[0]?.booksAfter).toBe(result.proofs[1]?.booksBefore);
     for (const { soundnessBits } of result.proofs) expect(soundnessBits).toBeGreaterThanOrEqual(100);
   });
 
   test('are explained', () => {
-    const run = veritape(['verify', file(0), '--explain']);
+    const run = veritape(['verify', file, '--explain']);
     expect(run.stdout).toMatch(/^valid {6}sequences 1 to 100, 100 commands/);
     expect(run.stdout).toContain('taken    as given: the sequence itself');
     expect(run.stdout).toMatch(/bits +1\d\d\.\d proven/);
     expect(run.stdout).toContain('good       sequences 1 to 100: 100 commands were matched by the rules; one proof');
   });
 
-  test('agree with their journal and with the snapshots at their ends', () => {
-    const snapshot = join(directory, 'snapshots', 'snapshot-0000000000000200.vts');
-    const { run, result } = verify(...files, '--journal', directory, '--snapshot', snapshot);
+  test('agree with their journal and with the snapshot at an end', () => {
+    const { run, result } = verify(file, '--journal', directory, '--snapshot', snapshotOf(100));
     expect(run.code).toBe(0);
-    const all = ['genesis', 'block hashes', 'tape', 'books before', 'books after'];
-    expect(result.proofs.map(({ ties }) => ties.map(({ compared }) => compared))).toEqual([
-      [all, []],
-      [all, ['books after']],
-      [all, ['books before']],
-    ]);
+    expect(result.proofs.map(({ ties }) => ties.map(({ compared }) => compared))).toEqual([[ALL, ['books after']]]);
   }, 60_000);
 
   test('do not agree with another journal', () => {
-    const { run, result } = verify(file(0), '--journal', stranger);
+    const { run, result } = verify(file, '--journal', stranger);
     expect(run.code).toBe(1);
     expect(result.good).toBe(false);
     // Both fixtures have one genesis record: their commands differ.
@@ -99,83 +112,128 @@ describe('valid proofs', () => {
   }, 60_000);
 
   test('with a gap between them are no chain', () => {
-    const { run, result } = verify(file(0), file(2));
+    const { run, result } = verify(file, hiding[1] as string);
     expect(run.code).toBe(1);
     expect(result.chain.breaks).toEqual(['between sequences 100 and 201: 100 commands are not proven']);
   });
 
   test('of the same commands overlap', () => {
-    const { result } = verify(file(0), file(0));
+    const { result } = verify(file, file);
     expect(result.chain.breaks).toEqual(['between sequences 100 and 1: the proofs overlap']);
   });
 });
 
 describe('proofs with zero knowledge', () => {
-  const hidden = temporaryFolder();
-  const proofs: string[] = [];
-  beforeAll(() => {
-    for (const part of ['journal', 'snapshots']) cpSync(join(directory, part), join(hidden, part), { recursive: true });
-    proofs.push(...proven(hidden, '--hide', '--commands', '200'));
-    expect(proofs).toHaveLength(2);
-  }, 300_000);
-
-  test('chain, and agree with the journal by their secrets', () => {
-    const { run, result } = verify(...proofs, '--journal', hidden);
+  test('chain, and agree with the journal and with the snapshot between them by their secrets', () => {
+    const { run, result } = verify(...hiding, '--journal', hidden, '--snapshot', snapshotOf(200));
     expect(result.chain.breaks).toEqual([]);
-    expect(result.proofs.map(({ ties }) => ties[0]?.differences)).toEqual([[], []]);
+    expect(result.proofs.map(({ ties }) => ties.map(({ compared }) => compared))).toEqual([
+      [ALL, ['books after']],
+      [ALL, ['books before']],
+    ]);
+    expect(result.proofs.flatMap(({ ties }) => ties.flatMap(({ differences }) => differences))).toEqual([]);
     expect(run.code).toBe(0);
     expect(result.proofs[0]?.booksAfter).toBe(result.proofs[1]?.booksBefore);
     // The same books, not hidden, have another root.
-    expect(result.proofs[0]?.booksAfter).not.toBe(verify(file(0)).result.proofs[0]?.booksAfter);
+    expect(result.proofs[0]?.booksAfter).not.toBe(verify(file).result.proofs[0]?.booksAfter);
   }, 120_000);
 
   test('cannot be compared without their secrets, which only their owner can read', () => {
     const elsewhere = join(temporaryFolder(), 'alone.vtp');
-    cpSync(proofs[0] as string, elsewhere);
+    cpSync(hiding[0] as string, elsewhere);
     const { run, result } = verify(elsewhere, '--journal', hidden);
     expect(run.code).toBe(0);
     expect(result.proofs[0]?.ties[0]).toMatchObject({
       compared: [],
       differences: [expect.stringContaining('without its secrets')],
     });
-    expect(statSync(`${proofs[0]}.secret`).mode & 0o777).toBe(0o600);
+    expect(statSync(`${hiding[0]}.secret`).mode & 0o777).toBe(0o600);
     writeFileSync(`${elsewhere}.secret`, 'nonsense');
     expect(veritape(['verify', elsewhere, '--journal', hidden]).code).toBe(1);
   }, 60_000);
 });
 
+function flipped(bytes: Uint8Array, bit: number): Uint8Array {
+  const changed = Uint8Array.from(bytes);
+  changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
+  return changed;
+}
+
+/** Without `expect`, which takes longer to look at an error than the verifier to find it. */
+function refuse(bytes: Uint8Array, what: string): void {
+  try {
+    verifyProof(bytes);
+  } catch (error) {
+    if (error instanceof VerificationError) return;
+    throw error;
+  }
+  throw new Error(`not refused: ${what}`);
+}
+
+test('proofs are listed; those that have not the form of one, or another name than they should, are findings', () => {
+  const inspected = temporaryFolder();
+  cpSync(join(directory, 'journal'), join(inspected, 'journal'), { recursive: true });
+  const proof = (first: number, last: number): string =>
+    join(
+      inspected,
+      'proofs',
+      `proof-${[first, last].map((sequence) => String(sequence).padStart(16, '0')).join('-')}.vtp`,
+    );
+  cpSync(file, proof(1, 100));
+  const whole = veritape(['inspect', inspected, '--json']);
+  expect(whole.code).toBe(0);
+  const [listed] = linesOf(whole.stdout);
+  const fields = { file: proof(1, 100), firstSequence: 1, lastSequence: 100, bytes: expect.any(Number) };
+  expect(listed?.['proofs']).toEqual([{ ...fields, profile: 'fast', heightLog: 16, hidden: false }]);
+  expect(veritape(['inspect', inspected]).stdout).toMatch(
+    /\nproof {6}sequences 1 to 100, [\d,]+ bytes, fast, 2\^16 rows\n/,
+  );
+
+  cpSync(file, proof(101, 110));
+  cpSync(file, proof(111, 120));
+  truncateSync(proof(111, 120), 5_000);
+  const { code, stdout } = veritape(['inspect', inspected, '--json']);
+  expect(code).toBe(1);
+  expect(linesOf(stdout)[0]).toMatchObject({
+    proofs: [{ firstSequence: 1 }],
+    findings: [
+      {
+        kind: 'proof',
+        file: proof(101, 110),
+        text: expect.stringContaining('sequences 1 to 100, not those of its name'),
+      },
+      { kind: 'proof', file: proof(111, 120), text: expect.stringContaining('ends too early') },
+    ],
+  });
+});
+
 describe('what is no valid proof', () => {
   test('is said to be none, with the reason and exit code 1', () => {
     const { run, result } = verify(
-      forged(0, (bytes) => bytes.writeUInt8(bytes.readUInt8(STATEMENT_BYTES + 400) ^ 1, STATEMENT_BYTES + 400)),
+      forged((bytes) => bytes.writeUInt8(bytes.readUInt8(STATEMENT_BYTES + 400) ^ 1, STATEMENT_BYTES + 400)),
     );
     expect(run.code).toBe(1);
     expect(result.proofs[0]).toMatchObject({ valid: false, failure: expect.stringMatching(/./) });
-    expect(veritape(['verify', forged(0, (bytes) => bytes.fill(0, 0, 4))]).stdout).toContain(
+    expect(veritape(['verify', forged((bytes) => bytes.fill(0, 0, 4))]).stdout).toContain(
       ': not a proof of matching\nNOT GOOD',
     );
   });
 
   test('with any bit of the statement changed is refused', () => {
-    const bytes = Uint8Array.from(readFileSync(file(0)));
-    for (let bit = 0; bit < STATEMENT_BYTES * 8; bit++) {
-      const changed = Uint8Array.from(bytes);
-      changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
-      expect(() => verifyProof(changed)).toThrow(VerificationError);
-    }
+    const bytes = Uint8Array.from(readFileSync(file));
+    for (let bit = 0; bit < STATEMENT_BYTES * 8; bit++) refuse(flipped(bytes, bit), `bit ${bit}`);
   }, 120_000);
 
   test('with any of many bits of the proof changed, cut or lengthened is refused', () => {
-    const bytes = Uint8Array.from(readFileSync(file(0)));
+    const bytes = Uint8Array.from(readFileSync(file));
     for (let i = 0; i < 400; i++) {
       const bit = STATEMENT_BYTES * 8 + Math.floor(((bytes.length - STATEMENT_BYTES) * 8 * i) / 400) + (i % 32);
-      const changed = Uint8Array.from(bytes);
-      changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
-      expect(() => verifyProof(changed)).toThrow(VerificationError);
-      expect(() => verifyProof(bytes.subarray(0, (bit >> 3) & ~(i & 3)))).toThrow(VerificationError);
+      refuse(flipped(bytes, bit), `bit ${bit}`);
+      const left = (bit >> 3) & ~(i & 3);
+      refuse(bytes.subarray(0, left), `${left} bytes`);
     }
-    expect(() => verifyProof(Uint8Array.from([...bytes, 0, 0, 0, 0]))).toThrow(VerificationError);
-    expect(() => verifyProof(new Uint8Array(0))).toThrow(VerificationError);
+    refuse(Uint8Array.from([...bytes, 0, 0, 0, 0]), 'a word more');
+    refuse(new Uint8Array(0), 'nothing');
   }, 120_000);
 
   test('names what is wrong with an argument', () => {
@@ -185,8 +243,7 @@ describe('what is no valid proof', () => {
     const none = veritape(['verify', stranger]);
     expect(none.code).toBe(2);
     expect(none.stderr).toContain('has no proofs: run veritape prove on it first');
-    const snapshot = join(directory, 'snapshots', 'snapshot-0000000000000300.vts');
-    expect(veritape(['verify', file(0), '--snapshot', snapshot]).stderr).toContain(
+    expect(veritape(['verify', file, '--snapshot', snapshotOf(300)]).stderr).toContain(
       'must be of the sequence before or at the end',
     );
   });

@@ -1,4 +1,4 @@
-import { Flag, Op } from '../../journal/commands.ts';
+import { Flag, Op, TERM_SHIFT, Term } from '../../journal/commands.ts';
 import type { VenueEvent } from '../../journal/events.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
 import { keepPlain } from './plain-words.ts';
@@ -119,6 +119,7 @@ interface KnownOrder {
   readonly symbol: number;
   readonly side: number;
   readonly price: number;
+  open: number;
 }
 
 interface KnownSession {
@@ -228,11 +229,14 @@ export class Flow {
 
   #observeOrder(event: VenueEvent): void {
     const gone = (event.flags & 8) !== 0;
-    if (!gone && event.type !== 'accepted' && event.type !== 'replaced') return;
     const key = `${event.account}/${event.id}`;
     const place = this.#places.get(key);
-    const { account, symbol, price } = event;
-    const order = { account, id: BigInt(event.id), symbol, side: event.side === 'buy' ? 0 : 1, price };
+    const { account, symbol, price, open } = event;
+    if (!gone && event.type !== 'accepted' && event.type !== 'replaced') {
+      if (place !== undefined) (this.#orders[place] as KnownOrder).open = open;
+      return;
+    }
+    const order = { account, id: BigInt(event.id), symbol, side: event.side === 'buy' ? 0 : 1, price, open };
     if (!gone) {
       if (place === undefined) this.#places.set(key, this.#orders.push(order) - 1);
       else this.#orders[place] = order;
@@ -325,7 +329,12 @@ export class Flow {
     if (order === undefined) return { ...named, flags: given, price: 1, quantity: 1 };
     const own = dice.chance(0.9) ? { account: order.account, id: order.id, symbol: order.symbol } : {};
     const price = dice.chance(0.35) ? order.price : this.#price(order.symbol, order.side, dice.chance(0.25));
-    return { ...named, ...own, flags: dice.chance(0.01) ? 0 : given, price, quantity: this.#quantity() };
+    const flags = dice.chance(0.01) ? 0 : given;
+    const replace = { ...named, ...own, flags, price, quantity: this.#quantity() };
+    if ((flags & Flag.hasQuantity) === 0 || dice.chance(0.7)) return replace;
+    // As it was some trades ago, or is; rarely less than that.
+    const since = dice.chance(0.5) ? 0 : dice.chance(0.2) ? -1 : this.#quantity();
+    return { ...replace, flags: flags | (Term.open << TERM_SHIFT), extra: mask(order.open + since) };
   }
 
   #drawMassCancel(): RawCommand {

@@ -11,7 +11,7 @@ import { putTime, type RawCommand, writeRaw } from './raw-commands.ts';
 import { flowArbitrary } from './small-flows.ts';
 
 const SEED = Number(process.env['VERITAPE_FUZZ_SEED'] ?? 20_260_301);
-const COMMANDS = Number(process.env['VERITAPE_FUZZ_COMMANDS'] ?? 1_000_000);
+const COMMANDS = Number(process.env['VERITAPE_FUZZ_COMMANDS'] ?? 400_000);
 /** Flows start over this often: an empty venue, another seed, another start of the clock. */
 const COMMANDS_PER_FLOW = 20_000;
 const AUDIT_EVERY = 500;
@@ -41,7 +41,7 @@ const KEPT_TYPES = [
 ];
 /** Of the plain rules. */
 const isPlainReason = (code: number) =>
-  code <= Reason.shard || (code >= 32 && code <= 36) || (code >= 64 && code <= 69);
+  code <= Reason.shard || (code >= 32 && code <= 36) || code === Reason.openChanged || (code >= 64 && code <= 69);
 
 const YOUNG = { firstGeneration: 0, lastSequence: 0 };
 const OLD = { firstGeneration: 2 ** 30 - 10, lastSequence: 2 ** 32 - 500 };

@@ -33,6 +33,8 @@ const AMOUNT_LIMIT_MAX = 2n ** 48n - 1n;
 const IDLE_NS = 60_000_000_000n;
 const ADMINISTRATOR = 0;
 const STATUS_ORDERS_MAX = 1024n;
+/** Kind of the term of a replace that tells what its order was taken to have open. */
+const TERM_OPEN = 10;
 /** Kinds of command that only the administrator may send. */
 const FOR_ADMINISTRATOR: readonly number[] = [
   OP.instrumentCreate,
@@ -285,21 +287,31 @@ export class ReferenceMarket {
     const { flags, request } = command;
     const hasPrice = (flags & FLAG.hasPrice) !== 0;
     const hasQuantity = (flags & FLAG.hasQuantity) !== 0;
-    if ((flags & ~(FLAG.hasPrice | FLAG.hasQuantity)) !== 0) return this.#refuse(command, 'flags');
+    const hasOpen = flags >>> 24 === TERM_OPEN && hasQuantity;
+    const others = hasOpen ? flags & 0xff_ffff : flags;
+    if ((others & ~(FLAG.hasPrice | FLAG.hasQuantity)) !== 0) return this.#refuse(command, 'flags');
     if (flags === 0) return this.#refuse(command, 'nothingToReplace');
-    if (command.extra !== 0n) return this.#refuse(command, 'reservedField');
+    if (command.extra !== 0n && !hasOpen) return this.#refuse(command, 'reservedField');
     if (hasPrice && !isPrice(command.price)) return this.#refuse(command, 'price');
     if (hasQuantity && !isQuantity(command.quantity)) return this.#refuse(command, 'quantity');
+    if (hasOpen && !isQuantity(command.extra)) return this.#refuse(command, 'terms');
     const shard = this.#shardOf(command.symbol);
     if (shard !== undefined) return this.#refuseElsewhere(command, shard);
     const order = this.#named(command);
     if (order === undefined) return this.#refuse(command, 'unknownOrder');
     const instrument = this.#books.instrumentOf(order);
     const price = hasPrice ? Number(command.price) : order.price;
-    const quantity = hasQuantity ? Number(command.quantity) : order.open;
+    const tradedSince = hasOpen ? Number(command.extra) - order.open : 0;
+    const quantity = hasQuantity ? Number(command.quantity) - tradedSince : order.open;
     if (instrument.closed) return this.#refuse(command, 'instrumentClosed');
     const { priceMax, quantityMax } = instrument;
     if (hasPrice && priceMax !== 0 && price > priceMax) return this.#refuse(command, 'priceMax');
+    if (tradedSince < 0) return this.#refuse(command, 'openChanged');
+    if (quantity <= 0) {
+      this.#takeOff(order, order.open, 'reduced', request);
+      this.#gone(order);
+      return { reason: 'none', open: 0, traded: 0 };
+    }
     if (hasQuantity && quantityMax !== 0 && quantity > quantityMax) return this.#refuse(command, 'quantityMax');
 
     if (price === order.price && quantity < order.open) {

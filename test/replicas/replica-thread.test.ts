@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { BlockView } from '../../journal/block.ts';
 import { hashOf } from '../../journal/chain.ts';
-import type { Command } from '../../journal/commands.ts';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { loadSnapshot, SnapshotStore } from '../../journal/snapshots.ts';
-import { type Notice, openVenue, type Venue, type VenueOptions } from '../../ops/venue.ts';
+import { type Notice, openVenue, type Venue, type VenueOptions } from '../../ops/venue/venue.ts';
 import { encodeState } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
@@ -23,6 +23,8 @@ const LIMITS: VenueLimits = {
   answersPerSessionMax: 1024,
 };
 const BATCH = 256;
+/** So many orders make a snapshot take longer than the blocks that the leader closes meanwhile. */
+const MANY_ORDERS = 2 ** 16;
 
 let directory = '';
 let notices: Notice[] = [];
@@ -79,11 +81,11 @@ function replayTo(
 
 test('a follower that falls behind by more than the rings hold catches up from the journal, and its snapshots are true', async () => {
   // A snapshot of a large state after every block: the follower can not keep up.
-  const venue = await open({ replicas: 3, snapshotEvery: 1, snapshotsKept: 1000 });
+  const venue = await open({ replicas: 3, snapshotEvery: 1, snapshotsKept: 10 });
   const session = await venue.openSession(0, 1);
   await session.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ZERO' }]);
-  await flood(session, (LIMITS.ordersMax * 0.75) / BATCH, resting);
-  for (let turn = 0; turn < 20 && lapped().length < 3; turn++) await flood(session, 128, fleeting);
+  await flood(session, MANY_ORDERS / BATCH, resting);
+  for (let turn = 0; turn < 20 && lapped().length < 1; turn++) await flood(session, 128, fleeting);
   const closing = await venue.close();
   expect(lapped().length).toBeGreaterThan(0);
   for (const { fields } of lapped()) {
@@ -120,7 +122,7 @@ test('the same state follows from the last snapshot and the journal after it, wh
   const again = await second.openSession(0, 1);
   await flood(again, 20, (id) => ({ ...resting(id), side: id % 2 === 0 ? 'sell' : 'buy' }));
   const { stateHashes, sequence } = await second.close();
-  for (const replicas of [1, 4]) {
+  for (const replicas of [1, 3]) {
     notices = [];
     const third = await open({ snapshotEvery: 0, replicas });
     expect(notices.find(({ text }) => text === 'venue is open')?.fields).toMatchObject({
@@ -143,20 +145,29 @@ test('replicas agree when the leader waits for the gateway in the middle of its 
     ),
   );
   // Orders in every instrument, then cancels: the best price of each changes with every batch.
-  const batch = (round: number): Command[] =>
-    Array.from({ length: instrumentsMax }, (_, symbol) => ({
-      op: round % 2 === 0 ? 'new' : 'cancel',
-      ...{ account: 1, symbol, id: 1 + symbol, side: 'buy', price: 5, quantity: 1 + (round % 100) },
-    }));
+  const words = new Uint32Array(instrumentsMax * COMMAND_WORDS);
+  const encodeBatch = (round: number): void => {
+    for (let symbol = 0; symbol < instrumentsMax; symbol++)
+      encodeCommand(words, symbol * COMMAND_WORDS, {
+        op: round % 2 === 0 ? 'new' : 'cancel',
+        ...{ account: 1, symbol, id: 1 + symbol, side: 'buy', price: 5, quantity: 1 + (round % 100) },
+      });
+  };
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  const sent: Promise<unknown>[] = [];
+  const { promise: answered, resolve, reject } = Promise.withResolvers<void>();
+  let waiting = 900;
+  const sink = {
+    done: (): void => void (--waiting === 0 && resolve()),
+    fail: (why: string): void => reject(new Error(why)),
+  };
   // This thread is the gateway's: as long as it does not come back, nothing is taken out of the event ring.
   for (let round = 0; round < 900; round++) {
-    sent.push(session.send(batch(round)));
+    encodeBatch(round);
+    while (session.sendRecords(words, instrumentsMax, sink) === 'busy') Atomics.wait(pause, 0, 0, 2);
     if (round % 8 === 7) Atomics.wait(pause, 0, 0, 2);
   }
   Atomics.wait(pause, 0, 0, 300);
-  await Promise.all(sent);
+  await answered;
   const closing = await venue.close();
   expect(new Set(closing.stateHashes).size).toBe(1);
   expect(closing.digestsCompared).toBe(Math.floor(closing.sequence / 4096));

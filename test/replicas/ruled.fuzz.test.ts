@@ -4,6 +4,7 @@ import { decodeEvent, type VenueEvent } from '../../journal/events.ts';
 import { encodeState, restoreState, stateCodec } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
+import { expectSame } from '../expect-same.ts';
 import { Flow, type FlowKind } from './flows.ts';
 
 const COMMANDS = 20_000;
@@ -42,7 +43,7 @@ test.each(KINDS)('plain %s flows have the same events and books on ruled instrum
     // A move is refused for a ruled instrument.
     if (((words[0] as number) & 255) === Op.instrumentAssign || isRuledMove(words)) continue;
     const expected = apply(plain, events, words, 0);
-    expect(apply(ruled, events, words, 0)).toEqual(expected);
+    expectSame(apply(ruled, events, words, 0), expected);
     for (const event of expected) {
       flow.observe(event);
       if (event.type !== 'instrument') continue;

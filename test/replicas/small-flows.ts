@@ -22,13 +22,16 @@ const commandArbitrary: fc.Arbitrary<RawCommand & { readonly wait: bigint }> = f
   side: code([0, 1], [2, 3, 255]),
   type: code([0, 0, 0, 0, 1], [2, 3, 4]),
   tif: code([0, 0, 0, 1, 2], [3, 4, 5]),
-  flags: code([0, 0, 1, 2, 4, 6, 8, 16, 24, 32, 64], [128, 0x1_0000, 0x8000_0000]),
+  flags: code(
+    [0, 0, 1, 2, 4, 6, 8, 16, 24, 32, 64, 0x0a00_0004, 0x0a00_0006],
+    [128, 0x1_0000, 0x0a00_0002, 0x8000_0000],
+  ),
   account: fc.constantFrom(0, 1, 2),
   symbol: code([0, 0, 0, 1], [2, 3, 0xffff_ffff]),
   id: wide(1n, 2n, 3n, 4n, 2n ** 53n),
   price: wide(...PRICES.slice(0, 8), ...PRICES),
   quantity: wide(...QUANTITIES.slice(0, 7), ...QUANTITIES),
-  extra: wide(0n, 0n, 0n, 0n, 0n, 0n, 0n, 128n, 2n ** 48n - 2n),
+  extra: wide(0n, 0n, 0n, 0n, 0n, 0n, 0n, 3n, 8n, 128n, 2n ** 48n - 2n),
   session: code([0, 0, 0, 1, 2], [3, 4]),
   request: code([0, 0, 1, 2, 3, 4], [5, 0xffff_ffff]),
   wait: fc.constantFrom(0n, 1n, 59_999_999_999n, 60_000_000_000n),
@@ -62,6 +65,7 @@ function consistent(command: RawCommand): RawCommand {
   if (op === 8) out.flags = (command.flags ?? 0) & 1;
   if (op === 22) out.flags = (command.flags ?? 0) & 64;
   if (op === 4) out.flags = (command.flags ?? 0) & ~57;
+  if (op === 4 && (out.flags ?? 0) > 0xff_ffff && command.extra === 0n) out.extra = command.quantity ?? 0n;
   if (op === 16) out.name = (command.id ?? 0n) % 2n === 0n ? 'A' : 'B';
   if (op === 24) out.session = 0;
   if (session === 0 || op === 24) out.request = request === 0xffff_ffff ? 1 : 0;

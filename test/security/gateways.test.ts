@@ -13,6 +13,7 @@ import { FixMarket } from '../ops/fix/fix-market.ts';
 import { removeTemporaryFolders, temporaryFolder, veritape } from '../ops/run-veritape.ts';
 import { SocketClient } from '../ops/websocket/websocket-client.ts';
 import { SHARD } from '../sequencer/venue-on-nats.ts';
+import { until } from '../until.ts';
 
 /** Listeners of the gateways, and somebody on the network who has no account, or reads nothing. */
 
@@ -80,8 +81,9 @@ test('who pings and does not read is left before its answers fill the memory', a
   client.pause();
   const data = Buffer.alloc(125);
   for (let i = 0; i < 199_000; i++) client.ping(data);
-  while (!log.some(({ msg }) => msg === 'the client does not read'))
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  await until('the client is left', () => log.some(({ msg }) => msg === 'the client does not read'), {
+    seen: () => log,
+  });
   client.terminate();
 });
 
@@ -90,8 +92,9 @@ test('sockets that say nothing are bounded, and those who have something to say 
   await silent(port, CONNECTIONS_MAX + STRANGERS_MAX + 8, 8);
   for (const socket of sockets.splice(0, STRANGERS_MAX)) socket.destroy();
   // The server has to hear of it first.
-  let client: SocketClient | undefined;
-  while (client === undefined) client = await SocketClient.connect(port).catch(() => undefined);
+  const client = await until('room for a client', () => SocketClient.connect(port).catch(() => undefined), {
+    seen: () => log,
+  });
   expect(await client.ask({ op: 'massCancel' })).toMatchObject({ ev: 'answer' });
   client.close();
 });

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { listenerTls } from '../../ops/cli/gateway-options.ts';
 import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
+import type { Readings } from '../../ops/telemetry/figures.ts';
 import { OperatorServer } from '../../ops/telemetry/operator-server.ts';
 import { Authority, type Certified } from '../ops/certificates.ts';
 import { findChromium, launchChromium } from '../ops/chromium.ts';
@@ -18,17 +19,25 @@ const ANY = { host: '127.0.0.1', port: 0 };
 let authority: Authority;
 let own: Certified;
 let server: OperatorServer | undefined;
+/** Full of those who say nothing, or say it slowly, and hung up on after some seconds, while the other tests run. */
+let besieged: OperatorServer | undefined;
+let hungUp: Promise<string[]> | undefined;
 const sockets: Socket[] = [];
 
-beforeAll(() => {
+beforeAll(async () => {
+  besieged = await OperatorServer.listen(ANY);
+  besieged.route('/page', (_, response) => void response.end('here'));
+  const { port } = besieged;
+  const slow = 'GET /page HTTP/1.1\r\nHost: localhost\r\nX-Slow: ';
+  // Each of them holds one of 64 places until it is hung up on.
+  hungUp = Promise.all(Array.from({ length: 64 }, (_, at) => (at % 2 === 0 ? answered(port) : answered(port, slow))));
   authority = new Authority();
   own = authority.sign('localhost');
 });
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await server?.close();
-});
+afterEach(() => server?.close());
 afterAll(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await besieged?.close();
   await endAllProcesses();
   removeTemporaryFolders();
 });
@@ -125,15 +134,6 @@ test('a path leads to a route and to nothing else', async () => {
   expect(await answered(port, 'GET /page HTTP/1.1\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1.1 4(00|21) /);
 });
 
-test('who says nothing, or says it slowly, makes room for others', async () => {
-  const { port } = await listening({});
-  const slow = 'GET /page HTTP/1.1\r\nHost: localhost\r\nX-Slow: ';
-  // Each of them holds one of 64 places until it is hung up on.
-  const held = Array.from({ length: 64 }, (_, at) => (at % 2 === 0 ? answered(port) : answered(port, slow)));
-  await Promise.all(held);
-  expect(await answered(port, 'GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')).toContain('here');
-}, 20_000);
-
 test('other hosts are listened to with TLS and a token, or when it is asked for twice', () => {
   const file = (name: string): string => `${temporaryFolder()}/${name}`;
   const run = (...args: string[]) => {
@@ -151,30 +151,36 @@ test('other hosts are listened to with TLS and a token, or when it is asked for 
   expect(run(...tls)).toMatchObject({ code: 2, error: { field: 'telemetry-tls-cert' } });
 });
 
-inBrowser(
-  'a browser asks for the token, and the dashboard works with it over TLS',
-  async () => {
-    const nats = await startNatsServer();
-    const token = join(temporaryFolder(), 'token');
-    writeFileSync(token, `${TOKEN}\n`, { mode: 0o600 });
-    const tls = ['--telemetry-tls-cert', own.cert, '--telemetry-tls-key', own.key];
-    const telemetry = ['--telemetry', '0', '--telemetry-token', token, ...tls];
-    const venue = VeritapeProcess.serve(temporaryFolder(), nats.url, ...telemetry);
-    const url = String((await venue.logged('telemetry'))['dashboard']);
-    expect(url).toMatch(/^https:/);
-    const browser = await launchChromium(chromium ?? '', true);
-    try {
-      const page = await browser.newPage();
-      await expect(page.goto(url)).rejects.toThrow('ERR_INVALID_AUTH_CREDENTIALS');
-      await page.authenticate({ username: 'operator', password: TOKEN });
-      const readings = page.waitForResponse((response) => response.url().endsWith('/readings'));
-      expect((await page.goto(url))?.status()).toBe(200);
-      expect((await readings).status()).toBe(200);
-    } finally {
-      await browser.close();
-      await venue.end('SIGTERM');
-      await nats.stop();
-    }
-  },
-  60_000,
-);
+inBrowser('a browser asks for the token, and the dashboard works with it over TLS', async () => {
+  const nats = await startNatsServer();
+  const token = join(temporaryFolder(), 'token');
+  writeFileSync(token, `${TOKEN}\n`, { mode: 0o600 });
+  const tls = ['--telemetry-tls-cert', own.cert, '--telemetry-tls-key', own.key];
+  const telemetry = ['--telemetry', '0', '--telemetry-token', token, ...tls];
+  const venue = VeritapeProcess.serve(temporaryFolder(), nats.url, ...telemetry);
+  const url = String((await venue.logged('telemetry'))['dashboard']);
+  expect(url).toMatch(/^https:/);
+  const browser = await launchChromium(chromium ?? '', true);
+  try {
+    const page = await browser.newPage();
+    await expect(page.goto(url)).rejects.toThrow('ERR_INVALID_AUTH_CREDENTIALS');
+    await page.authenticate({ username: 'operator', password: TOKEN });
+    const readings = page.waitForResponse((response) => response.url().endsWith('/readings'));
+    expect((await page.goto(url))?.status()).toBe(200);
+    expect((await readings).status()).toBe(200);
+    const { metrics } = (await (await readings).json()) as Readings;
+    const remaining = metrics['veritape.certificate.remaining'];
+    expect(remaining).toEqual([{ attributes: { certificate: 'telemetry' }, value: expect.any(Number) }]);
+    expect(Math.ceil(Number(remaining?.[0]?.value) / 86_400)).toBe(2);
+  } finally {
+    await browser.close();
+    await venue.end('SIGTERM');
+    await nats.stop();
+  }
+});
+
+test('who says nothing, or says it slowly, makes room for others', async () => {
+  expect(await hungUp).toHaveLength(64);
+  const request = 'GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+  expect(await answered(besieged?.port ?? 0, request)).toContain('here');
+});

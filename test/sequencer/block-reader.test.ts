@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { BLOCK_HEADER_WORDS, BlockBuffer, type BlockFields, BlockView, checkBlock } from '../../journal/block.ts';
 import { COMMAND_WORDS } from '../../journal/commands.ts';
@@ -8,28 +8,42 @@ import { JournalReader } from '../../journal/reader.ts';
 import { pointOf } from '../../journal/segmentfile.ts';
 import { journalPath, SEGMENT_BYTES_MIN } from '../../journal/segments.ts';
 import { TcpLink } from '../../ops/drill/tcp-link.ts';
+import type { VenueOptions } from '../../ops/venue/venue.ts';
 import { BLOCKS_AHEAD_MAX, BlockReader, BlockReaderError } from '../../sequencer/block-reader.ts';
 import { type BlockRepair, NatsRepair } from '../../sequencer/block-transport.ts';
 import { blockSubject, repairSubject } from '../../sequencer/nats-gateway.ts';
-import { expectSameEnd, RemoteReplica, trade, until } from './remote-replica.ts';
+import { until } from '../until.ts';
+import { expectSameEnd, RemoteReplica, trade } from './remote-replica.ts';
 import { Market, SHARD } from './venue-on-nats.ts';
 
 /** A while in which a reader in a loop would ask thousands of times. */
 const QUIET_MS = 300;
 
+/** Nobody here looks at a second one. */
+const ALONE = { replicas: 1 };
+
 let market: Market;
+/** Of the tests that leave the venue open. */
+let common: Market | undefined;
 const readers: BlockReader[] = [];
 const connections: NatsConnection[] = [];
 const links: TcpLink[] = [];
-beforeEach(async () => {
-  market = await Market.open();
-});
 afterEach(async () => {
   for (const reader of readers.splice(0)) reader.close();
   for (const connection of connections.splice(0)) await connection.close();
   for (const link of links.splice(0)) await link.close();
-  await market.close();
+  if (market !== common) await market.close();
 });
+afterAll(() => common?.close());
+
+async function openMarket(options: Partial<VenueOptions> = ALONE): Promise<void> {
+  market = await Market.open(options);
+}
+
+async function commonMarket(): Promise<void> {
+  common ??= await Market.open(ALONE);
+  market = common;
+}
 
 function replicaOn(connection: NatsConnection): RemoteReplica {
   const replica = new RemoteReplica(market, { connection });
@@ -80,6 +94,7 @@ async function publish(...blocks: Uint8Array[]): Promise<void> {
 }
 
 test('a reader from the start and one that joins late come to the chain and the state of the venue', async () => {
+  await openMarket();
   const early = await replica();
   await trade(market, BLOCKS_AHEAD_MAX + 16);
   const late = await replica();
@@ -93,6 +108,7 @@ test('a reader from the start and one that joins late come to the chain and the 
 });
 
 test('a reader whose link is cut for a while misses nothing, also when nothing more is published', async () => {
+  await openMarket();
   const { far, link } = await replicaFarAway();
   await far.follow(await trade(market, 5));
   link.cut();
@@ -112,9 +128,14 @@ test('a reader whose link is cut for a while misses nothing, also when nothing m
 });
 
 test('a reader that is not read from keeps a bounded number of blocks, and gives all of them later', async () => {
+  await openMarket();
   const slow = await replica();
-  const sequence = await trade(market, 3 * BLOCKS_AHEAD_MAX);
-  await until(() => slow.reader.counts.dropped > 0 && slow.reader.counts.blocks === BLOCKS_AHEAD_MAX);
+  const sequence = await trade(market, 2 * BLOCKS_AHEAD_MAX + 32);
+  await until(
+    'blocks dropped',
+    () => slow.reader.counts.dropped > 0 && slow.reader.counts.blocks === BLOCKS_AHEAD_MAX,
+    { seen: () => slow.reader.counts },
+  );
   expect(slow.reader.last.block).toBe(BLOCKS_AHEAD_MAX);
   await slow.follow(sequence);
   expect(slow.reader.counts.repairs).toBeGreaterThan(BLOCKS_AHEAD_MAX);
@@ -122,11 +143,12 @@ test('a reader that is not read from keeps a bounded number of blocks, and gives
 });
 
 test('reading goes on over a restart of the venue, and a block of the epoch before is refused', async () => {
+  await openMarket();
   const follower = await replica();
   await follower.follow(await trade(market, 5));
   const before = lastBlock();
   await market.closeVenue();
-  await market.openVenue();
+  await market.openVenue(ALONE);
   await follower.follow(await trade(market, 5));
   const last = lastBlock();
   expect([before.epoch, last.epoch]).toEqual([1, 2]);
@@ -139,13 +161,14 @@ test('reading goes on over a restart of the venue, and a block of the epoch befo
       previousHash: Buffer.from(last.hash),
     }),
   );
-  await until(() => follower.refused.length > 0);
+  await until('a block refused', () => follower.refused.length > 0, { seen: () => follower.reader.counts });
   expect(follower.refused).toEqual(['epoch']);
   await follower.follow(await trade(market, 2));
   await expectSameEnd(market, follower);
 });
 
 test('what others publish as blocks is refused by its fault, and the true blocks are given', async () => {
+  await openMarket();
   const follower = await replica();
   await follower.follow(await trade(market, 4));
   const last = lastBlock();
@@ -168,19 +191,24 @@ test('what others publish as blocks is refused by its fault, and the true blocks
   for (const [kind, bytes] of cases) {
     const before = follower.refused.length;
     await publish(bytes);
-    await until(() => follower.refused.length > before);
+    await until('a block refused', () => follower.refused.length > before, {
+      seen: () => ({ kind, refused: follower.refused, counts: follower.reader.counts }),
+    });
     expect(follower.refused.at(-1)).toBe(kind);
   }
   expect(follower.reader.last.block).toBe(last.block);
   // What is there already, true or not, is no more than a duplicate.
   const duplicates = follower.reader.counts.duplicates;
   await publish(last.bytes, flipped);
-  await until(() => follower.reader.counts.duplicates === duplicates + 2);
+  await until('two duplicates', () => follower.reader.counts.duplicates >= duplicates + 2, {
+    seen: () => follower.reader.counts,
+  });
   await follower.follow(await trade(market, 5));
   await expectSameEnd(market, follower);
 });
 
 test('a forged block far ahead is held only until the true ones show that it does not belong there', async () => {
+  await openMarket();
   const follower = await replica();
   await follower.follow(await trade(market, 4));
   const last = lastBlock();
@@ -193,10 +221,11 @@ test('a forged block far ahead is held only until the true ones show that it doe
   });
   await connection.flush();
   await publish(forge(last, { block: last.block + 3 }), forge(last, { block: last.block + 10 ** 6 }));
-  await until(() => follower.reader.counts.gaps > 0);
+  await until('a gap that is asked about', () => follower.reader.counts.gaps > 0 && asked > 0, {
+    seen: () => ({ asked, counts: follower.reader.counts }),
+  });
   // The venue says that there is no such block; it is not asked again and again.
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
-  expect(asked).toBeGreaterThan(0);
   expect(asked).toBeLessThan(30);
   await follower.follow(await trade(market, 8));
   expect(follower.refused).toEqual(['sequence']);
@@ -204,12 +233,15 @@ test('a forged block far ahead is held only until the true ones show that it doe
 });
 
 test('a block that fits, but is not the venue’s, ends the reader as soon as the venue goes on', async () => {
+  await commonMarket();
   const follower = await replica();
   await follower.follow(await trade(market, 4));
   const last = lastBlock();
   const next = { block: last.block + 1, firstSequence: last.lastSequence + 1, previousHash: Buffer.from(last.hash) };
   await publish(forge(last, next));
-  await until(() => follower.reader.last.block === last.block + 1);
+  await until('the forged block', () => follower.reader.last.block === last.block + 1, {
+    seen: () => follower.reader.counts,
+  });
   await trade(market, 3);
   const drain = async (): Promise<void> => {
     while ((await follower.reader.next()) !== undefined);
@@ -219,6 +251,7 @@ test('a block that fits, but is not the venue’s, ends the reader as soon as th
 });
 
 test('a block from another reader that does not fit is asked of the venue, and ends nobody', async () => {
+  await openMarket();
   const sequence = await trade(market, 6);
   const journal = JournalReader.open(market.directory);
   const { connection } = await market.client();
@@ -230,7 +263,9 @@ test('a block from another reader that does not fit is asked of the venue, and e
       asked.push([block, certain]);
       if (certain || block !== 4) return venue.ask(block);
       // It is the next one when it comes.
-      await until(() => readers.at(-1)?.last.block === 3);
+      await until('the block before', () => readers.at(-1)?.last.block === 3, {
+        seen: () => ({ asked, last: readers.at(-1)?.last.block }),
+      });
       for (const view of journal.blocks(4)) {
         return { kind: 'block', bytes: forge(view.copy(), { previousHash: Buffer.alloc(32, 1) }), isCertain: false };
       }
@@ -246,6 +281,7 @@ test('a block from another reader that does not fit is asked of the venue, and e
 });
 
 test('reading begins after any block whose place in the chain is known, and with another hash it does not begin', async () => {
+  await commonMarket();
   await trade(market, 10);
   const journal = JournalReader.open(market.directory);
   const middle = journal.last.block - 4;
@@ -269,12 +305,10 @@ test('reading begins after any block whose place in the chain is known, and with
 });
 
 test('a reader that needs a block that is no longer kept is told the first one that is', async () => {
-  await market.closeVenue();
-  rmSync(market.directory, { recursive: true, force: true });
   const options = { segmentBytesMax: SEGMENT_BYTES_MIN, snapshotEvery: 10_000 };
-  const venue = await market.openVenue(options);
-  const session = await venue.openSession(0, 1);
-  for (let turn = 0; turn < 4; turn++) {
+  await openMarket(options);
+  const session = await market.venue.openSession(0, 1);
+  for (let turn = 0; turn < 3; turn++) {
     await Promise.all(
       Array.from({ length: 32 }, () =>
         session.send(Array.from({ length: 256 }, () => ({ op: 'cancel', account: 7, symbol: 0, id: 1 }) as const)),
@@ -295,9 +329,10 @@ test('a reader that needs a block that is no longer kept is told the first one t
 });
 
 test('a closed reader gives what it had, then nothing, and one whose connection is closed says so', async () => {
+  await commonMarket();
   const follower = await replica();
   const sequence = await trade(market, 3);
-  await until(() => follower.reader.last.sequence === sequence);
+  await until('the end', () => follower.reader.last.sequence === sequence, { seen: () => follower.reader.counts });
   follower.reader.close();
   await follower.follow(sequence);
   expect(await follower.reader.next()).toBeUndefined();

@@ -72,6 +72,27 @@ test('a primary that says that it leads no more is not waited for', () => {
   expect(of.step(VIEW, 1000 + DELAY_MS)).toBe(4);
 });
 
+test('a node that another has outrun in reading gives whoever has won a lease to be heard in', () => {
+  const of = candidacy();
+  expect(lookUntil(of, 0, 400)).toBeUndefined();
+  of.heard(beat({ state: 'following', node: 'c', epoch: 4 }), 3, 400);
+  expect(lookUntil(of, 400, 400 + LEASE_MS + DELAY_MS - 1)).toBeUndefined();
+  of.heard(beat({ state: 'following', node: 'c', epoch: 4 }), 3, 949);
+  expect(of.step(VIEW, 400 + LEASE_MS + DELAY_MS)).toBe(5);
+});
+
+test('what a node said before it had won does not end its lease when it comes behind its record', () => {
+  const of = candidacy();
+  of.step(VIEW, 1000);
+  of.fed(counted(recordOf(4, 'b', END)));
+  of.heard(beat({ state: 'candidate' }), 4, 1000);
+  const view = { ...VIEW, epoch: 4 };
+  expect(lookUntil(of, 1000, 1000 + LEASE_MS + DELAY_MS - 1, view)).toBeUndefined();
+  expect(of.leader).toBe('b');
+  of.heard(beat({ state: 'following', epoch: 4 }), 4, 1600);
+  expect(of.step(view, 1600)).toBe(5);
+});
+
 test('it has won when its own record counts, and lost when another one of no lower epoch does', () => {
   const won = candidacy();
   won.published(recordOf(4, 'a', END), 1000);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { BLOCK_HEADER_WORDS, BlockBuffer, type BlockView } from '../../journal/block.ts';
 import { BlockLookup } from '../../journal/block-lookup.ts';
@@ -15,6 +16,7 @@ import type { ReplicatedLog } from '../../sequencer/replicated-log.ts';
 import { SMALL } from '../journal/temporary-journal.ts';
 import { GENESIS } from './modelled-log.ts';
 
+/** A busy machine may let a node take one that is alive for gone: {@link TestNode.mayLead}. */
 export const LEASE_MS = 300;
 const IN_FLIGHT_MAX = 8;
 const LOG_BYTES_MAX = 2 ** 26;
@@ -26,9 +28,11 @@ export class DirectJournal implements NodeJournal {
   #writer: JournalWriter | undefined;
   #lookup: BlockLookup | undefined;
   #firstBlock = 1;
+  readonly #pauseMs: number;
 
-  constructor(dir: string) {
+  constructor(dir: string, pauseMs = 0) {
     this.#dir = dir;
+    this.#pauseMs = pauseMs;
     try {
       JournalReader.open(dir);
     } catch {
@@ -84,12 +88,24 @@ export class DirectJournal implements NodeJournal {
     this.writer.appendCopy(block);
   }
 
-  async settled(): Promise<void> {}
+  async settled(): Promise<void> {
+    await delay(this.#pauseMs);
+  }
 
   async close(): Promise<void> {
     this.#lookup?.close();
     await this.#writer?.close();
   }
+}
+
+export interface TestNodeOptions {
+  readonly replicas?: number;
+  readonly peers?: boolean;
+  readonly bytesMax?: number;
+  readonly leaseMs?: number;
+  readonly mayLead?: boolean;
+  /** Before it begins to read the log. */
+  readonly pauseMs?: number;
 }
 
 /** A node of a cluster in the test's own process, which seals blocks of its own when it leads. */
@@ -101,8 +117,11 @@ export class TestNode {
   readonly node: ClusterNode;
   readonly notices: string[] = [];
   readonly following: Promise<Leadership | undefined>;
+  /** Whether it comes forward when it hears of no primary. */
+  mayLead: boolean;
   leadership: Leadership | undefined;
   publisher: LogPublisher | undefined;
+  caughtUpMs = Number.NaN;
   ended: string | undefined;
   stalled: string | undefined;
   readonly #peers: PeerService | undefined;
@@ -116,12 +135,12 @@ export class TestNode {
     dir: string,
     name: string,
     shard: number,
-    more: { readonly replicas?: number; readonly peers?: boolean; readonly bytesMax?: number } = {},
+    more: TestNodeOptions = {},
   ): Promise<TestNode> {
     const connection = await connect({ servers: [...urls], maxReconnectAttempts: -1, reconnectTimeWait: 100 });
     const options = { shard, replicas: more.replicas ?? 3, bytesMax: more.bytesMax ?? LOG_BYTES_MAX };
     const log = await JetStreamLog.open(connection, options);
-    return new TestNode(connection, log, dir, name, shard, more.peers === true);
+    return new TestNode(connection, log, dir, name, shard, more);
   }
 
   private constructor(
@@ -130,12 +149,13 @@ export class TestNode {
     dir: string,
     name: string,
     shard: number,
-    peers: boolean,
+    { peers = false, leaseMs = LEASE_MS, mayLead = true, pauseMs }: TestNodeOptions,
   ) {
     this.name = name;
+    this.mayLead = mayLead;
     this.connection = connection;
     this.log = log;
-    const journal = new DirectJournal(dir);
+    const journal = new DirectJournal(dir, pauseMs);
     this.journal = journal;
     this.#peers = peers
       ? new PeerService({
@@ -156,12 +176,15 @@ export class TestNode {
       log,
       shard,
       node: name,
-      leaseMs: LEASE_MS,
+      leaseMs,
       journal,
       repair: new PeerRepair(connection, shard, name),
       newGenesis: () => GENESIS,
-      isReady: () => true,
-      onCaughtUp: () => this.notices.push('caught up'),
+      isReady: () => this.mayLead,
+      onCaughtUp: () => {
+        this.caughtUpMs = performance.now();
+        this.notices.push('caught up');
+      },
       onNotice: (_level, text, fields) => this.notices.push(`${text} ${JSON.stringify(fields)}`),
     });
     this.following = this.node.follow();
@@ -186,10 +209,10 @@ export class TestNode {
     return this;
   }
 
-  /** Seals blocks and has them replicated; resolves when all are acknowledged, or the node has lost its place. */
+  /** Seals blocks and has them replicated; resolves when all are acknowledged. Rejects if the node loses its place. */
   async write(blocks: number): Promise<void> {
     const { writer } = this.journal;
-    for (let made = 0; made < blocks && this.ended === undefined; made++) {
+    for (let made = 0; made < blocks; made++) {
       const buffer = new BlockBuffer();
       const first = writer.last.sequence + 1 + this.#sealed.length * COMMANDS;
       for (let command = 0; command < COMMANDS; command++)
@@ -197,9 +220,29 @@ export class TestNode {
       const bytes = writer.seal(buffer, COMMANDS, first, first, 0);
       this.#sealed.push(bytes);
       this.publisher?.offer(writer.last.block + this.#sealed.length, bytes);
-      while (this.#sealed.length >= 2 * IN_FLIGHT_MAX && this.ended === undefined) await pause();
+      await this.#sealedAtMost(2 * IN_FLIGHT_MAX - 1);
     }
-    while (this.#sealed.length > 0 && this.ended === undefined) await pause();
+    await this.#sealedAtMost(0);
+  }
+
+  async #sealedAtMost(blocks: number): Promise<void> {
+    while (this.#sealed.length > blocks) {
+      if (this.ended !== undefined) throw new Error(`${this.name}: ${this.ended}`);
+      await delay(2);
+    }
+  }
+
+  /** For people who wonder why a test waits. */
+  describe(): string {
+    const { stalled, ended } = this;
+    const status = {
+      ...this.node.status(),
+      journal: this.journal.lastBlock,
+      sealed: this.#sealed.length,
+      stalled,
+      ended,
+    };
+    return [JSON.stringify(status), ...this.notices].join('\n  ');
   }
 
   /** As a journal thread does: on this node's disk only what the log holds. Then it is acknowledged. */
@@ -230,8 +273,4 @@ export class TestNode {
     await this.connection.close();
     await this.journal.close();
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 2));
 }

@@ -3,9 +3,10 @@ import { BlockView, checkBlock } from '../../journal/block.ts';
 import type { Command } from '../../journal/commands.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { Reason } from '../../journal/reasons.ts';
-import type { VenueClosing, VenueOptions } from '../../ops/venue.ts';
+import type { VenueClosing, VenueOptions } from '../../ops/venue/venue.ts';
 import type { Answer } from '../../sequencer/messages.ts';
 import { blockSubject } from '../../sequencer/nats-gateway.ts';
+import { until } from '../until.ts';
 import { Market, order, type RawClient, SHARD } from './venue-on-nats.ts';
 
 const SEVEN = 7;
@@ -40,7 +41,9 @@ async function prepare(options: Partial<VenueOptions>): Promise<Prepared> {
   await client.answers(admin.session, 1, [CREATE]);
   const { session, sequence } = await client.openSession(SEVEN, 1);
   // Blocks may come after the answers to what they hold.
-  while (blocks.at(-1)?.last !== sequence) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until('the block of the last answer', () => blocks.at(-1)?.last === sequence, {
+    seen: () => ({ sequence, blocks }),
+  });
   blocks.length = 0;
   return { market, client, session, blocks };
 }

@@ -3,12 +3,13 @@ import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/comman
 import { EVENT_WORD, EventType, eventType } from '../../journal/events.ts';
 import { Reason } from '../../journal/reasons.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
-import type { Venue } from '../../ops/venue.ts';
-import { VenueClient } from '../../ops/venue-client.ts';
+import { VenueClient } from '../../ops/sessions/venue-client.ts';
+import type { Venue } from '../../ops/venue/venue.ts';
 import type { Answer } from '../../sequencer/messages.ts';
 import { submitSubject } from '../../sequencer/nats-gateway.ts';
 import { execSubject } from '../../sequencer/reports.ts';
 import { SLOT_SHIFT } from '../../sequencer/rings.ts';
+import { until } from '../until.ts';
 import { LIMITS, Market, order, type RawClient, request, SHARD } from './venue-on-nats.ts';
 
 const SEVEN = 7;
@@ -234,7 +235,7 @@ test('a client sends what was refused as busy again by itself, and each command 
     const answers = Array.from({ length: batches }, (_, batch) =>
       trader.send(fleeting(1 + batch * BATCH, BATCH), BATCH),
     );
-    while (!busy) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until('a command refused as busy', () => busy, { seen: () => own.venue.gatewayCounts });
     await held.release();
     const sequences = (await Promise.all(answers)).flat().map(({ sequence }) => sequence);
     expect(sequences).toEqual(sequences.map((_, index) => (sequences[0] as number) + index));
@@ -318,7 +319,7 @@ test('a request that comes while the venue closes is refused, or finds nobody', 
   const { sequence } = await client.openSession(0, 1);
   const closing = market.closeVenue();
   const late = client.connection.request(submitSubject(SHARD), request(session, 1, [order(SEVEN, 1, 'buy', 10, 5)]), {
-    timeout: 5_000,
+    timeout: 30_000,
   });
   const outcome = await late.then(
     ({ data }) => Buffer.from(data).toString(),

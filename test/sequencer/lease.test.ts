@@ -1,6 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
+import { lockLine, pidNamespace } from '../../journal/lock.ts';
 import {
   checkLeaseMs,
   decodeLease,
@@ -9,6 +10,7 @@ import {
   LeaseHolding,
   type LeaseSight,
   LeaseWatch,
+  leaseHolder,
   readLease,
 } from '../../sequencer/lease.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-journal.ts';
@@ -16,7 +18,10 @@ import { removeTemporaryFolders, temporaryFolder } from '../journal/temporary-jo
 afterAll(removeTemporaryFolders);
 
 const HOLDER = '4242 123456 6b9c7f7e-2f0a-4a52-9f0e-0e8d7b1c2d3e\n';
-const LEASE: Lease = { steppedDown: false, epoch: 3, counter: 7, leaseMs: 500, heir: 0, holder: HOLDER };
+const LEASE: Lease = {
+  ...{ steppedDown: false, epoch: 3, counter: 7, leaseMs: 500, heir: 0, holder: HOLDER },
+  pidNamespace: pidNamespace(),
+};
 const ID = 99;
 
 /** Looks every `stepMs` at what `sightAt` gives, until the verdict is another one than held; says when. */
@@ -33,7 +38,10 @@ function judge(sightAt: (now: number) => LeaseSight, stepMs = 5, until = 10_000)
 const renewed = (now: number, stops: number): Lease => ({ ...LEASE, counter: Math.floor(Math.min(now, stops) / 125) });
 
 test('a lease is read as it was written, and one with a flipped bit is none', () => {
-  for (const lease of [LEASE, { ...LEASE, steppedDown: true, heir: 2 ** 31, counter: 2 ** 40, epoch: 2 ** 33 }]) {
+  for (const lease of [
+    LEASE,
+    { ...LEASE, steppedDown: true, heir: 2 ** 31, counter: 2 ** 40, epoch: 2 ** 33, pidNamespace: 2 ** 32 - 1 },
+  ]) {
     const bytes = encodeLease(lease);
     expect(decodeLease(bytes)).toEqual(lease);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
@@ -43,7 +51,7 @@ test('a lease is read as it was written, and one with a flipped bit is none', ()
     }
     expect(decodeLease(bytes.subarray(1))).toBeUndefined();
   }
-  expect(() => encodeLease({ ...LEASE, holder: 'x'.repeat(92) })).toThrow('holder: 92 characters are too many');
+  expect(() => encodeLease({ ...LEASE, holder: 'x'.repeat(88) })).toThrow('holder: 88 characters are too many');
 });
 
 test('the file of a lease: renewed when due, left to an heir, taken by the next holder in place', () => {
@@ -66,6 +74,18 @@ test('the file of a lease: renewed when due, left to an heir, taken by the next 
   expect(readLease(root)?.epoch).toBe(4);
   writeFileSync(join(root, 'lease'), 'short');
   expect(readLease(root)).toBeUndefined();
+});
+
+test('a holder that ended is seen from its own PID namespace alone; from another it counts as alive', () => {
+  const own = { ...LEASE, holder: lockLine(process.pid) };
+  expect(leaseHolder(own)).toEqual({ holder: { pid: process.pid, line: own.holder }, isHolderAlive: true });
+  expect([leaseHolder(LEASE).isHolderAlive, leaseHolder({ ...LEASE, pidNamespace: 0 }).isHolderAlive]).toEqual([
+    false,
+    false,
+  ]);
+  const elsewhere = { ...LEASE, pidNamespace: LEASE.pidNamespace + 1 };
+  expect(leaseHolder(elsewhere)).toEqual({ holder: { pid: 4242, line: HOLDER }, isHolderAlive: true });
+  expect(leaseHolder(undefined)).toEqual({ holder: undefined, isHolderAlive: false });
 });
 
 test('bounds of a lease are told', () => {

@@ -17,6 +17,9 @@ import {
 } from '../../sequencer/linux.ts';
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
+/** A view of the file system of one's own. */
+const MOUNTS = ['--user', '--map-root-user', '--mount'];
+const canMount = spawnSync('unshare', [...MOUNTS, 'mount', '-t', 'tmpfs', 'none', '/sys']).status === 0;
 const ARRAY_BYTES = 2 ** 26;
 /** Arrays that the collector must not take while another one's pages are counted. */
 const held: Uint8Array[] = [];
@@ -77,6 +80,15 @@ onLinux('an array gets huge pages where the kernel has any', () => {
   expect(adviseHugePages(new Uint8Array(1_000), true)).toBe(0);
 });
 
+(canMount ? test : test.skip)('books are matched without huge pages where the kernel tells nothing of them', () => {
+  const command = fileURLToPath(new URL('../../bin/veritape.js', import.meta.url));
+  const input = '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":100,"qty":5}\n';
+  const script = `mount -t tmpfs none /sys && exec '${process.execPath}' '${command}' match`;
+  const { status, stdout, stderr } = spawnSync('unshare', [...MOUNTS, 'sh', '-c', script], { input, encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toContain('"ev":"accepted"');
+});
+
 onLinux.each([false, true])('an array is locked as far as the limit allows, at once: %s', (whole) => {
   const { outcome, locked, grown } = withArrays(
     (array) => {
@@ -113,11 +125,15 @@ onLinux('without koffi the reason is told, and nothing else is missing', () => {
       import { allowedCores, threadId } from './linux.ts';
       try { allowedCores(); } catch (error) { console.log(error.name, error.message, threadId() === process.pid); }
     `;
-    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    const ending = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
       cwd: folder,
       encoding: 'utf8',
     });
-    expect(stdout).toBe('Refused the optional package koffi is not installed true\n');
+    expect(ending).toMatchObject({
+      signal: null,
+      stderr: '',
+      stdout: 'Refused the optional package koffi is not installed true\n',
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -23,7 +23,7 @@ import { LIMITS, Market, order, type RawClient, request, SHARD } from './venue-o
  * carried out once, each bad one is refused by name, and the journal holds the good ones and nothing else.
  */
 
-const RUNS = Number(process.env['VERITAPE_GATEWAY_RUNS'] ?? 40);
+const RUNS = Number(process.env['VERITAPE_GATEWAY_RUNS'] ?? 25);
 const ACCOUNT = 7;
 const NO_SESSION = 999_999;
 const WAIT_MS_MAX = 20_000;

@@ -71,7 +71,3 @@ export async function expectSameEnd(market: Market, ...replicas: RemoteReplica[]
     expect(stateHash).toBe(closing.stateHashes[0]);
   }
 }
-
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-}

@@ -89,7 +89,8 @@ function touch(): void {
   for (let at = 0; at < bytes.length; at += 4096) bytes[at] = 1;
 }
 
+/** In processor time, of which a busy machine gives less than its clock says. */
 function work(): void {
-  const started = performance.now();
-  while (performance.now() - started < 2 * BUSY_MS);
+  const started = process.threadCpuUsage();
+  while (process.threadCpuUsage(started).user < 2_000 * BUSY_MS);
 }

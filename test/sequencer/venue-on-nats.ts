@@ -8,8 +8,8 @@ import { COMMAND_WORDS, type Command, encodeCommand } from '../../journal/comman
 import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../journal/events.ts';
 import type { VenueLimits } from '../../journal/genesis.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
-import { openVenue, type Venue, type VenueClosing, type VenueOptions } from '../../ops/venue.ts';
-import type { VenueInfo } from '../../ops/venue-client.ts';
+import type { VenueInfo } from '../../ops/sessions/venue-client.ts';
+import { openVenue, type Venue, type VenueClosing, type VenueOptions } from '../../ops/venue/venue.ts';
 import { type Answer, decodeReply, encodeRequest, type Refusal } from '../../sequencer/messages.ts';
 import { infoSubject, submitSubject } from '../../sequencer/nats-gateway.ts';
 import { TOKEN_HEADER } from '../../sequencer/request-intake.ts';
@@ -98,7 +98,6 @@ export class Market {
     const program = join(import.meta.dirname, 'programs', 'journal-holder.ts');
     const child = spawn(process.execPath, [program, this.directory, String(SEGMENT_BYTES_MAX)], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: {},
     });
     const said = child.stdout === null ? [] : await once(child.stdout, 'data');
     if (String(said[0]) !== 'held\n') throw new Error(`the journal is not held: ${said}`);

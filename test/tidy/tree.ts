@@ -96,23 +96,23 @@ function parse(path: string, text: string): Source {
   return whole;
 }
 
-/** Visits every node, outer ones first, with those around it. A visit that gives false leaves out the inside. */
+/**
+ * Visits every node, outer ones first, with those around it, in a list that changes after the visit. A visit that gives false
+ * leaves out the inside.
+ */
 export function walk(
   from: unknown,
   visit: (node: SyntaxNode, around: readonly SyntaxNode[]) => boolean | undefined,
-  around: readonly SyntaxNode[] = [],
+  around: SyntaxNode[] = [],
 ): void {
-  if (Array.isArray(from)) {
-    for (const item of from) walk(item, visit, around);
-    return;
-  }
   if (typeof from !== 'object' || from === null) return;
-  let inside = around;
-  if (isNode(from)) {
+  const isOne = isNode(from);
+  if (isOne) {
     if (visit(from, around) === false) return;
-    inside = [...around, from];
+    around.push(from);
   }
-  for (const [field, value] of Object.entries(from)) if (field !== 'span') walk(value, visit, inside);
+  for (const field of Object.keys(from)) if (field !== 'span') walk((from as SyntaxNode)[field], visit, around);
+  if (isOne) around.pop();
 }
 
 export function isNode(value: unknown): value is SyntaxNode {

@@ -12,6 +12,8 @@ const NEEDED = [
     'memory-rules',
     'report-rules',
     'self-trade-rules',
+    'stop-cells',
+    'stop-rules',
   ].map((name) => `proofs/matching/${name}.ts`),
   ...['rule-writer', 'proof-chain', 'statement', 'verify-proof'].map((name) => `proofs/matching/${name}.ts`),
   ...['field', 'extension', 'ntt', 'trace-domain', 'blake3', 'merkle', 'transcript', 'fri'].map(

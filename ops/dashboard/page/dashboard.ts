@@ -1,6 +1,7 @@
 import { alertsOf, changesBetween } from '../../telemetry/alerts.ts';
 import type { Readings } from '../../telemetry/figures.ts';
 import { duration, each, seconds } from '../../telemetry/quantities.ts';
+import { DrillsView } from './drills-view.ts';
 import { byId, emptyRows, mark, say, show, showRows } from './elements.ts';
 import { HistogramPicture } from './histogram-picture.ts';
 import { History, STAGES } from './history.ts';
@@ -21,6 +22,7 @@ const history = new History();
 const pipeline = new PipelinePicture();
 const histogram = new HistogramPicture();
 const sequence = new SequencePicture();
+const drills = new DrillsView();
 const rates = new TimeChart({
   id: 'rates-chart',
   scale: 'linear',
@@ -45,6 +47,7 @@ const latency = new TimeChart({
 let stage = 0;
 let isHeld = false;
 let isMarketSeen = true;
+let areDrillsSeen = false;
 let answers: Answers | undefined;
 /** By this page's clock. */
 let answeredAt: number | undefined;
@@ -79,6 +82,7 @@ function take(told: Answers): void {
   if (!isHeld) {
     history.take(told.readings);
     draw();
+    if (areDrillsSeen && !document.hidden) void drills.look();
   }
   drawConnection();
 }
@@ -120,7 +124,7 @@ function draw(): void {
   latency.draw(history.times, history.latencies[stage] ?? [], from, to);
   drawHistogram();
   sequence.draw(answers.marks ?? { snapshots: [], proven: [] }, newest.described.sequence, proofAge(newest));
-  if (answers.market !== undefined) drawMarket(answers.market.market);
+  if (answers.market !== undefined) drawMarket(answers.market);
 }
 
 function drawHistogram(): void {
@@ -193,6 +197,7 @@ const KEYS: Readonly<Record<string, () => void>> = {
     draw();
   },
   i: () => instrument.focus(),
+  d: () => drills.focus(),
   p: () => setHeld(!isHeld),
   '?': () => keyList.showModal(),
 };
@@ -211,6 +216,9 @@ document.addEventListener('keydown', (event) => {
 new IntersectionObserver(([entry]) => {
   isMarketSeen = entry?.isIntersecting === true;
 }).observe(byId('market'));
+new IntersectionObserver(([entry]) => {
+  areDrillsSeen = entry?.isIntersecting === true;
+}).observe(byId('drills'));
 
 say(byId('place'), location.host);
 layOutMarket();

@@ -1,12 +1,13 @@
+import type { MarketSight } from '../../feed/market-sight.ts';
 import { whole } from '../../telemetry/quantities.ts';
-import type { Market } from '../market-glance.ts';
-import { byId, emptyRows, mark, say, showRows } from './elements.ts';
+import { byId, emptyRows, say, showRows } from './elements.ts';
 
 /** Rows of both tables, whether there is as much or not: so that nothing moves. */
 const ROWS = 12;
 
 const select = byId<HTMLSelectElement>('instrument');
 const state = byId('market-state');
+const whyNot = byId('no-book');
 
 /** The instrument that was chosen; undefined for the first one. */
 export function chosenSymbol(): string | undefined {
@@ -19,18 +20,12 @@ export function layOutMarket(): void {
   showRows(byId('tape-rows'), emptyRows(ROWS, 4));
 }
 
-/** A book and the last trades; undefined where there is none, as in a standby or a gateway. */
-export function drawMarket(market: Market | undefined): void {
+/** A book and the last trades, or why there is none. */
+export function drawMarket(market: MarketSight): void {
   showInstruments(market);
-  const { book, trades = [], isSampled = false, whyNoBook } = market ?? {};
-  const waits = book?.isLive === false;
-  say(
-    state,
-    market === undefined
-      ? 'this process has no market to show'
-      : (whyNoBook ?? (waits ? 'waiting for the book' : `book at sequence ${whole(book?.sequence)}`)),
-  );
-  mark(state, waits ? 'warn' : undefined);
+  const { book, trades, whyNoBook } = market;
+  say(state, whyNoBook === undefined ? `book at sequence ${whole(book?.sequence)}` : 'no book');
+  say(whyNot, whyNoBook ?? '');
   const [bids, asks] = [book?.bids ?? [], book?.asks ?? []];
   const most = Math.max(1, ...[...bids, ...asks].slice(0, 2 * ROWS).map(({ quantity }) => quantity));
   const levels = Array.from({ length: ROWS }, (_, index) => {
@@ -51,11 +46,11 @@ export function drawMarket(market: Market | undefined): void {
   });
   for (const [index, row] of showRows(byId('tape-rows'), rows).entries())
     row.cells[1]?.setAttribute('class', trades[index]?.side ?? '');
-  say(byId('tape-caption'), isSampled ? 'last trades, a sample of many' : 'last trades');
+  const isQuiet = trades.length === 0 && market.symbol !== undefined;
+  say(byId('tape-caption'), isQuiet ? 'last trades: none since somebody looks' : 'last trades');
 }
 
-function showInstruments(market: Market | undefined): void {
-  const { instruments = [], symbol } = market ?? {};
+function showInstruments({ instruments, symbol }: MarketSight): void {
   const isSame =
     select.options.length === instruments.length &&
     instruments.every((one, index) => select.options[index]?.value === String(one.symbol));

@@ -47,6 +47,11 @@ export function drawFigures(history: History, before: Readings, after: Readings)
   show('snapshot', age === undefined ? '-' : `${bytes(value('veritape.snapshot.size'))}, ${duration(age)} ago`);
   show('snapshotLag', unit(value('veritape.snapshot.lag'), 'commands'));
 
+  const lacking = value('veritape.backup.lag');
+  const backedUp = value('veritape.backup.age');
+  const made = backedUp === undefined ? 'none' : `${duration(backedUp)} ago`;
+  show('backup', lacking === undefined ? '-' : `${made}, ${unit(lacking, 'cmd')}`);
+
   const cpu = rate('process.cpu.time');
   show('cores', cpu === undefined ? '-' : `${cpu.toFixed(2)} cores`);
   show('memory', both(bytes(value('process.memory.usage')), bytes(value('v8js.memory.heap.used'))));
@@ -65,7 +70,7 @@ function drawReplicas(before: Readings, after: Readings): void {
     return [
       replica === '0' ? '0, leads' : replica,
       each(ratePerSecond(before, after, 'veritape.replica.commands', { replica })),
-      unit(lag, 'commands'),
+      unit(lag, 'cmd'),
       unit(valueIn(after, 'veritape.replica.laps', { replica }), 'times'),
     ];
   });

@@ -1,6 +1,6 @@
+import type { MarketSight } from '../../feed/market-sight.ts';
 import type { Readings } from '../../telemetry/figures.ts';
 import type { FolderMarks } from '../../telemetry/folder-watch.ts';
-import type { Market } from '../market-glance.ts';
 
 const EVERY_MS = 1_000;
 const ANSWER_MS_MAX = 4_000;
@@ -10,8 +10,8 @@ const MARKS_EVERY_MS = 5_000;
 export interface Answers {
   readonly readings: Readings;
   readonly marks: FolderMarks | undefined;
-  /** Undefined if it was not asked for; without a market, the process has none. */
-  readonly market: { readonly market?: Market } | undefined;
+  /** Undefined if it was not asked for. */
+  readonly market: MarketSight | undefined;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function poll(
         marksAt = began;
       }
       const query = marketOf();
-      const market = query === undefined ? undefined : ((await ask(`market${query}`)) as { market?: Market });
+      const market = query === undefined ? undefined : ((await ask(`market${query}`)) as MarketSight);
       take({ readings, marks, market });
     } catch (error) {
       marksAt = Number.NEGATIVE_INFINITY;
@@ -45,7 +45,7 @@ export async function poll(
   }
 }
 
-async function ask(path: string): Promise<unknown> {
+export async function ask(path: string): Promise<unknown> {
   // Not relative: the address of the page may have a password in it, with which nothing can be asked. The browser adds it.
   const url = `${location.origin}/${path}`;
   const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX), cache: 'no-store' });

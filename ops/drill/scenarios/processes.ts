@@ -1,7 +1,8 @@
 import { JournalReader } from '../../../journal/reader.ts';
+import type { HandoverResult } from '../../commands/handover.ts';
 import { ExitCode } from '../../exit-codes.ts';
-import type { HandoverResult } from '../../handover.ts';
-import type { Member } from '../drill-cluster.ts';
+import type { DrillCluster, Member } from '../drill-cluster.ts';
+import { OPERATOR } from '../drill-identities.ts';
 import type { DrillRound } from '../drill-round.ts';
 import { atWrite } from '../flush-watch.ts';
 import type { Scenario } from '../scenario.ts';
@@ -194,7 +195,7 @@ export const processScenarios: readonly Scenario[] = [
       for (const member of [...cluster.members]) {
         await round.atWork(100, 300);
         if (member === cluster.primary) {
-          const pauseMs = await round.inject(`${member.name} hands over`, () => handOver(cluster.clientUrl));
+          const pauseMs = await round.inject(`${member.name} hands over`, () => handOver(cluster));
           round.figures['pauseMs'] = Math.max(round.figures['pauseMs'] ?? 0, pauseMs);
           await round.replaced(member, round.handedOver());
           await round.endsWith(member, ExitCode.done, /^$/);
@@ -210,8 +211,9 @@ export const processScenarios: readonly Scenario[] = [
 ];
 
 /** Has the primary hand over; gives the time without acknowledgements that it measured. */
-async function handOver(nats: string): Promise<number> {
-  const { code, said, result } = await VeritapeProcess.run('handover', '--nats', nats, '--json').end();
+async function handOver(cluster: DrillCluster): Promise<number> {
+  const args = ['handover', '--nats', cluster.clientUrl, '--json', ...cluster.shownAs(OPERATOR)];
+  const { code, said, result } = await VeritapeProcess.run(...args).end();
   if (code !== ExitCode.done) throw new Error(`veritape handover ended with code ${code}: ${said.trim()}`);
   return (result as HandoverResult).pauseMs;
 }

@@ -14,6 +14,7 @@ export const shardScenarios: readonly Scenario[] = [
       'each command of a client is carried out once, in its order, and the instrument trades as if it had never been moved',
     placement: 'alone',
     processes: 1,
+    isUnbound: true,
     prepare: () => ({ means: { count: 0 } satisfies Rounds }),
     round: async (round) => {
       const rounds = round.means as Rounds;

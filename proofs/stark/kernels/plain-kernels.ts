@@ -61,23 +61,30 @@ export function createPlainKernels(circuit: Circuit): ProverKernels {
         const target = targets[c] as Uint32Array;
         const [log, leftLog] = [Math.log2(from.length), Math.log2(target.length)];
         target.fill(0);
-        for (let i = 0; i < from.length; i++) {
-          const at = reverseBits(i % target.length, leftLog);
-          const factor = power(constant, Math.floor(i / target.length));
-          target[at] = add(target[at] as number, multiply(factor, from[reverseBits(i, log)] as number));
+        for (let part = 0; part < from.length; part += target.length) {
+          const factor = power(constant, part / target.length);
+          for (let i = 0; i < target.length; i++) {
+            const at = reverseBits(i, leftLog);
+            target[at] = add(target[at] as number, multiply(factor, from[reverseBits(part + i, log)] as number));
+          }
         }
       }
     },
     absorb(words, first, total, state) {
       const { rows } = words[0] as Matrix;
+      const columns = words.flatMap((matrix) => columnsOf(matrix));
+      const read = new Uint32Array(columns.length);
       const chunks = state.length / (rows * DIGEST_WORDS);
+      const own = new Uint32Array(chunks * DIGEST_WORDS);
       for (let row = 0; row < rows; row++) {
-        const places = Array.from({ length: chunks }, (_, chunk) => (chunk * rows + row) * DIGEST_WORDS);
-        const own = Uint32Array.from(places.flatMap((at) => [...state.subarray(at, at + DIGEST_WORDS)]));
-        const read = words.flatMap((matrix) => columnsOf(matrix)).map((column) => column[row] as number);
-        absorbWords(own, Uint32Array.from(read), first, total, LEAF_KEY);
-        for (const [chunk, at] of places.entries()) {
-          state.set(own.subarray(chunk * DIGEST_WORDS, (chunk + 1) * DIGEST_WORDS), at);
+        const placeOf = (chunk: number): number => (chunk * rows + row) * DIGEST_WORDS;
+        for (let chunk = 0; chunk < chunks; chunk++) {
+          own.set(state.subarray(placeOf(chunk), placeOf(chunk) + DIGEST_WORDS), chunk * DIGEST_WORDS);
+        }
+        for (const [c, column] of columns.entries()) read[c] = column[row] as number;
+        absorbWords(own, read, first, total, LEAF_KEY);
+        for (let chunk = 0; chunk < chunks; chunk++) {
+          state.set(own.subarray(chunk * DIGEST_WORDS, (chunk + 1) * DIGEST_WORDS), placeOf(chunk));
         }
       }
     },

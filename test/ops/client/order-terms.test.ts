@@ -3,7 +3,7 @@ import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/com
 import { recordsOf } from '../../../journal/order-terms.ts';
 import type { NewOrder, Replacement } from '../../../ops/client/order-terms.ts';
 import type { TradingClient } from '../../../ops/client/trading-client.ts';
-import { commandOfFields, parseCommand } from '../../../ops/ndjson-commands.ts';
+import { commandOfFields, parseCommand } from '../../../ops/ndjson/ndjson-commands.ts';
 
 const SYMBOLS = { idOf: (): number => 3 };
 const SOME = { symbol: 'ACME', side: 'buy', qty: 5 } as const;
@@ -16,6 +16,11 @@ const ORDERS: readonly NewOrder[] = [
   { ...SOME, price: 100, tif: 'fok' },
   { ...SOME, type: 'market' },
   { ...SOME, type: 'market', tif: 'fok' },
+  { ...SOME, type: 'market', tif: 'day', after: 6, allOrNone: true },
+  { ...SOME, price: 100, tif: 'ioc', after: 6, cancels: 5, allOrNone: true },
+  { ...SOME, type: 'stop', stopPrice: 90, allOrNone: true },
+  { ...SOME, type: 'stopLimit', price: 80, stopPrice: 90, display: 2 },
+  { ...SOME, type: 'stopLimit', price: 80, stopPrice: 90, hidden: true, minQty: 2 },
   { ...SOME, price: 100, hidden: true, stp: 'cancelOldest', byGroup: true },
   { ...SOME, price: 100, display: 2, minQty: 1, cancels: 6, after: 2n ** 60n },
   { ...SOME, price: 100, allOrNone: true },
@@ -84,6 +89,8 @@ test('what cannot be meant is refused by the compiler: this file is among those 
     { ...SOME, price: 100, tif: 'atTheOpen', postOnly: true },
     // @ts-expect-error what is hidden shows nothing
     { ...SOME, price: 100, hidden: true, display: 2 },
+    // @ts-expect-error what trades at once is seen by nobody
+    { ...SOME, type: 'stop', stopPrice: 90, hidden: true },
     // @ts-expect-error what trades whole can not be post-only
     { ...SOME, price: 100, allOrNone: true, postOnly: true },
   ];
@@ -100,5 +107,5 @@ test('what cannot be meant is refused by the compiler: this file is among those 
     // @ts-expect-error a buffer has room for a number of items
     client.reports({ buffer: 'large' });
   };
-  expect([wrong.length, nothing, uses.length]).toEqual([21, {}, 1]);
+  expect([wrong.length, nothing, uses.length]).toEqual([22, {}, 1]);
 });

@@ -2,22 +2,22 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
 import { decodeEvent, type VenueEvent } from '../../../journal/events.ts';
-import { DEFAULT_LIMITS } from '../../../journal/genesis.ts';
 import { Reason } from '../../../journal/reasons.ts';
 import { Order, type OrderChange } from '../../../ops/client/order.ts';
-import type { RoutedAnswer } from '../../../ops/routing-client.ts';
+import type { RoutedAnswer } from '../../../ops/sessions/routing-client.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
 
 const events = new EventBuffer(256);
 const words = new Uint32Array(COMMAND_WORDS);
 const LIMITS = {
-  ...DEFAULT_LIMITS,
   ordersMax: 256,
   levelPagesMax: 16,
   instrumentsMax: 4,
   sessionsMax: 4,
   answersPerSessionMax: 256,
+  accountsMax: 16,
+  balancesMax: 16,
 };
 const NO_DESK = { cancel: fail, reduce: fail, replace: fail };
 const [MINE, OTHER, ID] = [1, 2, 77];
@@ -37,6 +37,8 @@ const steps = fc.array(
     fc.record({ kind: fc.constant('reduce' as const), qty }),
     fc.record({ kind: fc.constant('replace' as const), price, qty }),
     fc.record({ kind: fc.constant('replace' as const), price }),
+    fc.record({ kind: fc.constant('replace' as const), price, qty, open: qty }),
+    fc.record({ kind: fc.constant('replace' as const), qty, open: qty }),
     fc.record({ kind: fc.constant('cancel' as const) }),
   ),
   { maxLength: 8 },
@@ -85,9 +87,10 @@ function sayingsOf(todo: readonly Step[], entry: Command): Said[] {
         quantity: step.qty,
       };
       said.push({ events: play(matcher, hit).filter(isMine), answered: undefined });
-    } else if (step.kind === 'replace')
-      said.push(own({ op: 'replace', ...order, price: step.price, quantity: step.qty }, step));
-    else if (step.kind === 'reduce') said.push(own({ op: 'reduce', ...order, quantity: step.qty }, step));
+    } else if (step.kind === 'replace') {
+      const term: Partial<Command> = step.open === undefined ? {} : { term: 'open', value: step.open };
+      said.push(own({ op: 'replace', ...order, price: step.price, quantity: step.qty, ...term }, step));
+    } else if (step.kind === 'reduce') said.push(own({ op: 'reduce', ...order, quantity: step.qty }, step));
     else said.push(own({ op: 'cancel', ...order }, step));
   }
   return said;

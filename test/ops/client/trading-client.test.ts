@@ -3,12 +3,19 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { connect } from '@nats-io/transport-node';
+import { EVENT_WORD, EVENT_WORDS } from '../../../journal/events.ts';
 import { SlowConsumerError } from '../../../ops/client/bounded-stream.ts';
+import type { Replacement } from '../../../ops/client/order-terms.ts';
 import { TradingClient, type TradingClientOptions } from '../../../ops/client/trading-client.ts';
+import { execSubject } from '../../../sequencer/reports.ts';
 import { LIMITS, Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+import { until } from '../../until.ts';
 
 /** With the start of a process on a busy machine. */
 const EXIT_MS_MAX = 20_000;
+/** Also on a busy machine an order is sequenced before this, and its answer read. */
+const SOON_MS = 1_500;
 
 let market: Market;
 const clients: TradingClient[] = [];
@@ -59,9 +66,32 @@ test('an order goes through its states, by its own commands and by those of othe
   const rest = taker.submit({ symbol: 'ACME', side: 'buy', price: 120, qty: 5, tif: 'ioc' });
   await Promise.all([order.done(), rest.done()]);
   expect(order).toMatchObject({ status: 'filled', quantity: 6, open: 0, traded: 6, canceled: 0 });
+  expect(await order.changeTotal(9)).toMatchObject({ reason: 'unknownOrder' });
   expect(order.tradedAmount).toEqual({ notional: 303n + 297n, lots: 6 });
   expect(rest).toMatchObject({ status: 'canceled', quantity: 5, traded: 3, canceled: 2, reason: 'ioc' });
   expect([maker.orders, taker.orders]).toEqual([[], []]);
+});
+
+test('a total is exact, whatever trades meanwhile', async () => {
+  const maker = await open(1);
+  const taker = await open(2);
+  const order = await maker.submit({ symbol: 'ACME', side: 'sell', price: 100, qty: 10 }).acknowledged();
+  await taker.submit({ symbol: 'ACME', side: 'buy', price: 100, qty: 4 }).done();
+  // As if the trade had not been heard of: a total of 15 is 15 open, less what traded of 10.
+  expect(await order.replace({ qty: 15, open: 10 })).toMatchObject({ reason: 'none', open: 11 });
+  expect(await order.replace({ qty: 20, open: 10 })).toMatchObject({ reason: 'openChanged' });
+  while (order.traded < 4) await order.changed();
+  expect(order).toMatchObject({ quantity: 15, open: 11, status: 'partiallyFilled' });
+
+  const raised = [order.changeTotal(40, 101), order.changeTotal(30), order.changeTotal(35)];
+  const bought = taker.submit({ symbol: 'ACME', side: 'buy', price: 101, qty: 7 });
+  expect((await Promise.all(raised)).map(({ reason }) => reason)).toEqual(['none', 'none', 'none']);
+  await bought.done();
+  while (!order.isReported || order.traded < 11) await order.changed();
+  expect(order).toMatchObject({ quantity: 35, open: 24, traded: 11, price: 101 });
+  expect(await order.changeTotal(11, 102)).toMatchObject({ reason: 'none', open: 0 });
+  expect(order).toMatchObject({ status: 'canceled', open: 0, traded: 11, reason: 'reduced' });
+  expect(() => order.replace({ qty: 1, open: 2, stopPrice: 3 } as Replacement)).toThrow(/^open: .*neither stopPrice/);
 });
 
 test('orders with terms are entered whole: stops that are triggered, one that cancels the other, icebergs', async () => {
@@ -96,9 +126,50 @@ test('orders with terms are entered whole: stops that are triggered, one that ca
   ]);
 });
 
+test('reports about the account name neither an instrument nor an order, and amounts of assets are exact', async () => {
+  const admin = await open(0);
+  for (const [setting, value] of [
+    ['baseAsset', 1],
+    ['quoteAsset', 2],
+    ['takerFee', 10_000],
+  ] as const)
+    await admin.command({ op: 'set', symbol: 'EMCA', setting, value });
+  const buyer = await open(1);
+  const seller = await open(2);
+  const reports = buyer.reports();
+  const ofEmca = buyer.reports({ symbol: 'EMCA' });
+  await admin.command({ op: 'deposit', account: 1, asset: 2, value: 1000, id: 5 });
+  await admin.command({ op: 'deposit', account: 2, asset: 1, value: 50, id: 5 });
+  const order = buyer.submit({ symbol: 'EMCA', side: 'buy', price: 100, qty: 4, id: 5 });
+  await order.acknowledged();
+  // Asset 1 is not instrument 1, and the deposit is not the order, though they have the same numbers.
+  const inexact = 2n ** 53n + 1n;
+  await admin.command({ op: 'deposit', account: 1, asset: 1, value: String(inexact), id: 5 });
+  await seller.submit({ symbol: 'EMCA', side: 'sell', price: 99, qty: 4 }).done();
+  await admin.command({ op: 'account', account: 1, setting: 'openOrdersMax', value: 30 });
+  await admin.command({ op: 'kill', account: 1 });
+
+  const told = [];
+  for (let taken = 0; taken < 7; taken++) told.push((await reports.next()).value);
+  const none = { symbol: '', order: undefined, price: 0, qty: 0, open: 0, isDone: false };
+  const balance = { isWithdrawn: false, held: 0n };
+  expect(told).toMatchObject([
+    { ...none, type: 'balance', balance: { ...balance, asset: 2, amount: 1000n, available: 1000n } },
+    { type: 'accepted', symbol: 'EMCA', price: 100, qty: 4, order: { id: 5 } },
+    { ...none, type: 'balance', balance: { ...balance, asset: 1, amount: inexact, available: inexact } },
+    { type: 'tradeMaker', symbol: 'EMCA', price: 100, qty: 4, order: { id: 5 }, isDone: true, isAuction: false },
+    { type: 'settled', symbol: 'EMCA', price: 0, qty: 0, settled: { quote: 400n, base: 4n, fee: 0n } },
+    { ...none, type: 'account', setting: { name: 'openOrdersMax', value: 30 } },
+    { ...none, type: 'kill', kill: { scope: 'account', isLifted: false } },
+  ]);
+  const types = [];
+  for (let taken = 0; taken < 3; taken++) types.push((await ofEmca.next()).value?.type);
+  expect(types).toEqual(['accepted', 'tradeMaker', 'settled']);
+});
+
 test('an order that is good until a time expires then', async () => {
   const client = await open(1, { heartbeatMs: 50 });
-  const expires = BigInt(Date.now() + 300) * 1_000_000n;
+  const expires = BigInt(Date.now() + SOON_MS) * 1_000_000n;
   const order = client.submit({ symbol: 'EMCA', side: 'buy', price: 1, qty: 2, tif: 'gtd', expires });
   await order.acknowledged();
   expect(order.status).toBe('new');
@@ -107,6 +178,12 @@ test('an order that is good until a time expires then', async () => {
 });
 
 test('what the venue refuses is told by the order, what is wrong before that by an error', async () => {
+  for (const account of [-7, 1.5, 2 ** 32])
+    await expect(open(account)).rejects.toMatchObject({ name: 'UsageError', field: 'account', value: account });
+  for (const shards of [[], [-1]]) await expect(open(1, { shards })).rejects.toMatchObject({ field: 'shards' });
+  const closed = await open(1);
+  await closed.close();
+  await expect(closed.balances()).rejects.toThrow('the client was closed');
   const client = await open(1);
   const [first, second] = [
     client.submit({ symbol: 'ACME', side: 'buy', price: 50, qty: 1, id: 7 }),
@@ -137,6 +214,23 @@ test('what the venue refuses is told by the order, what is wrong before that by 
   await first.done();
   expect(first).toMatchObject({ status: 'canceled', reason: 'massCancel', canceled: 1 });
   expect(client.counts).toEqual({ retries: 0, repairs: 0, gaps: 0 });
+});
+
+test('a report that can not be read is told of, asked for again, and ends nothing', async () => {
+  const notices: string[] = [];
+  const client = await open(1, { onNotice: (text) => notices.push(text) });
+  const stranger = await connect({ servers: market.nats.url, reconnect: false });
+  // Zero is no kind of event; its sequence, above those to come, must not pass for one that came.
+  const record = new Uint32Array(EVENT_WORDS);
+  record[EVENT_WORD.sequence] = 1_000;
+  stranger.publish(execSubject(SHARD, 1, 0), new Uint8Array(record.buffer));
+  await stranger.drain();
+  const order = client.submit({ symbol: 'ACME', side: 'buy', price: 90, qty: 9 });
+  await order.acknowledged();
+  while (order.reportSequence < order.entrySequence) await order.changed();
+  await client.cancelAll();
+  expect(order).toMatchObject({ status: 'canceled', canceled: 9 });
+  expect(notices.join()).toContain(`a message on ${execSubject(SHARD, 1, 0)} could not be taken: type: 0`);
 });
 
 test('commands of one run go in one message, and in their order when there are more than a message holds', async () => {
@@ -254,7 +348,8 @@ test('a session that has no key of its own ends with the client; a quiet one is 
   await order.acknowledged();
   const reports = client.reports();
   const before = market.venue.durableSequence;
-  while (market.venue.durableSequence < before + 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  const durable = (): number => market.venue.durableSequence;
+  await until('three heartbeats are sequenced', () => durable() >= before + 3, { seen: () => [before, durable()] });
   expect(client.counts).toEqual({ retries: 0, repairs: 0, gaps: 0 });
   await client.close();
   expect(await client.ended).toBeUndefined();

@@ -10,6 +10,7 @@ import { JournalWriter } from '../../../journal/log.ts';
 import { recordsOf } from '../../../journal/order-terms.ts';
 import { SEGMENT_BYTES_MIN } from '../../../journal/segments.ts';
 import { Acknowledged } from '../../../ops/drill/acknowledged.ts';
+import { INTRUDER_ID_FROM } from '../../../ops/drill/intruder.ts';
 import { type JournalCheck, JournalChecker } from '../../../ops/drill/journal-check.ts';
 import { commandOf } from '../../../ops/drill/order-flow.ts';
 import { encodeState } from '../../../replicas/canonical-state.ts';
@@ -185,6 +186,16 @@ test('a command that was handled besides those of the session is a duplicate', (
   const { check, findings } = small.check();
   expect(check).toMatchObject({ ...HELD, duplicated: 1 });
   expect(findings).toEqual([`duplicated: account ${ACCOUNT}: a command in session 0, at sequence ${small.sequence}`]);
+});
+
+test('what an intruder tried to send for somebody else is found in whichever session it is', () => {
+  const small = venue();
+  const command = { ...commandOf(ACCOUNT, 1), op: 'new', id: INTRUDER_ID_FROM } as Command;
+  small.handle(command, small.told.session, REQUESTS + 1);
+  const { check, findings } = small.check();
+  expect(check).toMatchObject({ ...HELD, contradicted: 1 });
+  const where = `in session ${small.told.session}, at sequence ${small.sequence}`;
+  expect(findings).toEqual([`contradicted: account ${ACCOUNT}: a command of an intruder's, ${where}`]);
 });
 
 test('answers in another order than that of the requests', () => {

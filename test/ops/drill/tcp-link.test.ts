@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { TcpLink } from '../../../ops/drill/tcp-link.ts';
+import { until } from '../../until.ts';
 
 /** Much longer than a byte takes on loopback. */
 const QUIET_MS = 150;
@@ -55,28 +56,28 @@ function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await pause(2);
+function isTold(client: Client, text: string): Promise<boolean> {
+  return until(`"${text}" comes back`, () => client.told === text, { seen: () => [heard, client.told] });
 }
 
 test('held in one direction, bytes wait and come in order when it is mended; the other direction goes on', async () => {
   const client = await dial();
   client.socket.write('one,');
-  await until(() => client.told === 'one,');
+  await isTold(client, 'one,');
   link.hold('back');
   client.socket.write('two,');
   client.socket.write('three,');
-  await until(() => heard === 'one,two,three,');
+  await until('all is heard', () => heard === 'one,two,three,', { seen: () => heard });
   await pause(QUIET_MS);
   expect(client.told).toBe('one,');
   link.mend();
-  await until(() => client.told === 'one,two,three,');
+  await isTold(client, 'one,two,three,');
   link.hold('there');
   client.socket.write('four,');
   await pause(QUIET_MS);
   expect(heard).toBe('one,two,three,');
   link.mend();
-  await until(() => client.told === 'one,two,three,four,');
+  await isTold(client, 'one,two,three,four,');
 });
 
 test('held, new connections are made and hear nothing, and nobody learns that one ended', async () => {
@@ -87,13 +88,13 @@ test('held, new connections are made and hear nothing, and nobody learns that on
   await pause(QUIET_MS);
   expect([heard, client.told]).toEqual(['', '']);
   link.mend();
-  await until(() => client.told === 'late,');
+  await isTold(client, 'late,');
 });
 
 test('cut, connections break and new ones are refused until it is mended', async () => {
   const client = await dial();
   client.socket.write('before');
-  await until(() => client.told === 'before');
+  await isTold(client, 'before');
   link.cut();
   await closed(client.socket);
   const refused = connect(link.port, '127.0.0.1');
@@ -103,7 +104,7 @@ test('cut, connections break and new ones are refused until it is mended', async
   link.mend();
   const again = await dial();
   again.socket.write('after');
-  await until(() => again.told === 'after');
+  await isTold(again, 'after');
 });
 
 test('slow, every byte comes as late as it is told, and in order', async () => {
@@ -113,9 +114,9 @@ test('slow, every byte comes as late as it is told, and in order', async () => {
   client.socket.write('one,');
   await pause(5);
   client.socket.write('two,');
-  await until(() => client.told === 'one,two,');
+  await isTold(client, 'one,two,');
   expect(performance.now() - began).toBeGreaterThanOrEqual(2 * QUIET_MS - 5);
   link.slow(0);
   client.socket.write('three');
-  await until(() => client.told === 'one,two,three');
+  await isTold(client, 'one,two,three');
 });

@@ -1,9 +1,9 @@
 import { inflateSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { AckTimeline } from '../../../ops/drill/ack-timeline.ts';
+import { spreadOf } from '../../../ops/drill/outcome.ts';
 import { Picture } from '../../../ops/drill/picture.ts';
 import { pngOf } from '../../../ops/drill/png.ts';
-import { spreadOf } from '../../../ops/drill/report.ts';
 import { type TimelineData, timelinePicture } from '../../../ops/drill/timeline-picture.ts';
 
 const WHITE = [255, 255, 255] as const;

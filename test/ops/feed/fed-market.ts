@@ -116,8 +116,14 @@ export class BookHistory {
 
   /** What a view of a symbol told after a command. */
   at(symbol: number, sequence: number, view: FeedViewName): string | undefined {
-    const book = this.#books.get(symbol)?.findLast((one) => one.sequence <= sequence)?.book;
-    return book?.[view === 'conflated' ? 'levels' : view];
+    const books = this.#books.get(symbol) ?? [];
+    let [count, above] = [0, books.length];
+    while (count < above) {
+      const middle = (count + above) >>> 1;
+      if ((books[middle]?.sequence ?? 0) <= sequence) count = middle + 1;
+      else above = middle;
+    }
+    return books[count - 1]?.book[view === 'conflated' ? 'levels' : view];
   }
 }
 

@@ -2,8 +2,10 @@ import { beforeEach, expect, test } from '@jest/globals';
 import { FeedBook, type FeedState } from '../../../ops/feed/feed-book.ts';
 import {
   decodeFeedRequest,
+  encodeFeedRequest,
   type FeedRequest,
   type FeedViewName,
+  feedAskSubject,
   PacketKind,
   readMessage,
   readPacketHeader,
@@ -105,6 +107,42 @@ test('the lost last packet is found out by the heartbeat after it, and repaired'
   takeAll(book, answers());
   expect([book.state, book.sequence]).toEqual(['live', market.matcher.sequence()]);
   isTrue(book);
+});
+
+test('between its intervals the conflated view claims no more than it has told, in heartbeats and in repairs', () => {
+  const book = joined('conflated');
+  takeAll(book, quiet(book));
+  isTrue(book, 'conflated');
+  const told = book.sequence;
+  // Within an interval, and a second after the packet, so that a heartbeat is due.
+  for (const ms of [960, 1]) {
+    market.now += ms;
+    market.publisher.step(market.now);
+  }
+  market.apply(50);
+  market.now += 50;
+  market.publisher.step(market.now);
+  const heartbeats = packetsFor(book);
+  expect(heartbeats).toHaveLength(1);
+  takeAll(book, heartbeats);
+  expect([book.state, book.sequence]).toEqual(['live', told]);
+  isTrue(book, 'conflated');
+  // Up to the newest message, and to one in the middle of the run that told of many commands.
+  expect(book.number).toBeGreaterThan(2);
+  const sequences = [0, book.number - 1].map((to) => {
+    const request = encodeFeedRequest({ kind: 'repair', epoch: book.epoch, from: 1, to });
+    let repaired = Number.NaN;
+    const respond = (packet: Uint8Array): void => {
+      repaired =
+        readPacketHeader(new DataView(packet.buffer, packet.byteOffset, packet.length))?.sequence ?? Number.NaN;
+    };
+    market.publisher.answer(feedAskSubject('market', 7, 0, 'conflated'), request, respond, market.now);
+    return repaired;
+  });
+  expect(sequences).toEqual([told, 0]);
+  takeAll(book, quiet(book));
+  expect(book.sequence).toBe(market.matcher.sequence());
+  isTrue(book, 'conflated');
 });
 
 test('a gap is asked for up to what came after it, and what came is applied once', () => {

@@ -5,7 +5,7 @@ import { decodeEvent } from '../../../journal/events.ts';
 import { TcpLink } from '../../../ops/drill/tcp-link.ts';
 import { FEED_VIEWS, type FeedViewName } from '../../../ops/feed/feed-records.ts';
 import { natsConnectionOptions, startNatsServer } from '../../../ops/nats-server.ts';
-import { openVenue, type VenueOptions } from '../../../ops/venue.ts';
+import { type Notice, openVenue, type VenueOptions } from '../../../ops/venue/venue.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher } from '../../../replicas/matcher.ts';
 import type { Answer } from '../../../sequencer/messages.ts';
@@ -13,15 +13,20 @@ import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
 import { Flow } from '../../replicas/flows.ts';
 import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
 import { Following } from '../followed-venue.ts';
-import { booksOf, FeedReader, until } from './feed-reader.ts';
+import { booksOf, FeedReader, joined } from './feed-reader.ts';
 
 const FEED = { kept: 4096, conflateMs: 20 };
+const notices: Notice[] = [];
+const onNotice = (notice: Notice): number => notices.push(notice);
+/** Nobody here looks at a second one, which takes snapshots. */
+const ALONE = { replicas: 1, onNotice };
 const BATCH = 50;
 const BATCHES_TOGETHER = 4;
 
 let market: Market;
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
+  notices.length = 0;
   for (const close of closers.splice(0)) await close();
   await market.close();
 });
@@ -53,11 +58,16 @@ function ends(closed: boolean): Command[] {
   return [0, 1].map((symbol) => ({ op: 'instrumentUpdate', account: 0, symbol, closed }));
 }
 
+/** Both instruments, which a flow creates at some time or other. Those that are there stay as they are. */
+function creations(): Command[] {
+  return [0, 1].map((symbol) => ({ op: 'instrumentCreate', account: 0, symbol, name: `I${symbol}` }));
+}
+
 /** Sends commands as the administrator, who may send those of all accounts; the last sequence. */
 async function send(commands: readonly Command[], key: number): Promise<number> {
   const session = await market.venue.openSession(0, key);
   const all = [...commands, ...ends(true)];
-  await session.send(ends(false));
+  await session.send([...creations(), ...ends(false)]);
   const answers: Promise<Answer[]>[] = [];
   for (let at = 0; at < all.length; at += BATCH) {
     answers.push(session.send(all.slice(at, at + BATCH)));
@@ -80,17 +90,18 @@ function readerOf(
 }
 
 test('books read over a NATS server are the venue’s at every sequence, from the venue and from a follower', async () => {
-  market = await Market.open({ marketData: FEED });
+  market = await Market.open({ ...ALONE, marketData: FEED });
   const { connection } = await market.client();
-  await send(flow(1, 500), 1);
+  // A flow that lists both instruments, and leaves them here.
+  await send(flow(12, 500), 1);
   const readers = FEED_VIEWS.flatMap((view) => [0, 1].map((symbol) => readerOf(connection, 'veritape', symbol, view)));
   const bad = FEED_VIEWS.map((view) => readerOf(connection, 'veritape', 0, view, true));
   const feed = { connection, prefix: 'market', executions: false, marketData: FEED };
   const following = await Following.of(market, { feed });
   closers.push(() => following.stop());
-  await following.until(() => following.follower.status().caughtUp);
+  await following.until('it has caught up', () => following.follower.status().caughtUp);
   const fromFollower = FEED_VIEWS.map((view) => readerOf(connection, 'market', 0, view));
-  for (const { book } of [...readers, ...bad, ...fromFollower]) await until(() => book.state === 'live', 'joining');
+  for (const reader of [...readers, ...bad, ...fromFollower]) await joined([reader], notices);
   await send(flow(2, 1_500), 2);
   // Joins while the market moves.
   const late = FEED_VIEWS.map((view) => readerOf(connection, 'veritape', 0, view));
@@ -128,7 +139,7 @@ test('a venue that is opened again has a new epoch, and its books are joined aga
   await Promise.all(readers.map((reader) => reader.reaches(before)));
   const epochs = readers.map(({ book }) => book.epoch);
   await market.closeVenue();
-  await market.openVenue({ marketData: FEED });
+  await market.openVenue({ ...ALONE, marketData: FEED });
   const after = await send(flow(6, 600), 2);
   await Promise.all(readers.map((reader) => reader.reaches(after)));
   for (const [index, { book }] of readers.entries()) expect(book.epoch).toBeGreaterThan(epochs[index] ?? 0);
@@ -139,7 +150,7 @@ test('a venue that is opened again has a new epoch, and its books are joined aga
 });
 
 test('a slow reader of the conflated view has less to read, and all of it; one of single messages begins again', async () => {
-  market = await Market.open({ marketData: { kept: 512, conflateMs: 1_000 } });
+  market = await Market.open({ ...ALONE, marketData: { kept: 512, conflateMs: 1_000 } });
   const link = await TcpLink.to(market.nats.port);
   closers.push(() => link.close());
   const slow = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
@@ -148,12 +159,12 @@ test('a slow reader of the conflated view has less to read, and all of it; one o
   const readers = FEED_VIEWS.map((view) => readerOf(slow, 'veritape', 0, view));
   const { connection } = await market.client();
   const quick = FEED_VIEWS.map((view) => readerOf(connection, 'veritape', 0, view));
-  for (const { book } of [...readers, ...quick]) await until(() => book.state === 'live', 'joining');
+  for (const reader of [...readers, ...quick]) await joined([reader], notices);
   // It reads nothing for a while, and then everything at once.
   link.hold('back');
   const held = await send(flow(13, 1_000), 2);
   link.mend();
-  await Promise.all(readers.map((reader) => reader.reaches(held)));
+  await Promise.all([...readers, ...quick].map((reader) => reader.reaches(held)));
   expect(readers.map(({ book }) => book.counts.joins)).toEqual([1, 1, 1, 1]);
   const read = (all: readonly FeedReader[]): Map<string, number> =>
     new Map(all.map(({ view, book }) => [view, book.counts.messages]));
@@ -176,14 +187,14 @@ test('a slow reader of the conflated view has less to read, and all of it; one o
 });
 
 test('a reader whose link is cut, and a venue whose NATS server goes away, lose nothing that is repaired', async () => {
-  market = await Market.open({ marketData: FEED });
+  market = await Market.open({ ...ALONE, marketData: FEED });
   const link = await TcpLink.to(market.nats.port);
   closers.push(() => link.close());
   const far = await connect({ port: link.port, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
   closers.push(() => far.close());
   await send(flow(7, 300), 1);
   const readers = FEED_VIEWS.map((view) => readerOf(far, 'veritape', 0, view));
-  for (const { book } of readers) await until(() => book.state === 'live', 'joining');
+  for (const reader of readers) await joined([reader], notices);
   link.cut();
   await send(flow(8, 400), 2);
   link.mend();
@@ -205,7 +216,7 @@ test('a reader whose link is cut, and a venue whose NATS server goes away, lose 
 });
 
 test('settings that can not be are refused by name', async () => {
-  market = await Market.open();
+  market = await Market.open(ALONE);
   await market.closeVenue();
   const connection = natsConnectionOptions(market.nats.url);
   const refused = (marketData: typeof FEED, nats: VenueOptions['nats']): Promise<unknown> =>

@@ -1,21 +1,21 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { connect, type Msg } from '@nats-io/transport-node';
 import { endAllProcesses, VeritapeProcess } from '../../../ops/drill/veritape-process.ts';
 import { FixGatewayConfig } from '../../../ops/fix/fix-config.ts';
-import { startNatsServer } from '../../../ops/nats-server.ts';
-import { openVenue, type Venue } from '../../../ops/venue.ts';
+import { natsConnectionOptions, startNatsServer } from '../../../ops/nats-server.ts';
+import { openVenue, type Venue } from '../../../ops/venue/venue.ts';
+import { ClientTokens } from '../../../ops/websocket/client-tokens.ts';
+import { genesisSubject } from '../../../sequencer/nats-gateway.ts';
 import { LIMITS } from '../../sequencer/venue-on-nats.ts';
 import { Authority, type Certified } from '../certificates.ts';
 import { GuardedNats } from '../guarded-nats.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from '../run-veritape.ts';
 import { SocketClient } from '../websocket/websocket-client.ts';
 import { FixPeer, newOrder } from './fix-peer.ts';
-
-const STARTED_MS = 3_000;
 
 /** The commands as somebody runs them: processes of their own, TLS, an identity on NATS, signals and exit codes. */
 
@@ -99,7 +99,8 @@ test('a peer with a certificate trades over TLS, and the gateway says good bye',
   expect((await peer.logon({ 553: '', 554: '' })).type).toBe('A');
   peer.send('D', newOrder('tls', { 44: '0.07' }));
   expect((await peer.next('8')).fields.get(44)).toBe('0.07');
-  const ended = gateway.end('SIGTERM');
+  // As a terminal that is closed has it.
+  const ended = gateway.end('SIGHUP');
   expect((await peer.next('5')).fields.get(58)).toBe('the gateway is closing');
   peer.send('5');
   const ending = await ended;
@@ -113,13 +114,15 @@ test('a peer with a certificate trades over TLS, and the gateway says good bye',
   expect(violations()).toEqual([]);
 });
 
-test('a client of an identity trades over WebSocket, and the gateway says good bye', async () => {
+test('a client with a token trades over WebSocket; SIGHUP has its file read again, SIGTERM says good bye', async () => {
+  const clients = join(folder, 'clients.json');
+  const { token } = ClientTokens.add(clients, { name: 'eight', account: 8 });
   const gateway = VeritapeProcess.run(
-    ...['websocket', '--nats', nats.server.url, '--nats-seed', nats.seedFile('script'), '--account', '8'],
+    ...['websocket', '--nats', nats.server.url, '--nats-seed', nats.seedFile('script'), '--tokens', clients],
     ...['--port', '0', '--json'],
   );
   const port = Number((await gateway.logged('ready'))['port']);
-  const socket = await SocketClient.connect(port);
+  const socket = await SocketClient.connect(port, ['veritape', `veritape.token.${token}`]);
   await socket.ask({ op: 'subscribe', channel: 'orders', account: 8 });
   await socket.ask({ op: 'subscribe', channel: 'trades' });
   expect(await socket.ask({ op: 'new', symbol: 'ACME', id: 1, side: 'sell', price: 7, qty: 4 })).toMatchObject({
@@ -128,6 +131,8 @@ test('a client of an identity trades over WebSocket, and the gateway says good b
   });
   await socket.next(({ ev }) => ev === 'trade');
   await socket.next(({ ev }) => ev === 'fill');
+  gateway.signal('SIGHUP');
+  await gateway.logged('clients read again');
   const ended = gateway.end('SIGTERM');
   expect((await socket.closed).code).toBe(1001);
   expect(await ended).toMatchObject({
@@ -138,17 +143,31 @@ test('a client of an identity trades over WebSocket, and the gateway says good b
   expect(violations()).toEqual([]);
 });
 
-test.each(['fix', 'websocket'])('%s can be stopped while it waits for a venue', async (name) => {
+test.each([
+  ['fix', 'SIGTERM'],
+  ['websocket', 'SIGHUP'],
+] as const)('%s can be stopped by %s while it waits for a venue', async (name, signal) => {
   const config = join(folder, 'waits.json');
   writeFileSync(config, JSON.stringify({ clients: [{ compId: 'A', password: 'sixteen characters', accounts: [7] }] }), {
     mode: 0o600,
   });
   const lonely = await startNatsServer();
+  const listener = await connect(natsConnectionOptions(lonely.url));
+  const asked = new Promise<void>((resolve) => {
+    const callback = (_: unknown, message: Msg): void => {
+      // Not a genesis record: it asks again. Another answer would be waited for.
+      if (message.subject === genesisSubject(0)) message.respond();
+      resolve();
+    };
+    listener.subscribe('veritape.>', { max: 1, callback });
+  });
+  await listener.flush();
   const own = name === 'fix' ? ['--dir', join(folder, 'waits'), '--config', config] : [];
   const gateway = VeritapeProcess.run(name, ...own, '--nats', lonely.url, '--port', '0', '--json');
-  // It says nothing while it waits, so it is given the time that it takes to begin.
-  await pause(STARTED_MS);
-  expect(await gateway.end('SIGTERM')).toMatchObject({ code: 0, result: { opened: false } });
+  // It says nothing while it waits, but asks again and again.
+  await asked;
+  expect(await gateway.end(signal)).toMatchObject({ code: 0, result: { opened: false } });
+  await listener.close();
   await lonely.stop();
 });
 

@@ -9,7 +9,7 @@ import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary
 import { LoyalClient } from './fix-loyal-client.ts';
 import { CONFIG } from './fix-market.ts';
 import { newOrder } from './fix-peer.ts';
-import { replayed, told } from './fix-replay.ts';
+import { replayed, told, toldAllTrades } from './fix-replay.ts';
 
 const MIB = 2 ** 20;
 /** What is left to the gateway's file when others have filled the disk. */
@@ -17,7 +17,7 @@ const FREE_BYTES = 1.5 * MIB;
 const DISK_BYTES = 64 * MIB;
 const ORDERS_MAX = 4_000;
 const WAIT_MS_MAX = 45_000;
-const TEST_MS_MAX = 120_000;
+const TEST_MS_MAX = 180_000;
 
 let nats: OwnNatsServer | undefined;
 
@@ -46,7 +46,7 @@ testOnDisk(
     const options = ['--config', config, '--nats', url, '--port', String(port), '--json'];
     const start = (): VeritapeProcess => VeritapeProcess.run('fix', '--dir', dir, ...options);
     const first = start();
-    const ending = first.end();
+    const ending = first.end(undefined, TEST_MS_MAX);
     let hasEnded = false;
     void ending.then(() => {
       hasEnded = true;
@@ -92,13 +92,15 @@ testOnDisk(
       WAIT_MS_MAX,
       () => 'the last order was not entered',
     );
+    const accounts = [
+      [buyer, 7],
+      [seller, 10],
+    ] as const;
+    for (const [client, account] of accounts) await toldAllTrades(client, join(folder, 'venue'), account);
     await Promise.all(clients.map((client) => client.end()));
     expect(await second.end('SIGTERM')).toMatchObject({ code: 0 });
     expect((await venue.end('SIGTERM')).code).toBe(0);
-    for (const [client, account] of [
-      [buyer, 7],
-      [seller, 10],
-    ] as const) {
+    for (const [client, account] of accounts) {
       const { accepted, trades } = replayed(join(folder, 'venue'), account);
       expect(told(client, '0').map(({ fields }) => fields.get(37))).toEqual(accepted);
       expect(told(client, 'F').map(({ fields }) => fields.get(17))).toEqual(trades);

@@ -1,9 +1,11 @@
+import { rmSync } from 'node:fs';
 import { pino } from 'pino';
 import { FixGatewayConfig } from '../../../ops/fix/fix-config.ts';
 import { FixGateway, type FixGatewayOptions } from '../../../ops/fix/fix-gateway.ts';
 import { natsConnectionOptions } from '../../../ops/nats-server.ts';
 import { temporaryFolder } from '../../journal/temporary-journal.ts';
 import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+import { until } from '../../until.ts';
 import { FixPeer, type PeerOptions } from './fix-peer.ts';
 
 export const CONFIG = {
@@ -74,8 +76,9 @@ export class FixMarket {
 
   /** Resolves when the gateway knows that nobody is logged on as a client. */
   async isFree(compId: string): Promise<void> {
-    while (this.gateway.status().clients.some(({ peer, loggedOn }) => peer === compId && loggedOn))
-      await new Promise((resolve) => setTimeout(resolve, 2));
+    const clients = (): ReturnType<FixGateway['status']>['clients'] => this.gateway.status().clients;
+    const isFree = (): boolean => !clients().some(({ peer, loggedOn }) => peer === compId && loggedOn);
+    await until(`${compId} is not logged on`, isFree, { seen: clients, lookMs: 2 });
   }
 
   /** Ends all peers. */
@@ -87,7 +90,7 @@ export class FixMarket {
     for (const { compId } of CONFIG.clients) {
       await this.isFree(compId);
       const mine = () => this.gateway.status().clients.find(({ peer }) => peer === compId);
-      while (mine()?.pending !== 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      await until(`nothing of ${compId} is under way`, () => mine()?.pending === 0, { seen: mine, lookMs: 2 });
       if (mine()?.unwritten === 0) continue;
       // What is still for an earlier peer would be heard by the next one.
       const peer = await this.loggedOn(compId);
@@ -112,5 +115,6 @@ export class FixMarket {
     for (const peer of this.#peers) peer.end();
     await this.closeGateway();
     await this.market.close();
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }

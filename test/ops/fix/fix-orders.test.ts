@@ -58,9 +58,9 @@ test('an order is entered, traded in part, replaced, canceled; and the journal h
 
   seller.send('D', newOrder('sell', { 1: '8', 54: '2', 38: '3', 44: '20' }));
   const maker = await report(buyer, 'life', 'F');
-  expect(shown(maker)).toMatchObject({ 39: '1', 32: '3', 31: '20.05', 151: '7', 14: '3', 6: '20.05' });
+  expect(shown(maker)).toMatchObject({ 851: '1', 39: '1', 32: '3', 31: '20.05', 151: '7', 14: '3', 6: '20.05' });
   const taker = await report(seller, 'sell', 'F');
-  expect(shown(taker)).toMatchObject({ 39: '2', 32: '3', 31: '20.05', 151: '0', 14: '3', 6: '20.05' });
+  expect(shown(taker)).toMatchObject({ 851: '2', 39: '2', 32: '3', 31: '20.05', 151: '0', 14: '3', 6: '20.05' });
   expect(taker.fields.get(17)?.split('.')[0]).toBe(maker.fields.get(17)?.split('.')[0]);
 
   buyer.send('G', replace('life-2', 'life', { 38: '8', 44: '20.05' }));
@@ -133,6 +133,9 @@ test.each<[string, Fields, string, string]>([
   ['a quantity beyond 48 bits', { 38: '281474976710656' }, '11', 'it must be at most 281474976710655'],
   ['no price', { 44: '' }, '11', 'Price (44): "": a limit order must have one'],
   ['a market order with a price', { 40: '1' }, '11', 'Price (44): "10.25": only a limit order has one'],
+  ['no stop price', { 40: '4' }, '11', 'StopPx (99): "": a stop order must have one'],
+  ['a stop price that is no stop', { 99: '11' }, '11', 'StopPx (99): "11": only a stop order has one'],
+  ['no time at which it ends', { 59: '6' }, '11', 'ExpireTime (126): "": an order good till a time must have one'],
   ['a type that is not supported', { 40: 'P' }, '11', 'OrdType (40): "P": it is not supported; these are: 1, 2, 3, 4'],
   ['a side that is not supported', { 54: '5' }, '11', 'Side (54): "5": it is not supported; these are: 1, 2'],
   ['a time in force that is not supported', { 59: '5' }, '11', 'TimeInForce (59): "5": it is not supported'],
@@ -172,7 +175,9 @@ test('terms of an order go to the venue with it, and come back in its reports', 
   await report(other, 'pull-ask', '0');
   other.send('D', newOrder('pull', { 1: '9', 55: 'OTHER', 44: '905', 38: '1', 59: '3' }));
   await report(other, 'pull', 'F');
-  expect(shown(await report(peer, 'terms', 'L'))).toMatchObject({ 39: '0', 151: '10', 99: '905' });
+  // FIX 4.4 has no ExecType L.
+  const live = shown(await report(peer, 'terms', 'D'));
+  expect(live).toMatchObject({ 39: '0', 151: '10', 99: '905', 378: '99', 58: 'the stop became live' });
   other.send('D', newOrder('hit', { 1: '8', 55: 'OTHER', 54: '2', 44: '900', 38: '5', 59: '3' }));
   expect(shown(await report(peer, 'terms', 'F'))).toMatchObject({ 32: '3', 151: '7' });
   expect(shown(await report(peer, 'terms', 'F'))).toMatchObject({ 32: '2', 151: '5' });
@@ -359,16 +364,48 @@ test('OrderQty is raised: a total, of which what was traded stays traded', async
   expect(shown(await report(peer, 'up-off', '4'))).toMatchObject({ 38: '10', 14: '4', 151: '0' });
   const common = { account: 7, symbol: 0, id };
   expect(journalled(7, id).slice(1)).toEqual([
-    { op: 'replace', ...common, quantity: 21 },
-    { op: 'replace', ...common, price: 421, quantity: 26 },
-    { op: 'replace', ...common, price: 422, quantity: 26 },
-    { op: 'replace', ...common, price: 422, quantity: 5 },
-    { op: 'replace', ...common, price: 422, quantity: 8 },
+    { op: 'replace', ...common, quantity: 21, term: 'open', value: 6 },
+    { op: 'replace', ...common, price: 421, quantity: 26, term: 'open', value: 21 },
+    { op: 'replace', ...common, price: 422 },
+    { op: 'reduce', ...common, quantity: 21 },
+    { op: 'replace', ...common, price: 422 },
+    { op: 'replace', ...common, price: 422, quantity: 8, term: 'open', value: 5 },
     { op: 'reduce', ...common, quantity: 1 },
-    { op: 'replace', ...common, price: 1_000_001, quantity: 16 },
+    { op: 'replace', ...common, price: 1_000_001, quantity: 16, term: 'open', value: 7 },
     { op: 'reduce', ...common, quantity: 1 },
     { op: 'cancel', ...common },
   ]);
+});
+
+test('an order that trades between the sending of a larger OrderQty and its handling never trades beyond it', async () => {
+  const peer = await market.loggedOn();
+  const others = await market.market.venue.openSession(12, 1);
+  const sell = (id: number, quantity: number): Promise<unknown> =>
+    others.send([
+      { op: 'new', account: 12, symbol: 0, id, side: 'sell', type: 'limit', tif: 'ioc', price: 460, quantity },
+    ]);
+  let [raced, round] = [0, 0];
+  for (; raced < 3 && round < 100; round++) {
+    const [name, up, top] = [`race-${round}`, `race-up-${round}`, `race-top-${round}`];
+    peer.send('D', newOrder(name, { 44: '23' }));
+    const id = Number((await report(peer, name, '0')).fields.get(37));
+    const sold = sell(2 * round + 1, 4);
+    const changes = { 44: round % 2 === 0 ? '23' : '23.05' };
+    peer.bytes(
+      peer.message('G', replace(up, name, { ...changes, 38: '15' })) +
+        peer.message('G', replace(top, up, { ...changes, 38: '18' })),
+    );
+    const { 14: cum, ...raised } = shown(await report(peer, up, '5'));
+    expect(raised).toMatchObject({ 38: '15', 151: String(15 - Number(cum)) });
+    expect(shown(await report(peer, top, '5'))).toMatchObject({ 38: '18' });
+    await sold;
+    await sell(2 * round + 2, 100);
+    const isFilled = ({ fields }: Received): boolean => Number(fields.get(37)) === id && fields.get(39) === '2';
+    expect(shown(await peer.next(isFilled))).toMatchObject({ 14: '18', 38: '18', 151: '0' });
+    // It traded, and the gateway took it to have traded nothing.
+    if (cum === '4' && journalled(7, id).some(({ value }) => value === 10)) raced++;
+  }
+  expect(raced).toBe(3);
 });
 
 test('whatever trades while OrderQty is raised, the order ends as what was asked for', async () => {
@@ -484,7 +521,14 @@ test('a PossResend of a mass cancel is answered as it was, and cancels nothing m
     531: '0',
     58: 'ClOrdID (11): "pr-one" was used before',
   });
-  // That of an order is no mass cancel's.
+  // That of an order is no mass cancel's, and that of a mass cancel no order's.
+  peer.send('D', newOrder('pr-all', { 1: '8', 44: '3' }), { 97: 'Y' });
+  expect(shown(await report(peer, 'pr-all', '8'))).toMatchObject({
+    103: '6',
+    58: 'ClOrdID (11): "pr-all" was used before',
+  });
+  peer.send('F', change('pr-one', 'pr3', { 1: '9' }), { 97: 'Y' });
+  expect(shown(await peer.next('9'))).toMatchObject({ 11: 'pr-one', 41: 'pr3', 39: '0', 102: '6' });
   expect(await cancelAll('pr1', {}, { 97: 'Y' })).toMatchObject({ 531: '0' });
   expect(await cancelAll('pr-new', {}, { 97: 'Y' })).toMatchObject({ 531: '7', 533: '1' });
 });

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 /** FIX spoken by hand, from the standard and not from the gateway's codec: a field is `tag=value`, ended by SOH. */
 const SOH = '\u0001';
 const END_OF_MESSAGE = new RegExp(`${SOH}10=\\d{3}${SOH}`);
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 30_000;
 
 export type Fields = Readonly<Record<number, string>>;
 

@@ -3,12 +3,13 @@ import { JournalReader } from '../../../journal/reader.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher } from '../../../replicas/matcher.ts';
 import { applyBlock } from '../../../replicas/replay.ts';
+import { until } from '../../until.ts';
 import type { LoyalClient } from './fix-loyal-client.ts';
 import type { Received } from './fix-peer.ts';
 
 /** What a replay of the venue's journal says of an account: orders accepted, and places of its trades. */
 export function replayed(dir: string, account: number): { accepted: string[]; trades: string[] } {
-  const reader = JournalReader.open(dir);
+  const reader = JournalReader.open(dir, { unflushed: true });
   const events = new EventBuffer(1024);
   const matcher = createMatcher(reader.genesis.limits, events);
   const accepted: string[] = [];
@@ -29,6 +30,19 @@ export function replayed(dir: string, account: number): { accepted: string[]; tr
     });
   }
   return { accepted, trades };
+}
+
+/** Resolves when a client was told of all trades that the journal has of its account. */
+export async function toldAllTrades(client: LoyalClient, dir: string, account: number): Promise<void> {
+  const counts = (): [told: number, journalled: number] => [
+    told(client, 'F').length,
+    replayed(dir, account).trades.length,
+  ];
+  const isAll = (): boolean => {
+    const [count, journalled] = counts();
+    return count >= journalled;
+  };
+  await until(`account ${account} is told of all its trades`, isAll, { seen: counts });
 }
 
 /** Reports of a kind that a client took. */

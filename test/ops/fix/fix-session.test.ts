@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { FixMarket } from './fix-market.ts';
-import { bodyOf, type Fields, type FixPeer, frame, joined, newOrder, utc } from './fix-peer.ts';
+import { bodyOf, type Fields, type FixPeer, frame, joined, newOrder, type Received, utc } from './fix-peer.ts';
 
 /** What FIX 4.4 volume 2 and the FIX session profile want of an acceptor, over real sockets. */
 
@@ -95,13 +95,32 @@ test('a Logon is answered with the interval that it asked for', async () => {
   peer.end();
 });
 
+const isTrade = ({ fields }: Received): boolean => fields.get(150) === 'F';
+
 test('FIX 5.0 SP2 is spoken with whom wants it', async () => {
   const peer = await market.peer({ beginString: 'FIXT.1.1' });
   const answer = await peer.logon({ 141: 'Y' });
   expect(Object.fromEntries(answer.fields)).toMatchObject({ 8: 'FIXT.1.1', 1137: '9' });
   peer.send('D', newOrder('fifty'));
   expect((await peer.next('8')).fields.get(39)).toBe('0');
+
+  // What FIX 4.4 does not know: trades of an auction, and stops that become live.
+  const other = await market.loggedOn('FIRM8');
+  const admin = await market.market.venue.openSession(0, 50);
+  const trade = { 55: 'OTHER', 44: '50', 38: '2' };
+  await admin.send([{ op: 'openAuction', account: 0, symbol: 1 }]);
+  peer.send('D', newOrder('stop', { 55: 'OTHER', 40: '4', 44: '40', 99: '50' }));
+  peer.send('D', newOrder('auction', trade));
+  await peer.next(({ fields }) => fields.get(11) === 'auction');
+  other.send('D', newOrder('auction', { ...trade, 1: '8', 54: '2' }));
+  await other.next('8');
+  await admin.send([{ op: 'uncross', account: 0, symbol: 1 }]);
+  const [ofNewer, ofOlder] = [await peer.next(isTrade), await other.next(isTrade)];
+  expect([ofNewer.fields.get(851), ofOlder.fields.get(851)]).toEqual(['4', undefined]);
+  const live = await peer.next(({ fields }) => fields.get(11) === 'stop' && fields.get(150) !== '0');
+  expect([live.fields.get(150), live.fields.get(378)]).toEqual(['L', undefined]);
   peer.end();
+  other.end();
 });
 
 test('a TestRequest is answered with its id', async () => {
@@ -122,11 +141,13 @@ test('a silent peer is asked, then logged out; and hears heartbeats until then',
   await peer.closed;
 });
 
-test('a peer that answers a TestRequest stays', async () => {
+test('a peer that answers a TestRequest stays, also if the gateway stood still meanwhile', async () => {
   const peer = await market.peer();
   await peer.logon({ 108: '1', 141: 'Y' });
   const asked = await peer.next('1');
   peer.send('0', { 112: asked.fields.get(112) ?? '' });
+  // Longer than it waits for an answer.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
   await peer.next((message) => message.type === '1' && message !== asked);
   expect(peer.isClosed).toBe(false);
   peer.end();

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
+import type { Command } from '../../../journal/commands.ts';
 import type { VenueEvent } from '../../../journal/events.ts';
 import { type FixField, FixMessage } from '../../../ops/fix/fix-codec.ts';
 import { FixGatewayConfig } from '../../../ops/fix/fix-config.ts';
@@ -10,7 +11,7 @@ import { OrderEntry } from '../../../ops/fix/order-entry.ts';
 import { type CommandOrigin, OrderRecords } from '../../../ops/fix/order-records.ts';
 import { OrderReports } from '../../../ops/fix/order-reports.ts';
 import type { VenueLane } from '../../../ops/fix/venue-lane.ts';
-import { temporaryFolder } from '../../journal/temporary-journal.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
 import { CONFIG } from './fix-market.ts';
 import { newOrder, utc } from './fix-peer.ts';
 
@@ -19,47 +20,51 @@ import { newOrder, utc } from './fix-peer.ts';
 const ACCOUNT = 7;
 const stores: GatewayStore[] = [];
 let sent: { readonly type: string; readonly fields: ReadonlyMap<number, string> }[];
-let commands: { readonly command: object; readonly origin: CommandOrigin }[];
+let commands: { readonly command: Command; readonly origin: CommandOrigin }[];
 let entry: OrderEntry;
 let reports: OrderReports;
 let records: OrderRecords;
 let sequence = 0;
+/** The venue's number of the instrument, if it is known by now. */
+let symbol: number | undefined;
 
 beforeEach(() => {
   const store = GatewayStore.open(join(temporaryFolder(), 'gateway.lmdb'), { shard: 0 }, Date.now());
   stores.push(store);
   sent = [];
   commands = [];
+  symbol = 3;
   const config = new FixGatewayConfig(CONFIG);
   const send = (type: string, fields: readonly FixField[]): void => void sent.push({ type, fields: new Map(fields) });
   const session = { send } as unknown as FixSession;
   const lane = { account: ACCOUNT, isAway: false, add: (more: typeof commands) => void commands.push(...more) };
   records = new OrderRecords('FIRM7', store);
-  reports = new OrderReports(
-    session,
-    records,
-    (name) => config.scaleOf(name) ?? config.wholeScale,
-    (order, lots, clOrdId) => entry.takeOff(order, lots, clOrdId),
-  );
+  reports = new OrderReports(session, records, (name) => config.scaleOf(name) ?? config.wholeScale);
   entry = new OrderEntry({
     ...{ session, store, records, reports, massCancels: new MassCancels('FIRM7', store, reports) },
     lanes: new Map([[ACCOUNT, lane as unknown as VenueLane]]),
-    ...{ symbolOf: () => 0, scaleOf: (name: string) => config.scaleOf(name), now: Date.now },
+    ...{ symbolOf: () => symbol, scaleOf: (name: string) => config.scaleOf(name), now: Date.now },
   });
   take('D', newOrder('o', { 44: '10' }));
   happens({ type: 'accepted', price: 200, quantity: 10, open: 10 }, commands[0]?.origin);
 });
-afterAll(() => Promise.all(stores.map((store) => store.close())));
+afterAll(async () => {
+  await Promise.all(stores.map((store) => store.close()));
+  removeTemporaryFolders();
+});
 
 function take(type: string, fields: Readonly<Record<number, string | undefined>>): void {
-  const body = Object.entries(fields).map(([tag, value]): FixField => [Number(tag), value ?? '']);
+  const body = Object.entries(fields).flatMap(([tag, value]): FixField[] =>
+    value === undefined ? [] : [[Number(tag), value]],
+  );
   entry.take(new FixMessage([[35, type], ...body]));
 }
 
-/** The peer wants another total, or price. @returns the command that it becomes. */
+/** The peer wants another total, or price. @returns the command that it becomes at once. */
 function replace(clOrdId: string, original: string, quantity: string, price = '10') {
+  const before = commands.length;
   take('G', { 11: clOrdId, 41: original, 55: 'ACME', 54: '1', 60: utc(), 40: '2', 38: quantity, 44: price });
-  return commands.at(-1);
+  return commands[before];
 }
 
 function happens(event: Partial<VenueEvent>, origin?: CommandOrigin): void {
@@ -77,6 +82,8 @@ function happens(event: Partial<VenueEvent>, origin?: CommandOrigin): void {
   } as const;
   const place = { sequence, index: 0, time: Date.now(), origin };
   reports.event(order, { ...whole, id: order.id, account: ACCOUNT }, place);
+  const done = commands.find((one) => one.origin === origin);
+  if (done !== undefined) entry.ended(done);
 }
 
 function trade(quantity: number, open: number): void {
@@ -88,68 +95,107 @@ function last(): (string | undefined)[] {
   return [150, 38, 14, 151].map((tag) => sent.at(-1)?.fields.get(tag));
 }
 
-test('lots that traded before the replace are taken off, and both are told', () => {
+test('lots that traded before the replace come off it, and no trade is beyond the total', () => {
   const up = replace('up', 'o', '15');
-  expect(up?.command).toMatchObject({ op: 'replace', quantity: 15 });
+  expect(up?.command).toMatchObject({ op: 'replace', quantity: 15, open: 10 });
   trade(4, 6);
-  happens({ type: 'replaced', open: 15 }, up?.origin);
-  expect(last()).toEqual(['5', '19', '4', '15']);
-  expect(sent.at(-1)?.fields.get(58)).toBe('4 traded before the replace and are taken off');
-  const off = commands.at(-1);
-  expect(off).toMatchObject({ command: { op: 'reduce', quantity: 4 }, origin: { kind: 'takeOff' } });
-  // What is asked meanwhile counts from the total that was asked for.
-  const down = replace('down', 'up', '14');
-  expect(down?.command).toMatchObject({ op: 'reduce', quantity: 1 });
-  happens({ type: 'canceled', reason: 'reduced', quantity: 4, open: 11 }, off?.origin);
-  expect(last()).toEqual(['D', '15', '4', '11']);
-  happens({ type: 'canceled', reason: 'reduced', quantity: 1, open: 10 }, down?.origin);
-  expect(last()).toEqual(['5', '14', '4', '10']);
-});
-
-test('when nothing traded meanwhile, nothing is taken off', () => {
-  const up = replace('up', 'o', '15');
-  happens({ type: 'replaced', open: 15 }, up?.origin);
-  expect(last()).toEqual(['5', '15', '0', '15']);
-  expect(commands).toHaveLength(2);
-});
-
-test('the order trades in full before lots can be taken off: it is filled with more, and no refusal is told', () => {
-  const up = replace('up', 'o', '15');
-  trade(4, 6);
-  happens({ type: 'replaced', open: 15 }, up?.origin);
-  trade(15, 0);
-  expect(last()).toEqual(['F', '19', '19', '0']);
-  const told = sent.length;
-  happens({ type: 'rejected', reason: 'unknownOrder' }, commands.at(-1)?.origin);
-  expect(sent).toHaveLength(told);
-});
-
-test('of replaces that follow each other, the last takes off what traded before it', () => {
-  const [first, second] = [replace('up', 'o', '15'), replace('down', 'up', '12')];
-  expect(second?.command).toMatchObject({ op: 'replace', quantity: 12 });
-  trade(4, 6);
-  happens({ type: 'replaced', open: 15 }, first?.origin);
+  happens({ type: 'replaced', open: 11 }, up?.origin);
+  expect(last()).toEqual(['5', '15', '4', '11']);
+  expect(replace('more', 'up', '20', '11')?.command).toMatchObject({ price: 220, quantity: 16, open: 11 });
   expect(commands).toHaveLength(3);
-  trade(1, 14);
-  happens({ type: 'replaced', open: 12 }, second?.origin);
-  expect(last()).toEqual(['5', '17', '5', '12']);
-  expect(commands.at(-1)?.command).toMatchObject({ op: 'reduce', quantity: 5 });
 });
 
-test('when the second is refused, what the first left is taken off', () => {
-  const [first, second] = [replace('up', 'o', '15'), replace('far', 'up', '15', '11')];
-  trade(4, 6);
-  happens({ type: 'replaced', open: 15 }, first?.origin);
-  happens({ type: 'rejected', reason: 'priceMax' }, second?.origin);
-  expect(sent.at(-1)).toMatchObject({ type: '9' });
-  expect(commands.at(-1)?.command).toMatchObject({ op: 'reduce', quantity: 4 });
-});
-
-test('one that is refused leaves the order and its total as they were', () => {
+test('what follows one that is under way waits for what it comes to, and comes in order', () => {
   const up = replace('up', 'o', '15');
+  expect([replace('down', 'up', '12'), replace('far', 'down', '12', '11'), replace('top', 'far', '14', '11')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  trade(4, 6);
+  happens({ type: 'replaced', open: 11 }, up?.origin);
+  expect(commands.slice(2).map(({ command }) => command)).toMatchObject([
+    { op: 'reduce', quantity: 3 },
+    { op: 'replace', price: 220 },
+    { op: 'replace', quantity: 10, open: 8 },
+  ]);
+  expect(replace('late', 'top', '10', '11')).toBeUndefined();
+});
+
+test('one that is refused leaves the order and its total as they were, and those behind it count from there', () => {
+  const up = replace('up', 'o', '15');
+  replace('down', 'up', '12');
   trade(4, 6);
   happens({ type: 'rejected', reason: 'quantityMax' }, up?.origin);
   expect(sent.at(-1)).toMatchObject({ type: '9' });
+  expect(commands.at(-1)).toMatchObject({
+    command: { op: 'replace', quantity: 8, open: 6 },
+    origin: { clOrdId: 'down' },
+  });
+  happens({ type: 'rejected', reason: 'quantityMax' }, commands.at(-1)?.origin);
+  expect(replace('less', 'o', '9')?.command).toMatchObject({ op: 'reduce', quantity: 1 });
+});
+
+test('what waits goes on before the instruments are known again, as behind a restart', () => {
+  const up = replace('up', 'o', '15');
+  replace('top', 'up', '18');
+  symbol = undefined;
+  happens({ type: 'replaced', open: 15 }, up?.origin);
+  expect(commands.at(-1)?.command).toMatchObject({ op: 'replace', symbol: 3, quantity: 18, open: 15 });
+});
+
+test('one that is not sent is as one that is refused', () => {
+  const up = replace('up', 'o', '15');
+  replace('down', 'up', '12');
+  const { command, origin } = up as NonNullable<typeof up>;
+  entry.notSent({ command, origin, number: 1, takenAt: 0, session: 0, request: 0 }, records.byClOrdId('o'), 'too late');
+  entry.ended({ command, origin });
+  expect(commands.at(-1)?.command).toMatchObject({ op: 'replace', quantity: 12, open: 10 });
+});
+
+test('the order trades in full: those that wait are refused as too late, in order', () => {
+  const up = replace('up', 'o', '15');
+  replace('down', 'up', '12');
+  replace('top', 'down', '14');
+  trade(10, 0);
+  expect(last()).toEqual(['F', '10', '10', '0']);
+  happens({ type: 'rejected', reason: 'unknownOrder' }, up?.origin);
+  expect(sent.slice(-3).map(({ type, fields }) => [type, fields.get(11), fields.get(102)])).toEqual([
+    ...['up', 'down', 'top'].map((id) => ['9', id, '0']),
+  ]);
   expect(commands).toHaveLength(2);
-  expect(replace('down', 'o', '9')?.command).toMatchObject({ op: 'reduce', quantity: 1 });
+});
+
+test('of those that wait there are at most 64; those wait on disk', () => {
+  replace('up', 'o', '15');
+  for (let more = 0; more < 64; more++) replace(`more ${more}`, 'up', String(16 + more));
+  expect(sent.at(-1)).toMatchObject({ type: '8' });
+  expect(replace('too many', 'up', '99')).toBeUndefined();
+  expect(sent.at(-1)?.fields.get(102)).toBe('3');
+  expect(stores.at(-1)?.liveOrders('FIRM7')[0]?.waiting).toHaveLength(64);
+});
+
+test('what another client of the account adds is added, and no more', () => {
+  const up = replace('up', 'o', '15');
+  happens({ type: 'replaced', open: 12 });
+  expect(last()).toEqual(['D', '12', '0', '12']);
+  happens({ type: 'rejected', reason: 'openChanged' }, up?.origin);
+  expect(replace('more', 'o', '14')?.command).toMatchObject({ op: 'replace', quantity: 14, open: 12 });
+});
+
+test('a stop that gets another StopPx with its lots still waits, and names no open quantity', () => {
+  take('D', { ...newOrder('stop', { 40: '3', 99: '11' }), 44: undefined });
+  const before = commands.length;
+  take('G', { 11: 'stop 2', 41: 'stop', 55: 'ACME', 54: '1', 60: utc(), 40: '3', 38: '15', 99: '12' });
+  expect(commands[before]?.command).toMatchObject({ op: 'replace', quantity: 15, stopPrice: 240 });
+  expect(commands[before]?.command).not.toHaveProperty('open');
+});
+
+test('what the store was given stays as it was then: a crash may come between it and what comes next', () => {
+  const up = replace('up', 'o', '15');
+  replace('top', 'up', '18');
+  const given = stores.at(-1)?.liveOrders('FIRM7')[0];
+  happens({ type: 'replaced', open: 15 }, up?.origin);
+  expect(given?.waiting).toHaveLength(1);
+  expect(stores.at(-1)?.liveOrders('FIRM7')[0]?.waiting).toHaveLength(0);
 });

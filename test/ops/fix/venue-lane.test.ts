@@ -16,7 +16,7 @@ import { applyBlock } from '../../../replicas/replay.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
 import { Market, order, SHARD } from '../../sequencer/venue-on-nats.ts';
 
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 30_000;
 const log = pino({ level: 'silent' });
 let market: Market;
 const lanes: VenueLane[] = [];

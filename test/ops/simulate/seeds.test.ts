@@ -1,20 +1,31 @@
-import { describe, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { runCampaign, simulate } from '../../../ops/simulate/campaign.ts';
-import { PROFILE_NAMES } from '../../../ops/simulate/profiles.ts';
+import { PROFILE_NAMES, type ProfileName } from '../../../ops/simulate/profiles.ts';
+import type { RunResult } from '../../../ops/simulate/world.ts';
 import { veritape } from '../run-veritape.ts';
 
-describe.each(PROFILE_NAMES)('%s', (profile) => {
-  test('holds, does much, and does the same again', () => {
-    const first = simulate(77, profile);
-    expect(first.violation).toBeUndefined();
-    expect(first.answered).toBeGreaterThan(200);
-    expect(first.counts.hashes).toBeGreaterThan(20);
-    expect(first.faults.size).toBeGreaterThan(4);
-    const again = simulate(77, profile);
-    expect(again.hash).toBe(first.hash);
-    expect(again.done).toEqual(first.done);
-    expect(simulate(78, profile).hash).not.toBe(first.hash);
-  });
+const SEED = 77;
+const results = new Map<ProfileName, RunResult>();
+
+function resultOf(profile: ProfileName): RunResult {
+  const result = results.get(profile) ?? simulate(SEED, profile);
+  results.set(profile, result);
+  return result;
+}
+
+test.each(PROFILE_NAMES)('%s holds and does much', (profile) => {
+  const { violation, answered, counts, faults } = resultOf(profile);
+  expect(violation).toBeUndefined();
+  expect(answered).toBeGreaterThan(200);
+  expect(counts.hashes).toBeGreaterThan(20);
+  expect(faults.size).toBeGreaterThan(4);
+});
+
+// One of each kind of simulation: on one host, and on several.
+test.each(['bad-network', 'cluster'] as const)('%s does the same again', (profile) => {
+  const { hash, done } = simulate(SEED, profile);
+  expect(hash).toBe(resultOf(profile).hash);
+  expect(done).toEqual(resultOf(profile).done);
 });
 
 test('a failure is told with a command that shows it again, with less', async () => {

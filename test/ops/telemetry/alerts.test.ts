@@ -18,6 +18,10 @@ function readings(numbers: Numbers = {}, described: Partial<Readings['described'
   return { atMs: 1, startedAtMs, described: { ...usual, ...place, ...described }, metrics };
 }
 
+function certificates(remaining: number): Numbers {
+  return { 'veritape.certificate.remaining': [[remaining, { certificate: 'nats' }]] };
+}
+
 test('what is wrong now is told in words, and nothing else', () => {
   const well: Numbers = {
     'veritape.disagreements': [[0]],
@@ -25,9 +29,17 @@ test('what is wrong now is told in words, and nothing else', () => {
     'veritape.drift': [[0, { watched: 'ackP99Ms' }]],
     'veritape.disk.free': [[11]],
     'veritape.disk.capacity': [[100]],
+    'veritape.journal.size': [[10]],
+    'veritape.journal.segments': [[2]],
+    'veritape.clock.ahead': [[-0.9]],
+    'veritape.backup.lag': [[1_200]],
+    'veritape.backup.age': [[3_599]],
+    'veritape.certificate.remaining': [[15 * 86_400, { certificate: 'nats' }]],
   };
   expect(alertsOf(readings(well))).toEqual([]);
   expect(alertsOf(readings())).toEqual([]);
+  const idle = { 'veritape.backup.lag': [[0]], 'veritape.backup.age': [[99_999]] } as const;
+  expect(alertsOf(readings({ ...well, ...idle }))).toEqual([]);
   const ill: [Numbers, Partial<Readings['described']>, RegExp][] = [
     [{}, { notReady: 'closing' }, /^not ready: closing$/],
     [{}, { role: 'fenced' }, /^fenced/],
@@ -35,6 +47,13 @@ test('what is wrong now is told in words, and nothing else', () => {
     [{ 'veritape.nats.connected': [[0]] }, {}, /NATS/],
     [{ 'veritape.drift': [[1, { watched: 'ackP99Ms' }]] }, {}, /^ackP99Ms/],
     [{ 'veritape.disk.free': [[9]] }, {}, /9 B left/],
+    [{ 'veritape.journal.size': [[12]] }, {}, /11 B left/],
+    [{ 'veritape.clock.ahead': [[3_600]] }, {}, /1 h 0 min ahead of/],
+    [{ 'veritape.clock.ahead': [[-2]] }, {}, /2 s behind/],
+    [{ 'veritape.backup.age': [[7_200]] }, {}, /^1,200 commands are in no backup: it is 2 h 0 min old$/],
+    [{ 'veritape.backup.age': [] }, {}, /in no backup: there is none$/],
+    [certificates(13.9 * 86_400), {}, /^the certificate of nats is valid for 13 d/],
+    [certificates(-1), {}, /^the certificate of nats is not valid any more$/],
   ];
   for (const [numbers, described, told] of ill)
     expect(alertsOf(readings({ ...well, ...numbers }, described))).toEqual([expect.stringMatching(told)]);
@@ -49,6 +68,7 @@ test('what became otherwise is told once, with what it was', () => {
     'veritape.replica.laps': [[0, { replica: '1' }]],
     'veritape.drift': [[0, { watched: 'ackP99Ms' }]],
     'veritape.nats.disconnects': [[0]],
+    'veritape.snapshot.failures': [[0]],
   };
   expect(changes(readings(before), readings(before))).toEqual([]);
   const after: Numbers = {
@@ -57,6 +77,7 @@ test('what became otherwise is told once, with what it was', () => {
     'veritape.replica.laps': [[1, { replica: '1' }]],
     'veritape.drift': [[1, { watched: 'ackP99Ms' }]],
     'veritape.nats.disconnects': [[1]],
+    'veritape.snapshot.failures': [[1]],
     'veritape.takeovers': [[1, { why: 'gone' }]],
   };
   expect(changes(readings(before, { role: 'standby' }), readings(after, { epoch: 2, notReady: 'closing' }))).toEqual([
@@ -66,6 +87,7 @@ test('what became otherwise is told once, with what it was', () => {
     'took over: gone',
     'tuned: commitWindowMicros from 200 to 400',
     'replica 1 was lapped',
+    'a snapshot could not be written: see the log',
     'the connection to NATS was lost',
     'ackP99Ms is several times its usual',
   ]);

@@ -35,6 +35,7 @@ test('Prometheus gets what the table has, by its own names', async () => {
   const text = await answer.text();
   const labels = labelsOfSamples();
   labels.set('target_info', [
+    'host_name',
     'process_pid',
     'service_instance_id',
     'service_name',

@@ -1,16 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from '@jest/globals';
-import { parse as parseYaml } from 'yaml';
-import { METRICS, type MetricName, prometheusName } from '../../../ops/telemetry/metrics.ts';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
+import { METRICS, type MetricName, NO_WORRY, prometheusName } from '../../../ops/telemetry/metrics.ts';
+import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
 import { labelsOfSamples } from './prometheus-samples.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const RULES = join(ROOT, 'ops/telemetry/prometheus-rules.yml');
+const CASES = join(ROOT, 'test/ops/telemetry/prometheus-rules.cases.yml');
 /** What Prometheus adds to what it scrapes. */
 const OF_TARGETS = ['job', 'instance'];
+
+afterAll(removeTemporaryFolders);
 
 interface Rules {
   readonly groups: readonly {
@@ -23,8 +27,18 @@ interface Rules {
   }[];
 }
 
+interface Panel {
+  readonly id: number;
+  readonly title: string;
+  readonly description?: string;
+  readonly gridPos: { readonly x: number; readonly y: number };
+  readonly targets?: readonly { readonly expr: string }[];
+  /** Of a row that is closed. */
+  readonly panels?: readonly Panel[];
+}
+
 interface Dashboard {
-  readonly panels: readonly { readonly title: string; readonly targets?: readonly { readonly expr: string }[] }[];
+  readonly panels: readonly Panel[];
   readonly annotations: { readonly list: readonly { readonly expr: string }[] };
   readonly templating: { readonly list: readonly { readonly query: string }[] };
 }
@@ -32,13 +46,26 @@ interface Dashboard {
 const rules = (parseYaml(readFileSync(RULES, 'utf8')) as Rules).groups.flatMap((group) => group.rules);
 const dashboard = JSON.parse(readFileSync(join(ROOT, 'ops/telemetry/grafana.json'), 'utf8')) as Dashboard;
 
+/** With those in rows that are closed at first; rows themselves show nothing. */
+const panels = dashboard.panels
+  .flatMap((panel) => [panel, ...(panel.panels ?? [])])
+  .filter(({ targets }) => targets !== undefined);
+
+/** On no panel, and why. */
+const ON_NO_PANEL: Readonly<Partial<Record<MetricName, string>>> = {
+  'veritape.block': 'the sequence moves with it, and is what processes are compared by',
+};
+
 /** What an expression of PromQL names that is not there: metrics, and labels that theirs do not have. */
 function unknownIn(expression: string): string[] {
   const known = labelsOfSamples();
   const unknown: string[] = [];
   const labelsThere = new Set(OF_TARGETS);
   for (const [, name = '', inner = ''] of expression.matchAll(/\b([a-z]\w*_\w+)\b(?:\{([^}]*)\})?/g)) {
-    if (/^(histogram_quantile|predict_linear|group_right|label_values|veritape_shard)$/.test(name)) continue;
+    if (
+      /^(histogram_quantile|predict_linear|(?:last|max)_over_time|group_right|label_values|veritape_shard)$/.test(name)
+    )
+      continue;
     const labels = known.get(name);
     if (labels === undefined) unknown.push(name);
     for (const label of labels ?? []) labelsThere.add(label);
@@ -79,16 +106,63 @@ describe('rules', () => {
   checks('are accepted by promtool', () => {
     expect(execFileSync('promtool', ['check', 'rules', RULES], { encoding: 'utf8' })).toContain('SUCCESS');
   });
+  checks('say of made-up samples what they should', () => {
+    expect(execFileSync('promtool', ['test', 'rules', CASES], { encoding: 'utf8' })).toContain('SUCCESS');
+  });
 });
 
-test('the dashboard names metrics and labels that there are', () => {
+/** Metrics that a panel shows something of, in the order of the table. */
+function metricsOn({ targets = [] }: Panel): MetricName[] {
+  const named = new Set(targets.flatMap(({ expr }) => expr.match(/\w+/g) ?? []));
+  return (Object.keys(METRICS) as MetricName[]).filter((name) =>
+    ['', '_bucket', '_sum', '_count'].some((suffix) => named.has(`${prometheusName(name)}${suffix}`)),
+  );
+}
+
+describe('the dashboard of Grafana', () => {
   const queries = [
-    ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
+    ...panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
     ...dashboard.annotations.list.map(({ expr }) => expr),
-    ...dashboard.templating.list.map(({ query }) => query),
   ];
-  expect(queries.length).toBeGreaterThan(30);
-  expect(queries.filter((query) => unknownIn(query).length > 0)).toEqual([]);
+
+  test('names metrics and labels that there are, each panel in a place of its own', () => {
+    expect(queries.length).toBeGreaterThan(100);
+    const all = [...queries, ...dashboard.templating.list.map(({ query }) => query)];
+    expect(all.filter((query) => unknownIn(query).length > 0)).toEqual([]);
+    for (const shown of [dashboard.panels, ...dashboard.panels.map((panel) => panel.panels ?? [])]) {
+      const places = shown.map(({ gridPos: { x, y } }) => `${x} ${y}`);
+      expect(new Set(places).size).toBe(places.length);
+    }
+    for (const apart of [panels.map(({ title }) => title), panels.map(({ id }) => String(id))])
+      expect(new Set(apart).size).toBe(panels.length);
+  });
+
+  test('shows every metric but those that are left out for a reason', () => {
+    const shown = new Set(panels.flatMap(metricsOn));
+    expect(Object.keys(METRICS).filter((name) => !shown.has(name as MetricName))).toEqual(Object.keys(ON_NO_PANEL));
+  });
+
+  test('says of each panel what it is and what to do when it moves, as the document does', () => {
+    for (const panel of panels) {
+      const told = metricsOn(panel).map((name) => {
+        const { description, whenItMoves } = METRICS[name];
+        return whenItMoves === NO_WORRY ? `${description}.` : `${description}. ${whenItMoves}`;
+      });
+      expect([panel.title, panel.description]).toEqual([panel.title, told.join('\n\n')]);
+    }
+  });
+
+  const checks = hasPromtool() ? test : test.skip;
+  checks('asks what Prometheus understands', () => {
+    const file = join(temporaryFolder(), 'queries.yml');
+    const rules = queries.map((query, index) => ({
+      record: `query:${index}`,
+      expr: query.replaceAll('$__rate_interval', '5m'),
+    }));
+    writeFileSync(file, stringifyYaml({ groups: [{ name: 'queries', rules }] }));
+    const told = execFileSync('promtool', ['check', 'rules', file], { encoding: 'utf8' });
+    expect(told).toContain(`SUCCESS: ${queries.length} rules found`);
+  });
 });
 
 test('the document has every metric, with what to do when it moves', () => {

@@ -1,9 +1,12 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { histogramIn, type Readings, ratePerSecond, valueIn } from '../../../ops/telemetry/figures.ts';
 import { METRICS, type MetricName } from '../../../ops/telemetry/metrics.ts';
 import type { HistogramPoint, NumberPoint } from '../../../ops/telemetry/points.ts';
 import { Telemetry } from '../../../ops/telemetry/telemetry.ts';
-import type { Venue } from '../../../ops/venue.ts';
+import type { Venue } from '../../../ops/venue/venue.ts';
+import { until } from '../../until.ts';
 import { PAIRS, SEGMENT_BYTES, WatchedVenue } from './watched-venue.ts';
 
 let watched: WatchedVenue;
@@ -18,7 +21,7 @@ beforeAll(async () => {
   telemetry = new Telemetry({ directory, version: '0.0.0', watched: { role: 'leading', shard: 0, venue } });
   before = telemetry.readings();
   await watched.trade();
-  while (venue.snapshotsTaken.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until('a snapshot is taken', () => venue.snapshotsTaken.length > 0, { seen: () => venue.statistics() });
   await telemetry.lookAtFolder();
   after = telemetry.readings();
 });
@@ -84,6 +87,39 @@ test('histograms have each value in its bucket, and percentiles besides', () => 
   expect(upTo).toBeGreaterThanOrEqual(count / 2);
   const blocks = histogramIn(after, 'veritape.journal.block.commands');
   expect(blocks?.sum).toBe(after.described.sequence);
+});
+
+test('a host whose clock is set is told of, for commands go on from the one before', () => {
+  expect(Math.abs(valueIn(after, 'veritape.clock.ahead') ?? 9)).toBeLessThan(1);
+  const now = Date.now;
+  for (const shift of [-3600, 3600]) {
+    Date.now = () => now() + shift * 1000;
+    try {
+      expect(valueIn(telemetry.readings(), 'veritape.clock.ahead')).toBeCloseTo(-shift, -1);
+    } finally {
+      Date.now = now;
+    }
+  }
+});
+
+test('a limit of the journal is told from 0 on, so that the first rejection by it is seen', () => {
+  for (const reason of ['ordersFull', 'levelsFull', 'sessionsFull', 'instrumentsFull'])
+    expect(valueIn(before, 'veritape.rejections', { reason })).toBe(0);
+});
+
+test('snapshots that can not be written are counted', async () => {
+  expect(valueIn(after, 'veritape.snapshot.failures')).toBe(0);
+  const folder = join(watched.directory, 'snapshots');
+  const aside = `${folder}-aside`;
+  renameSync(folder, aside);
+  writeFileSync(folder, '');
+  const client = await venue.openSession(8, 1);
+  const cancel = { op: 'cancel', account: 8, symbol: 0, id: 1 } as const;
+  await client.send(Array.from({ length: 200 }, () => cancel));
+  await until('a snapshot fails', () => venue.watch.snapshots.failed > 0, { seen: () => venue.watch.snapshots });
+  expect(valueIn(telemetry.readings(), 'veritape.snapshot.failures')).toBeGreaterThan(0);
+  rmSync(folder);
+  renameSync(aside, folder);
 });
 
 test('the folder tells of disk, journal and snapshots; a venue that failed is not ready', () => {

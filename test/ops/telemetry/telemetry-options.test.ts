@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { Command } from 'commander';
 import {
+  addBackupOption,
   addTelemetryOptions,
   type TelemetryCommandOptions,
   telemetrySettingsOf,
@@ -9,7 +10,7 @@ import type { TelemetrySettings } from '../../../ops/telemetry/process-telemetry
 
 function settingsFrom(...args: string[]): TelemetrySettings {
   const command = addTelemetryOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }), true);
-  return telemetrySettingsOf(command.parse(args, { from: 'user' }).opts<TelemetryCommandOptions>());
+  return telemetrySettingsOf(addBackupOption(command).parse(args, { from: 'user' }).opts<TelemetryCommandOptions>());
 }
 
 test('a place is a port of the loopback interface, or an address and a port', () => {
@@ -34,6 +35,10 @@ test('options that need another one say so, and so do values that break their ru
     'b',
   ]);
   expect(() => settingsFrom('--telemetry-name', 'a')).toThrow('telemetry-name: "a": is of use only with --telemetry');
+  expect(settingsFrom('--telemetry', '0', '--drills', 'drills').drills).toBe('drills');
+  expect(() => settingsFrom('--drills', 'drills')).toThrow('drills: "drills": is of use only with --telemetry');
+  expect(settingsFrom('--otlp', 'http://a', '--backup', 'backup').backup).toBe('backup');
+  expect(() => settingsFrom('--backup', 'b')).toThrow('backup: "b": is of use only with --telemetry or --otlp');
   expect(() => settingsFrom('--trace-every', '64')).toThrow('trace-every: 64: is of use only with --otlp');
   for (const wrong of ['63', '100', '32', '2147483648', '64.0'])
     expect(() => settingsFrom('--trace-every', wrong)).toThrow('It must be a power of two from 64');

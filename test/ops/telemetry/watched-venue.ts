@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openVenue, type Venue, type VenueOptions } from '../../../ops/venue.ts';
+import { openVenue, type Venue, type VenueOptions } from '../../../ops/venue/venue.ts';
+import { until } from '../../until.ts';
 
 const LIMITS = { ordersMax: 4096, levelPagesMax: 256, instrumentsMax: 8, sessionsMax: 16, answersPerSessionMax: 256 };
 export const SEGMENT_BYTES = 4 * 2 ** 20;
@@ -46,8 +47,8 @@ export class WatchedVenue {
 
   /** The threads count after they have told what they did. */
   async #settled(): Promise<void> {
-    while (this.venue.statistics().journal.commands < this.venue.durableSequence)
-      await new Promise((resolve) => setTimeout(resolve, 1));
+    const counted = (): number => this.venue.statistics().journal.commands;
+    await until('all that is durable is counted', () => counted() >= this.venue.durableSequence, { seen: counted });
   }
 
   async close(): Promise<void> {

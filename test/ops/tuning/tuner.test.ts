@@ -34,10 +34,17 @@ class Played {
     pipeline: Pipeline,
     fixed: TunedBound[] = [],
     values: Partial<TunedValues> = {},
+    replicas = { min: 2, max: 2 },
   ) {
-    this.#tuner = new Tuner(objective, new Set(fixed), BUSY_THREADS);
+    this.#tuner = new Tuner(objective, new Set(fixed), BUSY_THREADS, replicas);
     this.pipeline = pipeline;
-    const begin = { commitWindowMicros: 0, spins: SPINS_FEW_CORES, snapshotEvery: 1_000_000, ...values };
+    const begin = {
+      commitWindowMicros: 0,
+      spins: SPINS_FEW_CORES,
+      snapshotEvery: 1_000_000,
+      replicas: replicas.max,
+      ...values,
+    };
     for (const [bound, value] of Object.entries(begin)) this.#bounds.set(bound as TunedBound, value);
   }
 
@@ -55,6 +62,9 @@ class Played {
         cpuNsPerCommand: 10_000,
         busyShare: 0.3,
         cores: 2,
+        lagCommands: 0,
+        asideCommands: 0,
+        asideShare: 0,
       };
       for (const decision of this.#tuner.decide({ ...usual, ...this.pipeline(this.values) }, this.values)) {
         this.decisions.push(decision);

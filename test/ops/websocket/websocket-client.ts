@@ -1,4 +1,4 @@
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 30_000;
 
 export interface Told {
   readonly ev?: string;

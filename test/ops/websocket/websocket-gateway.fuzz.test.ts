@@ -80,6 +80,7 @@ const anything = fc.oneof(
         ref: fc.anything(),
         __proto__: fc.anything(),
         stopPrice: fc.nat(),
+        open: fc.nat(),
         display: fc.nat(),
       },
       { requiredKeys: ['op'] },

@@ -105,6 +105,16 @@ test('subscribers hear of trades and orders, and nothing after they leave', asyn
   expect(await watcher.next((told) => told.ev === 'fill')).toEqual({
     ...{ ev: 'fill', account: 5, id: 1, seq, symbol: 'ACME', side: 'buy', price: 500, qty: 3, open: 2, role: 'maker' },
   });
+  // In an auction nobody takes.
+  await client.ask({ op: 'openAuction', symbol: 'ACME', account: 0 });
+  await client.ask(order(6, 3, 'sell', 500, 1));
+  const { seq: uncrossed } = await client.ask({ op: 'uncross', symbol: 'ACME', account: 0 });
+  const trade = { seq: uncrossed, symbol: 'ACME', price: 500, qty: 1 };
+  const told = (ev: string) => watcher.next((one) => one.ev === ev && one['seq'] === uncrossed);
+  expect(await told('trade')).toEqual({ ev: 'trade', ...trade, side: 'sell', auction: true });
+  expect(await told('fill')).toEqual({
+    ...{ ev: 'fill', account: 5, id: 1, ...trade, side: 'buy', open: 1, role: 'auction' },
+  });
   expect(await watcher.ask({ op: 'unsubscribe', channel: 'trades', symbol: 'ACME' })).toMatchObject({
     ...{ ev: 'unsubscribed', channel: 'trades' },
   });
@@ -289,8 +299,15 @@ test('a gateway for one account acts for no other', async () => {
     ev: 'error',
     field: 'account',
   });
+  await client.ask({ op: 'subscribe', channel: 'orders', account: 7 });
   expect(await client.ask({ op: 'new', symbol: 'NEVER', id: 2, side: 'buy', price: 5, qty: 1 })).toMatchObject({
     reason: 'unknownSymbol',
+  });
+  const rejected = await client.next(({ ev }) => ev === 'rejected');
+  expect([rejected['reason'], 'symbol' in rejected]).toEqual(['unknownSymbol', false]);
+  expect(await client.ask({ op: 'subscribes' })).toMatchObject({
+    ...{ ev: 'error', field: 'op', value: 'subscribes' },
+    rule: expect.stringMatching(/^must be one of new, .*, subscribe, unsubscribe$/),
   });
   expect(await client.ask({ op: 'massCancel' })).toMatchObject({ open: 1 });
   client.close();

@@ -21,8 +21,8 @@ import { elementsFrom } from '../stark/random-elements.ts';
 
 /** The market's constraints, computed by all that compute them, on rows of random elements. */
 const ROWS = 16;
-// The ruled circuit has all that the plain one has.
-const circuit = marketCircuit('ruled');
+// The circuit of stops has all that the others have.
+const circuit = marketCircuit('stops');
 const simd = createSimdKernels(circuit, 2);
 const plain = createPlainKernels(circuit);
 afterAll(() => simd.close());

@@ -7,6 +7,7 @@ import {
   marketColumns,
   OWN_STEPS,
   type Rules,
+  SECOND_KEY,
 } from '../../../proofs/matching/market-columns.ts';
 import type { TapeCommand } from '../../../proofs/matching/tape.ts';
 import { MarketWitness } from '../../../proofs/matching/witness.ts';
@@ -20,7 +21,7 @@ import { rowValues, type Trace } from '../../../proofs/stark/row-checker.ts';
  *
  * Spans here have few rows, so ranges are checked directly: the columns of the range table are not looked at.
  */
-export const FORGED_ROWS = 48;
+export const FORGED_ROWS = 32;
 const INSTRUMENTS = 2;
 /** These speak of the table of all 65536 numbers, for which a forgery has too few rows. */
 const RANGE_TABLE = ['the range starts at zero', 'the range steps by one', 'the range ends at 65535'];
@@ -31,7 +32,12 @@ type Cell = number[];
 const NEXT = 12;
 const TIME = 19;
 
-const CIRCUITS: Readonly<Record<Rules, Circuit>> = { plain: marketCircuit('plain'), ruled: marketCircuit('ruled') };
+const CIRCUITS: Readonly<Record<Rules, Circuit>> = {
+  plain: marketCircuit('plain'),
+  ruled: marketCircuit('ruled'),
+  stops: marketCircuit('stops'),
+};
+const PLACES = new Map(Object.values(CIRCUITS).map((one) => [one, new Map(one.columns.map((name, i) => [name, i]))]));
 let rules: Rules = 'plain';
 let circuit = CIRCUITS.plain;
 
@@ -39,6 +45,12 @@ let circuit = CIRCUITS.plain;
 export function forgeFor(which: Rules): void {
   rules = which;
   circuit = CIRCUITS[which];
+}
+
+/** What a cell has in the plain circuit for post-only is a part of its terms in the others. */
+function placeOf(name: string): number | undefined {
+  const places = PLACES.get(circuit);
+  return places?.get(name) ?? places?.get(name.replace(' post only', ' terms'));
 }
 
 function entryOf(name: string): BusEntry | undefined {
@@ -58,7 +70,7 @@ export class Forgery {
     commands: readonly (Partial<TapeCommand> & Pick<TapeCommand, 'kind'>)[],
     orders: readonly BookOrder[] = [],
   ) {
-    const witness = new MarketWitness(FORGED_ROWS, INSTRUMENTS, orders);
+    const witness = new MarketWitness(FORGED_ROWS, INSTRUMENTS, orders, rules);
     for (const { targets, ...command } of commands as (TapeCommand & { targets?: OrderName[] })[]) {
       witness.apply({ ...NOTHING, ...command }, targets ?? []);
     }
@@ -87,11 +99,9 @@ export class Forgery {
     return this.#column(name)[row] as number;
   }
 
-  /** What a cell has in the plain circuit for post-only is a part of its terms in the ruled one. */
   #column(name: string): Column {
-    const place = circuit.columns.indexOf(name);
-    const index = place < 0 ? circuit.columns.indexOf(name.replace(' post only', ' terms')) : place;
-    if (index < 0) throw new RangeError(`no column ${name}`);
+    const index = placeOf(name);
+    if (index === undefined) throw new RangeError(`no column ${name}`);
     return this.trace[index] as Column;
   }
 
@@ -110,8 +120,27 @@ export class Forgery {
     return this;
   }
 
+  /** In the order in which the circuit declares them. */
+  get columnNames(): readonly string[] {
+    return circuit.columns;
+  }
+
   /** Copies the whole of a row over another. */
   copyRow(from: number, to: number): this {
+    return this.putRow(to, this.rowOf(from));
+  }
+
+  /** All that a row says of its command: nothing of the tables that stand beside. */
+  rowOf(row: number): readonly number[] {
+    return this.#ofRows().map((column) => column[row] as number);
+  }
+
+  putRow(row: number, cells: readonly number[]): this {
+    for (const [i, column] of this.#ofRows().entries()) column[row] = cells[i] as number;
+    return this;
+  }
+
+  #ofRows(): Column[] {
     const { before, after, directory, range, afterTime, clock } = this.columns;
     const tables = [before, after].flatMap((table) => [
       ...table.address,
@@ -131,8 +160,7 @@ export class Forgery {
       directory.goneTime,
     ];
     const fixed = new Set<Column>([...tables, ...listed, range.value, range.times, afterTime, clock]);
-    for (const column of this.trace) if (!fixed.has(column)) column[to] = column[from] as number;
-    return this;
+    return this.trace.filter((column) => !fixed.has(column));
   }
 
   /**
@@ -166,13 +194,14 @@ export class Forgery {
   /** Says of the order that the row may trade with whether it is of the same account, if the row looks at one. */
   meet(row: number): this {
     const { step, other, command, behindGap, sameAccount, priceWitness } = this.columns;
-    const looking = [step.fill, step.peek, ...OWN_STEPS.map((name) => step[name])];
+    const looking = [step.fill, step.peek, step.trigger, ...OWN_STEPS.map((name) => step[name])];
     if (rules === 'plain' || looking.every((column) => column[row] === 0)) return this;
     const id = (other.address[2][row] as number) % 256;
     behindGap[0][row] = id;
     behindGap[1][row] = 256 * id;
     const account = Math.floor((other.address[2][row] as number) / 256);
     behindGap[2][row] = account;
+    if (step.trigger[row] !== 0) return this;
     const low = element(account - (command.lowAccount[row] as number));
     const high = element((other.address[3][row] as number) - (command.key[3][row] as number));
     sameAccount[row] = low === 0 && high === 0 ? 1 : 0;
@@ -181,9 +210,14 @@ export class Forgery {
     return this;
   }
 
-  /** What is violated with the rules named left out of the circuit. */
-  violated(without: readonly string[] = []): string[] {
-    return violatedBy(this.trace, this.commands, without);
+  /** Names of the rules that are violated. */
+  violated(): string[] {
+    return this.judgement()();
+  }
+
+  /** Of the forgery as it is: what is violated, with some rules left out of the circuit. */
+  judgement(): Judgement {
+    return judge(this.trace, this.commands);
   }
 
   /** Messages of the memory bus that do not come out even, for whoever writes a forgery. */
@@ -244,44 +278,53 @@ export class Forgery {
     }
   }
 
-  /** The list from the first ladder's head on, then what it does not reach. */
+  /** The list from the first ladder's head on; behind a row that is not used each, those of stops; then what none reaches. */
   #putAfter(memory: ReadonlyMap<string, Cell>): void {
     const { after, afterTime } = this.columns;
-    const live = new Map([...memory].filter(([, cell]) => cell[4] !== 0));
-    const listed: Cell[] = [];
-    let address = [0, 0, 0, LIST_HEAD].join();
-    for (let cell = live.get(address); cell !== undefined; cell = live.get(address)) {
-      listed.push(cell);
-      live.delete(address);
-      address = cell.slice(NEXT, NEXT + 4).join();
+    const live = new Map([...memory].filter(([, cell]) => isLive(cell)));
+    const listed: (Cell | undefined)[] = [];
+    const follow = (head: string): void => {
+      let address = head;
+      for (let cell = live.get(address); cell !== undefined; cell = live.get(address)) {
+        listed.push(cell);
+        live.delete(address);
+        address = cell.slice(NEXT, NEXT + 4).join();
+      }
+    };
+    follow([0, 0, 0, LIST_HEAD].join());
+    for (const [address, cell] of [...live].filter(([, cell]) => isStopHead(cell))) {
+      listed.push(undefined);
+      follow(address);
+      if (cell[NEXT + 3] === LIST_HEAD) throw new RangeError(`stops lead to a head behind ${address}`);
     }
     listed.push(...live.values());
     this.#putTable(after, listed);
     afterTime.fill(0);
-    for (const [row, cell] of listed.entries()) afterTime[row] = cell[TIME] as number;
+    for (const [row, cell] of listed.entries()) afterTime[row] = cell?.[TIME] ?? 0;
   }
 
-  #putTable(table: MarketColumns<Column>['after'], cells: readonly Cell[]): void {
+  #putTable(table: MarketColumns<Column>['after'], cells: readonly (Cell | undefined)[]): void {
     const columns = [...table.address, table.ladder, table.terms, ...table.key, ...table.open];
     for (const column of [...columns, table.used, table.isOrder]) column.fill(0);
     for (const [row, cell] of cells.entries()) {
+      if (cell === undefined) continue;
       for (const [i, column] of columns.entries()) column[row] = cell[i] as number;
       table.used[row] = 1;
-      table.isOrder[row] = cell[3] === LIST_HEAD ? 0 : 1;
+      table.isOrder[row] = cell[3] === LIST_HEAD && !isStopHead(cell) ? 0 : 1;
     }
   }
 
   #putDirectory(memory: ReadonlyMap<string, Cell>): void {
     const { key, differs, growth, value, gone, goneTime } = this.columns.directory;
-    const cells = [...memory.values()].filter((cell) => cell[3] !== LIST_HEAD);
+    const cells = [...memory.values()].filter((cell) => cell[3] !== LIST_HEAD || isStopHead(cell));
     const before = [0, 1, 2, 3].reverse();
     cells.sort((a, b) => before.map((i) => (a[i] as number) - (b[i] as number)).find((order) => order !== 0) ?? 0);
     for (const column of [...key, ...differs, ...growth, ...value, gone, goneTime]) column.fill(0);
-    const at = (row: number): Cell => cells[row] ?? [0, 0, 0, 2 * LIST_HEAD + row];
+    const at = (row: number): Cell => cells[row] ?? [0, 0, 0, 2 * SECOND_KEY + row];
     for (let row = 0; row < FORGED_ROWS; row++) {
       const here = at(row);
       for (const [i, column] of (key as Key<Column>).entries()) column[row] = here[i] as number;
-      const isGone = (here[4] ?? 0) === 0;
+      const isGone = !isLive(here);
       gone[row] = isGone ? 1 : 0;
       goneTime[row] = isGone ? (here[TIME] ?? 0) : 0;
       this.linkDirectory(row, at(row + 1));
@@ -305,28 +348,35 @@ export class Forgery {
   }
 }
 
+/** Names of the rules that a trace violates. */
+export function violatedBy(trace: Trace, commands: number): string[] {
+  return judge(trace, commands)();
+}
+
+/** What the circuit has against a trace that stays as it is. */
+type Judgement = (without?: readonly string[]) => string[];
+
 /**
- * Names of constraints that do not hold, of look-ups that are out of range, and `memory` if that bus does not come out
- * even; with the rules named left out of the circuit.
+ * Names of constraints that do not hold, of look-ups that are out of range, and `memory` if that bus does not come out even. Rows are
+ * looked at once, whatever is left out then.
  */
-export function violatedBy(trace: Trace, commands: number, without: readonly string[] = []): string[] {
+function judge(trace: Trace, commands: number): Judgement {
   const circuit = Object.values(CIRCUITS).find(({ columns }) => columns.length === trace.length) as Circuit;
   const found = new Set<string>();
-  const memory = new Map<string, number>();
+  const messages: { readonly name: string; readonly text: string; readonly times: number }[] = [];
   const last = (trace[0]?.length ?? 0) - 1;
-  const constraints = circuit.constraints
-    .slice(0, circuit.authored)
-    .filter(({ name }) => !RANGE_TABLE.includes(name) && !without.includes(name));
-  const entries = circuit.entries.filter(({ name }) => name !== 'every number of 16 bits' && !without.includes(name));
+  const constraints = circuit.constraints.slice(0, circuit.authored).filter(({ name }) => !RANGE_TABLE.includes(name));
+  const entries = circuit.entries.filter(({ name }) => name !== 'every number of 16 bits');
   for (let row = 0; row <= last; row++) {
     const values = rowValues(circuit, trace, [commands], row, row === last ? 0 : row + 1);
     for (const { name, rows, node } of constraints) {
+      if (values[node] === 0) continue;
       const speaks =
         rows === 'every' ||
         (rows === 'first' && row === 0) ||
         (rows === 'last' && row === last) ||
         (rows === 'transition' && row < last);
-      if (speaks && values[node] !== 0) found.add(name);
+      if (speaks) found.add(name);
     }
     for (const { name, bus, multiplicity, message } of entries) {
       const times = values[multiplicity] as number;
@@ -335,12 +385,26 @@ export function violatedBy(trace: Trace, commands: number, without: readonly str
         if ((values[message[0] as number] as number) > 65_535) found.add(name);
         continue;
       }
-      const text = message.map((part) => values[part]).join();
-      memory.set(text, add(memory.get(text) ?? 0, times));
+      messages.push({ name, text: message.map((part) => values[part]).join(), times });
     }
   }
-  if ([...memory.values()].some((times) => times !== 0)) found.add('memory');
-  return [...found].sort();
+  return (without = []) => {
+    const violated = [...found].filter((name) => !without.includes(name));
+    const memory = new Map<string, number>();
+    for (const { name, text, times } of messages)
+      if (!without.includes(name)) memory.set(text, add(memory.get(text) ?? 0, times));
+    if ([...memory.values()].some((times) => times !== 0)) violated.push('memory');
+    return violated.sort();
+  };
+}
+
+/** Whether anything is there: of the head of a ladder of stops, whether there is one. */
+function isLive(cell: Cell): boolean {
+  return (cell[4] ?? 0) !== 0 || (isStopHead(cell) && cell.slice(NEXT, TIME).some((part) => part !== 0));
+}
+
+function isStopHead(cell: Cell): boolean {
+  return cell[3] === LIST_HEAD && (cell[1] !== 0 || cell[2] !== 0);
 }
 
 /** A command that names nothing. */
@@ -366,6 +430,8 @@ export const NOTHING: TapeCommand = {
   reason: 0,
   prevention: 0,
   usualPrevention: 0,
+  stopPrice: 0,
+  triggeredAt: 0,
   removal: 0,
 };
 

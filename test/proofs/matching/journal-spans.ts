@@ -1,16 +1,18 @@
 import { BLOCK_HEADER_WORDS, BlockBuffer } from '../../../journal/block.ts';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
 import { JournalWriter } from '../../../journal/log.ts';
+import { SEGMENT_BYTES_MIN } from '../../../journal/segments.ts';
 import { type Span, type SpanLimits, SpanReader } from '../../../proofs/matching/span.ts';
 import { temporaryFolder } from '../../journal/temporary-journal.ts';
 
-const ROWS = 2 ** 10;
+const ROWS = 2 ** 7;
 const LIMITS = { ordersMax: 64, levelPagesMax: 8, instrumentsMax: 4, sessionsMax: 4, answersPerSessionMax: 4 };
 
 /** A journal of these commands, in one block. */
 export async function journalOf(commands: readonly Command[]): Promise<string> {
   const directory = temporaryFolder();
-  const writer = JournalWriter.open(directory, { genesis: { shard: 1, createdAt: 1n, limits: LIMITS } });
+  const genesis = { shard: 1, createdAt: 1n, limits: LIMITS };
+  const writer = JournalWriter.open(directory, { genesis, segmentBytesMax: SEGMENT_BYTES_MIN, preallocate: false });
   const buffer = new BlockBuffer();
   for (const [place, command] of commands.entries())
     encodeCommand(buffer.words, BLOCK_HEADER_WORDS + place * COMMAND_WORDS, command);

@@ -1,12 +1,13 @@
 import { decodeEvent, EVENT_WORDS, type VenueEvent } from '../../../journal/events.ts';
 import type { VenueLimits } from '../../../journal/genesis.ts';
 import { checkEvents } from '../../../proofs/matching/event-check.ts';
-import type { BookOrder } from '../../../proofs/matching/linked-books.ts';
+import { type BookOrder, nameText } from '../../../proofs/matching/linked-books.ts';
 import { viewMarket } from '../../../proofs/matching/replica-market.ts';
 import { targetsOf } from '../../../proofs/matching/span.ts';
 import { TapeReader } from '../../../proofs/matching/tape.ts';
 import { UnprovableCommandError } from '../../../proofs/matching/unproven-rules.ts';
-import { MarketWitness, SpanFullError } from '../../../proofs/matching/witness.ts';
+import { MarketWitness } from '../../../proofs/matching/witness.ts';
+import { SpanFullError } from '../../../proofs/matching/witness-rows.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
 
@@ -50,6 +51,13 @@ export class ProvenMarket {
       } else throw error;
     }
     return decoded;
+  }
+
+  /** What rests and waits by either, in one order. */
+  books(): { readonly witness: readonly BookOrder[]; readonly replica: readonly BookOrder[] } {
+    const sorted = (orders: Iterable<BookOrder>): BookOrder[] =>
+      [...orders].sort((a, b) => (nameText(a) < nameText(b) ? -1 : 1));
+    return { witness: sorted(this.witness.orders()), replica: sorted(viewMarket(this.matcher.state).books) };
   }
 
   /** Ends the last span. */

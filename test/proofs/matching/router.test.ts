@@ -109,9 +109,9 @@ test('a wish that cannot be met is named, with what would do', () => {
 const TOLERANCE = 1.1;
 
 test('more memory, more cores and fewer commands never make a plan slower, nor small proofs larger', () => {
-  const workloads: Partial<ProvingWorkload>[] = [{}, { hidden: true }, { profile: 'fast' }, { heightLog: 17 }];
+  const workloads: Partial<ProvingWorkload>[] = [{}, { profile: 'fast' }, { heightLog: 17 }];
   for (const workload of workloads) {
-    for (const commands of [50, 60_000, 300_000, 2_000_000]) {
+    for (const commands of [50, 2_000_000]) {
       const series = {
         memoryMax: [2, 3, 8].map((size) => ({ ...workload, commands, memoryMax: size * GIB })),
         cores: [1, 2, 4, 8, 16].map((cores) => ({ ...workload, commands, cores })),

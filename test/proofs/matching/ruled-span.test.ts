@@ -44,6 +44,34 @@ test('an instrument with settings is proven, and what they refuse is set aside w
   expect(trace.some((column) => column[2] === TICK)).toBe(true);
 });
 
+test('a replace that says what was open is told with what it came to, or as the reduce that takes its order off', async () => {
+  const replace = (id: number, quantity: number, open: number, rest: Partial<Command> = {}): Command => ({
+    ...{ op: 'replace', symbol: 0, account: 1, id, quantity, term: 'open', value: open },
+    ...rest,
+  });
+  const commands: readonly Command[] = [
+    { op: 'instrumentCreate', symbol: 0, name: 'ACME', quantity: 40 },
+    order(1, 1, 'sell', 105),
+    order(1, 2, 'sell', 106),
+    order(2, 1, 'buy', 105, { quantity: 2 }),
+    replace(1, 42, 5),
+    replace(1, 43, 41),
+    replace(1, 10, 2),
+    replace(1, 36, 42),
+    order(2, 2, 'buy', 104, { quantity: 3 }),
+    replace(1, 31, 34, { price: 104 }),
+    replace(2, 4, 9),
+    replace(2, 4, 9),
+    replace(1, 9, 0),
+  ];
+  const { spans, unprovable } = await spansOf(await journalOf(commands));
+  expect(unprovable).toEqual([]);
+  expect(spans.map((span) => [span.firstSequence, span.lastSequence])).toEqual([[1, commands.length]]);
+  const { witness } = spans[0] as (typeof spans)[0];
+  expect(violatedBy(witness.trace, commands.length)).toEqual([]);
+  expect([...witness.orders()].map(({ account, idLow, open }) => [account, idLow, open])).toEqual([[1, 1, 28]]);
+});
+
 const HIDDEN: readonly Command[] = [
   ...FIRST,
   { op: 'instrumentCreate', symbol: 1, name: 'OTHER' },
@@ -82,6 +110,28 @@ test('a span ends before a rule that is not proven, and the next one begins behi
   expect([...(spans[2]?.witness.orders() ?? [])].map(({ account, idLow }) => `${account}/${idLow}`)).toEqual([
     '3/2',
     '3/1',
+  ]);
+});
+
+test('what waits, and is not proven, makes nothing else unprovable before it is triggered', async () => {
+  const commands: readonly Command[] = [
+    { op: 'instrumentCreate', symbol: 0, name: 'ACME' },
+    { op: 'new', symbol: 0, account: 1, id: 1, side: 'sell', type: 'stop', term: 'trail', value: 10, quantity: 5 },
+    order(2, 1, 'sell', 100),
+    order(3, 1, 'buy', 90, { quantity: 8 }),
+    order(3, 2, 'buy', 100),
+    order(2, 2, 'sell', 90, { quantity: 3 }),
+    order(2, 3, 'sell', 95),
+  ];
+  const { spans, unprovable } = await spansOf(await journalOf(commands));
+  expect(unprovable).toEqual([
+    'the command with sequence 2 cannot be proven: the term trail is not proven',
+    'the command with sequence 6 cannot be proven: a trailing stop is not proven',
+  ]);
+  expect(spans.map((span) => [span.firstSequence, span.lastSequence])).toEqual([
+    [1, 1],
+    [3, 5],
+    [7, 7],
   ]);
 });
 

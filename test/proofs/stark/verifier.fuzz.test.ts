@@ -9,7 +9,7 @@ import { wordsFrom } from './random-elements.ts';
 
 const OPEN = { name: 'open', blowUpLog: 2, queries: 4, grindingBits: 2, hiddenRows: 0 };
 const HIDDEN = { ...OPEN, name: 'hidden', hiddenRows: 16 };
-const FLIPS = Number(process.env['VERITAPE_FUZZ_FLIPS'] ?? 10_000);
+const FLIPS = Number(process.env['VERITAPE_FUZZ_FLIPS'] ?? 4_000);
 /** A refusal may take as long as an acceptance, and the machine may be busy. */
 const MS_MAX = 2_000;
 
@@ -28,7 +28,9 @@ describe.each([OPEN, HIDDEN])('$name proofs', (parameters) => {
         thrown = error;
       }
       if (!(thrown instanceof VerificationError)) throw new Error(`not refused: ${String(thrown)}`);
-      expect(performance.now() - start).toBeLessThan(MS_MAX);
+      const tookMs = performance.now() - start;
+      // Without `expect`, which takes longer than the verifier.
+      if (tookMs > MS_MAX) throw new Error(`refused only after ${tookMs} ms`);
     };
 
     test('is itself accepted', () => {

@@ -1,7 +1,7 @@
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { type Circuit, CircuitBuilder } from '../../../proofs/stark/constraints.ts';
 import { P } from '../../../proofs/stark/field.ts';
-import { createPlainKernels } from '../../../proofs/stark/kernels/plain-kernels.ts';
+import { createSimdKernels } from '../../../proofs/stark/kernels/simd-kernels.ts';
 import { usableRows } from '../../../proofs/stark/parameters.ts';
 import { decodeProof } from '../../../proofs/stark/proof-encoding.ts';
 import { prove } from '../../../proofs/stark/prover.ts';
@@ -33,6 +33,8 @@ const circuit: Circuit = (() => {
   bus.receive('left again', builder.constant(1), [total.minus(right)]);
   return builder.build();
 })();
+const kernels = createSimdKernels(circuit);
+afterAll(() => kernels.close());
 const TOTAL = 1_000;
 const WITNESSES = { small: (row: number) => row % 3, large: (row: number) => 500 + 7 * row };
 
@@ -51,7 +53,7 @@ function shown(witness: (row: number) => number, parameters: typeof HIDDEN, proo
     }
   };
   for (let i = 0; i < proofs; i++) {
-    const bytes = prove(circuit, parameters, [left, right, product], [TOTAL], createPlainKernels(circuit));
+    const bytes = prove(circuit, parameters, [left, right, product], [TOTAL], kernels);
     const { proof, layout } = decodeProof(circuit, parameters, bytes);
     count('openings', proof.openings);
     count('final polynomial', proof.finalPolynomial);

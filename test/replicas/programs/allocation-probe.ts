@@ -49,10 +49,10 @@ export interface ProbeResult {
 
 /** Each round ends with an empty book, so the same commands can be played again. */
 const ROUND_COMMANDS = 1 << 17;
-const WARM_UP_ROUNDS = 12;
-const MEASUREMENTS = 2;
-/** Ten million commands. */
-const MEASURED_ROUNDS = 77;
+const WARM_UP_ROUNDS = 6;
+const MEASUREMENTS = 3;
+/** Two million commands. */
+const MEASURED_ROUNDS = 16;
 const BATCH_COMMANDS = 256;
 const SESSION_NUMBER = 1;
 /** Commands before the rounds. */

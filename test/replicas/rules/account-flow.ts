@@ -77,8 +77,13 @@ export class AccountFlow {
       case 3: {
         const price = dice.chance(0.5) ? dice.from(94, 106) : undefined;
         const quantity = price === undefined || dice.chance(0.5) ? dice.from(1, 25) : undefined;
-        const stop = dice.chance(0.1) ? ({ term: 'stopPrice', value: dice.from(94, 106) } as const) : {};
-        return { op: 'replace', ...this.#named(order), price, quantity, ...stop };
+        const term: Partial<Command> =
+          quantity !== undefined && dice.chance(0.3)
+            ? { term: 'open', value: Math.max(1, (order?.open ?? 1) + dice.from(-1, 6)) }
+            : dice.chance(0.1)
+              ? { term: 'stopPrice', value: dice.from(94, 106) }
+              : {};
+        return { op: 'replace', ...this.#named(order), price, quantity, ...term };
       }
       case 4:
         return { op: 'massCancel', account, side: dice.pick(['buy', 'sell', undefined]) };

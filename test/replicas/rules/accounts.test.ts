@@ -46,7 +46,7 @@ test('price times quantity never wraps: 96 bits against a bound of 53', () => {
   ]);
 });
 
-test('CME price banding: an order may be so far from the last trade price, and the reference moves with every trade', () => {
+test('Binance PERCENT_PRICE: an order may be so far from the last trade price, and the reference moves with every trade', () => {
   const market = marketOf(set('priceBand', 5));
   // No trade and no reference: no band.
   expect(market.reasons(order(1, 1, 'sell', 100, 5), order(2, 1, 'buy', 100, 1))).toEqual(['', '']);
@@ -61,7 +61,21 @@ test('CME price banding: an order may be so far from the last trade price, and t
   expect(market.reasons({ op: 'replace', account: 2, symbol: 0, id: 4, price: 89 })).toEqual(['priceBand']);
 });
 
-test('Euronext static collars: a reference that is set stays until it is set again', () => {
+test('CME price banding: with bandOneSided it keeps out buys above it and sells below it, and no other', () => {
+  const market = marketOf(set('priceBand', 5), set('bandReference', 100), set('bandOneSided', 1));
+  expect(market.reasons(order(1, 1, 'buy', 106, 1), order(1, 1, 'buy', 105, 1))).toEqual(['priceBand', '']);
+  expect(market.reasons(order(2, 1, 'sell', 94, 1), order(2, 1, 'sell', 106, 1))).toEqual(['priceBand', '']);
+  expect(market.reasons(order(1, 2, 'buy', 1, 1), order(2, 2, 'sell', 900, 1))).toEqual(['', '']);
+  const replace = (account: number, price: number) => ({ op: 'replace', account, symbol: 0, id: 2, price }) as const;
+  expect(market.reasons(replace(1, 106), replace(1, 2), replace(2, 94), replace(2, 901))).toEqual([
+    ...['priceBand', '', 'priceBand', ''],
+  ]);
+  expect(market.reasons(set('bandOneSided', 2), set('bandOneSided', 0), order(1, 3, 'buy', 94, 1))).toEqual([
+    ...['setting', '', 'priceBand'],
+  ]);
+});
+
+test('Shanghai Stock Exchange, daily price limits: a reference that is set stays until it is set again', () => {
   const market = marketOf(set('priceBand', 5), set('bandReference', 200));
   expect(market.reasons(order(1, 1, 'sell', 194, 1), order(1, 1, 'sell', 195, 2), order(2, 1, 'buy', 205, 1))).toEqual([
     'priceBand',
@@ -94,6 +108,13 @@ test('limits of an account hold on all its orders, of whatever instrument, and o
   ).toEqual([
     ...['accountQuantityMax', 'accountQuantityMax', 'accountNotionalMax', '', ''],
     ...['accountNotionalMax', 'accountQuantityMax'],
+  ]);
+  // Of a total it is the quantity that it comes to: 3 of 10 have traded.
+  const total = (quantity: number): Command => ({
+    ...{ op: 'replace', account: 1, symbol: 0, id: 1, quantity, term: 'open', value: 10 },
+  });
+  expect(market.reasons(order(3, 1, 'sell', 50, 1_003), total(14), total(13))).toEqual([
+    ...['', 'accountQuantityMax', ''],
   ]);
   // An instrument that comes later is no exception.
   expect(market.reasons({ ...CREATE, symbol: 2, name: 'THIRD' }, { ...order(1, 9, 'buy', 1, 11), symbol: 2 })).toEqual([

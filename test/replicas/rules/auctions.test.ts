@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Command } from '../../../journal/commands.ts';
 import { EventFlag } from '../../../journal/events.ts';
+import { expectSame } from '../../expect-same.ts';
 import { type AuctionOrder, priceOf, trade } from './naive-auction.ts';
 import { RuledVenue } from './ruled-venue.ts';
 
@@ -252,7 +253,7 @@ test(`${BOOKS} random books come to what a naive model says, before the auction'
         found.volume !== told.volume ||
         found.imbalance !== told.imbalance ||
         found.side !== told.side;
-      expect(
+      expectSame(
         events
           .filter(({ type }) => type === 'indicative')
           .map((event) => ({
@@ -261,7 +262,8 @@ test(`${BOOKS} random books come to what a naive model says, before the auction'
             imbalance: BigInt(event.open),
             side: event.side,
           })),
-      ).toEqual(changed ? [found] : []);
+        changed ? [found] : [],
+      );
       told = found;
     }
     const found = priceOf(orders, reference, tick);
@@ -270,12 +272,14 @@ test(`${BOOKS} random books come to what a naive model says, before the auction'
     const events = it.do({ op: 'uncross', symbol: 0 });
     const makers = events.filter(({ type }) => type === 'tradeMaker');
     const takers = events.filter(({ type }) => type === 'tradeTaker');
-    expect(
+    expectSame(
       makers.map(({ id, quantity }, index) => ({ buy: id, sell: takers[index]?.id, quantity: BigInt(quantity) })),
-    ).toEqual(trades);
-    expect(
+      trades,
+    );
+    expectSame(
       events.filter(({ type }) => type === 'auction').map(({ price, quantity }) => [price, BigInt(quantity)]),
-    ).toEqual(found.price === 0 ? [] : [[found.price, found.volume]]);
+      found.price === 0 ? [] : [[found.price, found.volume]],
+    );
     // Of market orders, and those for this auction alone, nothing stays.
     for (const { id } of events.filter(({ reason }) => reason === 'auctionOver'))
       orders.splice(
@@ -285,7 +289,8 @@ test(`${BOOKS} random books come to what a naive model says, before the auction'
     const { bids, asks } = it.matcher.book(0, 100);
     if (bids[0] !== undefined && asks[0] !== undefined) expect(bids[0][0]).toBeLessThan(asks[0][0]);
     const left = it.do({ op: 'massCancel', symbol: 0 });
-    expect(left.map(({ id, quantity }) => [id, BigInt(quantity)]).sort()).toEqual(
+    expectSame(
+      left.map(({ id, quantity }) => [id, BigInt(quantity)]).sort(),
       orders
         .filter(({ open }) => open > 0n)
         .map(({ id, open }) => [id, open])

@@ -11,6 +11,7 @@ import {
 import { encodeState, restoreState } from '../../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../../replicas/matcher.ts';
+import { ORDER_FLAG } from '../../../replicas/order-table.ts';
 import { putTime, type RawCommand, writeRaw } from '../raw-commands.ts';
 import { VenueFlow } from './venue-flow.ts';
 
@@ -29,6 +30,10 @@ const LIMITS = {
 /** Pages so small that a read of an instrument takes several. */
 const PARTS = 7;
 const OTHER = 1;
+const STRANGERS = 6;
+const STRANGER = 99;
+/** They wait, are for an auction, or trade as a whole. */
+const NEVER_MET = ORDER_FLAG.stop | ORDER_FLAG.call | ORDER_FLAG.closing | ORDER_FLAG.allOrNone;
 
 /** A matcher of one shard. */
 class Shard {
@@ -83,6 +88,17 @@ class Shard {
     this.#matcher = restored;
   }
 
+  /** What a command would come to, and nothing comes of it. */
+  wouldTell(command: Command, time: bigint): VenueEvent[] {
+    const scratch = createMatcher(LIMITS, this.#events, this.#seed);
+    restoreState(scratch.state, Buffer.from(encodeState(this.#matcher.state)));
+    encodeCommand(this.#words, 0, { account: 0, ...command, time });
+    scratch.apply(this.#words, 0);
+    const told: VenueEvent[] = [];
+    this.#events.drain((words, at) => told.push(decodeEvent(words, at)));
+    return told;
+  }
+
   #apply(): Uint32Array {
     this.#matcher.apply(this.#words, 0);
     const told: number[] = [];
@@ -106,8 +122,37 @@ function move(from: Shard, to: Shard, shard: number, time: bigint): void {
   to.restore();
   const difference = firstDifference(image, to.image(time));
   if (difference !== undefined) throw new Error(`there is another: ${difference}`);
+  for (let tries = 0; tries < STRANGERS; tries++) enterStranger(to, image, time, tries);
   from.do({ op: 'moveOut', symbol: 0 }, time);
   to.do({ op: 'instrumentAssign', symbol: 0 }, time);
+}
+
+/**
+ * Another order, which was on no shard: it may not stand where it would trade. Whether it would is looked for among all orders of
+ * the image, one by one.
+ */
+function enterStranger(shard: Shard, { settings, orders }: InstrumentImage, time: bigint, turn: number): void {
+  const side = turn % 2 === 0 ? 'buy' : 'sell';
+  const near = orders[(turn * 7) % Math.max(1, orders.length)]?.price ?? 0;
+  const isPriced = near > 0 && near < 2 ** 48 - 1;
+  const allOrNone = turn % 5 === 4;
+  const order = { account: STRANGER, symbol: 0, id: 1, side, price: isPriced ? near : 10, quantity: 1 + turn } as const;
+  const isContinuous = settings.every(
+    ({ setting, movedSetting, value }) => (movedSetting !== 'phase' && setting !== 'batchNs') || value === 0n,
+  );
+  const meets = orders.some(({ flags, price }) => {
+    if ((flags & (NEVER_MET | ORDER_FLAG.sell)) !== (side === 'buy' ? ORDER_FLAG.sell : 0)) return false;
+    return side === 'buy' ? price <= order.price : price >= order.price;
+  });
+  const [told] = shard.wouldTell({ op: 'moveIn', ...order, ...(allOrNone ? { allOrNone } : {}) }, time);
+  const outcome = told?.type === 'rejected' ? told.reason : told?.type;
+  const expected = isContinuous && meets && !allOrNone ? 'postOnlyWouldTrade' : 'accepted';
+  // A full shard takes nobody.
+  if (outcome === expected || outcome === 'ordersFull' || outcome === 'levelsFull') {
+    reached.set(`stranger ${outcome}`, (reached.get(`stranger ${outcome}`) ?? 0) + 1);
+    return;
+  }
+  throw new Error(`${JSON.stringify(order)}: ${outcome}, not ${expected}`);
 }
 
 /** What an event tells of, without what is each shard's own. */
@@ -193,6 +238,7 @@ test(`an instrument that is moved again and again does what one does that is not
     expect.arrayContaining([
       ...['auction none', 'indicative none', 'refreshed none', 'triggered none', 'state none', 'canceled selfTrade'],
       ...['canceled auctionOver', 'canceled expired', 'canceled linked', 'canceled orphaned'],
+      ...['stranger accepted', 'stranger postOnlyWouldTrade'],
     ]),
   );
   expect(movedOrders).toBeGreaterThan(100);

@@ -71,7 +71,7 @@ export class NaiveLedger {
         : {
             ...(before as LiveOrder),
             price: BigInt(isTaken ? first.price : (command.price ?? Number((before as LiveOrder).price))),
-            open: BigInt(command.quantity ?? Number((before as LiveOrder).open)),
+            open: openAfter(command, (before as LiveOrder).open),
           };
     if (!order.isLimit && order.side === 'buy') return undefined;
     const asset = this.#heldAsset(order);
@@ -224,4 +224,10 @@ function isLimitType({ type }: Command): boolean {
 
 function keyOf(account: number, id: number | bigint | undefined): string {
   return `${account}/${id}`;
+}
+
+/** What a replace asks for, of which something may have traded already. */
+function openAfter({ quantity, term, value = 0 }: Command, open: bigint): bigint {
+  if (quantity === undefined) return open;
+  return BigInt(quantity) - (term === 'open' ? BigInt(value) - open : 0n);
 }

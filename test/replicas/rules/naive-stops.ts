@@ -354,7 +354,10 @@ export class NaiveStops {
   #replace(order: NaiveOrder, command: Command): string | undefined {
     const { stopPrice, trail } = command;
     const price = command.price ?? order.price;
-    const open = command.quantity ?? order.open;
+    const gone = command.open === undefined ? 0 : command.open - order.open;
+    const open = command.quantity === undefined ? order.open : command.quantity - gone;
+    if (gone < 0) return 'openChanged';
+    if (open <= 0) return this.#reduce(order, order.open);
     const kept = (): undefined => {
       order.price = price;
       order.open = open;

@@ -448,6 +448,38 @@ describe('CME market order with protection: the band', () => {
     expect(play.order('buy', 3, 10, 103)).toContain('trade 1/3 with 2/2 5@103 leaves 0 0');
   });
 
+  test('CME: with the setting what is left stays as a limit order at the last price of the band', () => {
+    play.set('bandRests', 1);
+    expect(play.order('buy', 1, 20, 0)).toEqual([
+      'accepted 1/1 buy 20@102',
+      'trade 1/1 with 2/0 5@100 leaves 15 0',
+      'trade 1/1 with 2/1 5@102 leaves 10 0',
+    ]);
+    expect(play.book()).toEqual({ bids: [[102, 10, 1]], asks: [[103, 5, 1]] });
+    // As of every limit order: its price can be replaced, and it is of its day.
+    expect(play.send({ op: 'replace', id: 1, price: 101 })).toEqual(['replaced 1/1 10@101']);
+    play.order('buy', 2, 9, 0, { tif: 'day' });
+    expect(play.book().bids).toEqual([
+      [105, 4, 1],
+      [101, 10, 1],
+    ]);
+    play.send({ op: 'phase', account: 0, phase: 'closed' });
+    expect(play.book().bids).toEqual([[101, 10, 1]]);
+  });
+
+  test('what may not stay, and what finds nobody to trade with, has no limit; the limit is a price that may be', () => {
+    play.set('bandRests', 1);
+    expect(play.order('buy', 1, 11, 0, { tif: 'ioc' }).at(-1)).toBe('canceled 1/1 band 1 leaves 0');
+    expect(play.order('buy', 2, 6, 0, { allOrNone: true }).at(-1)).toBe('canceled 1/2 allOrNone 6 leaves 0');
+    expect(play.order('sell', 3, 6, 0).at(-1)).toBe('canceled 1/3 ioc 6 leaves 0');
+    play.set('tick', 2);
+    rests('buy', 9, 1, 90);
+    expect(play.order('sell', 4, 1, 0, { minQty: 1 })[0]).toBe('accepted 1/4 sell 1@88');
+    play.set('tick', 5);
+    play.send({ op: 'instrumentUpdate', account: 0, priceMax: 104 });
+    expect(play.order('buy', 5, 6, 0).at(-1)).toBe('canceled 1/5 ioc 1 leaves 0');
+  });
+
   test('a sell near zero, and the best price of a hidden order', () => {
     rests('buy', 9, 5, 1, { hidden: true });
     expect(play.order('sell', 1, 9, 0).slice(1)).toEqual([
@@ -491,4 +523,56 @@ test('a mass status tells of the shown book and then of the hidden one, with wha
   for (const [from, slot] of [4, 2, 3].entries()) expect(told(slot)).toEqual(all.slice(from + 1));
   expect(told(4, 2)).toEqual(all.slice(1, 3));
   expect(told(1)).toEqual([]);
+});
+
+/** Account 2's order 1, which is taken to have so much open. */
+const total = (quantity: number, open: number, rest: Partial<Command> = {}) =>
+  play.send({ op: 'replace', account: 2, id: 1, quantity, open, ...rest });
+
+describe('a replace to a total', () => {
+  test.each(['plain', 'ruled'])(
+    'FIX appendix D, C.3: a total that has traded already cancels the balance: %s',
+    (rules) => {
+      if (rules === 'ruled') play.set('tick', 1);
+      rests('sell', 1, 10_000, 50);
+      play.order('buy', 1, 1_000, 50);
+      expect(total(12_000, 10_000)).toEqual(['replaced 2/1 11000@50']);
+      expect(total(13_000, 10_000)).toEqual(['rejected openChanged']);
+      play.order('buy', 2, 8_000, 50);
+      expect(total(10_000, 11_000)).toEqual(['replaced 2/1 2000@50 kept']);
+      expect(total(10_000, 10_000, { price: 51 })).toEqual(['replaced 2/1 2000@51']);
+      expect(total(8_000, 10_000)).toEqual(['canceled 2/1 reduced 2000 leaves 0']);
+      expect(total(8_000, 10_000)).toEqual(['rejected unknownOrder']);
+    },
+  );
+
+  test('it says what was open beside a quantity, and is no term of anything else', () => {
+    rests('sell', 1, 10, 50);
+    expect(total(5, 0)).toEqual(['rejected terms']);
+    expect(total(0, 5)).toEqual(['rejected quantity']);
+    expect(play.send({ op: 'replace', account: 2, id: 1, price: 51, open: 10 })).toEqual(['rejected flags']);
+    expect(play.order('buy', 1, 5, 40, { term: 'open', value: 5 })).toEqual(['rejected terms']);
+    expect(play.send({ op: 'terms', id: 1, term: 'open', value: 5 })).toEqual(['rejected terms']);
+  });
+
+  test('a lot and a largest quantity are looked at with what it comes to', () => {
+    rests('sell', 1, 20, 50);
+    play.order('buy', 1, 3, 50);
+    play.set('lot', 5);
+    play.send({ op: 'instrumentUpdate', account: 0, quantity: 30 });
+    expect(total(30, 20)).toEqual(['rejected lot']);
+    expect(total(34, 20)).toEqual(['rejected quantityMax']);
+    expect(total(33, 20)).toEqual(['replaced 2/1 30@50']);
+  });
+
+  test('an iceberg and a stop that waits come to their totals; a display is looked at with what that is', () => {
+    rests('sell', 1, 30, 50, { display: 10 });
+    play.order('buy', 1, 12, 50);
+    expect(total(1_019, 30)).toEqual(['rejected display']);
+    expect(total(1_012, 30)).toEqual(['replaced 2/1 1000@50']);
+    play.order('buy', 2, 9, 60, { type: 'stop', price: 0, stopPrice: 60 });
+    play.send({ op: 'reduce', id: 2, quantity: 4 });
+    expect(play.send({ op: 'replace', id: 2, quantity: 12, open: 9 })).toEqual(['replaced 1/2 8@0 kept']);
+    expect(play.send({ op: 'replace', id: 2, quantity: 3, open: 12 })).toEqual(['canceled 1/2 reduced 8 leaves 0']);
+  });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { type Command, Phase, type PhaseName } from '../../../journal/commands.ts';
+import { expectSame } from '../../expect-same.ts';
 import { RuledVenue } from './ruled-venue.ts';
 
 const COMMANDS = 6_000;
@@ -114,7 +115,7 @@ test.each([1, 2, 3])('a venue restored at any moment of its days tells the same 
     other.time = it.time;
     const command = days.next(it.time);
     const told = it.do(command);
-    expect(other.do(command)).toEqual(told);
+    expectSame(other.do(command), told);
     for (const { type, reason } of told) {
       const key = reason === 'none' || reason === '' ? type : reason;
       seen.set(key, (seen.get(key) ?? 0) + 1);

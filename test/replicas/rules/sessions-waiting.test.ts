@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { Command } from '../../../journal/commands.ts';
 import { RuledVenue } from './ruled-venue.ts';
 
@@ -167,4 +167,51 @@ test('a stop that is good till a time expires while it waits, and after its trig
     expect(one.at(4_000_000n).tell({ op: 'tick' })).toEqual(['canceled 5 2@0 left 0 expired']);
     expect(one.at(9_000_000n).do({ op: 'tick' })).toHaveLength(5);
   }
+});
+
+describe('what no command of the instrument changes', () => {
+  const sell = (id: number, price: number, quantity: number): Command => ({
+    ...{ op: 'new', account: 2, symbol: 1, id, side: 'sell', price, quantity },
+  });
+  const bid = (id: number, price: number, quantity: number): Command => ({ ...sell(id, price, quantity), side: 'buy' });
+
+  function venue(): RuledVenue {
+    const it = new RuledVenue({ accountsMax: 8 });
+    it.do({ op: 'instrumentCreate', symbol: 0, name: 'OTHER' });
+    it.do({ op: 'instrumentCreate', symbol: 1, name: 'ACME' });
+    return it;
+  }
+
+  test('a stop that a batch triggers trades in the next batch, whoever brings the time', () => {
+    const it = venue();
+    it.do({ op: 'new', account: 1, symbol: 1, id: 1, side: 'sell', type: 'stop', quantity: 5, stopPrice: 95 });
+    it.do({ op: 'instrumentSet', symbol: 1, setting: 'batchNs', value: 1_000_000n });
+    it.do(bid(1, 90, 6));
+    it.do(sell(2, 90, 1));
+    expect(it.at(2_000_000n).tell({ op: 'tick' })).toContain('triggered 1 5@90 left 5');
+    expect(it.at(3_000_000n).tell({ op: 'tick' })).toContain('auction 5@90 buy+0');
+  });
+
+  test('an auction that begins by calendar tells at once what it would come to', () => {
+    const it = venue();
+    it.do({ op: 'phase', symbol: 1, phase: 'closed' });
+    it.do({ op: 'phase', symbol: 1, phase: 'preOpen' });
+    it.do({ op: 'schedule', symbol: 1, phase: 'openingAuction', value: 2_000_000n });
+    it.do(bid(1, 90, 6));
+    it.do(sell(2, 90, 1));
+    expect(it.at(2_000_000n).tell({ op: 'tick' })).toEqual(['state 1>2', 'indicative 1@90 buy+5']);
+  });
+
+  test.each<[string, Command]>([
+    ['a kill', { op: 'kill' }],
+    ['a mass cancel', { op: 'massCancel' }],
+    ['a scheduled cancel', { op: 'tick' }],
+  ])('%s that takes orders of an auction off is told in the indicative price', (_, command) => {
+    const it = venue();
+    it.do({ op: 'accountSet', account: 2, accountSetting: 'cancelAllAfter', value: 1_000_000n });
+    it.do({ op: 'openAuction', symbol: 1 });
+    it.do(bid(1, 90, 6));
+    it.do(sell(2, 90, 1));
+    expect(it.at(command.op === 'tick' ? 2_000_000n : 1_000_000n).tell(command)).toContain('indicative 0@0 buy+0');
+  });
 });

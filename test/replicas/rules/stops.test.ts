@@ -226,7 +226,7 @@ describe('a stop that is due already', () => {
   });
 });
 
-describe('FIX 211, 1092 = 1: trailing stops', () => {
+describe('FIX 211, 1094 = 8: trailing stops', () => {
   const trailing = (side: 'buy' | 'sell', id: number, trail: number): string[] =>
     play.order(side, id, 1, 0, { type: 'stop', trail });
 

@@ -8,17 +8,18 @@ const ACCOUNT_VALUES: Readonly<Record<number, readonly number[]>> = {
   1: [0, 15, 16],
   2: [0, 1, 1, 2],
   3: [0, 0, 3, 9],
-  4: [0, 0, 4, 20],
+  4: [0, 4, 4, 20],
   5: [0, 0, 40],
   6: [0, 0, 3000],
-  7: [0, 0, 1, 2],
+  7: [0, 1, 1, 2],
   8: [0, 125_000, 500_000, 2_000_000, 9_000_000],
   9: [1],
 };
 const INSTRUMENT_VALUES: Readonly<Record<number, readonly number[]>> = {
+  19: [0, 1, 1, 2],
   20: [0, 0, 2],
   21: [0, 400, 4000],
-  22: [0, 0, 0, 9],
+  22: [0, 9, 9, 9],
   23: [0, 0, 101],
   32: [0, 1, 2],
   33: [0, 2, 3],
@@ -61,7 +62,7 @@ export class AccountDraws {
         return { op: 26, account, flags: ((kind << 24) | (dice.chance(0.01) ? 1 : 0)) >>> 0, extra };
       }
       case 3: {
-        const kind = dice.pick([20, 21, 22, 23, 32, 33, 34, 35, 36, 37, 38]);
+        const kind = dice.pick([19, 20, 21, 22, 23, 32, 33, 34, 35, 36, 37, 38]);
         const value = dice.chance(0.3) ? 0 : dice.pick(INSTRUMENT_VALUES[kind] as readonly number[]);
         return this.#instrumentSet(dice.below(SYMBOLS), kind, value);
       }

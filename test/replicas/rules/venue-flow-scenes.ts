@@ -35,7 +35,7 @@ export class SceneDraws {
     this.#first = first;
     this.#symbol = dice.below(2);
     this.#account = dice.from(1, 4);
-    switch (dice.weighted([2, 2, 2, 6, 5, 3, isTight ? 16 : 0, hasAccounts ? 16 : 0, hasAccounts ? 8 : 0])) {
+    switch (dice.weighted([2, 2, 2, 12, 5, 3, isTight ? 16 : 0, hasAccounts ? 16 : 0, hasAccounts ? 8 : 0])) {
       case 0:
         return this.#calendar(time + HOUR_NS);
       case 1:

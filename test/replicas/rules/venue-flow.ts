@@ -54,7 +54,7 @@ export class VenueFlow {
       case 6:
         return { op: 17, symbol: dice.below(2), flags: dice.chance(0.05) ? 32 : 0, extra: dice.chance(0.3) ? 130 : 0 };
       default:
-        return this.#terms(this.#named(), dice.from(0, 9));
+        return this.#terms(this.#named(), dice.from(0, 10));
     }
   }
 
@@ -164,7 +164,10 @@ export class VenueFlow {
       };
       return { op: 4, ...this.#known(), ...term, price: dice.from(95, 105), quantity: dice.from(1, 20) };
     }
-    return { op: 4, ...this.#known(), flags, price: dice.from(95, 105), quantity: dice.from(1, 20) };
+    const replace = { op: 4, ...this.#known(), flags, price: dice.from(95, 105), quantity: dice.from(1, 20) };
+    if ((flags & 4) === 0 ? dice.chance(0.97) : dice.chance(0.6)) return replace;
+    // What it takes the order to have open: at times what it has.
+    return { ...replace, flags: flags | (10 << 24), extra: dice.from(dice.chance(0.02) ? 0 : 1, 24) };
   }
 
   #session(): RawCommand {
@@ -231,8 +234,9 @@ export class VenueFlow {
       5: [0, 2, 5],
       7: [0, 2, 5, 20],
       8: [0, 0, 1],
+      9: [0, 1, 1],
     };
-    const kind = dice.pick([1, 2, 3, 4, 5, 7, 8]);
+    const kind = dice.pick([1, 2, 3, 4, 5, 7, 8, 9]);
     return this.#setting(dice.below(2), kind, dice.pick(values[kind] as readonly number[]));
   }
 }

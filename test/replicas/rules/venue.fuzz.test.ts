@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { EventType } from '../../../journal/events.ts';
 import { Reason } from '../../../journal/reasons.ts';
 import { limitsFor, WholeFlow } from './venue-flow-all.ts';
+import { type Distance, distanceOf, farther } from './venue-flow-far.ts';
 import { inWords, VenuePair } from './venue-pair.ts';
 
 /** More by VERITAPE_RULES_COMMANDS, with other seeds by VERITAPE_RULES_SEED. */
@@ -34,19 +35,21 @@ function wanted(): string[] {
 
 const reached = new Map<string, number>();
 
-/** Runs a flow through the matcher and the model; what differs first. */
-function compare(seed: number, commands: number): string | undefined {
+/** Runs a flow, perhaps with amounts at the ends of their ranges, through the matcher and the model; what differs first. */
+function compare(seed: number, commands: number, distance?: Distance): string | undefined {
   const flow = new WholeFlow(seed, commands);
   const pair = new VenuePair(limitsFor(seed), seed);
   for (let place = 0; place < commands; place++) {
-    const command = flow.next();
+    const near = flow.next();
+    const command = distance === undefined ? near : farther(near, distance);
     if (pair.isBeyondModel(command)) continue;
     const isTime = (every: number): boolean => place % every === every - 1;
     const wrong =
       pair.apply(command, flow.time) ??
       (isTime(RESTORE_EVERY) ? pair.restore() : undefined) ??
       (isTime(AUDIT_EVERY) ? pair.audit() : undefined);
-    if (wrong !== undefined) return `seed ${seed}, command ${place}: ${inWords(command)}: ${wrong}`;
+    if (wrong !== undefined)
+      return `seed ${seed}${distance === undefined ? '' : ', far'}, command ${place}: ${inWords(command)}: ${wrong}`;
     for (const event of pair.told) {
       flow.observe(event);
       const key = `${event.type} ${event.reason}`;
@@ -58,7 +61,10 @@ function compare(seed: number, commands: number): string | undefined {
 
 test(`matcher and the model of all rules agree on ${COMMANDS} commands`, () => {
   for (let done = 0, seed = SEED; done < COMMANDS; done += COMMANDS_PER_FLOW, seed++) {
-    const difference = compare(seed, Math.min(COMMANDS_PER_FLOW, COMMANDS - done));
+    const commands = Math.min(COMMANDS_PER_FLOW, COMMANDS - done);
+    const distance = distanceOf(seed);
+    const difference =
+      compare(seed, commands) ?? (distance === undefined ? undefined : compare(seed, commands, distance));
     if (difference !== undefined) throw new Error(difference);
   }
   if (process.env['VERITAPE_RULES_COUNTS'] !== undefined)

@@ -1,9 +1,11 @@
+import { STOP_LADDER } from '../../../../proofs/matching/market-columns.ts';
 import { element, invert, multiply } from '../../../../proofs/stark/field.ts';
 import { FORGED_ROWS, type Forgery } from '../forgery.ts';
 import { compareBest, type Told } from './matching-words.ts';
 
 /** Edits that lies about commands and their steps are made of. */
 export const LAST_ROW = FORGED_ROWS - 1;
+const NAMED = ['cancel', 'reduce', 'replace', 'replace stop', 'replace stop limit'];
 const LIMB = 65_536;
 const LIMB_MAX = 65_535;
 
@@ -66,9 +68,17 @@ export function comparePrices(forgery: Forgery, row: number): Forgery {
 /** Says whether the order that the row finds is in the ladder named, and free, by the columns as they are. */
 export function admit(forgery: Forgery, row: number): Forgery {
   const ladder = forgery.get(row, 'own ladder');
-  const gap = element(ladder - 2 * forgery.get(row, 'symbol') - 1);
-  const inLadder = multiply(gap, element(gap - 1));
-  const named = ['cancel', 'reduce', 'replace'].reduce((n, kind) => n + forgery.get(row, kind), 0);
+  const inside = (base: number): number => {
+    const gap = element(ladder - base - 2 * forgery.get(row, 'symbol') - 1);
+    return multiply(gap, element(gap - 1));
+  };
+  const hasStops = forgery.columnNames.includes('in stops');
+  if (hasStops) forgery.set(row, { 'in stops': inside(STOP_LADDER) });
+  const inLadder = hasStops ? multiply(inside(0), inside(STOP_LADDER)) : inside(0);
+  const named = NAMED.filter((kind) => forgery.columnNames.includes(kind)).reduce(
+    (n, kind) => n + forgery.get(row, kind),
+    0,
+  );
   const tested = element(multiply(element(named), inLadder) + multiply(element(1 - named), ladder));
   const isFree = tested === 0;
   return forgery.set(row, {

@@ -59,6 +59,8 @@ export const lies: Lies = {
   ),
   'cross borrow 0 is a bit': () => tradesAboveLimit(0).set(0, { 'cross borrow 0': ALL_OF_P, 'cross gap 1': -ALL_OF_P }),
   'cross borrow 1 is a bit': () => tradesAboveLimit(1).set(0, { 'cross borrow 1': ALL_OF_P, 'cross gap 2': -ALL_OF_P }),
+  // Where nothing hangs on it.
+  'crosses is a bit': () => lastRowEdited([{ kind: 'aside' }], [], { crosses: 2, 'cross gap 0': 1 }),
   // The limit is compared with a better price than the one that is traded at.
   ...forLimbs(
     (limb) => `best is what the head names ${limb}`,

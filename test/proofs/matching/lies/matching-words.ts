@@ -137,10 +137,18 @@ export function showGap(forgery: Forgery, row: number): void {
   forgery.set(row, { 'gap inverse': sum === 0 ? 0 : invert(sum) });
 }
 
-function putDifference(forgery: Forgery, row: number, name: string, from: number, take: number, less: number): void {
+/** Says what the difference is between two amounts, limb by limb; `name` is that of its columns. */
+export function putDifference(
+  forgery: Forgery,
+  row: number,
+  name: 'cross' | 'gap' | 'behind',
+  from: number,
+  take: number,
+  less: number,
+): void {
   const limb = (value: number, i: number): number => Math.floor(value / LIMB ** i) % LIMB;
   const lent0 = limb(from, 0) - limb(take, 0) < less ? 1 : 0;
   const lent1 = limb(from, 1) - limb(take, 1) < lent0 ? 1 : 0;
-  forgery.setAmount(row, `${name} gap`, from - take - less);
+  forgery.setAmount(row, name === 'gap' ? name : `${name} gap`, from - take - less);
   forgery.set(row, { [`${name} borrow 0`]: lent0, [`${name} borrow 1`]: lent1 });
 }

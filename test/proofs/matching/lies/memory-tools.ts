@@ -1,5 +1,5 @@
 import { type BookOrder, keyOf, type OrderName } from '../../../../proofs/matching/linked-books.ts';
-import { LIST_HEAD } from '../../../../proofs/matching/market-columns.ts';
+import { LIST_HEAD, SECOND_KEY } from '../../../../proofs/matching/market-columns.ts';
 import type { TapeCommand } from '../../../../proofs/matching/tape.ts';
 import { invert, multiply, negate } from '../../../../proofs/stark/field.ts';
 import { FORGED_ROWS, Forgery } from '../forgery.ts';
@@ -164,7 +164,7 @@ export function directoryRow(forgery: Forgery, key: readonly number[]): number {
 
 /** Lists these keys, in this order, and what fills the directory up. */
 export function putDirectory(forgery: Forgery, listed: readonly Listed[]): Forgery {
-  const at = (row: number): Listed => listed[row] ?? { key: [0, 0, 0, 2 * LIST_HEAD + row], gone: 1 };
+  const at = (row: number): Listed => listed[row] ?? { key: [0, 0, 0, 2 * SECOND_KEY + row], gone: 1 };
   for (let row = 0; row < FORGED_ROWS; row++) {
     const { key, gone = 0, goneTime = 0 } = at(row);
     putKeyAt(forgery, row, 'listed', key);

@@ -7,7 +7,7 @@ import { BUY, forLimbs, order, PRICE, replace, resting, SELL, SIZE, type Told, u
 /** Lies about self-trade prevention, which the ruled circuit alone has rules for. */
 export const NEWEST = 1;
 export const OLDEST = 2;
-const BOTH = 3;
+export const BOTH = 3;
 export const DECREMENT = 4;
 /** Of the account that takes, and of another one. */
 export const OWN_ASK = resting(SELL, 3, PRICE, SIZE, { account: 2 });
@@ -52,7 +52,14 @@ function passing(steps: Readonly<Record<string, number>>): Forgery {
   return forgery.set(0, { ...steps, exhausts: steps['oldest ends'] as number });
 }
 
+/** A fill or kill counts an order of its account, of nothing, as if it were another's, trades with it less than once, and cancels it. */
+function countsNothing(): Forgery {
+  const forgery = meeting(OLDEST, { fillOrKill: true, quantity: 3 * SIZE }, [{ ...OWN_ASK, open: 0 }, ASK]);
+  return forgery.set(0, { 'skip own': 0, fill: -1, peek: 1, 'oldest ends': 1, covers: 1 });
+}
+
 export const lies: Lies = {
+  'fill is a bit': countsNothing,
   'oldest ends is a bit': () => passing({ 'oldest ends': -1, 'skip own': 1 }),
   // What is left of an order that should rest is canceled, as if it had met one of its account.
   'fail at own is a bit': () => {

@@ -1,7 +1,7 @@
 import type { ReasonName } from '../../../../journal/reasons.ts';
 import type { MarketCommand } from '../../reference-command.ts';
 import type { ModelEvents } from './model-events.ts';
-import type { ModelInstrument } from './model-order.ts';
+import type { ModelInstrument, Side } from './model-order.ts';
 
 const KIND = {
   roles: 1,
@@ -14,7 +14,7 @@ const KIND = {
   cancelAllAfter: 8,
 } as const;
 /** Settings of instruments that are about limits. */
-const LIMIT = { minQuantity: 20, maxNotional: 21, priceBand: 22, bandReference: 23 } as const;
+const LIMIT = { bandOneSided: 19, minQuantity: 20, maxNotional: 21, priceBand: 22, bandReference: 23 } as const;
 const SCOPE = { all: 0, account: 1, group: 2 } as const;
 const FLAG_BY_ACCOUNT = 8;
 const FLAG_BY_GROUP = 1024;
@@ -34,6 +34,7 @@ const HIGHEST: ReadonlyMap<number, bigint> = new Map([
   [KIND.cancelAllAfter, 86_400n * 10n ** 9n],
 ]);
 const HIGHEST_LIMIT: ReadonlyMap<number, bigint> = new Map([
+  [LIMIT.bandOneSided, 1n],
   [LIMIT.minQuantity, AMOUNT_MAX],
   [LIMIT.maxNotional, EXACT_MAX],
   [LIMIT.priceBand, AMOUNT_MAX],
@@ -52,6 +53,7 @@ interface ModelAccount {
 /** What an order would have, for the limits; undefined: not given, or it has none. */
 export interface Wanted {
   readonly account: number;
+  readonly side: Side;
   readonly newPrice: number | undefined;
   readonly newQuantity: number | undefined;
   readonly price: number | undefined;
@@ -184,7 +186,7 @@ export class ModelAccounts {
   }
 
   whyNotWithin({ settings, last }: ModelInstrument, wanted: Wanted): ReasonName | undefined {
-    const { account, newPrice, newQuantity, price, quantity } = wanted;
+    const { account, side, newPrice, newQuantity, price, quantity } = wanted;
     const band = settings.get(LIMIT.priceBand) ?? 0;
     const reference = settings.get(LIMIT.bandReference) || last;
     const maxNotional = BigInt(settings.get(LIMIT.maxNotional) ?? 0);
@@ -192,7 +194,10 @@ export class ModelAccounts {
     const quantityMax = this.#settingOf(account, KIND.quantityMax);
     const notionalMax = this.#settingOf(account, KIND.notionalMax);
     if (newQuantity !== undefined && newQuantity < (settings.get(LIMIT.minQuantity) ?? 0)) return 'minQuantity';
-    if (newPrice !== undefined && band !== 0 && reference !== 0 && Math.abs(newPrice - reference) > band)
+    const ahead = (newPrice ?? 0) - reference;
+    const lowest = side === 'buy' && settings.get(LIMIT.bandOneSided) === 1 ? Number.NEGATIVE_INFINITY : -band;
+    const highest = side === 'sell' && settings.get(LIMIT.bandOneSided) === 1 ? Number.POSITIVE_INFINITY : band;
+    if (newPrice !== undefined && band !== 0 && reference !== 0 && (ahead < lowest || ahead > highest))
       return 'priceBand';
     if (maxNotional !== 0n && notional > maxNotional) return 'maxNotional';
     if (newQuantity !== undefined && quantityMax !== 0n && newQuantity > quantityMax) return 'accountQuantityMax';

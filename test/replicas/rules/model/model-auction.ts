@@ -1,3 +1,4 @@
+import { AMOUNT_MAX } from '../../../../journal/amounts.ts';
 import { EventFlag } from '../../../../journal/events.ts';
 import { type AuctionPrice, priceOf } from '../naive-auction.ts';
 import { limitOf, type ModelExchange, SETTING } from './model-exchange.ts';
@@ -8,6 +9,11 @@ export type AuctionBook = 'call' | 'closing';
 /** Who takes part in the auction of the shown and hidden book and of another one. */
 function participants({ resting }: ModelInstrument, book: AuctionBook): ModelOrder[] {
   return resting.filter((order) => order.book === book || (order.book === 'limits' && !order.allOrNone));
+}
+
+/** Volume and imbalance as events tell them: what is more than one order may have is told as that. */
+export function toldLots(lots: bigint): number {
+  return Math.min(Number(lots), AMOUNT_MAX);
 }
 
 /** What an auction would come to now; price 0: nothing. */
@@ -69,7 +75,7 @@ function uncrossAt(
   exchange.triggerStops(instrument, price);
   instrument.settings.set(SETTING.referencePrice, price);
   const { symbol } = instrument;
-  const amounts = { price, quantity: Number(volume), open: Number(imbalance) };
+  const amounts = { price, quantity: toldLots(volume), open: toldLots(imbalance) };
   exchange.events.other({ type: 'auction', symbol, side, ...amounts });
 }
 

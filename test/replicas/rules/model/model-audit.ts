@@ -1,5 +1,5 @@
 import type { ModelExchange } from './model-exchange.ts';
-import { isHiddenBook, type ModelOrder, queueOf, type Side } from './model-order.ts';
+import { firstOf, isHiddenBook, type ModelOrder, queueOf, type Side } from './model-order.ts';
 import { isContinuous } from './model-phases.ts';
 
 type Levels = [price: number, lots: number, orders: number][];
@@ -33,9 +33,8 @@ export function crossedIn({ instruments }: ModelExchange): string | undefined {
   for (const instrument of instruments.values()) {
     const { symbol, resting } = instrument;
     if (!isContinuous(instrument)) continue;
-    const firm = resting.filter((order) => !order.allOrNone);
-    const [bid] = queueOf(firm, 'buy');
-    const [ask] = queueOf(firm, 'sell');
+    const bid = firstOf(resting, 'buy', ({ allOrNone }) => !allOrNone);
+    const ask = firstOf(resting, 'sell', ({ allOrNone }) => !allOrNone);
     if (bid !== undefined && ask !== undefined && bid.price >= ask.price)
       return `symbol ${symbol}: bid ${bid.price} at or above ask ${ask.price}`;
   }

@@ -18,6 +18,7 @@ export const SETTING = {
   band: 5,
   stopsMax: 7,
   stopEntry: 8,
+  bandRests: 9,
   referencePrice: 10,
   volatilityTicks: 11,
   volatilityNs: 12,

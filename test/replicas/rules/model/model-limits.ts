@@ -2,7 +2,8 @@ import type { ReasonName } from '../../../../journal/reasons.ts';
 import type { ModelAccounts } from './model-accounts.ts';
 import { limitOf, SETTING } from './model-exchange.ts';
 import { bestToTrade } from './model-matching.ts';
-import type { ModelInstrument, ModelOrder } from './model-order.ts';
+import type { ModelInstrument, ModelOrder, Side } from './model-order.ts';
+import { isForAuction, isImmediate } from './model-phases.ts';
 import { PRICE_MAX } from './model-terms.ts';
 
 const ICEBERG_PARTS_MAX = 100;
@@ -22,6 +23,7 @@ export interface Changes {
 /** For limits of price times quantity, what it will have, given or not; no price of an order without a limit. */
 export interface Checked extends Changes {
   readonly account: number;
+  readonly side: Side;
   readonly notionalPrice: number | undefined;
   readonly notionalQuantity: number;
 }
@@ -42,9 +44,9 @@ export function whyNotHere(
   if (quantity !== undefined && quantityMax !== 0 && quantity > quantityMax) return 'quantityMax';
   if (isOff(price)) return 'tick';
   if (quantity !== undefined && !isMultiple(quantity, lot)) return 'lot';
-  const { account, notionalPrice, notionalQuantity } = changes;
+  const { account, side, notionalPrice, notionalQuantity } = changes;
   const amounts = { newPrice: price, newQuantity: quantity, price: notionalPrice, quantity: notionalQuantity };
-  const isOutside = accounts.whyNotWithin(instrument, { account, ...amounts });
+  const isOutside = accounts.whyNotWithin(instrument, { account, side, ...amounts });
   if (isOutside !== undefined) return isOutside;
   const isTooMuch = display > 0 && quantity !== undefined && quantity > ICEBERG_PARTS_MAX * display;
   if (!isNew && isTooMuch) return 'display';
@@ -64,4 +66,23 @@ export function slide(instrument: ModelInstrument, order: ModelOrder): { readonl
   const price = order.side === 'buy' ? Math.floor((touch - 1) / tick) * tick : Math.ceil((touch + 1) / tick) * tick;
   const isGood = price >= 1 && price <= Number(PRICE_MAX) && (priceMax === 0 || price <= priceMax);
   return { price: isGood ? price : undefined };
+}
+
+/** What a market order is whose protection band is to be its limit; itself if it has none. */
+export function limitedToBand(
+  instrument: ModelInstrument,
+  order: ModelOrder,
+): { readonly type: number; readonly price: number } {
+  const { settings, priceMax } = instrument;
+  const band = settings.get(SETTING.band) ?? 0;
+  const touch = bestToTrade(instrument, order, undefined);
+  const isMeant = order.type === 1 && settings.get(SETTING.bandRests) === 1 && band > 0 && !order.allOrNone;
+  if (!isMeant || touch === undefined || isImmediate(order) || isForAuction(instrument, order)) return order;
+  const tick = Math.max(1, settings.get(SETTING.tick) ?? 0);
+  const highest = priceMax === 0 ? Number(PRICE_MAX) : priceMax;
+  const isBuy = order.side === 'buy';
+  const price = isBuy
+    ? Math.floor(Math.min(touch + band, highest) / tick) * tick
+    : Math.ceil(Math.max(touch - band, 1) / tick) * tick;
+  return price === 0 || (isBuy ? price < touch : price > touch) ? order : { type: 0, price };
 }

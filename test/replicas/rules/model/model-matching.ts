@@ -1,6 +1,6 @@
 import { EventFlag } from '../../../../journal/events.ts';
 import type { ModelEvents } from './model-events.ts';
-import { type ModelInstrument, type ModelOrder, opposite, queueOf, reaches } from './model-order.ts';
+import { firstOf, type ModelInstrument, type ModelOrder, opposite, reaches } from './model-order.ts';
 
 /** What `stp` stands for. */
 const STP = { none: 0, cancelNewest: 1, cancelOldest: 2, cancelBoth: 3, decrement: 4 } as const;
@@ -27,7 +27,9 @@ function instructionOf({ order, instrument }: Matching): { readonly stp: number;
 }
 
 function nextMet({ instrument, order, limit }: Matching): ModelOrder | undefined {
-  return queueOf(instrument.resting, opposite(order.side)).find(
+  return firstOf(
+    instrument.resting,
+    opposite(order.side),
     (other) => reaches(order.side, limit, other.price) && !(other.allOrNone && other.open > order.open),
   );
 }
@@ -178,7 +180,9 @@ export function bestToTrade(
   order: ModelOrder,
   limit: number | undefined,
 ): number | undefined {
-  return queueOf(instrument.resting, opposite(order.side)).find(
+  return firstOf(
+    instrument.resting,
+    opposite(order.side),
     (other) => reaches(order.side, limit, other.price) && !(other.allOrNone && other.open > order.open),
   )?.price;
 }

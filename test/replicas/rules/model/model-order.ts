@@ -6,7 +6,7 @@ export interface ModelOrder {
   readonly id: bigint;
   readonly symbol: number;
   readonly side: Side;
-  readonly type: number;
+  type: number;
   readonly tif: number;
   readonly postOnly: boolean;
   readonly hidden: boolean;
@@ -94,11 +94,35 @@ export const isHiddenBook = (order: ModelOrder): boolean => order.hidden || orde
 
 /** Orders of one side in the order in which they trade: price, then shown before hidden, then time. */
 export function queueOf(resting: readonly ModelOrder[], side: Side, book: ModelOrder['book'] = 'limits'): ModelOrder[] {
-  const better = side === 'buy' ? -1 : 1;
-  const rank = ({ type, price }: ModelOrder): number =>
-    type === 1 || type === 2 ? Number.NEGATIVE_INFINITY : better * price;
-  const byRank = (a: ModelOrder, b: ModelOrder): number => (rank(a) === rank(b) ? 0 : rank(a) < rank(b) ? -1 : 1);
-  return resting
-    .filter((order) => order.side === side && order.book === book)
-    .sort((a, b) => byRank(a, b) || Number(isHiddenBook(a)) - Number(isHiddenBook(b)) || a.arrival - b.arrival);
+  return resting.filter((order) => order.side === side && order.book === book).sort(inLine);
+}
+
+/** The first of {@link queueOf} that `isMeant`. */
+export function firstOf(
+  resting: readonly ModelOrder[],
+  side: Side,
+  isMeant: (order: ModelOrder) => boolean,
+): ModelOrder | undefined {
+  let first: ModelOrder | undefined;
+  for (const order of resting)
+    if (
+      order.side === side &&
+      order.book === 'limits' &&
+      isMeant(order) &&
+      (first === undefined || inLine(order, first) < 0)
+    )
+      first = order;
+  return first;
+}
+
+/** Of two orders of one side. */
+function inLine(a: ModelOrder, b: ModelOrder): number {
+  const [one, other] = [rankOf(a), rankOf(b)];
+  if (one !== other) return one < other ? -1 : 1;
+  return Number(isHiddenBook(a)) - Number(isHiddenBook(b)) || a.arrival - b.arrival;
+}
+
+function rankOf({ type, side, price }: ModelOrder): number {
+  if (type === 1 || type === 2) return Number.NEGATIVE_INFINITY;
+  return side === 'buy' ? -price : price;
 }

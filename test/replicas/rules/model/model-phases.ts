@@ -1,7 +1,7 @@
 import { EventFlag } from '../../../../journal/events.ts';
 import type { ReasonName } from '../../../../journal/reasons.ts';
 import type { MarketCommand } from '../../reference-command.ts';
-import { type AuctionBook, auctionPriceOf, uncross } from './model-auction.ts';
+import { type AuctionBook, auctionPriceOf, toldLots, uncross } from './model-auction.ts';
 import { type ModelExchange, SETTING } from './model-exchange.ts';
 import { bestToTrade } from './model-matching.ts';
 import { type ModelInstrument, type ModelOrder, queueOf, type Side } from './model-order.ts';
@@ -293,8 +293,14 @@ export class ModelPhases {
     this.#exchange.enterLine();
   }
 
-  /** At the end of every command with the instrument's symbol. */
-  afterCommand(instrument: ModelInstrument): void {
+  /** When time has done what was due, and at the end of every command. */
+  afterAll(): void {
+    const all = [...this.#exchange.instruments.values()].sort((a, b) => a.symbol - b.symbol);
+    for (const instrument of all) this.after(instrument);
+  }
+
+  /** At the end of every command with the instrument's symbol, before others. */
+  after(instrument: ModelInstrument): void {
     if (instrument.phase >= PHASE.openingAuction && instrument.phase <= PHASE.closingAuction)
       this.#tellIndicative(instrument);
     else if (instrument.phase === PHASE.continuous && !isContinuous(instrument)) this.#planBatch(instrument);
@@ -304,10 +310,10 @@ export class ModelPhases {
     const clock = this.#clockOf(instrument);
     const book = instrument.phase === PHASE.closingAuction ? 'closing' : 'call';
     const { price, volume, imbalance, side } = auctionPriceOf(instrument, book);
-    const told = price === 0 ? '' : `${price} ${volume} ${imbalance} ${imbalance === 0n ? 'buy' : side}`;
+    const amounts = { price, quantity: toldLots(volume), open: toldLots(imbalance) };
+    const told = price === 0 ? '' : `${Object.values(amounts)} ${imbalance === 0n ? 'buy' : side}`;
     if (told === clock.told) return;
     clock.told = told;
-    const amounts = { price, quantity: Number(volume), open: Number(imbalance) };
     this.#exchange.events.other({ type: 'indicative', symbol: instrument.symbol, side, ...amounts });
   }
 

@@ -20,7 +20,16 @@ export const FLAG = {
   allOrNone: 512,
   byGroup: 1024,
 } as const;
-export const TERM = { stopPrice: 1, trail: 2, expires: 3, display: 4, minQty: 5, cancels: 6, after: 7 } as const;
+export const TERM = {
+  stopPrice: 1,
+  trail: 2,
+  expires: 3,
+  display: 4,
+  minQty: 5,
+  cancels: 6,
+  after: 7,
+  open: 10,
+} as const;
 export const PRICE_MAX = 2n ** 48n - 3n;
 const AMOUNT_MAX = 2n ** 48n - 1n;
 
@@ -97,7 +106,7 @@ export function isTerm(kind: number, value: bigint): boolean {
 
 export function isSetting(kind: number, value: bigint): boolean {
   if (kind === SETTING.stp) return value <= 4n || (value >= 9n && value <= 12n);
-  if (kind === SETTING.postOnlySlide || kind === SETTING.stopEntry) return value <= 1n;
+  if (kind === SETTING.postOnlySlide || kind === SETTING.stopEntry || kind === SETTING.bandRests) return value <= 1n;
   if (kind === SETTING.stopsMax) return value <= 1_048_576n;
   if (kind === SETTING.referencePrice) return value === 0n || isPrice(value);
   if (kind === SETTING.volatilityTicks) return value <= AMOUNT_MAX;

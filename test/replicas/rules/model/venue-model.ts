@@ -5,7 +5,7 @@ import type { ModelAccounts } from './model-accounts.ts';
 import { ModelEvents } from './model-events.ts';
 import { limitOf, ModelExchange, type ModelLimits, mayRest, nameOf, SETTING } from './model-exchange.ts';
 import { assignInstrument, createInstrument, setInstrument, updateInstrument } from './model-instruments.ts';
-import { type Changes, slide, whyNotHere } from './model-limits.ts';
+import { type Changes, limitedToBand, slide, whyNotHere } from './model-limits.ts';
 import { dueOf, killSwitch, massCancel, removeTerms, shardOfFirst } from './model-mass.ts';
 import { bestToTrade } from './model-matching.ts';
 import { massStatus, moveIn, moveOut } from './model-moves.ts';
@@ -88,6 +88,7 @@ export class VenueModel {
       () => dueOf(this.#exchange),
       () => this.#exchange.mayLeave,
     );
+    this.#exchange.phases.afterAll();
     if (command.session !== 0) this.#applyInSession(command);
     else if (command.request !== 0) this.#refuse(command, 'flags');
     else if (command.op === OP.sessionOpen) this.#tellRefusal(command, this.#sessions.open(command, this.#events));
@@ -121,7 +122,7 @@ export class VenueModel {
     if (reason !== undefined) this.#refuse(command, reason);
   }
 
-  /** With what is told of the instrument behind it. */
+  /** With what is told of instruments behind it. */
   #carryOut(command: MarketCommand): Outcome {
     this.#own = undefined;
     const result = this.#handle(command);
@@ -137,7 +138,8 @@ export class VenueModel {
     }
     if (this.#accounts.inForce) for (const instrument of this.#instruments.values()) instrument.ruled = true;
     const named = this.#instruments.get(command.symbol);
-    if (named !== undefined) this.#exchange.phases.afterCommand(named);
+    if (named !== undefined) this.#exchange.phases.after(named);
+    this.#exchange.phases.afterAll();
     return outcome;
   }
 
@@ -288,7 +290,8 @@ export class VenueModel {
 
   #whyNotOneMore(instrument: ModelInstrument, order: ModelOrder, links: Links): ReasonName | undefined {
     const { account, id } = order;
-    const openOrders = [...this.#exchange.live.values()].filter((other) => other.account === account).length;
+    let openOrders = 0;
+    for (const other of this.#exchange.live.values()) if (other.account === account) openOrders++;
     const waits = willWait(instrument, order, links);
     const isOpen = stays(instrument, order) || waits;
     const why = this.#accounts.whyNotOneMore(account, id, isOpen, openOrders);
@@ -328,6 +331,7 @@ export class VenueModel {
     const isStopDue = isStop(order) && order.trail === 0 && isDue(order, last);
     const waits = willWait(instrument, order, links);
     if (!waits) {
+      Object.assign(order, limitedToBand(instrument, order));
       const { price } = slide(instrument, order);
       if (price === undefined) return 'postOnlyWouldTrade';
       order.price = price;
@@ -405,6 +409,7 @@ export class VenueModel {
       display: Number(display ?? 0n),
       isNew: true,
       account: command.account,
+      side: command.sideCode === 0 ? 'buy' : 'sell',
       notionalPrice: isLimit ? Number(command.price) : undefined,
       notionalQuantity: Number(command.quantity),
     });
@@ -456,8 +461,10 @@ export class VenueModel {
   #replace(command: MarketCommand): ReasonName | undefined {
     const { flags, extra } = command;
     const kind = flags >>> 24;
-    const hasTerm = kind === TERM.stopPrice || kind === TERM.trail;
-    const changes: Changes = {
+    const hasStop = kind === TERM.stopPrice || kind === TERM.trail;
+    const hasOpen = kind === TERM.open && (flags & FLAG.hasQuantity) !== 0;
+    const hasTerm = hasStop || hasOpen;
+    const given: Changes = {
       price: (flags & FLAG.hasPrice) === 0 ? undefined : Number(command.price),
       quantity: (flags & FLAG.hasQuantity) === 0 ? undefined : Number(command.quantity),
       stopPrice: kind === TERM.stopPrice ? Number(extra) : undefined,
@@ -468,9 +475,9 @@ export class VenueModel {
     if ((flags & 0xff_ffff & ~(FLAG.hasPrice | FLAG.hasQuantity)) !== 0 || (kind !== 0 && !hasTerm)) return 'flags';
     if (flags === 0) return 'nothingToReplace';
     if (!hasTerm && extra !== 0n) return 'reservedField';
-    if (changes.price !== undefined && !isPrice(command.price)) return 'price';
-    if (changes.quantity !== undefined && !isAmount(command.quantity)) return 'quantity';
-    if (hasTerm && !isPrice(extra)) return 'terms';
+    if (given.price !== undefined && !isPrice(command.price)) return 'price';
+    if (given.quantity !== undefined && !isAmount(command.quantity)) return 'quantity';
+    if (hasTerm && !(hasOpen ? isAmount(extra) : isPrice(extra))) return 'terms';
     if (this.#isElsewhere(command)) return 'otherShard';
     const order = this.#named(command);
     if (order === undefined) return 'unknownOrder';
@@ -480,18 +487,25 @@ export class VenueModel {
     const waits = order.waits !== undefined;
     if (instrument.closed) return 'instrumentClosed';
     const { priceMax, quantityMax } = instrument;
-    if (priceMax !== 0 && (changes.price ?? 0) > priceMax) return 'priceMax';
+    if (priceMax !== 0 && (given.price ?? 0) > priceMax) return 'priceMax';
+    const changes = hasOpen ? { ...given, quantity: (given.quantity ?? 0) - (Number(extra) - order.open) } : given;
+    if (hasOpen && Number(extra) < order.open) return 'openChanged';
+    if (hasOpen && changes.quantity !== undefined && changes.quantity <= 0) {
+      this.#exchange.remove(order, 'reduced', command.request);
+      return undefined;
+    }
     if (quantityMax !== 0 && (changes.quantity ?? 0) > quantityMax) return 'quantityMax';
     const stopped = this.#accounts.whyStopped(command);
     if (stopped !== undefined) return stopped;
     if (limitOf(order) === undefined && changes.price !== undefined) return 'price';
     const phase = whyNotInPhase(instrument, order);
     if (phase !== undefined) return phase;
-    if (hasTerm && !(waits && isStop(order) && (kind === TERM.trail) === order.trail > 0)) return 'terms';
+    if (hasStop && !(waits && isStop(order) && (kind === TERM.trail) === order.trail > 0)) return 'terms';
     const limits = whyNotHere(this.#accounts, instrument, {
       ...changes,
       display: order.display,
       account: order.account,
+      side: order.side,
       notionalPrice: limitOf(order) === undefined ? undefined : (changes.price ?? order.price),
       notionalQuantity: changes.quantity ?? order.open,
     });

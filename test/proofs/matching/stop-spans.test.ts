@@ -1,0 +1,206 @@
+import { afterAll, expect, test } from '@jest/globals';
+import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
+import type { MarketWitness } from '../../../proofs/matching/witness.ts';
+import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
+import { violatedBy } from './forgery.ts';
+import { journalOf, spansOf } from './journal-spans.ts';
+import { ProvenMarket } from './proven-market.ts';
+
+/** Journals with stops, told as spans: which circuit each is of, and what of stops is in no proof. */
+const order = (
+  account: number,
+  id: number,
+  side: 'buy' | 'sell',
+  price: number,
+  rest: Partial<Command> = {},
+): Command => ({ op: 'new', symbol: 0, account, id, side, price, quantity: 5, ...rest });
+
+const stop = (
+  account: number,
+  id: number,
+  side: 'buy' | 'sell',
+  stopPrice: number,
+  rest: Partial<Command> = {},
+): Command => ({
+  ...{ op: 'new', symbol: 0, account, id, side, quantity: 5, term: 'stopPrice', value: stopPrice },
+  type: rest.price === undefined ? 'stop' : 'stopLimit',
+  ...rest,
+});
+
+const FIRST: Command = { op: 'instrumentCreate', symbol: 0, name: 'ACME' };
+const set = (setting: Command['setting'], value: number): Command => ({
+  op: 'instrumentSet',
+  symbol: 0,
+  setting,
+  value,
+});
+
+const LIMITS = { ordersMax: 64, levelPagesMax: 8, instrumentsMax: 1, sessionsMax: 1, answersPerSessionMax: 1 };
+const ROWS = 2 ** 8;
+
+afterAll(removeTemporaryFolders);
+
+/** Of which circuit each span is, how many commands it has, what is in none, and the orders of the last books. */
+function told(commands: readonly Command[]): { spans: string[]; unprovable: string[]; books: string[] } {
+  const spans: string[] = [];
+  let books: string[] = [];
+  const market = new ProvenMarket(LIMITS, ROWS, (witness) => {
+    books = booksOf(witness);
+    if (witness.commands === 0) return;
+    witness.finish();
+    spans.push(`${witness.commands} ${witness.rules}`);
+    expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
+  });
+  const words = new Uint32Array(COMMAND_WORDS);
+  for (const command of commands) {
+    encodeCommand(words, 0, command);
+    market.apply(words, 0);
+  }
+  market.end();
+  return { spans, unprovable: [...market.unprovable.keys()], books };
+}
+
+function booksOf(witness: MarketWitness): string[] {
+  return [...witness.orders()].map(({ account, idLow, stop: waits }) => {
+    return `${account}/${idLow}${waits === undefined ? '' : ` at ${waits.stopPrice}`}`;
+  });
+}
+
+test('a span without stops ends where one comes, and the next one begins with it; a cascade is proven', async () => {
+  const { spans, unprovable } = await spansOf(
+    await journalOf([
+      FIRST,
+      order(1, 1, 'buy', 100),
+      order(1, 2, 'buy', 95, { quantity: 12 }),
+      stop(2, 1, 'sell', 100),
+      stop(3, 1, 'sell', 95, { price: 97, tif: 'day' }),
+      stop(3, 2, 'sell', 96, { price: 96, tif: 'fok', stp: 'cancelBoth' }),
+      stop(3, 3, 'buy', 120, { price: 130, tif: 'ioc' }),
+      order(4, 1, 'sell', 100, { quantity: 6 }),
+    ]),
+  );
+  expect(unprovable).toEqual([]);
+  expect(spans.map((span) => [span.firstSequence, span.lastSequence, span.witness.rules])).toEqual([
+    [1, 3, 'plain'],
+    [4, 8, 'stops'],
+  ]);
+  for (const { witness } of spans) expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
+  // The first trade triggers 2/1, whose trade triggers the two of account 3: one rests at 97, the other one finds nobody.
+  expect(booksOf(spans[1]?.witness as MarketWitness)).toEqual(['1/2', '3/1', '4/1', '3/3 at 120']);
+});
+
+test('a stop that is due as it is entered is told as what it becomes, and one that is refused for that is set aside', () => {
+  const { spans, unprovable, books } = told([
+    FIRST,
+    set('tick', 1),
+    order(1, 1, 'sell', 100, { quantity: 9 }),
+    order(2, 1, 'buy', 100, { quantity: 1 }),
+    stop(3, 1, 'buy', 100, { price: 100, quantity: 4 }),
+    stop(3, 2, 'buy', 99, { quantity: 6 }),
+    set('stopEntry', 1),
+    stop(3, 3, 'buy', 100),
+  ]);
+  expect(unprovable).toEqual([]);
+  expect(spans).toEqual(['8 plain']);
+  expect(books).toEqual([]);
+});
+
+test('stops leave by cancel, reduce, mass cancel, time and kill', () => {
+  const { spans, unprovable, books } = told([
+    FIRST,
+    stop(1, 1, 'buy', 110),
+    stop(1, 2, 'buy', 110, { price: 111 }),
+    stop(1, 3, 'sell', 90, { tif: 'day' }),
+    stop(2, 1, 'sell', 90, { price: 80 }),
+    stop(2, 2, 'buy', 105),
+    stop(2, 2, 'buy', 106),
+    stop(3, 1, 'buy', 107),
+    { op: 'cancel', symbol: 0, account: 1, id: 1 },
+    { op: 'reduce', symbol: 0, account: 1, id: 2, quantity: 3 },
+    { op: 'reduce', symbol: 0, account: 1, id: 2, quantity: 3 },
+    { op: 'massCancel', account: 2, side: 'buy' },
+    { op: 'phase', symbol: 0, phase: 'closed' },
+    { op: 'kill' },
+  ]);
+  expect(unprovable).toEqual([]);
+  expect(spans).toEqual(['1 plain', '13 stops']);
+  expect(books).toEqual([]);
+});
+
+test('a stop good till a date leaves with a tick', () => {
+  const { spans, unprovable, books } = told([
+    FIRST,
+    { op: 'terms', symbol: 0, account: 1, id: 1, term: 'stopPrice', value: 90 },
+    { ...order(1, 1, 'sell', 85), type: 'stopLimit', tif: 'gtd', term: 'expires', value: 50, hasTerms: true },
+    stop(2, 1, 'sell', 80),
+    { op: 'tick', time: 60n },
+  ]);
+  expect(unprovable).toEqual(['the term expires is not proven']);
+  expect(spans).toEqual(['2 plain', '2 stops']);
+  expect(books).toEqual(['2/1 at 80']);
+});
+
+test('a replace of a stop that waits is proven, but where it is due at once', () => {
+  const replace = (id: number, rest: Partial<Command>): Command => ({
+    ...{ op: 'replace', symbol: 0, account: 1, id },
+    ...rest,
+  });
+  const { spans, unprovable, books } = told([
+    FIRST,
+    { op: 'instrumentUpdate', symbol: 0, priceMax: 200 },
+    set('stopEntry', 1),
+    order(2, 1, 'sell', 100),
+    order(2, 2, 'buy', 100, { quantity: 1 }),
+    stop(1, 1, 'buy', 110),
+    replace(1, { price: 111 }),
+    replace(1, { term: 'stopPrice', value: 201 }),
+    replace(1, { term: 'stopPrice', value: 99 }),
+    replace(1, { term: 'trail', value: 3 }),
+    replace(2, { price: 111 }),
+    replace(1, { quantity: 7 }),
+    replace(1, { term: 'stopPrice', value: 120 }),
+    stop(1, 3, 'buy', 120, { price: 130, tif: 'ioc' }),
+    replace(1, { term: 'stopPrice', value: 120, quantity: 2 }),
+    replace(3, { price: 125, quantity: 9 }),
+    replace(3, { term: 'stopPrice', value: 121, price: 126 }),
+    set('stopEntry', 0),
+    replace(1, { term: 'stopPrice', value: 99 }),
+  ]);
+  expect(unprovable).toEqual(['a replace by which an order that waits is due at once is not proven']);
+  expect(spans).toEqual(['5 plain', '13 stops']);
+  expect(books).toEqual(['2/1', '1/3 at 121']);
+});
+
+const BOOK = [
+  order(1, 1, 'buy', 100, { quantity: 1 }),
+  order(1, 2, 'buy', 90, { quantity: 1 }),
+  order(1, 3, 'buy', 80),
+];
+const TRIGGER = order(9, 1, 'sell', 100, { quantity: 1, stp: 'decrement' });
+
+test.each<[string, readonly Command[]]>([
+  ['a trailing stop is not proven', [{ ...stop(4, 1, 'sell', 1), term: 'trail' }, ...BOOK, stop(4, 2, 'sell', 100)]],
+  ['an order that leaves with reason band is not proven', [set('band', 2), ...BOOK, stop(4, 1, 'sell', 100)]],
+  [
+    'a fill or kill within a protection band is not proven',
+    [set('band', 2), ...BOOK, stop(4, 1, 'sell', 100, { tif: 'fok' })],
+  ],
+  [
+    'a fill or kill within a volatility range is not proven',
+    [
+      ...[set('referencePrice', 100), set('volatilityTicks', 12), set('volatilityNs', 1000)],
+      ...[...BOOK, stop(4, 1, 'sell', 100, { tif: 'fok' })],
+    ],
+  ],
+  [
+    'a change of phase on the way is not proven',
+    [
+      ...[set('referencePrice', 100), set('volatilityTicks', 5), set('volatilityNs', 1000)],
+      ...[...BOOK, stop(4, 1, 'sell', 100)],
+    ],
+  ],
+  ['self-trade prevention by group is not proven', [...BOOK, stop(4, 1, 'sell', 100), set('stp', 9)]],
+])('a command is named whose trade triggers what can not be followed: %s', (why, commands) => {
+  const before = told([FIRST, ...commands]).unprovable;
+  expect(told([FIRST, ...commands, TRIGGER]).unprovable).toEqual([...before, why]);
+});
