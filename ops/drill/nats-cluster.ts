@@ -9,6 +9,7 @@ import { type OwnNatsServer, runNatsServer, withFreePorts } from '../nats-server
 import { TcpLink } from './tcp-link.ts';
 
 const FORMED_MS_MAX = 30_000;
+const ANSWER_MS_MAX = 30_000;
 const LOOK_MS = 50;
 /** Where routes that are learned by gossip lead: nowhere, so that only links join the servers. */
 const NOWHERE = '127.0.0.1:1';
@@ -131,7 +132,8 @@ export class NatsCluster {
     const shown = this.#guard === undefined ? {} : { natsSeed: this.#guard.natsSeed };
     const connection = await connect(natsJoin(servers.join(), shown).connection);
     try {
-      const { cluster } = await (await jetstreamManager(connection)).streams.info(stream);
+      const manager = await jetstreamManager(connection, { timeout: ANSWER_MS_MAX });
+      const { cluster } = await manager.streams.info(stream);
       const leader = this.names.indexOf(cluster?.leader ?? '');
       if (leader < 0) throw new Error(`nobody leads the stream ${stream}`);
       return leader;

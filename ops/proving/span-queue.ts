@@ -47,6 +47,8 @@ const ACK_WAIT_MS = 15_000;
 const KEEPING_MS = 3_000;
 /** A request for work is renewed after so long. */
 const TAKING_MS = 5_000;
+/** A server that stores nothing for so long is taken to be gone. */
+const ANSWER_MS_MAX = 30_000;
 const RECONNECT_MS = 500;
 const CONSUMER = 'provers';
 /** Bytes of the genesis hash that tell journals apart. */
@@ -70,7 +72,7 @@ export class SpanQueue {
     let connection: NatsConnection | undefined;
     try {
       connection = await connect(options);
-      const manager = await jetstreamManager(connection);
+      const manager = await jetstreamManager(connection, { timeout: ANSWER_MS_MAX });
       await manager.streams.add({ name: stream, subjects: [subject], retention: RetentionPolicy.Workqueue });
       await manager.consumers.add(stream, {
         durable_name: CONSUMER,

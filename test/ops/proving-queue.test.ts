@@ -14,6 +14,8 @@ import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from './ru
 const RUN_MS_MAX = 240_000;
 /** Two spans. */
 const COMMANDS = 120;
+/** Longer than a busy machine lets a nats-server wait. */
+const ANSWER_MS_MAX = 30_000;
 
 let nats: OwnNatsServer;
 let directory = '';
@@ -31,7 +33,7 @@ afterEach(async () => {
   queue = undefined;
   await endAllProcesses();
   const connection = await connect(natsConnectionOptions(nats.url));
-  const manager = await jetstreamManager(connection);
+  const manager = await jetstreamManager(connection, { timeout: ANSWER_MS_MAX });
   for await (const name of manager.streams.names()) await manager.streams.delete(name);
   await connection.close();
 });
@@ -57,7 +59,7 @@ async function openQueue(): Promise<SpanQueue> {
 /** Messages that were ever put into the queue. */
 async function publishedEver(): Promise<number> {
   const connection = await connect(natsConnectionOptions(nats.url));
-  const manager = await jetstreamManager(connection);
+  const manager = await jetstreamManager(connection, { timeout: ANSWER_MS_MAX });
   const [stream] = await manager.streams.list().next();
   await connection.close();
   return stream?.state.last_seq ?? 0;
@@ -120,7 +122,7 @@ test(
   async () => {
     await openQueue();
     const connection = await connect(natsConnectionOptions(nats.url));
-    const manager = await jetstreamManager(connection);
+    const manager = await jetstreamManager(connection, { timeout: ANSWER_MS_MAX });
     const [stream] = await manager.streams.list().next();
     await manager.jetstream().publish(stream?.config.subjects?.[0] ?? '', '{"from":0}');
     await connection.close();

@@ -233,7 +233,7 @@ test('silence counts from when a node has read the log: the last record in it ma
 
 /** Makes the stream anew with its first messages only, as after a loss of power of all servers at once. */
 async function loseTail(node: TestNode, kept: number): Promise<void> {
-  const manager = await jetstreamManager(node.connection);
+  const manager = await jetstreamManager(node.connection, { timeout: UNTIL_MS_MAX });
   const { config } = await manager.streams.info(streamName(shard));
   const messages: StoredMsg[] = [];
   for (let seq = 1; seq <= kept; seq++) {

@@ -248,7 +248,7 @@ test('a full log takes nothing, says so, and goes on when it was trimmed', async
 });
 
 test('a log that promises less, or can not be had, is refused with the reason', async () => {
-  const manager = await jetstreamManager(await join());
+  const manager = await jetstreamManager(await join(), { timeout: ELECTION_MS_MAX });
   await manager.streams.add({ name: streamName(shard), subjects: [`veritape.${shard}.log.*`], num_replicas: 1 });
   await expect(open()).rejects.toThrow(/^stream VERITAPE_\d+: subjects: .* must be/);
 

@@ -1,13 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { NatsCluster } from '../../../ops/drill/nats-cluster.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
+import { until } from '../../until.ts';
 
-const PUBLISH_MS_MAX = 20_000;
 const ANSWER_MS_MAX = 1_000;
-const AGAIN_MS = 100;
 const STREAM = { name: 'numbers', subjects: ['numbers'], num_replicas: 3 };
 
 let cluster: NatsCluster;
@@ -24,10 +22,10 @@ afterAll(async () => {
 
 test('three servers keep a stream, and one that is parted from the others stores nothing', async () => {
   const all = await open(...cluster.ports);
-  const manager = await jetstreamManager(all);
-  await manager.streams.add(STREAM);
+  const { config } = await answer('a stream', all, (manager) => manager.streams.add(STREAM));
+  expect(config.num_replicas).toBe(3);
   expect(await publish(all, 'before')).toBe(1);
-  const { cluster: placed } = await manager.streams.info(STREAM.name);
+  const { cluster: placed } = await answer('its leader', all, (manager) => manager.streams.info(STREAM.name));
   const leader = cluster.names.indexOf(placed?.leader ?? '');
 
   const alone = await open(cluster.ports[leader] ?? 0);
@@ -37,8 +35,8 @@ test('three servers keep a stream, and one that is parted from the others stores
   expect(await publish(rest, 'parted')).toBe(2);
   cluster.mend(leader);
   await cluster.formed();
-  const messages = await jetstreamManager(alone).then((one) => one.streams.info(STREAM.name));
-  expect(messages.state).toMatchObject({ messages: 2, last_seq: 2 });
+  const { state } = await answer('what it has', alone, (manager) => manager.streams.info(STREAM.name));
+  expect(state).toMatchObject({ messages: 2, last_seq: 2 });
 });
 
 async function open(...ports: readonly number[]): Promise<NatsConnection> {
@@ -47,15 +45,22 @@ async function open(...ports: readonly number[]): Promise<NatsConnection> {
   return connection;
 }
 
+/** What is asked of JetStream may find no leader, or a busy one: it is asked again. */
+function answer<T>(
+  what: string,
+  connection: NatsConnection,
+  ask: (manager: JetStreamManager) => Promise<T>,
+): Promise<T> {
+  return until(what, () =>
+    jetstreamManager(connection, { timeout: ANSWER_MS_MAX })
+      .then(ask)
+      .catch(() => undefined),
+  );
+}
+
 /** Publishes until it is stored, once. Gives its place. */
-async function publish(connection: NatsConnection, msgID: string): Promise<number> {
-  const until = performance.now() + PUBLISH_MS_MAX;
-  for (;;) {
-    try {
-      return (await jetstream(connection, { timeout: ANSWER_MS_MAX }).publish('numbers', msgID, { msgID })).seq;
-    } catch (error) {
-      if (performance.now() > until) throw error;
-      await pause(AGAIN_MS);
-    }
-  }
+function publish(connection: NatsConnection, msgID: string): Promise<number> {
+  return answer(`${msgID} stored`, connection, async (manager) => {
+    return (await manager.jetstream().publish('numbers', msgID, { msgID })).seq;
+  });
 }
