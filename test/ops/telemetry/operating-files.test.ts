@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
-import { METRICS, type MetricName, NO_WORRY, prometheusName } from '../../../ops/telemetry/metrics.ts';
+import { NO_WORRY } from '../../../ops/telemetry/metric.ts';
+import { METRICS, type MetricName, prometheusName } from '../../../ops/telemetry/metrics.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
 import { labelsOfSamples } from './prometheus-samples.ts';
 
