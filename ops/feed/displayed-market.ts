@@ -6,7 +6,7 @@ import { LEVEL, LEVEL_SHIFT } from '../../replicas/ladder.ts';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../../replicas/order-table.ts';
 import { QueuedOrder } from './book-side.ts';
-import type { DayStatistics, TradedDay } from './day-statistics.ts';
+import type { DayStatistics, TradedSoFar } from './day-statistics.ts';
 import { displayedOf, displayMaxOf, isDisplayed } from './displayed-quantity.ts';
 import { MessageFlag } from './feed-records.ts';
 import { type CommandPlace, type FeedListener, InstrumentFeed } from './instrument-feed.ts';
@@ -91,7 +91,8 @@ export class DisplayedMarket {
     place.timeLow = command[at + COMMAND_WORD.time] as number;
     place.timeHigh = command[at + COMMAND_WORD.time + 1] as number;
     this.#trades = 0;
-    if (this.#days.isOver(place.timeLow, place.timeHigh)) this.#turnDay(place.timeLow, place.timeHigh);
+    if (this.#days.isOver(place.timeLow, place.timeHigh))
+      this.#tellStatistics(this.#days.turn(place.timeLow, place.timeHigh));
     for (let index = 0; index < count; index++) {
       const event = ((from + index) & mask) * EVENT_WORDS;
       const type = eventType(events, event);
@@ -108,24 +109,14 @@ export class DisplayedMarket {
     completed.timeHigh = place.timeHigh;
   }
 
-  /** Takes what traded in the day before counting began. */
-  learnDay(before: TradedDay): void {
-    const wasPartial = this.#days.isPartial;
-    this.#days.addBefore(before);
-    if (wasPartial) this.#tellStatistics(this.instruments);
+  /** Takes what traded before counting began. */
+  learnDay(before: TradedSoFar): void {
+    this.#tellStatistics(this.#days.addBefore(before));
     this.#endCommand();
   }
 
-  #turnDay(timeLow: number, timeHigh: number): void {
-    const days = this.#days;
-    const wasPartial = days.isPartial;
-    const traded = this.instruments.filter((feed) => feed !== undefined && days.of(feed.symbol).count > 0);
-    days.turn(timeLow, timeHigh);
-    this.#tellStatistics(wasPartial && !days.isPartial ? this.instruments : traded);
-  }
-
-  #tellStatistics(feeds: readonly (InstrumentFeed | undefined)[]): void {
-    for (const feed of feeds) if (feed !== undefined) this.#touch(feed.symbol).tellStatistics();
+  #tellStatistics(symbols: readonly number[]): void {
+    for (const symbol of symbols) this.#touch(symbol).tellStatistics();
   }
 
   #endCommand(): void {
@@ -253,7 +244,9 @@ export class DisplayedMarket {
     const closed = (flags & EventFlag.closed) === 0 ? 0 : MessageFlag.closed;
     const elsewhere = (flags & EventFlag.elsewhere) === 0 ? 0 : MessageFlag.elsewhere;
     const shard = elsewhere === 0 ? 0 : (events[at + EVENT_WORD.slot] as number);
-    this.#touch(events[at + EVENT_WORD.symbol] as number).state(closed | elsewhere, shard);
+    const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
+    feed.state(closed | elsewhere, shard);
+    if (this.#days.takeInstrument(events, at)) feed.tellStatistics();
   }
 
   #takePhase(events: Uint32Array, at: number): void {
@@ -262,6 +255,7 @@ export class DisplayedMarket {
     feed.phase(events[at + EVENT_WORD.slot] as number);
     // Each phase begins with nothing told of an auction.
     feed.indicate(0, 0, 0, false);
+    if (this.#days.takeInstrument(events, at)) feed.tellStatistics();
   }
 
   #takeAuction(events: Uint32Array, at: number, isOver: boolean): void {

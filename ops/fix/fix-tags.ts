@@ -71,6 +71,7 @@ export const Tag = {
   Username: 553,
   Password: 554,
   NextExpectedMsgSeqNum: 789,
+  OrdStatusReqID: 790,
   LastLiquidityInd: 851,
   ApplVerID: 1128,
   DefaultApplVerID: 1137,
@@ -145,6 +146,7 @@ export const RejectReason = {
   sendingTime: 10,
   invalidMsgType: 11,
   tagTwice: 13,
+  groupCount: 16,
   other: 99,
 } as const;
 

@@ -22,6 +22,7 @@ export const CxlRejReason = { tooLate: 0, unknownOrder: 1, pendingReplace: 3, du
 /** FIX 103. */
 export const OrdRejReason = {
   unknownSymbol: 1,
+  unknownOrder: 5,
   duplicateOrder: 6,
   unsupportedTerm: 11,
   unknownAccount: 15,
@@ -135,9 +136,13 @@ export class OrderReports {
     ]);
   }
 
-  /** What is known of an order; answers an OrderStatusRequest, and a PossResend of what was handled. */
-  status(order: OrderRecord, time: number, text?: string): void {
-    this.#report(order, { execType: ExecType.status, execId: '0', time, text });
+  /**
+   * What is known of an order; answers an OrderStatusRequest, and a PossResend of what was handled.
+   *
+   * @param asked OrdStatusReqID of the request, if it has one
+   */
+  status(order: OrderRecord, time: number, text?: string, asked: readonly FixField[] = []): void {
+    this.#report(order, { execType: ExecType.status, execId: '0', time, text, more: asked });
   }
 
   /** Answers a mass cancel that was carried out, or not. */
@@ -220,6 +225,12 @@ export class OrderReports {
     }
     const isAsked = origin?.orderId === order.id && origin.kind !== 'new';
     const asked = isAsked ? origin : undefined;
+    if (asked?.part === 'first') order.failed = asked.clOrdId;
+    // A total that has traded: FIX appendix D, C.3.b and c, where filled takes precedence over canceled.
+    if (asked !== undefined && asked.kind !== 'cancel' && event.reason === 'reduced' && order.cum > 0) {
+      order.status = OrdStatus.filled;
+      return this.#changed(order, asked, place);
+    }
     const origClOrdId = order.clOrdId;
     if (asked !== undefined) order.clOrdId = asked.clOrdId;
     const execType = execTypeOfCancel(reason, true);

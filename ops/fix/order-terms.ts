@@ -96,8 +96,10 @@ const WITHOUT_EFFECT = new Set<number>([
   ...[142, 143, 115, 116, 144, 128, 129, 145, 369],
   // SecurityIDSource, SecurityID, SecurityType, SecurityExchange, Currency, OrderCapacity, OrderRestrictions.
   ...[22, 48, 167, 207, 15, 528, 529],
-  // Parties; SecondaryClOrdID, ClOrdLinkID, AccountType, CustOrderCapacity.
-  ...[453, 448, 447, 452, 526, 583, 581, 582],
+  // Hops of the header; parties.
+  ...[627, 628, 629, 630, 453, 448, 447, 452, 802, 523, 803, 2376],
+  // SecondaryClOrdID, ClOrdLinkID, AccountType, CustOrderCapacity.
+  ...[526, 583, 581, 582],
 ]);
 
 /** Ranges that the standard leaves to users. */

@@ -246,6 +246,7 @@ test.each<[string, string, object]>([
   ['null', 'null', { field: 'message', rule: 'must be one JSON object' }],
   ['no op', '{"ref":1}', { ref: 1, field: 'op' }],
   ['an op that there is not', '{"op":"buy"}', { field: 'op', value: 'buy' }],
+  ['an op that no venue takes from others', '{"op":"tick"}', { field: 'op', value: 'tick' }],
   ['a field that does not go with it', '{"op":"cancel","symbol":"ACME","id":1,"price":1}', { field: 'price' }],
   ['a field missing', '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":1}', { field: 'qty' }],
   [
