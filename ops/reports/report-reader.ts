@@ -19,6 +19,8 @@ export interface ReportReaderOptions {
   readonly identity: string;
   /** Nobody answers for so long: {@link ClientError}. */
   readonly giveUpMs: number;
+  /** Nobody has answered yet, and is asked again. */
+  readonly onRetry?: ((why: string) => void) | undefined;
 }
 
 /** Reports that no replica keeps any more. */
@@ -193,6 +195,7 @@ export class ReportReader {
       }
       if (performance.now() - started > giveUpMs || this.#closed)
         throw new ClientError(`${subject}: ${reply.message}; is there a follower with --queries?`);
+      this.#options.onRetry?.(`${subject}: ${reply.message}`);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
