@@ -203,12 +203,7 @@ export class FeedBook {
     const packet = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const header = readPacketHeader(packet);
     const { shard, symbol } = this.#options;
-    if (
-      header === undefined ||
-      header.shard !== shard ||
-      header.symbol !== symbol ||
-      (header.view !== this.#view && header.kind !== PacketKind.refusal)
-    ) {
+    if (header === undefined || header.shard !== shard || header.symbol !== symbol || header.view !== this.#view) {
       this.counts.refused++;
       return;
     }
@@ -273,6 +268,8 @@ export class FeedBook {
   }
 
   #takePart(header: PacketHeader, packet: DataView, now: number): void {
+    // Another publisher answered, too, and this one is the newer of the two.
+    if (this.#state !== 'joining' && header.epoch > this.#epoch) this.#join(now);
     if (this.#state !== 'joining') return;
     // Late, or not the newest: what was given out already would come again.
     if (header.epoch === this.#epoch && header.first < this.#next - 1) return;
@@ -296,7 +293,8 @@ export class FeedBook {
     // Nothing can be asked of an instrument that is not there; it may come.
     if (code === FeedRefusal.unknownInstrument || this.#state === 'joining') return;
     const isOther = code === FeedRefusal.otherEpoch && epoch !== this.#epoch;
-    if (isOther || (code === FeedRefusal.gone && first > this.#next)) this.#join(now);
+    const isGone = code === FeedRefusal.gone && epoch === this.#epoch && first > this.#next;
+    if (isOther || isGone) this.#join(now);
   }
 
   #answered(now: number): void {

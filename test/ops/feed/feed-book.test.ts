@@ -233,6 +233,43 @@ test('a publisher of a lower epoch is joined when the one of the higher epoch is
   isTrue(book);
 });
 
+test('where two publishers answer, the book is that of the newer one, whoever answers first', () => {
+  const before = market.publisher;
+  market.restartPublisher();
+  for (const publishers of [
+    [before, market.publisher],
+    [market.publisher, before],
+  ]) {
+    // It has heard nothing that was published.
+    const book = bookOf();
+    book.step(market.now);
+    const [{ subject, request } = { subject: '', request: new Uint8Array() }] = asked.splice(0);
+    for (const publisher of publishers)
+      publisher.answer(subject, request, (packet) => book.take(packet, market.now), market.now);
+    expect([book.state, book.epoch]).toEqual(['live', 1_002]);
+  }
+});
+
+test('a refusal of another view, or of an epoch that is over, is none of the book’s', () => {
+  const book = joined();
+  packetsFor(book);
+  const wanted = encodeFeedRequest({ kind: 'repair', epoch: book.epoch, from: 1, to: 0 });
+  const lost: Uint8Array[] = [];
+  while (lost.reduce((sum, packet) => sum + packet.length / 64, 0) < 4 * KEPT) lost.push(...more(book));
+  const refusals: Uint8Array[] = [];
+  const respond = (packet: Uint8Array): number => refusals.push(new Uint8Array(packet));
+  for (const view of ['levels', 'orders'] as const)
+    market.publisher.answer(feedAskSubject('market', 7, 0, view), wanted, respond, market.now);
+  const [ofLevels = new Uint8Array(), ofOrders = new Uint8Array()] = refusals;
+  book.take(ofLevels, market.now);
+  expect([book.state, book.counts.refused]).toEqual(['live', 1]);
+  market.restartPublisher();
+  takeAll(book, packetsFor(book));
+  takeAll(book, answers());
+  book.take(ofOrders, market.now);
+  expect([book.state, book.epoch]).toEqual(['live', 1_002]);
+});
+
 test('a snapshot that comes late does not take the book back', () => {
   const book = joined();
   book.step(market.now);
