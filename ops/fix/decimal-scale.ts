@@ -26,8 +26,8 @@ export class DecimalScale {
     return unitsOf(text.replace(/^(\d+)\.$/, '$1').replace(/^\.(?=\d)/, '0.'), this.step);
   }
 
-  /** The decimal number of so many steps. */
-  text(steps: number): string {
+  /** The decimal number of so many steps, with as many decimals as the step has. */
+  text(steps: number | bigint): string {
     return decimalOf(steps, this.step);
   }
 

@@ -50,6 +50,10 @@ export const Tag = {
   OrigSendingTime: 122,
   GapFillFlag: 123,
   ExpireTime: 126,
+  NoMiscFees: 136,
+  MiscFeeAmt: 137,
+  MiscFeeCurr: 138,
+  MiscFeeType: 139,
   ResetSeqNumFlag: 141,
   ExecType: 150,
   LeavesQty: 151,
@@ -98,6 +102,8 @@ export const MsgType = {
 
 /** FIX 851: which side of a trade. */
 export const LastLiquidityInd = { added: '1', removed: '2', auction: '4' } as const;
+/** FIX 139: exchange fees. */
+export const EXCHANGE_FEES = '4';
 /** FIX 378. */
 export const RESTATED_OTHER = '99';
 

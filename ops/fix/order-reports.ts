@@ -13,9 +13,9 @@ import {
 } from '../reports/order-state.ts';
 import { type FixField, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
-import { LastLiquidityInd, MsgType, RESTATED_OTHER, Tag } from './fix-tags.ts';
+import { EXCHANGE_FEES, LastLiquidityInd, MsgType, RESTATED_OTHER, Tag } from './fix-tags.ts';
 import { type CommandOrigin, isDone, type OrderRecord, type OrderRecords } from './order-records.ts';
-import type { InstrumentScale } from './order-terms.ts';
+import type { FeeScale, InstrumentScale } from './order-terms.ts';
 
 /** FIX 102. */
 export const CxlRejReason = { tooLate: 0, unknownOrder: 1, pendingReplace: 3, duplicateClOrdId: 6, other: 99 } as const;
@@ -42,6 +42,8 @@ export interface EventPlace {
   readonly time: number;
   /** The message of this session that the command comes from. */
   readonly origin: CommandOrigin | undefined;
+  /** Of a trade that is settled: what it cost, in units of the asset that is paid with; below zero a rebate. */
+  readonly fee?: bigint | undefined;
 }
 
 interface ReportFields {
@@ -194,7 +196,7 @@ export class OrderReports {
   };
 
   #trade(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
-    const { ticks, lots } = this.#scaleOf(order.symbol);
+    const { ticks, lots, fees } = this.#scaleOf(order.symbol);
     follow(order, event);
     order.notional = String(BigInt(order.notional) + BigInt(event.price) * BigInt(event.quantity));
     this.#report(order, {
@@ -204,6 +206,7 @@ export class OrderReports {
         [Tag.LastPx, ticks.text(event.price)],
         [Tag.LastLiquidityInd, liquidityOf(event)],
       ],
+      more: place.fee === undefined || fees === undefined ? [] : miscFees(place.fee, fees),
     });
   }
 
@@ -306,6 +309,16 @@ function follow(order: OrderRecord, event: VenueEvent): void {
 function liquidityOf({ type, flags }: VenueEvent): string {
   if ((flags & EventFlag.auction) !== 0) return LastLiquidityInd.auction;
   return type === 'tradeMaker' ? LastLiquidityInd.added : LastLiquidityInd.removed;
+}
+
+/** The group of fees (FIX MiscFeesGrp), which has one. */
+function miscFees(fee: bigint, { currency, units }: FeeScale): FixField[] {
+  return [
+    [Tag.NoMiscFees, '1'],
+    [Tag.MiscFeeAmt, units.text(fee)],
+    [Tag.MiscFeeCurr, currency],
+    [Tag.MiscFeeType, EXCHANGE_FEES],
+  ];
 }
 
 function reasonOf({ reason }: VenueEvent): number {

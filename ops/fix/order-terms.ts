@@ -9,10 +9,18 @@ import type { DecimalScale } from './decimal-scale.ts';
 import { type FixField, type FixMessage, parseUtcTimestamp } from './fix-codec.ts';
 import { Tag, tagName } from './fix-tags.ts';
 
-/** How prices and quantities of an instrument are written. */
+/** How prices and quantities of an instrument are written, and fees if they are told. */
 export interface InstrumentScale {
   readonly ticks: DecimalScale;
   readonly lots: DecimalScale;
+  readonly fees?: FeeScale | undefined;
+}
+
+/** What units of the asset that an instrument is paid with are told as. */
+export interface FeeScale {
+  /** MiscFeeCurr (138). */
+  readonly currency: string;
+  readonly units: DecimalScale;
 }
 
 /** A term that the venue can not carry out, or is not written as it should be. */
