@@ -191,9 +191,10 @@ export class ReportReader {
       if (!(reply instanceof Error)) {
         const told = reply.json<T | Refusal>();
         if (!isRefusal(told)) return told;
-        throw new ClientError(`${subject}: ${told.field} is ${told.value}; the rule is: ${told.rule}`);
-      }
-      if (performance.now() - started > giveUpMs || this.#closed)
+        const isPassing = told.error === 'busy' || told.error === 'unavailable';
+        if (!isPassing || performance.now() - started > giveUpMs || this.#closed)
+          throw new ClientError(`${subject}: ${told.field} is ${told.value}; the rule is: ${told.rule}`);
+      } else if (performance.now() - started > giveUpMs || this.#closed)
         throw new ClientError(`${subject}: ${reply.message}; is there a follower with --queries?`);
       this.#options.onRetry?.(`${subject}: ${reply.message}`);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
