@@ -1,5 +1,5 @@
 import { AMOUNT_HIGH_WORD_LIMIT, readWide, TWO_32 } from '../../journal/amounts.ts';
-import { COMMAND_WORD } from '../../journal/commands.ts';
+import { COMMAND_WORD, Op } from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType, eventFlags, eventType } from '../../journal/events.ts';
 import { INSTRUMENT, INSTRUMENT_FLAG, PHASE_WORD, SETTING_WORDS, TOLD_WORD } from '../../replicas/instrument-table.ts';
 import { LEVEL, LEVEL_SHIFT } from '../../replicas/ladder.ts';
@@ -9,7 +9,7 @@ import { QueuedOrder } from './book-side.ts';
 import type { DayStatistics, TradedSoFar } from './day-statistics.ts';
 import { displayedOf, displayMaxOf, isDisplayed } from './displayed-quantity.ts';
 import { MessageFlag } from './feed-records.ts';
-import { type CommandPlace, type FeedListener, InstrumentFeed } from './instrument-feed.ts';
+import { type AuctionOutcome, type CommandPlace, type FeedListener, InstrumentFeed } from './instrument-feed.ts';
 
 /** The bits of an amount in its upper word; what is above them in an imbalance says whose it is. */
 const AMOUNT_HIGH_MASK = AMOUNT_HIGH_WORD_LIMIT - 1;
@@ -68,17 +68,10 @@ export class DisplayedMarket {
       const closed = (flags & INSTRUMENT_FLAG.closed) === 0 ? 0 : MessageFlag.closed;
       const elsewhere = (flags & INSTRUMENT_FLAG.elsewhere) === 0 ? 0 : MessageFlag.elsewhere;
       const shard = elsewhere === 0 ? 0 : (instruments.words[at + INSTRUMENT.shard] as number);
-      const settings = symbol * SETTING_WORDS;
       const feed = this.#feedOf(symbol);
-      feed.learn(closed | elsewhere, shard, instruments.settings[settings + PHASE_WORD] as number);
-      const told = settings + TOLD_WORD;
-      const imbalanceHigh = instruments.settings[told + 5] as number;
-      feed.learnIndication(
-        readWide(instruments.settings, told),
-        readWide(instruments.settings, told + 2),
-        (imbalanceHigh & AMOUNT_HIGH_MASK) * TWO_32 + (instruments.settings[told + 4] as number),
-        imbalanceHigh > AMOUNT_HIGH_MASK,
-      );
+      feed.learn(closed | elsewhere, shard, this.#phaseOf(symbol));
+      const { price, quantity, imbalance, isSell } = this.#indicationOf(symbol);
+      feed.learnIndication(price, quantity, imbalance, isSell);
     }
     for (let slot = 1; slot <= orders.highWater(); slot++) if (this.#isFirst(slot)) this.#enterQueue(slot);
     for (const feed of this.instruments) feed?.begin();
@@ -102,6 +95,7 @@ export class DisplayedMarket {
     }
     this.#settleLine();
     this.#correct();
+    if (isMoving(command[at] as number)) this.#takeMoved(command[at + COMMAND_WORD.symbol] as number);
     this.#endCommand();
     const { completed } = this;
     completed.sequence = place.sequence;
@@ -258,6 +252,15 @@ export class DisplayedMarket {
     if (this.#days.takeInstrument(events, at)) feed.tellStatistics();
   }
 
+  /** What a mover made of an instrument's phase, on the shard that it leaves or comes to, is in no event. */
+  #takeMoved(symbol: number): void {
+    if (!this.#state.instruments.exists(symbol)) return;
+    const feed = this.#touch(symbol);
+    feed.phase(this.#phaseOf(symbol));
+    const { price, quantity, imbalance, isSell } = this.#indicationOf(symbol);
+    feed.indicate(price, quantity, imbalance, isSell);
+  }
+
   #takeAuction(events: Uint32Array, at: number, isOver: boolean): void {
     const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
     const price = readWide(events, at + EVENT_WORD.price);
@@ -296,6 +299,8 @@ export class DisplayedMarket {
   #displayedAtRest(slot: number, generation: number, open: number): number {
     const state = this.#state;
     if (!isDisplayed(state, slot) || this.#generationOf(slot) !== generation) return 0;
+    // Nothing was taken off since: one that came from another shard may show less than a new one.
+    if (readWide(state.orders.words, (slot << ORDER_SHIFT) + ORDER.open) === open) return displayedOf(state, slot);
     const most = displayMaxOf(state, slot);
     return most === 0 ? open : Math.min(most, open);
   }
@@ -391,6 +396,23 @@ export class DisplayedMarket {
 
   // --- Books as they are -----------------------------------------------------------------------------------------------
 
+  #phaseOf(symbol: number): number {
+    return this.#state.instruments.settings[symbol * SETTING_WORDS + PHASE_WORD] as number;
+  }
+
+  /** What was told last of an instrument's auction. */
+  #indicationOf(symbol: number): AuctionOutcome {
+    const { settings } = this.#state.instruments;
+    const told = symbol * SETTING_WORDS + TOLD_WORD;
+    const imbalanceHigh = settings[told + 5] as number;
+    return {
+      price: readWide(settings, told),
+      quantity: readWide(settings, told + 2),
+      imbalance: (imbalanceHigh & AMOUNT_HIGH_MASK) * TWO_32 + (settings[told + 4] as number),
+      isSell: imbalanceHigh > AMOUNT_HIGH_MASK,
+    };
+  }
+
   /** Whether the order in a slot is displayed, and the first at its price. */
   #isFirst(slot: number): boolean {
     if (!isDisplayed(this.#state, slot)) return false;
@@ -413,6 +435,12 @@ export class DisplayedMarket {
       this.#feedOf(order.symbol).enter(order, displayedOf(this.#state, slot));
     }
   }
+}
+
+/** By the first word of a command. */
+function isMoving(head: number): boolean {
+  const op = head & 255;
+  return op === Op.moveSet || op === Op.moveOut || op === Op.instrumentAssign;
 }
 
 /** An order that trades and then rests: a new one, one that lost its place, or a stop that became live. */

@@ -21,7 +21,7 @@ export interface CommandPlace {
 }
 
 /** What an auction would come to, or has. */
-interface AuctionOutcome {
+export interface AuctionOutcome {
   readonly price: number;
   readonly quantity: number;
   /** Of the side that is larger. */

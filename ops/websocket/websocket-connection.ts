@@ -200,17 +200,18 @@ export class WebSocketConnection {
       throw new UsageError('channel', fields['channel'], `a connection has at most ${SUBSCRIPTIONS_MAX} subscriptions`);
     const told = (): void => this.#tell({ ref, ev: 'subscribed', ...fields, op: undefined });
     if (wanted.channel === 'top') return this.#subscribeTop(wanted, known, told, ref);
-    if (known === undefined) this.#subscriptions.set(wanted.subject, this.#subscribeRecords(wanted));
+    if (known === undefined) this.#subscriptions.set(wanted.subject, this.#subscribeRecords(wanted, fields));
     told();
   }
 
-  #subscribeRecords({ channel, subject }: Wanted): Subscribed {
+  #subscribeRecords({ channel, subject }: Wanted, { op: _, ...fields }: Fields): Subscribed {
     const { venue } = this.#options;
     const tell = CHANNELS[channel] as typeof orderEvents;
-    const subscription = venue.subscribe(subject, (words) => {
+    const take = (words: Uint32Array): void => {
       for (const event of tell(words, (symbol) => venue.nameOf(symbol))) this.#tell(event);
-    });
-    return { unsubscribe: () => subscription.unsubscribe(), begun: Promise.resolve() };
+    };
+    const unsubscribe = venue.subscribe(subject, take, () => this.#tell({ ev: 'interrupted', ...fields }));
+    return { unsubscribe, begun: Promise.resolve() };
   }
 
   /** Told to be subscribed when there is a book, so that a snapshot follows; refused if nobody publishes one. */

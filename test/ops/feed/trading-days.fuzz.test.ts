@@ -13,7 +13,7 @@ import { Dice } from '../../replicas/raw-commands.ts';
 import { TradedModel } from './traded.ts';
 
 /** Other ones by VERITAPE_FUZZ_SEED. */
-const SEED = Number(process.env['VERITAPE_FUZZ_SEED'] ?? 20_260_601);
+const SEED = Number(process.env['VERITAPE_FUZZ_SEED'] ?? 44);
 const FLOWS = 3;
 const BLOCKS = 110;
 const HOUR_NS = 3_600_000_000_000n;

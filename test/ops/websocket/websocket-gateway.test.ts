@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Logger, pino } from 'pino';
 import { natsConnectionOptions } from '../../../ops/nats-server.ts';
 import { WebSocketGateway, type WebSocketGatewayOptions } from '../../../ops/websocket/websocket-gateway.ts';
+import { primarySubject } from '../../../sequencer/nats-gateway.ts';
 import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+import { until } from '../../until.ts';
 import { SocketClient, type Told } from './websocket-client.ts';
 
 /** JSON over WebSocket, on a real venue behind a real NATS server. Each test trades at prices of its own. */
@@ -125,6 +127,27 @@ test('subscribers hear of trades and orders, and nothing after they leave', asyn
   expect(watcher.heard.length).toBe(before + 1);
   watcher.close();
   client.close();
+});
+
+test('whoever may have missed events is told: the connection to NATS broke, or another server has begun', async () => {
+  const own = await open();
+  const watcher = await SocketClient.connect(own.port);
+  const told = (): Told[] => watcher.heard.filter(({ ev }) => ev === 'interrupted');
+  await watcher.ask({ op: 'subscribe', channel: 'orders', account: 5, symbol: 'ACME' });
+  await watcher.ask({ op: 'subscribe', channel: 'account', account: 5 });
+  await watcher.ask({ op: 'subscribe', channel: 'trades' });
+  await watcher.ask({ op: 'unsubscribe', channel: 'trades' });
+  const both = [
+    { ev: 'interrupted', channel: 'orders', account: 5, symbol: 'ACME' },
+    { ev: 'interrupted', channel: 'account', account: 5 },
+  ];
+  await own.connection.reconnect();
+  await until('it is told of NATS', () => told().length >= 2, { seen: told, lookMs: 2 });
+  expect(told()).toEqual(both);
+  own.connection.publish(primarySubject(SHARD), '{"epoch":2}');
+  await until('it is told of the server', () => told().length >= 4, { seen: told, lookMs: 2 });
+  expect(told()).toEqual([...both, ...both]);
+  watcher.close();
 });
 
 interface Numbered {

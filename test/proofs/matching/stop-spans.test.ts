@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
+import { marketCircuit } from '../../../proofs/matching/market-circuit.ts';
 import type { MarketWitness } from '../../../proofs/matching/witness.ts';
 import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
 import { violatedBy } from './forgery.ts';
@@ -35,8 +36,10 @@ const set = (setting: Command['setting'], value: number): Command => ({
   value,
 });
 
-const LIMITS = { ordersMax: 64, levelPagesMax: 8, instrumentsMax: 1, sessionsMax: 1, answersPerSessionMax: 1 };
+const LIMITS = { ordersMax: 64, levelPagesMax: 8, instrumentsMax: 2, sessionsMax: 1, answersPerSessionMax: 1 };
 const ROWS = 2 ** 8;
+const CIRCUITS = { plain: marketCircuit('plain'), ruled: marketCircuit('ruled'), stops: marketCircuit('stops') };
+type Group = (typeof CIRCUITS.plain.groups)[number];
 
 afterAll(removeTemporaryFolders);
 
@@ -44,12 +47,16 @@ afterAll(removeTemporaryFolders);
 function told(commands: readonly Command[]): { spans: string[]; unprovable: string[]; books: string[] } {
   const spans: string[] = [];
   let books: string[] = [];
+  let chained: readonly string[] | undefined;
   const market = new ProvenMarket(LIMITS, ROWS, (witness) => {
     books = booksOf(witness);
     if (witness.commands === 0) return;
     witness.finish();
     spans.push(`${witness.commands} ${witness.rules}`);
     expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
+    // Proofs of spans that follow each other chain.
+    if (market.unprovable.size === 0 && chained !== undefined) expect(tableOf(witness, 'before')).toEqual(chained);
+    chained = tableOf(witness, 'after');
   });
   const words = new Uint32Array(COMMAND_WORDS);
   for (const command of commands) {
@@ -58,6 +65,12 @@ function told(commands: readonly Command[]): { spans: string[]; unprovable: stri
   }
   market.end();
   return { spans, unprovable: [...market.unprovable.keys()], books };
+}
+
+/** The columns that a proof commits to. */
+function tableOf(witness: MarketWitness, name: string): readonly string[] {
+  const { first, columns } = CIRCUITS[witness.rules].groups.find((group) => group.name === name) as Group;
+  return witness.trace.slice(first, first + columns).map((column) => [...column].join());
 }
 
 function booksOf(witness: MarketWitness): string[] {
@@ -89,7 +102,7 @@ test('a span without stops ends where one comes, and the next one begins with it
   expect(booksOf(spans[1]?.witness as MarketWitness)).toEqual(['1/2', '3/1', '4/1', '3/3 at 120']);
 });
 
-test('a stop that is due as it is entered is told as what it becomes, and one that is refused for that is set aside', () => {
+test('a stop that is due as it is entered joins the line, and one that is refused for that is told with the reason', () => {
   const { spans, unprovable, books } = told([
     FIRST,
     set('tick', 1),
@@ -101,7 +114,7 @@ test('a stop that is due as it is entered is told as what it becomes, and one th
     stop(3, 3, 'buy', 100),
   ]);
   expect(unprovable).toEqual([]);
-  expect(spans).toEqual(['8 plain']);
+  expect(spans).toEqual(['4 plain', '4 stops']);
   expect(books).toEqual([]);
 });
 
@@ -140,7 +153,7 @@ test('a stop good till a date leaves with a tick', () => {
   expect(books).toEqual(['2/1 at 80']);
 });
 
-test('a replace of a stop that waits is proven, but where it is due at once', () => {
+test('a replace of a stop that waits is proven, and that by which one is due at once', () => {
   const replace = (id: number, rest: Partial<Command>): Command => ({
     ...{ op: 'replace', symbol: 0, account: 1, id },
     ...rest,
@@ -166,9 +179,41 @@ test('a replace of a stop that waits is proven, but where it is due at once', ()
     set('stopEntry', 0),
     replace(1, { term: 'stopPrice', value: 99 }),
   ]);
-  expect(unprovable).toEqual(['a replace by which an order that waits is due at once is not proven']);
-  expect(spans).toEqual(['5 plain', '13 stops']);
+  expect(unprovable).toEqual([]);
+  expect(spans).toEqual(['5 plain', '14 stops']);
   expect(books).toEqual(['2/1', '1/3 at 121']);
+});
+
+test('what was traded before an instrument is ruled is no last trade: the span ends before its first stop', () => {
+  const { spans, unprovable, books } = told([
+    FIRST,
+    { ...FIRST, symbol: 1, name: 'OTHER' },
+    { ...stop(1, 1, 'sell', 50), symbol: 1 },
+    order(2, 1, 'sell', 100, { quantity: 2 }),
+    order(3, 1, 'buy', 100, { quantity: 1 }),
+    stop(4, 1, 'buy', 99),
+    stop(4, 2, 'sell', 101),
+    order(3, 2, 'buy', 100, { quantity: 1 }),
+    stop(4, 3, 'buy', 101),
+    stop(4, 4, 'sell', 99),
+  ]);
+  expect(unprovable).toEqual([]);
+  expect(spans).toEqual(['2 plain', '3 stops', '5 stops']);
+  expect(books).toEqual(['4/3 at 101', '4/4 at 99', '1/1 at 50']);
+});
+
+test('a replace by which a fill or kill is due, which a band may end, is not proven', () => {
+  const { unprovable } = told([
+    FIRST,
+    order(2, 1, 'sell', 100, { quantity: 1 }),
+    order(2, 2, 'sell', 101, { quantity: 1 }),
+    order(2, 3, 'sell', 110),
+    set('band', 2),
+    order(3, 1, 'buy', 100, { quantity: 1 }),
+    stop(4, 1, 'buy', 120, { tif: 'fok' }),
+    { op: 'replace', symbol: 0, account: 4, id: 1, term: 'stopPrice', value: 100 },
+  ]);
+  expect(unprovable).toEqual(['a fill or kill within a protection band is not proven']);
 });
 
 const BOOK = [
