@@ -60,7 +60,7 @@ export class Interrupted extends Error {
 }
 
 /** System errors that say that a path which somebody gave is wrong, rather than that the disk is. */
-const WRONG_PATH = ['ENOENT', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_FS_FILE_TOO_LARGE', 'ELOOP'];
+const WRONG_PATH = ['ENOENT', 'EEXIST', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_FS_FILE_TOO_LARGE', 'ELOOP'];
 const WRONG_JOURNAL = ['not-a-journal', 'no-such-block', 'newer-version'];
 const BAD_JOURNAL = ['damaged', 'missing-segment'];
 

@@ -138,7 +138,7 @@ export function permissionsOf(identity: Identity, shard: string, feeds: readonly
 function venuePermissions(own: string, on: (...names: string[]) => string[]): Permissions {
   return {
     publish: [
-      ...on('exec.*.*', 'account.*', ...PUBLISHED, 'status.*', 'block', 'primary', 'standby'),
+      ...on('exec.*.*', 'account.*', ...PUBLISHED, 'status.*', 'block', 'primary', 'standby', 'state'),
       `${inboxPrefix('>')}`,
     ],
     subscribe: [

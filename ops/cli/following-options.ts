@@ -10,6 +10,7 @@ import { ackTargetOption } from './tuning-options.ts';
 /** How `prove --follow` proves beside a venue. */
 export interface FollowingOptions {
   readonly follow?: boolean;
+  readonly work?: boolean;
   readonly behind?: number;
   readonly processes?: number;
   readonly processesMin?: number;
@@ -81,6 +82,17 @@ export function checkFollowing(command: Command, options: FollowingOptions): voi
     nice: 'nice',
   };
   const count = { processesMin: 'processes-min', processesMax: 'processes-max' };
+  const telemetry = {
+    telemetry: 'telemetry',
+    telemetryName: 'telemetry-name',
+    telemetryToken: 'telemetry-token',
+    telemetryTlsCert: 'telemetry-tls-cert',
+    telemetryTlsKey: 'telemetry-tls-key',
+    telemetryUnprotected: 'telemetry-unprotected',
+    drills: 'drills',
+    otlp: 'otlp',
+  };
+  if (options.follow !== true && options.work !== true) refuse(telemetry, 'is of use only with --follow or --work');
   if (options.follow !== true) return refuse({ ...own, ...count }, 'is of use only with --follow');
   const once = { to: 'to', out: 'out', deadline: 'deadline', explain: 'explain', nats: 'nats', work: 'work' };
   refuse(once, 'not with --follow, which has no end and proves itself');

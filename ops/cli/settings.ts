@@ -217,6 +217,16 @@ export function defaultOf(setting: Setting): string | undefined {
   return setting.default === undefined ? undefined : shownOf(setting, setting.default);
 }
 
+/** A default that is no value of an option, such as one that depends on others: told at the end of the description. */
+const TOLD_DEFAULT = /\s*\(default: ([^()]*)\)$/;
+
+/** What a setting is, and its default in words apart. */
+export function explainedOf(setting: Setting): { readonly description: string; readonly default: string } {
+  const { description } = setting;
+  const told = TOLD_DEFAULT.exec(description)?.[1];
+  return { description: description.replace(TOLD_DEFAULT, ''), default: defaultOf(setting) ?? told ?? 'none' };
+}
+
 function shownOf({ isSecret, kind }: Setting, raw: unknown): string {
   if (isSecret) return '(not shown)';
   if (kind === 'switch' || typeof raw === 'number') return String(raw);

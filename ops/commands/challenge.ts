@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type ChallengeResult, runChallenge } from '../../bench/challenge-run.ts';
 import {
@@ -14,6 +14,7 @@ import {
 import { grouped, rateOf, wholeNumber, withExamples } from '../cli/arguments.ts';
 import { Progress } from '../cli/progress.ts';
 import { printResult } from '../cli/result.ts';
+import { TextOutput } from '../cli/text-output.ts';
 import { ExitCode, UsageError } from '../exit-codes.ts';
 
 const SEED_MAX = 4_294_967_295;
@@ -55,7 +56,11 @@ async function challenge(file: string | undefined, options: ChallengeOptions): P
   const workload = workloadOf(file, options);
   progress.phase(`matching ${grouped(workload.count)} messages`);
   const run = play(workload);
-  if (options.reports !== undefined) writeFileSync(options.reports, run.reports);
+  if (options.reports !== undefined) {
+    const output = TextOutput.toFile(options.reports);
+    await output.write(run.reports);
+    await output.end();
+  }
   const result = {
     workload: file ?? { scenario: options.scenario, orders: options.orders, seed: options.seed },
     messages: run.messages,

@@ -6,6 +6,7 @@ import {
   defaultOf,
   type EffectiveSetting,
   effectiveSettings,
+  explainedOf,
   readSettingsFile,
   type Setting,
   settingsFileIn,
@@ -84,14 +85,12 @@ function explanation(services: ReadonlyMap<string, readonly EffectiveSetting[]>)
     parts.push(`veritape ${service}`);
     for (const { setting, shown, from } of settings) {
       const value = shown ?? (setting.isRequired ? 'missing' : 'not set');
+      const { description, default: byDefault } = explainedOf(setting);
       parts.push(
         '',
         `  ${setting.name}: ${value}  (${from})`,
-        ...wrapped(setting.description, '    '),
-        ...wrapped(
-          `must be ${setting.rule}; default ${defaultOf(setting) ?? 'none'}; or ${setting.variables.join(', ')}`,
-          '    ',
-        ),
+        ...wrapped(description, '    '),
+        ...wrapped(`must be ${setting.rule}; default ${byDefault}; or ${setting.variables.join(', ')}`, '    '),
       );
     }
     parts.push('');

@@ -96,7 +96,7 @@ export function registerFollow(program: Command): void {
         .argParser(multicastPlace),
     )
     .addOption(
-      new Option('--multicast-interface <address>', "IPv4 address of the interface; the system's choice unless given")
+      new Option('--multicast-interface <address>', "IPv4 address of the interface (default: the system's choice)")
         .env('VERITAPE_MULTICAST_INTERFACE')
         .argParser(interfaceAddress),
     )

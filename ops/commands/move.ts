@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { grouped, wholeNumber, withExamples } from '../cli/arguments.ts';
+import { grouped, positiveSeconds, wholeNumber, withExamples } from '../cli/arguments.ts';
 import { Interruption } from '../cli/interruption.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from '../cli/nats-credentials.ts';
 import { Progress } from '../cli/progress.ts';
 import { printResult } from '../cli/result.ts';
 import { EnvironmentFault, ExitCode } from '../exit-codes.ts';
-import { type MoveReport, moveInstrument } from '../move-instrument.ts';
+import { type MoveReport, type MoveStep, moveInstrument } from '../move-instrument.ts';
 import { ClientError } from '../sessions/venue-client.ts';
 
 interface MoveCommandOptions extends NatsCredentialOptions {
@@ -15,11 +15,12 @@ interface MoveCommandOptions extends NatsCredentialOptions {
   readonly to: number;
   readonly back?: boolean;
   readonly token?: string;
+  readonly giveUp: number;
   readonly json?: boolean;
 }
 
 const U32_MAX = 4_294_967_295;
-const GIVE_UP_MS = 15_000;
+const GIVE_UP_S = 15;
 
 export function registerMove(program: Command): void {
   const command = program
@@ -35,6 +36,11 @@ export function registerMove(program: Command): void {
     .addOption(
       new Option('--token <token>', "an administrator's: what the venue knows this client by").env('VERITAPE_TOKEN'),
     )
+    .addOption(
+      new Option('--give-up <seconds>', 'end with an error if a shard does not answer for so long')
+        .default(GIVE_UP_S)
+        .argParser(positiveSeconds),
+    )
     .option('--json', 'print the result as one JSON object');
   addNatsCredentials(command).action((symbol: string, options: MoveCommandOptions) => runMove(symbol, options));
   withExamples(command, 'veritape move ACME --from 0 --to 1', 'veritape move ACME --from 0 --to 1 --back');
@@ -44,6 +50,7 @@ async function runMove(symbol: string, options: MoveCommandOptions): Promise<voi
   const { from, to, back, token } = options;
   using interruption = new Interruption();
   using progress = await Progress.start('move');
+  let at: MoveStep | undefined;
   let report: MoveReport;
   try {
     report = await moveInstrument({
@@ -53,19 +60,37 @@ async function runMove(symbol: string, options: MoveCommandOptions): Promise<voi
       to,
       back,
       token,
-      giveUpMs: GIVE_UP_MS,
+      giveUpMs: options.giveUp * 1000,
       signal: interruption.signal,
       // Whoever reads the log of a mover that was killed wants to know how far it was.
-      onStep: (step) => (process.stderr.isTTY ? progress.phase(step) : void process.stderr.write(`move: ${step}\n`)),
+      onStep: (step) => {
+        at = step;
+        if (process.stderr.isTTY) progress.phase(step);
+        else process.stderr.write(`move: ${step}\n`);
+      },
       onProgress: (text) => progress.update(() => text),
+      onRetry: (why) => progress.update(() => `${at ?? 'asking both shards'}: ${why}; tried again`),
     });
   } catch (error) {
+    if (interruption.requested && isUnchanged(at)) throw interruption.error('stopped before anything was moved');
     if (!(error instanceof ClientError)) throw error;
-    throw new EnvironmentFault(`${error.message}; ${symbol} may not trade now: run the same command again`);
+    throw new EnvironmentFault(`${options.nats}: ${error.message}; ${whatNow(at, symbol)}`);
   }
   await printResult(report, options.json === true, () => describe(report));
   if (report.outcome === 'stopped') throw interruption.error('stopped before anything was moved');
   if (report.refusal !== undefined) process.exitCode = ExitCode.false;
+}
+
+/** Nothing of the instrument was changed where it trades. */
+function isUnchanged(at: MoveStep | undefined): boolean {
+  return at === undefined || at === 'fence' || at === 'prepare';
+}
+
+/** What is true of an instrument whose move has failed at a step. */
+function whatNow(at: MoveStep | undefined, symbol: string): string {
+  if (isUnchanged(at)) return `nothing was moved: ${symbol} is as it was before this command`;
+  if (at === 'finish') return `the move is over, but its sessions are open: run the same command again`;
+  return `${symbol} may not trade now: run the same command again`;
 }
 
 function describe(report: MoveReport): string {

@@ -18,6 +18,7 @@ import { Interruption } from '../cli/interruption.ts';
 import { Progress } from '../cli/progress.ts';
 import { printResult } from '../cli/result.ts';
 import { runOptions } from '../cli/run-option.ts';
+import { addTelemetryOptions, type TelemetryCommandOptions } from '../cli/telemetry-options.ts';
 import { UsageError } from '../exit-codes.ts';
 import { proveByQueue, workOnQueue } from '../proving/prove-by-queue.ts';
 import { proveFollowing } from '../proving/prove-following.ts';
@@ -25,7 +26,7 @@ import { type ProvenSpan, runProverProcess } from '../proving/prover-process.ts'
 import { Proving } from '../proving/proving.ts';
 import { chooseRoute, costOf, explainRoute, type RouteOptions, type RunCost } from '../proving/proving-route.ts';
 
-interface ProveOptions extends RouteOptions, FollowingOptions {
+interface ProveOptions extends RouteOptions, FollowingOptions, TelemetryCommandOptions {
   readonly processes?: number;
   readonly from?: number;
   readonly to?: number;
@@ -92,13 +93,14 @@ export function registerProve(program: Command): void {
     .addOption(new Option('--as-prover <settings>').hideHelp())
     .action(prove);
   addFollowingOptions(command);
+  addTelemetryOptions(command);
   // Nor is --nats one, which here is no way to the venue.
   runOptions(command, 'from', 'to', 'out', 'deadline', 'explain', 'nats', 'work', 'as-prover');
   withExamples(
     command,
     'veritape prove ./data',
     'veritape prove ./data --deadline 60 --memory 4G --explain',
-    'veritape prove ./data --follow --behind 600 --venue 9464',
+    'veritape prove ./data --follow --behind 600 --venue 9464 --telemetry 9465',
     'veritape prove ./data --nats nats://127.0.0.1:4222',
     'veritape prove ./data --nats nats://127.0.0.1:4222 --work',
     'veritape prove ./data --from 1 --to 50000 --out first.vtp --profile compact --hide',
@@ -179,10 +181,10 @@ async function prove(path: string, options: ProveOptions, command: Command): Pro
 }
 
 async function follow(directory: string, options: ProveOptions): Promise<void> {
-  const { ranges, end } = await rangesOf(directory, options);
+  const { ranges, end, shard } = await rangesOf(directory, options);
   const next = { from: end + 1, to: end + 1 };
   const neighbor = await neighborOf(directory, [...ranges, next], options);
-  await proveFollowing(directory, options, { ranges, end, neighbor });
+  await proveFollowing(directory, options, { ranges, end, shard, neighbor });
 }
 
 /** What makes no sense when others prove, or when this one proves for others. */
@@ -202,7 +204,7 @@ function checkQueueOptions({ nats, work, out, deadline, explain, from, to }: Pro
 async function rangesOf(
   directory: string,
   options: ProveOptions,
-): Promise<{ readonly ranges: readonly SequenceRange[]; readonly end: number }> {
+): Promise<{ readonly ranges: readonly SequenceRange[]; readonly end: number; readonly shard: number }> {
   const reader = JournalReader.open(directory);
   const end = reader.last.sequence;
   const store = new ProofStore(directory);
@@ -210,7 +212,8 @@ async function rangesOf(
   const { from = 1, to = end } = options;
   if (to > end) throw new UsageError('to', to, `the journal ends with sequence ${end}`);
   if (options.from !== undefined && from > to) throw new UsageError('from', from, `must not be after ${to}`);
-  return { ranges: options.out === undefined ? await store.unproven({ from, to }) : [{ from, to }], end };
+  const ranges = options.out === undefined ? await store.unproven({ from, to }) : [{ from, to }];
+  return { ranges, end, shard: reader.genesis.shard };
 }
 
 /** A proof that the new ones begin or end at, which they can chain with. */

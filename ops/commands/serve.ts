@@ -111,7 +111,7 @@ export function registerServe(program: Command): void {
     .addOption(
       new Option(
         '--multicast-interface <address>',
-        "IPv4 address of the interface to the group; the system's choice unless given",
+        "IPv4 address of the interface to the group (default: the system's choice)",
       )
         .env('VERITAPE_MULTICAST_INTERFACE')
         .argParser(interfaceAddress),

@@ -449,8 +449,8 @@ export class FeedBook {
         this.#top = { bid: message.bid, ask: message.ask };
         return true;
       case 'statistics': {
-        const { open, high, low, lastPrice, volume, trades, partial } = message;
-        this.#statistics = { open, high, low, lastPrice, volume, trades, partial };
+        const { open, high, low, lastPrice, volume, trades, partial, session } = message;
+        this.#statistics = { open, high, low, lastPrice, volume, trades, partial, session };
         return true;
       }
       case 'indication': {

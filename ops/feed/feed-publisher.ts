@@ -1,6 +1,6 @@
 import type { MarketState } from '../../replicas/matcher.ts';
 import type { PublishMemory } from '../../sequencer/publish-memory.ts';
-import type { DayStatistics, TradedDay } from './day-statistics.ts';
+import type { DayStatistics, TradedSoFar } from './day-statistics.ts';
 import { DisplayedMarket } from './displayed-market.ts';
 import {
   ANSWERED_MESSAGES_MAX,
@@ -136,7 +136,7 @@ export class FeedPublisher {
   }
 
   /** Takes what traded in the day before what was counted. */
-  learnDay(before: TradedDay): void {
+  learnDay(before: TradedSoFar): void {
     this.#market.learnDay(before);
   }
 

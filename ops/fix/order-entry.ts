@@ -55,7 +55,7 @@ const REQUIRED: Readonly<Record<string, readonly number[]>> = {
   [MsgType.OrderCancelReplaceRequest]: [
     ...[Tag.OrigClOrdID, Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
   ],
-  [MsgType.OrderStatusRequest]: [Tag.ClOrdID, Tag.Symbol, Tag.Side],
+  [MsgType.OrderStatusRequest]: [Tag.Symbol, Tag.Side],
   [MsgType.OrderMassCancelRequest]: [Tag.ClOrdID, Tag.MassCancelRequestType, Tag.TransactTime],
 };
 
@@ -166,7 +166,7 @@ export class OrderEntry {
       const order: OrderRecord = {
         ...{ id: store.takeOrderId(), account: lane.account, symbol: name, side, type, echo: echoOf(message) },
         ...{ price, quantity, cum: 0, open: quantity, notional: '0', status: OrdStatus.pendingNew },
-        ...{ clOrdId, clOrdIds: [clOrdId], asked: { price, quantity } },
+        ...{ clOrdId, names: 0, asked: { price, quantity } },
       };
       records.name(clOrdId, order);
       records.keep(order);
@@ -241,30 +241,30 @@ export class OrderEntry {
 
   /**
    * OrderQty of a replace is a total, of which part may trade until the venue has the replace. So a smaller total is a reduce, which
-   * takes lots off whatever was traded, and a price alone leaves the quantity. A larger total names what is to be open and
-   * what is taken to be, so that the venue takes off what traded meanwhile. A stop that gets another StopPx still waits, and so
-   * has not traded, or the venue refuses it.
+   * takes lots off whatever was traded, and a price alone leaves the quantity. A total that has traded takes all off that is open, known
+   * to have traded or not (FIX appendix D, C.3.b and c). A larger total names what is to be open and what is taken to be, so that the
+   * venue takes off what traded meanwhile. A stop that gets another StopPx still waits, and so has not traded, or the venue refuses it.
    */
   #replace(message: FixMessage, order: OrderRecord, known?: number): void {
     const { symbol, scale } = this.#instrument(order.symbol, known);
     const terms = orderTerms(message, scale);
-    const { price = 0, quantity = 0 } = terms;
+    const { asked } = order;
+    // A market order may rest at a limit that it got from its protection band.
+    const { price = asked.price, quantity = 0 } = terms;
     if (terms.type !== order.type)
       throw new TermError(Tag.OrdType, message.get(Tag.OrdType) ?? '', 'it can not be changed');
     checkReplaceable(message, order.echo, scale);
-    if (quantity <= order.cum) {
-      const rule = `it must be above what was traded, ${scale.lots.text(order.cum)}; cancel the rest`;
-      throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', rule);
-    }
-    const { asked } = order;
+    if (quantity === 0)
+      throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', 'it must be above 0; cancel the order');
     const less = asked.quantity - quantity;
-    const moves = price !== asked.price || price !== order.price;
+    const isTraded = less > 0 && quantity <= order.cum;
+    const moves = !isTraded && (price !== asked.price || price !== order.price);
     const stopNow = stopPriceOf(order.echo, scale);
     const stopPrice = terms.stopPrice ?? asked.stopPrice ?? stopNow;
-    const movesStop = stopPrice !== (asked.stopPrice ?? stopNow) || stopPrice !== stopNow;
+    const movesStop = !isTraded && (stopPrice !== (asked.stopPrice ?? stopNow) || stopPrice !== stopNow);
     if (less === 0 && !moves && !movesStop)
       throw new Refusal(CxlRejReason.other, 'neither price nor quantity is another one');
-    order.asked = { price, quantity, stopPrice };
+    order.asked = isTraded ? { ...asked, quantity } : { price, quantity, stopPrice };
     order.isRaised = less < 0;
     const isBoth = less > 0 && (moves || movesStop);
     const commands: OrderCommand[] = [];
@@ -301,19 +301,20 @@ export class OrderEntry {
     );
   }
 
+  /** Of an order by its ClOrdID, or by OrderID alone, as FIX 5.0 has it. */
   #status(message: FixMessage): void {
-    const { records, reports, store, now } = this.#options;
-    const clOrdId = message.get(Tag.ClOrdID) ?? '';
-    const order = records.byClOrdId(clOrdId);
-    if (order !== undefined) return reports.status(order, now());
-    this.#sendRejection(
-      message,
-      ExecType.status,
-      '0',
-      String(store.takeOrderId()),
-      5,
-      'no order of this session has this ClOrdID',
-    );
+    const { session, records, reports, store, now } = this.#options;
+    const [clOrdId, orderId] = [message.get(Tag.ClOrdID), message.get(Tag.OrderID)];
+    if (clOrdId === undefined && orderId === undefined) {
+      const text = `${tagName(Tag.ClOrdID)}: it must be there, or ${tagName(Tag.OrderID)}`;
+      return session.reject(message, RejectReason.requiredTagMissing, Tag.ClOrdID, text);
+    }
+    const order = clOrdId === undefined ? records.byOrderId(orderId ?? '') : records.byClOrdId(clOrdId);
+    const asked: FixField[] = message.fields.filter(([tag]) => tag === Tag.OrdStatusReqID);
+    if (order !== undefined) return reports.status(order, now(), undefined, asked);
+    const text = `no order of this session has this ${clOrdId === undefined ? 'OrderID' : 'ClOrdID'}`;
+    const id = String(store.takeOrderId());
+    this.#sendRejection(message, ExecType.status, '0', id, OrdRejReason.unknownOrder, text, asked);
   }
 
   /** Of an account; of all accounts of the session, if it has several and none is named. */
@@ -347,7 +348,6 @@ export class OrderEntry {
       if (of.some(({ isAway }) => isAway)) return this.#refuseAway(message);
       const symbol = name === undefined ? undefined : this.#instrument(name).symbol;
       const side = sideOf(message);
-      records.name(clOrdId);
       massCancels.begin(clOrdId, of.length);
       for (const lane of of) lane.add([{ command: { op: 'massCancel', account: lane.account, symbol, side }, origin }]);
     } catch (error) {
@@ -403,11 +403,20 @@ export class OrderEntry {
   }
 
   /** An ExecutionReport about an order that there is not. */
-  #sendRejection(message: FixMessage, execType: string, execId: string, id: string, code: number, text: string): void {
+  #sendRejection(
+    message: FixMessage,
+    execType: string,
+    execId: string,
+    id: string,
+    code: number,
+    text: string,
+    more: readonly FixField[] = [],
+  ): void {
     const repeated = [Tag.Account, Tag.Symbol, Tag.Side, Tag.OrdType, Tag.OrderQty, Tag.Price];
     const body: FixField[] = [
       [Tag.OrderID, id],
-      [Tag.ClOrdID, message.get(Tag.ClOrdID) ?? ''],
+      ...(message.has(Tag.ClOrdID) ? [[Tag.ClOrdID, message.get(Tag.ClOrdID) ?? ''] as const] : []),
+      ...more,
       [Tag.ExecID, execId],
       [Tag.ExecType, execType],
       [Tag.OrdStatus, OrdStatus.rejected],

@@ -4,6 +4,8 @@ import { JournalReader } from '../../journal/reader.ts';
 import type { SequenceRange } from '../../proofs/matching/proof-store.ts';
 import { planRows } from '../../proofs/matching/prove-span.ts';
 import { usualCommands } from '../../proofs/matching/router.ts';
+import type { Points } from '../telemetry/points.ts';
+import type { ProvingWatch } from '../telemetry/readings.ts';
 import type { Notice } from '../venue/venue.ts';
 import {
   type Ceiling,
@@ -15,6 +17,7 @@ import {
 } from './prover-count.ts';
 import type { ProvenSpan, ProverSettings } from './prover-process.ts';
 import { Proving } from './proving.ts';
+import { ProvingCounts } from './proving-counts.ts';
 
 export interface FollowingOptions extends ProverSettings {
   /** What is to be proven of the commands up to `end`; all behind it is, too. */
@@ -48,14 +51,14 @@ const SUGGESTIONS: Readonly<Record<Ceiling, string>> = {
 };
 
 /** Proves what a venue journals, as it comes, with as many provers as that takes. */
-export class FollowingProving {
+export class FollowingProving implements ProvingWatch {
   readonly #options: FollowingOptions;
   readonly #reader: JournalReader;
   readonly #lookup: BlockLookup;
   readonly #proving: Proving;
   readonly #count: ProverCount;
   readonly decisions: (ProverDecision & { readonly at: string })[] = [];
-  readonly proven = { spans: 0, commands: 0, bytes: 0 };
+  readonly counts = new ProvingCounts();
   /** What was told of commands that are in no proof. */
   notices = 0;
   #end: number;
@@ -66,6 +69,7 @@ export class FollowingProving {
   #first: { readonly sequence: number; readonly atMs: number } | undefined;
   #short = 0;
   #isShort = false;
+  #isOver = false;
 
   constructor(options: FollowingOptions) {
     const { directory, plan, commandsMax, commandsMin, threads, nice, ranges, end, bounds } = options;
@@ -81,11 +85,27 @@ export class FollowingProving {
       processes: bounds.min,
       isDue: (first) => this.#isDue(first),
       onSpan: (span) => this.#take(span),
+      onEnded: () => this.counts.failures++,
       onStage: () => undefined,
       onNotice: (text) => {
         if (++this.notices <= NOTICES_TOLD_MAX) this.#tell('warn', text, { notices: this.notices });
       },
     });
+  }
+
+  /** The last sequence of the journal, as far as it was looked at. */
+  get sequence(): number {
+    return this.#end;
+  }
+
+  addTo(points: Points): void {
+    const unproven = this.#unproven();
+    points.add('veritape.prover.backlog', commandsOf(unproven));
+    points.add('veritape.prover.oldest', this.#ageOf(unproven));
+    points.add('veritape.prover.target', this.#options.behindSeconds);
+    points.add('veritape.prover.processes', this.#provers, { state: 'allowed' });
+    points.add('veritape.prover.processes', this.#proving.atWork, { state: 'atWork' });
+    this.counts.addTo(points);
   }
 
   /** Resolves when `signal` aborted and all provers have ended. */
@@ -97,6 +117,7 @@ export class FollowingProving {
       await Promise.all(parts);
     } finally {
       await Promise.allSettled(parts);
+      this.#isOver = true;
       this.#lookup.close();
     }
   }
@@ -117,9 +138,9 @@ export class FollowingProving {
     if (end > this.#end) this.#proving.extend({ from: this.#end + 1, to: end });
     this.#end = end;
     const { plan, commandsMax, memoryOfProver } = this.#options;
-    const unproven = [...this.#proving.taken, ...this.#proving.waiting];
+    const unproven = this.#unproven();
     const turn: ProvingTurn = {
-      backlogCommands: unproven.reduce((sum, { from, to }) => sum + to - from + 1, 0),
+      backlogCommands: commandsOf(unproven),
       oldestSeconds: this.#ageOf(unproven),
       commandsPerSecond: this.#rate,
       spanCommands: Math.min(commandsMax ?? Number.MAX_SAFE_INTEGER, usualCommands(plan)),
@@ -169,10 +190,14 @@ export class FollowingProving {
     return first.to - first.from + 1 >= whole || this.#ageOf([first]) >= behindSeconds / 2;
   }
 
+  #unproven(): SequenceRange[] {
+    return [...this.#proving.taken, ...this.#proving.waiting];
+  }
+
   /** Seconds since the first command of these was journaled. */
   #ageOf(ranges: readonly SequenceRange[]): number {
     const sequence = ranges.reduce((first, { from }) => Math.min(first, from), Number.POSITIVE_INFINITY);
-    if (sequence > this.#end) return 0;
+    if (sequence > this.#end || this.#isOver) return 0;
     if (this.#first?.sequence !== sequence) {
       const block = this.#lookup.read(this.#reader.blockOf(sequence));
       if (block === undefined) return 0;
@@ -181,11 +206,9 @@ export class FollowingProving {
     return Math.max(0, Date.now() - this.#first.atMs) / 1000;
   }
 
-  #take({ firstSequence, lastSequence, commands, bytes, witnessMs, proveMs, file }: ProvenSpan): void {
-    const { proven } = this;
-    proven.spans++;
-    proven.commands += commands;
-    proven.bytes += bytes;
+  #take(span: ProvenSpan): void {
+    const { firstSequence, lastSequence, bytes, witnessMs, proveMs, file } = span;
+    this.counts.take(span);
     const tookMs = witnessMs + proveMs;
     // One that stood still in between tells nothing of how long it takes.
     if (performance.now() - tookMs > this.#pausedAt)
@@ -196,4 +219,8 @@ export class FollowingProving {
   #tell(level: Notice['level'], text: string, fields: Notice['fields']): void {
     this.#options.onNotice({ level, text, fields });
   }
+}
+
+function commandsOf(ranges: readonly SequenceRange[]): number {
+  return ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
 }

@@ -6,8 +6,14 @@ import { grouped } from '../cli/arguments.ts';
 import { Interruption } from '../cli/interruption.ts';
 import { Progress } from '../cli/progress.ts';
 import { printResult } from '../cli/result.ts';
+import { openLog } from '../cli/server-log.ts';
+import { type TelemetryCommandOptions, telemetrySettingsOf } from '../cli/telemetry-options.ts';
+import type { Points } from '../telemetry/points.ts';
+import { ProcessTelemetry } from '../telemetry/process-telemetry.ts';
 import type { ProvenSpan } from './prover-process.ts';
+import { ProvingCounts } from './proving-counts.ts';
 import { ProvingWorker } from './proving-worker.ts';
+import { QueueWatch } from './queue-watch.ts';
 import { QueuedProving } from './queued-proving.ts';
 import { SpanQueue } from './span-queue.ts';
 
@@ -70,7 +76,7 @@ export async function proveByQueue(
   }
 }
 
-interface WorkOptions {
+interface WorkOptions extends TelemetryCommandOptions {
   readonly processes?: number;
   readonly threads?: number;
   readonly memory: number;
@@ -85,30 +91,52 @@ export async function workOnQueue(directory: string, url: string, options: WorkO
   using progress = await Progress.start('prove');
   const spans: ProvenSpan[] = [];
   const notices: string[] = [];
-  const queue = await SpanQueue.open(url, JournalReader.open(directory).genesisHash);
+  const counts = new ProvingCounts();
+  const { genesis, genesisHash } = JournalReader.open(directory);
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'proving', shard: genesis.shard });
+  await telemetry.open(settings, directory, await openLog('veritape', () => telemetry.logFields()));
+  const queue = await SpanQueue.open(url, genesisHash).catch(async (error: unknown) => {
+    await telemetry.close();
+    throw error;
+  });
+  using watch = telemetry.telemetry === undefined ? undefined : new QueueWatch(queue);
   const failed = new AbortController();
   const signal = AbortSignal.any([interruption.signal, failed.signal]);
-  const workers = Array.from({ length: processes }, () =>
-    new ProvingWorker({
-      directory,
-      queue,
-      memoryMax: memory,
-      threads,
-      onSpan: (span) => spans.push(span),
-      onStage: (stage) => progress.update(() => `${spans.length} spans proven; ${stage}`),
-      onNotice: (text) => {
-        notices.push(text);
-        process.stderr.write(`prove: ${text}\n`);
-      },
-    })
-      .run(signal)
-      .finally(() => failed.abort()),
+  const workers = Array.from(
+    { length: processes },
+    () =>
+      new ProvingWorker({
+        directory,
+        queue,
+        memoryMax: memory,
+        threads,
+        onSpan: (span) => {
+          spans.push(span);
+          counts.take(span);
+        },
+        onStage: (stage) => progress.update(() => `${spans.length} spans proven; ${stage}`),
+        onNotice: (text) => {
+          notices.push(text);
+          process.stderr.write(`prove: ${text}\n`);
+        },
+        onEnded: () => counts.failures++,
+      }),
   );
+  const addTo = (points: Points): void => {
+    points.add('veritape.prover.processes', processes, { state: 'allowed' });
+    points.add('veritape.prover.processes', workers.filter(({ isAtWork }) => isAtWork).length, { state: 'atWork' });
+    counts.addTo(points);
+    watch?.addTo(points);
+  };
+  telemetry.watch({ connection: queue.connection, proving: { addTo } });
+  const works = workers.map((worker) => worker.run(signal).finally(() => failed.abort()));
   try {
-    await Promise.all(workers);
+    await Promise.all(works);
   } finally {
     failed.abort();
-    await Promise.allSettled(workers);
+    await Promise.allSettled(works);
+    await telemetry.close();
     await queue.close();
   }
   progress.stop();

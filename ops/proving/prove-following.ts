@@ -12,11 +12,15 @@ import {
 import { Interruption } from '../cli/interruption.ts';
 import { printResult } from '../cli/result.ts';
 import { openLog } from '../cli/server-log.ts';
+import { type TelemetryCommandOptions, telemetrySettingsOf } from '../cli/telemetry-options.ts';
+import { ProcessTelemetry } from '../telemetry/process-telemetry.ts';
 import { FollowingProving } from './following-proving.ts';
 import { chooseRoute, type RouteOptions } from './proving-route.ts';
 import { VenueStrainWatch } from './venue-strain.ts';
 
-type ProveFollowingOptions = RouteOptions & FollowingOptions & { readonly least?: number; readonly json?: boolean };
+type ProveFollowingOptions = RouteOptions &
+  FollowingOptions &
+  TelemetryCommandOptions & { readonly least?: number; readonly json?: boolean };
 
 /** A plan is chosen for so many commands at least: there will be more. */
 const COMMANDS_PLANNED_MIN = 2 ** 16;
@@ -28,11 +32,14 @@ export async function proveFollowing(
   found: {
     readonly ranges: readonly SequenceRange[];
     readonly end: number;
+    readonly shard: number;
     readonly neighbor: ProofShape | undefined;
   },
 ): Promise<void> {
   using interruption = new Interruption();
-  const { ranges, end, neighbor } = found;
+  const { ranges, end, shard, neighbor } = found;
+  const settings = telemetrySettingsOf(options);
+  const telemetry = new ProcessTelemetry({ role: 'proving', shard });
   const { commands: commandsMax, least: commandsMin, behind: behindSeconds = BEHIND_SECONDS_DEFAULT } = options;
   const wanted = ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
   // How many processes follows from what comes.
@@ -40,7 +47,7 @@ export async function proveFollowing(
   const { chosen, why } = chooseRoute(way, Math.max(wanted, commandsMax ?? COMMANDS_PLANNED_MIN), neighbor);
   const { plan, threads } = chosen;
   const bounds = boundsOf(options, Math.max(1, Math.floor(availableParallelism() / threads)));
-  const log = await openLog('veritape', () => ({}));
+  const log = await openLog('veritape', () => telemetry.logFields());
   const place = venuePlaceOf(options);
   const watch =
     place &&
@@ -49,6 +56,7 @@ export async function proveFollowing(
     );
   // A wrong token is told before anything is begun.
   await watch?.look();
+  await telemetry.open(settings, directory, log);
   const following = new FollowingProving({
     ...{ directory, plan, threads, commandsMax, commandsMin, ranges, end, bounds, behindSeconds },
     nice: options.nice ?? NICE_DEFAULT,
@@ -57,12 +65,27 @@ export async function proveFollowing(
     strain: async () => (await watch?.look()) ?? 'none',
     onNotice: ({ level, text, fields }) => log[level](fields, text),
   });
+  telemetry.watch({ proving: following });
   log.info({ pid: process.pid, plan, threads, bounds, behindSeconds, why, commands: wanted }, 'ready');
   const started = performance.now();
-  await following.run(interruption.signal);
-  const { proven, notices, decisions } = following;
-  const result = { ...proven, notices, plan, bounds, decisions, elapsedMs: Math.round(performance.now() - started) };
-  const told = `${grouped(proven.commands)} commands in ${grouped(proven.spans)} proofs`;
-  await printResult(result, options.json === true, () => `proved     ${told}, ${grouped(proven.bytes)} bytes`);
+  try {
+    await following.run(interruption.signal);
+  } finally {
+    await telemetry.close();
+  }
+  const { counts, notices, decisions } = following;
+  const { spans, commands, bytes } = counts;
+  const result = {
+    spans,
+    commands,
+    bytes,
+    notices,
+    plan,
+    bounds,
+    decisions,
+    elapsedMs: Math.round(performance.now() - started),
+  };
+  const told = `${grouped(commands)} commands in ${grouped(spans)} proofs`;
+  await printResult(result, options.json === true, () => `proved     ${told}, ${grouped(bytes)} bytes`);
   throw interruption.error(`stopped: ${told}; what is proven stays`);
 }

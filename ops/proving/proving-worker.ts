@@ -16,6 +16,8 @@ export interface ProvingWorkerOptions {
   readonly onSpan: (span: ProvenSpan) => void;
   readonly onStage: (stage: string) => void;
   readonly onNotice: (text: string) => void;
+  /** A prover process has ended before its span was proven. */
+  readonly onEnded: () => void;
 }
 
 const RETRY_MS = 1_000;
@@ -24,11 +26,17 @@ const RETRY_MS = 1_000;
 export class ProvingWorker {
   readonly #options: ProvingWorkerOptions;
   readonly #store: ProofStore;
+  #isAtWork = false;
   #prover: { readonly child: ProverChild; readonly plan: ProvingPlan } | undefined;
 
   constructor(options: ProvingWorkerOptions) {
     this.#options = options;
     this.#store = new ProofStore(options.directory);
+  }
+
+  /** It has a span. */
+  get isAtWork(): boolean {
+    return this.#isAtWork;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -85,13 +93,20 @@ export class ProvingWorker {
       taken.giveBack();
       if (!(error instanceof ProverEndedError)) throw error;
       this.#prover = undefined;
-      if (!signal.aborted) onNotice(`${spanOf(job)}: a prover process has ended (${error.message}); given back`);
+      if (signal.aborted) return;
+      this.#options.onEnded();
+      onNotice(`${spanOf(job)}: a prover process has ended (${error.message}); given back`);
     }
   }
 
   async #prove(job: SpanJob): Promise<ProvenSpan> {
     const { onStage, onNotice } = this.#options;
-    const span = await this.#proverFor(job).prove({ from: job.from, to: job.to }, { onStage, onNotice });
+    this.#isAtWork = true;
+    const span = await this.#proverFor(job)
+      .prove({ from: job.from, to: job.to }, { onStage, onNotice })
+      .finally(() => {
+        this.#isAtWork = false;
+      });
     if (span?.firstSequence !== job.from || span.lastSequence !== job.to) {
       throw new EnvironmentFault(`${spanOf(job)}: the journal here has another span at this place`);
     }

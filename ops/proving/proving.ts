@@ -17,6 +17,8 @@ export interface ProvingOptions extends ProverSettings {
   readonly onSpan: (span: ProvenSpan) => void;
   readonly onStage: (stage: string) => void;
   readonly onNotice: (text: string) => void;
+  /** A prover process has ended before its span was proven. */
+  readonly onEnded?: (() => void) | undefined;
 }
 
 /** A prover at work, and the next one if it dies. */
@@ -64,6 +66,11 @@ export class Proving {
   get taken(): readonly SequenceRange[] {
     const jobs = [...this.#lanes].flatMap(({ job }) => (job === undefined || job.cuts ? [] : [job]));
     return [...jobs, ...this.#again];
+  }
+
+  /** Provers that have a span and do not stand still. */
+  get atWork(): number {
+    return [...this.#lanes].filter(({ job, pauses }) => job !== undefined && !pauses).length;
   }
 
   /** Resolves when every span is proven, or when `signal` aborted and all processes have ended. */
@@ -242,6 +249,7 @@ export class Proving {
   #giveBack({ from, to, out, cuts }: TakenJob, how: string): void {
     const attempts = (this.#attempts.get(from) ?? 0) + 1;
     this.#attempts.set(from, attempts);
+    this.#options.onEnded?.();
     if (attempts === ATTEMPTS_MAX) {
       throw new EnvironmentFault(`the span from sequence ${from}: ${attempts} prover processes have ended (${how})`);
     }

@@ -34,7 +34,7 @@ export interface TakenSpan {
   [Symbol.dispose](): void;
 }
 
-interface QueueState {
+export interface QueueState {
   /** Spans in the queue, those that somebody proves among them. */
   readonly spans: number;
   readonly inWork: number;
@@ -146,6 +146,10 @@ export class SpanQueue {
   async take(): Promise<TakenSpan | undefined> {
     const message = await this.#consumer.next({ expires: TAKING_MS });
     return message === null ? undefined : takenOf(message, this.#connection);
+  }
+
+  get connection(): NatsConnection {
+    return this.#connection;
   }
 
   async close(): Promise<void> {

@@ -14,6 +14,7 @@ export interface MoverSessionOptions {
   readonly token?: string | undefined;
   readonly identity?: string | undefined;
   readonly giveUpMs?: number | undefined;
+  readonly onRetry?: ((why: string) => void) | undefined;
 }
 
 /** Sessions of movers have keys of their own: this and the instrument's number. Users' keys are far below. */

@@ -36,6 +36,9 @@ export function alertsOf(readings: Readings): string[] {
     if (value <= 0) alerts.push(`${what} is not valid any more`);
     else if (value < CERTIFICATE_RENEW_S) alerts.push(`${what} is valid for ${duration(value)}`);
   }
+  const waited = valueIn(readings, 'veritape.prover.oldest') ?? 0;
+  if (waited > (valueIn(readings, 'veritape.prover.target') ?? Number.POSITIVE_INFINITY))
+    alerts.push(`proofs are behind: the oldest command without one has waited for ${duration(waited)}`);
   const lacking = valueIn(readings, 'veritape.backup.lag') ?? 0;
   const age = valueIn(readings, 'veritape.backup.age');
   if (lacking > 0 && !(age !== undefined && age < BACKUP_OLD_S))

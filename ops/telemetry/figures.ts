@@ -2,7 +2,7 @@ import type { HistogramName, HistogramPoint, MetricPoints, NumberName } from './
 
 // What is reckoned from readings, here and in browsers: nothing of Node, and types alone from elsewhere.
 
-export const ROLES = ['leading', 'standby', 'following', 'fenced', 'gateway'] as const;
+export const ROLES = ['leading', 'standby', 'following', 'fenced', 'gateway', 'proving'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** What a process says of itself beside its numbers. */

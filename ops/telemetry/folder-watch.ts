@@ -90,8 +90,7 @@ export class FolderWatch {
   addTo(points: Points, durable: number | undefined, nowMs: number): void {
     const found = this.#found;
     if (found === undefined) return;
-    points.add('veritape.disk.free', found.free);
-    points.add('veritape.disk.capacity', found.capacity);
+    this.addDiskTo(points);
     points.add('veritape.journal.segments', found.segments);
     points.add('veritape.journal.size', found.journalBytes);
     const { snapshot, proofs, backup } = found;
@@ -108,6 +107,11 @@ export class FolderWatch {
     if (found.latestProofMs !== undefined)
       points.add('veritape.proof.age', Math.max(0, nowMs - found.latestProofMs) / 1000);
     if (durable !== undefined) points.add('veritape.proof.backlog', unproven(proofs, durable));
+  }
+
+  addDiskTo(points: Points): void {
+    points.add('veritape.disk.free', this.#found?.free);
+    points.add('veritape.disk.capacity', this.#found?.capacity);
   }
 
   async #look(): Promise<void> {

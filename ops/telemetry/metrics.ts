@@ -1,3 +1,5 @@
+import { counter, gauge, histogram, type Metric, NO_WORRY } from './metric.ts';
+
 /**
  * Every metric of a running product: the one table from which Prometheus, OTLP, pages and terminals are fed
  * (readings.ts), and which docs/operating/metrics.md tells to people. Names and units follow OpenTelemetry's conventions.
@@ -5,39 +7,12 @@
  * A counter rises from the start of the process, a gauge is what is now, a histogram counts since the start. A metric is told
  * only by processes that have it: what is not there was not asked for, or is not to be had on this host.
  */
-export interface Metric {
-  readonly kind: 'counter' | 'gauge' | 'histogram';
-  /** In UCUM: `s`, `By`, `1`, or a noun in braces. */
-  readonly unit: string;
-  /** What its points are told apart by. */
-  readonly attributes: readonly string[];
-  readonly description: string;
-  /** What to do when it moves. */
-  readonly whenItMoves: string;
-}
-
-/** Metrics of a kind; kind and attributes stay literal, so that the compiler knows which points a metric has. */
-function of<K extends Metric['kind']>(kind: K) {
-  return <const A extends readonly string[]>(
-    unit: string,
-    attributes: A,
-    description: string,
-    whenItMoves: string,
-  ): Metric & { readonly kind: K; readonly attributes: A } => ({ kind, unit, attributes, description, whenItMoves });
-}
-const counter = of('counter');
-const gauge = of('gauge');
-const histogram = of('histogram');
-
-/** What to do when a metric moves that says nothing alone. */
-export const NO_WORRY = 'Nothing to act on by itself.';
-
 export const METRICS = {
   // What the process is.
   'veritape.role': gauge(
     '1',
     ['role'],
-    '1 for what the process is: leading, standby, following, fenced, gateway',
+    '1 for what the process is: leading, standby, following, fenced, gateway, proving',
     'fenced: another server took the journal over. Make sure that one leads, and start this one as a standby.',
   ),
   'veritape.ready': gauge(
@@ -268,6 +243,52 @@ export const METRICS = {
     [],
     'Since the proof of the latest commands was written',
     'Old while the backlog rises: no prover runs, or it fails. Look at its log.',
+  ),
+
+  'veritape.prover.backlog': gauge(
+    '{command}',
+    [],
+    'Commands of the journal that are to be proven and in no proof yet, those at work among them',
+    'Rising: more comes than is proven. The log of the prover says what holds it up: more processes, or other hosts.',
+  ),
+  'veritape.prover.oldest': gauge(
+    's',
+    [],
+    'Since the first of them was journaled, by the time that commands got; 0 if there is none',
+    'Above the target: proofs are behind. As for the backlog.',
+  ),
+  'veritape.prover.target': gauge('s', [], 'What this is to stay below: --behind', NO_WORRY),
+  'veritape.prover.queue': gauge(
+    '{span}',
+    ['state'],
+    'Spans in the queue that this worker takes from: waiting, taken',
+    'Waiting ones that do not become fewer: more workers.',
+  ),
+  'veritape.prover.processes': gauge(
+    '{process}',
+    ['state'],
+    'Provers: allowed, as many as are to work now; atWork, those that have a span and do not stand still',
+    'Fewer than the load takes: the venue needs the cores, or memory is short. The log has a line for each change.',
+  ),
+  'veritape.prover.spans': counter(
+    '{span}',
+    [],
+    'Spans proven',
+    'None although there is a backlog: see the failures, and the log.',
+  ),
+  'veritape.prover.commands': counter('{command}', [], 'Commands in them', NO_WORRY),
+  'veritape.prover.written': counter('By', [], 'Bytes of proofs written', NO_WORRY),
+  'veritape.prover.span.time': counter(
+    's',
+    ['stage'],
+    'Time that provers took for their spans: read, prove. By the spans it is the seconds a span',
+    'More a span: provers stand still for the venue, share cores, or do not have the memory that they want.',
+  ),
+  'veritape.prover.failures': counter(
+    '{process}',
+    [],
+    'Prover processes that ended before their span was proven; another one takes it, three times at most',
+    'The log says how they ended. SIGKILL: memory was short, a smaller --memory.',
   ),
 
   'veritape.backup.age': gauge(

@@ -31,6 +31,14 @@ export interface Watched {
   readonly takeOver?: { readonly why: string; readonly takeOverMs: number } | undefined;
   /** Adds what a gateway in a process of its own has counted. */
   readonly gateway?: ((points: Points) => void) | undefined;
+  readonly proving?: ProvingWatch | undefined;
+}
+
+/** A process that proves, as telemetry sees it. */
+export interface ProvingWatch {
+  /** The last sequence of the journal, of a process that follows one. */
+  readonly sequence?: number | undefined;
+  addTo(points: Points): void;
 }
 
 /** What is looked at beside it, now and then or all the time. */
@@ -58,21 +66,24 @@ export function readAll(watched: Watched, watches: Watches): Readings {
   points.add('veritape.sequence', described.sequence);
   points.add('veritape.block', described.block);
   for (const [why, count] of watches.takeOvers) points.add('veritape.takeovers', count, { why });
-  const { venue, follower, takeOver, gateway } = watched;
+  const { venue, follower, takeOver, gateway, proving } = watched;
   if (takeOver !== undefined) points.add('veritape.takeover.duration', takeOver.takeOverMs / MS_PER_S);
   if (venue !== undefined) addVenue(points, venue);
   if (follower !== undefined) addFollower(points, follower);
   gateway?.(points);
-  watches.folder?.addTo(points, described.sequence, atMs);
+  proving?.addTo(points);
+  // Snapshots and proofs beside a journal are told by whoever writes it.
+  if (described.role === 'proving') watches.folder?.addDiskTo(points);
+  else watches.folder?.addTo(points, described.sequence, atMs);
   watches.certificates.addTo(points, atMs);
   watches.nats?.addTo(points);
   watches.process.addTo(points);
   return { atMs, startedAtMs: watches.startedAtMs, described, metrics: points.all };
 }
 
-/** What a process is, and whether it does what it is there for: one that leads or is a gateway needs its connection, if any. */
+/** What a process is, and whether it does what it is there for: one that leads, is a gateway or proves needs its connection, if any. */
 export function describe(watched: Watched, version: string, nats?: NatsWatch): Described {
-  const { venue, follower, shard, node, followed } = watched;
+  const { venue, follower, shard, node, followed, proving } = watched;
   const role = venue?.failure instanceof JournalError && venue.failure.code === 'epoch-lost' ? 'fenced' : watched.role;
   const described = { role, shard, node, pid: process.pid, version };
   const notReady = whyNotReady(watched, nats);
@@ -84,13 +95,15 @@ export function describe(watched: Watched, version: string, nats?: NatsWatch): D
     const { epoch, durableSequence: sequence, durableBlock: block } = venue;
     return { ...described, epoch, sequence, block, notReady };
   }
+  if (proving !== undefined)
+    return { ...described, epoch: undefined, sequence: proving.sequence, block: undefined, notReady };
   const { epoch, sequence } = followed?.() ?? { epoch: undefined, sequence: undefined };
   return { ...described, epoch, sequence, block: undefined, notReady };
 }
 
 /** Why a process does not do what it is there for; a standby is there to take over, and ready when its replicas are. */
 function whyNotReady(
-  { role, venue, follower, followed, gateway }: Watched,
+  { role, venue, follower, followed, gateway, proving }: Watched,
   nats: NatsWatch | undefined,
 ): string | undefined {
   if (venue?.failure !== undefined) return venue.failure.message;
@@ -105,6 +118,7 @@ function whyNotReady(
     const cutOff = whyCutOff(nats);
     if (cutOff !== undefined) return cutOff;
   }
+  if (role === 'proving') return proving === undefined ? 'the journal is not open' : whyCutOff(nats);
   if (follower === undefined) return role === 'following' ? 'the copy is not open' : undefined;
   if (follower.hasDisagreed) return 'the copy and the venue are not the same';
   return follower.status().caughtUp ? undefined : 'the copy has not caught up';

@@ -111,6 +111,17 @@ export function screenOf(before: Readings, after: Readings, place: string, color
     row('proofs', whole(value('veritape.proofs')), 'not proven', whole(value('veritape.proof.backlog'))),
   );
 
+  if (after.metrics['veritape.prover.processes'] !== undefined) {
+    const atWork = value('veritape.prover.processes', { state: 'atWork' });
+    const most = value('veritape.prover.processes', { state: 'allowed' });
+    lines.push('', head('proving'));
+    lines.push(
+      row('to be proven', whole(value('veritape.prover.backlog')), 'oldest', duration(value('veritape.prover.oldest'))),
+      row('proven', rate('veritape.prover.commands'), 'spans', whole(value('veritape.prover.spans'))),
+      row('at work', `${whole(atWork)} of ${whole(most)}`, 'ended early', whole(value('veritape.prover.failures'))),
+    );
+  }
+
   lines.push('', head('process'));
   const cpu = ratePerSecond(before, after, 'process.cpu.time');
   lines.push(

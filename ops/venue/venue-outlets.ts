@@ -21,6 +21,7 @@ import type { FeedSettings } from '../feed/feed-publisher.ts';
 import type { MarketDataThreadData } from '../feed/market-data-reports.ts';
 import { VenueMarketData } from '../feed/venue-market-data.ts';
 import { ReportArchive } from '../reports/report-archive.ts';
+import { refuseOtherServer } from './other-server.ts';
 import type { Notice } from './venue.ts';
 
 /** How a venue joins NATS. */
@@ -88,6 +89,12 @@ export class VenueOutlets {
   /** Its thread; undefined if none was asked for, or there is no journal yet. */
   get marketData(): VenueMarketData | undefined {
     return this.#marketData;
+  }
+
+  /** Throws a UsageError if another server answers clients on the shard of this journal. */
+  async refuseOthers(epoch: number): Promise<void> {
+    const { nats, directory, notice } = this.#options;
+    if (nats !== undefined) await refuseOtherServer(directory, epoch, nats.connection, notice);
   }
 
   /** The connection to NATS, made before there is anything to serve. There must be a journal. */

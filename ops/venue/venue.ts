@@ -351,6 +351,7 @@ export class Venue {
   async start(): Promise<void> {
     const opened = await this.#threads.startJournal(this.#options.takeOver === true ? 'takeOver' : 'open');
     this.#checkAsked(opened.genesis);
+    if (this.#options.takeOver !== true) await this.#outlets.refuseOthers(opened.epoch);
     await this.#snapshots.clean();
     this.#host.rings(this.#memory);
     this.#threads.startReplicas(opened.genesis);

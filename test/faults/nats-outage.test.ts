@@ -54,7 +54,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
   },
 );
 
-test('without a NATS server or without a venue, serve and submit end with one clear line', async () => {
+test('without a NATS server or without a venue, serve, submit and move end with one clear line', async () => {
   const away = '127.0.0.1:1';
   const dir = temporaryFolder();
   const file = join(dir, 'orders.ndjson');
@@ -62,14 +62,17 @@ test('without a NATS server or without a venue, serve and submit end with one cl
   const config = join(dir, 'as-before-2.2.conf');
   writeFileSync(config, 'no_header_support: true\n');
   const old = await runNatsServer({ args: ['--config', config] });
-  const [serve, submit, alone, aged] = await Promise.all([
+  const move = ['move', 'ACME', '--from', '0', '--to', '1', ...GIVE_UP];
+  const [serve, submit, alone, aged, unmoved, unled] = await Promise.all([
     VeritapeProcess.serve(dir, `nats://${away}`).end(),
     VeritapeProcess.run('submit', file, '--nats', `nats://${away}`, ...GIVE_UP).end(),
     VeritapeProcess.run('submit', file, '--nats', nats.url, ...GIVE_UP).end(),
     VeritapeProcess.serve(temporaryFolder(), old.url).end(),
+    VeritapeProcess.run(...move, '--nats', `nats://${away}`).end(),
+    VeritapeProcess.run(...move, '--nats', nats.url).end(),
   ]);
   await old.stop();
-  for (const ending of [serve, submit, alone, aged]) {
+  for (const ending of [serve, submit, alone, aged, unmoved, unled]) {
     expect(ending).toMatchObject({ code: 3, signal: null });
     expect(ending.said).not.toContain('    at ');
   }
@@ -81,6 +84,9 @@ test('without a NATS server or without a venue, serve and submit end with one cl
   expect(lastLine(alone)).toMatch(
     /^veritape submit: .*, shard 0: info: no answer: no responders: nobody serves veritape\.0\.info$/,
   );
+  const asBefore = 'nothing was moved: ACME is as it was before this command';
+  expect(lastLine(unmoved)).toBe(`veritape move: nats://${away}: NATS: no answer: connection refused; ${asBefore}`);
+  expect(lastLine(unled)).toMatch(new RegExp(`nobody serves veritape\\.[01]\\.info; ${asBefore}$`));
 });
 
 test('a file that is wrong further down says how much of it the venue has', async () => {

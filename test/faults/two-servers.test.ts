@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { checkJournal } from '../../ops/drill/journal-check.ts';
@@ -95,6 +96,29 @@ test('a server that is stopped while another takes over wakes up fenced', async 
     handled: 48,
     passedOver: 0,
   });
+});
+
+test('a server of another venue, or of a copied journal, is refused on a shard that somebody serves', async () => {
+  const [dir, other, copy] = [temporaryFolder(), temporaryFolder(), temporaryFolder()];
+  const before = VeritapeProcess.serve(dir, nats.url);
+  await before.ready();
+  closingOf(await before.end('SIGTERM'));
+  cpSync(dir, copy, { recursive: true });
+  const first = VeritapeProcess.serve(dir, nats.url);
+  await first.ready();
+  const refused = await Promise.all([other, copy].map((folder) => VeritapeProcess.serve(folder, nats.url).end()));
+  for (const { code } of refused) expect(code).toBe(2);
+  const [another, copied] = refused.map(({ said }) => said);
+  expect(another).toMatch(
+    /^veritape serve: shard: 0: another venue serves this shard on this NATS server \(epoch 2, .*--dir\n$/,
+  );
+  expect(copied).toMatch(
+    /^veritape serve: dir: ".*": a server with another copy of this journal serves this shard \(epoch 2, .*\n$/,
+  );
+  const client = await RawClient.open(nats.url, 1);
+  clients.push(client);
+  expect((await client.send()).every(isAnswered)).toBe(true);
+  closingOf(await first.end('SIGTERM'));
 });
 
 const NOTHING_WRONG = { lost: 0, duplicated: 0, reordered: 0, contradicted: 0 };

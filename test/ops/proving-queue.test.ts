@@ -7,6 +7,7 @@ import { JournalReader } from '../../journal/reader.ts';
 import { endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../ops/nats-server.ts';
 import { SpanQueue } from '../../ops/proving/span-queue.ts';
+import type { Readings } from '../../ops/telemetry/figures.ts';
 import { writeJournal } from './journal-fixture.ts';
 import { childrenOf, isAlive, proverAtWork, until } from './prover-processes.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from './run-veritape.ts';
@@ -47,8 +48,8 @@ function coordinator(commands = 60): VeritapeProcess {
   return VeritapeProcess.run('prove', directory, '--nats', nats.url, ...plan, '--json');
 }
 
-function worker(): VeritapeProcess {
-  return VeritapeProcess.run('prove', directory, '--nats', nats.url, '--work', '--threads', '1', '--json');
+function worker(...more: readonly string[]): VeritapeProcess {
+  return VeritapeProcess.run('prove', directory, '--nats', nats.url, '--work', '--threads', '1', '--json', ...more);
 }
 
 async function openQueue(): Promise<SpanQueue> {
@@ -89,7 +90,7 @@ test(
     const doomed = worker();
     const orphan = await proverAtWork(doomed.pid);
     await doomed.end('SIGKILL');
-    const survivor = worker();
+    const survivor = worker('--telemetry', '0');
     process.kill(await proverAtWork(survivor.pid), 'SIGKILL');
 
     const { code, result } = await proving.end(undefined, RUN_MS_MAX);
@@ -102,6 +103,17 @@ test(
     await holding(0);
     // The second coordinator has waited for what was there, and put nothing there again.
     expect(await publishedEver()).toBe(2);
+    const { dashboard } = await survivor.logged('telemetry');
+    const { described, metrics } = (await (await fetch(`${dashboard}readings`)).json()) as Readings;
+    expect(described).toMatchObject({ role: 'proving' });
+    expect(metrics).toMatchObject({
+      'veritape.ready': [{ value: 1 }],
+      'veritape.nats.connected': [{ value: 1 }],
+      'veritape.prover.spans': [{ value: 2 }],
+      'veritape.prover.commands': [{ value: COMMANDS }],
+      'veritape.prover.failures': [{ value: 1 }],
+      'veritape.prover.queue': [{ attributes: { state: 'waiting' } }, { attributes: { state: 'taken' } }],
+    });
     const work = await survivor.end('SIGTERM');
     expect(work.code).toBe(143);
     const done = work.result as { spans: { firstSequence: number }[]; notices: string[] };

@@ -176,6 +176,17 @@ test('config tells each setting, its value and where that is from, and no secret
   expect(stdout + json.stdout).not.toContain(PASSWORD);
 });
 
+test('a default that stands only in the text of an option is explained as its default, once', () => {
+  const { stdout } = veritape(['config', '--explain']);
+  const explained = stdout.split('\n\n').map((one) => one.replace(/\s+/g, ' '));
+  const of = (name: string): string[] => explained.filter((one) => one.startsWith(` ${name}: `));
+  expect(of('multicast-ttl')).toEqual([expect.stringContaining('from 0 to 255; default 1; or')]);
+  expect(of('ack')).toEqual([expect.stringContaining('; default disk; disk+replica with --cluster')]);
+  expect(of('multicast')).toHaveLength(2);
+  for (const one of of('multicast')) expect(one).toContain('; default none; or');
+  for (const one of explained) expect(one.match(/default:? /g) ?? []).toHaveLength(/^ [a-z-]+: /.test(one) ? 1 : 0);
+});
+
 test('a service and config refuse a file alike', () => {
   const { path } = written(`[serve]\nnats = ["nats://joe:${PASSWORD}@127.0.0.1"]\n`);
   const refused = veritape(['config', '--settings', path]);

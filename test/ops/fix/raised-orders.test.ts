@@ -67,8 +67,8 @@ function replace(clOrdId: string, original: string, quantity: string, price = '1
   return commands[before];
 }
 
-function happens(event: Partial<VenueEvent>, origin?: CommandOrigin): void {
-  const order = records.byClOrdId('o');
+function happens(event: Partial<VenueEvent>, origin?: CommandOrigin, clOrdId = 'o'): void {
+  const order = records.byClOrdId(clOrdId);
   if (order === undefined) throw new Error('there is no order');
   const rest = { side: 'buy', reason: 'none', flags: 0, symbol: 0, slot: 1, generation: 1, request: 1 } as const;
   const whole = {
@@ -198,4 +198,78 @@ test('what the store was given stays as it was then: a crash may come between it
   happens({ type: 'replaced', open: 15 }, up?.origin);
   expect(given?.waiting).toHaveLength(1);
   expect(stores.at(-1)?.liveOrders('FIRM7')[0]?.waiting).toHaveLength(0);
+});
+
+test.each([
+  ['equals', '6'],
+  ['is below', '4'],
+])('FIX appendix D, C.3: a total that %s what traded meanwhile is replaced, and filled', (_, total) => {
+  const down = replace('down', 'o', total);
+  trade(6, 4);
+  happens({ type: 'canceled', reason: 'reduced', quantity: 4, open: 0 }, down?.origin);
+  expect(last()).toEqual(['5', '6', '6', '0']);
+  expect([11, 41, 39].map((tag) => sent.at(-1)?.fields.get(tag))).toEqual(['down', 'o', '2']);
+});
+
+test('FIX appendix D, C.3: the same where the gateway knows of the trades already, and with another price', () => {
+  trade(6, 4);
+  const down = replace('down', 'o', '4', '11');
+  expect([down?.command, down?.origin.part]).toEqual([
+    expect.objectContaining({ op: 'reduce', quantity: 6 }),
+    undefined,
+  ]);
+  expect(commands).toHaveLength(2);
+  happens({ type: 'canceled', reason: 'reduced', quantity: 4, open: 0 }, down?.origin);
+  expect(last()).toEqual(['5', '6', '6', '0']);
+  expect(replace('nothing', 'o', '0')).toBeUndefined();
+  expect(sent.at(-1)?.fields.get(102)).toBe('0');
+});
+
+test('FIX appendix D, C.3: a total that traded meanwhile, with another price, is answered once', () => {
+  const down = replace('down', 'o', '4', '11');
+  const [, , second] = commands;
+  trade(6, 4);
+  happens({ type: 'canceled', reason: 'reduced', quantity: 4, open: 0 }, down?.origin);
+  const answered = sent.length;
+  expect(last()).toEqual(['5', '6', '6', '0']);
+  happens({ type: 'rejected', reason: 'unknownOrder' }, second?.origin);
+  expect(sent).toHaveLength(answered);
+});
+
+test('an OrderQty of 0 is no total: FIX has a cancel for that', () => {
+  expect(replace('none', 'o', '0')).toBeUndefined();
+  expect(sent.at(-1)?.fields.get(58)).toBe('OrderQty (38): "0": it must be above 0; cancel the order');
+});
+
+test('CME market order with protection: one that rests at its band gets another OrderQty, and keeps its price', () => {
+  const before = commands.length;
+  take('D', { ...newOrder('market', { 40: '1' }), 44: undefined });
+  happens({ type: 'accepted', price: 210, quantity: 10, open: 10 }, commands[before]?.origin, 'market');
+  expect(sent.at(-1)?.fields.get(44)).toBe('10.50');
+  const common = { 55: 'ACME', 54: '1', 60: utc(), 40: '1' };
+  take('G', { 11: 'less', 41: 'market', ...common, 38: '8' });
+  take('G', { 11: 'more', 41: 'less', ...common, 38: '12' });
+  expect(commands.slice(before + 1).map(({ command }) => [command.op, command.price, command.quantity])).toEqual([
+    ['reduce', undefined, 2],
+    ['replace', undefined, 12],
+  ]);
+});
+
+test('however often an order is replaced, what is written of it at once does not grow', () => {
+  const order = records.byClOrdId('o');
+  const bytes = (): number => JSON.stringify(order).length;
+  const price = (at: number): string => (at % 2 === 0 ? '10' : '11');
+  let original = 'o';
+  const often = (from: number, to: number): void => {
+    for (let at = from; at < to; at++) {
+      const one = replace(`replace-${at}`, original, '10', price(at + 1));
+      happens({ type: 'replaced', price: at % 2 === 0 ? 220 : 200, open: 10 }, one?.origin);
+      original = `replace-${at}`;
+    }
+  };
+  often(100, 102);
+  const after = bytes();
+  often(102, 202);
+  expect(bytes() - after).toBeLessThan(4);
+  expect(records.byClOrdId('replace-150')?.id).toBe(order?.id);
 });

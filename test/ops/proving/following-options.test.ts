@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { Command } from 'commander';
 import { boundsOf, checkFollowing, type FollowingOptions, venuePlaceOf } from '../../../ops/cli/following-options.ts';
+import type { TelemetryCommandOptions } from '../../../ops/cli/telemetry-options.ts';
 import { registerProve } from '../../../ops/commands/prove.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
 
 afterAll(removeTemporaryFolders);
 
 /** The options of `veritape prove`, checked, without what it does. */
-function checked(...args: readonly string[]): FollowingOptions {
+function checked(...args: readonly string[]): FollowingOptions & TelemetryCommandOptions {
   const program = new Command('veritape');
   registerProve(program);
   const [prove] = program.commands as [Command];
@@ -23,6 +24,8 @@ const refused: readonly (readonly [args: string, field: string, rule: string])[]
   ['--behind 3', 'behind', 'is of use only with --follow'],
   ['--processes-min 1', 'processes-min', 'is of use only with --follow'],
   ['--venue 9464', 'venue', 'is of use only with --follow'],
+  ['--telemetry 0', 'telemetry', 'is of use only with --follow or --work'],
+  ['--otlp http://a', 'otlp', 'is of use only with --follow or --work'],
   ['--follow --to 5', 'to', 'not with --follow'],
   ['--follow --nats nats://a', 'nats', 'not with --follow'],
   ['--follow --deadline 5', 'deadline', 'not with --follow'],
@@ -53,4 +56,5 @@ test('a venue is named as for top, with a token that only its owner may read', (
   expect(venue?.place.href).toBe('http://127.0.0.1:9464/readings');
   expect(venue?.token).toBe('x'.repeat(32));
   expect(venuePlaceOf(checked('--follow'))).toBeUndefined();
+  expect(checked('--follow', '--telemetry', '9465').telemetry).toEqual({ host: '127.0.0.1', port: 9465 });
 });

@@ -6,6 +6,8 @@ import { COMMAND_WORDS, encodeCommand } from '../../../journal/commands.ts';
 import { endAllProcesses, type LogLine, VeritapeProcess } from '../../../ops/drill/veritape-process.ts';
 import { natsConnectionOptions, type OwnNatsServer, startNatsServer } from '../../../ops/nats-server.ts';
 import { VenueClient } from '../../../ops/sessions/venue-client.ts';
+import { type Readings, valueIn } from '../../../ops/telemetry/figures.ts';
+import type { NumberName } from '../../../ops/telemetry/points.ts';
 import { childrenOf, isAlive, proverAtWork, until } from '../prover-processes.ts';
 import { linesOf, removeTemporaryFolders, temporaryFolder, veritape } from '../run-veritape.ts';
 
@@ -132,7 +134,10 @@ test(
     await until('the kernel has ended it', () => !isAlive(orphan.pid));
     await orphan.stop();
 
-    const proving = VeritapeProcess.run('prove', dir, ...quick, ...following);
+    const proving = VeritapeProcess.run('prove', dir, ...quick, ...following, '--telemetry', '0');
+    const { dashboard } = await proving.logged('telemetry');
+    const readings = async (): Promise<Readings> => (await (await fetch(`${dashboard}readings`)).json()) as Readings;
+    const told = async (name: NumberName): Promise<number | undefined> => valueIn(await readings(), name);
     const prover = await standsStill(proving, trader);
     const gaveWay = proving.log.findLast(({ msg }) => msg === 'tuned');
     expect(gaveWay).toMatchObject({ bound: 'provers', from: 2, to: 0 });
@@ -140,6 +145,8 @@ test(
     expect(gaveWay?.['why']).toMatch(
       /^the venue('s 99th percentile of acknowledgements is \d+ ms, its target 10 ms| does not answer): provers give way/,
     );
+    expect(await told('veritape.prover.backlog')).toBeGreaterThan(0);
+    expect(await told('veritape.prover.oldest')).toBeGreaterThan(0);
     await prover.stop();
     const end = await trader.trade(1);
     await until('it goes on', () => stateOf(prover.pid) !== 'T', lastOf(proving));
@@ -148,6 +155,18 @@ test(
       () => proving.log.findLast(({ msg }) => msg === 'proven')?.['lastSequence'] === end,
       lastOf(proving),
     );
+    await until('telemetry tells it', async () => (await told('veritape.prover.backlog')) === 0, lastOf(proving));
+    const { described, metrics } = await readings();
+    expect(described).toMatchObject({ role: 'proving', sequence: end });
+    const done = proving.log.filter(({ msg }) => msg === 'proven');
+    expect(metrics).toMatchObject({
+      'veritape.prover.oldest': [{ value: 0 }],
+      'veritape.prover.target': [{ value: 4 }],
+      'veritape.prover.spans': [{ value: done.length }],
+      'veritape.prover.written': [{ value: done.reduce((sum, { bytes }) => sum + Number(bytes), 0) }],
+      'veritape.prover.failures': [{ value: 0 }],
+    });
+    expect(metrics['veritape.snapshot.lag']).toBeUndefined();
     // By one, or by both: each time it waits ten seconds.
     await until('fewer do', () => Number(numbersIn(proving.log).at(-1)) < 2, lastOf(proving));
     await until('one has ended', () => childrenOf(proving.pid).length < 2, lastOf(proving));

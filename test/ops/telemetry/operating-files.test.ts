@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
-import { METRICS, type MetricName, NO_WORRY, prometheusName } from '../../../ops/telemetry/metrics.ts';
+import { NO_WORRY } from '../../../ops/telemetry/metric.ts';
+import { METRICS, type MetricName, prometheusName } from '../../../ops/telemetry/metrics.ts';
 import { removeTemporaryFolders, temporaryFolder } from '../../journal/temporary-journal.ts';
 import { labelsOfSamples } from './prometheus-samples.ts';
 
@@ -24,6 +25,13 @@ interface Rules {
       readonly labels: { readonly severity: string };
       readonly annotations: { readonly summary: string };
     }[];
+  }[];
+}
+
+interface Cases {
+  readonly tests: readonly {
+    readonly promql_expr_test?: readonly { readonly exp_samples?: readonly { readonly labels?: string }[] }[];
+    readonly alert_rule_test?: readonly { readonly alertname: string; readonly exp_alerts?: readonly object[] }[];
   }[];
 }
 
@@ -100,6 +108,20 @@ describe('rules', () => {
       for (const label of labelsNamed(annotations.summary)) expect([...OF_TARGETS, ...samples]).toContain(label);
     }
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+  });
+
+  test('each have a case in which they are told', () => {
+    const { tests } = parseYaml(readFileSync(CASES, 'utf8')) as Cases;
+    const samples = tests.flatMap(({ promql_expr_test = [] }) =>
+      promql_expr_test.flatMap((one) => one.exp_samples ?? []),
+    );
+    const told = [
+      ...samples.map(({ labels = '' }) => /alertname="(\w+)"/.exec(labels)?.[1]),
+      ...tests.flatMap(({ alert_rule_test = [] }) =>
+        alert_rule_test.flatMap((one) => ((one.exp_alerts ?? []).length > 0 ? [one.alertname] : [])),
+      ),
+    ];
+    expect(rules.map(({ alert }) => alert).filter((alert) => !told.includes(alert))).toEqual([]);
   });
 
   const checks = hasPromtool() ? test : test.skip;
