@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -36,7 +36,7 @@ export function registerVerify(program: Command): void {
     .command('verify')
     .description(
       'Checks proofs of matching, with nothing else at hand, and that consecutive ones chain: sequences, books, block ' +
-        'hashes. Exits with 1 if a proof is not valid or does not fit.',
+        'hashes. Exits with 1 if a proof is not valid, does not fit, or could not be compared with what was given.',
     )
     .argument('[proof...]', 'proof files; of a directory of a venue, all its proofs')
     .option('--journal <dir>', 'compare tape, books and block hashes with this journal, by replaying it')
@@ -61,8 +61,10 @@ interface CheckedProof {
   readonly failure: string | undefined;
   readonly proof: VerifiedProof | undefined;
   readonly verifyMs: number;
-  readonly ties: readonly (Tie & { readonly with: string })[];
+  readonly ties: readonly ComparedTie[];
 }
+
+type ComparedTie = Tie & { readonly with: string; readonly by: 'journal' | 'snapshot' };
 
 async function verify(paths: readonly string[], options: VerifyOptions): Promise<void> {
   if (options.page !== undefined) {
@@ -92,7 +94,7 @@ async function verify(paths: readonly string[], options: VerifyOptions): Promise
   const chain = checkChain(checked.flatMap(({ proof }) => (proof === undefined ? [] : [proof])));
   if (
     snapshot !== undefined &&
-    !checked.some(({ ties: found }) => found.some((tie) => tie.with === snapshot && tie.compared.length > 0))
+    !checked.some(({ ties: found }) => found.some(({ by, compared }) => by === 'snapshot' && compared.length > 0))
   ) {
     throw new UsageError('snapshot', snapshot, 'must be of the sequence before or at the end of a proof');
   }
@@ -104,9 +106,12 @@ async function verify(paths: readonly string[], options: VerifyOptions): Promise
   if (!good) process.exitCode = ExitCode.false;
 }
 
-/** A snapshot is at the end of one or two proofs: of the others it says nothing. */
-function holds({ compared, differences }: Tie): boolean {
-  return differences.length === 0 || compared.length === 0;
+/**
+ * A snapshot is at the end of one or two proofs: of the others it says nothing. But a journal is compared with every proof: one that
+ * could not be is not what was asked for.
+ */
+function holds({ compared, differences, by }: ComparedTie): boolean {
+  return differences.length === 0 || (by === 'snapshot' && compared.length === 0);
 }
 
 async function filesOf(paths: readonly string[]): Promise<string[]> {
@@ -122,11 +127,22 @@ async function filesOf(paths: readonly string[]): Promise<string[]> {
   return files;
 }
 
-async function check(file: string, options: VerifyOptions, ties: ProofTies | undefined): Promise<CheckedProof> {
-  const { size } = await stat(file);
+/** Reads no more than a proof may have, whatever size the file says: of a pipe or a device it tells none. */
+async function readProof(file: string): Promise<Buffer> {
+  const handle = await open(file, 'r');
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of handle.createReadStream({ end: PROOF_BYTES_MAX, highWaterMark: 2 ** 20 })) {
+    pieces.push(piece);
+    size += piece.length;
+  }
   if (size > PROOF_BYTES_MAX)
-    throw new UsageError('proof', file, `has ${size} bytes, and a file with a proof at most ${PROOF_BYTES_MAX}`);
-  const bytes = await readFile(file);
+    throw new UsageError('proof', file, `has more than ${PROOF_BYTES_MAX} bytes, which no file with a proof has`);
+  return Buffer.concat(pieces);
+}
+
+async function check(file: string, options: VerifyOptions, ties: ProofTies | undefined): Promise<CheckedProof> {
+  const bytes = await readProof(file);
   const started = performance.now();
   let proof: VerifiedProof;
   try {
@@ -144,12 +160,20 @@ async function check(file: string, options: VerifyOptions, ties: ProofTies | und
   }
   const verifyMs = performance.now() - started;
   const secrets = ties !== undefined && proof.statement.hidden ? await readSecrets(file) : undefined;
-  const found: (Tie & { with: string })[] = [];
+  const found: ComparedTie[] = [];
   if (options.journal !== undefined && ties !== undefined) {
-    found.push({ with: options.journal, ...(await ties.withJournal(proof, resolve(options.journal), secrets)) });
+    found.push({
+      by: 'journal',
+      with: options.journal,
+      ...(await ties.withJournal(proof, resolve(options.journal), secrets)),
+    });
   }
   if (options.snapshot !== undefined && ties !== undefined) {
-    found.push({ with: options.snapshot, ...(await ties.withSnapshot(proof, options.snapshot, secrets)) });
+    found.push({
+      by: 'snapshot',
+      with: options.snapshot,
+      ...(await ties.withSnapshot(proof, options.snapshot, secrets)),
+    });
   }
   return { file, valid: true, failure: undefined, proof, verifyMs, ties: found };
 }

@@ -1,5 +1,6 @@
-import { loadSnapshot } from '../../journal/snapshots.ts';
-import { restoreState, stateLimits } from '../../replicas/canonical-state.ts';
+import { JournalError } from '../../journal/findings.ts';
+import { loadSnapshot, type SnapshotHeader } from '../../journal/snapshots.ts';
+import { restoreState, StateError, stateLimits, whyNotReadable } from '../../replicas/canonical-state.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher } from '../../replicas/matcher.ts';
 import { commitColumns } from '../stark/commitment.ts';
@@ -8,9 +9,9 @@ import type { ProverKernels } from '../stark/kernels/kernels.ts';
 import { createSimdKernels } from '../stark/kernels/simd-kernels.ts';
 import { usableRows } from '../stark/parameters.ts';
 import type { HidingSecrets } from './hiding-secrets.ts';
-import { viewMarket } from './replica-market.ts';
+import { type MarketView, viewMarket } from './replica-market.ts';
 import { SpanReader } from './span.ts';
-import { parametersOf } from './statement.ts';
+import { parametersOf, type SpanStatement } from './statement.ts';
 import { provenCircuit, rootBytes, type VerifiedProof } from './verify-proof.ts';
 import { MarketWitness } from './witness.ts';
 
@@ -62,25 +63,25 @@ export class ProofTies {
     return { compared: ['genesis', 'block hashes', ...Object.values(NAMES)], differences };
   }
 
-  /** Compares the books before or after with those of a snapshot, which must be of the sequence at that end. */
+  /**
+   * Compares the books before or after with those of a snapshot, which must be of the sequence at that end, and the hash of the
+   * block that it was taken after with the statement's: the same books are found in many chains.
+   */
   async withSnapshot(proof: VerifiedProof, file: string, secrets?: HidingSecrets): Promise<Tie> {
     const { statement } = proof;
-    if (statement.hidden && secrets === undefined) return { compared: [], differences: [HIDDEN] };
-    const { header, state } = await loadSnapshot(file);
+    const { header, state } = await loadSnapshot(file, ({ codec }) => whyNotReadable(codec));
     const ends = { before: statement.firstSequence - 1, after: statement.lastSequence };
     const end = header.sequence === ends.before ? 'before' : header.sequence === ends.after ? 'after' : undefined;
     if (end === undefined) {
       const text = `the snapshot is of sequence ${header.sequence}; the books of the proof are of ${ends.before} and ${ends.after}`;
       return { compared: [], differences: [text] };
     }
-    const matcher = createMatcher(stateLimits(state), new EventBuffer(1));
-    restoreState(matcher.state, state);
-    const witness = new MarketWitness(rowsOf(proof), statement.instruments, viewMarket(matcher.state).books);
+    const differences = chainDifferences(header, statement, end);
+    if (statement.hidden && secrets === undefined) return { compared: [CHAIN], differences: [...differences, HIDDEN] };
+    const witness = new MarketWitness(rowsOf(proof), statement.instruments, booksOf(file, state));
     const root = this.#commit(witness, 'before', proof, secrets?.[end]);
-    const differences = equalBytes(root, proof.commitments[end])
-      ? []
-      : [`the snapshot holds other books than those ${end}`];
-    return { compared: [NAMES[end]], differences };
+    if (!equalBytes(root, proof.commitments[end])) differences.push(`the snapshot holds other books than those ${end}`);
+    return { compared: [CHAIN, NAMES[end]], differences };
   }
 
   close(): void {
@@ -101,6 +102,7 @@ export class ProofTies {
 }
 
 const NAMES = { tape: 'tape', before: 'books before', after: 'books after' } as const;
+const CHAIN = 'block hash';
 const HIDDEN = 'a proof with zero knowledge cannot be compared with what it is about without its secrets';
 
 function rowsOf({ statement, heightLog }: VerifiedProof): number {
@@ -109,4 +111,29 @@ function rowsOf({ statement, heightLog }: VerifiedProof): number {
 
 function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
+}
+
+/** Snapshots are taken after a block, so the statement has the hash of it. */
+function chainDifferences(header: SnapshotHeader, statement: SpanStatement, end: 'before' | 'after'): string[] {
+  const [block, hash] =
+    end === 'before' ? [statement.firstBlock - 1, statement.chainBefore] : [statement.lastBlock, statement.chainAfter];
+  if (header.shard !== statement.shard)
+    return [`the snapshot is of shard ${header.shard}, the proof of shard ${statement.shard}`];
+  if (header.block !== block)
+    return [`the snapshot was taken after block ${header.block}, and the books ${end} are those after block ${block}`];
+  return equalBytes(header.chainHash, hash)
+    ? []
+    : [`the snapshot is of another chain: block ${block} has another hash`];
+}
+
+/** Throws a JournalError 'damaged' for bytes that are no state, though they match their hash. */
+function booksOf(file: string, state: Buffer): MarketView['books'] {
+  try {
+    const matcher = createMatcher(stateLimits(state), new EventBuffer(1));
+    restoreState(matcher.state, state);
+    return viewMarket(matcher.state).books;
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error;
+    throw JournalError.damaged({ kind: 'state', text: `${file}: ${error.message}`, file });
+  }
 }

@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { loadSnapshot, SnapshotStore, snapshotName } from '../../journal/snapshots.ts';
 import { STATEMENT_BYTES } from '../../proofs/matching/statement.ts';
 import { VerificationError, verifyProof } from '../../proofs/matching/verify-proof.ts';
 import { writeJournal } from './journal-fixture.ts';
@@ -98,7 +99,9 @@ describe('valid proofs', () => {
   test('agree with their journal and with the snapshot at an end', () => {
     const { run, result } = verify(file, '--journal', directory, '--snapshot', snapshotOf(100));
     expect(run.code).toBe(0);
-    expect(result.proofs.map(({ ties }) => ties.map(({ compared }) => compared))).toEqual([[ALL, ['books after']]]);
+    expect(result.proofs.map(({ ties }) => ties.map(({ compared }) => compared))).toEqual([
+      [ALL, ['block hash', 'books after']],
+    ]);
   }, 60_000);
 
   test('do not agree with another journal', () => {
@@ -110,6 +113,27 @@ describe('valid proofs', () => {
       expect.arrayContaining(['the block hash after the span differs', 'the journal gives another tape']),
     );
   }, 60_000);
+
+  test('do not agree with a snapshot of the same books in another chain', async () => {
+    const { header, state } = await loadSnapshot(snapshotOf(100));
+    const folder = temporaryFolder();
+    await new SnapshotStore(folder).write({ ...header, chainHash: Buffer.alloc(32, 1) }, state);
+    const { run, result } = verify(file, '--snapshot', join(folder, 'snapshots', snapshotName(100)));
+    expect(run.code).toBe(1);
+    expect(result.proofs[0]?.ties[0]?.differences).toEqual([
+      'the snapshot is of another chain: block 1 has another hash',
+    ]);
+  });
+
+  test('are not compared with a snapshot whose bytes are no state', async () => {
+    const { header } = await loadSnapshot(snapshotOf(100));
+    const folder = temporaryFolder();
+    await new SnapshotStore(folder).write(header, Buffer.alloc(64));
+    const run = veritape(['verify', file, '--snapshot', join(folder, 'snapshots', snapshotName(100)), '--json']);
+    expect(run.code).toBe(1);
+    expect(run.stderr).not.toContain('    at ');
+    expect(linesOf(run.stdout)).toMatchObject([{ error: { exitCode: 1 } }]);
+  });
 
   test('with a gap between them are no chain', () => {
     const { run, result } = verify(file, hiding[1] as string);
@@ -128,8 +152,8 @@ describe('proofs with zero knowledge', () => {
     const { run, result } = verify(...hiding, '--journal', hidden, '--snapshot', snapshotOf(200));
     expect(result.chain.breaks).toEqual([]);
     expect(result.proofs.map(({ ties }) => ties.map(({ compared }) => compared))).toEqual([
-      [ALL, ['books after']],
-      [ALL, ['books before']],
+      [ALL, ['block hash', 'books after']],
+      [ALL, ['block hash', 'books before']],
     ]);
     expect(result.proofs.flatMap(({ ties }) => ties.flatMap(({ differences }) => differences))).toEqual([]);
     expect(run.code).toBe(0);
@@ -141,10 +165,19 @@ describe('proofs with zero knowledge', () => {
   test('cannot be compared without their secrets, which only their owner can read', () => {
     const elsewhere = join(temporaryFolder(), 'alone.vtp');
     cpSync(hiding[0] as string, elsewhere);
+    expect(verify(elsewhere).run.code).toBe(0);
     const { run, result } = verify(elsewhere, '--journal', hidden);
-    expect(run.code).toBe(0);
+    // What was asked for was not done.
+    expect(run.code).toBe(1);
+    expect(result.good).toBe(false);
     expect(result.proofs[0]?.ties[0]).toMatchObject({
       compared: [],
+      differences: [expect.stringContaining('without its secrets')],
+    });
+    const books = verify(elsewhere, '--snapshot', snapshotOf(200));
+    expect(books.run.code).toBe(1);
+    expect(books.result.proofs[0]?.ties[0]).toMatchObject({
+      compared: ['block hash'],
       differences: [expect.stringContaining('without its secrets')],
     });
     expect(statSync(`${hiding[0]}.secret`).mode & 0o777).toBe(0o600);
@@ -240,6 +273,8 @@ describe('what is no valid proof', () => {
     const missing = veritape(['verify', join(directory, 'nothing.vtp')]);
     expect(missing.code).toBe(2);
     expect(missing.stderr).toContain('nothing.vtp');
+    // It tells no size, and has no end.
+    expect(veritape(['verify', '/dev/zero']).stderr).toContain('has more than 67108864 bytes');
     const none = veritape(['verify', stranger]);
     expect(none.code).toBe(2);
     expect(none.stderr).toContain('has no proofs: run veritape prove on it first');
