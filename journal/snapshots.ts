@@ -208,6 +208,7 @@ export async function loadSnapshot(
 ): Promise<LoadedSnapshot> {
   const handle = await open(file, 'r');
   try {
+    if ((await handle.stat()).isDirectory()) throw wrong(file, 'file', 'is a folder');
     const header = await readHeader(handle, file);
     const named = NAME.exec(file.slice(file.lastIndexOf('/') + 1));
     if (named !== null && Number(named[1]) !== header.sequence) {

@@ -130,6 +130,10 @@ async function filesOf(paths: readonly string[]): Promise<string[]> {
 /** Reads no more than a proof may have, whatever size the file says: of a pipe or a device it tells none. */
 async function readProof(file: string): Promise<Buffer> {
   const handle = await open(file, 'r');
+  if ((await handle.stat()).isDirectory()) {
+    await handle.close();
+    throw new VerificationError('a folder, not a proof of matching');
+  }
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of handle.createReadStream({ end: PROOF_BYTES_MAX, highWaterMark: 2 ** 20 })) {
@@ -142,10 +146,11 @@ async function readProof(file: string): Promise<Buffer> {
 }
 
 async function check(file: string, options: VerifyOptions, ties: ProofTies | undefined): Promise<CheckedProof> {
-  const bytes = await readProof(file);
-  const started = performance.now();
+  let started = performance.now();
   let proof: VerifiedProof;
   try {
+    const bytes = await readProof(file);
+    started = performance.now();
     proof = verifyProof(bytes);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;

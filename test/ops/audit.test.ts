@@ -1,6 +1,7 @@
 import {
   copyFileSync,
   cpSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -361,6 +362,16 @@ describe('a snapshot', () => {
       expect(found.findings).toEqual([expect.objectContaining({ file: join(folder, 'snapshots', FILE) })]);
       expect(found).toMatchObject({ code: 1, snapshots: { found: 4, compared: 3 } });
     }
+  });
+
+  test('a folder with the name of one is a finding that names it', () => {
+    const folder = copy();
+    mkdirSync(join(folder, 'snapshots', snapshotName(7)));
+    expect(audit(folder)).toMatchObject({
+      code: 1,
+      findings: [{ kind: 'file', text: expect.stringMatching(/0007\.vts: is a folder$/) }],
+      snapshots: { found: 5, compared: 4 },
+    });
   });
 
   test('that was not finished is none', () => {

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { loadSnapshot, SnapshotStore, snapshotName } from '../../journal/snapshots.ts';
@@ -126,13 +126,16 @@ describe('valid proofs', () => {
   });
 
   test('are not compared with a snapshot whose bytes are no state', async () => {
-    const { header } = await loadSnapshot(snapshotOf(100));
+    const { header, state } = await loadSnapshot(snapshotOf(100));
     const folder = temporaryFolder();
-    await new SnapshotStore(folder).write(header, Buffer.alloc(64));
-    const run = veritape(['verify', file, '--snapshot', join(folder, 'snapshots', snapshotName(100)), '--json']);
-    expect(run.code).toBe(1);
-    expect(run.stderr).not.toContain('    at ');
-    expect(linesOf(run.stdout)).toMatchObject([{ error: { exitCode: 1 } }]);
+    const path = join(folder, 'snapshots', snapshotName(100));
+    for (const bytes of [Buffer.alloc(64), state.subarray(0, -8)]) {
+      await new SnapshotStore(folder).write(header, bytes);
+      const run = veritape(['verify', file, '--snapshot', path, '--json']);
+      expect(run.code).toBe(1);
+      expect(run.stderr).not.toContain('    at ');
+      expect(linesOf(run.stdout)).toMatchObject([{ error: { exitCode: 1, message: expect.stringContaining(path) } }]);
+    }
   });
 
   test('with a gap between them are no chain', () => {
@@ -250,6 +253,19 @@ describe('what is no valid proof', () => {
     expect(veritape(['verify', forged((bytes) => bytes.fill(0, 0, 4))]).stdout).toContain(
       ': not a proof of matching\nNOT GOOD',
     );
+  });
+
+  test('a folder among the proofs of a venue is told as one of them, and the others are checked', () => {
+    const venue = temporaryFolder();
+    const stored = (first: string, last: string) => join(venue, 'proofs', `proof-${first}-${last}.vtp`);
+    cpSync(file, stored('0000000000000001', '0000000000000100'));
+    mkdirSync(stored('0000000000000101', '0000000000000200'));
+    const { run, result } = verify(venue);
+    expect(run.code).toBe(1);
+    expect(result.proofs).toMatchObject([
+      { valid: true },
+      { valid: false, failure: 'a folder, not a proof of matching' },
+    ]);
   });
 
   test('with any bit of the statement changed is refused', () => {
