@@ -36,7 +36,7 @@ import { addTuningOptions, type TuningOptions, tuningSettingsOf } from '../cli/t
 import { UsageError } from '../exit-codes.ts';
 import { parseJson, readSecret } from '../named-file.ts';
 import { ProcessTelemetry } from '../telemetry/process-telemetry.ts';
-import { markFolder, refuseMarked } from '../venue/cluster-mark.ts';
+import { markFolder, refuseMarked, unmarkFolder } from '../venue/cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from '../venue/cluster-member.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from '../venue/serve-host.ts';
 import { Standby, type TakeOver } from '../venue/standby.ts';
@@ -309,8 +309,11 @@ async function serveOnHost(venueOptions: VenueOptions, run: ServeRun): Promise<v
 /** Follows the log, then leads, until it is interrupted or fails. */
 async function serveInCluster(venueOptions: VenueOptions, cluster: ClusterOptions, run: ServeRun): Promise<void> {
   const { options, interruption, log, telemetry } = run;
-  markFolder(options.dir, cluster.node);
-  const member = await ClusterMember.join(venueOptions, cluster).catch(pinningAsUsage);
+  const isNew = markFolder(options.dir, cluster.node);
+  const member = await ClusterMember.join(venueOptions, cluster).catch((error: unknown) => {
+    if (isNew) unmarkFolder(options.dir);
+    return pinningAsUsage(error);
+  });
   telemetry.watch({ venue: member.venue, followed: () => member.followed });
   try {
     const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
