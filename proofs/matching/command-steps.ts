@@ -62,7 +62,7 @@ export class CommandSteps {
     if (command.prevention + command.usualPrevention !== 0) this.prevents = true;
     if (own.ladder === 0) {
       if (command.stopPrice === 0) this.#takeOrder(command, own, taker, true);
-      else this.#stops.wait(command, own);
+      else this.#stops.come(command, own);
     } else this.#refuse(command, own, taker, Reason.duplicateOrder);
   }
 
