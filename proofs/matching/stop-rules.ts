@@ -5,9 +5,9 @@ import { becomes, becoming, lastTrade } from './stop-cells.ts';
 
 /**
  * Stops (docs/rules-stops.md), of the circuit of stops alone: whether they are due as they come, how they come to wait, are replaced
- * and leave again, what a trade triggers and in which order, and that what was triggered is entered before the command ends, first triggered first. Work on a
- * triggered order is told as that on a command's order is, on rows of their own kind. How the other rules treat these rows stands
- * with them.
+ * and leave again, what a trade triggers and in which order, and that what was triggered is entered before the command ends, first
+ * triggered first. Work on a triggered order is told as that on a command's order is, on rows of their own kind. How the other rules
+ * treat these rows stands with them.
  */
 export class StopRules extends RuleWriter {
   override write(): void {
@@ -39,7 +39,10 @@ export class StopRules extends RuleWriter {
 
   // --- Whether they are due as they come -------------------------------------------------------------------------------
 
-  /** By the last trade, as the head of the ladder knows it. What is due joins the line or is refused, all else waits from the next row on. */
+  /**
+   * By the last trade, as the head of the ladder knows it. What is due joins the line or is refused, all else waits from the next row
+   * on.
+   */
   #judging(): void {
     const { command, step, report, limit, best, gap, gapBorrow, behindGap } = this.columns;
     const { undue, due, wait } = step;
@@ -132,8 +135,8 @@ export class StopRules extends RuleWriter {
 
   /**
    * Without a stop price in the replace they stay where they are: one row. With one they are taken from their place and wait as
-   * those that came last, or are due: of these rows the rules of orders that leave and of new stops speak, too. One
-   * that is refused because it would be due shows that on one row.
+   * those that came last, or are due: of these rows the rules of orders that leave and of new stops speak, too. One that is
+   * refused because it would be due shows that on one row.
    */
   #replaces(): void {
     const { command, step, report, first, last, own, behindGap } = this.columns;
