@@ -45,6 +45,8 @@ const UNSUPPORTED_TYPE = '3';
 const NOT_AVAILABLE = '4';
 /** Replaces of an order that wait for one to a larger total. */
 const WAITING_MAX = 64;
+/** Of a value that is wrong, in Text. */
+const VALUE_SHOWN_MAX = 80;
 const IDENTIFIER = /^[\u0020-\u007e]{1,64}$/;
 /** FIX 530, as far as it is supported. */
 const MASS_CANCEL = { instrument: '1', all: '7' } as const;
@@ -94,13 +96,13 @@ export class OrderEntry {
     for (const tag of [Tag.ClOrdID, Tag.OrigClOrdID]) {
       const id = message.get(tag);
       if (id === undefined || IDENTIFIER.test(id)) continue;
-      const rule = 'it must be 1 to 64 printable ASCII characters';
-      return session.reject(message, RejectReason.valueIncorrect, tag, `${tagName(tag)}: ${rule}`);
+      const text = `${tagName(tag)}: "${id.slice(0, VALUE_SHOWN_MAX)}": it must be 1 to 64 printable ASCII characters`;
+      return session.reject(message, RejectReason.valueIncorrect, tag, text);
     }
     const time = message.get(Tag.TransactTime);
     if (time !== undefined && parseUtcTimestamp(time) === undefined) {
-      const rule = 'it must be a time such as 20260131-09:30:00.000';
-      return session.reject(message, RejectReason.dataFormat, Tag.TransactTime, `TransactTime (60): ${rule}`);
+      const text = `TransactTime (60): "${time.slice(0, VALUE_SHOWN_MAX)}": it must be a time such as 20260131-09:30:00.000`;
+      return session.reject(message, RejectReason.dataFormat, Tag.TransactTime, text);
     }
     this.#handlers[message.type]?.(message);
   }
@@ -119,9 +121,11 @@ export class OrderEntry {
   /** All that a command did was told, or that it was not sent. Goes on with the replaces that waited for that. */
   ended({ origin, command }: Pick<PendingCommand, 'origin' | 'command'>): void {
     const { records } = this.#options;
-    const isRaise = origin.kind === 'replace' && (origin.lots ?? 0) < 0;
-    const order = isRaise ? records.byId(origin.orderId) : undefined;
+    if (origin.kind !== 'replace' && origin.kind !== 'reduce') return;
+    const order = records.byId(origin.orderId);
     if (order === undefined) return;
+    this.#settle(order);
+    if (origin.kind !== 'replace' || (origin.lots ?? 0) >= 0) return;
     const goOn = (fields: readonly FixField[]): void => {
       const message = new FixMessage(fields);
       this.#carryOut(message, 'replace', order, () => this.#replace(message, order, command.symbol));
@@ -135,6 +139,16 @@ export class OrderEntry {
       order.waiting = rest;
       goOn(first);
     }
+    records.keep(order);
+  }
+
+  /** With nothing under way an order becomes no other than it is: a price that was refused is asked for no more. */
+  #settle(order: OrderRecord): void {
+    const { records, lanes } = this.#options;
+    const { asked, price } = order;
+    if (asked.price === price && asked.stopPrice === undefined) return;
+    if (isDone(order) || lanes.get(order.account)?.isChanging(order.id) === true) return;
+    order.asked = { price, quantity: asked.quantity };
     records.keep(order);
   }
 
@@ -433,8 +447,10 @@ export class OrderEntry {
 
   #refuseType(message: FixMessage): void {
     const { session } = this.#options;
-    if (!/^[0-9A-Za-z]{1,3}$/.test(message.type))
-      return session.reject(message, RejectReason.invalidMsgType, Tag.MsgType, 'MsgType (35): there is no such type');
+    if (!/^[0-9A-Za-z]{1,3}$/.test(message.type)) {
+      const text = `MsgType (35): "${message.type.slice(0, VALUE_SHOWN_MAX)}": there is no such type`;
+      return session.reject(message, RejectReason.invalidMsgType, Tag.MsgType, text);
+    }
     this.#refuseBusiness(message, UNSUPPORTED_TYPE, `MsgType (35): "${message.type}" is not supported`);
   }
 

@@ -21,6 +21,8 @@ const ACCOUNT = 7;
 const stores: GatewayStore[] = [];
 let sent: { readonly type: string; readonly fields: ReadonlyMap<number, string> }[];
 let commands: { readonly command: Command; readonly origin: CommandOrigin }[];
+/** Of commands that were handled, or not sent. */
+let ended: Set<CommandOrigin>;
 let entry: OrderEntry;
 let reports: OrderReports;
 let records: OrderRecords;
@@ -37,7 +39,12 @@ beforeEach(() => {
   const config = new FixGatewayConfig(CONFIG);
   const send = (type: string, fields: readonly FixField[]): void => void sent.push({ type, fields: new Map(fields) });
   const session = { send } as unknown as FixSession;
-  const lane = { account: ACCOUNT, isAway: false, add: (more: typeof commands) => void commands.push(...more) };
+  ended = new Set();
+  const lane = {
+    ...{ account: ACCOUNT, isAway: false, add: (more: typeof commands) => void commands.push(...more) },
+    isChanging: (id: number) =>
+      commands.some(({ origin }) => origin.orderId === id && origin.kind.startsWith('re') && !ended.has(origin)),
+  };
   records = new OrderRecords('FIRM7', store);
   reports = new OrderReports(session, records, (name) => config.scaleOf(name) ?? config.wholeScale);
   entry = new OrderEntry({
@@ -83,7 +90,9 @@ function happens(event: Partial<VenueEvent>, origin?: CommandOrigin, clOrdId = '
   const place = { sequence, index: 0, time: Date.now(), origin };
   reports.event(order, { ...whole, id: order.id, account: ACCOUNT }, place);
   const done = commands.find((one) => one.origin === origin);
-  if (done !== undefined) entry.ended(done);
+  if (done === undefined) return;
+  ended.add(done.origin);
+  entry.ended(done);
 }
 
 function trade(quantity: number, open: number): void {
@@ -234,6 +243,20 @@ test('FIX appendix D, C.3: a total that traded meanwhile, with another price, is
   expect(last()).toEqual(['5', '6', '6', '0']);
   happens({ type: 'rejected', reason: 'unknownOrder' }, second?.origin);
   expect(sent).toHaveLength(answered);
+});
+
+test('a price that was refused is forgotten: what only takes lots off keeps its priority', () => {
+  const moved = replace('moved', 'o', '10', '11');
+  happens({ type: 'rejected', reason: 'priceMax' }, moved?.origin);
+  const before = commands.length;
+  expect(replace('less', 'o', '8')?.command).toMatchObject({ op: 'reduce', quantity: 2 });
+  expect(commands).toHaveLength(before + 1);
+  expect(replace('less again', 'less', '7', '10')?.command.op).toBe('reduce');
+  // One that is under way behind the one that is refused is still to come.
+  const [first, second] = [replace('up', 'o', '7', '12'), replace('down', 'o', '7', '13')];
+  happens({ type: 'rejected', reason: 'priceMax' }, first?.origin);
+  expect(replace('back', 'o', '7', '10')?.command).toMatchObject({ op: 'replace', price: 200 });
+  expect(second?.command).toMatchObject({ price: 260 });
 });
 
 test('an OrderQty of 0 is no total: FIX has a cancel for that', () => {
