@@ -37,6 +37,13 @@ export function readU64(words: Uint32Array, at: number): bigint {
   return (BigInt(words[at + 1] as number) << 32n) | BigInt(words[at] as number);
 }
 
+/** Reads an i64: a number when exact, a bigint beyond 2^53 on either side of zero. */
+export function readSigned(words: Uint32Array, at: number): number | bigint {
+  const value = BigInt.asIntN(64, readU64(words, at));
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
 /** Writes a u64 of any size. Allocates; not for the hot path. */
 export function writeU64(words: Uint32Array, at: number, value: bigint): void {
   words[at] = Number(value & 0xffff_ffffn);

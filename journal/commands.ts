@@ -194,6 +194,8 @@ export const Setting = {
   takerFee: 37,
   /** The account that fees go to. */
   feeAccount: 38,
+  /** Parts per million of what is paid that the resting order's account gets of the taker's fee. */
+  makerRebate: 39,
 } as const;
 export type SettingName = keyof typeof Setting;
 

@@ -1,4 +1,4 @@
-import { readWide } from './amounts.ts';
+import { readSigned, readWide } from './amounts.ts';
 import { decodeId, decodeName, nameOf, Side } from './commands.ts';
 import { reasonName } from './reasons.ts';
 
@@ -78,7 +78,10 @@ export const EventType = {
    * has available in `quantity`, and what it has held in `open`.
    */
   balance: 21,
-  /** What a side of a trade paid or got: of the quote asset in `price`, of the base asset in `quantity`, its fee in `open`. */
+  /**
+   * What a side of a trade paid or got: of the quote asset in `price`, of the base asset in `quantity`, its fee in `open`, an i64: below
+   * zero it is a rebate.
+   */
   settled: 22,
   /**
    * An account (`slot` 1), a group (2, its number in `price`) or all (0) were stopped by the kill switch, with
@@ -146,7 +149,7 @@ export const EVENT_WORD = {
   open: 14,
 } as const;
 
-const AMOUNT_WORDS = [EVENT_WORD.price, EVENT_WORD.quantity, EVENT_WORD.open];
+const AMOUNT_WORDS = [EVENT_WORD.price, EVENT_WORD.quantity, EVENT_WORD.open] as const;
 
 /** An event as an object, for edges that are not hot. */
 export interface VenueEvent {
@@ -166,7 +169,7 @@ export interface VenueEvent {
   readonly open: number;
   /** Instrument name, in instrument events. */
   readonly name?: string | undefined;
-  /** In events about assets, whose amounts have up to 63 bits: `price`, `quantity` and `open` exactly, a bigint above 2^53. */
+  /** In events about assets, whose amounts are i64: `price`, `quantity` and `open` exactly, a bigint beyond 2^53. */
   readonly amounts?: readonly (number | bigint)[] | undefined;
 }
 
@@ -200,10 +203,10 @@ export function decodeEvent(words: Uint32Array, at: number): VenueEvent {
     slot: words[at + EVENT_WORD.slot] as number,
     generation: words[at + EVENT_WORD.generation] as number,
     request: words[at + EVENT_WORD.request] as number,
-    open: readWide(words, at + EVENT_WORD.open),
+    open: type === 'settled' ? Number(readSigned(words, at + EVENT_WORD.open)) : readWide(words, at + EVENT_WORD.open),
     ...(type === 'instrument' ? { name: decodeName(words, at + EVENT_WORD.price) } : {}),
     ...(type === 'balance' || type === 'settled'
-      ? { amounts: AMOUNT_WORDS.map((word) => decodeId(words, at + word)) }
+      ? { amounts: AMOUNT_WORDS.map((word) => readSigned(words, at + word)) }
       : {}),
   };
 }

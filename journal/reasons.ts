@@ -122,7 +122,7 @@ const TEXTS: Readonly<Record<ReasonName, string>> = {
   termsMissing: 'no terms of this order are waiting for it',
   tick: "the price is not a multiple of the instrument's tick",
   lot: "the quantity is not a multiple of the instrument's lot",
-  setting: 'the setting is not known, or its value is out of range',
+  setting: 'the setting is not known, its value is out of range, or it does not go with others that are set',
   stp: 'the self-trade prevention is not known',
   sessionUnknown: 'the session was never opened, was closed, or gave way to newer sessions',
   sessionsFull: 'every session is in use and none is idle enough to give way',

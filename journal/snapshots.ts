@@ -39,7 +39,8 @@ export const SNAPSHOT_RAW_BYTES_MAX = 2 ** 31 - 2 ** 16;
 /** Commands between snapshots. */
 export const SNAPSHOT_EVERY_DEFAULT = 1_000_000;
 export const SNAPSHOTS_KEPT = 4;
-/** Days are those of UTC. */
+/** UTC days before which a snapshot is kept: as many as what an instrument's trading day may have to be read back from. */
+export const SNAPSHOT_DAYS = 8;
 const DAY_NS = 86_400_000_000_000n;
 const MAGIC = 0x4e53_5456;
 const VERSION_WORD = SNAPSHOT_VERSION | (SNAPSHOT_HEADER_BYTES << 16);
@@ -95,8 +96,8 @@ export class SnapshotStore {
   readonly #kept: number;
 
   /**
-   * `kept` snapshots stay, the newest ones; and the newest one of a day before that of the newest, so that this day can be replayed
-   * from its beginning.
+   * `kept` snapshots stay, the newest ones; and the newest one before the beginning of the newest one's UTC day and of each of the days
+   * before it, {@link SNAPSHOT_DAYS} in all, so that those days can be replayed from their beginning.
    */
   constructor(dir: string, kept = SNAPSHOTS_KEPT) {
     if (!Number.isSafeInteger(kept) || kept < 1) throw new RangeError(`kept: ${kept} must be 1 or more snapshots`);
@@ -184,11 +185,13 @@ export class SnapshotStore {
   }
 
   async #drop(newest: bigint): Promise<void> {
-    const dayBegan = newest - (newest % DAY_NS);
-    let isDayBefore = false;
+    let dayBegan = newest - (newest % DAY_NS);
+    const last = dayBegan - BigInt(SNAPSHOT_DAYS) * DAY_NS;
     for (const [place, { file }] of (await this.list()).entries()) {
-      const isFirstBefore: boolean = !isDayBefore && (await isFromBefore(file, dayBegan));
-      isDayBefore ||= isFirstBefore;
+      const time = dayBegan > last ? await timeOf(file) : undefined;
+      const isFirstBefore = time !== undefined && time < dayBegan;
+      // It is the first one before some days more, if none was taken in those.
+      if (isFirstBefore) dayBegan = time - (time % DAY_NS);
       if (place >= this.#kept && !isFirstBefore) await rm(file, { force: true });
     }
   }
@@ -237,17 +240,17 @@ async function readHeader(handle: FileHandle, file: string): Promise<SnapshotHea
   return decodeHeader(bytes, file);
 }
 
-/** Whether a snapshot says that it was taken before a time. One that does not say is not worth keeping for that. */
-async function isFromBefore(file: string, time: bigint): Promise<boolean> {
+/** When a snapshot says that it was taken; undefined for one that does not, which is not worth keeping for that. */
+async function timeOf(file: string): Promise<bigint | undefined> {
   try {
     const handle = await open(file, 'r');
     try {
-      return (await readHeader(handle, file)).time < time;
+      return (await readHeader(handle, file)).time;
     } finally {
       await handle.close();
     }
   } catch {
-    return false;
+    return undefined;
   }
 }
 

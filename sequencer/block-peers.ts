@@ -52,8 +52,9 @@ function peerRepairSubject(shard: number, id: string): string {
 const PEER_ID = /^[\w-]{1,64}$/;
 /** Peers that are remembered; more answers are passed over. */
 const PEERS_MAX = 64;
-/** Answers of peers are waited for so long. */
+/** Answers of peers are waited for so long, and where the block is to be had nowhere else. */
 const DISCOVERY_MS = 200;
+const PATIENT_DISCOVERY_MS = 3_000;
 /** Peers are looked for again when what is known of them is older than this. */
 const STALE_MS = 2_000;
 /** Peers that are asked for one block before the venue is. */
@@ -105,31 +106,33 @@ function serve(
   return listen(connection, subject, answerAllowed, onFailed);
 }
 
-/** Who keeps copies now, but for `self`. Nobody, if the server can not be reached. */
-export async function discoverPeers(connection: NatsConnection, shard: number, self?: string): Promise<PeerInfo[]> {
+/** Who keeps copies now, but for `self`, and says so in time. Nobody, if the server can not be reached. */
+export async function discoverPeers(
+  connection: NatsConnection,
+  shard: number,
+  self?: string,
+  waitMs = DISCOVERY_MS,
+): Promise<PeerInfo[]> {
   const found = new Map<string, PeerInfo>();
   const inbox = inboxOf(connection);
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, DISCOVERY_MS);
-    const end = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    try {
-      const subscription = listen(connection, inbox, ({ data }) => {
-        const info = data.length > 0 ? peerInfo(data) : undefined;
-        if (info !== undefined && info.id !== self && found.size < PEERS_MAX) found.set(info.id, info);
-        // The server says that nobody listens.
-        if (data.length === 0) end();
-      });
-      connection.publish(peersSubject(shard), '', { reply: inbox });
-      setTimeout(() => {
-        if (!subscription.isClosed()) subscription.unsubscribe();
-      }, DISCOVERY_MS);
-    } catch {
-      end();
-    }
-  });
+  const { promise: waited, resolve: end } = Promise.withResolvers<void>();
+  const timer = setTimeout(end, waitMs);
+  let subscription: Subscription | undefined;
+  try {
+    subscription = listen(connection, inbox, ({ data }) => {
+      const info = data.length > 0 ? peerInfo(data) : undefined;
+      if (info !== undefined && info.id !== self && found.size < PEERS_MAX) found.set(info.id, info);
+      // The server says that nobody listens.
+      if (data.length === 0) end();
+    });
+    connection.publish(peersSubject(shard), '', { reply: inbox });
+    await waited;
+  } catch {
+    // The connection is closed: nobody is found.
+  } finally {
+    clearTimeout(timer);
+    if (subscription?.isClosed() === false) subscription.unsubscribe();
+  }
   return [...found.values()];
 }
 
@@ -156,6 +159,8 @@ export class PeerRepair implements BlockRepair {
   #peers: PeerInfo[] = [];
   #asked = 0;
   #knownAt = Number.NEGATIVE_INFINITY;
+  /** How long the last look waited for answers. */
+  #waitedMs = 0;
   #looking: Promise<void> | undefined;
 
   constructor(connection: NatsConnection, shard: number, self?: string) {
@@ -177,8 +182,8 @@ export class PeerRepair implements BlockRepair {
     if (given !== undefined) return given;
     const answer = await this.#venue.ask(block);
     if (answer !== undefined && answer.kind !== 'gone') return answer;
-    // The venue is away, or does not keep the block any more.
-    await this.#look();
+    // The venue is away; or it does not keep the block any more, and whoever has it may be busy.
+    await this.#look(answer === undefined ? DISCOVERY_MS : PATIENT_DISCOVERY_MS);
     return (await this.#askPeers(block)) ?? answer;
   }
 
@@ -198,17 +203,19 @@ export class PeerRepair implements BlockRepair {
   }
 
   /** Resolves at once if what is known is new enough. */
-  #look(): Promise<void> {
-    if (performance.now() - this.#knownAt < STALE_MS) return Promise.resolve();
-    this.#looking ??= this.#discover().finally(() => {
-      this.#knownAt = performance.now();
-      this.#looking = undefined;
-    });
-    return this.#looking;
+  async #look(waitMs = DISCOVERY_MS): Promise<void> {
+    while (performance.now() - this.#knownAt >= STALE_MS || this.#waitedMs < waitMs) {
+      this.#looking ??= this.#discover(waitMs).finally(() => {
+        this.#knownAt = performance.now();
+        this.#waitedMs = waitMs;
+        this.#looking = undefined;
+      });
+      await this.#looking;
+    }
   }
 
-  async #discover(): Promise<void> {
-    const found = await discoverPeers(this.#connection, this.#shard, this.#self);
+  async #discover(waitMs: number): Promise<void> {
+    const found = await discoverPeers(this.#connection, this.#shard, this.#self, waitMs);
     const confirmed = await Promise.all(found.map((peer) => this.#confirm(peer)));
     this.#peers = found.filter((_, index) => confirmed[index]);
   }

@@ -54,6 +54,11 @@ for (const op of [
 ])
   OPS_TAKEN[op] = 1;
 
+/** Whether a kind of command is passed on. A message with one that is not is refused as a whole. */
+export function isPassedOn(op: number): boolean {
+  return OPS_TAKEN[op] === 1;
+}
+
 const OF_ORDERS = [Op.cancel, Op.reduce, Op.massCancel];
 /** What each role may send, for any account. */
 export const OPS_OF_ROLE: Readonly<Record<ActingRole, readonly number[]>> = {
@@ -146,7 +151,7 @@ export class RequestIntake {
   #checkRecords(header: RequestHeader): Refusal | undefined {
     for (let index = 0; index < header.count; index++) {
       const op = (this.#scratch[index * COMMAND_WORDS] as number) & 255;
-      if (OPS_TAKEN[op] !== 1)
+      if (!isPassedOn(op))
         return {
           error: 'malformed',
           field: `commands[${index}].op`,

@@ -13,7 +13,10 @@ export function snapshotEveryOption(more = ''): Option {
 }
 
 export function snapshotsKeptOption(): Option {
-  return new Option('--snapshots-kept <count>', 'newest snapshots that are not deleted, beside one of a day before')
+  return new Option(
+    '--snapshots-kept <count>',
+    'newest snapshots that are not deleted, beside one of each of eight days before',
+  )
     .default(SNAPSHOTS_KEPT)
     .argParser(wholeNumber(1, 10_000));
 }

@@ -7,6 +7,7 @@ import type { Order, Outcome } from './order.ts';
 export interface SettledAmounts {
   readonly quote: bigint;
   readonly base: bigint;
+  /** Below zero it is a rebate. */
   readonly fee: bigint;
 }
 

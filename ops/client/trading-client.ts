@@ -244,8 +244,12 @@ export class TradingClient {
    * wrong and was not sent; what the venue refuses is the outcome's reason. For clients of one shard.
    */
   async command(fields: Readonly<Record<string, unknown>>, options: CommandOptions = {}): Promise<Outcome> {
-    const { role } = this.#options;
+    const { role, identity } = this.#options;
     const { account, ...rest } = fields;
+    // The venue refuses the whole message, and with it what this client sends for itself.
+    const isBound = identity !== undefined && role === undefined && this.account !== 0;
+    if (isBound && account !== undefined && account !== this.account)
+      throw new UsageError('account', account, `must be ${this.account}: a client without a role acts for no other`);
     const command = this.#command(rest, account);
     if (command.op === 'new' || command.op === 'replace')
       throw new UsageError('op', command.op, 'submit() enters orders');

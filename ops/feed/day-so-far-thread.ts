@@ -8,9 +8,9 @@ import { createMatcher } from '../../replicas/matcher.ts';
 import { replayJournal, restoreNewest } from '../../replicas/replay.ts';
 import { threadId } from '../../sequencer/linux.ts';
 import type { DaySoFarAsked, DaySoFarTold } from './day-so-far.ts';
-import { applyAndCount, DayStatistics, dayOf, startOfDay } from './day-statistics.ts';
+import { applyAndCount, dayOf, daysAfter, startOfDay } from './day-statistics.ts';
 
-/** Replays the day of a command from its beginning, and tells what traded. */
+/** Replays the trading days of a command from their beginning, and tells what traded. */
 
 /** Of a venue's own process: the block may not be flushed to where others see it. */
 const READ_ALL = { unflushed: true };
@@ -18,17 +18,20 @@ const EVENT_SLOTS = 4096;
 /** It gives way to whatever else wants a core. */
 const NICENESS = 10;
 
-async function read({ directory, upTo }: DaySoFarAsked): Promise<DaySoFarTold> {
+async function read({ directory, upTo, daysBefore }: DaySoFarAsked): Promise<DaySoFarTold> {
   const day = dayAt(directory, upTo);
   const events = new EventBuffer(EVENT_SLOTS);
   const matcher = createMatcher(JournalReader.open(directory, READ_ALL).genesis.limits, events);
-  const restored = await restoreNewest(directory, matcher, upTo, { ...READ_ALL, before: startOfDay(day) });
-  const days = new DayStatistics();
+  const restored = await restoreNewest(directory, matcher, upTo, {
+    ...READ_ALL,
+    before: startOfDay(day - daysBefore),
+  });
+  const days = daysAfter(matcher.state.instruments, restored);
   for (const block of replayJournal(directory, restored.sequence + 1, READ_ALL)) {
     applyAndCount(matcher, events, block, days, { upTo });
     if (block.lastSequence >= upTo) break;
   }
-  return { traded: days.traded, replayed: upTo - restored.sequence };
+  return { traded: days.soFar, replayed: upTo - restored.sequence };
 }
 
 /** The day of the command with a sequence. */

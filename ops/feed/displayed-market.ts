@@ -1,15 +1,15 @@
 import { AMOUNT_HIGH_WORD_LIMIT, readWide, TWO_32 } from '../../journal/amounts.ts';
-import { COMMAND_WORD } from '../../journal/commands.ts';
+import { COMMAND_WORD, Op } from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType, eventFlags, eventType } from '../../journal/events.ts';
 import { INSTRUMENT, INSTRUMENT_FLAG, PHASE_WORD, SETTING_WORDS, TOLD_WORD } from '../../replicas/instrument-table.ts';
 import { LEVEL, LEVEL_SHIFT } from '../../replicas/ladder.ts';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { ORDER, ORDER_FLAG, ORDER_SHIFT, SYMBOL_SHIFT } from '../../replicas/order-table.ts';
 import { QueuedOrder } from './book-side.ts';
-import type { DayStatistics, TradedDay } from './day-statistics.ts';
+import type { DayStatistics, TradedSoFar } from './day-statistics.ts';
 import { displayedOf, displayMaxOf, isDisplayed } from './displayed-quantity.ts';
 import { MessageFlag } from './feed-records.ts';
-import { type CommandPlace, type FeedListener, InstrumentFeed } from './instrument-feed.ts';
+import { type AuctionOutcome, type CommandPlace, type FeedListener, InstrumentFeed } from './instrument-feed.ts';
 
 /** The bits of an amount in its upper word; what is above them in an imbalance says whose it is. */
 const AMOUNT_HIGH_MASK = AMOUNT_HIGH_WORD_LIMIT - 1;
@@ -68,17 +68,10 @@ export class DisplayedMarket {
       const closed = (flags & INSTRUMENT_FLAG.closed) === 0 ? 0 : MessageFlag.closed;
       const elsewhere = (flags & INSTRUMENT_FLAG.elsewhere) === 0 ? 0 : MessageFlag.elsewhere;
       const shard = elsewhere === 0 ? 0 : (instruments.words[at + INSTRUMENT.shard] as number);
-      const settings = symbol * SETTING_WORDS;
       const feed = this.#feedOf(symbol);
-      feed.learn(closed | elsewhere, shard, instruments.settings[settings + PHASE_WORD] as number);
-      const told = settings + TOLD_WORD;
-      const imbalanceHigh = instruments.settings[told + 5] as number;
-      feed.learnIndication(
-        readWide(instruments.settings, told),
-        readWide(instruments.settings, told + 2),
-        (imbalanceHigh & AMOUNT_HIGH_MASK) * TWO_32 + (instruments.settings[told + 4] as number),
-        imbalanceHigh > AMOUNT_HIGH_MASK,
-      );
+      feed.learn(closed | elsewhere, shard, this.#phaseOf(symbol));
+      const { price, quantity, imbalance, isSell } = this.#indicationOf(symbol);
+      feed.learnIndication(price, quantity, imbalance, isSell);
     }
     for (let slot = 1; slot <= orders.highWater(); slot++) if (this.#isFirst(slot)) this.#enterQueue(slot);
     for (const feed of this.instruments) feed?.begin();
@@ -91,7 +84,8 @@ export class DisplayedMarket {
     place.timeLow = command[at + COMMAND_WORD.time] as number;
     place.timeHigh = command[at + COMMAND_WORD.time + 1] as number;
     this.#trades = 0;
-    if (this.#days.isOver(place.timeLow, place.timeHigh)) this.#turnDay(place.timeLow, place.timeHigh);
+    if (this.#days.isOver(place.timeLow, place.timeHigh))
+      this.#tellStatistics(this.#days.turn(place.timeLow, place.timeHigh));
     for (let index = 0; index < count; index++) {
       const event = ((from + index) & mask) * EVENT_WORDS;
       const type = eventType(events, event);
@@ -101,6 +95,7 @@ export class DisplayedMarket {
     }
     this.#settleLine();
     this.#correct();
+    if (isMoving(command[at] as number)) this.#takeMoved(command[at + COMMAND_WORD.symbol] as number);
     this.#endCommand();
     const { completed } = this;
     completed.sequence = place.sequence;
@@ -108,24 +103,14 @@ export class DisplayedMarket {
     completed.timeHigh = place.timeHigh;
   }
 
-  /** Takes what traded in the day before counting began. */
-  learnDay(before: TradedDay): void {
-    const wasPartial = this.#days.isPartial;
-    this.#days.addBefore(before);
-    if (wasPartial) this.#tellStatistics(this.instruments);
+  /** Takes what traded before counting began. */
+  learnDay(before: TradedSoFar): void {
+    this.#tellStatistics(this.#days.addBefore(before));
     this.#endCommand();
   }
 
-  #turnDay(timeLow: number, timeHigh: number): void {
-    const days = this.#days;
-    const wasPartial = days.isPartial;
-    const traded = this.instruments.filter((feed) => feed !== undefined && days.of(feed.symbol).count > 0);
-    days.turn(timeLow, timeHigh);
-    this.#tellStatistics(wasPartial && !days.isPartial ? this.instruments : traded);
-  }
-
-  #tellStatistics(feeds: readonly (InstrumentFeed | undefined)[]): void {
-    for (const feed of feeds) if (feed !== undefined) this.#touch(feed.symbol).tellStatistics();
+  #tellStatistics(symbols: readonly number[]): void {
+    for (const symbol of symbols) this.#touch(symbol).tellStatistics();
   }
 
   #endCommand(): void {
@@ -253,7 +238,9 @@ export class DisplayedMarket {
     const closed = (flags & EventFlag.closed) === 0 ? 0 : MessageFlag.closed;
     const elsewhere = (flags & EventFlag.elsewhere) === 0 ? 0 : MessageFlag.elsewhere;
     const shard = elsewhere === 0 ? 0 : (events[at + EVENT_WORD.slot] as number);
-    this.#touch(events[at + EVENT_WORD.symbol] as number).state(closed | elsewhere, shard);
+    const feed = this.#touch(events[at + EVENT_WORD.symbol] as number);
+    feed.state(closed | elsewhere, shard);
+    if (this.#days.takeInstrument(events, at)) feed.tellStatistics();
   }
 
   #takePhase(events: Uint32Array, at: number): void {
@@ -262,6 +249,16 @@ export class DisplayedMarket {
     feed.phase(events[at + EVENT_WORD.slot] as number);
     // Each phase begins with nothing told of an auction.
     feed.indicate(0, 0, 0, false);
+    if (this.#days.takeInstrument(events, at)) feed.tellStatistics();
+  }
+
+  /** What a mover made of an instrument's phase, on the shard that it leaves or comes to, is in no event. */
+  #takeMoved(symbol: number): void {
+    if (!this.#state.instruments.exists(symbol)) return;
+    const feed = this.#touch(symbol);
+    feed.phase(this.#phaseOf(symbol));
+    const { price, quantity, imbalance, isSell } = this.#indicationOf(symbol);
+    feed.indicate(price, quantity, imbalance, isSell);
   }
 
   #takeAuction(events: Uint32Array, at: number, isOver: boolean): void {
@@ -302,6 +299,8 @@ export class DisplayedMarket {
   #displayedAtRest(slot: number, generation: number, open: number): number {
     const state = this.#state;
     if (!isDisplayed(state, slot) || this.#generationOf(slot) !== generation) return 0;
+    // Nothing was taken off since: one that came from another shard may show less than a new one.
+    if (readWide(state.orders.words, (slot << ORDER_SHIFT) + ORDER.open) === open) return displayedOf(state, slot);
     const most = displayMaxOf(state, slot);
     return most === 0 ? open : Math.min(most, open);
   }
@@ -397,6 +396,23 @@ export class DisplayedMarket {
 
   // --- Books as they are -----------------------------------------------------------------------------------------------
 
+  #phaseOf(symbol: number): number {
+    return this.#state.instruments.settings[symbol * SETTING_WORDS + PHASE_WORD] as number;
+  }
+
+  /** What was told last of an instrument's auction. */
+  #indicationOf(symbol: number): AuctionOutcome {
+    const { settings } = this.#state.instruments;
+    const told = symbol * SETTING_WORDS + TOLD_WORD;
+    const imbalanceHigh = settings[told + 5] as number;
+    return {
+      price: readWide(settings, told),
+      quantity: readWide(settings, told + 2),
+      imbalance: (imbalanceHigh & AMOUNT_HIGH_MASK) * TWO_32 + (settings[told + 4] as number),
+      isSell: imbalanceHigh > AMOUNT_HIGH_MASK,
+    };
+  }
+
   /** Whether the order in a slot is displayed, and the first at its price. */
   #isFirst(slot: number): boolean {
     if (!isDisplayed(this.#state, slot)) return false;
@@ -419,6 +435,12 @@ export class DisplayedMarket {
       this.#feedOf(order.symbol).enter(order, displayedOf(this.#state, slot));
     }
   }
+}
+
+/** By the first word of a command. */
+function isMoving(head: number): boolean {
+  const op = head & 255;
+  return op === Op.moveSet || op === Op.moveOut || op === Op.instrumentAssign;
 }
 
 /** An order that trades and then rests: a new one, one that lost its place, or a stop that became live. */

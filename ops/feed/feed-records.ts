@@ -101,8 +101,10 @@ export const MessageFlag = {
   elsewhere: 8,
   /** Execute, trade: made in an auction. */
   auction: 16,
-  /** Statistics: trades of the day may be missing that were made before the publisher began. */
+  /** Statistics: trades of the trading day may be missing that were made before the publisher began. */
   partial: 32,
+  /** Statistics: of a session, from when the instrument came out of `closed`; else of a UTC day. */
+  session: 64,
 } as const;
 
 export const MESSAGE_WORD = {
@@ -264,7 +266,7 @@ export interface FeedTop {
   readonly bid: FeedLevel | undefined;
   readonly ask: FeedLevel | undefined;
 }
-/** Of a day. All zero before the first trade. */
+/** Of a trading day. All zero before the first trade. */
 export interface FeedStatistics {
   readonly open: number;
   readonly high: number;
@@ -274,6 +276,8 @@ export interface FeedStatistics {
   readonly trades: number;
   /** Trades of the day may be missing that were made before the publisher began; whole ones follow. */
   readonly partial: boolean;
+  /** Of a session, from when the instrument came out of `closed`; else, or while it is not known, of a UTC day. */
+  readonly session: boolean;
 }
 export interface FeedIndication {
   readonly price: number;
@@ -333,7 +337,8 @@ export function readMessage(packet: DataView, at: number, number: number): FeedM
     case MessageKind.statistics: {
       const open = wideOf(packet, at + 40);
       const amounts = { open, high: a, low: b, lastPrice: price, volume: quantity, trades: count };
-      return { ...base, kind: 'statistics', ...amounts, partial: (flags & MessageFlag.partial) !== 0 };
+      const partial = (flags & MessageFlag.partial) !== 0;
+      return { ...base, kind: 'statistics', ...amounts, partial, session: (flags & MessageFlag.session) !== 0 };
     }
     case MessageKind.indication:
       return { ...base, kind: 'indication', price, quantity, imbalance: a, side };
@@ -346,6 +351,16 @@ export function readMessage(packet: DataView, at: number, number: number): FeedM
     default:
       return undefined;
   }
+}
+
+/** Whether the message at byte `at`, of whatever kind, is the last one of its command. */
+export function isLastMessage(packet: DataView, at: number): boolean {
+  return (packet.getUint8(at + 2) & MessageFlag.last) !== 0;
+}
+
+/** Venue sequence of the command that caused the message at byte `at`. */
+export function sequenceOf(packet: DataView, at: number): number {
+  return wideOf(packet, at + 8);
 }
 
 /** The time of the message at byte `at`: low and high word. */

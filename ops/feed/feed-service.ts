@@ -3,7 +3,7 @@ import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { isBound, mayAnswer } from '../../sequencer/principals.ts';
 import { PublishMemory } from '../../sequencer/publish-memory.ts';
-import type { DayStatistics, TradedDay } from './day-statistics.ts';
+import type { DayStatistics, TradedSoFar } from './day-statistics.ts';
 import { FeedPublisher, type FeedSettings } from './feed-publisher.ts';
 import { feedAskSubject } from './feed-records.ts';
 import type { CommandPlace } from './instrument-feed.ts';
@@ -77,7 +77,7 @@ export class FeedService {
   }
 
   /** Takes what traded in the day before what was counted, and publishes statistics that are whole. */
-  learnDay(before: TradedDay): void {
+  learnDay(before: TradedSoFar): void {
     this.publisher.learnDay(before);
     this.flush();
   }

@@ -21,7 +21,7 @@ export interface CommandPlace {
 }
 
 /** What an auction would come to, or has. */
-interface AuctionOutcome {
+export interface AuctionOutcome {
   readonly price: number;
   readonly quantity: number;
   /** Of the side that is larger. */
@@ -398,7 +398,9 @@ export class InstrumentFeed {
   #writeStatistics(words: Uint32Array, at: number): void {
     const { open, high, low, last, volume, count } = this.#days.of(this.symbol);
     this.#head(words, at, MessageKind.statistics, false);
-    if (this.#days.isPartial) words[at] = (words[at] as number) | (MessageFlag.partial << 16);
+    const partial = this.#days.isPartialOf(this.symbol) ? MessageFlag.partial : 0;
+    const session = this.#days.isSession(this.symbol) ? MessageFlag.session : 0;
+    words[at] = (words[at] as number) | ((partial | session) << 16);
     words[at + MESSAGE_WORD.count] = count;
     writeWide(words, at + MESSAGE_WORD.price, last);
     writeWide(words, at + MESSAGE_WORD.quantity, volume);

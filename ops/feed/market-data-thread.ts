@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { type BlockView, timeWords } from '../../journal/block.ts';
+import type { BlockView } from '../../journal/block.ts';
 import { JournalReader } from '../../journal/reader.ts';
 import { EventBuffer } from '../../replicas/event-buffer.ts';
 import { createMatcher, type Matcher } from '../../replicas/matcher.ts';
@@ -10,7 +10,7 @@ import { Bells, STATUS } from '../../sequencer/pipeline.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { natsJoin } from '../cli/nats-credentials.ts';
 import { DaySoFar } from './day-so-far.ts';
-import { applyAndCount, DayStatistics, dayOf, type TradedDay } from './day-statistics.ts';
+import { applyAndCount, daysAfter, type TradedSoFar } from './day-statistics.ts';
 import { FeedService } from './feed-service.ts';
 import {
   MARKET_DATA_COUNTS,
@@ -73,7 +73,7 @@ async function publish(connection: NatsConnection): Promise<void> {
   market = new ReplicaMarket(matcher);
   const { tape } = market;
   const cursor = JournalReader.open(data.directory, UNFLUSHED).cursor(restored.block + 1);
-  const days = new DayStatistics(restored.sequence === 0 ? undefined : dayOf(...timeWords(restored.time)));
+  const days = daysAfter(matcher.state.instruments, restored);
   let daySoFar: DaySoFar | undefined;
   let service: FeedService | undefined;
   // What is durable when it begins to serve is caught up with in silence; what comes later is published, however much it is.
@@ -85,7 +85,7 @@ async function publish(connection: NatsConnection): Promise<void> {
   };
   const readDay = (): void => {
     if (!days.isPartial || daySoFar !== undefined) return;
-    daySoFar = readDaySoFar(restored.sequence, (traded) => {
+    daySoFar = readDaySoFar(restored.sequence, days.daysBefore, (traded) => {
       if (service === undefined) days.addBefore(traded);
       else service.learnDay(traded);
     });
@@ -139,10 +139,10 @@ async function publish(connection: NatsConnection): Promise<void> {
   }
 }
 
-/** Has what traded in the day up to a sequence, once it is read. Without it statistics stay partial until the day is over. */
-function readDaySoFar(upTo: number, take: (traded: TradedDay) => void): DaySoFar {
+/** Has what traded in trading days up to a sequence, once it is read. Without it statistics stay partial until these are over. */
+function readDaySoFar(upTo: number, daysBefore: number, take: (traded: TradedSoFar) => void): DaySoFar {
   const started = performance.now();
-  const reading = new DaySoFar({ directory: data.directory, upTo });
+  const reading = new DaySoFar({ directory: data.directory, upTo, daysBefore });
   reading.told.then(
     ({ traded, replayed }) => {
       take(traded);

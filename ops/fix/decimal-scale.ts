@@ -20,14 +20,14 @@ export class DecimalScale {
     unitsOf('0', step);
   }
 
-  /** How many steps a decimal number is. Throws a RangeError that tells the rule. */
+  /** How many steps a decimal number is, which FIX lets begin or end with its point: `23.` and `.5`. Throws a RangeError that tells the rule. */
   parse(text: string): number {
     if (text.length > CHARACTERS_MAX) throw new RangeError(`it must have at most ${CHARACTERS_MAX} characters`);
-    return unitsOf(text, this.step);
+    return unitsOf(text.replace(/^(\d+)\.$/, '$1').replace(/^\.(?=\d)/, '0.'), this.step);
   }
 
-  /** The decimal number of so many steps. */
-  text(steps: number): string {
+  /** The decimal number of so many steps, with as many decimals as the step has. */
+  text(steps: number | bigint): string {
     return decimalOf(steps, this.step);
   }
 

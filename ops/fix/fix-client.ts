@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
+import { readSigned } from '../../journal/amounts.ts';
 import { decodeEvent, EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../../journal/events.ts';
 import { Reason, reasonText } from '../../journal/reasons.ts';
 import type { VenueClientOptions } from '../sessions/venue-client.ts';
@@ -96,7 +97,8 @@ export class FixClient {
   }
 
   /** Takes the events of a command; false if they do not concern this client. */
-  take({ words, from, count, sequence, time }: CommandEvents): boolean {
+  take(events: CommandEvents): boolean {
+    const { words, from, count, sequence, time } = events;
     let isOurs = false;
     const answerAt = from + (count - 1) * EVENT_WORDS;
     const hasAnswer = eventType(words, answerAt) === EventType.answer;
@@ -114,7 +116,7 @@ export class FixClient {
       if (order?.account !== event.account) continue;
       // Before and behind what the command did there may be what time brought, and what followed from it, for others.
       const asked = event.request === request ? origin : undefined;
-      this.#reports.event(order, event, { sequence, index, time, origin: asked });
+      this.#reports.event(order, event, { sequence, index, time, origin: asked, fee: feeOf(events, index) });
       isOurs = true;
     }
     if (origin?.kind === 'massCancel') {
@@ -131,4 +133,14 @@ export class FixClient {
     for (const lane of this.lanes.values()) if (lane.session === session) return lane;
     return undefined;
   }
+}
+
+/** What a trade's event cost: behind the two events of a trade that is settled are two that say so, in the same order. */
+function feeOf({ words, from, count }: CommandEvents, index: number): bigint | undefined {
+  const at = from + index * EVENT_WORDS;
+  const type = eventType(words, at);
+  if (type !== EventType.tradeMaker && type !== EventType.tradeTaker) return undefined;
+  const settledAt = at + 2 * EVENT_WORDS;
+  if (index + 2 >= count || eventType(words, settledAt) !== EventType.settled) return undefined;
+  return BigInt(readSigned(words, settledAt + EVENT_WORD.open));
 }

@@ -47,6 +47,17 @@ const DATA_TAGS: ReadonlyMap<number, number> = new Map([
   [621, 622],
 ]);
 
+/**
+ * Repeating groups that peers may send, by the field that tells how many entries there are: what each entry begins with, and what
+ * else it may have. Hops of the header, message types of a Logon, parties of an order. Groups in groups are counted together.
+ */
+const GROUPS: ReadonlyMap<number, readonly number[]> = new Map([
+  [627, [628, 629, 630]],
+  [384, [372, 385, 1130, 1131, 1406, 1410]],
+  [453, [448, 447, 452, 802, 2376]],
+  [802, [523, 803]],
+]);
+
 export type FixField = readonly [tag: number, value: string];
 
 /** What is wrong with a message whose frame is right: FIX 373 and 371. */
@@ -65,12 +76,15 @@ export class FixMessage {
   constructor(fields: readonly FixField[], fault?: FieldFault) {
     this.fields = fields;
     let twice: FieldFault | undefined;
+    /** What may come again, because the group that it is of has begun. */
+    const repeatable = new Set<number>();
     for (const [tag, value] of fields) {
-      if (this.#values.has(tag)) {
+      for (const member of GROUPS.get(tag) ?? []) repeatable.add(member);
+      if (!this.#values.has(tag)) this.#values.set(tag, value);
+      else if (!repeatable.has(tag))
         twice ??= { reason: RejectReason.tagTwice, tag, text: `${tagName(tag)}: it is there twice` };
-      } else this.#values.set(tag, value);
     }
-    this.fault = fault ?? twice;
+    this.fault = fault ?? twice ?? wrongCount(fields, this.#values);
   }
 
   get type(): string {
@@ -94,6 +108,25 @@ export class FixMessage {
   isYes(tag: number): boolean {
     return this.#values.get(tag) === 'Y';
   }
+}
+
+/** A group with another number of entries than the message says. */
+function wrongCount(fields: readonly FixField[], values: ReadonlyMap<number, string>): FieldFault | undefined {
+  for (const [tag, [first]] of GROUPS) {
+    if (!values.has(tag)) continue;
+    const counts = fields
+      .filter(([one]) => one === tag)
+      .map(([, value]) => (/^\d{1,3}$/.test(value) ? Number(value) : -1));
+    if (counts.includes(-1))
+      return { reason: RejectReason.dataFormat, tag, text: `${tagName(tag)}: it must be a number of entries` };
+    const told = counts.reduce((sum, count) => sum + count, 0);
+    const there = fields.filter(([one]) => one === first).length;
+    if (told !== there) {
+      const text = `${tagName(tag)}: ${told} must be the number of entries, each beginning with ${tagName(first as number)}: ${there}`;
+      return { reason: RejectReason.groupCount, tag, text };
+    }
+  }
+  return undefined;
 }
 
 /** What a stream of bytes holds next. Garbled bytes are nobody's message: FIX wants them passed over. */

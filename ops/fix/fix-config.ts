@@ -3,7 +3,7 @@ import { CANCEL_AFTER_MS_MAX, CANCEL_AFTER_MS_MIN } from '../../sequencer/discon
 import { UsageError } from '../exit-codes.ts';
 import { parseJson, readNamedFile, refuseOthers } from '../named-file.ts';
 import { DecimalScale } from './decimal-scale.ts';
-import type { InstrumentScale } from './order-terms.ts';
+import type { FeeScale, InstrumentScale } from './order-terms.ts';
 
 /** Somebody who may log on, and what for. */
 export interface FixClientConfig {
@@ -28,6 +28,8 @@ const SKEW_SECONDS_DEFAULT = 120;
 const SKEW_SECONDS_MAX = 86_400;
 const U32_MAX = 4_294_967_295;
 const COMP_ID = /^[!-~]{1,32}$/;
+/** Codes of ISO 4217 have three letters; names of other assets are longer. */
+const CURRENCY = /^[!-~]{1,16}$/;
 
 /**
  * The gateway's configuration, a JSON file:
@@ -36,7 +38,7 @@ const COMP_ID = /^[!-~]{1,32}$/;
  * |-------|---------|
  * | compId | what clients call the gateway (TargetCompID of their messages); VERITAPE unless given |
  * | sendingTimeSkewSeconds | how far SendingTime may be off; 120 unless given, 0 for any |
- * | instruments | by name: { tick, lot }, decimal numbers in strings; `*` is for all that are not named |
+ * | instruments | by name: { tick, lot, unit, currency }, all but the last decimal numbers in strings; `*` is for all that are not named |
  * | clients | { compId, username, password, certificate, accounts, token, cancelAfterMs } each |
  */
 export class FixGatewayConfig {
@@ -151,8 +153,22 @@ function clientOf(field: string, value: unknown): FixClientConfig {
 
 function instrumentScale(name: string, value: unknown): InstrumentScale {
   const field = `instruments.${name}`;
-  const fields = objectOf(field, value, ['tick', 'lot']);
-  return { ticks: decimal(`${field}.tick`, fields['tick']), lots: decimal(`${field}.lot`, fields['lot'] ?? '1') };
+  const fields = objectOf(field, value, ['tick', 'lot', 'unit', 'currency']);
+  const fees = feeScale(field, fields['unit'], fields['currency']);
+  return {
+    ticks: decimal(`${field}.tick`, fields['tick']),
+    lots: decimal(`${field}.lot`, fields['lot'] ?? '1'),
+    ...(fees === undefined ? {} : { fees }),
+  };
+}
+
+function feeScale(field: string, unit: unknown, currency: unknown): FeeScale | undefined {
+  if (unit === undefined && currency === undefined) return undefined;
+  if (unit === undefined || currency === undefined)
+    throw new UsageError(field, '(not shown)', 'fees are told with both unit and currency, or not at all');
+  if (typeof currency !== 'string' || !CURRENCY.test(currency))
+    throw new UsageError(`${field}.currency`, currency, 'must be 1 to 16 printable ASCII characters without spaces');
+  return { currency, units: decimal(`${field}.unit`, unit) };
 }
 
 function decimal(field: string, value: unknown): DecimalScale {

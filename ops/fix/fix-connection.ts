@@ -19,6 +19,8 @@ const LOGON_MS_MAX = 10_000;
 const UNREAD_BYTES_MAX = 16 * 2 ** 20;
 /** A closing connection is cut off after this. */
 const END_MS_MAX = 2_000;
+/** A connection that is silent for so long is probed; one whose other side answers no probe is ended some ten seconds later. */
+const KEEP_ALIVE_MS = 20_000;
 /** Garbled messages in a row, after which nothing good is expected any more. */
 const GARBLED_MAX = 16;
 /** Commands of a client under way, above which it is not read from. */
@@ -47,7 +49,8 @@ export class FixConnection implements SessionLink {
       this.#tellClosed = resolve;
     });
     socket.setNoDelay(true);
-    socket.setKeepAlive(true);
+    // A peer without heartbeats (108=0) whose host is gone would hold its session for hours, by the system's own time.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on('data', (bytes: Buffer) => this.#read(bytes));
     socket.on('error', (error) => log.info({ ...this.#place(), why: error.message }, 'connection failed'));
     socket.on('close', () => {

@@ -169,19 +169,12 @@ export class FixSession {
     if (sequence === undefined || sequence === 0)
       return this.logout(`MsgSeqNum (34): "${message.get(Tag.MsgSeqNum) ?? ''}" must be a number from 1`);
     if (message.get(Tag.SenderCompID) !== peer || message.get(Tag.TargetCompID) !== own) {
-      this.#reject(
-        message,
-        RejectReason.compId,
-        undefined,
-        `SenderCompID (49) and TargetCompID (56): must be ${peer}, ${own}`,
-      );
-      return this.logout('SenderCompID (49) or TargetCompID (56) is of another session');
+      const text = `SenderCompID (49) and TargetCompID (56): must be ${peer}, ${own}`;
+      return this.#refuseHeader(message, sequence, RejectReason.compId, undefined, text);
     }
     const late = this.#whyLate(message);
-    if (late !== undefined) {
-      this.#reject(message, RejectReason.sendingTime, Tag.SendingTime, late);
-      return this.logout(late);
-    }
+    if (late !== undefined)
+      return this.#refuseHeader(message, sequence, RejectReason.sendingTime, Tag.SendingTime, late);
     this.#sequenced(message, sequence);
   }
 
@@ -284,7 +277,8 @@ export class FixSession {
     const numbers = this.#numbers;
     const { type } = message;
     if (type === MsgType.Logon && message.isYes(Tag.ResetSeqNumFlag)) return this.#resetWithin(message, sequence);
-    if (type === MsgType.Logout) return this.#takeLogout(sequence);
+    const isOld = sequence < numbers.expectedIn && message.isYes(Tag.PossDupFlag);
+    if (type === MsgType.Logout && !isOld) return this.#takeLogout(sequence);
     if (type === MsgType.SequenceReset && !message.isYes(Tag.GapFillFlag)) return this.#takeReset(message);
     if (sequence > numbers.expectedIn) {
       // First, because a peer that waits for it may not answer ours before.
@@ -304,6 +298,7 @@ export class FixSession {
   #take(message: FixMessage): void {
     const { fault, type } = message;
     if (fault !== undefined) return this.#reject(message, fault.reason, fault.tag, fault.text);
+    if (message.isYes(Tag.PossDupFlag) && !this.#isSentBefore(message)) return;
     switch (type) {
       case MsgType.Heartbeat:
         return;
@@ -331,15 +326,25 @@ export class FixSession {
 
   #takeLow(message: FixMessage, sequence: number): void {
     if (!message.isYes(Tag.PossDupFlag)) return this.logout(this.#tooLow(sequence));
-    const original = message.get(Tag.OrigSendingTime);
-    if (original === undefined) return this.#missing(message, Tag.OrigSendingTime);
-    const sentAt = parseUtcTimestamp(message.get(Tag.SendingTime) ?? '') ?? 0;
-    if ((parseUtcTimestamp(original) ?? Number.POSITIVE_INFINITY) > sentAt) {
-      const text = `OrigSendingTime (122): ${original} must not be after SendingTime (52)`;
-      this.#reject(message, RejectReason.sendingTime, Tag.OrigSendingTime, text);
-      return this.logout(text);
-    }
     // It was handled when it came first.
+    this.#isSentBefore(message);
+  }
+
+  /** Whether a message with PossDupFlag says when it was sent first: FIX session test cases 2f and 2g. It is rejected if not. */
+  #isSentBefore(message: FixMessage): boolean {
+    const original = message.get(Tag.OrigSendingTime);
+    // A gap fill was never sent before.
+    if (original === undefined && message.type === MsgType.SequenceReset) return true;
+    if (original === undefined) {
+      this.#missing(message, Tag.OrigSendingTime);
+      return false;
+    }
+    const sentAt = parseUtcTimestamp(message.get(Tag.SendingTime) ?? '') ?? 0;
+    if ((parseUtcTimestamp(original) ?? Number.POSITIVE_INFINITY) <= sentAt) return true;
+    const text = `OrigSendingTime (122): ${original} must not be after SendingTime (52)`;
+    this.#reject(message, RejectReason.sendingTime, Tag.OrigSendingTime, text);
+    this.logout(text);
+    return false;
   }
 
   #takeLogout(sequence: number): void {
@@ -461,6 +466,13 @@ export class FixSession {
       [Tag.EndSeqNo, '0'],
     ];
     this.#send(MsgType.ResendRequest, fields, false);
+  }
+
+  /** Rejects a message for its header and ends the session. It has come: asked for again it would be carried out after all. */
+  #refuseHeader(message: FixMessage, sequence: number, reason: number, tag: number | undefined, text: string): void {
+    if (sequence === this.#numbers.expectedIn) this.#numbers.expectedIn++;
+    this.#reject(message, reason, tag, text);
+    this.logout(text);
   }
 
   #missing(message: FixMessage, tag: number): void {

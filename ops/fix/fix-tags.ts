@@ -50,6 +50,10 @@ export const Tag = {
   OrigSendingTime: 122,
   GapFillFlag: 123,
   ExpireTime: 126,
+  NoMiscFees: 136,
+  MiscFeeAmt: 137,
+  MiscFeeCurr: 138,
+  MiscFeeType: 139,
   ResetSeqNumFlag: 141,
   ExecType: 150,
   LeavesQty: 151,
@@ -67,6 +71,7 @@ export const Tag = {
   Username: 553,
   Password: 554,
   NextExpectedMsgSeqNum: 789,
+  OrdStatusReqID: 790,
   LastLiquidityInd: 851,
   ApplVerID: 1128,
   DefaultApplVerID: 1137,
@@ -97,6 +102,8 @@ export const MsgType = {
 
 /** FIX 851: which side of a trade. */
 export const LastLiquidityInd = { added: '1', removed: '2', auction: '4' } as const;
+/** FIX 139: exchange fees. */
+export const EXCHANGE_FEES = '4';
 /** FIX 378. */
 export const RESTATED_OTHER = '99';
 
@@ -139,6 +146,7 @@ export const RejectReason = {
   sendingTime: 10,
   invalidMsgType: 11,
   tagTwice: 13,
+  groupCount: 16,
   other: 99,
 } as const;
 

@@ -19,8 +19,10 @@ import type { OrderRecord, PendingCommand } from './order-records.ts';
  * | 'pending', peer, account, number | {@link PendingCommand} |
  * | 'live', peer, OrderID | {@link OrderRecord} |
  * | 'done', peer, OrderID | {@link OrderRecord} that can not change any more |
- * | 'clOrdId', peer, ClOrdID | OrderID |
+ * | 'clOrdId', peer, ClOrdID | OrderID; 0 of a mass cancel |
+ * | 'named', peer, OrderID, number from 0 | ClOrdID of a request about the order |
  * | 'massCancel', peer, ClOrdID | {@link MassCancelRecord} |
+ * | 'massCancels', peer, number that rises | ClOrdID |
  *
  * Reads see at once what was put; the disk gets what was put in one turn of the event loop as one transaction. Whoever lets
  * something out does so in {@link whenDurable}.
@@ -29,6 +31,7 @@ export class GatewayStore {
   /** Rejects when the disk refused something; nothing is let out any more. */
   readonly failed: Promise<never>;
   readonly #path: string;
+  readonly #doneKept: number;
   readonly #db: RootDatabase<unknown, StoreKey>;
   #gateway: GatewayRecord;
   /** Not on disk yet, by key as text; undefined removes. */
@@ -37,12 +40,22 @@ export class GatewayStore {
   #freshCalls: (() => void)[] = [];
   #scheduled = false;
   #done = 0;
+  #massCancels = 0;
   #busy: Promise<void> | undefined;
   #failure: Error | undefined;
   #announceFailure: (error: Error) => void = () => undefined;
 
-  /** Opens the file, or makes it for a shard of a venue. */
-  static open(path: string, venue: Pick<GatewayRecord, 'shard'>, now: number): GatewayStore {
+  /**
+   * Opens the file, or makes it for a shard of a venue.
+   *
+   * @param doneKept orders of a FIX session that are done and whose ClOrdIDs are known; as many mass cancels
+   */
+  static open(
+    path: string,
+    venue: Pick<GatewayRecord, 'shard'>,
+    now: number,
+    doneKept: number = DONE_KEPT,
+  ): GatewayStore {
     let db: RootDatabase<unknown, StoreKey>;
     try {
       db = open<unknown, StoreKey>({ path, overlappingSync: false, noSubdir: true, cache: false });
@@ -56,11 +69,12 @@ export class GatewayStore {
       throw new UsageError('dir', path, `${rule}; this one is of version ${found.version}, shard ${found.shard}`);
     }
     const fresh = { version: STORE_VERSION, shard: venue.shard, place: 0, nextOrder: now * ORDERS_PER_MS };
-    return new GatewayStore(path, db, found ?? fresh);
+    return new GatewayStore(path, db, found ?? fresh, doneKept);
   }
 
-  private constructor(path: string, db: RootDatabase<unknown, StoreKey>, gateway: GatewayRecord) {
+  private constructor(path: string, db: RootDatabase<unknown, StoreKey>, gateway: GatewayRecord, doneKept: number) {
     this.#path = path;
+    this.#doneKept = doneKept;
     this.#db = db;
     this.#gateway = gateway;
     this.failed = new Promise((_, reject) => {
@@ -143,6 +157,13 @@ export class GatewayStore {
     this.#put(['massCancel', peer, clOrdId], record);
   }
 
+  /** Takes the ClOrdID of a new mass cancel. The oldest are forgotten, as orders that are done are. */
+  nameMassCancel(peer: string, clOrdId: string): void {
+    this.#put(['clOrdId', peer, clOrdId], 0);
+    this.#put(['massCancels', peer, this.takeOrderId()], clOrdId);
+    if (++this.#massCancels % DONE_BETWEEN_CHECKS === 0) this.#forgetOldMassCancels(peer);
+  }
+
   liveOrders(peer: string): OrderRecord[] {
     return this.#range(['live', peer], 0, Number.MAX_SAFE_INTEGER).map(([, order]) => order as OrderRecord);
   }
@@ -156,8 +177,10 @@ export class GatewayStore {
     return this.#get(['done', peer, id]) as OrderRecord | undefined;
   }
 
-  keepClOrdId(peer: string, clOrdId: string, id: number): void {
+  /** @param place how many ClOrdIDs the order had before */
+  keepClOrdId(peer: string, clOrdId: string, id: number, place: number): void {
     this.#put(['clOrdId', peer, clOrdId], id);
+    this.#put(['named', peer, id, place], clOrdId);
   }
 
   keepLive(peer: string, order: OrderRecord): void {
@@ -200,13 +223,35 @@ export class GatewayStore {
   }
 
   #forgetOldOrders(peer: string): void {
-    const range = { start: ['done', peer, 0], end: ['done', peer, Number.MAX_SAFE_INTEGER] };
-    const limit = this.#db.getKeysCount(range) - DONE_KEPT;
-    if (limit <= 0) return;
-    for (const { key, value } of this.#db.getRange({ ...range, limit })) {
+    for (const [key, value] of this.#tooOld('done', peer)) {
       this.#put(key, undefined);
-      for (const clOrdId of (value as OrderRecord).clOrdIds) this.#put(['clOrdId', peer, clOrdId], undefined);
+      const { id } = value as OrderRecord;
+      for (const [place, clOrdId] of this.#range(['named', peer, id], 0, Number.MAX_SAFE_INTEGER)) {
+        this.#put(['clOrdId', peer, clOrdId as string], undefined);
+        this.#put(['named', peer, id, place], undefined);
+      }
+      // Of an order that an earlier version took.
+      const { clOrdIds = [] } = value as { readonly clOrdIds?: readonly string[] };
+      for (const clOrdId of clOrdIds) this.#put(['clOrdId', peer, clOrdId], undefined);
     }
+  }
+
+  #forgetOldMassCancels(peer: string): void {
+    for (const [key, clOrdId] of this.#tooOld('massCancels', peer)) {
+      this.#put(key, undefined);
+      this.#put(['clOrdId', peer, clOrdId as string], undefined);
+      this.#put(['massCancel', peer, clOrdId as string], undefined);
+    }
+  }
+
+  /** The oldest of what is kept more often than so many are. */
+  #tooOld(kind: 'done' | 'massCancels', peer: string): (readonly [key: StoreKey, value: unknown])[] {
+    const range = { start: [kind, peer, 0], end: [kind, peer, Number.MAX_SAFE_INTEGER] };
+    // A copy, because LMDB's counting writes into what it is given.
+    const limit = this.#db.getKeysCount({ ...range }) - this.#doneKept;
+    const found: (readonly [key: StoreKey, value: unknown])[] = [];
+    if (limit > 0) for (const { key, value } of this.#db.getRange({ ...range, limit })) found.push([key, value]);
+    return found;
   }
 
   #putGateway(gateway: GatewayRecord): void {
@@ -308,6 +353,5 @@ const BATCH_BYTES_MAX = 2 ** 26;
 const ORDERS_PER_MS = 2 ** 11;
 /** Messages of a FIX session that can be sent again. */
 const SENT_KEPT = 16_384;
-/** Orders of a FIX session that are done and whose ClOrdIDs are known. */
 const DONE_KEPT = 65_536;
 const DONE_BETWEEN_CHECKS = 1_024;

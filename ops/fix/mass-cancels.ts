@@ -31,8 +31,9 @@ export class MassCancels {
     this.#reports = reports;
   }
 
-  /** A mass cancel was taken, for one account or several. */
+  /** A mass cancel was taken, for one account or several: from here on its ClOrdID is. */
   begin(clOrdId: string, accounts: number): void {
+    this.#store.nameMassCancel(this.#peer, clOrdId);
     this.#store.keepMassCancel(this.#peer, clOrdId, { accounts, waiting: accounts, canceled: 0, refusals: [] });
   }
 

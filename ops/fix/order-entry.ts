@@ -45,18 +45,27 @@ const UNSUPPORTED_TYPE = '3';
 const NOT_AVAILABLE = '4';
 /** Replaces of an order that wait for one to a larger total. */
 const WAITING_MAX = 64;
+/** Of a value that is wrong, in Text. */
+const VALUE_SHOWN_MAX = 80;
 const IDENTIFIER = /^[\u0020-\u007e]{1,64}$/;
 /** FIX 530, as far as it is supported. */
 const MASS_CANCEL = { instrument: '1', all: '7' } as const;
 
 const REQUIRED: Readonly<Record<string, readonly number[]>> = {
   [MsgType.NewOrderSingle]: [Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
-  [MsgType.OrderCancelRequest]: [Tag.OrigClOrdID, Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime],
+  [MsgType.OrderCancelRequest]: [Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime],
   [MsgType.OrderCancelReplaceRequest]: [
-    ...[Tag.OrigClOrdID, Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
+    ...[Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
   ],
-  [MsgType.OrderStatusRequest]: [Tag.ClOrdID, Tag.Symbol, Tag.Side],
+  [MsgType.OrderStatusRequest]: [Tag.Symbol, Tag.Side],
   [MsgType.OrderMassCancelRequest]: [Tag.ClOrdID, Tag.MassCancelRequestType, Tag.TransactTime],
+};
+
+/** Which field names the order that a message is about, where OrderID does not: FIX 5.0 has either. */
+const NAMING: Readonly<Record<string, number>> = {
+  [MsgType.OrderCancelRequest]: Tag.OrigClOrdID,
+  [MsgType.OrderCancelReplaceRequest]: Tag.OrigClOrdID,
+  [MsgType.OrderStatusRequest]: Tag.ClOrdID,
 };
 
 /** A command about an order that there is. */
@@ -91,16 +100,21 @@ export class OrderEntry {
     const missing = required.find((tag) => !message.has(tag));
     if (missing !== undefined)
       return session.reject(message, RejectReason.requiredTagMissing, missing, `${tagName(missing)}: it must be there`);
+    const naming = NAMING[message.type];
+    if (naming !== undefined && !message.has(naming) && !message.has(Tag.OrderID)) {
+      const text = `${tagName(naming)}: it must be there, or ${tagName(Tag.OrderID)}`;
+      return session.reject(message, RejectReason.requiredTagMissing, naming, text);
+    }
     for (const tag of [Tag.ClOrdID, Tag.OrigClOrdID]) {
       const id = message.get(tag);
       if (id === undefined || IDENTIFIER.test(id)) continue;
-      const rule = 'it must be 1 to 64 printable ASCII characters';
-      return session.reject(message, RejectReason.valueIncorrect, tag, `${tagName(tag)}: ${rule}`);
+      const text = `${tagName(tag)}: "${id.slice(0, VALUE_SHOWN_MAX)}": it must be 1 to 64 printable ASCII characters`;
+      return session.reject(message, RejectReason.valueIncorrect, tag, text);
     }
     const time = message.get(Tag.TransactTime);
     if (time !== undefined && parseUtcTimestamp(time) === undefined) {
-      const rule = 'it must be a time such as 20260131-09:30:00.000';
-      return session.reject(message, RejectReason.dataFormat, Tag.TransactTime, `TransactTime (60): ${rule}`);
+      const text = `TransactTime (60): "${time.slice(0, VALUE_SHOWN_MAX)}": it must be a time such as 20260131-09:30:00.000`;
+      return session.reject(message, RejectReason.dataFormat, Tag.TransactTime, text);
     }
     this.#handlers[message.type]?.(message);
   }
@@ -119,9 +133,11 @@ export class OrderEntry {
   /** All that a command did was told, or that it was not sent. Goes on with the replaces that waited for that. */
   ended({ origin, command }: Pick<PendingCommand, 'origin' | 'command'>): void {
     const { records } = this.#options;
-    const isRaise = origin.kind === 'replace' && (origin.lots ?? 0) < 0;
-    const order = isRaise ? records.byId(origin.orderId) : undefined;
+    if (origin.kind !== 'replace' && origin.kind !== 'reduce') return;
+    const order = records.byId(origin.orderId);
     if (order === undefined) return;
+    this.#settle(order);
+    if (origin.kind !== 'replace' || (origin.lots ?? 0) >= 0) return;
     const goOn = (fields: readonly FixField[]): void => {
       const message = new FixMessage(fields);
       this.#carryOut(message, 'replace', order, () => this.#replace(message, order, command.symbol));
@@ -135,6 +151,16 @@ export class OrderEntry {
       order.waiting = rest;
       goOn(first);
     }
+    records.keep(order);
+  }
+
+  /** With nothing under way an order becomes no other than it is: a price that was refused is asked for no more. */
+  #settle(order: OrderRecord): void {
+    const { records, lanes } = this.#options;
+    const { asked, price } = order;
+    if (asked.price === price && asked.stopPrice === undefined) return;
+    if (isDone(order) || lanes.get(order.account)?.isChanging(order.id) === true) return;
+    order.asked = { price, quantity: asked.quantity };
     records.keep(order);
   }
 
@@ -166,7 +192,7 @@ export class OrderEntry {
       const order: OrderRecord = {
         ...{ id: store.takeOrderId(), account: lane.account, symbol: name, side, type, echo: echoOf(message) },
         ...{ price, quantity, cum: 0, open: quantity, notional: '0', status: OrdStatus.pendingNew },
-        ...{ clOrdId, clOrdIds: [clOrdId], asked: { price, quantity } },
+        ...{ clOrdId, names: 0, asked: { price, quantity } },
       };
       records.name(clOrdId, order);
       records.keep(order);
@@ -183,15 +209,17 @@ export class OrderEntry {
   #change(message: FixMessage, kind: 'cancel' | 'replace', send: (order: OrderRecord) => void): void {
     const { records } = this.#options;
     const clOrdId = message.get(Tag.ClOrdID) ?? '';
-    const original = message.get(Tag.OrigClOrdID) ?? '';
-    const order = records.byClOrdId(original);
+    const original = message.get(Tag.OrigClOrdID);
+    const orderId = message.get(Tag.OrderID) ?? '';
+    const order = original === undefined ? records.byOrderId(orderId) : records.byClOrdId(original);
     if (records.isTaken(clOrdId)) {
       if (message.isYes(Tag.PossResend) && this.#tellAgain(clOrdId)) return;
       const text = `ClOrdID (11): "${clOrdId}" was used before`;
       return this.#refuseChange(message, kind, order, CxlRejReason.duplicateClOrdId, text);
     }
     if (order !== undefined) return this.#carryOut(message, kind, order, () => send(order));
-    const text = `OrigClOrdID (41): "${original}": no order of this session has it`;
+    const named = original === undefined ? `OrderID (37): "${orderId}"` : `OrigClOrdID (41): "${original}"`;
+    const text = `${named}: no order of this session has it`;
     this.#refuseChange(message, kind, order, CxlRejReason.unknownOrder, text);
   }
 
@@ -216,7 +244,7 @@ export class OrderEntry {
     text: string,
   ): void {
     const { reports, now } = this.#options;
-    const original = message.get(Tag.OrigClOrdID) ?? '';
+    const original = message.get(Tag.OrigClOrdID) ?? order?.clOrdId;
     reports.cancelReject(kind, message.get(Tag.ClOrdID) ?? '', original, order, code, text, now());
   }
 
@@ -241,30 +269,30 @@ export class OrderEntry {
 
   /**
    * OrderQty of a replace is a total, of which part may trade until the venue has the replace. So a smaller total is a reduce, which
-   * takes lots off whatever was traded, and a price alone leaves the quantity. A larger total names what is to be open and
-   * what is taken to be, so that the venue takes off what traded meanwhile. A stop that gets another StopPx still waits, and so
-   * has not traded, or the venue refuses it.
+   * takes lots off whatever was traded, and a price alone leaves the quantity. A total that has traded takes all off that is open, known
+   * to have traded or not (FIX appendix D, C.3.b and c). A larger total names what is to be open and what is taken to be, so that the
+   * venue takes off what traded meanwhile. A stop that gets another StopPx still waits, and so has not traded, or the venue refuses it.
    */
   #replace(message: FixMessage, order: OrderRecord, known?: number): void {
     const { symbol, scale } = this.#instrument(order.symbol, known);
     const terms = orderTerms(message, scale);
-    const { price = 0, quantity = 0 } = terms;
+    const { asked } = order;
+    // A market order may rest at a limit that it got from its protection band.
+    const { price = asked.price, quantity = 0 } = terms;
     if (terms.type !== order.type)
       throw new TermError(Tag.OrdType, message.get(Tag.OrdType) ?? '', 'it can not be changed');
     checkReplaceable(message, order.echo, scale);
-    if (quantity <= order.cum) {
-      const rule = `it must be above what was traded, ${scale.lots.text(order.cum)}; cancel the rest`;
-      throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', rule);
-    }
-    const { asked } = order;
+    if (quantity === 0)
+      throw new TermError(Tag.OrderQty, message.get(Tag.OrderQty) ?? '', 'it must be above 0; cancel the order');
     const less = asked.quantity - quantity;
-    const moves = price !== asked.price || price !== order.price;
+    const isTraded = less > 0 && quantity <= order.cum;
+    const moves = !isTraded && (price !== asked.price || price !== order.price);
     const stopNow = stopPriceOf(order.echo, scale);
     const stopPrice = terms.stopPrice ?? asked.stopPrice ?? stopNow;
-    const movesStop = stopPrice !== (asked.stopPrice ?? stopNow) || stopPrice !== stopNow;
+    const movesStop = !isTraded && (stopPrice !== (asked.stopPrice ?? stopNow) || stopPrice !== stopNow);
     if (less === 0 && !moves && !movesStop)
       throw new Refusal(CxlRejReason.other, 'neither price nor quantity is another one');
-    order.asked = { price, quantity, stopPrice };
+    order.asked = isTraded ? { ...asked, quantity } : { price, quantity, stopPrice };
     order.isRaised = less < 0;
     const isBoth = less > 0 && (moves || movesStop);
     const commands: OrderCommand[] = [];
@@ -301,19 +329,17 @@ export class OrderEntry {
     );
   }
 
+  /** Of an order by its ClOrdID, or by OrderID alone. */
   #status(message: FixMessage): void {
     const { records, reports, store, now } = this.#options;
-    const clOrdId = message.get(Tag.ClOrdID) ?? '';
-    const order = records.byClOrdId(clOrdId);
-    if (order !== undefined) return reports.status(order, now());
-    this.#sendRejection(
-      message,
-      ExecType.status,
-      '0',
-      String(store.takeOrderId()),
-      5,
-      'no order of this session has this ClOrdID',
-    );
+    const clOrdId = message.get(Tag.ClOrdID);
+    const order =
+      clOrdId === undefined ? records.byOrderId(message.get(Tag.OrderID) ?? '') : records.byClOrdId(clOrdId);
+    const asked: FixField[] = message.fields.filter(([tag]) => tag === Tag.OrdStatusReqID);
+    if (order !== undefined) return reports.status(order, now(), undefined, asked);
+    const text = `no order of this session has this ${clOrdId === undefined ? 'OrderID' : 'ClOrdID'}`;
+    const id = String(store.takeOrderId());
+    this.#sendRejection(message, ExecType.status, '0', id, OrdRejReason.unknownOrder, text, asked);
   }
 
   /** Of an account; of all accounts of the session, if it has several and none is named. */
@@ -347,7 +373,6 @@ export class OrderEntry {
       if (of.some(({ isAway }) => isAway)) return this.#refuseAway(message);
       const symbol = name === undefined ? undefined : this.#instrument(name).symbol;
       const side = sideOf(message);
-      records.name(clOrdId);
       massCancels.begin(clOrdId, of.length);
       for (const lane of of) lane.add([{ command: { op: 'massCancel', account: lane.account, symbol, side }, origin }]);
     } catch (error) {
@@ -384,9 +409,11 @@ export class OrderEntry {
     if (name !== order.symbol) throw new TermError(Tag.Symbol, name, `the order is of ${order.symbol}`);
     if (sideOf(message) !== order.side)
       throw new TermError(Tag.Side, message.get(Tag.Side) ?? '', 'it is not that of the order');
-    const account = message.get(Tag.Account);
+    const [account, orderId] = [message.get(Tag.Account), message.get(Tag.OrderID)];
     if (account !== undefined && account !== String(order.account))
       throw new TermError(Tag.Account, account, 'it is not that of the order');
+    if (orderId !== undefined && orderId !== String(order.id))
+      throw new TermError(Tag.OrderID, orderId, `the order that ${tagName(Tag.OrigClOrdID)} names has another one`);
   }
 
   /** PossResend: what is known of the order, in place of doing the same again. False if the ClOrdID was a mass cancel's. */
@@ -403,11 +430,20 @@ export class OrderEntry {
   }
 
   /** An ExecutionReport about an order that there is not. */
-  #sendRejection(message: FixMessage, execType: string, execId: string, id: string, code: number, text: string): void {
+  #sendRejection(
+    message: FixMessage,
+    execType: string,
+    execId: string,
+    id: string,
+    code: number,
+    text: string,
+    more: readonly FixField[] = [],
+  ): void {
     const repeated = [Tag.Account, Tag.Symbol, Tag.Side, Tag.OrdType, Tag.OrderQty, Tag.Price];
     const body: FixField[] = [
       [Tag.OrderID, id],
-      [Tag.ClOrdID, message.get(Tag.ClOrdID) ?? ''],
+      ...(message.has(Tag.ClOrdID) ? [[Tag.ClOrdID, message.get(Tag.ClOrdID) ?? ''] as const] : []),
+      ...more,
       [Tag.ExecID, execId],
       [Tag.ExecType, execType],
       [Tag.OrdStatus, OrdStatus.rejected],
@@ -424,8 +460,10 @@ export class OrderEntry {
 
   #refuseType(message: FixMessage): void {
     const { session } = this.#options;
-    if (!/^[0-9A-Za-z]{1,3}$/.test(message.type))
-      return session.reject(message, RejectReason.invalidMsgType, Tag.MsgType, 'MsgType (35): there is no such type');
+    if (!/^[0-9A-Za-z]{1,3}$/.test(message.type)) {
+      const text = `MsgType (35): "${message.type.slice(0, VALUE_SHOWN_MAX)}": there is no such type`;
+      return session.reject(message, RejectReason.invalidMsgType, Tag.MsgType, text);
+    }
     this.#refuseBusiness(message, UNSUPPORTED_TYPE, `MsgType (35): "${message.type}" is not supported`);
   }
 

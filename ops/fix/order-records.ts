@@ -24,9 +24,9 @@ export interface OrderRecord {
   status: OrdStatusCode;
   /** Of the request that last changed the order. */
   clOrdId: string;
-  /** Of every request about the order. */
-  clOrdIds: string[];
-  /** ClOrdID of a replace of which the first command was refused, so that the second one's refusal is not told, too. */
+  /** How many ClOrdIDs the order has had, those of all requests about it; not of what an earlier version took. */
+  names?: number | undefined;
+  /** ClOrdID of a replace of which the first command was answered for both: the second one's refusal is not told, too. */
   failed?: string | undefined;
   /** What it becomes when all replaces under way are carried out; without a stop price the one in `echo`. */
   asked: { readonly price: number; readonly quantity: number; readonly stopPrice?: number | undefined };
@@ -88,6 +88,11 @@ export class OrderRecords {
     return this.#live.get(id) ?? this.#store.doneOrder(this.#peer, id);
   }
 
+  /** By OrderID as it is written; also an order that is done. */
+  byOrderId(text: string): OrderRecord | undefined {
+    return /^[1-9]\d{0,15}$/.test(text) ? this.byId(Number(text)) : undefined;
+  }
+
   /** Also an order that is done. */
   byClOrdId(clOrdId: string): OrderRecord | undefined {
     const id = this.#store.orderIdOf(this.#peer, clOrdId);
@@ -98,11 +103,12 @@ export class OrderRecords {
     return this.#store.orderIdOf(this.#peer, clOrdId) !== undefined;
   }
 
-  /** Remembers a ClOrdID; of a mass cancel without an order. */
-  name(clOrdId: string, order?: OrderRecord): void {
-    this.#store.keepClOrdId(this.#peer, clOrdId, order?.id ?? 0);
-    if (order === undefined || order.clOrdIds.includes(clOrdId)) return;
-    order.clOrdIds.push(clOrdId);
+  /** Remembers that a ClOrdID is of a request about an order. */
+  name(clOrdId: string, order: OrderRecord): void {
+    if (this.#store.orderIdOf(this.#peer, clOrdId) === order.id) return;
+    const { names = 0 } = order;
+    this.#store.keepClOrdId(this.#peer, clOrdId, order.id, names);
+    order.names = names + 1;
   }
 
   keep(order: OrderRecord): void {

@@ -13,15 +13,16 @@ import {
 } from '../reports/order-state.ts';
 import { type FixField, utcTimestamp } from './fix-codec.ts';
 import { type FixSession, plain } from './fix-session.ts';
-import { LastLiquidityInd, MsgType, RESTATED_OTHER, Tag } from './fix-tags.ts';
+import { EXCHANGE_FEES, LastLiquidityInd, MsgType, RESTATED_OTHER, Tag } from './fix-tags.ts';
 import { type CommandOrigin, isDone, type OrderRecord, type OrderRecords } from './order-records.ts';
-import type { InstrumentScale } from './order-terms.ts';
+import type { FeeScale, InstrumentScale } from './order-terms.ts';
 
 /** FIX 102. */
 export const CxlRejReason = { tooLate: 0, unknownOrder: 1, pendingReplace: 3, duplicateClOrdId: 6, other: 99 } as const;
 /** FIX 103. */
 export const OrdRejReason = {
   unknownSymbol: 1,
+  unknownOrder: 5,
   duplicateOrder: 6,
   unsupportedTerm: 11,
   unknownAccount: 15,
@@ -41,6 +42,8 @@ export interface EventPlace {
   readonly time: number;
   /** The message of this session that the command comes from. */
   readonly origin: CommandOrigin | undefined;
+  /** Of a trade that is settled: what it cost, in units of the asset that is paid with; below zero a rebate. */
+  readonly fee?: bigint | undefined;
 }
 
 interface ReportFields {
@@ -114,7 +117,7 @@ export class OrderReports {
   cancelReject(
     to: keyof typeof RESPONSE_TO,
     clOrdId: string,
-    origClOrdId: string,
+    origClOrdId: string | undefined,
     order: OrderRecord | undefined,
     code: number,
     text: string,
@@ -123,7 +126,7 @@ export class OrderReports {
     this.#session.send(MsgType.OrderCancelReject, [
       [Tag.OrderID, order === undefined ? 'NONE' : String(order.id)],
       [Tag.ClOrdID, clOrdId],
-      [Tag.OrigClOrdID, origClOrdId],
+      ...(origClOrdId === undefined ? [] : [[Tag.OrigClOrdID, origClOrdId] as const]),
       [Tag.OrdStatus, order?.status ?? OrdStatus.rejected],
       ...(order === undefined ? [] : [[Tag.Account, String(order.account)] as const]),
       [Tag.TransactTime, utcTimestamp(time)],
@@ -133,9 +136,13 @@ export class OrderReports {
     ]);
   }
 
-  /** What is known of an order; answers an OrderStatusRequest, and a PossResend of what was handled. */
-  status(order: OrderRecord, time: number, text?: string): void {
-    this.#report(order, { execType: ExecType.status, execId: '0', time, text });
+  /**
+   * What is known of an order; answers an OrderStatusRequest, and a PossResend of what was handled.
+   *
+   * @param asked OrdStatusReqID of the request, if it has one
+   */
+  status(order: OrderRecord, time: number, text?: string, asked: readonly FixField[] = []): void {
+    this.#report(order, { execType: ExecType.status, execId: '0', time, text, more: asked });
   }
 
   /** Answers a mass cancel that was carried out, or not. */
@@ -189,7 +196,7 @@ export class OrderReports {
   };
 
   #trade(order: OrderRecord, event: VenueEvent, place: EventPlace): void {
-    const { ticks, lots } = this.#scaleOf(order.symbol);
+    const { ticks, lots, fees } = this.#scaleOf(order.symbol);
     follow(order, event);
     order.notional = String(BigInt(order.notional) + BigInt(event.price) * BigInt(event.quantity));
     this.#report(order, {
@@ -199,6 +206,7 @@ export class OrderReports {
         [Tag.LastPx, ticks.text(event.price)],
         [Tag.LastLiquidityInd, liquidityOf(event)],
       ],
+      more: place.fee === undefined || fees === undefined ? [] : miscFees(place.fee, fees),
     });
   }
 
@@ -217,6 +225,12 @@ export class OrderReports {
     }
     const isAsked = origin?.orderId === order.id && origin.kind !== 'new';
     const asked = isAsked ? origin : undefined;
+    if (asked?.part === 'first') order.failed = asked.clOrdId;
+    // A total that has traded: FIX appendix D, C.3.b and c, where filled takes precedence over canceled.
+    if (asked !== undefined && asked.kind !== 'cancel' && event.reason === 'reduced' && order.cum > 0) {
+      order.status = OrdStatus.filled;
+      return this.#changed(order, asked, place);
+    }
     const origClOrdId = order.clOrdId;
     if (asked !== undefined) order.clOrdId = asked.clOrdId;
     const execType = execTypeOfCancel(reason, true);
@@ -295,6 +309,16 @@ function follow(order: OrderRecord, event: VenueEvent): void {
 function liquidityOf({ type, flags }: VenueEvent): string {
   if ((flags & EventFlag.auction) !== 0) return LastLiquidityInd.auction;
   return type === 'tradeMaker' ? LastLiquidityInd.added : LastLiquidityInd.removed;
+}
+
+/** The group of fees (FIX MiscFeesGrp), which has one. */
+function miscFees(fee: bigint, { currency, units }: FeeScale): FixField[] {
+  return [
+    [Tag.NoMiscFees, '1'],
+    [Tag.MiscFeeAmt, units.text(fee)],
+    [Tag.MiscFeeCurr, currency],
+    [Tag.MiscFeeType, EXCHANGE_FEES],
+  ];
 }
 
 function reasonOf({ reason }: VenueEvent): number {

@@ -9,10 +9,18 @@ import type { DecimalScale } from './decimal-scale.ts';
 import { type FixField, type FixMessage, parseUtcTimestamp } from './fix-codec.ts';
 import { Tag, tagName } from './fix-tags.ts';
 
-/** How prices and quantities of an instrument are written. */
+/** How prices and quantities of an instrument are written, and fees if they are told. */
 export interface InstrumentScale {
   readonly ticks: DecimalScale;
   readonly lots: DecimalScale;
+  readonly fees?: FeeScale | undefined;
+}
+
+/** What units of the asset that an instrument is paid with are told as. */
+export interface FeeScale {
+  /** MiscFeeCurr (138). */
+  readonly currency: string;
+  readonly units: DecimalScale;
 }
 
 /** A term that the venue can not carry out, or is not written as it should be. */
@@ -88,8 +96,10 @@ const WITHOUT_EFFECT = new Set<number>([
   ...[142, 143, 115, 116, 144, 128, 129, 145, 369],
   // SecurityIDSource, SecurityID, SecurityType, SecurityExchange, Currency, OrderCapacity, OrderRestrictions.
   ...[22, 48, 167, 207, 15, 528, 529],
-  // Parties; SecondaryClOrdID, ClOrdLinkID, AccountType, CustOrderCapacity.
-  ...[453, 448, 447, 452, 526, 583, 581, 582],
+  // Hops of the header; parties.
+  ...[627, 628, 629, 630, 453, 448, 447, 452, 802, 523, 803, 2376],
+  // SecondaryClOrdID, ClOrdLinkID, AccountType, CustOrderCapacity.
+  ...[526, 583, 581, 582],
 ]);
 
 /** Ranges that the standard leaves to users. */

@@ -71,6 +71,13 @@ export class VenueLane {
     return this.#pending.length;
   }
 
+  /** A command that changes what an order is has no outcome yet. */
+  isChanging(orderId: number): boolean {
+    return this.#pending.some(
+      ({ origin: { orderId: id, kind } }) => id === orderId && (kind === 'replace' || kind === 'reduce'),
+    );
+  }
+
   /** Nothing could be sent for so long that more should be refused. */
   get isAway(): boolean {
     return this.#awaySince !== undefined && this.#options.now() - this.#awaySince > AWAY_MS;

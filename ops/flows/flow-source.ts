@@ -8,7 +8,7 @@ import { UsageError } from '../exit-codes.ts';
 import type { FlowSummary } from '../marketdata/flow-recorder.ts';
 import { openFlow } from '../marketdata/open-flow.ts';
 import { FLOW_FORMATS, type FlowBatch } from '../marketdata/order-flow.ts';
-import { parseCommand, type SymbolDirectory } from '../ndjson/ndjson-commands.ts';
+import { parseSentCommand, type SymbolDirectory } from '../ndjson/ndjson-commands.ts';
 import { readLines } from '../ndjson/ndjson-lines.ts';
 
 export const SOURCE_FORMATS = ['ndjson', 'challenge', ...FLOW_FORMATS] as const;
@@ -117,7 +117,7 @@ async function* ndjsonBatches(path: string, directory: Directory): AsyncGenerato
     for (const text of lines) {
       line++;
       if (text.trim() === '') continue;
-      for (const record of recordsOf(parseCommand(text, line, directory))) {
+      for (const record of recordsOf(parseSentCommand(text, line, directory))) {
         encodeCommand(words, count * COMMAND_WORDS, record);
         if (++count < SOURCE_BATCH_COMMANDS) continue;
         await directory.settle();

@@ -132,6 +132,12 @@ const OPS = {
 } as const;
 type OpWord = keyof typeof OPS;
 export const OP_WORDS = Object.keys(OPS).join(', ');
+/** To a venue nobody brings the time: its sequencer stamps. */
+const ONLY_IN_FILES: OpWord = 'tick';
+/** What a venue on NATS takes. */
+export const SENT_OP_WORDS = Object.keys(OPS)
+  .filter((op) => op !== ONLY_IN_FILES)
+  .join(', ');
 
 const NAME = /^[!-~]{1,16}$/;
 const DIGITS = /^\d{1,20}$/;
@@ -154,8 +160,18 @@ export function parseCommand(text: string, line: number, symbols: SymbolDirector
   return commandFrom(parseLine(text, line), line, symbols);
 }
 
-/** The command that an object with the fields of a line tells. Throws like {@link parseCommand}, without a line. */
+/** The same of a line that goes to a venue on NATS. */
+export function parseSentCommand(text: string, line: number, symbols: SymbolDirectory): Command {
+  const fields = parseLine(text, line);
+  mustBeSent(fields, line);
+  return commandFrom(fields, line, symbols);
+}
+
+/**
+ * The command that an object with the fields of a line tells, for a venue on NATS. Throws like {@link parseSentCommand}, without a line.
+ */
 export function commandOfFields(fields: Readonly<Record<string, unknown>>, symbols: SymbolDirectory): Command {
+  mustBeSent(fields);
   // As a line has them: what is not given is not there, and what a JSON number does not hold is its digits.
   const given = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
@@ -165,6 +181,11 @@ export function commandOfFields(fields: Readonly<Record<string, unknown>>, symbo
   } catch (error) {
     throw error instanceof UsageError ? new UsageError(error.field, error.value, error.rule) : error;
   }
+}
+
+/** A venue refuses a message with such a command as a whole, and whoever shares the session has no answer then. */
+function mustBeSent({ op }: Line, line?: number): void {
+  if (op === ONLY_IN_FILES) throw new UsageError('op', op, `must be one of ${SENT_OP_WORDS}`, line);
 }
 
 function commandFrom(fields: Line, line: number, symbols: SymbolDirectory): Command {

@@ -1,4 +1,4 @@
-import { readU64, readWide } from '../../journal/amounts.ts';
+import { readSigned, readU64, readWide } from '../../journal/amounts.ts';
 import { AccountSetting, decodeName, nameOf, Phase, Setting } from '../../journal/commands.ts';
 import { EVENT_WORD, EVENT_WORDS, EventFlag, EventType } from '../../journal/events.ts';
 import { Reason, reasonName, reasonText } from '../../journal/reasons.ts';
@@ -235,7 +235,7 @@ export class EventLines {
           text.put(((head >>> 8) & 1) === 0 ? FIELD.buy : FIELD.sell);
           this.#wide(FIELD.quote, words, at + EVENT_WORD.price);
           this.#wide(FIELD.base, words, at + EVENT_WORD.quantity);
-          this.#wide(FIELD.fee, words, at + EVENT_WORD.open);
+          this.#signed(FIELD.fee, words, at + EVENT_WORD.open);
           break;
         case EventType.kill:
           this.#kill(seq, ((head >>> 24) & EventFlag.closed) === 0 ? EV.reinstated : EV.killed, words, at);
@@ -357,6 +357,13 @@ export class EventLines {
     text.put(field);
     if ((words[at + 1] as number) < WIDE_HIGH_WORD) text.whole(readWide(words, at));
     else text.text(`"${readU64(words, at)}"`);
+  }
+
+  /** The same of a number that may be below zero. */
+  #signed(field: Uint8Array, words: Uint32Array, at: number): void {
+    const value = readSigned(words, at);
+    this.text.put(field);
+    this.text.text(typeof value === 'number' ? String(value) : `"${value}"`);
   }
 }
 

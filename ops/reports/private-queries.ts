@@ -196,18 +196,27 @@ export class PrivateQueries {
     if (typeof limit === 'object') return limit;
     const cursor = { after, had };
     const page = this.#options.reports.page(account, cursor, limit);
-    const { records, ...rest } = (await this.#archived(account, cursor, page.first)) ?? page;
+    const archived = await this.#archived(account, cursor, page.first);
+    if (archived !== undefined && 'error' in archived) return archived;
+    const { records, ...rest } = archived ?? page;
     return { ...this.#place(account), ...rest, records: Buffer.from(records).toString('base64') };
   }
 
-  /** Reports from before the first that the log keeps, as many as a reply holds; undefined if none are asked for, or to be had. */
-  async #archived(account: number, { after, had }: ReportCursor, first: number): Promise<ReportPage | undefined> {
+  /**
+   * Reports from before the first that the log keeps, as many as a reply holds; undefined if none are asked for, or to be had. A
+   * refusal if they may be had later: without it they would seem not to be.
+   */
+  async #archived(
+    account: number,
+    { after, had }: ReportCursor,
+    first: number,
+  ): Promise<ReportPage | Refusal | undefined> {
     const upTo = Math.min(first - 1, this.#options.copy.last.sequence);
     const isAll = had === Number.MAX_SAFE_INTEGER;
     if (isAll ? after >= upTo : after > upTo) return undefined;
     const asked = { account, upTo, after: isAll ? after : after - 1, passed: isAll ? 0 : had };
     const told = await this.#options.archive.tell(asked);
-    if ('error' in told) return undefined;
+    if ('error' in told) return told.error === 'busy' || told.error === 'unavailable' ? told : undefined;
     const { words, isComplete } = told;
     const records = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
     // What follows is kept in the log, and nothing before it is missing then.

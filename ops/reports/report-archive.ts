@@ -5,8 +5,10 @@ import { threadEntry } from '../../sequencer/thread-entry.ts';
 import type { MissedReports } from './report-replay.ts';
 import type { ReplayAsked, ReplayTold } from './report-replay-thread.ts';
 
-/** Requests that wait; more are answered `busy`. */
+/** Requests that wait, of all accounts; more are answered `busy`. */
 const WAITING_MAX = 1_024;
+/** Of one account: its clients ask for one thing at a time. */
+const ACCOUNT_WAITING_MAX = 32;
 /** Its tables are as large as a replica's, so the thread goes when nobody has asked for so long. */
 const IDLE_MS = 60_000;
 
@@ -44,6 +46,12 @@ export class ReportArchive {
     if (this.#waiting.length === WAITING_MAX) {
       const rule = 'so many ask for reports that they missed; ask again later';
       return Promise.resolve({ error: 'busy', field: 'reports', value: WAITING_MAX, rule });
+    }
+    const { account } = missed;
+    const isOfAccount = (waiting: Waiting): boolean => waiting.missed.account === account;
+    if (this.#waiting.filter(isOfAccount).length + this.#underWay.filter(isOfAccount).length >= ACCOUNT_WAITING_MAX) {
+      const rule = `at most ${ACCOUNT_WAITING_MAX} requests of an account for missed reports may wait; ask again later`;
+      return Promise.resolve({ error: 'busy', field: 'account', value: account, rule });
     }
     return new Promise((resolve) => {
       this.#waiting.push({ missed, resolve });

@@ -188,14 +188,18 @@ export class ReportReader {
         .request(subject, JSON.stringify(fields), { timeout: ANSWER_MS_MAX })
         .catch((error: Error) => error);
       if (this.#names.size === 0) await this.#learnNames();
-      if (!(reply instanceof Error)) {
+      const isLate = performance.now() - started > giveUpMs || this.#closed;
+      if (reply instanceof Error) {
+        if (isLate) throw new ClientError(`${subject}: ${reply.message}; is there a follower with --queries?`);
+        this.#options.onRetry?.(`${subject}: ${reply.message}`);
+      } else {
         const told = reply.json<T | Refusal>();
         if (!isRefusal(told)) return told;
-        throw new ClientError(`${subject}: ${told.field} is ${told.value}; the rule is: ${told.rule}`);
+        const isPassing = told.error === 'busy' || told.error === 'unavailable';
+        const refused = `${subject}: ${told.field} is ${told.value}; the rule is: ${told.rule}`;
+        if (!isPassing || isLate) throw new ClientError(refused);
+        this.#options.onRetry?.(refused);
       }
-      if (performance.now() - started > giveUpMs || this.#closed)
-        throw new ClientError(`${subject}: ${reply.message}; is there a follower with --queries?`);
-      this.#options.onRetry?.(`${subject}: ${reply.message}`);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }

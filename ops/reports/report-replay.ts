@@ -15,6 +15,8 @@ import { isExecution } from '../../sequencer/reports.ts';
 const REPLAY_COMMANDS_MAX = 20_000_000;
 const COMMANDS_AT_ONCE = 256;
 const EVENT_SLOTS = 4096;
+/** Records of the answers of one replay, 32 MiB: who asks together with many gets a share, and asks for the rest. */
+const RECORDS_AT_ONCE_MAX = 64 * REPORTS_PER_REPLY_MAX;
 /** Of a venue's own process: what is asked for was let out, so it is on disk. */
 const READ_ALL = { unflushed: true };
 
@@ -25,7 +27,9 @@ export interface MissedReports extends ReportsAsked {
 
 interface Collecting {
   readonly missed: MissedReports;
+  /** Of those who ask for the same account they are the same. */
   readonly records: Uint32Array[];
+  readonly recordsMax: number;
   seen: number;
 }
 
@@ -59,7 +63,8 @@ export class ReportReplay {
 
   async #tellAll(asked: readonly MissedReports[], upTo: number): Promise<ReportsTold[]> {
     const from = Math.min(...asked.map(beginOf));
-    const collecting = asked.map((missed): Collecting => ({ missed, records: [], seen: 0 }));
+    const recordsMax = Math.min(REPORTS_PER_REPLY_MAX, Math.ceil(RECORDS_AT_ONCE_MAX / asked.length));
+    const collecting = asked.map((missed): Collecting => ({ missed, records: [], recordsMax, seen: 0 }));
     const isListed = asked.some(({ live }) => live === true);
     if (from < upTo || isListed)
       this.#replay(
@@ -68,8 +73,14 @@ export class ReportReplay {
         Map.groupBy(collecting, ({ missed }) => missed.account),
       );
     const listed = isListed && this.#matcher !== undefined ? listOrders(this.#matcher.state.orders) : [];
+    const byAccount = Map.groupBy(listed, ({ account }) => account);
+    const live = new Map<number, ReportsTold>();
     return collecting.map(({ missed, records, seen }) => {
-      if (missed.live === true) return liveOrders(missed.account, listed, upTo);
+      if (missed.live === true) {
+        const told = live.get(missed.account) ?? liveOrders(byAccount.get(missed.account) ?? [], upTo);
+        live.set(missed.account, told);
+        return told;
+      }
       const words = new Uint32Array(records.length * EVENT_WORDS);
       for (const [index, record] of records.entries()) words.set(record, index * EVENT_WORDS);
       const isComplete = seen <= missed.passed + records.length;
@@ -115,8 +126,8 @@ function beginOf({ live, after, upTo }: MissedReports): number {
   return live === true ? upTo : after;
 }
 
-function liveOrders(account: number, listed: readonly RestingOrder[], through: number): ReportsTold {
-  const own = listed.filter((order) => order.account === account);
+/** @param own orders of one account */
+function liveOrders(own: readonly RestingOrder[], through: number): ReportsTold {
   const told = own.slice(0, REPORTS_PER_REPLY_MAX);
   const words = new Uint32Array(told.length * EVENT_WORDS);
   for (const [index, order] of told.entries()) encodeStatus(words, index * EVENT_WORDS, order);
@@ -142,10 +153,12 @@ function collect(words: Uint32Array, at: number, byAccount: ReadonlyMap<number, 
   const waiting = byAccount.get(words[at + EVENT_WORD.account] as number);
   if (waiting === undefined) return;
   const sequence = readWide(words, at + EVENT_WORD.sequence);
+  let record: Uint32Array | undefined;
   for (const one of waiting) {
     if (sequence <= one.missed.after || sequence > one.missed.upTo) continue;
     one.seen++;
-    if (one.seen > one.missed.passed && one.records.length < REPORTS_PER_REPLY_MAX)
-      one.records.push(words.slice(at, at + EVENT_WORDS));
+    if (one.seen <= one.missed.passed || one.records.length >= one.recordsMax) continue;
+    record ??= words.slice(at, at + EVENT_WORDS);
+    one.records.push(record);
   }
 }

@@ -111,18 +111,19 @@ export class MarketFeed {
   #beginMarketData(settings: FeedSettings, shard: number): FeedService {
     const { connection, prefix } = this.#options;
     const { last: place, matcher } = this.#copy;
-    const days = new DayStatistics(place.sequence === 0 ? undefined : dayOf(place.timeLow, place.timeHigh));
+    const before = place.sequence === 0 ? undefined : dayOf(place.timeLow, place.timeHigh);
+    const days = new DayStatistics(matcher.state.instruments, before);
     const service = new FeedService({ ...settings, connection, prefix, shard, state: matcher.state, place, days });
     const { publisher } = service;
-    if (days.isPartial) this.#readDay(service, place.sequence);
+    if (days.isPartial) this.#readDay(service, place.sequence, days.daysBefore);
     this.#copy.observe({
       each: (events, mask, from, count, command, at) => publisher.take(events, mask, from, count, command, at),
     });
     return service;
   }
 
-  #readDay(service: FeedService, upTo: number): void {
-    const reading = new DaySoFar({ directory: this.#copy.directory, upTo });
+  #readDay(service: FeedService, upTo: number, daysBefore: number): void {
+    const reading = new DaySoFar({ directory: this.#copy.directory, upTo, daysBefore });
     this.#daySoFar = reading;
     reading.told.then(
       ({ traded }) => service.learnDay(traded),

@@ -52,8 +52,9 @@ function levelOf(level: FeedLevel | undefined): object | null {
   return level === undefined ? null : { price: level.price, qty: level.quantity, orders: level.orders };
 }
 
-function figuresOf({ open, high, low, lastPrice: last, volume: qty, trades, partial }: FeedStatistics): object {
-  return { open, high, low, last, qty, trades, ...(partial ? { partial } : {}) };
+function figuresOf(statistics: FeedStatistics): object {
+  const { open, high, low, lastPrice: last, volume: qty, trades, partial, session } = statistics;
+  return { open, high, low, last, qty, trades, ...(partial ? { partial } : {}), ...(session ? { session } : {}) };
 }
 
 function auctionOf({ price, quantity: qty, imbalance, side }: FeedIndication): object {

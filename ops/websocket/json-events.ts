@@ -1,4 +1,4 @@
-import { readU64, readWide } from '../../journal/amounts.ts';
+import { readSigned, readU64, readWide } from '../../journal/amounts.ts';
 import { AccountSetting, nameOf } from '../../journal/commands.ts';
 import {
   EVENT_WORD,
@@ -53,7 +53,7 @@ export function orderEvents(words: Uint32Array, symbolName: NameOf): object[] {
       case EventType.refreshed:
         return { ev: 'refreshed', ...order, price, qty, open };
       case EventType.settled:
-        return { ev: 'settled', ...order, side, quote: price, base: qty, fee: open };
+        return { ev: 'settled', ...order, side, quote: price, base: qty, fee: signed(words, at + EVENT_WORD.open) };
       default:
         return undefined;
     }
@@ -126,6 +126,12 @@ function isInAuction(words: Uint32Array, at: number): boolean {
 
 function sideOf(words: Uint32Array, at: number): string {
   return SIDES[((words[at] as number) >>> 8) & 1] as string;
+}
+
+/** A number of 64 bits that may be below zero, as {@link wide} has others. */
+function signed(words: Uint32Array, at: number): number | string {
+  const value = readSigned(words, at);
+  return typeof value === 'number' ? value : String(value);
 }
 
 /** A number of 64 bits: its digits where a JSON number would not be exact. */

@@ -7,6 +7,7 @@ import { recordsOf } from '../../journal/order-terms.ts';
 import { Reason } from '../../journal/reasons.ts';
 import { listen } from '../../sequencer/guarded-messages.ts';
 import type { Answer } from '../../sequencer/messages.ts';
+import { primarySubject } from '../../sequencer/nats-gateway.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import type { NatsJoin } from '../cli/nats-credentials.ts';
 import { EnvironmentFault } from '../exit-codes.ts';
@@ -55,22 +56,21 @@ export class VenueAccess implements SymbolDirectory {
   readonly #sessions = new Map<number, AccountSession>();
   /** By instrument; each as long as somebody wants it. */
   readonly #tops = new Map<number, TopFeed>();
+  /** Of each subscription to records. */
+  readonly #interruptions = new Set<() => void>();
   #refreshedAt = 0;
   #isClosed = false;
 
   static async open(options: VenueAccessOptions): Promise<VenueAccess> {
-    const { nats, shard, log } = options;
+    const { nats, shard } = options;
     const connection = await connect({
       name: `veritape WebSocket gateway of shard ${shard}`,
       ...{ maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS, ...nats.connection },
     }).catch((error: Error) => {
       throw new EnvironmentFault(`NATS at ${String(nats.connection.servers)}: ${error.message}`);
     });
-    void (async () => {
-      for await (const { type } of connection.status())
-        if (type === 'disconnect' || type === 'reconnect') log.info({ status: type }, 'nats');
-    })();
     const access = new VenueAccess(options, connection);
+    void access.#watch();
     try {
       await access.ready(options.account);
       return access;
@@ -146,15 +146,49 @@ export class VenueAccess implements SymbolDirectory {
     }
   }
 
-  /** Hands on the records that are published on a subject, until the subscription is ended. */
-  subscribe(subject: string, take: (words: Uint32Array) => void): Subscription {
-    const { log } = this.#options;
+  /**
+   * Hands on the records that are published on a subject, until the subscription is ended. NATS delivers them at most once:
+   * `interrupted` is called when some may have been lost.
+   *
+   * @returns ends it
+   */
+  subscribe(subject: string, take: (words: Uint32Array) => void, interrupted: () => void): () => void {
     const records = ({ data }: Msg): void => {
       if (data.length % EVENT_BYTES !== 0) throw new RangeError(`${data.length} bytes are no whole event records`);
       // A copy, because a record may begin anywhere in a message's buffer.
       take(new Uint32Array(new Uint8Array(data).buffer));
     };
-    return listen(this.#nats, subject, records, (failed) => log.warn({ ...failed }, 'message not taken'));
+    const subscription = this.#listen(subject, (message) => {
+      try {
+        records(message);
+      } catch (error) {
+        interrupted();
+        throw error;
+      }
+    });
+    this.#interruptions.add(interrupted);
+    return () => {
+      this.#interruptions.delete(interrupted);
+      subscription.unsubscribe();
+    };
+  }
+
+  #listen(subject: string, handle: (message: Msg) => void): Subscription {
+    const { log } = this.#options;
+    return listen(this.#nats, subject, handle, (failed) => log.warn({ ...failed }, 'message not taken'));
+  }
+
+  /** What was published while NATS could not be reached, or when a server died, is not told again. */
+  async #watch(): Promise<void> {
+    const { log, shard } = this.#options;
+    const interrupt = (): void => {
+      for (const interrupted of this.#interruptions) interrupted();
+    };
+    this.#listen(primarySubject(shard), interrupt);
+    for await (const { type } of this.#nats.status()) {
+      if (type === 'disconnect' || type === 'reconnect') log.info({ status: type }, 'nats');
+      if (type === 'reconnect') interrupt();
+    }
   }
 
   /** The numbered messages of an instrument's view `top`, until it is {@link leaveTop left}. */

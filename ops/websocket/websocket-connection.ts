@@ -5,7 +5,7 @@ import type { Answer } from '../../sequencer/messages.ts';
 import { accountSubject, execSubject, tradeSubject } from '../../sequencer/reports.ts';
 import { usageFields } from '../cli/result.ts';
 import { UsageError } from '../exit-codes.ts';
-import { commandOfFields, OP_WORDS } from '../ndjson/ndjson-commands.ts';
+import { commandOfFields, SENT_OP_WORDS } from '../ndjson/ndjson-commands.ts';
 import { ClientError } from '../sessions/venue-client.ts';
 import type { ClientTokens, TokenClient } from './client-tokens.ts';
 import { accountEvents, orderEvents, tradeEvents } from './json-events.ts';
@@ -37,7 +37,7 @@ const REFUSED_MAX = 1_000;
 const UNREAD_BYTES_MAX = 4 * 2 ** 20;
 const REF_CHARACTERS_MAX = 64;
 const U32_MAX = 4_294_967_295;
-const OPS = [...OP_WORDS.split(', '), 'subscribe', 'unsubscribe'];
+const OPS = [...SENT_OP_WORDS.split(', '), 'subscribe', 'unsubscribe'];
 
 /** What can be subscribed to, and how its records are told; `top` is no subject of records. */
 const CHANNELS = { trades: tradeEvents, top: undefined, orders: orderEvents, account: accountEvents } as const;
@@ -200,17 +200,18 @@ export class WebSocketConnection {
       throw new UsageError('channel', fields['channel'], `a connection has at most ${SUBSCRIPTIONS_MAX} subscriptions`);
     const told = (): void => this.#tell({ ref, ev: 'subscribed', ...fields, op: undefined });
     if (wanted.channel === 'top') return this.#subscribeTop(wanted, known, told, ref);
-    if (known === undefined) this.#subscriptions.set(wanted.subject, this.#subscribeRecords(wanted));
+    if (known === undefined) this.#subscriptions.set(wanted.subject, this.#subscribeRecords(wanted, fields));
     told();
   }
 
-  #subscribeRecords({ channel, subject }: Wanted): Subscribed {
+  #subscribeRecords({ channel, subject }: Wanted, { op: _, ...fields }: Fields): Subscribed {
     const { venue } = this.#options;
     const tell = CHANNELS[channel] as typeof orderEvents;
-    const subscription = venue.subscribe(subject, (words) => {
+    const take = (words: Uint32Array): void => {
       for (const event of tell(words, (symbol) => venue.nameOf(symbol))) this.#tell(event);
-    });
-    return { unsubscribe: () => subscription.unsubscribe(), begun: Promise.resolve() };
+    };
+    const unsubscribe = venue.subscribe(subject, take, () => this.#tell({ ev: 'interrupted', ...fields }));
+    return { unsubscribe, begun: Promise.resolve() };
   }
 
   /** Told to be subscribed when there is a book, so that a snapshot follows; refused if nobody publishes one. */

@@ -1,4 +1,4 @@
-import { invertAll } from '../stark/field.ts';
+import { invert, invertAll } from '../stark/field.ts';
 import type { Cell, KeyValue } from './book-cells.ts';
 import { type Cell as CellColumns, type Key, LIMB, type Limbs } from './market-columns.ts';
 
@@ -51,6 +51,15 @@ export function putCell(columns: CellColumns<Column>, row: number, cell: Cell): 
   putAmount(columns.open, row, cell.open);
   putKey(columns.next, row, cell.next?.key ?? [0, 0, 0, 0]);
   putAmount(columns.nextKey, row, cell.next?.priceKey ?? 0);
+}
+
+/** In columns of which every element is to become its inverse in the end: so that they end as the amount. */
+export function putInverse(limbs: Limbs<Column>, row: number, amount: number): void {
+  for (const [i, column] of limbs.entries()) column[row] = inverseOf(limbOf(amount, i));
+}
+
+export function inverseOf(value: number): number {
+  return value === 0 ? 0 : invert(value);
 }
 
 /** Turns every element but zeros into its inverse. */

@@ -4,6 +4,7 @@ import { mirrored, RuleWriter, sumOf } from './rule-writer.ts';
 
 /** Commands of more than one step. */
 const LONG_KINDS = ['new', 'replace', 'mass cancel'] as const;
+/** Of a stop no other row is than the one on which it waits, and that says nothing of its own. */
 const LONG_STOP_KINDS = ['triggered', 'replace stop', 'replace stop limit'] as const;
 
 /** Which rows a command has, what it may do there, and the order that it is about. */
@@ -121,16 +122,17 @@ export class CommandRules extends RuleWriter {
     allowed('a mass cancel', kind['mass cancel'], [step.remove, step.pass, step.withdraw]);
     allowed('what is set aside', kind.aside, [step.pass]);
     this.every('a replace leaves first', kind.replace.times(first.minus(begins)));
-    this.every('a new order is refused first', kind.new.times(wouldTrade.plus(step.refuse)).times(this.not(first)));
+    const entering = kind.new.plus(this.stops());
+    this.every('a new order is refused first', entering.times(wouldTrade.plus(step.refuse)).times(this.not(first)));
 
     const ending = [
       ...[step.rest, step.expire, step.fail, wouldTrade, step.refuse, step.shrink, step.keep, step.pass],
       ...[step['newest ends'], step['both end'], step['fail at own']],
-      ...[step.wait, step.lessen, step.alter],
+      ...[step.wait, step.lessen, step.alter, step.due],
     ];
     this.every('steps that end a command', sumOf(ending).times(this.not(last)));
     const going = [step.peek, step.leave, step['oldest ends'], step['skip own'], step.trigger];
-    if (this.hasStops) going.push(step.fill);
+    if (this.hasStops) going.push(step.fill, step.undue);
     this.every('steps that do not end a command', sumOf(going).times(last));
     // Where there are stops, a fill is followed by those that it triggers: stop-rules.ts.
     this.every(
@@ -180,7 +182,9 @@ export class CommandRules extends RuleWriter {
         .times(first)
         .times(step.refuse.minus(this.not(isFree))),
     );
-    this.every('amends', amends.minus(kind.reduce).minus(kind.replace.plus(this.restops()).times(first)));
+    const refused = this.restops().times(command.late);
+    const replaces = kind.replace.plus(this.restops()).minus(refused);
+    this.every('amends', amends.minus(kind.reduce).minus(replaces.times(first)));
     this.every(
       'a named order is refused if and only if it is unknown or late',
       kind.cancel.plus(amends).times(step.refuse.minus(this.not(isFree.times(this.not(command.late))))),

@@ -65,23 +65,24 @@ interface AtWork {
 }
 
 function expectedEvents(command: TapeCommand, reports: readonly StepReport[]): Expected[] {
-  const refusal = reports.find(({ step }) => step === 'refuse' || step === 'would trade');
+  const refusal = reports.find(
+    ({ step, reason }) => step === 'refuse' || step === 'would trade' || (step === 'due' && reason !== Reason.none),
+  );
   if (refusal !== undefined)
     return [{ ...acceptedOf(command), type: EventType.rejected, reason: refusal.reason, open: 0 }];
-  const { account, idLow, idHigh, price: limit, quantity, triggeredAt } = command;
+  const { account, idLow, idHigh, price: limit, quantity } = command;
   let atWork: AtWork = { order: { account, idLow, idHigh }, limit, quantity };
   const expected: Expected[] = command.kind === 'new' ? [acceptedOf(command)] : [];
-  if (triggeredAt !== 0) expected.push({ ...acceptedOf(command), type: EventType.triggered, price: triggeredAt });
   for (const report of reports) {
     if (report.step === 'enter') {
       const { order, limitPrice, left } = report;
       atWork = { order, limit: limitPrice, quantity: left };
-    } else if (isTold(command, report)) expected.push(...eventsOf(report, atWork));
+    } else if (isTold(command, report)) expected.push(...eventsOf(report, atWork, command));
   }
   return expected;
 }
 
-/** An order that comes to wait was accepted; one that is taken from its place by a replace tells where it waits then. */
+/** An order that comes to wait was accepted; one that is taken from its place by a replace tells where it waits then, or is due. */
 function isTold({ kind }: TapeCommand, { step }: StepReport): boolean {
   if (step === 'wait') return kind === 'replace';
   return step !== 'withdraw' || kind !== 'replace';
@@ -104,7 +105,7 @@ function acceptedOf(command: TapeCommand): Expected {
 }
 
 /** What a step of the order at work tells. */
-function eventsOf(report: StepReport, { order, limit, quantity }: AtWork): Expected[] {
+function eventsOf(report: StepReport, { order, limit, quantity }: AtWork, { kind }: TapeCommand): Expected[] {
   const of = (type: number, reason = Reason.none as number): Expected => ({
     type,
     side: report.side,
@@ -142,6 +143,12 @@ function eventsOf(report: StepReport, { order, limit, quantity }: AtWork): Expec
     }
     case 'trigger':
       return [{ ...of(EventType.triggered), order: report.order, open: report.quantity }];
+    case 'due': {
+      const lots = { quantity: report.left, open: report.left };
+      const replaced = { ...of(EventType.replaced), price: report.limitPrice, ...lots };
+      const triggered = { ...of(EventType.triggered), ...lots };
+      return kind === 'replace' ? [replaced, triggered] : [triggered];
+    }
     case 'newest ends':
       return [prevented];
     case 'oldest ends':

@@ -14,6 +14,8 @@ export interface OrderName {
 /** An order that waits for a trade at its stop price or beyond it, and what it then becomes. */
 export interface WaitingStop {
   readonly stopPrice: number;
+  /** Of its instrument, the price of the last trade; 0 for none. */
+  readonly lastPrice: number;
   readonly market: boolean;
   /** What is left of it then rests. */
   readonly rests: boolean;

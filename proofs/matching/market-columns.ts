@@ -53,8 +53,11 @@ export const PLAIN_STEPS = [
 ] as const;
 /** Of self-trade prevention: the incoming order meets one of its own account. */
 export const OWN_STEPS = ['newest ends', 'oldest ends', 'both end', 'decrement', 'skip own', 'fail at own'] as const;
-/** Of stops: they wait, leave or get smaller, are triggered by trades, until none is due any more, and are replaced in their place. */
-const STOP_STEPS = ['wait', 'withdraw', 'lessen', 'trigger', 'quiet', 'alter'] as const;
+/**
+ * Of stops: they wait, leave or get smaller, are triggered by trades, until none is due any more, are replaced in their place, and are
+ * or are not due as they come.
+ */
+const STOP_STEPS = ['wait', 'withdraw', 'lessen', 'trigger', 'quiet', 'alter', 'undue', 'due'] as const;
 export const STEPS = [...PLAIN_STEPS, ...OWN_STEPS, ...STOP_STEPS] as const;
 export type Step = (typeof STEPS)[number];
 
@@ -183,7 +186,7 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
     price: limbs('report price', "of a fill the maker's price, else the order's"),
     quantity: limbs('report quantity', 'traded, taken off, or open after a replace'),
     open: limbs('report open', 'open after the step: of a fill the maker, else the order'),
-    stopSide: stops('stop side', 'side of the stop that is triggered: 0 buy, 1 sell'),
+    stopSide: stops('stop side', 'side of the stop that is triggered, or comes: 0 buy, 1 sell'),
   };
 
   const table = (name: string): BookTable<T> => {
@@ -298,6 +301,9 @@ export function marketColumns<T>(declarer: ColumnDeclarer<T>) {
       value: [word('listed value 0', 'the larger element'), word('listed value 1', 'its bits from 12 on')] as const,
       gone: bit('gone', 'there is no such order at the end'),
       goneTime: one('gone time', 'since when'),
+      /** Of the head of a ladder where no stop waits any more: what it knew of the last trade. */
+      goneKnown: stops('gone known', 'what it was still said to know: whether it is the price of the last trade'),
+      gonePrice: limbsOf((limb) => stops(`gone price ${limb}`, GONE_PRICE_MEANINGS[limb] as string, 16)),
     },
     range: {
       value: word('range', 'every number below 65536, in order'),
@@ -311,6 +317,8 @@ function limbsOf<T>(limb: (limb: number) => T): Limbs<T> {
 }
 
 const STOP_PRICE_MEANINGS = ['stop price of an order that waits', 'its bits 16 to 31', 'its bits 32 to 47'];
+
+const GONE_PRICE_MEANINGS = ['that price', 'its bits 16 to 31', 'its bits 32 to 47'];
 
 const KIND_MEANINGS: Readonly<Record<Kind, string>> = {
   new: 'a new order',
@@ -351,4 +359,6 @@ const STEP_MEANINGS: Readonly<Record<Step, string>> = {
   trigger: 'the trade triggers a stop, which joins the line of those that will be entered',
   quiet: 'the trade triggers no other stop',
   alter: 'a replace leaves the order, which waits, in its place',
+  undue: 'the order is not due by the last trade, whose price is reported: it will wait',
+  due: 'the order is due by the last trade, whose price is reported, and joins the line of those that will be entered; or is refused',
 };

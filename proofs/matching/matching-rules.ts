@@ -38,7 +38,7 @@ export class MatchingRules extends RuleWriter {
     }
     const trades = step.fill.plus(step.peek).plus(step['would trade']).plus(this.prevents());
     const own = step['skip own'].plus(step['fail at own']);
-    this.every('what trades crosses', trades.plus(own).plus(step.wait).times(this.not(crosses)));
+    this.every('what trades crosses', trades.plus(own).plus(this.judges()).times(this.not(crosses)));
     const idle = step.rest.plus(step.expire).plus(step.fail);
     this.every('what does not trade does not cross', idle.times(crosses));
     this.every('post-only does not trade', step.fill.plus(this.prevents()).times(postOnly));

@@ -26,7 +26,7 @@ export class MemoryRules extends RuleWriter {
     const ladder = this.ladder().plus(1);
     const opposite = report.symbol.times(2).minus(report.side).plus(1);
     const { wait, withdraw, lessen, trigger, quiet, alter } = step;
-    const sees = this.seesHead().plus(this.waits()).plus(trigger).plus(quiet);
+    const sees = sumOf([this.seesHead(), this.waits(), trigger, quiet, this.judges()]);
     const meets = sumOf([
       ...[fill, peek, rest, remove, leave, this.prevents(), step['skip own'], step['fail at own']],
       ...[wait, withdraw, trigger, quiet],
@@ -62,7 +62,7 @@ export class MemoryRules extends RuleWriter {
     const relinks = sumOf([rest, remove, leave, wait, withdraw]);
     const stays = this.not(exhausts).minus(trigger);
     const links = stays.minus(relinks);
-    const otherAfter: Cell<Expression> = {
+    const metAfter: Cell<Expression> = {
       ladder: stays.times(other.cell.ladder),
       terms: stays.times(other.cell.terms),
       key: this.limbs((i) => stays.times(other.cell.key[i] as Expression)),
@@ -91,6 +91,8 @@ export class MemoryRules extends RuleWriter {
         ]),
       ),
     };
+
+    const otherAfter = stops?.learning(metAfter) ?? metAfter;
 
     const same = this.not(relinks).minus(trigger);
     const rested: Cell<Expression> = {
@@ -147,6 +149,7 @@ export class MemoryRules extends RuleWriter {
       next: this.key(() => zero),
       nextKey: this.limbs(() => zero),
     };
+    const gone: Cell<Expression> = { ...nothing, terms: directory.goneKnown, open: directory.gonePrice };
     const now = (port: number): Expression => clock.times(PORTS).plus(port + 1);
 
     // Entries whose messages are linear share a helper column with their neighbour.
@@ -157,7 +160,7 @@ export class MemoryRules extends RuleWriter {
     bus.send('book before', before.used, message(before.address, rows(before), zero));
     bus.receive('book after', after.used, message(after.address, rows(after), afterTime));
     bus.send('listed orders begin as nothing', this.one, message(directory.key, nothing, zero));
-    bus.receive('listed orders end as nothing', directory.gone, message(directory.key, nothing, directory.goneTime));
+    bus.receive('listed orders end as nothing', directory.gone, message(directory.key, gone, directory.goneTime));
     bus.send('the head of the other side is', sees, message(atHead.address, atHead.is, now(0)));
     bus.send('the other order is', meets, message(other.address, otherAfter, now(1)));
     bus.send('the own order is', owns, message(ownAddress, ownAfter, now(2)));

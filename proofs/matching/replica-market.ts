@@ -1,6 +1,6 @@
 import { PRICE_MAX, readWide } from '../../journal/amounts.ts';
 import { OrderType, Setting, TimeInForce } from '../../journal/commands.ts';
-import { listInstruments, PHASE_WORD, SETTING_WORDS } from '../../replicas/instrument-table.ts';
+import { INSTRUMENT, listInstruments, PHASE_WORD, SETTING_WORDS } from '../../replicas/instrument-table.ts';
 import type { MarketState } from '../../replicas/matcher.ts';
 import { DETAIL, DETAIL_SHIFT } from '../../replicas/order-details.ts';
 import { listOrders, ORDER, ORDER_FLAG, ORDER_SHIFT } from '../../replicas/order-table.ts';
@@ -12,6 +12,8 @@ export interface MarketView {
   readonly books: readonly BookOrder[];
   readonly unproven: readonly UnprovenOrder[];
   readonly instruments: Instruments;
+  /** Of an instrument as it is when asked, the price of the last trade since it is ruled; 0 for none. */
+  readonly lastPrice: (symbol: number) => number;
 }
 
 /** A live order that follows a rule which the circuit does not know. It is in no book of a proof. */
@@ -59,7 +61,12 @@ export function viewMarket(state: MarketState): MarketView {
       const prevention = (detail(DETAIL.terms) >>> 16) & 255;
       const turn = detail(DETAIL.turn);
       const order = { ...name, symbol, side: side === 'buy' ? 0 : 1, postOnly, prevention, price, open };
-      books.push({ ...order, ...(isWaiting(state, slot) ? { stop: stopOf(state, slot) } : {}), sequence, turn });
+      books.push({
+        ...order,
+        ...(isWaiting(state, slot) ? { stop: stopOf(state, slot, symbol) } : {}),
+        sequence,
+        turn,
+      });
     }
   }
   books.sort((a, b) => a.sequence - b.sequence || a.turn - b.turn);
@@ -67,6 +74,7 @@ export function viewMarket(state: MarketState): MarketView {
     books: books.map(({ sequence: _, turn: __, ...order }) => order),
     unproven,
     instruments: viewInstruments(state),
+    lastPrice: (symbol) => lastPriceOf(state, symbol),
   };
 }
 
@@ -102,15 +110,20 @@ function flagsOf({ orders }: MarketState, slot: number): number {
 }
 
 /** What a waiting stop will be when it is triggered, and when that is. */
-function stopOf({ details }: MarketState, slot: number): WaitingStop {
+function stopOf(state: MarketState, slot: number, symbol: number): WaitingStop {
+  const { details } = state;
   const detail = slot << DETAIL_SHIFT;
   const terms = details[detail + DETAIL.terms] as number;
   const stopPrice = readWide(details, detail + DETAIL.stopPrice);
-  return { stopPrice, ...becomingOf(terms & 255, (terms >>> 8) & 255) };
+  return { stopPrice, lastPrice: lastPriceOf(state, symbol), ...becomingOf(terms & 255, (terms >>> 8) & 255) };
+}
+
+function lastPriceOf({ instruments }: MarketState, symbol: number): number {
+  return readWide(instruments.words, instruments.at(symbol) + INSTRUMENT.last);
 }
 
 /** How an order of this type and time in force trades, of a stop once it is triggered. */
-export function becomingOf(type: number, tif: number): Omit<WaitingStop, 'stopPrice'> {
+export function becomingOf(type: number, tif: number): Omit<WaitingStop, 'stopPrice' | 'lastPrice'> {
   const market = type === OrderType.market || type === OrderType.stop;
   const isImmediate = tif === TimeInForce.ioc || tif === TimeInForce.fok;
   return { market, rests: !market && !isImmediate, fillOrKill: tif === TimeInForce.fok };

@@ -22,14 +22,14 @@ export class ReportRules extends RuleWriter {
     const met = fill.plus(this.prevents());
     const named = met.plus(step.trigger);
     const waits = step.wait.plus(step.alter);
-    const waiting = step.withdraw.plus(step.lessen).plus(step.trigger).plus(step.quiet).plus(waits);
+    const waiting = sumOf([step.withdraw, step.lessen, step.trigger, step.quiet, waits, this.judges()]);
     this.every(
       'reason: taken or unknown',
       refuse.times(not(isFree)).times(report.reason.minus(UNKNOWN_ORDER).minus(kind.new).minus(this.stops())),
     );
     this.every('reason: late', refuse.times(isFree).times(report.reason.minus(command.reason)));
     this.every('reason: set aside', pass.times(report.reason.minus(command.reason)));
-    this.every('reason: none', not(refuse.plus(pass)).times(report.reason));
+    this.every('reason: none', not(refuse.plus(pass).plus(step.due)).times(report.reason));
     for (let i = 0; i < 4; i++) {
       const maker = report.maker[i] as Expression;
       this.every(`maker ${i}`, named.times(maker.minus(other.address[i] as Expression)));

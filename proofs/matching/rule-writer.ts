@@ -98,10 +98,16 @@ export abstract class RuleWriter {
     return step.wait.plus(step.withdraw).plus(step.alter);
   }
 
-  /** Steps that an order takes no part in, and goes on behind them. */
+  /** Steps that say whether a stop is due by the last trade, as it comes. */
+  protected judges(): Expression {
+    const { step } = this.columns;
+    return step.undue.plus(step.due);
+  }
+
+  /** Steps that change nothing of an order, which goes on behind them. */
   protected watches(): Expression {
     const { step, last } = this.columns;
-    return this.hasStops ? step.trigger.plus(step.quiet.times(this.not(last))) : this.zero;
+    return this.hasStops ? step.trigger.plus(step.quiet.times(this.not(last))).plus(step.undue) : this.zero;
   }
 
   /** Steps that end a fill or kill. */

@@ -124,7 +124,7 @@ export class SpanReader {
     return commands >= commandsMin;
   }
 
-  #before: MarketView = { books: [], unproven: [], instruments: new Map() };
+  #before: MarketView = { books: [], unproven: [], instruments: new Map(), lastPrice: () => 0 };
 
   /** The last command that cannot be begun with any more. */
   #position(): number {

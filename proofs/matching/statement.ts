@@ -30,8 +30,8 @@ import { RULES, type Rules } from './market-columns.ts';
  * The commitments to the tape and to the books before and after are in the proof. What follows from a valid proof: there
  * are a tape and two sets of books under these commitments, such that the rules of docs/market-rules.md, applied to the
  * commands of the tape in their order, lead from the books before to the books after and give exactly the tape's reports.
- * With plain rules no order of the tape has a self-trade prevention; with ruled ones it may. With the stops ones it may wait for
- * a stop price besides, as orders of the books may.
+ * With plain rules no order of the tape has a self-trade prevention; with ruled ones it may. With the stops ones it may have a stop
+ * price besides, and wait for it, as orders of the books may.
  *
  * Everything in the statement is bound to the proof, but that the tape is the journal's between these blocks, and that the
  * books before are the venue's, is only known to who recomputes a commitment: see docs/proofs.md.

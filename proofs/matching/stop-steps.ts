@@ -1,13 +1,13 @@
 import { AMOUNT_MAX } from '../../journal/amounts.ts';
 import { Reason } from '../../journal/reasons.ts';
-import { invert } from '../stark/field.ts';
 import { type Cell, isHead, placeOf } from './book-cells.ts';
-import { limbOf, putDifference, putKey, sumAt } from './column-writing.ts';
+import { inverseOf, limbOf, putAmount, putDifference, putInverse, putKey, sumAt } from './column-writing.ts';
 import type { LinkedBooks, OrderName } from './linked-books.ts';
 import { ID_IN_KEY_2, LIMB } from './market-columns.ts';
 import { amended, entering, type Taker } from './order-at-work.ts';
+import { becomes, lastTrade } from './stop-cells.ts';
 import type { TapeCommand } from './tape.ts';
-import { triggerKeyOf, type Waiting } from './waiting-stops.ts';
+import { termsOfStop, toldOf, triggerKeyOf, type Waiting } from './waiting-stops.ts';
 import type { WitnessRows } from './witness-rows.ts';
 
 /** An order that was triggered and is not yet entered. */
@@ -28,17 +28,65 @@ export class StopSteps {
 
   // --- How orders come to wait, and leave ------------------------------------------------------------------------------
 
-  wait(command: TapeCommand, own: Cell): void {
+  /** A new one, whose key is free. */
+  come(command: TapeCommand, own: Cell): void {
     const { symbol, side, stopPrice, price, rests, fillOrKill, market, prevention, quantity: open } = command;
     const triggerKey = triggerKeyOf(side, stopPrice);
-    const becomes = { rests, fillOrKill, market };
-    this.#wait(own, entering(command), { ladder: symbol * 2 + side, triggerKey, price, prevention, open, ...becomes });
+    const waiting = { ladder: symbol * 2 + side, triggerKey, price, prevention, open, rests, fillOrKill, market };
+    this.#come(command, own, entering(command), waiting);
+  }
+
+  /** A replace by which it would be due. */
+  refuse(command: TapeCommand, own: Cell, taker: Taker): void {
+    const { side } = placeOf(own);
+    const waiting = { ...this.#books.stops.waiting(own), triggerKey: triggerKeyOf(side, command.stopPrice) };
+    const price = command.hasPrice ? command.price : waiting.price;
+    this.#come(command, own, { ...taker, side, postOnly: false }, { ...waiting, price });
+  }
+
+  /** Whether it is due by the last trade decides whether it waits, or joins the line or is refused. */
+  #come(command: TapeCommand, own: Cell, taker: Taker, waiting: Waiting): void {
+    const { stops } = this.#books;
+    const { columns } = this.#rows;
+    const { gap, gapBorrow, behindGap, report } = columns;
+    const { ladder, triggerKey, price: limitPrice, open: left } = waiting;
+    const head = stops.head(ladder);
+    const price = stops.knows(ladder) ? head.open : toldOf(taker.side, command.lastPrice);
+    const bound = triggerKeyOf(taker.side, price);
+    const isDue = triggerKey >= bound;
+    const row = this.#rows.begin(isDue ? 'due' : 'undue', own.key, { ...taker, limit: triggerKey });
+    this.#rows.readSeen(row, head);
+    this.#putLastTrade(row, head);
+    stops.learn(ladder, price);
+    if (command.kind === 'new' || command.late) this.#rows.readOwn(row, own);
+    if (isDue) putDifference(gap, gapBorrow, row, triggerKey, bound, 0);
+    else putDifference(gap, gapBorrow, row, bound, triggerKey, 1);
+    putAmount(behindGap, row, limitPrice);
+    becomes(columns)[row] = inverseOf(termsOfStop(waiting));
+    report.stopSide[row] = taker.side;
+    const { name } = own;
+    const reason = isDue && command.late ? command.reason : Reason.none;
+    report.reason[row] = reason;
+    this.#rows.report(isDue ? 'due' : 'undue', row, { price, order: name, left, limitPrice, reason });
+    if (!isDue) this.#wait(own, taker, waiting);
+    else if (!command.late) {
+      this.#rows.triggered++;
+      this.#line.push({ ...waiting, name });
+    }
+  }
+
+  /** What the head says, before it learns more. */
+  #putLastTrade(row: number, head: Cell): void {
+    const { known, price } = lastTrade(this.#rows.columns);
+    known[row] = head.terms;
+    putInverse(price, row, head.open);
   }
 
   /** What is left of the order is what waits. */
   #wait(own: Cell, taker: Taker, waiting: Waiting): void {
     const { stops } = this.#books;
-    const { gap, gapBorrow, behindGap, behindBorrow, atHead, priceWitness } = this.#rows.columns;
+    const { columns } = this.#rows;
+    const { gap, gapBorrow, behindGap, behindBorrow, atHead } = columns;
     const { ladder, triggerKey, price, open } = waiting;
     const row = this.#rows.begin('wait', own.key, { ...taker, limit: triggerKey });
     const before = stops.behindWhom(ladder, triggerKey);
@@ -50,8 +98,7 @@ export class StopSteps {
     putDifference(behindGap, behindBorrow, row, triggerKey, before.next?.priceKey ?? 0, 1);
     this.#rows.report('wait', row, { price, quantity: open, open });
     stops.link(own, waiting);
-    // The inverse of its inverse, as which the column ends.
-    if (own.terms !== 0) priceWitness[0][row] = invert(own.terms);
+    becomes(columns)[row] = inverseOf(own.terms);
   }
 
   /** Of an order that waits. */
@@ -62,7 +109,7 @@ export class StopSteps {
     else this.#lessen(own, taker);
   }
 
-  /** If it names a stop price, the order waits as the one that came last. */
+  /** If it names a stop price, the order waits as the one that came last, or is due. */
   #replace(command: TapeCommand, own: Cell, taker: Taker): void {
     const { hasPrice, stopPrice } = command;
     const waiting = this.#books.stops.waiting(own);
@@ -77,7 +124,7 @@ export class StopSteps {
     const triggerKey = triggerKeyOf(taker.side, stopPrice);
     const row = this.withdraw(command, own, Reason.none, { ...at, limit: triggerKey });
     if (hasPrice) this.#showLimit(row, waiting.price);
-    this.#wait(own, at, { ...waiting, triggerKey, price, open: taker.left });
+    this.#come(command, own, at, { ...waiting, triggerKey, price, open: taker.left });
   }
 
   #alter(own: Cell, taker: Taker, price: number): number {
@@ -143,14 +190,16 @@ export class StopSteps {
       for (let stop = head.next; stop !== undefined && stop.priceKey >= bound; stop = head.next)
         this.#trigger(own, taker, stop, side, price);
     }
-    const { gap, gapBorrow, behindGap, behindBorrow, priceWitness, left } = this.#rows.columns;
+    const { gap, gapBorrow, behindGap, behindBorrow, gapInverse, left } = this.#rows.columns;
     const row = this.#rows.begin('quiet', own.key, taker);
     const [buys, sells] = [stops.head(ladder), stops.head(ladder + 1)];
     this.#rows.readSeen(row, buys);
+    this.#putLastTrade(row, buys);
     this.#rows.readOther(row, sells);
+    for (let side = 0; side < 2; side++) stops.learn(ladder + side, price);
     putDifference(gap, gapBorrow, row, AMOUNT_MAX - price, buys.next?.priceKey ?? 0, 1);
     putDifference(behindGap, behindBorrow, row, price, sells.next?.priceKey ?? 0, 1);
-    priceWitness[0][row] = sumAt(left, row);
+    gapInverse[row] = sumAt(left, row);
     this.#rows.report('quiet', row, { price });
   }
 
@@ -159,6 +208,7 @@ export class StopSteps {
     const { report, gap, gapBorrow, behindGap } = this.#rows.columns;
     const row = this.#rows.begin('trigger', own.key, taker);
     this.#rows.readSeen(row, stops.head(taker.symbol * 2 + side));
+    this.#putLastTrade(row, stops.head(taker.symbol * 2 + side));
     this.#rows.readOther(row, stop);
     this.#rows.readOwn(row, stops.second(stop));
     putDifference(gap, gapBorrow, row, stop.priceKey, triggerKeyOf(side, price), 0);

@@ -20,6 +20,7 @@ import { ToldEvents } from './told-events.ts';
 import {
   dueAt,
   isOpenTerm,
+  isRefusedAsDue,
   isRuledOrder,
   isSetAside,
   isStopTerm,
@@ -40,7 +41,7 @@ export interface TapeCommand {
   readonly postOnly: boolean;
   readonly hasPrice: boolean;
   readonly hasQuantity: boolean;
-  /** Refused with `reason` if its order is live. */
+  /** Refused with `reason` if its order is live; of what has a stop price, because it is due. */
   readonly late: boolean;
   readonly oneSide: boolean;
   readonly byAccount: boolean;
@@ -57,12 +58,12 @@ export interface TapeCommand {
   readonly prevention: number;
   readonly usualPrevention: number;
   /**
-   * A new order with one waits for a trade at it or beyond it, and then is what else is told of it. An order that waits has it from
-   * a replace on. 0 for none.
+   * A new order with one waits for a trade at it or beyond it, unless the last one was, and then is what else is told of it. An order
+   * that waits has it from a replace on. 0 for none.
    */
   readonly stopPrice: number;
-  /** The last trade price at which a stop was due as it was entered, as its events tell; 0 for none. Not on the tape. */
-  readonly triggeredAt: number;
+  /** Of a command with a stop price: that of the last trade of its instrument, as it comes; 0 for none. */
+  readonly lastPrice: number;
   /** Why a mass cancel takes orders off, as its events tell. Not on the tape. */
   readonly removal: number;
 }
@@ -90,7 +91,7 @@ const ASIDE: TapeCommand = {
   prevention: 0,
   usualPrevention: 0,
   stopPrice: 0,
-  triggeredAt: 0,
+  lastPrice: 0,
   removal: Reason.massCancel,
 };
 
@@ -104,9 +105,11 @@ const aside = (reason: number): TapeCommand => ({ ...ASIDE, reason });
 export class TapeReader {
   readonly #market: RuledMarket;
   readonly #instruments: Instruments;
+  readonly #lastPrice: MarketView['lastPrice'];
 
-  constructor({ instruments, unproven }: MarketView) {
+  constructor({ instruments, unproven, lastPrice }: MarketView) {
     this.#instruments = instruments;
+    this.#lastPrice = lastPrice;
     this.#market = { instruments, unproven };
   }
 
@@ -165,21 +168,20 @@ export class TapeReader {
 
   #newOrder(words: Uint32Array, at: number, told: ToldEvents, unproven: Complaint): TapeCommand {
     if (told.isRefusal) {
-      if (isSetAside(words, at, told)) return aside(told.reason);
+      if (isSetAside(words, at, told) && !isRefusedAsDue(words, at, told)) return aside(told.reason);
       if (!isRuledOrder(words, at)) {
         const reason = this.#whyNotNew(words, at);
         if (reason !== Reason.none) return aside(reason);
       }
     } else unproven(whyUnproven(words, at, told, this.#market));
     const head = words[at] as number;
-    const triggeredAt = dueAt(words, at, told);
     return {
       ...ASIDE,
       ...identity(words, at),
       ...becomingOf((head >>> 16) & 255, head >>> 24),
       kind: 'new',
-      stopPrice: triggeredAt === 0 ? stopPriceOf(words, at) : 0,
-      triggeredAt,
+      ...this.#stopTerms(words, at, told),
+      ...(isRefusedAsDue(words, at, told) ? { late: true, reason: told.reason } : {}),
       postOnly: ((words[at + COMMAND_WORD.flags] as number) & Flag.postOnly) !== 0,
       side: (head >>> 8) & 255,
       price: readWide(words, at + COMMAND_WORD.price),
@@ -187,6 +189,14 @@ export class TapeReader {
       prevention: ((words[at + COMMAND_WORD.flags] as number) >>> STP_SHIFT) & 255,
       usualPrevention: usualPrevention(this.#instruments.get(words[at + COMMAND_WORD.symbol] as number)),
     };
+  }
+
+  /** One that is due may have traded itself, but tells at which price it was. */
+  #stopTerms(words: Uint32Array, at: number, told: ToldEvents): Pick<TapeCommand, 'stopPrice' | 'lastPrice'> {
+    const stopPrice = stopPriceOf(words, at);
+    if (stopPrice === 0) return { stopPrice, lastPrice: 0 };
+    const symbol = words[at + COMMAND_WORD.symbol] as number;
+    return { stopPrice, lastPrice: dueAt(words, at, told) || this.#lastPrice(symbol) };
   }
 
   #whyNotNew(words: Uint32Array, at: number): number {
@@ -247,8 +257,8 @@ export class TapeReader {
       rests: true,
       hasPrice,
       hasQuantity,
-      // One that is refused changes no stop price.
-      stopPrice: told.isRefusal ? 0 : stopPriceOf(words, at),
+      // One that is refused for another reason than its stop price changes none.
+      ...(told.isRefusal && !isRefusedAsDue(words, at, told) ? {} : this.#stopTerms(words, at, told)),
       price: hasPrice ? price : 0,
       quantity: lots,
       late: reason !== Reason.none,

@@ -79,6 +79,12 @@ export function isSetAside(words: Uint32Array, at: number, told: ToldEvents): bo
   return told.reason !== Reason.duplicateOrder && told.reason !== Reason.postOnlyWouldTrade;
 }
 
+/** Whether a new stop, or a new stop price, was refused because the last trade made it due, which is proven. */
+export function isRefusedAsDue(words: Uint32Array, at: number, told: ToldEvents): boolean {
+  if (!told.isRefusal || told.reason !== Reason.stopWouldTrigger) return false;
+  return ((words[at] as number) & 255) === Op.replace || whyNotTold(words, at) === undefined;
+}
+
 /**
  * Whether a replace, whose record is good, is refused because of what the order that waits is, or of its new stop price, or of the
  * quantity that it came to.
@@ -145,14 +151,14 @@ export function whyUnproven(words: Uint32Array, at: number, told: ToldEvents, ma
   const isDue = dueAt(words, at, told) !== 0;
   // One that waits meets nothing yet.
   if ((isNew ? isStop(typeOf(words, at)) : isStopTerm(flags)) && !isDue) return undefined;
-  if (!isNew && isDue) return 'a replace by which an order that waits is due at once is not proven';
   const symbol = words[at + COMMAND_WORD.symbol] as number;
   const instrument = market.instruments.get(symbol);
   // Of what keeps its place, nothing else is looked at.
   if (instrument === undefined || (!isNew && (told.flags & EventFlag.kept) !== 0)) return undefined;
   const inside = restingIn(market, symbol);
   const isPriced = isNew || (flags & Flag.hasPrice) !== 0;
-  const rule = whyInstrumentUnproven(instrument, words, at, isNew) ?? whyTriggeredUnproven(instrument, words, at, told);
+  const rule =
+    whyInstrumentUnproven(instrument, words, at, isNew) ?? whyTriggeredUnproven(instrument, words, at, told, isNew);
   if (rule !== undefined) return `${rule} is not proven`;
   if (inside !== undefined) return `${inside.what} in instrument ${symbol} is not proven`;
   if (told.phases().some((one) => one.symbol === symbol)) return 'a change of phase on the way is not proven';
@@ -193,16 +199,18 @@ function hasRange(instrument: TapeInstrument): boolean {
   return settings.every((setting) => settingOf(instrument, setting) !== 0);
 }
 
-/** What orders that were triggered on the way may have met. */
+/** What orders that were triggered on the way may have met; of a replace, that it named, too. */
 function whyTriggeredUnproven(
   instrument: TapeInstrument,
   words: Uint32Array,
   at: number,
   told: ToldEvents,
+  isNew: boolean,
 ): string | undefined {
   if (!told.has(EventType.triggered)) return undefined;
   if (settingOf(instrument, Setting.stp) > SelfTradePrevention.decrement) return 'self-trade prevention by group';
-  if (!told.canceled().some(({ name, reason }) => reason === Reason.fok && !isNamed(words, at, name))) return undefined;
+  const isOther = (name: OrderName): boolean => !isNew || !isNamed(words, at, name);
+  if (!told.canceled().some(({ name, reason }) => reason === Reason.fok && isOther(name))) return undefined;
   if (settingOf(instrument, Setting.band) !== 0) return FILL_WITHIN_BAND;
   return hasRange(instrument) ? FILL_WITHIN_RANGE : undefined;
 }

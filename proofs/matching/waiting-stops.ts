@@ -5,7 +5,7 @@ import type { BookOrder, OrderName, WaitingStop } from './linked-books.ts';
 import { LIST_HEAD, SECOND_KEY, SECOND_LADDER, STOP_LADDER } from './market-columns.ts';
 
 /** A stop that waits, and where: on the ladder 2 * symbol + side. */
-export interface Waiting extends Omit<WaitingStop, 'stopPrice'> {
+export interface Waiting extends Omit<WaitingStop, 'stopPrice' | 'lastPrice'> {
   readonly ladder: number;
   /** The larger, the sooner it is due. */
   readonly triggerKey: number;
@@ -58,6 +58,18 @@ export class WaitingStops {
     return this.#ladder(ladder).head;
   }
 
+  /** Whether the head of a ladder knows the price of the last trade, which is then in its quantity as {@link toldOf} has it. */
+  knows(ladder: number): boolean {
+    return this.head(ladder).terms !== 0;
+  }
+
+  /** From here on it does. */
+  learn(ladder: number, told: number): void {
+    const head = this.head(ladder);
+    head.terms = 1;
+    head.open = told;
+  }
+
   second(stop: Cell): Cell {
     let second = this.#seconds.get(stop);
     if (second === undefined) {
@@ -82,7 +94,7 @@ export class WaitingStops {
     const second = this.second(stop);
     const lateness = AMOUNT_MAX - triggerKey;
     stop.ladder = STOP_LADDER + 1 + ladder;
-    stop.terms = (becomes.rests ? RESTS : 0) + (becomes.fillOrKill ? FILL_OR_KILL : 0) + (becomes.market ? MARKET : 0);
+    stop.terms = termsOfStop(becomes);
     stop.priceKey = triggerKey;
     stop.open = open;
     stop.previous = before;
@@ -136,7 +148,8 @@ export class WaitingStops {
         if (cell.ladder === 0 || cell.ladder > SECOND_LADDER) continue;
         const { name, ladder, triggerKey, price, prevention, open, ...becomes } = this.waiting(cell);
         const side = ladder % 2;
-        const stop = { stopPrice: side === 1 ? triggerKey : AMOUNT_MAX - triggerKey, ...becomes };
+        const stopPrice = side === 1 ? triggerKey : AMOUNT_MAX - triggerKey;
+        const stop = { stopPrice, lastPrice: priceToldOf(this.head(ladder).open), ...becomes };
         yield { ...name, symbol: (ladder - side) / 2, side, postOnly: false, prevention, price, open, stop };
       }
     }
@@ -168,6 +181,20 @@ export class WaitingStops {
     }
     return ladder;
   }
+}
+
+/** What it becomes, as its cell has it. */
+export function termsOfStop({ rests, fillOrKill, market }: Pick<Waiting, 'rests' | 'fillOrKill' | 'market'>): number {
+  return (rests ? RESTS : 0) + (fillOrKill ? FILL_OR_KILL : 0) + (market ? MARKET : 0);
+}
+
+/** The price of the last trade, or one at which no stop on this side is due if it is 0, for there was none. */
+export function toldOf(side: number, lastPrice: number): number {
+  return lastPrice === 0 && side === 1 ? AMOUNT_MAX : lastPrice;
+}
+
+function priceToldOf(told: number): number {
+  return told === AMOUNT_MAX ? 0 : told;
 }
 
 /** Of a stop on this side: the larger, the sooner it is due. */

@@ -40,7 +40,7 @@ export function writeTable(books: LinkedBooks, table: BookTable<Column>, times?:
 
 /** Every name that the books ever heard of, once and in order, then fillers. */
 export function writeDirectory(books: LinkedBooks, columns: MarketColumns<Column>, rows: number): void {
-  const { key, differs, growth, value, gone, goneTime } = columns.directory;
+  const { key, differs, growth, value, gone, goneTime, goneKnown, gonePrice } = columns.directory;
   const cells = [...books.cells()].sort((a, b) => compareKeys(a.key, b.key));
   const keyAt = (row: number): KeyValue => cells[row]?.key ?? [0, 0, 0, FILLER_KEY + row];
   let next = keyAt(0);
@@ -49,9 +49,13 @@ export function writeDirectory(books: LinkedBooks, columns: MarketColumns<Column
     next = keyAt(row + 1);
     putKey(key, row, here);
     const cell = cells[row];
-    // The head of a ladder of stops is no more than what it points to.
+    // The head of a ladder of stops is no more than what it points to: what it knows is forgotten.
     gone[row] = cell === undefined || (cell.ladder === 0 && cell.next === undefined) ? 1 : 0;
     goneTime[row] = gone[row] === 1 ? (cell?.time ?? 0) : 0;
+    if (gone[row] === 1 && cell !== undefined && cell.terms !== 0) {
+      goneKnown[row] = cell.terms;
+      putAmount(gonePrice, row, cell.open);
+    }
     let element = 3;
     while (here[element] === next[element]) element--;
     (differs[3 - element] as Column)[row] = 1;

@@ -6,7 +6,7 @@ import { type BookOrder, LinkedBooks, type OrderName, priceOf } from './linked-b
 import { LIMB, type Rules } from './market-columns.ts';
 import { amended, entering, prospectOf, type Taker } from './order-at-work.ts';
 import type { TapeCommand } from './tape.ts';
-import { triggerKeyOf } from './waiting-stops.ts';
+import { toldOf, triggerKeyOf } from './waiting-stops.ts';
 import { SpanFullError, type StepReport, WitnessRows } from './witness-rows.ts';
 import { countRange, writeAdmission, writeDirectory, writeMeetings, writeTable } from './witness-tables.ts';
 
@@ -40,6 +40,7 @@ export class MarketWitness {
       } else {
         const triggerKey = triggerKeyOf(side, stop.stopPrice);
         this.#books.stops.link(cell, { ...stop, ladder, triggerKey, price, prevention, open });
+        this.#books.stops.learn(ladder, toldOf(side, stop.lastPrice));
       }
     }
     this.#rules = rules === 'stops' || !this.#books.stops.isEmpty ? 'stops' : 'plain';
@@ -79,7 +80,7 @@ export class MarketWitness {
 
   /** Writes the steps of one command, or throws {@link SpanFullError}. Of a mass cancel, `targets` are the orders it takes. */
   apply(command: TapeCommand, targets: readonly OrderName[] = []): readonly StepReport[] {
-    if (command.stopPrice !== 0) this.#bringStops();
+    if (command.stopPrice !== 0) this.#bringStop(command);
     const { rows, steps } = this.#begun();
     this.#checkRoom(command, targets, rows);
     const first = rows.used;
@@ -138,11 +139,18 @@ export class MarketWitness {
     return this.#work;
   }
 
-  /** A stop needs a row behind every trade, those before it in the span included. */
-  #bringStops(): void {
-    if (this.#rules === 'stops') return;
-    if (this.#work !== undefined) throw new SpanFullError('the span was begun without stops');
+  /**
+   * A stop needs a row behind every trade, those before it in the span included. And no trade may be among them that is none of those
+   * by which stops are due: of before its instrument was ruled.
+   */
+  #bringStop({ kind, symbol, side, lastPrice }: TapeCommand): void {
+    if (this.#rules !== 'stops' && this.#work !== undefined)
+      throw new SpanFullError('the span was begun without stops');
     this.#rules = 'stops';
+    const { stops } = this.#books;
+    const ladder = 2 * symbol + side;
+    if (kind === 'new' && stops.knows(ladder) && stops.head(ladder).open !== toldOf(side, lastPrice))
+      throw new SpanFullError('the span has trades of before the instrument was ruled');
   }
 
   /** Work on one order, and what stands on all rows of it. */

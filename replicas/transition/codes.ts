@@ -107,6 +107,7 @@ export class Setting {
   static readonly makerFee: u32 = 36;
   static readonly takerFee: u32 = 37;
   static readonly feeAccount: u32 = 38;
+  static readonly makerRebate: u32 = 39;
 }
 
 export class MovedSetting {

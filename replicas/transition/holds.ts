@@ -14,7 +14,8 @@ import { productUpTo } from './wide-numbers.ts';
 
 /**
  * What orders of settled instruments hold of their accounts' balances, and what trades move between them. Fees are rounded down
- * for each trade, so the parts of an order never cost more than was held for the whole.
+ * for each trade, so the parts of an order never cost more than was held for the whole. A rebate is a fee below zero, as two's
+ * complement; rounded down like the taker's fee, of which it is a part, it never is more than that.
  */
 
 // --- Amounts ---------------------------------------------------------------------------------------------------------
@@ -48,6 +49,13 @@ function feeOf(cost: u64, rate: u64): u64 {
   const millions = (cost / RATE_ONE) | 0;
   const rest = cost - millions * RATE_ONE;
   return millions * rate + (((rest * rate) / RATE_ONE) | 0);
+}
+
+/** What the resting order pays of a cost; below zero what it gets. An instrument has one of the two rates, if any. */
+function makerFeeOf(symbol: u32, cost: u64): u64 {
+  const rebate = settingOf(symbol, Setting.makerRebate);
+  if (rebate !== 0) return -feeOf(cost, rebate);
+  return feeOf(cost, settingOf(symbol, Setting.makerFee));
 }
 
 function highestRate(symbol: u32): u64 {
@@ -177,47 +185,58 @@ function isPayable(order: Incoming, price: u64, lots: u64): bool {
 
 /** Moves what a trade of so many lots at the resting order's price exchanges, and tells of it. */
 export function settleTrade(order: Incoming, maker: Order, slot: u32, lots: u64): void {
+  // Small enough to be inlined: a trade that is not settled pays for no call.
+  if (isSettled(order.symbol)) settle(order, maker, slot, lots);
+}
+
+function settle(order: Incoming, maker: Order, slot: u32, lots: u64): void {
   const symbol = order.symbol;
-  if (!isSettled(symbol)) return;
   const cost = costOf(symbol, maker.price, lots);
   const amount = baseOf(symbol, lots);
-  settleResting(maker, slot, cost, amount);
+  const makerFee = makerFeeOf(symbol, cost);
   const fee = feeOf(cost, settingOf(symbol, Setting.takerFee));
+  settleResting(maker, slot, cost, amount, makerFee);
   order.held -= exchange(order.account, symbol, order.side, cost, amount, fee);
+  collect(symbol, makerFee + fee);
   const taken = claimEvent();
   describeIncoming(taken, order, EventType.settled, 0);
   tell(taken, cost, amount, fee);
 }
 
-/** The same of a trade of two resting orders: neither is a taker. */
+/** The same of a trade of two resting orders: neither is a taker, so nobody's fee has a rebate in it. */
 export function settleAuctionTrade(buySlot: u32, sellSlot: u32, price: u64, lots: u64): void {
   const buy = orderAt(buySlot);
   const symbol = symbolOf(buy);
   if (!isSettled(symbol)) return;
   const cost = costOf(symbol, price, lots);
   const amount = baseOf(symbol, lots);
-  settleResting(buy, buySlot, cost, amount);
-  settleResting(orderAt(sellSlot), sellSlot, cost, amount);
+  const fee = feeOf(cost, settingOf(symbol, Setting.makerFee));
+  settleResting(buy, buySlot, cost, amount, fee);
+  settleResting(orderAt(sellSlot), sellSlot, cost, amount, fee);
+  collect(symbol, fee + fee);
 }
 
-function settleResting(order: Order, slot: u32, cost: u64, amount: u64): void {
+function settleResting(order: Order, slot: u32, cost: u64, amount: u64, fee: u64): void {
   const symbol = symbolOf(order);
-  const fee = feeOf(cost, settingOf(symbol, Setting.makerFee));
   detailAt(slot).held -= exchange(order.account, symbol, order.terms & OrderFlag.sell, cost, amount, fee);
   const event = claimEvent();
   describe(event, order, slot, EventType.settled, 0, 0);
   tell(event, cost, amount, fee);
 }
 
-/** What one side gives and gets, and its fee goes where fees go. Returns what it gave, which was held. */
+/** What one side gives and gets, its fee with it. Returns what it gave, which was held. */
 function exchange(account: u32, symbol: u32, side: u32, cost: u64, amount: u64, fee: u64): u64 {
   const given = side === 0 ? cost + fee : amount;
   balanceAt(findBalance(account as u64, heldAsset(symbol, side))).held -= given;
-  const feeAccount = settingOf(symbol, Setting.feeAccount);
-  balanceAt(findBalance(feeAccount, assetOf(symbol, Setting.quoteAsset))).available += fee;
   const got = side === 0 ? amount : cost - fee;
   balanceAt(findBalance(account as u64, heldAsset(symbol, side ^ 1))).available += got;
   return given;
+}
+
+/** The fees of both sides of a trade, together never below zero, go where fees go. */
+function collect(symbol: u32, fees: u64): void {
+  const feeAccount = settingOf(symbol, Setting.feeAccount);
+  balanceAt(findBalance(feeAccount, assetOf(symbol, Setting.quoteAsset))).available += fees;
 }
 
 function tell(event: Event, cost: u64, amount: u64, fee: u64): void {

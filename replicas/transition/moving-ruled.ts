@@ -15,6 +15,7 @@ import {
 } from './codes.ts';
 import { claimEvent } from './events.ts';
 import { restoreTimer } from './expiry.ts';
+import { areRatesPayable } from './fund-settings.ts';
 import {
   InstrumentFlag,
   InstrumentState,
@@ -220,6 +221,7 @@ function whyNotSet(command: Command, place: u32): u32 {
     return isCalendarFull(symbol) && !isScheduled(symbol, value) ? Reason.calendarFull : Reason.none;
   }
   if (!isState(place, value) && !isSetting(place, value)) return Reason.setting;
+  if (!areRatesPayable(symbol, place, value)) return Reason.setting;
   return wouldBeSettled(symbol, place, value) ? Reason.notSupported : Reason.none;
 }
 

@@ -92,7 +92,7 @@ test(
     await primary.end('SIGTERM');
 
     const history = booksOf(dir, [0]);
-    const { trades } = tradesOf(dir, 0);
+    const trades = tradesOf(dir, 0);
     for (const reader of readers) {
       expect(reader.check(history)).toBeGreaterThan(10);
       checkNumbers(reader);
@@ -119,7 +119,7 @@ function checkNumbers({ messages, book }: FeedReader): void {
 }
 
 /** Every trade was told once; only those between two epochs are missing, which lie before the second one's snapshot. */
-function checkTrades({ messages }: FeedReader, trades: ReturnType<typeof tradesOf>['trades']): void {
+function checkTrades({ messages }: FeedReader, trades: ReturnType<typeof tradesOf>): void {
   const nameOf = (one: { readonly sequence: number; readonly trade: number }): string => `${one.sequence}/${one.trade}`;
   const told = messages.flatMap((message) => (message.kind === 'trade' ? [nameOf(message)] : []));
   expect(new Set(told).size).toBe(told.length);

@@ -62,7 +62,7 @@ test('only the newest are kept, and listed newest first', async () => {
   expect((await store.list()).map(({ sequence }) => sequence)).toEqual([50_000, 4000, 300]);
 });
 
-test('beside the newest the newest of a day before stays, so that the day can be replayed', async () => {
+test('beside the newest the newest of days before stay, so that the days can be replayed', async () => {
   const { store } = await storeWith();
   const hour = 3_600_000_000_000n;
   const midnight = 20_000n * 24n * hour;
@@ -74,7 +74,22 @@ test('beside the newest the newest of a day before stays, so that the day can be
     await store.write({ ...PLACE, sequence, time: midnight + BigInt(sequence) * hour }, STATE);
   expect(await kept()).toEqual([6, 5, 4, 1]);
   await store.write({ ...PLACE, sequence: 7, time: midnight + 24n * hour }, STATE);
-  expect(await kept()).toEqual([7, 6, 5]);
+  expect(await kept()).toEqual([7, 6, 5, 1]);
+});
+
+test('the newest of each of eight days before stays, and of one before those in which none was taken', async () => {
+  const { store } = await storeWith();
+  const day = 24n * 3_600_000_000_000n;
+  const write = (sequence: number, time: bigint) => store.write({ ...PLACE, sequence, time }, STATE);
+  for (let sequence = 0; sequence < 48; sequence++)
+    await write(sequence, (20_000n * 4n + BigInt(sequence)) * (day / 4n));
+  // Four a day, of which three are the newest anyway.
+  const kept = async (): Promise<number[]> => (await store.list()).map(({ sequence }) => sequence);
+  expect(await kept()).toEqual([47, 46, 45, 43, 39, 35, 31, 27, 23, 19, 15]);
+  await write(48, 20_019n * day);
+  expect(await kept()).toEqual([48, 47, 46]);
+  await write(49, 20_020n * day);
+  expect(await kept()).toEqual([49, 48, 47]);
 });
 
 test('a store without a folder is empty', async () => {

@@ -235,6 +235,14 @@ test('a client of the library acts in a role, is kept, and enters no orders', as
   for await (const report of reports) throw new Error(`a report: ${report.type}`);
 });
 
+test('a client of the library without a role is told so, and goes on', async () => {
+  const { connection } = nats.join('alice');
+  const alice = await TradingClient.open({ nats: connection, identity: 'alice', account: 7 });
+  await expect(alice.command({ op: 'massCancel', account: 8 })).rejects.toThrow('account: 8: must be 7');
+  expect(await alice.command({ op: 'massCancel' })).toMatchObject({ reason: 'none' });
+  await alice.close();
+});
+
 test('veritape submit acts in a role, and not without one', async () => {
   const file = join(temporaryFolder(), 'kill.ndjson');
   writeFileSync(file, '{"op":"kill","account":8}\n{"op":"reinstate","account":8}\n');

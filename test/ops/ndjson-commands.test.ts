@@ -1,6 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
+import { Op } from '../../journal/commands.ts';
 import { UsageError } from '../../ops/exit-codes.ts';
-import { LINE_CHARACTERS_MAX, parseCommand } from '../../ops/ndjson/ndjson-commands.ts';
+import {
+  commandOfFields,
+  LINE_CHARACTERS_MAX,
+  OP_WORDS,
+  parseCommand,
+  parseSentCommand,
+  SENT_OP_WORDS,
+} from '../../ops/ndjson/ndjson-commands.ts';
+import { isPassedOn } from '../../sequencer/request-intake.ts';
 
 const NEW = { op: 'new', symbol: 'ACME', account: 1, id: 2, side: 'buy', price: 100, qty: 5 };
 const LINE = 7;
@@ -301,3 +310,17 @@ function expectError(error: UsageError, field: string, value: unknown, rule: Reg
   expect(error.message).toMatch(new RegExp(`^line ${LINE}: ${field}: `));
   expect(error.message.length).toBeLessThan(400);
 }
+
+test('what goes to a venue is what its gateway passes on: one command that it does not would take others with it', () => {
+  expect(OP_WORDS.split(', ').filter((op) => !SENT_OP_WORDS.split(', ').includes(op))).toEqual(['tick']);
+  const codes: Readonly<Record<string, number>> = {
+    ...Op,
+    ...{ instrument: Op.instrumentUpdate, set: Op.instrumentSet, assign: Op.instrumentAssign, account: Op.accountSet },
+  };
+  for (const word of SENT_OP_WORDS.split(', ')) expect([word, isPassedOn(codes[word] ?? -1)]).toEqual([word, true]);
+  expect(isPassedOn(Op.tick)).toBe(false);
+  expect(parse({ op: 'tick' })).toMatchObject({ op: 'tick' });
+  const rule = `op: "tick": must be one of ${SENT_OP_WORDS}`;
+  expect(() => parseSentCommand('{"op":"tick"}', LINE, symbols)).toThrow(rule);
+  expect(() => commandOfFields({ op: 'tick' }, symbols)).toThrow(rule);
+});

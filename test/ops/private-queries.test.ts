@@ -9,11 +9,15 @@ import { recordsOf } from '../../journal/order-terms.ts';
 import type { Identity } from '../../ops/access/roles.ts';
 import { TradingClient } from '../../ops/client/trading-client.ts';
 import { startNatsServer } from '../../ops/nats-server.ts';
+import { OrderStates } from '../../ops/reports/order-states.ts';
+import { PrivateQueries } from '../../ops/reports/private-queries.ts';
+import { ReportLog } from '../../ops/reports/report-log.ts';
 import { type Reported, ReportReader } from '../../ops/reports/report-reader.ts';
 import { VenueClient } from '../../ops/sessions/venue-client.ts';
 import { type Notice, openVenue, type Venue } from '../../ops/venue/venue.ts';
 import { type FollowerEnd, VenueFollower } from '../../ops/venue/venue-follower.ts';
 import { LIMITS, order } from '../sequencer/venue-on-nats.ts';
+import { until } from '../until.ts';
 import { GuardedNats, refused } from './guarded-nats.ts';
 import { ENTRY, linesOf, removeTemporaryFolders, temporaryFolder } from './run-veritape.ts';
 
@@ -420,6 +424,47 @@ test('what nobody keeps is not passed over in silence', async () => {
     const reader = await readerOf(reading, 'anybody', [7], 5);
     expect(await first(reader, 1)).toEqual([{ gap: { account: 7, after: 5, before: 100 } }]);
   } finally {
+    await Promise.all([follower.close(), reading.close()]);
+    await server.stop();
+  }
+});
+
+test('what is only not to be had now is refused by name and asked for again, and is no gap', async () => {
+  const server = await startNatsServer();
+  const [follower, reading] = await Promise.all([connect({ servers: server.url }), connect({ servers: server.url })]);
+  const busy = { error: 'busy', field: 'account', value: 7, rule: 'ask again later' } as const;
+  const asked: unknown[] = [];
+  const reports = new ReportLog(4);
+  // It keeps what comes after sequence 40.
+  reports.begin({ sequence: () => 40 } as never);
+  const queries = new PrivateQueries({
+    ...{ connection: follower, reports, states: new OrderStates(), onRefused: () => undefined },
+    copy: { genesis: { shard: 0 }, last: { sequence: 50, block: 3, epoch: 1 } } as never,
+    archive: {
+      tell: async (missed: unknown) => {
+        asked.push(missed);
+        return asked.length < 8 ? busy : { words: new Uint32Array(0), through: 40, isComplete: true };
+      },
+      close: async () => undefined,
+    } as never,
+  });
+  try {
+    queries.begin();
+    await follower.flush();
+    const reply = await reading.request('veritape.0.executions.anybody.7', '{"after":5}', { timeout: ANSWER_MS_MAX });
+    expect(reply.json()).toEqual(busy);
+    const reader = await readerOf(reading, 'anybody', [7], 5);
+    const told: Reported[] = [];
+    const isRead = (async () => {
+      for await (const one of reader.read()) told.push(one);
+    })();
+    await until('the reader has come to what the log keeps', () => queries.answered >= 2, { seen: () => asked.length });
+    reader.close();
+    await isRead;
+    expect(told).toEqual([]);
+    expect(asked).toHaveLength(8);
+  } finally {
+    await queries.end();
     await Promise.all([follower.close(), reading.close()]);
     await server.stop();
   }

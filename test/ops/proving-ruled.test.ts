@@ -19,7 +19,7 @@ const stop = (account: number, id: number, side: 'buy' | 'sell', value: number, 
   return { op: 'new', symbol: 0, account, id, side, term: 'stopPrice', value, quantity: 2, type: 'stop', ...rest };
 };
 
-/** Five commands by the plain rules, five with self-trade prevention, ten with stops, of which one waits half way, and five plain ones. */
+/** Five commands by the plain rules, five with self-trade prevention, ten with stops, of which one waits half way and one is due as it comes, and five plain ones. */
 const COMMANDS: readonly Command[] = [
   { op: 'instrumentCreate', symbol: 0, name: 'ACME' },
   order(1, 1, 'sell'),
@@ -40,7 +40,7 @@ const COMMANDS: readonly Command[] = [
   order(7, 1, 'buy', { price: 95, quantity: 3 }),
 
   order(8, 1, 'buy', { price: 94 }),
-  order(9, 1, 'sell', { price: 95, quantity: 1, tif: 'ioc' }),
+  stop(9, 1, 'sell', 100, { type: 'stopLimit', price: 95, quantity: 1, tif: 'ioc' }),
   order(9, 2, 'sell', { price: 95, quantity: 9, tif: 'ioc' }),
   { op: 'cancel', symbol: 0, account: 6, id: 1 },
   { op: 'instrumentSet', symbol: 0, setting: 'stp', value: 0 },

@@ -99,6 +99,39 @@ test('more than a reply holds is told in pieces, and those who ask together are 
   expect(await archive.tell(missed)).toMatchObject({ error: 'unavailable' });
 });
 
+test('however many ask at once, what they are told together is bounded, and each gets on', async () => {
+  market = await Market.open();
+  const { venue, directory } = market;
+  const admin = await venue.openSession(0, 1);
+  await admin.send([{ op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' }]);
+  const session = await venue.openSession(1, 1);
+  const [orders, askers, share] = [600, 1_024, 512];
+  for (let id = 1; id <= orders; id += 60)
+    await session.send(Array.from({ length: 60 }, (_, index) => order(1, id + index, 'buy', 5, 1)));
+  const missed = { account: 1, after: 0, passed: 0, upTo: venue.durableSequence };
+  const replay = new ReportReplay(directory);
+  const told = await replay.tell(Array.from({ length: askers }, () => missed));
+  expect(new Set(told.map((one) => `${lengthOf(one ?? {})} ${one?.isComplete}`))).toEqual(new Set([`${share} false`]));
+  const [rest, live, same] = await replay.tell([
+    { ...missed, passed: share },
+    { ...missed, live: true },
+    { ...missed, live: true },
+  ]);
+  expect([lengthOf(rest ?? {}), rest?.isComplete]).toEqual([orders - share, true]);
+  expect(live).toMatchObject({ isComplete: true });
+  expect(same?.words).toBe(live?.words);
+
+  const asking = new ReportArchive(directory);
+  archive = asking;
+  const all = await Promise.all([
+    ...Array.from({ length: 33 }, () => asking.tell(missed)),
+    asking.tell({ ...missed, account: 2 }),
+  ]);
+  const rule = 'at most 32 requests of an account for missed reports may wait; ask again later';
+  expect(all.filter((one) => 'error' in one)).toEqual([{ error: 'busy', field: 'account', value: 1, rule }]);
+  expect(await asking.tell(missed)).toMatchObject({ isComplete: true });
+});
+
 function lengthOf(told: object): number {
   return 'words' in told ? (told.words as Uint32Array).length / EVENT_WORDS : Number.NaN;
 }

@@ -132,6 +132,7 @@ test('reports about the account name neither an instrument nor an order, and amo
     ['baseAsset', 1],
     ['quoteAsset', 2],
     ['takerFee', 10_000],
+    ['makerRebate', 5_000],
   ] as const)
     await admin.command({ op: 'set', symbol: 'EMCA', setting, value });
   const buyer = await open(1);
@@ -158,7 +159,7 @@ test('reports about the account name neither an instrument nor an order, and amo
     { type: 'accepted', symbol: 'EMCA', price: 100, qty: 4, order: { id: 5 } },
     { ...none, type: 'balance', balance: { ...balance, asset: 1, amount: inexact, available: inexact } },
     { type: 'tradeMaker', symbol: 'EMCA', price: 100, qty: 4, order: { id: 5 }, isDone: true, isAuction: false },
-    { type: 'settled', symbol: 'EMCA', price: 0, qty: 0, settled: { quote: 400n, base: 4n, fee: 0n } },
+    { type: 'settled', symbol: 'EMCA', price: 0, qty: 0, settled: { quote: 400n, base: 4n, fee: -2n } },
     { ...none, type: 'account', setting: { name: 'openOrdersMax', value: 30 } },
     { ...none, type: 'kill', kill: { scope: 'account', isLifted: false } },
   ]);

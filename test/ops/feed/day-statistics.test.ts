@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { BLOCK_HEADER_WORDS, timeWords } from '../../../journal/block.ts';
-import { COMMAND_WORDS } from '../../../journal/commands.ts';
+import { COMMAND_WORDS, type Command, type PhaseName } from '../../../journal/commands.ts';
 import { JournalReader } from '../../../journal/reader.ts';
 import { DaySoFar } from '../../../ops/feed/day-so-far.ts';
 import { applyAndCount, DayStatistics, dayOf } from '../../../ops/feed/day-statistics.ts';
@@ -33,22 +33,26 @@ async function journal(...snapshotsAfter: number[]): Promise<string> {
 class Published {
   readonly book: FeedBook;
   readonly publisher: FeedPublisher;
+  readonly days: DayStatistics;
   readonly #events = new EventBuffer(64);
   readonly #matcher;
   readonly #blocks;
   #now = 0;
 
-  constructor(directory: string, after: number, days: DayStatistics) {
+  /** With all that traded before counted, or nothing of it. */
+  constructor(directory: string, after: number, at = timeOf(after)) {
     const reader = JournalReader.open(directory);
     this.#matcher = createMatcher(reader.genesis.limits, this.#events);
     this.#blocks = reader.blocks();
     for (let block = 0; block < after; block++)
       applyAndCount(this.#matcher, this.#events, this.#next(), new DayStatistics());
-    const [timeLow, timeHigh] = timeWords(timeOf(after));
+    const [timeLow, timeHigh] = timeWords(at);
+    const { state } = this.#matcher;
+    this.days = new DayStatistics(state.instruments, after === 0 ? undefined : dayOf(timeLow, timeHigh));
     this.publisher = new FeedPublisher(
       {
-        ...{ ...FEED_DEFAULTS, prefix: 'market', shard: 7, epoch: 1, memory: new PublishMemory(), days },
-        state: this.#matcher.state,
+        ...{ ...FEED_DEFAULTS, prefix: 'market', shard: 7, epoch: 1, memory: new PublishMemory(), days: this.days },
+        state,
         place: { sequence: this.#matcher.sequence(), timeLow, timeHigh },
         publish: (subject, packet) => {
           if (subject === this.book?.subject) this.book.take(new Uint8Array(packet), 0);
@@ -67,7 +71,7 @@ class Published {
   takeBlock(commands = COMMANDS): void {
     const block = this.#next();
     const { words, mask } = this.#events;
-    for (let index = 0; index < commands; index++) {
+    for (let index = 0; index < Math.min(commands, block.count); index++) {
       const at = BLOCK_HEADER_WORDS + index * COMMAND_WORDS;
       this.#matcher.apply(block.words, at);
       this.publisher.take(words, mask, 0, this.#events.next, block.words, at);
@@ -98,14 +102,15 @@ test('what traded in a day is read back from the newest snapshot before it, or f
     [9, 80],
   ] as const) {
     const upTo = (block - 1) * COMMANDS + within;
-    const told = await new DaySoFar({ directory, upTo }).told;
+    const told = await new DaySoFar({ directory, upTo, daysBefore: 0 }).told;
     replayed.push(told.replayed);
     const day = Number(timeOf(block) / (24n * HOUR_NS));
-    const { last: lastPrice, count: trades, ...traded } = told.traded.instruments[0] ?? { last: 0, count: 0 };
+    const counted = told.traded.instruments.get(0)?.traded ?? { last: 0, count: 0 };
+    const { last: lastPrice, count: trades, ...traded } = counted;
     const wanted = tradedInDay(directory, 0, upTo);
     expect([told.traded.day, wanted]).toEqual([
       day,
-      trades === 0 ? wanted : { ...traded, lastPrice, trades, partial: false },
+      trades === 0 ? wanted : { ...traded, lastPrice, trades, partial: false, session: false },
     ]);
     expect(trades).toBe(wanted.trades);
   }
@@ -116,9 +121,9 @@ test('what traded in a day is read back from the newest snapshot before it, or f
 test('publishers that begin at different times tell the same statistics', async () => {
   const directory = await journal();
   // The first sees everything, the second begins in the second day.
-  const first = new Published(directory, 0, new DayStatistics());
+  const first = new Published(directory, 0);
   for (let block = 0; block < 5; block++) first.takeBlock();
-  const second = new Published(directory, 5, new DayStatistics(dayOf(...timeWords(timeOf(5)))));
+  const second = new Published(directory, 5);
   expect(second.book.statistics).toMatchObject({ trades: 0, partial: true });
   for (const each of [first, second]) each.takeBlock();
   const upTo = 6 * COMMANDS;
@@ -129,7 +134,7 @@ test('publishers that begin at different times tell the same statistics', async 
   expect(since?.trades).toBeGreaterThan(0);
   expect(since?.trades).toBeLessThan(wanted.trades);
 
-  const { traded } = await new DaySoFar({ directory, upTo: 5 * COMMANDS }).told;
+  const { traded } = await new DaySoFar({ directory, upTo: 5 * COMMANDS, daysBefore: 0 }).told;
   second.publisher.learnDay(traded);
   second.publisher.flush(0);
   expect(second.book.statistics).toEqual(wanted);
@@ -142,17 +147,16 @@ test('publishers that begin at different times tell the same statistics', async 
 
 test('a day that begins is told at its first command, as nothing traded, and is whole whoever publishes', async () => {
   const directory = await journal();
-  const days = new DayStatistics(dayOf(...timeWords(timeOf(3))));
-  const late = new Published(directory, 3, days);
+  const late = new Published(directory, 3);
   expect(late.book.statistics).toMatchObject({ trades: 0, partial: true });
   late.takeBlock();
   expect(late.book.statistics).toEqual(tradedInDay(directory, 0, 4 * COMMANDS));
   // What is read of the day before comes too late, and is of no day that is told.
-  const { traded } = await new DaySoFar({ directory, upTo: 3 * COMMANDS }).told;
+  const { traded } = await new DaySoFar({ directory, upTo: 3 * COMMANDS, daysBefore: 0 }).told;
   late.publisher.learnDay(traded);
   expect(late.book.statistics).toEqual(tradedInDay(directory, 0, 4 * COMMANDS));
 
-  const early = new Published(directory, 0, new DayStatistics());
+  const early = new Published(directory, 0);
   for (let block = 1; block <= 3; block++) early.takeBlock();
   expect(early.book.statistics?.trades).toBeGreaterThan(0);
   early.takeBlock(1);
@@ -170,7 +174,65 @@ test('a day that begins is told at its first command, as nothing traded, and is 
   expect(counted.of(0)).toEqual({ open: 0, high: 0, low: 0, last: 0, volume: 0, count: 0 });
 });
 
+test('a session begins when the instrument comes out of closed, and goes on at the midnight behind it', async () => {
+  const directory = temporaryFolder();
+  let id = 0;
+  const order = (side: 'buy' | 'sell', price: number): Command => ({
+    ...{ op: 'new', account: 1, symbol: 0, id: ++id, side, price, quantity: 2 },
+  });
+  const trade = (price: number): Command[] => [order('buy', price), order('sell', price)];
+  const phase = (name: PhaseName): Command => ({ op: 'phase', account: 0, symbol: 0, phase: name });
+  const none = { open: 0, high: 0, low: 0, lastPrice: 0, volume: 0, trades: 0, partial: false };
+  const one = { ...none, open: 100, high: 100, low: 100, lastPrice: 100, volume: 2, trades: 1, session: false };
+  const two = { ...none, open: 105, high: 105, low: 103, lastPrice: 103, volume: 4, trades: 2, session: true };
+  /** By the hour since a midnight. */
+  const blocks = [
+    [10, [{ op: 'instrumentCreate', symbol: 0, name: 'ACME' }, ...trade(100)], one],
+    [20, [phase('closed')], one],
+    // What is closed is refused, and goes on telling of the session that is over: through the weekend.
+    [24, trade(101), one],
+    [24 * 3, trade(101), one],
+    [24 * 3 + 7, [phase('preOpen')], { ...none, session: true }],
+    [24 * 3 + 8, trade(105), { ...none, session: true }],
+    [24 * 3 + 9, [phase('continuous')], { ...two, low: 105, lastPrice: 105, volume: 2, trades: 1 }],
+    // A halt is of the session.
+    [24 * 3 + 10, [phase('halted'), phase('continuous'), ...trade(103)], two],
+    [24 * 4, [{ op: 'tick' }], two],
+    [24 * 4 + 1, trade(104), { ...two, lastPrice: 104, volume: 6, trades: 3 }],
+    // Whatever is open for longer has days of UTC.
+    [24 * 5, trade(102), { ...one, open: 102, high: 102, low: 102, lastPrice: 102 }],
+    [24 * 6, [phase('closed'), { op: 'tick' }], { ...none, session: false }],
+    // The trade with which it comes out of closed is of the session that begins.
+    [24 * 6 + 1, [phase('preOpen'), ...trade(110), phase('closed')], { ...none, session: true }],
+    [24 * 6 + 2, [phase('continuous')], { ...one, open: 110, high: 110, low: 110, lastPrice: 110, session: true }],
+    // Nothing is told of what has been closed for a week.
+    [24 * 6 + 3, [phase('closed')], { ...one, open: 110, high: 110, low: 110, lastPrice: 110, session: true }],
+    [24 * 13 - 1, [{ op: 'tick' }], { ...one, open: 110, high: 110, low: 110, lastPrice: 110, session: true }],
+    [24 * 13, [{ op: 'tick' }], { ...none, session: false }],
+  ] as const satisfies readonly (readonly [number, readonly Command[], object])[];
+  const timeOf = (block: number): bigint => (20_000n * 24n + BigInt(blocks[block - 1]?.[0] ?? 0)) * HOUR_NS;
+  const commands = blocks.flatMap(([, all]): readonly Command[] => all);
+  await writeJournal(directory, { blocks: blocks.map(([, all]) => all.length), timeOf, commands });
+  const first = new Published(directory, 0, 0n);
+  const last = blocks.length;
+  for (const [index, [hour, , wanted]] of blocks.entries()) {
+    first.takeBlock();
+    expect([hour, first.book.statistics]).toEqual([hour, wanted]);
+    const late = new Published(directory, index + 1, timeOf(index + 1));
+    expect(late.book.statistics).toMatchObject({ partial: true, trades: 0 });
+    if (![4, 8, last].includes(index + 1)) continue;
+    // In the weekend, in the session, and when a week is over.
+    const upTo = commands.length - blocks.slice(index + 1).flatMap(([, all]): readonly Command[] => all).length;
+    const { traded } = await new DaySoFar({ directory, upTo, daysBefore: late.days.daysBefore }).told;
+    late.publisher.learnDay(traded);
+    late.publisher.flush(0);
+    expect([hour, late.book.statistics]).toEqual([hour, wanted]);
+  }
+});
+
 test('a journal that does not hold the command says so', async () => {
   const directory = await journal();
-  await expect(new DaySoFar({ directory, upTo: BLOCKS * COMMANDS + 5 }).told).rejects.toThrow('sequence');
+  await expect(new DaySoFar({ directory, upTo: BLOCKS * COMMANDS + 5, daysBefore: 0 }).told).rejects.toThrow(
+    'sequence',
+  );
 });

@@ -221,6 +221,18 @@ test.each<[string, unknown, string]>([
   ['a tick that is a number', { clients: [GOOD], instruments: { A: { tick: 0.01 } } }, 'instruments.A.tick'],
   ['a tick of nothing', { clients: [GOOD], instruments: { A: { tick: '0.00' } } }, 'instruments.A.tick'],
   ['no tick', { clients: [GOOD], instruments: { A: { lot: '1' } } }, 'instruments.A.tick'],
+  ['a unit without a currency', { clients: [GOOD], instruments: { A: { tick: '1', unit: '1' } } }, 'instruments.A'],
+  ['a currency without a unit', { clients: [GOOD], instruments: { A: { tick: '1', currency: 'X' } } }, 'instruments.A'],
+  [
+    'a currency with a space',
+    { clients: [GOOD], instruments: { A: { tick: '1', unit: '1', currency: 'U D' } } },
+    'instruments.A.currency',
+  ],
+  [
+    'a unit that is a number',
+    { clients: [GOOD], instruments: { A: { tick: '1', unit: 1, currency: 'X' } } },
+    'instruments.A.unit',
+  ],
   ['a skew below zero', { clients: [GOOD], sendingTimeSkewSeconds: -1 }, 'sendingTimeSkewSeconds'],
 ])('a configuration with %s is refused by field', (_, parsed, field) => {
   expect(() => new FixGatewayConfig(parsed)).toThrow(expect.objectContaining({ name: 'UsageError', field }));

@@ -4,14 +4,19 @@ import { FixGatewayConfig } from '../../../ops/fix/fix-config.ts';
 import { FixGateway, type FixGatewayOptions } from '../../../ops/fix/fix-gateway.ts';
 import { natsConnectionOptions } from '../../../ops/nats-server.ts';
 import { temporaryFolder } from '../../journal/temporary-journal.ts';
-import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+import { LIMITS, Market, SHARD } from '../../sequencer/venue-on-nats.ts';
 import { until } from '../../until.ts';
 import { FixPeer, type PeerOptions } from './fix-peer.ts';
 
 export const CONFIG = {
   compId: 'VERITAPE',
   sendingTimeSkewSeconds: 60,
-  instruments: { ACME: { tick: '0.05', lot: '1' }, '*': { tick: '1' } },
+  instruments: {
+    ACME: { tick: '0.05', lot: '1' },
+    // A cent is ten units.
+    PAID: { tick: '0.05', unit: '0.001', currency: 'USDT' },
+    '*': { tick: '1' },
+  },
   clients: [
     { compId: 'FIRM7', username: 'firm', password: 'a password of some length', accounts: [7] },
     { compId: 'FIRM8', username: 'firm', password: 'a password of some length', accounts: [8, 9] },
@@ -28,7 +33,7 @@ export class FixMarket {
   #gateway: FixGateway | undefined;
 
   static async open(options: Partial<FixGatewayOptions> = {}): Promise<FixMarket> {
-    const market = await Market.open();
+    const market = await Market.open({ limits: { ...LIMITS, accountsMax: 32, balancesMax: 64 } });
     const session = await market.venue.openSession(0, 1);
     await session.send([
       { op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME', priceMax: 1_000_000 },

@@ -21,6 +21,8 @@ const ACCOUNT = 7;
 const stores: GatewayStore[] = [];
 let sent: { readonly type: string; readonly fields: ReadonlyMap<number, string> }[];
 let commands: { readonly command: Command; readonly origin: CommandOrigin }[];
+/** Of commands that were handled, or not sent. */
+let ended: Set<CommandOrigin>;
 let entry: OrderEntry;
 let reports: OrderReports;
 let records: OrderRecords;
@@ -37,7 +39,12 @@ beforeEach(() => {
   const config = new FixGatewayConfig(CONFIG);
   const send = (type: string, fields: readonly FixField[]): void => void sent.push({ type, fields: new Map(fields) });
   const session = { send } as unknown as FixSession;
-  const lane = { account: ACCOUNT, isAway: false, add: (more: typeof commands) => void commands.push(...more) };
+  ended = new Set();
+  const lane = {
+    ...{ account: ACCOUNT, isAway: false, add: (more: typeof commands) => void commands.push(...more) },
+    isChanging: (id: number) =>
+      commands.some(({ origin }) => origin.orderId === id && origin.kind.startsWith('re') && !ended.has(origin)),
+  };
   records = new OrderRecords('FIRM7', store);
   reports = new OrderReports(session, records, (name) => config.scaleOf(name) ?? config.wholeScale);
   entry = new OrderEntry({
@@ -67,8 +74,8 @@ function replace(clOrdId: string, original: string, quantity: string, price = '1
   return commands[before];
 }
 
-function happens(event: Partial<VenueEvent>, origin?: CommandOrigin): void {
-  const order = records.byClOrdId('o');
+function happens(event: Partial<VenueEvent>, origin?: CommandOrigin, clOrdId = 'o'): void {
+  const order = records.byClOrdId(clOrdId);
   if (order === undefined) throw new Error('there is no order');
   const rest = { side: 'buy', reason: 'none', flags: 0, symbol: 0, slot: 1, generation: 1, request: 1 } as const;
   const whole = {
@@ -83,7 +90,9 @@ function happens(event: Partial<VenueEvent>, origin?: CommandOrigin): void {
   const place = { sequence, index: 0, time: Date.now(), origin };
   reports.event(order, { ...whole, id: order.id, account: ACCOUNT }, place);
   const done = commands.find((one) => one.origin === origin);
-  if (done !== undefined) entry.ended(done);
+  if (done === undefined) return;
+  ended.add(done.origin);
+  entry.ended(done);
 }
 
 function trade(quantity: number, open: number): void {
@@ -198,4 +207,92 @@ test('what the store was given stays as it was then: a crash may come between it
   happens({ type: 'replaced', open: 15 }, up?.origin);
   expect(given?.waiting).toHaveLength(1);
   expect(stores.at(-1)?.liveOrders('FIRM7')[0]?.waiting).toHaveLength(0);
+});
+
+test.each([
+  ['equals', '6'],
+  ['is below', '4'],
+])('FIX appendix D, C.3: a total that %s what traded meanwhile is replaced, and filled', (_, total) => {
+  const down = replace('down', 'o', total);
+  trade(6, 4);
+  happens({ type: 'canceled', reason: 'reduced', quantity: 4, open: 0 }, down?.origin);
+  expect(last()).toEqual(['5', '6', '6', '0']);
+  expect([11, 41, 39].map((tag) => sent.at(-1)?.fields.get(tag))).toEqual(['down', 'o', '2']);
+});
+
+test('FIX appendix D, C.3: the same where the gateway knows of the trades already, and with another price', () => {
+  trade(6, 4);
+  const down = replace('down', 'o', '4', '11');
+  expect([down?.command, down?.origin.part]).toEqual([
+    expect.objectContaining({ op: 'reduce', quantity: 6 }),
+    undefined,
+  ]);
+  expect(commands).toHaveLength(2);
+  happens({ type: 'canceled', reason: 'reduced', quantity: 4, open: 0 }, down?.origin);
+  expect(last()).toEqual(['5', '6', '6', '0']);
+  expect(replace('nothing', 'o', '0')).toBeUndefined();
+  expect(sent.at(-1)?.fields.get(102)).toBe('0');
+});
+
+test('FIX appendix D, C.3: a total that traded meanwhile, with another price, is answered once', () => {
+  const down = replace('down', 'o', '4', '11');
+  const [, , second] = commands;
+  trade(6, 4);
+  happens({ type: 'canceled', reason: 'reduced', quantity: 4, open: 0 }, down?.origin);
+  const answered = sent.length;
+  expect(last()).toEqual(['5', '6', '6', '0']);
+  happens({ type: 'rejected', reason: 'unknownOrder' }, second?.origin);
+  expect(sent).toHaveLength(answered);
+});
+
+test('a price that was refused is forgotten: what only takes lots off keeps its priority', () => {
+  const moved = replace('moved', 'o', '10', '11');
+  happens({ type: 'rejected', reason: 'priceMax' }, moved?.origin);
+  const before = commands.length;
+  expect(replace('less', 'o', '8')?.command).toMatchObject({ op: 'reduce', quantity: 2 });
+  expect(commands).toHaveLength(before + 1);
+  expect(replace('less again', 'less', '7', '10')?.command.op).toBe('reduce');
+  // One that is under way behind the one that is refused is still to come.
+  const [first, second] = [replace('up', 'o', '7', '12'), replace('down', 'o', '7', '13')];
+  happens({ type: 'rejected', reason: 'priceMax' }, first?.origin);
+  expect(replace('back', 'o', '7', '10')?.command).toMatchObject({ op: 'replace', price: 200 });
+  expect(second?.command).toMatchObject({ price: 260 });
+});
+
+test('an OrderQty of 0 is no total: FIX has a cancel for that', () => {
+  expect(replace('none', 'o', '0')).toBeUndefined();
+  expect(sent.at(-1)?.fields.get(58)).toBe('OrderQty (38): "0": it must be above 0; cancel the order');
+});
+
+test('CME market order with protection: one that rests at its band gets another OrderQty, and keeps its price', () => {
+  const before = commands.length;
+  take('D', { ...newOrder('market', { 40: '1' }), 44: undefined });
+  happens({ type: 'accepted', price: 210, quantity: 10, open: 10 }, commands[before]?.origin, 'market');
+  expect(sent.at(-1)?.fields.get(44)).toBe('10.50');
+  const common = { 55: 'ACME', 54: '1', 60: utc(), 40: '1' };
+  take('G', { 11: 'less', 41: 'market', ...common, 38: '8' });
+  take('G', { 11: 'more', 41: 'less', ...common, 38: '12' });
+  expect(commands.slice(before + 1).map(({ command }) => [command.op, command.price, command.quantity])).toEqual([
+    ['reduce', undefined, 2],
+    ['replace', undefined, 12],
+  ]);
+});
+
+test('however often an order is replaced, what is written of it at once does not grow', () => {
+  const order = records.byClOrdId('o');
+  const bytes = (): number => JSON.stringify(order).length;
+  const price = (at: number): string => (at % 2 === 0 ? '10' : '11');
+  let original = 'o';
+  const often = (from: number, to: number): void => {
+    for (let at = from; at < to; at++) {
+      const one = replace(`replace-${at}`, original, '10', price(at + 1));
+      happens({ type: 'replaced', price: at % 2 === 0 ? 220 : 200, open: 10 }, one?.origin);
+      original = `replace-${at}`;
+    }
+  };
+  often(100, 102);
+  const after = bytes();
+  often(102, 202);
+  expect(bytes() - after).toBeLessThan(4);
+  expect(records.byClOrdId('replace-150')?.id).toBe(order?.id);
 });

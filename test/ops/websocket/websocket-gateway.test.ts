@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Logger, pino } from 'pino';
 import { natsConnectionOptions } from '../../../ops/nats-server.ts';
 import { WebSocketGateway, type WebSocketGatewayOptions } from '../../../ops/websocket/websocket-gateway.ts';
+import { primarySubject } from '../../../sequencer/nats-gateway.ts';
 import { Market, SHARD } from '../../sequencer/venue-on-nats.ts';
+import { until } from '../../until.ts';
 import { SocketClient, type Told } from './websocket-client.ts';
 
 /** JSON over WebSocket, on a real venue behind a real NATS server. Each test trades at prices of its own. */
@@ -127,6 +129,27 @@ test('subscribers hear of trades and orders, and nothing after they leave', asyn
   client.close();
 });
 
+test('whoever may have missed events is told: the connection to NATS broke, or another server has begun', async () => {
+  const own = await open();
+  const watcher = await SocketClient.connect(own.port);
+  const told = (): Told[] => watcher.heard.filter(({ ev }) => ev === 'interrupted');
+  await watcher.ask({ op: 'subscribe', channel: 'orders', account: 5, symbol: 'ACME' });
+  await watcher.ask({ op: 'subscribe', channel: 'account', account: 5 });
+  await watcher.ask({ op: 'subscribe', channel: 'trades' });
+  await watcher.ask({ op: 'unsubscribe', channel: 'trades' });
+  const both = [
+    { ev: 'interrupted', channel: 'orders', account: 5, symbol: 'ACME' },
+    { ev: 'interrupted', channel: 'account', account: 5 },
+  ];
+  await own.connection.reconnect();
+  await until('it is told of NATS', () => told().length >= 2, { seen: told, lookMs: 2 });
+  expect(told()).toEqual(both);
+  own.connection.publish(primarySubject(SHARD), '{"epoch":2}');
+  await until('it is told of the server', () => told().length >= 4, { seen: told, lookMs: 2 });
+  expect(told()).toEqual([...both, ...both]);
+  watcher.close();
+});
+
 interface Numbered {
   readonly epoch?: number;
   readonly number: number;
@@ -246,6 +269,7 @@ test.each<[string, string, object]>([
   ['null', 'null', { field: 'message', rule: 'must be one JSON object' }],
   ['no op', '{"ref":1}', { ref: 1, field: 'op' }],
   ['an op that there is not', '{"op":"buy"}', { field: 'op', value: 'buy' }],
+  ['an op that no venue takes from others', '{"op":"tick"}', { field: 'op', value: 'tick' }],
   ['a field that does not go with it', '{"op":"cancel","symbol":"ACME","id":1,"price":1}', { field: 'price' }],
   ['a field missing', '{"op":"new","symbol":"ACME","account":1,"id":1,"side":"buy","price":1}', { field: 'qty' }],
   [

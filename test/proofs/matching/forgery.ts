@@ -9,6 +9,7 @@ import {
   type Rules,
   SECOND_KEY,
 } from '../../../proofs/matching/market-columns.ts';
+import { lastTrade } from '../../../proofs/matching/stop-cells.ts';
 import type { TapeCommand } from '../../../proofs/matching/tape.ts';
 import { MarketWitness } from '../../../proofs/matching/witness.ts';
 import type { BusEntry, Circuit } from '../../../proofs/stark/constraints.ts';
@@ -29,6 +30,8 @@ const RANGE_TABLE = ['the range starts at zero', 'the range steps by one', 'the 
 type Column = Uint32Array;
 /** A message of the memory bus: address, ladder, post-only, price key, open, next, next price key, time. */
 type Cell = number[];
+const TERMS = 5;
+const OPEN = 9;
 const NEXT = 12;
 const TIME = 19;
 
@@ -158,6 +161,8 @@ export class Forgery {
       ...directory.value,
       directory.gone,
       directory.goneTime,
+      directory.goneKnown,
+      ...directory.gonePrice,
     ];
     const fixed = new Set<Column>([...tables, ...listed, range.value, range.times, afterTime, clock]);
     return this.trace.filter((column) => !fixed.has(column));
@@ -271,11 +276,23 @@ export class Forgery {
     const put = (columns: readonly Column[], from: number): void => {
       for (const [i, column] of columns.entries()) column[row] = known[from + i] as number;
     };
-    if (port === 0) put([...head.next, ...head.nextKey], NEXT);
-    else {
+    if (port === 0) {
+      put([...head.next, ...head.nextKey], NEXT);
+      this.lastTrade(row, known);
+    } else {
       const { cell } = port === 1 ? other : own;
       put([cell.ladder, cell.terms, ...cell.key, ...cell.open, ...cell.next, ...cell.nextKey], 4);
     }
+  }
+
+  /** What the head of a ladder of stops says of the last trade, on a row that looks at one. */
+  lastTrade(row: number, head: readonly number[]): this {
+    const { trigger, quiet, undue, due } = this.columns.step;
+    if ([trigger, quiet, undue, due].every((column) => (column[row] ?? 0) === 0)) return this;
+    const { known, price } = lastTrade(this.columns);
+    known[row] = head[TERMS] as number;
+    for (const [i, column] of price.entries()) column[row] = head[OPEN + i] as number;
+    return this;
   }
 
   /** The list from the first ladder's head on; behind a row that is not used each, those of stops; then what none reaches. */
@@ -315,11 +332,12 @@ export class Forgery {
   }
 
   #putDirectory(memory: ReadonlyMap<string, Cell>): void {
-    const { key, differs, growth, value, gone, goneTime } = this.columns.directory;
+    const { key, differs, growth, value, gone, goneTime, goneKnown, gonePrice } = this.columns.directory;
     const cells = [...memory.values()].filter((cell) => cell[3] !== LIST_HEAD || isStopHead(cell));
     const before = [0, 1, 2, 3].reverse();
     cells.sort((a, b) => before.map((i) => (a[i] as number) - (b[i] as number)).find((order) => order !== 0) ?? 0);
-    for (const column of [...key, ...differs, ...growth, ...value, gone, goneTime]) column.fill(0);
+    const told = [goneKnown, ...gonePrice];
+    for (const column of [...key, ...differs, ...growth, ...value, gone, goneTime, ...told]) column.fill(0);
     const at = (row: number): Cell => cells[row] ?? [0, 0, 0, 2 * SECOND_KEY + row];
     for (let row = 0; row < FORGED_ROWS; row++) {
       const here = at(row);
@@ -327,6 +345,7 @@ export class Forgery {
       const isGone = !isLive(here);
       gone[row] = isGone ? 1 : 0;
       goneTime[row] = isGone ? (here[TIME] ?? 0) : 0;
+      for (const [i, column] of told.entries()) column[row] = isGone ? (here[i === 0 ? TERMS : OPEN + i - 1] ?? 0) : 0;
       this.linkDirectory(row, at(row + 1));
     }
   }
@@ -431,7 +450,7 @@ export const NOTHING: TapeCommand = {
   prevention: 0,
   usualPrevention: 0,
   stopPrice: 0,
-  triggeredAt: 0,
+  lastPrice: 0,
   removal: 0,
 };
 

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { Reason } from '../../../journal/reasons.ts';
 import type { OrderName } from '../../../proofs/matching/linked-books.ts';
 import { marketCircuit } from '../../../proofs/matching/market-circuit.ts';
 import { KINDS, PREVENTIONS, STEPS } from '../../../proofs/matching/market-columns.ts';
@@ -14,6 +15,8 @@ const COMMANDS = Number(process.env['VERITAPE_STOPS_COMMANDS'] ?? 5_000);
 const SEED = Number(process.env['VERITAPE_FUZZ_SEED'] ?? 20_261_127);
 const ROWS = 256;
 const INSTRUMENTS = 2;
+/** Only the first trade of a market can trigger stops of both sides: there are some markets. */
+const COMMANDS_PER_MARKET = 250;
 /** The circuit looks at one span of so many: it takes most of the time. */
 const CHECKED_SHARE = 3;
 /** Alike in one half or the other; and with an id of zeros, whose key is nothing but zeros. */
@@ -56,8 +59,9 @@ class Flow {
     const isNamed = (order: OrderName): boolean => nameOf(order) === nameOf(named.order);
     const waiting = this.#model.live.find(({ order }) => isNamed(order) && this.#model.isWaiting(order));
     const late = dice.chance(0.2);
-    // Those are refused as others are, by what the tape does not say.
-    const stopPrice = waiting !== undefined && !isWrong && !late && dice.chance(0.6) ? this.#stopPrice(named.side) : 0;
+    const asked = waiting !== undefined && !isWrong && dice.chance(0.6) ? this.#stopPrice(named.side) : 0;
+    // Refused as others are, by what the tape does not say, or because it would be due.
+    const stopPrice = late && !this.#model.isDue(named.symbol, named.side, asked) ? 0 : asked;
     const hasPrice = waiting?.market !== true && dice.chance(0.6);
     const hasQuantity = (!hasPrice && stopPrice === 0) || dice.chance(0.5);
     const price = hasPrice ? this.#price(named.side, 3) : 0;
@@ -88,14 +92,15 @@ class Flow {
     const tif = dice.weighted([55, 15, 30]);
     const rests = !market && tif === 0;
     const stopPrice = isStop ? this.#stopPrice(side) : 0;
-    // Whether it is due is not the circuit's to say: some wait all the same, so that one trade triggers both sides.
-    const isDue = isStop && dice.chance(0.6) && this.#model.isDue(symbol, side, stopPrice);
+    const isRefused = isStop && dice.chance(0.3) && this.#model.isDue(symbol, side, stopPrice);
     return {
       ...{ ...NOTHING, ...this.#name(), kind: 'new', side, symbol, market, rests, fillOrKill: tif === 2 },
       postOnly: rests && !isStop && dice.chance(0.1),
       price: market ? 0 : this.#price(side, isStop ? 7 : 2),
       quantity: dice.chance(0.7) ? dice.from(1, 8) : dice.from(1, 60),
-      stopPrice: isDue ? 0 : stopPrice,
+      stopPrice,
+      ...(isRefused ? { late: true, reason: Reason.stopWouldTrigger } : {}),
+      lastPrice: this.#model.last.get(symbol) ?? 0,
       prevention: dice.chance(0.6) ? dice.from(1, 4) : 0,
       usualPrevention: this.#usual,
     };
@@ -121,7 +126,7 @@ class Flow {
 function told(command: TapeCommand, reports: readonly StepReport[]): string[] {
   let name = nameOf(command);
   const words = (report: StepReport): string[] => {
-    const { step, order, side, price, quantity, open, left, taken, reason } = report;
+    const { step, order, side, price, quantity, open, left, taken, reason, limitPrice } = report;
     const about = nameOf(order);
     const maker = `${about} loses ${quantity} to itself, left ${step === 'decrement' ? open : 0}`;
     const taker = `${name} loses ${taken} to itself, left ${left}`;
@@ -147,6 +152,12 @@ function told(command: TapeCommand, reports: readonly StepReport[]): string[] {
         return [maker, taker];
       case 'wait':
         return command.kind === 'replace' ? [`${name} is replaced: ${price} ${quantity}`] : [];
+      case 'due':
+        if (reason !== 0) return [`${name} is refused with ${reason}`];
+        return [
+          ...(command.kind === 'replace' ? [`${name} is replaced: ${limitPrice} ${left}`] : []),
+          `${name} is due at ${price}: ${left}`,
+        ];
       case 'remove':
       case 'withdraw':
         if (command.kind === 'replace') return [];
@@ -173,13 +184,14 @@ function told(command: TapeCommand, reports: readonly StepReport[]): string[] {
 }
 
 test('stops wait, leave, are triggered and entered as a simple model has them, and the rows satisfy the circuit', () => {
-  const model = new StopModel();
-  const flow = new Flow(SEED, model);
+  let model = new StopModel();
+  let flow = new Flow(SEED, model);
   const seen = new Set<string>();
   let witness = new MarketWitness(ROWS, INSTRUMENTS, [], 'stops');
   let spans = 0;
   let longest = 0;
   let missed = 0;
+  let both = 0;
   const endSpan = (): void => {
     if (spans++ % CHECKED_SHARE === 0) {
       witness.finish();
@@ -190,6 +202,11 @@ test('stops wait, leave, are triggered and entered as a simple model has them, a
     witness = new MarketWitness(ROWS, INSTRUMENTS, model.orders(), 'stops');
   };
   for (let place = 0; place < COMMANDS; place++) {
+    if (place % COMMANDS_PER_MARKET === COMMANDS_PER_MARKET - 1) {
+      model = new StopModel();
+      flow = new Flow(SEED + place, model);
+      endSpan();
+    }
     const { command, targets } = flow.next();
     let reports: readonly StepReport[];
     try {
@@ -201,10 +218,13 @@ test('stops wait, leave, are triggered and entered as a simple model has them, a
       continue;
     }
     longest = Math.max(longest, reports.filter(({ step }) => step === 'enter').length);
+    const sides = new Set(reports.filter(({ step }) => step === 'trigger').map(({ side }) => side));
+    if (sides.size === 2) both++;
     expect({ place, told: told(command, reports) }).toEqual({ place, told: model.apply(command, targets) });
     if (place % 16 === 0) expect([...witness.orders()]).toEqual(model.orders());
   }
   endSpan();
   expect(longest).toBeGreaterThan(3);
+  expect(both).toBeGreaterThan(3);
   expect([...KINDS, ...STEPS, ...PREVENTIONS].filter((name) => !seen.has(name))).toEqual([]);
 });

@@ -73,7 +73,8 @@ export class StopModel {
     const told = (order: ModelOrder, waits: boolean): BookOrder => {
       const { stopPrice, market, rests, fillOrKill, prevention, symbol, side, price, open, postOnly } = order;
       const plain = { ...order.order, symbol, side, postOnly, prevention, price, open };
-      return waits ? { ...plain, stop: { stopPrice, market, rests, fillOrKill } } : plain;
+      const lastPrice = this.last.get(symbol) ?? 0;
+      return waits ? { ...plain, stop: { stopPrice, lastPrice, market, rests, fillOrKill } } : plain;
     };
     const sorted = (orders: readonly ModelOrder[], rank: (order: ModelOrder) => number): ModelOrder[] =>
       orders.toSorted((a, b) => a.symbol - b.symbol || a.side - b.side || rank(a) - rank(b));
@@ -91,9 +92,20 @@ export class StopModel {
       ...{ fillOrKill, postOnly, prevention, stopPrice },
     };
     if (this.live.some((one) => one.name === name)) this.#told.push(`${name} is taken`);
-    else if (stopPrice !== 0) this.#waiting.push(order);
+    else if (stopPrice !== 0 && command.late) this.#told.push(`${name} is refused with ${command.reason}`);
+    else if (stopPrice !== 0) this.#come(order);
     else if (postOnly && this.#best(order) !== undefined) this.#told.push(`${name} would trade`);
     else this.#work(order);
+  }
+
+  #come(order: ModelOrder): void {
+    const { symbol, side, stopPrice } = order;
+    if (!this.isDue(symbol, side, stopPrice)) {
+      this.#waiting.push(order);
+      return;
+    }
+    this.#told.push(`${order.name} is due at ${this.last.get(symbol)}: ${order.open}`);
+    this.#work(order);
   }
 
   #replace(command: TapeCommand, live: ModelOrder): void {
@@ -104,7 +116,7 @@ export class StopModel {
       if (command.stopPrice === 0) Object.assign(live, { price, open });
       else {
         remove(this.#waiting, live);
-        this.#waiting.push({ ...live, price, open, stopPrice: command.stopPrice });
+        this.#come({ ...live, price, open, stopPrice: command.stopPrice });
       }
       return;
     }

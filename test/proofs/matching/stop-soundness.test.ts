@@ -10,6 +10,7 @@ import { BUY, compareBest, namePrice, nameQuantity, order, PRICE, SIZE } from '.
 import { lies as aboutMemory } from './lies/memory.ts';
 import { lies as aboutSelfTrades } from './lies/self-trades.ts';
 import { lies as aboutChanged } from './lies/stops-changed.ts';
+import { lies as aboutComing, implied as impliedOfComing, attacks as onComing } from './lies/stops-coming.ts';
 import { lies as aboutReplaced, attacks as onReplaced } from './lies/stops-replaced.ts';
 import { toldToStops } from './lies/stops-transfer.ts';
 import { lies as aboutTriggers, implied as impliedOfTriggers } from './lies/stops-triggers.ts';
@@ -26,11 +27,12 @@ const same = Object.entries(told).filter(([rule]) => aboutChanged[rule] === unde
 const all: Lies = {
   ...Object.fromEntries(same.map(([rule, forge]) => [rule, () => toldToStops(forge)])),
   ...aboutChanged,
+  ...aboutComing,
   ...aboutReplaced,
   ...aboutTriggers,
   ...aboutWaiting,
 };
-const implied: Lies = { ...impliedOfTriggers, ...impliedOfWaiting };
+const implied: Lies = { ...impliedOfComing, ...impliedOfTriggers, ...impliedOfWaiting };
 /** By those of the other circuits: soundness.test.ts. */
 const IMPLIED_THERE = [
   ...['aside', 'mass cancel', 'fill'].map((name) => `${name} is a bit`),
@@ -70,6 +72,7 @@ function copyBookBefore(forgery: Forgery, orders: readonly BookOrder[]): Forgery
 const NOBODYS = waiting(BUY, 0, PRICE, { limit: 1, account: 0 });
 
 const attacks: (readonly [string, () => Forgery, readonly string[]])[] = [
+  ...onComing,
   ...onReplaced,
   [
     'triggers an order of another instrument, which is at the address that no address is',

@@ -1,5 +1,7 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
+import { Reason } from '../../../journal/reasons.ts';
+import { marketCircuit } from '../../../proofs/matching/market-circuit.ts';
 import type { MarketWitness } from '../../../proofs/matching/witness.ts';
 import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
 import { violatedBy } from './forgery.ts';
@@ -35,21 +37,39 @@ const set = (setting: Command['setting'], value: number): Command => ({
   value,
 });
 
-const LIMITS = { ordersMax: 64, levelPagesMax: 8, instrumentsMax: 1, sessionsMax: 1, answersPerSessionMax: 1 };
+const LIMITS = { ordersMax: 64, levelPagesMax: 8, instrumentsMax: 2, sessionsMax: 1, answersPerSessionMax: 1 };
 const ROWS = 2 ** 8;
+const CIRCUITS = { plain: marketCircuit('plain'), ruled: marketCircuit('ruled'), stops: marketCircuit('stops') };
+type Group = (typeof CIRCUITS.plain.groups)[number];
 
 afterAll(removeTemporaryFolders);
 
-/** Of which circuit each span is, how many commands it has, what is in none, and the orders of the last books. */
-function told(commands: readonly Command[]): { spans: string[]; unprovable: string[]; books: string[] } {
+interface Told {
+  /** Of which circuit each is, and how many commands it has. */
+  readonly spans: string[];
+  /** What is in none. */
+  readonly unprovable: string[];
+  /** The orders of the last books. */
+  readonly books: string[];
+  /** At which prices stops were found due as they came, or not, of sells where none was known 2^48 - 1; and with which reason. */
+  readonly judged: string[];
+}
+
+function told(commands: readonly Command[]): Told {
   const spans: string[] = [];
   let books: string[] = [];
+  const judged: string[] = [];
+  let chained: readonly string[] | undefined;
   const market = new ProvenMarket(LIMITS, ROWS, (witness) => {
     books = booksOf(witness);
     if (witness.commands === 0) return;
     witness.finish();
     spans.push(`${witness.commands} ${witness.rules}`);
+    if (witness.rules === 'stops') judged.push(...judgedBy(witness));
     expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
+    // Proofs of spans that follow each other chain.
+    if (market.unprovable.size === 0 && chained !== undefined) expect(tableOf(witness, 'before')).toEqual(chained);
+    chained = tableOf(witness, 'after');
   });
   const words = new Uint32Array(COMMAND_WORDS);
   for (const command of commands) {
@@ -57,7 +77,24 @@ function told(commands: readonly Command[]): { spans: string[]; unprovable: stri
     market.apply(words, 0);
   }
   market.end();
-  return { spans, unprovable: [...market.unprovable.keys()], books };
+  return { spans, unprovable: [...market.unprovable.keys()], books, judged };
+}
+
+function judgedBy({ trace, rowsUsed }: MarketWitness): string[] {
+  const at = (name: string, row: number): number => trace[CIRCUITS.stops.columns.indexOf(name)]?.[row] as number;
+  const price = (row: number): number => [2, 1, 0].reduce((n, i) => 65_536 * n + at(`report price ${i}`, row), 0);
+  return Array.from({ length: rowsUsed }, (_, row) => row).flatMap((row) => {
+    const step = ['due', 'undue'].find((name) => at(name, row) === 1);
+    if (step === undefined) return [];
+    const reason = at('report reason', row);
+    return [`${step} at ${price(row)}${reason === 0 ? '' : `: ${reason}`}`];
+  });
+}
+
+/** The columns that a proof commits to. */
+function tableOf(witness: MarketWitness, name: string): readonly string[] {
+  const { first, columns } = CIRCUITS[witness.rules].groups.find((group) => group.name === name) as Group;
+  return witness.trace.slice(first, first + columns).map((column) => [...column].join());
 }
 
 function booksOf(witness: MarketWitness): string[] {
@@ -89,8 +126,8 @@ test('a span without stops ends where one comes, and the next one begins with it
   expect(booksOf(spans[1]?.witness as MarketWitness)).toEqual(['1/2', '3/1', '4/1', '3/3 at 120']);
 });
 
-test('a stop that is due as it is entered is told as what it becomes, and one that is refused for that is set aside', () => {
-  const { spans, unprovable, books } = told([
+test('a stop that is due as it is entered joins the line, and one that is refused for that is told with the reason', () => {
+  const { spans, unprovable, books, judged } = told([
     FIRST,
     set('tick', 1),
     order(1, 1, 'sell', 100, { quantity: 9 }),
@@ -101,7 +138,8 @@ test('a stop that is due as it is entered is told as what it becomes, and one th
     stop(3, 3, 'buy', 100),
   ]);
   expect(unprovable).toEqual([]);
-  expect(spans).toEqual(['8 plain']);
+  expect(spans).toEqual(['4 plain', '4 stops']);
+  expect(judged).toEqual(['due at 100', 'due at 100', `due at 100: ${Reason.stopWouldTrigger}`]);
   expect(books).toEqual([]);
 });
 
@@ -140,12 +178,12 @@ test('a stop good till a date leaves with a tick', () => {
   expect(books).toEqual(['2/1 at 80']);
 });
 
-test('a replace of a stop that waits is proven, but where it is due at once', () => {
+test('a replace of a stop that waits is proven, and that by which one is due at once', () => {
   const replace = (id: number, rest: Partial<Command>): Command => ({
     ...{ op: 'replace', symbol: 0, account: 1, id },
     ...rest,
   });
-  const { spans, unprovable, books } = told([
+  const { spans, unprovable, books, judged } = told([
     FIRST,
     { op: 'instrumentUpdate', symbol: 0, priceMax: 200 },
     set('stopEntry', 1),
@@ -166,9 +204,46 @@ test('a replace of a stop that waits is proven, but where it is due at once', ()
     set('stopEntry', 0),
     replace(1, { term: 'stopPrice', value: 99 }),
   ]);
-  expect(unprovable).toEqual(['a replace by which an order that waits is due at once is not proven']);
-  expect(spans).toEqual(['5 plain', '13 stops']);
+  expect(unprovable).toEqual([]);
+  expect(spans).toEqual(['5 plain', '14 stops']);
+  const [entered, refused, ...others] = judged;
+  expect([entered, refused]).toEqual(['undue at 100', `due at 100: ${Reason.stopWouldTrigger}`]);
+  expect(others).toEqual([...Array<string>(4).fill('undue at 100'), 'due at 100']);
   expect(books).toEqual(['2/1', '1/3 at 121']);
+});
+
+test('what was traded before an instrument is ruled is no last trade: the span ends before its first stop', () => {
+  const { spans, unprovable, books, judged } = told([
+    FIRST,
+    { ...FIRST, symbol: 1, name: 'OTHER' },
+    { ...stop(1, 1, 'sell', 50), symbol: 1 },
+    order(2, 1, 'sell', 100, { quantity: 2 }),
+    order(3, 1, 'buy', 100, { quantity: 1 }),
+    stop(4, 1, 'buy', 99),
+    stop(4, 2, 'sell', 101),
+    order(3, 2, 'buy', 100, { quantity: 1 }),
+    stop(4, 3, 'buy', 101),
+    stop(4, 4, 'sell', 99),
+  ]);
+  expect(unprovable).toEqual([]);
+  expect(spans).toEqual(['2 plain', '3 stops', '5 stops']);
+  const none = `undue at ${2 ** 48 - 1}`;
+  expect(judged).toEqual([none, 'undue at 0', none, 'undue at 100', 'undue at 100']);
+  expect(books).toEqual(['4/3 at 101', '4/4 at 99', '1/1 at 50']);
+});
+
+test('a replace by which a fill or kill is due, which a band may end, is not proven', () => {
+  const { unprovable } = told([
+    FIRST,
+    order(2, 1, 'sell', 100, { quantity: 1 }),
+    order(2, 2, 'sell', 101, { quantity: 1 }),
+    order(2, 3, 'sell', 110),
+    set('band', 2),
+    order(3, 1, 'buy', 100, { quantity: 1 }),
+    stop(4, 1, 'buy', 120, { tif: 'fok' }),
+    { op: 'replace', symbol: 0, account: 4, id: 1, term: 'stopPrice', value: 100 },
+  ]);
+  expect(unprovable).toEqual(['a fill or kill within a protection band is not proven']);
 });
 
 const BOOK = [

@@ -39,8 +39,10 @@ export class AccountFlow {
       set(symbol, 'quoteAsset', quote);
       set(symbol, 'lotValue', this.#dice.pick([0, 1, 7, 1000]));
       set(symbol, 'tickValue', this.#dice.pick([0, 1, 3, 1000]));
-      set(symbol, 'makerFee', this.#dice.pick([0, 100, 1500, 333_333]));
-      set(symbol, 'takerFee', this.#dice.pick([0, 250, 2500, 1_000_000]));
+      const hasRebate = this.#dice.chance(0.7);
+      set(symbol, 'makerFee', hasRebate ? 0 : this.#dice.pick([0, 100, 1500, 333_333]));
+      set(symbol, 'takerFee', this.#dice.pick([hasRebate ? 200_001 : 0, 250, 2500, 1_000_000]));
+      if (hasRebate) set(symbol, 'makerRebate', this.#dice.pick([200, 250, 2499, 200_000]));
       set(symbol, 'feeAccount', this.#dice.pick([0, 9, 1]));
     }
     for (let account = 1; account <= ACCOUNTS; account++)
@@ -209,6 +211,7 @@ export class AccountFlow {
       ['bandReference', 104],
       ['makerFee', 1_000_000],
       ['takerFee', 1_000_000],
+      ['makerRebate', 1_000_000],
       ['feeAccount', 5],
       ['stp', 4],
       ['band', 4],

@@ -36,7 +36,7 @@ test('every balance and hold is what a naive ledger says after every command, an
     }
     for (const [what, count] of ledger.counts) answers.set(what, (answers.get(what) ?? 0) + count);
   }
-  for (const what of ['short', 'funded', 'settled']) expect(answers.get(what)).toBeGreaterThan(100);
+  for (const what of ['short', 'funded', 'settled', 'rebates']) expect(answers.get(what)).toBeGreaterThan(100);
   // What the flows are made for must have happened.
   expect(
     [

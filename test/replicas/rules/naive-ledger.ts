@@ -28,7 +28,7 @@ export class NaiveLedger {
 
   /** What is wrong with the events of a command, if anything. */
   take(command: Command, events: readonly VenueEvent[]): string | undefined {
-    const complaint = this.#checkFunding(command, events[0]);
+    const complaint = this.#checkFunding(command, events[0]) ?? this.#checkRates(command, events[0]);
     if (complaint !== undefined) return complaint;
     for (const [place, event] of events.entries()) {
       const wrong = this.#takeEvent(command, event, events[place + 1], events[place + 2], events[place + 3]);
@@ -79,6 +79,15 @@ export class NaiveLedger {
     this.#count(isShort ? 'short' : 'funded');
     if (isShort === this.#holdOf(order) > room) return undefined;
     return `${isShort ? 'refused' : 'taken'}: ${this.#holdOf(order)} of asset ${asset} are needed, there are ${room}`;
+  }
+
+  /** Whether a rebate is set only where a taker's fee pays for it and no maker's fee is beside it. */
+  #checkRates({ setting, symbol = 0 }: Command, first: VenueEvent | undefined): string | undefined {
+    if (first?.type !== 'setting' || setting === undefined) return undefined;
+    const after = new Map([...this.#settingsOf(symbol), [setting, BigInt(first.price)]]);
+    const [rebate, makerFee, takerFee] = [after.get('makerRebate'), after.get('makerFee'), after.get('takerFee')];
+    if (!rebate || (rebate <= (takerFee ?? 0n) && !makerFee)) return undefined;
+    return `a rebate of ${rebate} is taken beside a maker's fee of ${makerFee} and a taker's of ${takerFee}`;
   }
 
   #takeEvent(
@@ -144,7 +153,10 @@ export class NaiveLedger {
     ] as const;
     for (const { event, told, rate } of sides) {
       const isAuction = (event.flags & 64) !== 0;
-      const fee = (cost * (this.#settingsOf(symbol).get(isAuction ? 'makerFee' : rate) ?? 0n)) / 1_000_000n;
+      const part = (name: string): bigint => (cost * (this.#settingsOf(symbol).get(name) ?? 0n)) / 1_000_000n;
+      const rebate = rate === 'makerFee' && !isAuction ? part('makerRebate') : 0n;
+      const fee = rebate > 0n ? -rebate : part(isAuction ? 'makerFee' : rate);
+      if (rebate > 0n) this.#count('rebates');
       const sign = event.side === 'buy' ? 1n : -1n;
       this.#add(event.account, this.#asset(symbol, 'baseAsset'), sign * base);
       this.#add(event.account, this.#asset(symbol, 'quoteAsset'), -sign * cost - fee);

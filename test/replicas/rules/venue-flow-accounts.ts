@@ -28,6 +28,7 @@ const INSTRUMENT_VALUES: Readonly<Record<number, readonly number[]>> = {
   36: [0, 1500, 333_333, 1_000_001],
   37: [0, 2500, 1_000_000],
   38: [0, 1, 5],
+  39: [0, 1, 2500, 700_000],
 };
 
 /** Commands about accounts: their settings, their funds, the kill switch. */
@@ -41,7 +42,8 @@ export class AccountDraws {
   /** What makes the first instrument settled, and gives its accounts something. */
   first(): RawCommand[] {
     const funds = [1, 2, 3, 4].flatMap((account) => [this.#transfer(32, account, 1), this.#transfer(32, account, 2)]);
-    const settings = [32, 33, 36, 37, 38].map((kind) => {
+    const hasRebate = this.#dice.chance(0.5);
+    const settings = (hasRebate ? [32, 33, 37, 39, 38] : [32, 33, 36, 37, 38]).map((kind) => {
       const values = INSTRUMENT_VALUES[kind] as readonly number[];
       return this.#instrumentSet(0, kind, kind < 34 ? kind - 31 : this.#dice.pick(values));
     });
@@ -62,7 +64,7 @@ export class AccountDraws {
         return { op: 26, account, flags: ((kind << 24) | (dice.chance(0.01) ? 1 : 0)) >>> 0, extra };
       }
       case 3: {
-        const kind = dice.pick([19, 20, 21, 22, 23, 32, 33, 34, 35, 36, 37, 38]);
+        const kind = dice.pick([19, 20, 21, 22, 23, 32, 33, 34, 35, 36, 37, 38, 39]);
         const value = dice.chance(0.3) ? 0 : dice.pick(INSTRUMENT_VALUES[kind] as readonly number[]);
         return this.#instrumentSet(dice.below(SYMBOLS), kind, value);
       }

@@ -21,6 +21,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
 /** Reasons of the first table of docs/reject-reasons.md with which an order that was triggered may be canceled. */
 const CANCELED_LATE = ['levelsFull', 'postOnlyWouldTrade', 'stopWouldTrigger', 'phase', 'insufficientFunds'];
 const LAST_OF_REJECTIONS = 63;
+const REBATE = 'settled with a rebate';
 
 /** Every kind of event and every reason that there is. */
 function wanted(): string[] {
@@ -28,6 +29,7 @@ function wanted(): string[] {
   const reasons = Object.entries(Reason).filter(([, code]) => code > 0);
   return [
     ...types.map((type) => `${type} none`),
+    REBATE,
     ...reasons.map(([reason, code]) => `${code <= LAST_OF_REJECTIONS ? 'rejected' : 'canceled'} ${reason}`),
     ...[...CANCELED_LATE, 'allOrNoneFull', 'balancesFull', 'ordersFull'].map((reason) => `canceled ${reason}`),
   ];
@@ -53,7 +55,8 @@ function compare(seed: number, commands: number, distance?: Distance): string | 
     for (const event of pair.told) {
       flow.observe(event);
       const key = `${event.type} ${event.reason}`;
-      reached.set(key, (reached.get(key) ?? 0) + 1);
+      for (const one of event.type === 'settled' && event.open < 0 ? [key, REBATE] : [key])
+        reached.set(one, (reached.get(one) ?? 0) + 1);
     }
   }
   return undefined;

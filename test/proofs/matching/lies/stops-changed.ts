@@ -2,9 +2,9 @@ import { AMOUNT_MAX } from '../../../../journal/amounts.ts';
 import { keyOf } from '../../../../proofs/matching/linked-books.ts';
 import { LIST_HEAD } from '../../../../proofs/matching/market-columns.ts';
 import { FORGED_ROWS, Forgery, type Lies } from '../forgery.ts';
-import { admit, nothingFrom, renumber, setBest, setLimit } from './commands-words.ts';
+import { admit, nothingFrom, renumber, setBest } from './commands-words.ts';
 import { BUY, forLimbs, named, order, PRICE, putGap, resting, SELL, SIZE, unit } from './matching-words.ts';
-import { directoryRow, putKeyAt } from './memory-tools.ts';
+import { putKeyAt } from './memory-tools.ts';
 import { BOTH, DECREMENT, NEWEST, OWN_ASK, taking } from './self-trades.ts';
 import { ASK, afterRow, before, LARGER_TRADE, waiting } from './stops-words.ts';
 
@@ -107,18 +107,6 @@ export const lies: Lies = {
     const forgery = before(endingIt(), [ASK]).set(2, { withdraw: -1, lessen: 1 });
     for (let i = 0; i < 4; i++) forgery.set(2, { [`other next ${i}`]: forgery.get(2, `order ${i}`) });
     return forgery.setAmount(2, 'other next price key', 0).seal({ reload: true });
-  },
-  // An order of nothing is in no ladder then, which goes on leading to it.
-  'wait is a bit': () => {
-    const forgery = new Forgery([{ kind: 'cancel', ...NOBODYS }], [waiting(BUY, 7, PRICE, { account: 0, open: 0 })]);
-    const key = AMOUNT_MAX - PRICE;
-    forgery.set(0, { wait: -1, pass: 1, 'at head': 1, 'price witness 0': forgery.get(0, 'own terms') });
-    setLimit(setBest(forgery.setAmount(0, 'stop price', PRICE - 1), 0, 0), 0, key + 1).seal();
-    // Its second cell, behind which comes the first.
-    const at = leadTo(forgery, keyOf(NOBODYS), key) + 2;
-    putKeyAt(forgery, at, 'after address', keyOf(NOBODYS));
-    forgery.set(at, { 'after price key 0': -1, 'after used': 1, 'after is order': 1, 'after time': 3 });
-    return forgery.set(directoryRow(forgery, keyOf(NOBODYS)), { gone: 0, 'gone time': 0 });
   },
   "a command's new stays": () => {
     const forgery = new Forgery([order(BUY, PRICE, 2 * SIZE)], [ASK]);

@@ -1,11 +1,12 @@
 import { AMOUNT_MAX } from '../../../../journal/amounts.ts';
+import { Reason } from '../../../../journal/reasons.ts';
 import { type BookOrder, keyOf } from '../../../../proofs/matching/linked-books.ts';
 import { STOP_LADDER } from '../../../../proofs/matching/market-columns.ts';
 import { FORGED_ROWS, Forgery, type Lies } from '../forgery.ts';
 import { admit, comparePrices, compareSizes, setLimit } from './commands-words.ts';
 import { BUY, forLimbs, immediate, PRICE, SELL, SIZE, type Told, unit } from './matching-words.ts';
 import { putKeyAt } from './memory-tools.ts';
-import { ASK, afterRow, arrange, BUY_STOP, before, entersWaiting, FAR, TRADE, unseen, waiting } from './stops-words.ts';
+import { ASK, afterRow, arrange, BUY_STOP, before, FAR, TRADE, unseen, waiting } from './stops-words.ts';
 
 /** Lies about replaces of orders that wait. */
 
@@ -23,9 +24,11 @@ function replace(to: Partial<Told>): Told {
   };
 }
 
-/** It is taken from its place, and waits at another stop price: two rows. */
+/** It is taken from its place, is not due, and waits at another stop price: three rows. */
 const restopping = (to: Partial<Told> = {}, stop = BUY_STOP): Forgery =>
   new Forgery([replace({ stopPrice: LATER, ...to })], [stop]);
+/** It stays where it is, for the last trade makes the stop price due: one row. */
+const refusing = (): Told => replace({ stopPrice: LATER, quantity: SIZE, late: true, reason: Reason.stopWouldTrigger });
 /** It stays in its place: one row. */
 const altering = (to: Partial<Told>, stop = BUY_STOP, others: readonly BookOrder[] = []): Forgery =>
   new Forgery([replace(to)], [...others, stop]);
@@ -37,7 +40,8 @@ function unreported(forgery: Forgery, row: number): Forgery {
 }
 
 /** What was taken from its place is forgotten, as another step is told than that it waits. */
-function forgetting(forgery: Forgery, cells: Readonly<Record<string, number>>): Forgery {
+function forgetting(told: Forgery, cells: Readonly<Record<string, number>>): Forgery {
+  const forgery = arrange(told, [0, 2]);
   unreported(forgery, 1)
     .set(1, { wait: 0, 'at head': 0, ...cells })
     .setAmount(1, 'behind gap', 0);
@@ -50,14 +54,20 @@ const CANCELED = { cancel: 1, refuse: 1, 'report reason': UNKNOWN_ORDER };
 /** An order that waits in no ladder has no place to be taken from, and comes to one. */
 function comingFromNowhere(): Forgery {
   const lone = keyOf(BUY_STOP);
-  const forgery = before(arrange(restopping(), [1]), []);
+  const forgery = before(arrange(restopping({ quantity: SIZE }), [1, 2]), []);
   const at = FORGED_ROWS - 4;
-  putKeyAt(forgery, at, 'before address', lone).setAmount(at, 'before open', SIZE);
+  putKeyAt(forgery, at, 'before address', lone).setAmount(at, 'before open', SIZE + 1);
   // So that the price is said to be the same.
   forgery.setAmount(at, 'before price key', LATER);
   forgery.set(at, { 'before ladder': STOP_LADDER + 1, 'before used': 1, 'before is order': 1 });
-  admit(forgery.set(0, { first: 1, amends: 1 }).seal({ reload: true }), 0);
-  return comparePrices(compareSizes(forgery, 0, SIZE, SIZE), 0).seal();
+  // How far the last trade was, of which the order's ladder knows nothing, is as much as the quantities differ by.
+  forgery
+    .set(0, { first: 1, amends: 1 })
+    .setAmount(0, 'report price', LATER - 2)
+    .seal({ reload: true });
+  comparePrices(compareSizes(forgery, 0, SIZE, SIZE + 1), 0);
+  forgery.set(1, { 'gap inverse': forgery.get(0, 'gap inverse') });
+  return admit(admit(forgery, 0), 1).seal();
 }
 
 /** A new order that finds nobody is of these kinds, too. */
@@ -79,7 +89,10 @@ export const lies: Lies = {
 
   ...forLimbs(
     (limb) => `the limit of what waits is the price named ${limb}`,
-    (limb) => new Forgery([entersWaiting(PRICE)]).setAmount(0, 'report price', 1 + unit(limb)).seal(),
+    (limb) =>
+      altering({ price: 2 })
+        .setAmount(0, 'report price', 2 + unit(limb))
+        .seal(),
   ),
   ...forLimbs(
     (limb) => `a replace without price leaves what waits its limit ${limb}`,
@@ -92,16 +105,16 @@ export const lies: Lies = {
     (limb) => `a replace of a stop price alone leaves the limit ${limb}`,
     (limb) =>
       restopping()
-        .setAmount(1, 'report price', 1 + unit(limb))
+        .setAmount(1, 'behind gap', 1 + unit(limb))
+        .setAmount(2, 'report price', 1 + unit(limb))
         .seal(),
   ),
   // One that becomes a market order has none.
   'only what has a limit gets another': () => altering({ price: 2 }, MARKET_STOP).setAmount(0, 'behind gap', 0),
 
-  // What should rest becomes a fill or kill.
-  'what waits becomes what its words say': () =>
-    new Forgery([entersWaiting(PRICE)]).set(0, { 'price witness 0': 2 }).seal(),
-  'what waits anew becomes what it would have': () => restopping().set(1, { 'price witness 0': 2 }).seal(),
+  // What would have been canceled becomes a fill or kill.
+  'what comes anew becomes what it would have': () =>
+    restopping().set(1, { 'gap inverse': 2 }).set(2, { 'gap inverse': 2 }).seal(),
 };
 
 /** What an operator could do with a replace, and the rules that are against it, each of which has other rows to speak of, too. */
@@ -109,11 +122,10 @@ export const attacks: readonly (readonly [string, () => Forgery, readonly string
   [
     'has an order to buy wait to sell',
     () => {
-      const forgery = restopping().set(1, { 'report side': SELL, 'other 0': 1 });
-      return forgery
-        .setAmount(0, 'stop price', AMOUNT_MAX - LATER)
-        .setAmount(1, 'stop price', AMOUNT_MAX - LATER)
-        .seal();
+      const forgery = restopping().set(1, { 'report side': SELL, 'stop side': SELL });
+      forgery.set(2, { 'report side': SELL, 'other 0': 1 }).setAmount(1, 'report price', AMOUNT_MAX);
+      for (const row of [0, 1, 2]) forgery.setAmount(row, 'stop price', AMOUNT_MAX - LATER);
+      return forgery.seal({ reload: true });
     },
     ["an order's side stays"],
   ],
@@ -122,14 +134,15 @@ export const attacks: readonly (readonly [string, () => Forgery, readonly string
     () =>
       restopping({}, waiting(BUY, 7, PRICE, { limit: 1, prevention: 2 }))
         .set(1, { 'order prevention': 0 })
+        .set(2, { 'order prevention': 0 })
         .seal(),
     ["an order's prevention stays"],
   ],
   [
     'has more wait than there was',
     () => {
-      const forgery = restopping();
-      for (const name of ['left', 'report quantity', 'report open']) forgery.setAmount(1, name, SIZE + 1);
+      const forgery = restopping().setAmount(1, 'left', SIZE + 1);
+      for (const name of ['left', 'report quantity', 'report open']) forgery.setAmount(2, name, SIZE + 1);
       return forgery.seal();
     },
     ['what is left stays when an order leaves 0'],
@@ -138,16 +151,16 @@ export const attacks: readonly (readonly [string, () => Forgery, readonly string
     'gives an order another quantity, which nobody named',
     () => {
       const forgery = restopping();
-      compareSizes(forgery.setAmount(0, 'left', SIZE + 1), 0, SIZE + 1, SIZE);
-      for (const name of ['left', 'report quantity', 'report open']) forgery.setAmount(1, name, SIZE + 1);
+      compareSizes(forgery.setAmount(0, 'left', SIZE + 1), 0, SIZE + 1, SIZE).setAmount(1, 'left', SIZE + 1);
+      for (const name of ['left', 'report quantity', 'report open']) forgery.setAmount(2, name, SIZE + 1);
       return forgery.seal();
     },
     ['a replace without quantity keeps its quantity 0'],
   ],
   [
     'gives an order another limit than is named with its stop price',
-    () => restopping({ price: 2 }).setAmount(1, 'report price', 3).seal(),
-    ['the limit of what waits is the price named 0'],
+    () => restopping({ price: 2 }).setAmount(1, 'behind gap', 3).setAmount(2, 'report price', 3).seal(),
+    ['the limit of what comes is the price named 0'],
   ],
   [
     'gives an order another limit than is named, in its place',
@@ -157,8 +170,8 @@ export const attacks: readonly (readonly [string, () => Forgery, readonly string
   [
     'gives an order no limit, with its stop price',
     () => {
-      const forgery = restopping({ price: 2 }).setAmount(1, 'report price', 0);
-      for (const row of [0, 1]) forgery.setAmount(row, 'price', 0).set(row, { 'price check': 0 });
+      const forgery = restopping({ price: 2 }).setAmount(1, 'behind gap', 0).setAmount(2, 'report price', 0);
+      for (const row of [0, 1, 2]) forgery.setAmount(row, 'price', 0).set(row, { 'price check': 0 });
       return forgery.seal();
     },
     ['a limit is 1 to 2^48 - 3'],
@@ -182,17 +195,50 @@ export const attacks: readonly (readonly [string, () => Forgery, readonly string
     'replaces an order whose instrument is closed',
     () => {
       const forgery = restopping();
-      for (const row of [0, 1]) forgery.set(row, { late: 1, reason: 7 });
+      for (const row of [0, 1, 2]) forgery.set(row, { late: 1, reason: 7 });
       return forgery;
     },
-    ['a named order is refused if and only if it is unknown or late'],
+    [
+      'a named order is refused if and only if it is unknown or late',
+      'a replace of a stop price first takes the order from its place',
+      'amends',
+      'the side is that of the order that waits',
+      'what is refused because it is due is due',
+    ],
+  ],
+  [
+    'refuses a stop price as due that is not',
+    () => {
+      const far = (lastPrice: number): BookOrder => waiting(BUY, 7, FAR, { limit: 1, lastPrice });
+      const forgery = unseen([refusing()], [far(LATER)], [far(LATER - 1)]);
+      return forgery.setAmount(0, 'report price', LATER - 1).seal();
+    },
+    ['due as it comes difference 0'],
+  ],
+  [
+    'refuses a stop price of an order that is not there',
+    () => admit(unseen([refusing()], [waiting(BUY, 7, FAR, { limit: 1, lastPrice: LATER })], []), 0),
+    ['the side is that of the order that waits'],
+  ],
+  [
+    'refuses a stop price, and has the order wait at it',
+    () => {
+      const forgery = restopping().set(0, { amends: 0 });
+      for (const row of [0, 1, 2]) forgery.set(row, { late: 1, reason: Reason.stopWouldTrigger });
+      return forgery;
+    },
+    [
+      'a replace of a stop price first takes the order from its place',
+      'the side is that of the order that waits',
+      'what is refused because it is due is due',
+    ],
   ],
   [
     'takes an order from its place and forgets it',
     () => {
       const forgery = restopping({}, MARKET_STOP);
       const limit = forgery.getAmount(0, 'limit');
-      arrange(forgery.set(0, { last: 1 }), [0]).set(1, { command: 1, 'price witness 0': 4 });
+      arrange(forgery.set(0, { last: 1 }), [0]).set(1, { command: 1, 'gap inverse': 4 });
       return setLimit(forgery.setAmount(1, 'left', SIZE), 1, limit).seal();
     },
     ['a removal ends a command but a mass cancel'],
@@ -222,7 +268,7 @@ export const attacks: readonly (readonly [string, () => Forgery, readonly string
       const name = `report ${rule.split(':')[0]}`;
       return [
         [`tells another ${name} of a replace`, () => altering({ price: 2 }).setAmount(0, name, SIZE + 1), [rule]],
-        [`tells another ${name} of a replace of a stop price`, () => restopping().setAmount(1, name, SIZE + 1), [rule]],
+        [`tells another ${name} of a replace of a stop price`, () => restopping().setAmount(2, name, SIZE + 1), [rule]],
       ];
     },
   ),

@@ -126,9 +126,7 @@ class Transfer {
     for (const name of told.columnNames) if (OF_FILLS.test(name) && !OF_TABLES.test(name)) told.set(row, { [name]: 0 });
     for (const [i, limb] of left.entries()) told.set(row, { [`left ${i}`]: limb });
     const sum = element(left.reduce((n, limb) => n + limb, 0));
-    told
-      .set(fill, { last: 0 })
-      .set(row, { quiet: 1, last, 'price witness 0': last === 0 && sum !== 0 ? invert(sum) : 0 });
+    told.set(fill, { last: 0 }).set(row, { quiet: 1, last, 'gap inverse': last === 0 && sum !== 0 ? invert(sum) : 0 });
     this.#tellOfNothing(row);
     quietly(told, row);
   }
@@ -154,20 +152,27 @@ class Transfer {
   /** Heads of ladders of stops that quiet rows look at: listed where fillers were, as nothing. */
   #listHeads(quiet: readonly number[]): void {
     const { told } = this;
-    const times = new Map<number, number>();
+    const seen = new Map<
+      number,
+      { readonly time: number; readonly known: number; readonly price: readonly number[] }
+    >();
     for (const row of quiet) {
       for (const port of [0, 1]) {
         const ladder = 2 * told.get(row, 'report symbol') + port;
-        const age = 3 * row - (times.get(ladder) ?? 0);
+        const { time, known, price } = seen.get(ladder) ?? { time: 0, known: 0, price: [0, 0, 0] };
+        const age = 3 * row - time;
         const name = PORTS[port] as string;
-        told.set(row, { [`${name} time`]: times.get(ladder) ?? 0 });
+        told.set(row, { [`${name} time`]: time });
         told.set(row, { [`${name} age 0`]: age % AGE_UNIT, [`${name} age 1`]: Math.floor(age / AGE_UNIT) });
-        times.set(ladder, 3 * row + port + 1);
+        const [knows, prices] = port === 0 ? ['covers', 'price witness'] : ['other terms', 'other open'];
+        told.set(row, { [knows]: known, ...Object.fromEntries(price.map((limb, i) => [`${prices} ${i}`, limb])) });
+        const trade = [0, 1, 2].map((i) => told.get(row, `report price ${i}`));
+        seen.set(ladder, { time: 3 * row + port + 1, known: 1, price: trade });
       }
     }
     let at = 0;
     while (told.get(at, 'listed 3') < LIST_HEAD) at++;
-    for (const [ladder, time] of [...times].sort(([a], [b]) => a - b)) {
+    for (const [ladder, { time, known, price }] of [...seen].sort(([a], [b]) => a - b)) {
       told.set(at, {
         'listed 0': ladder,
         'listed 1': 1,
@@ -175,6 +180,8 @@ class Transfer {
         'listed 3': LIST_HEAD,
         gone: 1,
         'gone time': time,
+        'gone known': known,
+        ...Object.fromEntries(price.map((limb, i) => [`gone price ${i}`, limb])),
       });
       at++;
     }

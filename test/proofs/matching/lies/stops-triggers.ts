@@ -60,7 +60,7 @@ function lookingElsewhere(element: number): Forgery {
 function leave(forgery: Forgery, row: number, amount: number): Forgery {
   forgery.setAmount(row, 'left', amount);
   return forgery.set(row, {
-    'price witness 0': invert([0, 1, 2].reduce((n, i) => n + forgery.get(row, `left ${i}`), 0)),
+    'gap inverse': invert([0, 1, 2].reduce((n, i) => n + forgery.get(row, `left ${i}`), 0)),
   });
 }
 
@@ -115,7 +115,8 @@ export const lies: Lies = {
     return before(arrange(forgery, [1, 2]), []).seal({ reload: true });
   },
   // It is quiet twice; as well stops could be triggered without a trade, or none be looked for after one.
-  'after a trade, and only then, stops are triggered until it is quiet': () => arrange(trading(), [0, 1, 1, 2]).seal(),
+  'after a trade, and only then, stops are triggered until it is quiet': () =>
+    arrange(trading(), [0, 1, 1, 2]).seal({ reload: true }),
   'a stop side is that of a trigger': () => new Forgery([{ kind: 'aside' }]).set(0, { 'stop side': 1 }),
   'buys are triggered before sells': () => {
     const forgery = new Forgery([TRADE], [ASK, BUY_STOP, SELL_STOP]);
@@ -141,7 +142,7 @@ export const lies: Lies = {
       const change = (name: string, by: number): Forgery => forgery.set(1, { [name]: forgery.get(1, name) + by });
       change(`report price ${limb}`, -1);
       change(`gap ${limb}`, 1);
-      return change(`behind gap ${limb}`, -1);
+      return change(`behind gap ${limb}`, -1).seal();
     },
   ),
   ...forLimbs(
@@ -154,7 +155,7 @@ export const lies: Lies = {
   ),
   // What is left of the order is forgotten.
   'work ends when it is quiet: only if nothing is left': () =>
-    arrange(trading().set(1, { last: 1, 'price witness 0': 0 }), [0, 1])
+    arrange(trading().set(1, { last: 1, 'gap inverse': 0 }), [0, 1])
       .set(2, { command: 1 })
       .seal(),
   // The rest of nothing is canceled.
@@ -163,7 +164,7 @@ export const lies: Lies = {
     nameQuantity(forgery, [0, 1, 2], SIZE);
     compareSizes(forgery.setAmount(0, 'left', SIZE), 0, SIZE, SIZE);
     for (const row of [1, 2]) forgery.setAmount(row, 'left', 0);
-    return forgery.set(1, { 'price witness 0': 0 }).setAmount(2, 'report quantity', 0);
+    return forgery.set(1, { 'gap inverse': 0 }).setAmount(2, 'report quantity', 0);
   },
 
   'the line gets longer by triggers': () => overtaking([1, 0], []),

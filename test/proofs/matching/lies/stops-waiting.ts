@@ -2,11 +2,11 @@ import { keyOf } from '../../../../proofs/matching/linked-books.ts';
 import { LIST_HEAD, SECOND_KEY, SECOND_LADDER, STOP_LADDER } from '../../../../proofs/matching/market-columns.ts';
 import { invert, multiply } from '../../../../proofs/stark/field.ts';
 import { FORGED_ROWS, Forgery, type Lies } from '../forgery.ts';
-import { admit, setBest } from './commands-words.ts';
+import { admit } from './commands-words.ts';
 import { BUY, forLimbs, immediate, named, PRICE, resting, SELL, SIZE, unit } from './matching-words.ts';
 import { directoryRow, family, putDirectory, putKeyAt } from './memory-tools.ts';
 import { OLDEST } from './self-trades.ts';
-import { ASK, afterRow, BUY_STOP, entersWaiting, FAR, TRADE, unseen, waiting } from './stops-words.ts';
+import { ASK, afterRow, arrange, BUY_STOP, entersWaiting, FAR, TRADE, unseen, waiting } from './stops-words.ts';
 
 /** Lies about orders that wait: how they come to, how they leave, what they become, and how the books have them. */
 
@@ -27,7 +27,9 @@ const alsoOfKind = (kinds: Readonly<Record<string, number>>): Forgery =>
 /** The first stop is put behind what is at another address instead of its ladder's head. */
 function puttingBehind(element: number): Forgery {
   const forgery = comingToWait();
-  return forgery.set(0, { [`other ${element}`]: forgery.get(0, `other ${element}`) + (element === 0 ? 2 : 1) }).seal();
+  return forgery
+    .set(1, { [`other ${element}`]: forgery.get(1, `other ${element}`) + (element === 0 ? 2 : 1) })
+    .seal({ reload: true });
 }
 
 /** What was triggered trades in full on rows 3 and 4, as an order that rests would and another one, too. */
@@ -102,23 +104,16 @@ export const lies: Lies = {
 
   // It is forgotten, and so is one that was triggered.
   'steps of an order that waits': () => {
-    const forgery = comingToWait().set(0, { wait: 0, pass: 1, 'at head': 0 }).setAmount(0, 'behind gap', 0);
+    const forgery = arrange(comingToWait(), [1]).set(0, { first: 1, wait: 0, pass: 1, 'at head': 0 });
+    forgery.setAmount(0, 'behind gap', 0);
     for (const name of ['price', 'quantity', 'open']) forgery.setAmount(0, `report ${name}`, 0);
-    return putKeyAt(forgery, 0, 'other', [0, 0, 0, 0]).seal();
+    return putKeyAt(forgery, 0, 'other', [0, 0, 0, 0]).seal({ reload: true });
   },
   'steps of a triggered order': () => {
     const forgery = new Forgery([TRADE], [ASK, BUY_STOP]).set(3, { expire: 0, pass: 1 });
     return forgery.setAmount(3, 'report quantity', 0).seal();
   },
 
-  ...forLimbs(
-    (limb) => `an order waits at its stop price ${limb}`,
-    (limb) => comingToWait().setAmount(0, 'stop price', PRICE + unit(limb)),
-  ),
-  ...forLimbs(
-    (limb) => `what waits has no best price ${limb}`,
-    (limb) => setBest(comingToWait(), 0, unit(limb)),
-  ),
   ...family("the first stop is put behind its ladder's head", [0, 1, 2], puttingBehind),
   'a stop is put behind one of its ladder': () =>
     unseen([entersWaiting(PRICE)], [BUY_STOP], [{ ...BUY_STOP, symbol: 1 }]),

@@ -19,8 +19,8 @@ export function waiting(
   stopPrice: number,
   { limit = 0, ...more }: Partial<BookOrder> & Partial<WaitingStop> & { readonly limit?: number } = {},
 ): BookOrder {
-  const { rests = false, fillOrKill = false, ...others } = more;
-  const stop = { stopPrice, market: limit === 0, rests, fillOrKill };
+  const { rests = false, fillOrKill = false, lastPrice = 0, ...others } = more;
+  const stop = { stopPrice, lastPrice, market: limit === 0, rests, fillOrKill };
   return { ...resting(side, id, limit, SIZE, { account: 3 }), ...others, stop };
 }
 
@@ -68,7 +68,7 @@ export function countLine(forgery: Forgery): Forgery {
   let end = 0;
   for (let row = 0; row < FORGED_ROWS; row++) {
     forgery.set(row, { 'line start': start, 'line end': end });
-    end += forgery.get(row, 'trigger');
+    end += forgery.get(row, 'trigger') + forgery.get(row, 'due') * (1 - forgery.get(row, 'late'));
     start += forgery.get(row, 'triggered') * forgery.get(row, 'first');
   }
   return forgery;

@@ -6,6 +6,7 @@ import type { ModelOrder } from './model-order.ts';
 type Amounts = { readonly price: number; readonly quantity: number; readonly open: number };
 
 export const shownId = (id: bigint): number | bigint => (id < 2n ** 53n ? Number(id) : id);
+const shownAmount = (amount: bigint): number | bigint => (amount > -(2n ** 53n) ? shownId(amount) : amount);
 
 /** The events of one command, in order. */
 export class ModelEvents {
@@ -65,10 +66,10 @@ export class ModelEvents {
     });
   }
 
-  /** Of amounts with up to 63 bits: price, quantity and open. */
+  /** Of amounts with up to 63 bits and a sign: price, quantity and open. */
   amounts(event: Partial<VenueEvent> & Pick<VenueEvent, 'type'>, amounts: readonly bigint[]): void {
     const [price = 0, quantity = 0, open = 0] = amounts.map(Number);
-    this.other({ ...event, price, quantity, open, amounts: amounts.map(shownId) });
+    this.other({ ...event, price, quantity, open, amounts: amounts.map(shownAmount) });
   }
 
   other(event: Partial<VenueEvent> & Pick<VenueEvent, 'type'>): void {

@@ -12,6 +12,7 @@ const FUND = {
   makerFee: 36,
   takerFee: 37,
   feeAccount: 38,
+  makerRebate: 39,
 } as const;
 const RATE_ONE = 1_000_000n;
 const U32_MAX = 2n ** 32n - 1n;
@@ -27,6 +28,7 @@ const HIGHEST: ReadonlyMap<number, bigint> = new Map([
   [FUND.makerFee, RATE_ONE],
   [FUND.takerFee, RATE_ONE],
   [FUND.feeAccount, U32_MAX],
+  [FUND.makerRebate, RATE_ONE],
 ]);
 
 export const isFundSetting = (kind: number, value: bigint): boolean => value <= (HIGHEST.get(kind) ?? -1n);
@@ -51,7 +53,7 @@ function assetOf(instrument: ModelInstrument, side: Side): bigint {
   return settingOf(instrument, side === 'buy' ? FUND.quoteAsset : FUND.baseAsset);
 }
 
-/** What so many ticks times lots cost at most. */
+/** What so many ticks times lots cost at most: nobody counts on a rebate. */
 function withFee(instrument: ModelInstrument, ticks: bigint): bigint {
   const cost = ticks * unitsOf(instrument, FUND.tickValue);
   const rate = Math.max(Number(settingOf(instrument, FUND.makerFee)), Number(settingOf(instrument, FUND.takerFee)));
@@ -113,6 +115,8 @@ export class ModelFunds {
     const given = (other: number): bigint => (kind === other ? value : settingOf(instrument, other));
     const [base, quote] = [given(FUND.baseAsset), given(FUND.quoteAsset)];
     if (base !== 0n && base === quote) return 'setting';
+    const rebate = given(FUND.makerRebate);
+    if (rebate > 0n && (rebate > given(FUND.takerFee) || given(FUND.makerFee) > 0n)) return 'setting';
     const isInUse = [...this.#orders.live.values()].some(({ symbol }) => symbol === instrument.symbol);
     if (kind !== FUND.feeAccount && isInUse) return 'instrumentInUse';
     if (base === 0n || quote === 0n) return undefined;
@@ -194,7 +198,7 @@ export class ModelFunds {
     quantity: number,
     events: ModelEvents,
   ): void {
-    const parts = [buy, sell].map((order) => ({ order, rate: FUND.makerFee, request: 0 }));
+    const parts = [buy, sell].map((order) => ({ order, rates: [FUND.makerFee], request: 0 }));
     this.#exchange(instrument, parts, price, quantity, events);
   }
 
@@ -206,15 +210,15 @@ export class ModelFunds {
     events: ModelEvents,
   ): void {
     const parts = [
-      { order: maker, rate: FUND.makerFee, request: 0 },
-      { order: taker, rate: FUND.takerFee, request: taker.request },
+      { order: maker, rates: [FUND.makerFee, FUND.makerRebate], request: 0 },
+      { order: taker, rates: [FUND.takerFee], request: taker.request },
     ];
     this.#exchange(instrument, parts, maker.price, quantity, events);
   }
 
   #exchange(
     instrument: ModelInstrument,
-    parts: readonly { readonly order: ModelOrder; readonly rate: number; readonly request: number }[],
+    parts: readonly { readonly order: ModelOrder; readonly rates: readonly number[]; readonly request: number }[],
     price: number,
     quantity: number,
     events: ModelEvents,
@@ -223,8 +227,9 @@ export class ModelFunds {
     const cost = BigInt(price) * BigInt(quantity) * unitsOf(instrument, FUND.tickValue);
     const base = BigInt(quantity) * unitsOf(instrument, FUND.lotValue);
     const quoteAsset = settingOf(instrument, FUND.quoteAsset);
-    for (const { order, rate, request } of parts) {
-      const fee = feeOf(cost, settingOf(instrument, rate));
+    for (const { order, rates, request } of parts) {
+      const [paid = 0n, got = 0n] = rates.map((rate) => feeOf(cost, settingOf(instrument, rate)));
+      const fee = paid - got;
       if (order.side === 'buy') order.hold -= cost + fee;
       const sign = order.side === 'buy' ? 1n : -1n;
       this.#add(`${order.account}/${settingOf(instrument, FUND.baseAsset)}`, sign * base);
