@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { JournalError } from './findings.ts';
+import { asJournalError, JournalError } from './findings.ts';
 
 /**
  * A courtesy between servers: a file that names the process writing a journal, so that a second one started by mistake
@@ -39,8 +39,13 @@ export class WriterLock {
     const line = lockLine(process.pid);
     // Renamed into place, so that a reader never sees half a line.
     const temporary = `${path}.${process.pid}`;
-    writeFileSync(temporary, line);
-    renameSync(temporary, path);
+    try {
+      writeFileSync(temporary, line);
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw asJournalError(error, `writing ${path}`);
+    }
     return new WriterLock(path, line);
   }
 

@@ -7,9 +7,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { asJournalError } from './findings.ts';
 import type { Spare } from './segment-store.ts';
 import { DATA_FILE, makeFolder, mapBytesOf, openEnvironment, segmentPath, sparePath, syncFolder } from './segments.ts';
 import { makeLockFile } from './segmentwriter.ts';
@@ -25,6 +27,16 @@ const ZERO_BYTES = 2 ** 18;
 const ZEROS = Buffer.alloc(ZERO_BYTES);
 /** How much is left to the system's cache at most, so that the last flush is short. */
 const UNFLUSHED_BYTES_MAX = 32 * ZERO_BYTES;
+
+/** More than an empty environment and its lock file take. */
+const ROOM = ZEROS.subarray(0, 2 ** 16);
+
+/** LMDB's binding ends the process with a SIGSEGV where the first pages of an environment find no room: that is found out before. */
+function tryRoom(folder: string): void {
+  const room = join(folder, 'room');
+  writeFileSync(room, ROOM);
+  rmSync(room);
+}
 
 export class SpareSegment implements Spare {
   readonly #root: string;
@@ -42,6 +54,7 @@ export class SpareSegment implements Spare {
     this.#bytesMax = segmentBytesMax;
     makeFolder(this.#path);
     try {
+      tryRoom(this.#path);
       makeLockFile(this.#path);
       const environment = openEnvironment(this.#path, mapBytesOf(segmentBytesMax));
       void environment.close();
@@ -51,7 +64,7 @@ export class SpareSegment implements Spare {
       this.#fd = openSync(data, 'a');
     } catch (error) {
       rmSync(this.#path, { recursive: true, force: true });
-      throw error;
+      throw asJournalError(error, `making a segment in ${root}`);
     }
   }
 

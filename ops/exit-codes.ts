@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { JournalError } from '../journal/findings.ts';
 import { ForkedJournalError, ReplicatedLogError } from '../sequencer/replicated-log.ts';
+import { FlowError } from './marketdata/flow-error.ts';
 
 /** What every command ends with. For signals, see {@link exitCodeOfSignal}. */
 export const ExitCode = {
@@ -65,7 +66,7 @@ const WRONG_JOURNAL = ['not-a-journal', 'no-such-block', 'newer-version'];
 const BAD_JOURNAL = ['damaged', 'missing-segment'];
 
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return ExitCode.usage;
+  if (error instanceof UsageError || error instanceof FlowError) return ExitCode.usage;
   if (error instanceof ForkedJournalError) return ExitCode.false;
   if (error instanceof Interrupted) return exitCodeOfSignal(error.signal);
   if (error instanceof JournalError) {
@@ -77,9 +78,15 @@ export function exitCodeOf(error: unknown): number {
 
 /** Whether the message says it all: other errors are faults of this program and want their stack shown. */
 export function isExpected(error: unknown): boolean {
-  const known = [UsageError, EnvironmentFault, Interrupted, JournalError, ForkedJournalError, ReplicatedLogError].some(
-    (kind) => error instanceof kind,
-  );
+  const known = [
+    UsageError,
+    FlowError,
+    EnvironmentFault,
+    Interrupted,
+    JournalError,
+    ForkedJournalError,
+    ReplicatedLogError,
+  ].some((kind) => error instanceof kind);
   return known || systemCode(error) !== undefined;
 }
 

@@ -4,6 +4,7 @@ import { SEQUENCE_MAX } from '../../journal/amounts.ts';
 import { positiveSeconds, wholeNumber, withExamples } from '../cli/arguments.ts';
 import { Interruption } from '../cli/interruption.ts';
 import { addNatsCredentials, type NatsCredentialOptions, natsJoin } from '../cli/nats-credentials.ts';
+import { Progress } from '../cli/progress.ts';
 import { TextOutput } from '../cli/text-output.ts';
 import { EnvironmentFault, ExitCode } from '../exit-codes.ts';
 import { ReportReader } from '../reports/report-reader.ts';
@@ -66,19 +67,23 @@ function accountNumbers(text: string): number[] {
 async function printReports(options: ReportsOptions): Promise<void> {
   const { shard, accounts, after, count = Number.MAX_SAFE_INTEGER, giveUp } = options;
   using interruption = new Interruption();
+  using progress = await Progress.start('reports');
   const join = natsJoin(options.nats, options);
   const connection = await connect({ maxReconnectAttempts: -1, ...join.connection }).catch((error: Error) => {
     throw new EnvironmentFault(`NATS at ${options.nats}: ${error.message}`);
   });
   // Who asks does not matter to an open venue.
   const identity = join.identity ?? 'anybody';
-  const reader = new ReportReader({ connection, shard, accounts, identity, giveUpMs: giveUp * 1000 });
+  const onRetry = (why: string): void =>
+    progress.update(() => `${why}; asked again. Is there a follower with --queries?`);
+  const reader = new ReportReader({ connection, shard, accounts, identity, giveUpMs: giveUp * 1000, onRetry });
   interruption.signal.addEventListener('abort', () => reader.close(), { once: true });
   const output = new TextOutput(process.stdout);
   let told = 0;
   try {
     await reader.begin(after);
     for await (const reported of reader.read()) {
+      progress.stop();
       if ('gap' in reported) process.exitCode = ExitCode.false;
       else told++;
       await output.write(`${JSON.stringify('gap' in reported ? reported : reported.report)}\n`);

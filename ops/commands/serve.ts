@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
+import { isInstrumentName } from '../../journal/commands.ts';
 import { DATAGRAM_BYTES_DEFAULT, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN } from '../../sequencer/block-datagrams.ts';
 import { ACK_POLICIES, type AckPolicy } from '../../sequencer/command-port.ts';
 import {
@@ -160,7 +161,7 @@ export function registerServe(program: Command): void {
     .addOption(
       new Option('--instrument <name>', 'create this instrument if it does not exist; may be repeated')
         .default([])
-        .argParser((name: string, names: string[]) => [...names, name]),
+        .argParser(instrumentNames),
     )
     .addOption(
       new Option(
@@ -476,6 +477,15 @@ export async function createInstruments(venue: Venue, names: readonly string[]):
   }
   await session.send([{ op: 'sessionClose', account: 0 }]);
 }
+
+/** Adds the name of an instrument to those before. */
+const instrumentNames = Object.assign(
+  (name: string, names: readonly string[]): readonly string[] => {
+    if (isInstrumentName(name)) return [...names, name];
+    throw new InvalidArgumentError('It must be 1 to 16 printable ASCII characters without spaces.');
+  },
+  { rule: 'a list of names, each of 1 to 16 printable ASCII characters without spaces' },
+);
 
 function tell(log: Logger, notice: Notice): void {
   log[notice.level](notice.fields, notice.text);

@@ -15,12 +15,14 @@ import {
   feedAskSubject,
   feedSubject,
   HEARTBEAT_MS_MAX,
+  isLastMessage,
   MESSAGE_BYTES,
   PACKET_HEADER_BYTES,
   type PacketHeader,
   PacketKind,
   readMessage,
   readPacketHeader,
+  sequenceOf,
   timeWords,
 } from './feed-records.ts';
 import { SnapshotParts } from './snapshot-parts.ts';
@@ -40,7 +42,7 @@ export interface FeedBookOptions {
 
 /**
  * `joining`: there is no book, or an old one, and a snapshot is awaited. `live`: the book is as the publisher's was.
- * `repairing`: messages are missing, and the book is as it was before them. `silent`: the publisher does not answer.
+ * `repairing`: messages are missing, or the rest of a command is to come, and the book is as it was before them. `silent`: the publisher does not answer.
  */
 export type FeedState = 'joining' | 'live' | 'repairing' | 'silent';
 
@@ -117,6 +119,8 @@ export class FeedBook {
   #messagesAt = 0;
   /** A message did not fit. */
   #isWrong = false;
+  /** The rest of a command is still to come. */
+  #isWithin = false;
 
   constructor(options: FeedBookOptions) {
     const { prefix, shard, symbol, view } = options;
@@ -203,12 +207,7 @@ export class FeedBook {
     const packet = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const header = readPacketHeader(packet);
     const { shard, symbol } = this.#options;
-    if (
-      header === undefined ||
-      header.shard !== shard ||
-      header.symbol !== symbol ||
-      (header.view !== this.#view && header.kind !== PacketKind.refusal)
-    ) {
+    if (header === undefined || header.shard !== shard || header.symbol !== symbol || header.view !== this.#view) {
       this.counts.refused++;
       return;
     }
@@ -257,8 +256,12 @@ export class FeedBook {
     if ((this.#state as FeedState) !== 'joining') this.#settle(now);
   }
 
-  /** Live if nothing is missing; else what is missing is asked for. */
+  /** Live if nothing is missing; else what is missing is asked for, unless it is on its way. */
   #settle(now: number): void {
+    if (this.#newest < this.#next && this.#isWithin) {
+      this.#askedAt = now;
+      return this.#become('repairing');
+    }
     if (this.#newest < this.#next) {
       this.#askedAt = undefined;
       this.#askedFrom = 0;
@@ -273,6 +276,8 @@ export class FeedBook {
   }
 
   #takePart(header: PacketHeader, packet: DataView, now: number): void {
+    // Another publisher answered, too, and this one is the newer of the two.
+    if (this.#state !== 'joining' && header.epoch > this.#epoch) this.#join(now);
     if (this.#state !== 'joining') return;
     // Late, or not the newest: what was given out already would come again.
     if (header.epoch === this.#epoch && header.first < this.#next - 1) return;
@@ -296,7 +301,8 @@ export class FeedBook {
     // Nothing can be asked of an instrument that is not there; it may come.
     if (code === FeedRefusal.unknownInstrument || this.#state === 'joining') return;
     const isOther = code === FeedRefusal.otherEpoch && epoch !== this.#epoch;
-    if (isOther || (code === FeedRefusal.gone && first > this.#next)) this.#join(now);
+    const isGone = code === FeedRefusal.gone && epoch === this.#epoch && first > this.#next;
+    if (isOther || isGone) this.#join(now);
   }
 
   #answered(now: number): void {
@@ -346,6 +352,7 @@ export class FeedBook {
     this.#next = header.first + 1;
     this.#newest = header.first;
     this.#isWrong = false;
+    this.#isWithin = false;
     this.counts.joins++;
     for (const packet of parts.packets()) {
       for (let at = PACKET_HEADER_BYTES; at < packet.byteLength; at += MESSAGE_BYTES) {
@@ -382,6 +389,9 @@ export class FeedBook {
       const message = readMessage(packet, at, this.#next);
       this.#next++;
       this.counts.messages++;
+      const isLast = isLastMessage(packet, at);
+      this.#isWithin = !isLast;
+      if (isLast && message === undefined) this.#advance(sequenceOf(packet, at), ...timeWords(packet, at));
       if (message === undefined) continue;
       if (!this.#change(message)) {
         this.counts.misfits++;

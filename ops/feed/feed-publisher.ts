@@ -107,7 +107,7 @@ export class FeedPublisher {
     this.#conflateAt = now + conflateMs;
     this.#conflated = { ...options.place };
     this.#market = new DisplayedMarket(options.state, options.place, options.days, kept, {
-      full: (_feed, stream) => this.#send(_feed, stream),
+      full: (feed, stream) => this.#send(feed, stream),
       created: (feed) => {
         for (const stream of feed.streams) stream.subject = feedSubject(prefix, shard, feed.symbol, stream.view);
       },
@@ -145,7 +145,7 @@ export class FeedPublisher {
     this.#now = now;
     for (const feed of this.#changed) {
       this.#isChanged[feed.symbol] = false;
-      for (const stream of feed.streams) if (stream.waiting > 0) this.#send(feed, stream);
+      for (const stream of feed.streams) while (stream.waiting > 0) this.#send(feed, stream);
     }
     this.#changed.length = 0;
   }
@@ -161,7 +161,7 @@ export class FeedPublisher {
       this.#conflated = { ...this.#market.completed };
       for (const feed of this.#market.instruments) {
         const stream = feed?.streamOf('conflated');
-        if (feed !== undefined && stream !== undefined && stream.waiting > 0) this.#send(feed, stream);
+        while (feed !== undefined && stream !== undefined && stream.waiting > 0) this.#send(feed, stream);
       }
     }
     this.#heartbeats();
@@ -270,38 +270,36 @@ export class FeedPublisher {
     return new Uint8Array(words.buffer);
   }
 
-  /** Publishes what waits in a stream, or with nothing waiting a heartbeat. */
+  /** Publishes a packet of what waits in a stream, up to the end of a command if one ends in it; with nothing waiting a heartbeat. */
   #send(feed: InstrumentFeed, stream: FeedStream): void {
-    do {
-      const first = stream.firstWaiting;
-      const count = Math.min(stream.waiting, PUBLISHED_MESSAGES_MAX);
-      const packet = this.#options.memory.take(PACKET_HEADER_BYTES + count * MESSAGE_BYTES);
-      const words = new Uint32Array(packet.buffer, packet.byteOffset, packet.length >>> 2);
-      const { shard, epoch } = this.#options;
-      const place = this.#toldBy(stream);
-      const view = FeedView[stream.view];
-      const { symbol } = feed;
-      const kind = PacketKind.messages;
-      writePacketHeader(words, {
-        kind,
-        view,
-        code: 0,
-        shard,
-        symbol,
-        epoch,
-        first,
-        ...place,
-        count,
-        part: 0,
-        parts: 0,
-      });
-      stream.copy(first, count, words, PACKET_HEADER_WORDS);
-      if (count > 0) stream.published(first + count - 1, this.#now);
-      this.counts.packets++;
-      this.counts.messages += count;
-      this.counts.bytes += packet.length;
-      this.#options.publish(stream.subject, packet);
-    } while (stream.waiting > 0);
+    const first = stream.firstWaiting;
+    const count = stream.wholeWaiting(PUBLISHED_MESSAGES_MAX);
+    const packet = this.#options.memory.take(PACKET_HEADER_BYTES + count * MESSAGE_BYTES);
+    const words = new Uint32Array(packet.buffer, packet.byteOffset, packet.length >>> 2);
+    const { shard, epoch } = this.#options;
+    const place = this.#toldBy(stream);
+    const view = FeedView[stream.view];
+    const { symbol } = feed;
+    const kind = PacketKind.messages;
+    writePacketHeader(words, {
+      kind,
+      view,
+      code: 0,
+      shard,
+      symbol,
+      epoch,
+      first,
+      ...place,
+      count,
+      part: 0,
+      parts: 0,
+    });
+    stream.copy(first, count, words, PACKET_HEADER_WORDS);
+    if (count > 0) stream.published(first + count - 1, this.#now);
+    this.counts.packets++;
+    this.counts.messages += count;
+    this.counts.bytes += packet.length;
+    this.#options.publish(stream.subject, packet);
   }
 
   #heartbeats(): void {

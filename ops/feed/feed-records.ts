@@ -353,6 +353,16 @@ export function readMessage(packet: DataView, at: number, number: number): FeedM
   }
 }
 
+/** Whether the message at byte `at`, of whatever kind, is the last one of its command. */
+export function isLastMessage(packet: DataView, at: number): boolean {
+  return (packet.getUint8(at + 2) & MessageFlag.last) !== 0;
+}
+
+/** Venue sequence of the command that caused the message at byte `at`. */
+export function sequenceOf(packet: DataView, at: number): number {
+  return wideOf(packet, at + 8);
+}
+
 /** The time of the message at byte `at`: low and high word. */
 export function timeWords(packet: DataView, at: number): [low: number, high: number] {
   return [packet.getUint32(at + 16, true), packet.getUint32(at + 20, true)];

@@ -49,6 +49,13 @@ export class FeedStream {
     return this.#sent + 1;
   }
 
+  /** How many of the messages that wait, `most` at most, end with a command; `most` if it is none of them that one ends with. */
+  wholeWaiting(most: number): number {
+    const count = Math.min(this.waiting, most);
+    for (let whole = count; whole > 0; whole--) if (this.#isLast(this.#sent + whole)) return whole;
+    return count;
+  }
+
   /** Number of the oldest message that is kept; the next one's if there is none. */
   get oldest(): number {
     return Math.max(1, this.#last - this.#mask);
@@ -78,8 +85,7 @@ export class FeedStream {
   completedBy(number: number): number {
     const at = ((number - 1) & this.#mask) << MESSAGE_SHIFT;
     const sequence = readWide(this.#words, at + MESSAGE_WORD.sequence);
-    const isLast = (((this.#words[at] as number) >>> 16) & MessageFlag.last) !== 0;
-    if (isLast) return sequence;
+    if (this.#isLast(number)) return sequence;
     // The commands before are told by the messages behind, too.
     return this.view === 'conflated' ? 0 : sequence - 1;
   }
@@ -110,6 +116,11 @@ export class FeedStream {
     this.#heartbeatMs = Math.min(this.#heartbeatMs * 2, HEARTBEAT_MS_MAX);
     this.#heartbeatAt = nowMs + this.#heartbeatMs;
     return true;
+  }
+
+  #isLast(number: number): boolean {
+    const head = this.#words[((number - 1) & this.#mask) << MESSAGE_SHIFT] as number;
+    return ((head >>> 16) & MessageFlag.last) !== 0;
   }
 
   #grow(): void {

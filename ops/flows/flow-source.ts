@@ -70,6 +70,7 @@ async function guessFormat(path: string): Promise<SourceFormat | undefined> {
   if (path === '-' || /\.(ndjson|jsonl)$/.test(path)) return 'ndjson';
   const file = await open(path, 'r');
   try {
+    if ((await file.stat()).isDirectory()) throw new UsageError('file', path, 'is a folder');
     const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
     if (bytesRead === 8 && buffer.equals(CHALLENGE_FIRST_BYTES)) return 'challenge';
     return buffer[0] === 0x7b ? 'ndjson' : undefined;

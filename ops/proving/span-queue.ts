@@ -85,7 +85,8 @@ export class SpanQueue {
     } catch (error) {
       await connection?.close();
       const why = error instanceof Error ? error.message : String(error);
-      throw new EnvironmentFault(`${url}: ${why} (a nats-server with --jetstream is needed)`);
+      const hint = connection === undefined ? '' : ' (a nats-server with --jetstream is needed)';
+      throw new EnvironmentFault(`${url}: ${why}${hint}`);
     }
   }
 

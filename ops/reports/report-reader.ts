@@ -19,6 +19,8 @@ export interface ReportReaderOptions {
   readonly identity: string;
   /** Nobody answers for so long: {@link ClientError}. */
   readonly giveUpMs: number;
+  /** Nobody has answered yet, and is asked again. */
+  readonly onRetry?: ((why: string) => void) | undefined;
 }
 
 /** Reports that no replica keeps any more. */
@@ -186,14 +188,18 @@ export class ReportReader {
         .request(subject, JSON.stringify(fields), { timeout: ANSWER_MS_MAX })
         .catch((error: Error) => error);
       if (this.#names.size === 0) await this.#learnNames();
-      if (!(reply instanceof Error)) {
+      const isLate = performance.now() - started > giveUpMs || this.#closed;
+      if (reply instanceof Error) {
+        if (isLate) throw new ClientError(`${subject}: ${reply.message}; is there a follower with --queries?`);
+        this.#options.onRetry?.(`${subject}: ${reply.message}`);
+      } else {
         const told = reply.json<T | Refusal>();
         if (!isRefusal(told)) return told;
         const isPassing = told.error === 'busy' || told.error === 'unavailable';
-        if (!isPassing || performance.now() - started > giveUpMs || this.#closed)
-          throw new ClientError(`${subject}: ${told.field} is ${told.value}; the rule is: ${told.rule}`);
-      } else if (performance.now() - started > giveUpMs || this.#closed)
-        throw new ClientError(`${subject}: ${reply.message}; is there a follower with --queries?`);
+        const refused = `${subject}: ${told.field} is ${told.value}; the rule is: ${told.rule}`;
+        if (!isPassing || isLate) throw new ClientError(refused);
+        this.#options.onRetry?.(refused);
+      }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }

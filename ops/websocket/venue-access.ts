@@ -37,6 +37,8 @@ export const ADMINISTRATOR = 0;
 const KEYS = 2 ** 48 - 1;
 const REFRESH_MS_MIN = 1_000;
 const CREATE_ATTEMPTS_MAX = 5;
+/** A venue that does not answer is told of this often. */
+const TELL_MS = 5_000;
 const RECONNECT_MS = 200;
 
 /** The session of the gateway's clients for one account. */
@@ -228,7 +230,13 @@ export class VenueAccess implements SymbolDirectory {
   async #openSession(account: number, session: AccountSession): Promise<VenueClient> {
     const { nats, shard, token, signal, log } = this.#options;
     if (this.#isClosed) throw new Error('the gateway is closing');
-    const client = await VenueClient.open({ ...nats, shard, account, key: randomInt(1, KEYS), token, signal });
+    let told = Number.NEGATIVE_INFINITY;
+    const onRetry = (why: string): void => {
+      if (performance.now() - told < TELL_MS) return;
+      told = performance.now();
+      log.warn({ shard, why }, 'the venue does not answer; asked again');
+    };
+    const client = await VenueClient.open({ ...nats, shard, account, key: randomInt(1, KEYS), token, signal, onRetry });
     await this.#refresh(client);
     session.client = client;
     log.info({ session: client.session, account }, 'venue session');

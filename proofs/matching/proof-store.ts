@@ -144,6 +144,8 @@ export async function writeWhole(path: string, bytes: Uint8Array, mode = 0o666):
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
+    // Of a write, Node does not tell which file it was.
+    if (error instanceof Error && !error.message.includes(path)) error.message = `writing ${path}: ${error.message}`;
     throw error;
   }
 }

@@ -1,9 +1,11 @@
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect } from '@jest/globals';
 import { writeReplayJournal } from '../../bench/replay-journal.ts';
 import { COMMAND_BYTES } from '../../journal/commands.ts';
+import { WriterLock } from '../../journal/lock.ts';
 import { JournalReader } from '../../journal/reader.ts';
+import { SpareSegment } from '../../journal/spare.ts';
 import { checkJournal } from '../../ops/drill/journal-check.ts';
 import { LoadedClient } from '../../ops/drill/loaded-client.ts';
 import { closingOf, endAllProcesses, VeritapeProcess } from '../../ops/drill/veritape-process.ts';
@@ -93,6 +95,23 @@ testOnDisk('a server that finds its disk full is refused with the reason, and st
   const third = VeritapeProcess.serve(journal, nats.url, '--segment-bytes', '2097152');
   await third.ready();
   closingOf(await third.end('SIGTERM'));
+});
+
+testOnDisk('where a few pages are left, a segment that can not be begun says so, and leaves nothing', () => {
+  const root = smallDisk(2 ** 20) ?? '';
+  const filler = join(root, 'filler');
+  for (let pages = 0; pages < 8; pages++) {
+    rmSync(filler, { force: true });
+    const { bavail, bsize } = statfsSync(root);
+    writeFileSync(filler, Buffer.alloc((bavail - pages) * bsize));
+    expect(() => new SpareSegment(root, 2 ** 20)).toThrow(/^making a segment in .*: ENOSPC/);
+    expect(readdirSync(root)).toEqual(['filler']);
+  }
+  rmSync(filler);
+  const { bavail, bsize } = statfsSync(root);
+  writeFileSync(filler, Buffer.alloc(bavail * bsize));
+  expect(() => WriterLock.take(root)).toThrow(/^writing .*writer\.lock: .*ENOSPC/);
+  expect(readdirSync(root)).toEqual(['filler']);
 });
 
 testOnDisk('a snapshot that does not fit is told, and the venue goes on', async () => {

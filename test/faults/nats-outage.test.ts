@@ -63,16 +63,19 @@ test('without a NATS server or without a venue, serve, submit and move end with 
   writeFileSync(config, 'no_header_support: true\n');
   const old = await runNatsServer({ args: ['--config', config] });
   const move = ['move', 'ACME', '--from', '0', '--to', '1', ...GIVE_UP];
-  const [serve, submit, alone, aged, unmoved, unled] = await Promise.all([
+  const gateway = VeritapeProcess.run('websocket', '--nats', nats.url, '--port', '0');
+  const reading = ['reports', '--accounts', '1', '--nats', nats.url, '--give-up', '6'];
+  const [serve, submit, alone, aged, unmoved, unled, reports] = await Promise.all([
     VeritapeProcess.serve(dir, `nats://${away}`).end(),
     VeritapeProcess.run('submit', file, '--nats', `nats://${away}`, ...GIVE_UP).end(),
     VeritapeProcess.run('submit', file, '--nats', nats.url, ...GIVE_UP).end(),
     VeritapeProcess.serve(temporaryFolder(), old.url).end(),
     VeritapeProcess.run(...move, '--nats', `nats://${away}`).end(),
     VeritapeProcess.run(...move, '--nats', nats.url).end(),
+    VeritapeProcess.run(...reading).end(),
   ]);
   await old.stop();
-  for (const ending of [serve, submit, alone, aged, unmoved, unled]) {
+  for (const ending of [serve, submit, alone, aged, unmoved, unled, reports]) {
     expect(ending).toMatchObject({ code: 3, signal: null });
     expect(ending.said).not.toContain('    at ');
   }
@@ -86,6 +89,13 @@ test('without a NATS server or without a venue, serve, submit and move end with 
   );
   const asBefore = 'nothing was moved: ACME is as it was before this command';
   expect(lastLine(unmoved)).toBe(`veritape move: nats://${away}: NATS: no answer: connection refused; ${asBefore}`);
+  expect(reports.said).toMatch(
+    /^reports: veritape\.0\.orders\..*; asked again\. Is there a follower with --queries\?\n/,
+  );
+  expect(await gateway.logged('the venue does not answer; asked again')).toMatchObject({
+    why: 'no responders: nobody serves veritape.0.info',
+  });
+  expect((await gateway.end('SIGTERM')).code).toBe(0);
   expect(lastLine(unled)).toMatch(new RegExp(`nobody serves veritape\\.[01]\\.info; ${asBefore}$`));
 });
 
@@ -99,6 +109,13 @@ test('a file that is wrong further down says how much of it the venue has', asyn
   const { code, said } = await VeritapeProcess.run('submit', file, '--nats', nats.url).end();
   expect(code).toBe(2);
   expect(said).toMatch(/^veritape submit: line 601: acount: .*; 512 commands before that were acknowledged\n$/);
+  const empty = join(dir, 'empty');
+  writeFileSync(empty, '');
+  const submit = async (path: string): Promise<Ending> => VeritapeProcess.run('submit', path, '--nats', nats.url).end();
+  const [nothing, folder] = await Promise.all([submit(empty), submit(dir)]);
+  for (const refused of [nothing, folder]) expect([refused.code, refused.said.split('\n').length]).toEqual([2, 2]);
+  expect(nothing.said).toContain('empty: byte 0: content: nothing must be LOBSTER');
+  expect(folder.said).toContain(`file: "${dir}": is a folder`);
   closingOf(await venue.end('SIGTERM'));
 });
 

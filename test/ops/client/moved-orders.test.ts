@@ -29,6 +29,10 @@ test('orders of several shards, and one that moves from one shard to another and
   ] as const) {
     await taker.submit({ symbol: 'ACME', side: 'buy', price: 10, qty: 2 }).done();
     await moveInstrument({ connection, symbol: 'ACME', from, to });
+    // A book is of one shard: the one that the client knows of.
+    expect(taker.book('ACME').book.subject).toBe(`veritape.${from}.feed.${ACME}.levels`);
+    await taker.refresh();
+    expect(taker.book('ACME').book.subject).toBe(`veritape.${to}.feed.${ACME}.levels`);
     await taker.submit({ symbol: 'ACME', side: 'buy', price: 10, qty: 1 }).done();
     traded += 3;
     while (order.traded < traded) await order.changed();

@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from '@jest/globals';
+import { encodeCommand } from '../../../journal/commands.ts';
 import { FeedBook, type FeedState } from '../../../ops/feed/feed-book.ts';
 import {
   decodeFeedRequest,
@@ -230,6 +231,115 @@ test('a publisher of a lower epoch is joined when the one of the higher epoch is
   expect(book.state).toBe('joining');
   takeAll(book, answers());
   expect([book.state, book.epoch]).toEqual(['live', epoch]);
+  isTrue(book);
+});
+
+test('where two publishers answer, the book is that of the newer one, whoever answers first', () => {
+  const before = market.publisher;
+  market.restartPublisher();
+  for (const publishers of [
+    [before, market.publisher],
+    [market.publisher, before],
+  ]) {
+    // It has heard nothing that was published.
+    const book = bookOf();
+    book.step(market.now);
+    const [{ subject, request } = { subject: '', request: new Uint8Array() }] = asked.splice(0);
+    for (const publisher of publishers)
+      publisher.answer(subject, request, (packet) => book.take(packet, market.now), market.now);
+    expect([book.state, book.epoch]).toEqual(['live', 1_002]);
+  }
+});
+
+test('a refusal of another view, or of an epoch that is over, is none of the book’s', () => {
+  const book = joined();
+  packetsFor(book);
+  const wanted = encodeFeedRequest({ kind: 'repair', epoch: book.epoch, from: 1, to: 0 });
+  const lost: Uint8Array[] = [];
+  while (lost.reduce((sum, packet) => sum + packet.length / 64, 0) < 4 * KEPT) lost.push(...more(book));
+  const refusals: Uint8Array[] = [];
+  const respond = (packet: Uint8Array): number => refusals.push(new Uint8Array(packet));
+  for (const view of ['levels', 'orders'] as const)
+    market.publisher.answer(feedAskSubject('market', 7, 0, view), wanted, respond, market.now);
+  const [ofLevels = new Uint8Array(), ofOrders = new Uint8Array()] = refusals;
+  book.take(ofLevels, market.now);
+  expect([book.state, book.counts.refused]).toEqual(['live', 1]);
+  market.restartPublisher();
+  takeAll(book, packetsFor(book));
+  takeAll(book, answers());
+  book.take(ofOrders, market.now);
+  expect([book.state, book.epoch]).toEqual(['live', 1_002]);
+});
+
+test('a book is live only as it was behind a whole command, however many packets that took', () => {
+  const views = ['orders', 'levels', 'conflated'] as const;
+  const flow = { limits: { ...new Flow('deep', 11).limits, ordersMax: 4_000 }, id: 0, left: 0 };
+  const fed = new FedMarket(
+    {
+      limits: flow.limits,
+      observe: () => undefined,
+      next: (words, at) => {
+        const id = ++flow.id;
+        const order = { account: 1, symbol: 0, id, side: 'buy', price: 100 + id, quantity: 1 } as const;
+        if (id === 1) encodeCommand(words, at, { op: 'instrumentCreate', account: 0, symbol: 0, name: 'ACME' });
+        else if (flow.left-- > 0) encodeCommand(words, at, { op: 'new', ...order });
+        else encodeCommand(words, at, { op: 'massCancel', account: 1 });
+      },
+    },
+    KEPT,
+    (subject, packet) => {
+      const packets = published.get(subject) ?? [];
+      published.set(subject, [...packets, packet]);
+    },
+  );
+  market = fed;
+  flow.left = 700;
+  fed.apply(1);
+  const books = views.map((view) => joined(view));
+  // Many commands in a packet: each ends with one.
+  fed.apply(700);
+  // Many packets of a command.
+  fed.apply(1);
+  fed.now += 200;
+  fed.publisher.step(fed.now);
+  for (const [place, view] of views.entries()) {
+    const book = books[place] as FeedBook;
+    const packets = packetsFor(book);
+    expect(packets.length).toBeGreaterThan(2);
+    let lives = 0;
+    for (const packet of packets) {
+      book.take(packet, fed.now);
+      if (book.state !== 'live') continue;
+      lives++;
+      isTrue(book, view);
+    }
+    expect([view, book.state, book.sequence, asked.length]).toEqual([view, 'live', fed.matcher.sequence(), 0]);
+    expect([view, lives > 1]).toEqual([view, view !== 'conflated']);
+  }
+});
+
+test('a kind of message that is not known is passed over, also as the last one of a command', () => {
+  const book = joined('top');
+  for (let tries = 0; tries < 20; tries++) {
+    const [packet = new Uint8Array()] = more(book);
+    packet[packet.length - 64] = 99;
+    book.take(packet, market.now);
+    expect([book.state, book.sequence]).toEqual(['live', market.matcher.sequence()]);
+  }
+});
+
+test('the rest of a command that does not come is asked for', () => {
+  const book = joined();
+  const [whole = new Uint8Array()] = more(book);
+  const cut = new Uint8Array(whole);
+  // Its last message does not say that it is.
+  cut[cut.length - 62] = (cut[cut.length - 62] ?? 0) & ~1;
+  book.take(cut, market.now);
+  expect([book.state, asked.length]).toEqual(['repairing', 0]);
+  book.step(market.now + 1_000);
+  expect(requests()).toMatchObject([{ kind: 'repair', from: book.number + 1 }]);
+  takeAll(book, more(book));
+  expect(book.state).toBe('live');
   isTrue(book);
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { COMMAND_WORDS, type Command, encodeCommand } from '../../../journal/commands.ts';
+import { Reason } from '../../../journal/reasons.ts';
 import { marketCircuit } from '../../../proofs/matching/market-circuit.ts';
 import type { MarketWitness } from '../../../proofs/matching/witness.ts';
 import { removeTemporaryFolders } from '../../journal/temporary-journal.ts';
@@ -43,16 +44,28 @@ type Group = (typeof CIRCUITS.plain.groups)[number];
 
 afterAll(removeTemporaryFolders);
 
-/** Of which circuit each span is, how many commands it has, what is in none, and the orders of the last books. */
-function told(commands: readonly Command[]): { spans: string[]; unprovable: string[]; books: string[] } {
+interface Told {
+  /** Of which circuit each is, and how many commands it has. */
+  readonly spans: string[];
+  /** What is in none. */
+  readonly unprovable: string[];
+  /** The orders of the last books. */
+  readonly books: string[];
+  /** At which prices stops were found due as they came, or not, of sells where none was known 2^48 - 1; and with which reason. */
+  readonly judged: string[];
+}
+
+function told(commands: readonly Command[]): Told {
   const spans: string[] = [];
   let books: string[] = [];
+  const judged: string[] = [];
   let chained: readonly string[] | undefined;
   const market = new ProvenMarket(LIMITS, ROWS, (witness) => {
     books = booksOf(witness);
     if (witness.commands === 0) return;
     witness.finish();
     spans.push(`${witness.commands} ${witness.rules}`);
+    if (witness.rules === 'stops') judged.push(...judgedBy(witness));
     expect(violatedBy(witness.trace, witness.commands)).toEqual([]);
     // Proofs of spans that follow each other chain.
     if (market.unprovable.size === 0 && chained !== undefined) expect(tableOf(witness, 'before')).toEqual(chained);
@@ -64,7 +77,18 @@ function told(commands: readonly Command[]): { spans: string[]; unprovable: stri
     market.apply(words, 0);
   }
   market.end();
-  return { spans, unprovable: [...market.unprovable.keys()], books };
+  return { spans, unprovable: [...market.unprovable.keys()], books, judged };
+}
+
+function judgedBy({ trace, rowsUsed }: MarketWitness): string[] {
+  const at = (name: string, row: number): number => trace[CIRCUITS.stops.columns.indexOf(name)]?.[row] as number;
+  const price = (row: number): number => [2, 1, 0].reduce((n, i) => 65_536 * n + at(`report price ${i}`, row), 0);
+  return Array.from({ length: rowsUsed }, (_, row) => row).flatMap((row) => {
+    const step = ['due', 'undue'].find((name) => at(name, row) === 1);
+    if (step === undefined) return [];
+    const reason = at('report reason', row);
+    return [`${step} at ${price(row)}${reason === 0 ? '' : `: ${reason}`}`];
+  });
 }
 
 /** The columns that a proof commits to. */
@@ -103,7 +127,7 @@ test('a span without stops ends where one comes, and the next one begins with it
 });
 
 test('a stop that is due as it is entered joins the line, and one that is refused for that is told with the reason', () => {
-  const { spans, unprovable, books } = told([
+  const { spans, unprovable, books, judged } = told([
     FIRST,
     set('tick', 1),
     order(1, 1, 'sell', 100, { quantity: 9 }),
@@ -115,6 +139,7 @@ test('a stop that is due as it is entered joins the line, and one that is refuse
   ]);
   expect(unprovable).toEqual([]);
   expect(spans).toEqual(['4 plain', '4 stops']);
+  expect(judged).toEqual(['due at 100', 'due at 100', `due at 100: ${Reason.stopWouldTrigger}`]);
   expect(books).toEqual([]);
 });
 
@@ -158,7 +183,7 @@ test('a replace of a stop that waits is proven, and that by which one is due at 
     ...{ op: 'replace', symbol: 0, account: 1, id },
     ...rest,
   });
-  const { spans, unprovable, books } = told([
+  const { spans, unprovable, books, judged } = told([
     FIRST,
     { op: 'instrumentUpdate', symbol: 0, priceMax: 200 },
     set('stopEntry', 1),
@@ -181,11 +206,14 @@ test('a replace of a stop that waits is proven, and that by which one is due at 
   ]);
   expect(unprovable).toEqual([]);
   expect(spans).toEqual(['5 plain', '14 stops']);
+  const [entered, refused, ...others] = judged;
+  expect([entered, refused]).toEqual(['undue at 100', `due at 100: ${Reason.stopWouldTrigger}`]);
+  expect(others).toEqual([...Array<string>(4).fill('undue at 100'), 'due at 100']);
   expect(books).toEqual(['2/1', '1/3 at 121']);
 });
 
 test('what was traded before an instrument is ruled is no last trade: the span ends before its first stop', () => {
-  const { spans, unprovable, books } = told([
+  const { spans, unprovable, books, judged } = told([
     FIRST,
     { ...FIRST, symbol: 1, name: 'OTHER' },
     { ...stop(1, 1, 'sell', 50), symbol: 1 },
@@ -199,6 +227,8 @@ test('what was traded before an instrument is ruled is no last trade: the span e
   ]);
   expect(unprovable).toEqual([]);
   expect(spans).toEqual(['2 plain', '3 stops', '5 stops']);
+  const none = `undue at ${2 ** 48 - 1}`;
+  expect(judged).toEqual([none, 'undue at 0', none, 'undue at 100', 'undue at 100']);
   expect(books).toEqual(['4/3 at 101', '4/4 at 99', '1/1 at 50']);
 });
 
