@@ -566,9 +566,14 @@ export function decodeId(words: Uint32Array, at: number): number | bigint {
   return high < 0x20_0000 ? readWide(words, at) : readU64(words, at);
 }
 
-/** Writes an instrument name: 1 to 16 printable ASCII characters without spaces, zero-padded to four words. */
+/** 1 to 16 printable ASCII characters without spaces. */
+export function isInstrumentName(name: string): boolean {
+  return /^[!-~]{1,16}$/.test(name);
+}
+
+/** Writes an instrument name, zero-padded to four words. Throws a RangeError if it is none. */
 export function encodeName(words: Uint32Array, at: number, name: string): void {
-  if (!/^[!-~]{1,16}$/.test(name)) {
+  if (!isInstrumentName(name)) {
     throw new RangeError(`symbol: "${name}" must be 1 to 16 printable ASCII characters without spaces`);
   }
   for (let word = 0; word < 4; word++) {

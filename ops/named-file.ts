@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { UsageError } from './exit-codes.ts';
 
 /** Files that people name are small; a device or a disk image named by mistake is not read into memory. */
@@ -52,6 +54,28 @@ export function readSecret(file: string, field: string): string {
   const { text, mode } = readNamedFile(file, field);
   refuseOthers(file, field, mode);
   return text;
+}
+
+/** Reads a file of certificates (PEM). */
+export function readCertificate(file: string, field: string): string {
+  const { text } = readNamedFile(file, field);
+  try {
+    new X509Certificate(text);
+  } catch {
+    throw new UsageError(field, file, 'must hold a certificate in PEM');
+  }
+  return text;
+}
+
+/** Reads the private key of a certificate that {@link readCertificate} has read. */
+export function readPrivateKey(file: string, field: string, cert: string): string {
+  const key = readSecret(file, field);
+  try {
+    createSecureContext({ cert, key });
+  } catch {
+    throw new UsageError(field, file, 'must hold the private key of the certificate in PEM, without a passphrase');
+  }
+  return key;
 }
 
 /** For a file that turned out to hold a secret. */

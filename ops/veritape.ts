@@ -115,8 +115,8 @@ Exit codes:
   1  what was checked is false
   2  wrong usage or input
   3  the disk, the network or a port refused
-  129, 130, 143  stopped by a signal (SIGHUP, SIGINT, SIGTERM), in good order; serve, follow, fix and
-                 websocket, which run until then, end with 0`;
+  129, 130, 143  stopped by a signal (SIGHUP, SIGINT, SIGTERM), in good order; serve, follow, fix,
+                 websocket and reports, which run until then, end with 0`;
 
 // Help and versions are cut short by whoever reads them; results have their own outputs, which tell what the disk says. A terminal
 // may be closed while a command ends in good order.

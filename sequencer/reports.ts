@@ -1,11 +1,12 @@
-import { EVENT_BYTES, EVENT_WORD, EVENT_WORDS, EventType, eventType } from '../journal/events.ts';
+import { EVENT_BYTES, EVENT_WORD, EVENT_WORDS, EventFlag, EventType, eventType } from '../journal/events.ts';
 import type { PublishMemory } from './publish-memory.ts';
 import { SLOT_SHIFT } from './rings.ts';
 
 /**
  * Sorts events by who may want them, so that one message carries many: execution reports by account and instrument, what
  * concerns an account itself by account, public trades, top of book and mass statuses by instrument. Messages hold 64-byte
- * event records (journal/events.ts), oldest first. Public records name nobody: id, account, handle and request are zero.
+ * event records (journal/events.ts), oldest first. Public records name nobody: id, account, handle and request are zero, and a trade
+ * does not say whether its taker's order is done.
  */
 const REPORT_EVENTS_MAX = 256;
 
@@ -76,6 +77,10 @@ const PLACES = 4096;
 /** 2^32 over the golden ratio. */
 const ACCOUNT_MULTIPLIER = 0x9e37_79b1;
 
+const ALL_BITS = 0xffff_ffff;
+/** Whether something is left of the taker's order, which may be hidden, is nobody's business. */
+const PUBLIC_TRADE_MASK = ~(EventFlag.done << 24);
+
 export interface ReportOptions {
   /** {@link VENUE_PREFIX} unless given. */
   readonly prefix?: string | undefined;
@@ -120,7 +125,8 @@ export class ReportFanOut {
         if (this.#executions) this.#add(this.#statusBatch(symbol), words, at);
       } else if (isExecution(type)) {
         if (this.#executions) this.#addExecution(words, at, symbol, type);
-        if (type === EventType.tradeTaker) this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id);
+        if (type === EventType.tradeTaker)
+          this.#add(this.#tradeBatch(symbol), words, at, EVENT_WORD.id, PUBLIC_TRADE_MASK);
       }
     }
     this.flush();
@@ -141,11 +147,12 @@ export class ReportFanOut {
     else this.#sendAlone(execSubject(this.#shard, account, symbol, this.#prefix), words, at);
   }
 
-  #add(batch: Batch, words: Uint32Array, at: number, publicWords = EVENT_WORDS): void {
+  #add(batch: Batch, words: Uint32Array, at: number, publicWords = EVENT_WORDS, headMask = ALL_BITS): void {
     if (batch.count === 0) this.#filled.push(batch);
     const to = batch.count * EVENT_WORDS;
     for (let word = 0; word < publicWords; word++) batch.words[to + word] = words[at + word] as number;
     for (let word = publicWords; word < EVENT_WORDS; word++) batch.words[to + word] = 0;
+    batch.words[to] = (batch.words[to] as number) & headMask;
     batch.count++;
     if (batch.count === REPORT_EVENTS_MAX) this.#send(batch);
   }

@@ -1,7 +1,7 @@
 import type { TlsOptions } from 'node:tls';
 import { type Command, Option } from 'commander';
 import { UsageError } from '../exit-codes.ts';
-import { readNamedFile, readSecret } from '../named-file.ts';
+import { readCertificate, readPrivateKey } from '../named-file.ts';
 import { wholeNumber } from './arguments.ts';
 import { type NatsCredentialOptions, natsUrls } from './nats-credentials.ts';
 
@@ -77,9 +77,10 @@ export function listenerTls(
     return undefined;
   }
   if (tlsKey === undefined) throw new UsageError(`${prefix}tls-key`, undefined, `goes with --${prefix}tls-cert`);
+  const cert = readCertificate(tlsCert, `${prefix}tls-cert`);
   return {
-    cert: readNamedFile(tlsCert, `${prefix}tls-cert`).text,
-    key: readSecret(tlsKey, `${prefix}tls-key`),
+    cert,
+    key: readPrivateKey(tlsKey, `${prefix}tls-key`, cert),
     minVersion: 'TLSv1.2',
     handshakeTimeout: HANDSHAKE_MS_MAX,
   };

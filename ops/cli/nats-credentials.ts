@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { IDENTITY_PATTERN, IDENTITY_RULE, inboxPrefix } from '../../sequencer/principals.ts';
 import { readSeedFile } from '../access/seed-file.ts';
 import { UsageError } from '../exit-codes.ts';
-import { readNamedFile, readSecret } from '../named-file.ts';
+import { readCertificate, readPrivateKey, readSecret } from '../named-file.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
 import { type Parser, parser } from './arguments.ts';
 
@@ -117,10 +117,8 @@ function tlsOptions(
     );
   const isAsked = urls.split(',').some((url) => url.trim().startsWith('tls://'));
   if (!isAsked && natsCa === undefined && natsCert === undefined) return undefined;
-  return {
-    ...(natsCa === undefined ? {} : { ca: readNamedFile(natsCa, 'nats-ca').text }),
-    ...(natsCert === undefined || natsKey === undefined
-      ? {}
-      : { cert: readNamedFile(natsCert, 'nats-cert').text, key: readSecret(natsKey, 'nats-key') }),
-  };
+  const ca = natsCa === undefined ? {} : { ca: readCertificate(natsCa, 'nats-ca') };
+  if (natsCert === undefined || natsKey === undefined) return ca;
+  const cert = readCertificate(natsCert, 'nats-cert');
+  return { ...ca, cert, key: readPrivateKey(natsKey, 'nats-key', cert) };
 }

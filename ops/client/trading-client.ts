@@ -4,7 +4,6 @@ import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { COMMAND_WORDS, type Command, encodeCommand, Op } from '../../journal/commands.ts';
 import { decodeEvent, EVENT_WORDS, EventFlag, type VenueEvent } from '../../journal/events.ts';
 import { Reason, reasonName } from '../../journal/reasons.ts';
-import type { ActingRole } from '../../sequencer/principals.ts';
 import { VENUE_PREFIX } from '../../sequencer/reports.ts';
 import { OPS_OF_ROLE } from '../../sequencer/request-intake.ts';
 import { UsageError } from '../exit-codes.ts';
@@ -12,7 +11,7 @@ import type { PlacedInstrument } from '../instrument-directory.ts';
 import { natsConnectionOptions } from '../nats-server.ts';
 import { commandOfFields } from '../ndjson/ndjson-commands.ts';
 import { type RoutedAnswer, RoutingClient } from '../sessions/routing-client.ts';
-import { ClientError, VenueClient, type VenueClientOptions } from '../sessions/venue-client.ts';
+import { ClientError, refusedAlways, VenueClient, type VenueClientOptions } from '../sessions/venue-client.ts';
 import { Heartbeat } from '../venue/heartbeat.ts';
 import {
   type AccountAsked,
@@ -478,7 +477,7 @@ export class TradingClient {
   /** Asks for something that the venue always refuses, by an answer and a report. */
   async #beatOn(shard: number, client: VenueClient): Promise<void> {
     const words = new Uint32Array(COMMAND_WORDS);
-    encodeCommand(words, 0, refusedOf(this.#options.role, this.account));
+    encodeCommand(words, 0, refusedAlways(this.#options.role, this.account));
     try {
       const [answer] = await client.send(words, 1);
       const reports = this.#reports.get(shard);
@@ -523,13 +522,6 @@ export class TradingClient {
     await Promise.race([Promise.all(closed), tooLong]);
     patience.abort();
   }
-}
-
-/** What the venue refuses in every state, of the kinds that the client may send; its report names no order and no lots. */
-function refusedOf(role: ActingRole | undefined, account: number): Command {
-  if (role === 'clearing') return { op: 'deposit', account, symbol: 0, value: 0 };
-  if (role === 'risk') return { op: 'cancel', account, symbol: 0, id: 0 };
-  return { op: 'massStatus', account, side: 'buy', quantity: 0 };
 }
 
 function connectionOf({ nats }: TradingClientOptions): NodeConnectionOptions {

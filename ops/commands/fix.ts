@@ -13,7 +13,7 @@ import { ExitCode, UsageError } from '../exit-codes.ts';
 import { FixGatewayConfig } from '../fix/fix-config.ts';
 import { FixGateway } from '../fix/fix-gateway.ts';
 import { isLoopback } from '../loopback.ts';
-import { readNamedFile } from '../named-file.ts';
+import { readCertificate } from '../named-file.ts';
 import { ProcessTelemetry } from '../telemetry/process-telemetry.ts';
 import { Disagreement, type FollowerEnd } from '../venue/venue-follower.ts';
 
@@ -136,7 +136,7 @@ function tlsOptionsOf(options: FixOptions, config: FixGatewayConfig): TlsOptions
     throw new UsageError('tls-ca', undefined, 'clients with a certificate need those that signed it');
   if (tlsCa === undefined) return tls;
   const rejectUnauthorized = wantsCertificates && config.clients.every(({ certificate }) => certificate !== undefined);
-  return { ...tls, ca: readNamedFile(tlsCa, 'tls-ca').text, requestCert: true, rejectUnauthorized };
+  return { ...tls, ca: readCertificate(tlsCa, 'tls-ca'), requestCert: true, rejectUnauthorized };
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
+import { isInstrumentName } from '../../journal/commands.ts';
 import { DATAGRAM_BYTES_DEFAULT, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN } from '../../sequencer/block-datagrams.ts';
 import { ACK_POLICIES, type AckPolicy } from '../../sequencer/command-port.ts';
 import {
@@ -35,7 +36,7 @@ import { addTuningOptions, type TuningOptions, tuningSettingsOf } from '../cli/t
 import { UsageError } from '../exit-codes.ts';
 import { parseJson, readSecret } from '../named-file.ts';
 import { ProcessTelemetry } from '../telemetry/process-telemetry.ts';
-import { markFolder, refuseMarked } from '../venue/cluster-mark.ts';
+import { markFolder, refuseMarked, unmarkFolder } from '../venue/cluster-mark.ts';
 import { ClusterMember, type ClusterOptions, type ClusterTakeOver } from '../venue/cluster-member.ts';
 import { addHostOptions, pinningAsUsage, profileAsAsked, type ServeHostOptions } from '../venue/serve-host.ts';
 import { Standby, type TakeOver } from '../venue/standby.ts';
@@ -160,7 +161,7 @@ export function registerServe(program: Command): void {
     .addOption(
       new Option('--instrument <name>', 'create this instrument if it does not exist; may be repeated')
         .default([])
-        .argParser((name: string, names: string[]) => [...names, name]),
+        .argParser(instrumentNames),
     )
     .addOption(
       new Option(
@@ -308,8 +309,11 @@ async function serveOnHost(venueOptions: VenueOptions, run: ServeRun): Promise<v
 /** Follows the log, then leads, until it is interrupted or fails. */
 async function serveInCluster(venueOptions: VenueOptions, cluster: ClusterOptions, run: ServeRun): Promise<void> {
   const { options, interruption, log, telemetry } = run;
-  markFolder(options.dir, cluster.node);
-  const member = await ClusterMember.join(venueOptions, cluster).catch(pinningAsUsage);
+  const isNew = markFolder(options.dir, cluster.node);
+  const member = await ClusterMember.join(venueOptions, cluster).catch((error: unknown) => {
+    if (isNew) unmarkFolder(options.dir);
+    return pinningAsUsage(error);
+  });
   telemetry.watch({ venue: member.venue, followed: () => member.followed });
   try {
     const serving = await Promise.race([member.lead().catch(pinningAsUsage), aborted(interruption.signal)]);
@@ -476,6 +480,15 @@ export async function createInstruments(venue: Venue, names: readonly string[]):
   }
   await session.send([{ op: 'sessionClose', account: 0 }]);
 }
+
+/** Adds the name of an instrument to those before. */
+const instrumentNames = Object.assign(
+  (name: string, names: readonly string[]): readonly string[] => {
+    if (isInstrumentName(name)) return [...names, name];
+    throw new InvalidArgumentError('It must be 1 to 16 printable ASCII characters without spaces.');
+  },
+  { rule: 'a list of names, each of 1 to 16 printable ASCII characters without spaces' },
+);
 
 function tell(log: Logger, notice: Notice): void {
   log[notice.level](notice.fields, notice.text);

@@ -53,12 +53,19 @@ const MASS_CANCEL = { instrument: '1', all: '7' } as const;
 
 const REQUIRED: Readonly<Record<string, readonly number[]>> = {
   [MsgType.NewOrderSingle]: [Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
-  [MsgType.OrderCancelRequest]: [Tag.OrigClOrdID, Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime],
+  [MsgType.OrderCancelRequest]: [Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime],
   [MsgType.OrderCancelReplaceRequest]: [
-    ...[Tag.OrigClOrdID, Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
+    ...[Tag.ClOrdID, Tag.Symbol, Tag.Side, Tag.TransactTime, Tag.OrderQty, Tag.OrdType],
   ],
   [MsgType.OrderStatusRequest]: [Tag.Symbol, Tag.Side],
   [MsgType.OrderMassCancelRequest]: [Tag.ClOrdID, Tag.MassCancelRequestType, Tag.TransactTime],
+};
+
+/** Which field names the order that a message is about, where OrderID does not: FIX 5.0 has either. */
+const NAMING: Readonly<Record<string, number>> = {
+  [MsgType.OrderCancelRequest]: Tag.OrigClOrdID,
+  [MsgType.OrderCancelReplaceRequest]: Tag.OrigClOrdID,
+  [MsgType.OrderStatusRequest]: Tag.ClOrdID,
 };
 
 /** A command about an order that there is. */
@@ -93,6 +100,11 @@ export class OrderEntry {
     const missing = required.find((tag) => !message.has(tag));
     if (missing !== undefined)
       return session.reject(message, RejectReason.requiredTagMissing, missing, `${tagName(missing)}: it must be there`);
+    const naming = NAMING[message.type];
+    if (naming !== undefined && !message.has(naming) && !message.has(Tag.OrderID)) {
+      const text = `${tagName(naming)}: it must be there, or ${tagName(Tag.OrderID)}`;
+      return session.reject(message, RejectReason.requiredTagMissing, naming, text);
+    }
     for (const tag of [Tag.ClOrdID, Tag.OrigClOrdID]) {
       const id = message.get(tag);
       if (id === undefined || IDENTIFIER.test(id)) continue;
@@ -197,15 +209,17 @@ export class OrderEntry {
   #change(message: FixMessage, kind: 'cancel' | 'replace', send: (order: OrderRecord) => void): void {
     const { records } = this.#options;
     const clOrdId = message.get(Tag.ClOrdID) ?? '';
-    const original = message.get(Tag.OrigClOrdID) ?? '';
-    const order = records.byClOrdId(original);
+    const original = message.get(Tag.OrigClOrdID);
+    const orderId = message.get(Tag.OrderID) ?? '';
+    const order = original === undefined ? records.byOrderId(orderId) : records.byClOrdId(original);
     if (records.isTaken(clOrdId)) {
       if (message.isYes(Tag.PossResend) && this.#tellAgain(clOrdId)) return;
       const text = `ClOrdID (11): "${clOrdId}" was used before`;
       return this.#refuseChange(message, kind, order, CxlRejReason.duplicateClOrdId, text);
     }
     if (order !== undefined) return this.#carryOut(message, kind, order, () => send(order));
-    const text = `OrigClOrdID (41): "${original}": no order of this session has it`;
+    const named = original === undefined ? `OrderID (37): "${orderId}"` : `OrigClOrdID (41): "${original}"`;
+    const text = `${named}: no order of this session has it`;
     this.#refuseChange(message, kind, order, CxlRejReason.unknownOrder, text);
   }
 
@@ -230,7 +244,7 @@ export class OrderEntry {
     text: string,
   ): void {
     const { reports, now } = this.#options;
-    const original = message.get(Tag.OrigClOrdID) ?? '';
+    const original = message.get(Tag.OrigClOrdID) ?? order?.clOrdId;
     reports.cancelReject(kind, message.get(Tag.ClOrdID) ?? '', original, order, code, text, now());
   }
 
@@ -315,15 +329,12 @@ export class OrderEntry {
     );
   }
 
-  /** Of an order by its ClOrdID, or by OrderID alone, as FIX 5.0 has it. */
+  /** Of an order by its ClOrdID, or by OrderID alone. */
   #status(message: FixMessage): void {
-    const { session, records, reports, store, now } = this.#options;
-    const [clOrdId, orderId] = [message.get(Tag.ClOrdID), message.get(Tag.OrderID)];
-    if (clOrdId === undefined && orderId === undefined) {
-      const text = `${tagName(Tag.ClOrdID)}: it must be there, or ${tagName(Tag.OrderID)}`;
-      return session.reject(message, RejectReason.requiredTagMissing, Tag.ClOrdID, text);
-    }
-    const order = clOrdId === undefined ? records.byOrderId(orderId ?? '') : records.byClOrdId(clOrdId);
+    const { records, reports, store, now } = this.#options;
+    const clOrdId = message.get(Tag.ClOrdID);
+    const order =
+      clOrdId === undefined ? records.byOrderId(message.get(Tag.OrderID) ?? '') : records.byClOrdId(clOrdId);
     const asked: FixField[] = message.fields.filter(([tag]) => tag === Tag.OrdStatusReqID);
     if (order !== undefined) return reports.status(order, now(), undefined, asked);
     const text = `no order of this session has this ${clOrdId === undefined ? 'OrderID' : 'ClOrdID'}`;
@@ -398,9 +409,11 @@ export class OrderEntry {
     if (name !== order.symbol) throw new TermError(Tag.Symbol, name, `the order is of ${order.symbol}`);
     if (sideOf(message) !== order.side)
       throw new TermError(Tag.Side, message.get(Tag.Side) ?? '', 'it is not that of the order');
-    const account = message.get(Tag.Account);
+    const [account, orderId] = [message.get(Tag.Account), message.get(Tag.OrderID)];
     if (account !== undefined && account !== String(order.account))
       throw new TermError(Tag.Account, account, 'it is not that of the order');
+    if (orderId !== undefined && orderId !== String(order.id))
+      throw new TermError(Tag.OrderID, orderId, `the order that ${tagName(Tag.OrigClOrdID)} names has another one`);
   }
 
   /** PossResend: what is known of the order, in place of doing the same again. False if the ClOrdID was a mass cancel's. */

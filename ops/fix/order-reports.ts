@@ -117,7 +117,7 @@ export class OrderReports {
   cancelReject(
     to: keyof typeof RESPONSE_TO,
     clOrdId: string,
-    origClOrdId: string,
+    origClOrdId: string | undefined,
     order: OrderRecord | undefined,
     code: number,
     text: string,
@@ -126,7 +126,7 @@ export class OrderReports {
     this.#session.send(MsgType.OrderCancelReject, [
       [Tag.OrderID, order === undefined ? 'NONE' : String(order.id)],
       [Tag.ClOrdID, clOrdId],
-      [Tag.OrigClOrdID, origClOrdId],
+      ...(origClOrdId === undefined ? [] : [[Tag.OrigClOrdID, origClOrdId] as const]),
       [Tag.OrdStatus, order?.status ?? OrdStatus.rejected],
       ...(order === undefined ? [] : [[Tag.Account, String(order.account)] as const]),
       [Tag.TransactTime, utcTimestamp(time)],

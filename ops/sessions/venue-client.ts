@@ -7,13 +7,16 @@ import {
   type NatsConnection,
   type NodeConnectionOptions,
 } from '@nats-io/transport-node';
-import { COMMAND_BYTES, COMMAND_WORDS, encodeCommand } from '../../journal/commands.ts';
+import { COMMAND_BYTES, COMMAND_WORD, COMMAND_WORDS, type Command, encodeCommand } from '../../journal/commands.ts';
 import { Reason, reasonText } from '../../journal/reasons.ts';
 import {
+  ANSWER_WORD,
+  ANSWER_WORDS,
   type Answer,
   decodeAnswers,
   encodeRequest,
   MESSAGE_COMMANDS_MAX,
+  MESSAGE_HEADER_BYTES,
   type Refusal,
 } from '../../sequencer/messages.ts';
 import { boundSubmitSubject, infoSubject, submitSubject } from '../../sequencer/nats-gateway.ts';
@@ -68,6 +71,8 @@ export class RefusedError extends ClientError {
 /** A batch that is not answered yet. */
 interface Batch extends RequestBatch {
   readonly bytes: Uint8Array;
+  /** By place: answers to commands of accounts that the session may not act for, in whose place others were sent. */
+  refused?: Map<number, Uint32Array>;
   /** Gets the answers as words: messages.ts. */
   readonly resolve: (answers: Uint32Array) => void;
   readonly reject: (error: Error) => void;
@@ -255,8 +260,10 @@ export class VenueClient {
     let problem: string | undefined;
     try {
       const reply = await ask(this.#shared, this.#options, batch.bytes);
+      const isRefused = reply instanceof Uint32Array && this.#replaceRefused(batch, reply);
       const meaning = meaningOf(reply);
-      if (meaning.kind === 'again') problem = meaning.why;
+      if (isRefused) problem = 'a command of another account takes no request number';
+      else if (meaning.kind === 'again') problem = meaning.why;
       else if (meaning.kind === 'final') {
         if (!(reply instanceof Uint32Array)) return this.#giveUp(new RefusedError(meaning.why));
         return this.#giveUp(new ClientError(`session ${this.session}: ${meaning.why}`));
@@ -275,8 +282,37 @@ export class VenueClient {
     else this.#pump();
   }
 
+  /**
+   * A command of an account that the session may not act for is answered and takes no request number, so what is behind it would
+   * wait for ever: in its place goes one that takes the number and does nothing.
+   *
+   * @returns whether there was one
+   */
+  #replaceRefused(batch: Batch, answers: Uint32Array): boolean {
+    const { account: own, role } = this.#options;
+    const { bytes, count } = batch;
+    let isAny = false;
+    if (own === 0) return false;
+    for (let index = 0; index < count; index++) {
+      const at = index * ANSWER_WORDS;
+      if (((answers[at + ANSWER_WORD.tail] as number) & 255) !== Reason.sessionAccount) continue;
+      const from = MESSAGE_HEADER_BYTES + index * COMMAND_BYTES;
+      const view = new DataView(bytes.buffer, bytes.byteOffset + from, COMMAND_BYTES);
+      // One of its own was handled, and refused for what it is.
+      if (view.getUint32(COMMAND_WORD.account * 4, true) === own) continue;
+      const record = new Uint32Array(COMMAND_WORDS);
+      encodeCommand(record, 0, refusedAlways(role, own));
+      bytes.set(new Uint8Array(record.buffer), from);
+      batch.refused ??= new Map();
+      batch.refused.set(index, answers.slice(at, at + ANSWER_WORDS));
+      isAny = true;
+    }
+    return isAny;
+  }
+
   #settle(batch: Batch, answers: Uint32Array): void {
     if (!this.#window.settle(batch)) return;
+    for (const [index, answer] of batch.refused ?? []) answers.set(answer, index * ANSWER_WORDS);
     this.#lastAnswerAt = performance.now();
     batch.resolve(answers);
     this.#wake();
@@ -305,6 +341,13 @@ export class VenueClient {
   #wake(): void {
     for (const resolve of this.#room.splice(0)) resolve();
   }
+}
+
+/** What the venue refuses in every state, of the kinds that a client may send; its report names no order and no lots. */
+export function refusedAlways(role: ActingRole | undefined, account: number): Command {
+  if (role === 'clearing') return { op: 'deposit', account, symbol: 0, value: 0 };
+  if (role === 'risk') return { op: 'cancel', account, symbol: 0, id: 0 };
+  return { op: 'massStatus', account, side: 'buy', quantity: 0 };
 }
 
 /** What a venue tells, without a session. Rejects with {@link ClientError}. */

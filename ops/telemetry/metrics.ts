@@ -314,7 +314,7 @@ export const METRICS = {
   'veritape.nats.connected': gauge(
     '1',
     [],
-    '1 while the connection to the NATS server stands',
+    '1 while the NATS server answers over the connection: it is asked every 2 s, and taken to be gone after 10',
     '0: no client can reach the venue. Look at the NATS server and the network.',
   ),
   'veritape.nats.disconnects': counter(

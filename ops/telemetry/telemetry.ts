@@ -85,6 +85,7 @@ export class Telemetry {
   close(): void {
     this.#process.close();
     this.#folder?.close();
+    this.#nats?.close();
   }
 
   get #watches(): Watches {
@@ -102,6 +103,7 @@ export class Telemetry {
   #watchConnection(): void {
     const connection = this.#watched.connection ?? this.#watched.venue?.watch.connection;
     if (connection === undefined || connection === this.#nats?.connection) return;
+    this.#nats?.close();
     this.#nats = new NatsWatch(connection);
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from '../../journal/segments.ts';
 import { UsageError } from '../exit-codes.ts';
@@ -9,16 +9,22 @@ import { UsageError } from '../exit-codes.ts';
  */
 const FILE = 'cluster-node';
 
-/** Marks a folder as a node's. Throws a {@link UsageError} if it is another node's. */
-export function markFolder(directory: string, node: string): void {
+/** Marks a folder as a node's; whether it was not before. Throws a {@link UsageError} if it is another node's. */
+export function markFolder(directory: string, node: string): boolean {
   const marked = markOf(directory);
-  if (marked === node) return;
+  if (marked === node) return false;
   if (marked !== undefined) {
     const rule = `the folder ${directory} is that of node ${marked}; to rename it, delete ${join(directory, FILE)}`;
     throw new UsageError('node', node, rule);
   }
   makeFolder(directory);
   writeFileSync(join(directory, FILE), `${node}\n`);
+  return true;
+}
+
+/** For a node that has not joined, and so has nothing of the cluster. */
+export function unmarkFolder(directory: string): void {
+  rmSync(join(directory, FILE), { force: true });
 }
 
 /** Throws a {@link UsageError} if a folder is a node's. */

@@ -18,6 +18,7 @@ import type { ThreadCounts } from '../../sequencer/thread-counters.ts';
 import { TickSource } from '../../sequencer/tick-source.ts';
 import { REPLICAS_MAX } from '../../sequencer/tuned-bounds.ts';
 import { StateLedger } from '../../sequencer/venue-state.ts';
+import { UsageError } from '../exit-codes.ts';
 import { checkFeedSettings, type FeedSettings } from '../feed/feed-publisher.ts';
 import type { MarketDataCounts } from '../feed/venue-market-data.ts';
 import { InstrumentDirectory, placed } from '../instrument-directory.ts';
@@ -562,16 +563,14 @@ export class Venue {
   #checkAsked(genesis: Genesis): void {
     const { limits, shard } = this.#options;
     if (shard !== undefined && shard !== genesis.shard) {
-      throw new RangeError(
-        `shard: ${shard} was asked for, but the journal in ${this.#options.directory} is of shard ${genesis.shard}`,
-      );
+      const rule = `the journal in ${this.#options.directory} is of shard ${genesis.shard}`;
+      throw new UsageError('shard', shard, rule);
     }
     for (const name of Object.keys(limits ?? {}) as (keyof VenueLimits)[]) {
       const asked = limits?.[name];
       if (asked !== undefined && asked !== genesis.limits[name]) {
-        throw new RangeError(
-          `${name}: ${asked} was asked for, but the journal in ${this.#options.directory} was made with ${genesis.limits[name]}`,
-        );
+        const rule = `the journal in ${this.#options.directory} was made with ${genesis.limits[name]}`;
+        throw new UsageError(name, asked, rule);
       }
     }
   }

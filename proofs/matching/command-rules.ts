@@ -182,7 +182,9 @@ export class CommandRules extends RuleWriter {
         .times(first)
         .times(step.refuse.minus(this.not(isFree))),
     );
-    this.every('amends', amends.minus(kind.reduce).minus(kind.replace.plus(this.restops()).times(first)));
+    const refused = this.restops().times(command.late);
+    const replaces = kind.replace.plus(this.restops()).minus(refused);
+    this.every('amends', amends.minus(kind.reduce).minus(replaces.times(first)));
     this.every(
       'a named order is refused if and only if it is unknown or late',
       kind.cancel.plus(amends).times(step.refuse.minus(this.not(isFree.times(this.not(command.late))))),

@@ -73,6 +73,7 @@ export class CommandSteps {
     const taker = amended(command, own, isLive && !command.late ? side : command.side);
     if (command.kind === 'replace' && taker.applies !== 0) this.prevents = true;
     if (!isLive) this.#refuse(command, own, taker, Reason.unknownOrder);
+    else if (command.late && command.stopPrice !== 0) this.#stops.refuse(command, own, taker);
     else if (command.late) this.#refuse(command, own, taker, command.reason);
     else if (waits) this.#stops.change(command, own, taker);
     else if (command.kind === 'cancel') this.#remove(command, own, Reason.requested);

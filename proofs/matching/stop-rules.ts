@@ -5,9 +5,9 @@ import { becomes, becoming, lastTrade } from './stop-cells.ts';
 
 /**
  * Stops (docs/rules-stops.md), of the circuit of stops alone: whether they are due as they come, how they come to wait, are replaced
- * and leave again, what a trade triggers and in which order, and that what was triggered is entered before the command ends, first triggered first. Work on a
- * triggered order is told as that on a command's order is, on rows of their own kind. How the other rules treat these rows stands
- * with them.
+ * and leave again, what a trade triggers and in which order, and that what was triggered is entered before the command ends, first
+ * triggered first. Work on a triggered order is told as that on a command's order is, on rows of their own kind. How the other rules
+ * treat these rows stands with them.
  */
 export class StopRules extends RuleWriter {
   override write(): void {
@@ -39,7 +39,10 @@ export class StopRules extends RuleWriter {
 
   // --- Whether they are due as they come -------------------------------------------------------------------------------
 
-  /** By the last trade, as the head of the ladder knows it. What is due joins the line or is refused, all else waits from the next row on. */
+  /**
+   * By the last trade, as the head of the ladder knows it. What is due joins the line or is refused, all else waits from the next row
+   * on.
+   */
   #judging(): void {
     const { command, step, report, limit, best, gap, gapBorrow, behindGap } = this.columns;
     const { undue, due, wait } = step;
@@ -112,7 +115,8 @@ export class StopRules extends RuleWriter {
     const gap = own.cell.ladder.minus(command.symbol.times(2)).minus(STOP_LADDER + 1);
     this.every('in stops', inStops.minus(gap.times(gap.minus(1))));
     const found = own.cell.ladder.minus(this.ladder()).minus(STOP_LADDER + 1);
-    this.every('the side is that of the order that waits', waiting.plus(step.alter).times(found));
+    const refused = this.restops().times(command.late);
+    this.every('the side is that of the order that waits', sumOf([waiting, step.alter, refused]).times(found));
     for (let i = 0; i < 3; i++) {
       const key = own.cell.key[i] as Expression;
       // Else the last one could be another's place, for nothing is behind it: an order may have nothing but zeros as its key.
@@ -131,7 +135,8 @@ export class StopRules extends RuleWriter {
 
   /**
    * Without a stop price in the replace they stay where they are: one row. With one they are taken from their place and wait as
-   * those that came last, or are due: of these rows the rules of orders that leave and of new stops speak, too.
+   * those that came last, or are due: of these rows the rules of orders that leave and of new stops speak, too. One that is
+   * refused because it would be due shows that on one row.
    */
   #replaces(): void {
     const { command, step, report, first, last, own, behindGap } = this.columns;
@@ -139,7 +144,7 @@ export class StopRules extends RuleWriter {
     const { alter, withdraw } = step;
     this.every(
       'a replace of a stop price first takes the order from its place',
-      this.restops().times(first.minus(withdraw)),
+      this.restops().times(first.times(this.not(command.late)).minus(withdraw)),
     );
     const goesOn = this.real().minus(last);
     const limited = this.stops().plus(kind['replace stop limit']);
@@ -240,6 +245,7 @@ export class StopRules extends RuleWriter {
     const { command, step, report, first, left, line, other, own, behindGap, prevention } = this.columns;
     const { kind } = command;
     const enters = kind.triggered.times(first);
+    // Late by another number than 0 and 1, it would join the line as often as nothing leaves it.
     const dueJoins = step.due.times(this.not(command.late));
     this.circuit.onTransition(
       'the line gets longer by triggers',

@@ -36,6 +36,14 @@ export class StopSteps {
     this.#come(command, own, entering(command), waiting);
   }
 
+  /** A replace by which it would be due. */
+  refuse(command: TapeCommand, own: Cell, taker: Taker): void {
+    const { side } = placeOf(own);
+    const waiting = { ...this.#books.stops.waiting(own), triggerKey: triggerKeyOf(side, command.stopPrice) };
+    const price = command.hasPrice ? command.price : waiting.price;
+    this.#come(command, own, { ...taker, side, postOnly: false }, { ...waiting, price });
+  }
+
   /** Whether it is due by the last trade decides whether it waits, or joins the line or is refused. */
   #come(command: TapeCommand, own: Cell, taker: Taker, waiting: Waiting): void {
     const { stops } = this.#books;
@@ -50,7 +58,7 @@ export class StopSteps {
     this.#rows.readSeen(row, head);
     this.#putLastTrade(row, head);
     stops.learn(ladder, price);
-    if (command.kind === 'new') this.#rows.readOwn(row, own);
+    if (command.kind === 'new' || command.late) this.#rows.readOwn(row, own);
     if (isDue) putDifference(gap, gapBorrow, row, triggerKey, bound, 0);
     else putDifference(gap, gapBorrow, row, bound, triggerKey, 1);
     putAmount(behindGap, row, limitPrice);

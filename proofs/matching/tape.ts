@@ -41,7 +41,7 @@ export interface TapeCommand {
   readonly postOnly: boolean;
   readonly hasPrice: boolean;
   readonly hasQuantity: boolean;
-  /** Refused with `reason` if its order is live; of a new stop, because it is due. */
+  /** Refused with `reason` if its order is live; of what has a stop price, because it is due. */
   readonly late: boolean;
   readonly oneSide: boolean;
   readonly byAccount: boolean;
@@ -257,8 +257,8 @@ export class TapeReader {
       rests: true,
       hasPrice,
       hasQuantity,
-      // One that is refused changes no stop price.
-      ...(told.isRefusal ? {} : this.#stopTerms(words, at, told)),
+      // One that is refused for another reason than its stop price changes none.
+      ...(told.isRefusal && !isRefusedAsDue(words, at, told) ? {} : this.#stopTerms(words, at, told)),
       price: hasPrice ? price : 0,
       quantity: lots,
       late: reason !== Reason.none,

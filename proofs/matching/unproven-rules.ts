@@ -79,10 +79,10 @@ export function isSetAside(words: Uint32Array, at: number, told: ToldEvents): bo
   return told.reason !== Reason.duplicateOrder && told.reason !== Reason.postOnlyWouldTrade;
 }
 
-/** Whether a new stop was refused because the last trade made it due, which is proven. */
+/** Whether a new stop, or a new stop price, was refused because the last trade made it due, which is proven. */
 export function isRefusedAsDue(words: Uint32Array, at: number, told: ToldEvents): boolean {
   if (!told.isRefusal || told.reason !== Reason.stopWouldTrigger) return false;
-  return ((words[at] as number) & 255) === Op.new && whyNotTold(words, at) === undefined;
+  return ((words[at] as number) & 255) === Op.replace || whyNotTold(words, at) === undefined;
 }
 
 /**

@@ -251,8 +251,8 @@ test('a standby waits for a journal, refuses one of another shard, serves at onc
   const primary = serve();
   await early.logged('standing by');
   const wrong = await VeritapeProcess.serve(dir, nats.url, '--standby', '--shard', '7').end();
-  expect(wrong).toMatchObject({ code: 3 });
-  expect(wrong.said).toContain('shard: 7 was asked for, but the journal');
+  expect(wrong).toMatchObject({ code: 2 });
+  expect(wrong.said).toContain('shard: 7: the journal in ');
   closingOf(await primary.end('SIGTERM'));
   expect(await early.logged('ready')).toMatchObject({ why: 'steppedDown', epoch: 2 });
   const next = await standBy();

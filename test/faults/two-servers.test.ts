@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { checkJournal } from '../../ops/drill/journal-check.ts';
@@ -119,6 +119,13 @@ test('a server of another venue, or of a copied journal, is refused on a shard t
   clients.push(client);
   expect((await client.send()).every(isAnswered)).toBe(true);
   closingOf(await first.end('SIGTERM'));
+});
+
+test('a server that could not join a cluster leaves its folder as one that serves alone', async () => {
+  const dir = temporaryFolder();
+  const node = await VeritapeProcess.serve(dir, nats.url, '--cluster', '--node', 'a').end();
+  expect(node.code).toBe(3);
+  expect(readdirSync(dir)).toEqual([]);
 });
 
 const NOTHING_WRONG = { lost: 0, duplicated: 0, reordered: 0, contradicted: 0 };

@@ -94,8 +94,19 @@ const broken: readonly [line: string, field: string, value: unknown, rule: strin
   ['replicas = true', 'serve.replicas', true, 'must be a whole number from 1 to 8'],
   ['dir = 5', 'serve.dir', 5, 'must be text'],
   ['standby = "yes"', 'serve.standby', 'yes', 'must be true or false'],
-  ['instrument = "ACME"', 'serve.instrument', 'ACME', 'must be a list of texts'],
-  ['instrument = [1]', 'serve.instrument', [1], 'must be a list of texts'],
+  [
+    'instrument = "ACME"',
+    'serve.instrument',
+    'ACME',
+    'must be a list of names, each of 1 to 16 printable ASCII characters without spaces',
+  ],
+  [
+    'instrument = [1]',
+    'serve.instrument',
+    [1],
+    'must be a list of names, each of 1 to 16 printable ASCII characters without spaces',
+  ],
+  ['instrument = ["A B"]', 'serve.instrument', 'A B', 'must be 1 to 16 printable ASCII characters without spaces'],
   ['nats = "http://a"', 'serve.nats', 'http://a', 'must begin with nats:// or tls://'],
   ['dir = 1979-05-27', 'serve.dir', expect.any(Date), 'must be text'],
 ];

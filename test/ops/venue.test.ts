@@ -158,8 +158,10 @@ test('after closing nothing is taken, and what was asked for late is refused', a
 
 test('a journal made with other limits, or of another shard, is refused by name', async () => {
   await (await open()).close();
-  await expect(open({ limits: { ...LIMITS, ordersMax: 5 } })).rejects.toThrow(/ordersMax: 5 was asked for/);
-  await expect(open({ shard: 3 })).rejects.toThrow(/shard: 3 was asked for/);
+  await expect(open({ limits: { ...LIMITS, ordersMax: 5 } })).rejects.toThrow(
+    /^ordersMax: 5: the journal in .* was made with /,
+  );
+  await expect(open({ shard: 3 })).rejects.toThrow(/^shard: 3: the journal in .* is of shard /);
   await expect(open({ replicas: 0 })).rejects.toThrow(/replicas: 0 must be/);
   await expect(open({ limits: { ordersMax: 0 } })).rejects.toThrow(/ordersMax: 0 must be/);
   await expect(open({ limits: { levelPagesMax: 2 ** 22 } })).rejects.toThrow(

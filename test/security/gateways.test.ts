@@ -112,6 +112,24 @@ test('orders over FIX go to other hosts only with TLS, or when it is asked for',
   const clients = [{ compId: 'A', password: 'sixteen characters', accounts: [7] }];
   writeFileSync(password, JSON.stringify({ clients }), { mode: 0o600 });
   expect(run('--config', password)).toMatchObject({ code: 2, error: { field: 'host', value: '0.0.0.0' } });
+  const junk = join(temporaryFolder(), 'junk.pem');
+  writeFileSync(junk, 'junk', { mode: 0o600 });
+  const other = new Authority().sign('localhost');
+  const wrong: [option: string, cert: string, key: string][] = [
+    ['tls-cert', junk, own.key],
+    ['tls-key', own.cert, junk],
+    ['tls-key', own.cert, other.key],
+    ['nats-cert', junk, own.key],
+    ['nats-key', own.cert, other.key],
+  ];
+  for (const [field, cert, key] of wrong) {
+    const of = field.replace(/-.*/, '');
+    const value = field.endsWith('cert') ? cert : key;
+    expect(run('--config', password, '--unprotected', `--${of}-cert`, cert, `--${of}-key`, key)).toMatchObject({
+      code: 2,
+      error: { field, value, rule: expect.stringMatching(/^must hold/) },
+    });
+  }
   // They get as far as NATS.
   expect(run('--config', password, '--unprotected').code).toBe(3);
   expect(run('--tls-cert', own.cert, '--tls-key', own.key, '--tls-ca', own.cert).code).toBe(3);

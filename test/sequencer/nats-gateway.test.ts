@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { headers } from '@nats-io/transport-node';
 import { COMMAND_BYTES, type Command } from '../../journal/commands.ts';
+import { EventFlag } from '../../journal/events.ts';
 import { Reason, type ReasonName, reasonName } from '../../journal/reasons.ts';
 import { MESSAGE_HEADER_BYTES, REQUEST_BYTES_MAX, type Refusal } from '../../sequencer/messages.ts';
 import { repairSubject, submitSubject } from '../../sequencer/nats-gateway.ts';
@@ -309,6 +310,8 @@ test('executions, trades and the best prices come on their subjects, with what b
     { type: 'tradeTaker', side: 'buy', price: 20, quantity: 3, left: 0, id: 0, account: 0 },
   ]);
   expect(trades.flatMap(({ words }) => [...words.subarray(8)]).every((word) => word === 0)).toBe(true);
+  // Nor whether something of the taker's order is left, which may be hidden.
+  expect([ofEight[0]?.events[1]?.flags, trades[0]?.events[0]?.flags]).toEqual([EventFlag.done, 0]);
   expect(trades[0]?.events[0]?.sequence).toBe(ofEight[0]?.events[1]?.sequence);
   expect(brief(tops)).toEqual([
     { type: 'top', side: 'buy', price: 0, quantity: 0, left: 5, id: 20, account: 0 },

@@ -217,6 +217,21 @@ test('what the venue refuses is told by the order, what is wrong before that by 
   expect(client.counts).toEqual({ retries: 0, repairs: 0, gaps: 0 });
 });
 
+test('a command for an account that the session may not act for is refused, and what is behind it goes on', async () => {
+  const client = await open(3);
+  const order = (id: number) => client.submit({ symbol: 'ACME', side: 'buy', price: 2, qty: 1, id });
+  const other = () => client.command({ op: 'massCancel', account: 4 });
+  // In one message, and another one under way behind it.
+  const [first, refused, second, again] = [order(1), other(), order(2), other()];
+  const third = client.room().then(() => order(3).acknowledged());
+  expect([await refused, await again]).toMatchObject([{ reason: 'sessionAccount' }, { reason: 'sessionAccount' }]);
+  await Promise.all([first.acknowledged(), second.acknowledged(), third]);
+  expect([first.status, second.status, (await third).status]).toEqual(['new', 'new', 'new']);
+  expect(await client.cancelAll()).toMatchObject({ open: 3 });
+  expect(await other()).toMatchObject({ reason: 'sessionAccount' });
+  await order(4).acknowledged();
+});
+
 test('a report that can not be read is told of, asked for again, and ends nothing', async () => {
   const notices: string[] = [];
   const client = await open(1, { onNotice: (text) => notices.push(text) });

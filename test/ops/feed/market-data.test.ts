@@ -135,7 +135,11 @@ test('a venue that is opened again has a new epoch, and its books are joined aga
   market = await Market.open({ marketData: FEED, snapshotEvery: 400 });
   const { connection } = await market.client();
   const readers = FEED_VIEWS.map((view) => readerOf(connection, 'veritape', 0, view));
-  const before = await send(flow(5, 600), 1);
+  const phases = (['closed', 'preOpen', 'continuous'] as const).map(
+    (phase): Command => ({ op: 'phase', account: 0, symbol: 0, phase }),
+  );
+  const commands = flow(5, 600);
+  const before = await send([...commands.slice(0, 300), ...phases, ...commands.slice(300)], 1);
   await Promise.all(readers.map((reader) => reader.reaches(before)));
   const epochs = readers.map(({ book }) => book.epoch);
   await market.closeVenue();
@@ -145,8 +149,11 @@ test('a venue that is opened again has a new epoch, and its books are joined aga
   for (const [index, { book }] of readers.entries()) expect(book.epoch).toBeGreaterThan(epochs[index] ?? 0);
   const history = booksOf(market.directory, [0]);
   for (const reader of readers) reader.check(history);
-  // The server began in the middle of the day, behind its newest snapshot.
-  for (const reader of readers.slice(FEED_VIEWS.indexOf('top'))) await reader.hasStatistics(market.directory);
+  // The server began in the middle of a session, behind its newest snapshot.
+  for (const reader of readers.slice(FEED_VIEWS.indexOf('top'))) {
+    await reader.hasStatistics(market.directory);
+    expect(reader.book.statistics).toMatchObject({ session: true });
+  }
 });
 
 test('a slow reader of the conflated view has less to read, and all of it; one of single messages begins again', async () => {

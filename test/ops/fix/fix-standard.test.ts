@@ -110,6 +110,33 @@ test('OrderStatusRequest: OrdStatusReqID is echoed, and OrderID will do', async 
   expect([reject.fields.get(371), reject.fields.get(373)]).toEqual(['11', '1']);
 });
 
+test('OrderCancelRequest and OrderCancelReplaceRequest: OrderID will do, and must be that of the order', async () => {
+  const peer = await market.loggedOn();
+  for (const id of ['one', 'other']) peer.send('D', newOrder(id, { 44: '1' }));
+  const [one, other] = [await peer.next(isReport('one')), await peer.next(isReport('other'))];
+  const about = { 55: 'ACME', 54: '1', 60: utc() };
+  const terms = { 38: '8', 40: '2', 44: '1', 59: '1' };
+  peer.send('G', { 11: 'less', 37: one.fields.get(37) ?? '', ...about, ...terms });
+  const { fields: replaced } = await peer.next(isReport('less'));
+  expect([150, 41, 38].map((tag) => replaced.get(tag))).toEqual(['5', 'one', '8']);
+  peer.send('F', { 11: 'mixed', 41: 'less', 37: other.fields.get(37) ?? '', ...about });
+  const { fields: mixed } = await peer.next('9');
+  expect([102, 434, 41, 39].map((tag) => mixed.get(tag))).toEqual(['99', '1', 'less', '0']);
+  expect(mixed.get(58)).toContain('the order that OrigClOrdID (41) names has another one');
+  peer.send('F', { 11: 'nobody', 37: '5', ...about });
+  const { fields: nobody } = await peer.next('9');
+  expect([37, 102, 41, 39].map((tag) => nobody.get(tag))).toEqual(['NONE', '1', undefined, '8']);
+  expect(nobody.get(58)).toBe('OrderID (37): "5": no order of this session has it');
+  peer.send('F', { 11: 'off', 37: one.fields.get(37) ?? '', ...about });
+  expect((await peer.next(isReport('off'))).fields.get(150)).toBe('4');
+  peer.send('F', { 11: 'late', 37: one.fields.get(37) ?? '', ...about });
+  const { fields: late } = await peer.next('9');
+  expect([102, 41, 39].map((tag) => late.get(tag))).toEqual(['0', 'off', '4']);
+  peer.send('F', { 11: 'unnamed', ...about });
+  const reject = await peer.next('3');
+  expect([reject.fields.get(371), reject.fields.get(373)]).toEqual(['41', '1']);
+});
+
 test('the data type float may have zeros in front, and begin or end with its point', async () => {
   const peer = await market.loggedOn();
   for (const [id, price, quantity, is] of [

@@ -59,8 +59,9 @@ class Flow {
     const isNamed = (order: OrderName): boolean => nameOf(order) === nameOf(named.order);
     const waiting = this.#model.live.find(({ order }) => isNamed(order) && this.#model.isWaiting(order));
     const late = dice.chance(0.2);
-    // Those are refused as others are, by what the tape does not say.
-    const stopPrice = waiting !== undefined && !isWrong && !late && dice.chance(0.6) ? this.#stopPrice(named.side) : 0;
+    const asked = waiting !== undefined && !isWrong && dice.chance(0.6) ? this.#stopPrice(named.side) : 0;
+    // Refused as others are, by what the tape does not say, or because it would be due.
+    const stopPrice = late && !this.#model.isDue(named.symbol, named.side, asked) ? 0 : asked;
     const hasPrice = waiting?.market !== true && dice.chance(0.6);
     const hasQuantity = (!hasPrice && stopPrice === 0) || dice.chance(0.5);
     const price = hasPrice ? this.#price(named.side, 3) : 0;

@@ -11,7 +11,7 @@ const OPEN = { name: 'open', blowUpLog: 2, queries: 4, grindingBits: 2, hiddenRo
 const HIDDEN = { ...OPEN, name: 'hidden', hiddenRows: 16 };
 const FLIPS = Number(process.env['VERITAPE_FUZZ_FLIPS'] ?? 4_000);
 /** A refusal may take as long as an acceptance, and the machine may be busy. */
-const MS_MAX = 2_000;
+const MS_MAX = 20_000;
 
 describe.each([OPEN, HIDDEN])('$name proofs', (parameters) => {
   describe.each(SAMPLES)('$name', (sample) => {

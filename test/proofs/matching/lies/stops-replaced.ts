@@ -1,4 +1,5 @@
 import { AMOUNT_MAX } from '../../../../journal/amounts.ts';
+import { Reason } from '../../../../journal/reasons.ts';
 import { type BookOrder, keyOf } from '../../../../proofs/matching/linked-books.ts';
 import { STOP_LADDER } from '../../../../proofs/matching/market-columns.ts';
 import { FORGED_ROWS, Forgery, type Lies } from '../forgery.ts';
@@ -26,6 +27,8 @@ function replace(to: Partial<Told>): Told {
 /** It is taken from its place, is not due, and waits at another stop price: three rows. */
 const restopping = (to: Partial<Told> = {}, stop = BUY_STOP): Forgery =>
   new Forgery([replace({ stopPrice: LATER, ...to })], [stop]);
+/** It stays where it is, for the last trade makes the stop price due: one row. */
+const refusing = (): Told => replace({ stopPrice: LATER, quantity: SIZE, late: true, reason: Reason.stopWouldTrigger });
 /** It stays in its place: one row. */
 const altering = (to: Partial<Told>, stop = BUY_STOP, others: readonly BookOrder[] = []): Forgery =>
   new Forgery([replace(to)], [...others, stop]);
@@ -195,7 +198,40 @@ export const attacks: readonly (readonly [string, () => Forgery, readonly string
       for (const row of [0, 1, 2]) forgery.set(row, { late: 1, reason: 7 });
       return forgery;
     },
-    ['a named order is refused if and only if it is unknown or late', 'what is refused because it is due is due'],
+    [
+      'a named order is refused if and only if it is unknown or late',
+      'a replace of a stop price first takes the order from its place',
+      'amends',
+      'the side is that of the order that waits',
+      'what is refused because it is due is due',
+    ],
+  ],
+  [
+    'refuses a stop price as due that is not',
+    () => {
+      const far = (lastPrice: number): BookOrder => waiting(BUY, 7, FAR, { limit: 1, lastPrice });
+      const forgery = unseen([refusing()], [far(LATER)], [far(LATER - 1)]);
+      return forgery.setAmount(0, 'report price', LATER - 1).seal();
+    },
+    ['due as it comes difference 0'],
+  ],
+  [
+    'refuses a stop price of an order that is not there',
+    () => admit(unseen([refusing()], [waiting(BUY, 7, FAR, { limit: 1, lastPrice: LATER })], []), 0),
+    ['the side is that of the order that waits'],
+  ],
+  [
+    'refuses a stop price, and has the order wait at it',
+    () => {
+      const forgery = restopping().set(0, { amends: 0 });
+      for (const row of [0, 1, 2]) forgery.set(row, { late: 1, reason: Reason.stopWouldTrigger });
+      return forgery;
+    },
+    [
+      'a replace of a stop price first takes the order from its place',
+      'the side is that of the order that waits',
+      'what is refused because it is due is due',
+    ],
   ],
   [
     'takes an order from its place and forgets it',
