@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
@@ -156,11 +156,26 @@ test('a primary that stood still is fenced when it goes on, and a node whose jou
   // A server without the cluster goes on where that one stood, if somebody insists.
   const mistaken = VeritapeProcess.serve(first.dir, nats.urls.join(), '--shard', '1');
   expect(await mistaken.end()).toMatchObject({ code: 2, said: expect.stringContaining('is the folder of node a') });
-  rmSync(join(first.dir, 'cluster-node'));
-  const alone = VeritapeProcess.serve(first.dir, nats.urls.join(), '--instrument', 'OTHER', '--shard', '1');
-  await alone.ready();
-  await alone.end('SIGTERM');
+  const mark = join(first.dir, 'cluster-node');
+  const marked = readFileSync(mark);
+  rmSync(mark);
+  const alone = (): VeritapeProcess =>
+    VeritapeProcess.serve(first.dir, nats.urls.join(), '--instrument', 'OTHER', '--shard', '1');
+  expect(await alone().end()).toMatchObject({
+    code: 2,
+    said: expect.stringContaining('a server with another copy of this journal serves this shard'),
+  });
+  // Nothing came of that: it may follow.
+  writeFileSync(mark, marked);
+  const back = serve(folder, 'a', 1);
+  await back.process.logged('standing by');
+  await back.process.end('SIGTERM');
+
   await second.process.end('SIGTERM');
+  rmSync(mark);
+  const insisting = alone();
+  await insisting.ready();
+  await insisting.end('SIGTERM');
   await serve(folder, 'b', 1, '--instrument', 'THIRD').process.ready();
   const forked = serve(folder, 'a', 1);
   expect(await forked.process.end()).toMatchObject({
