@@ -17,7 +17,7 @@ import { resizeDisk, smallDisk, testOnDisk, unmountDisks } from './small-disk.ts
 const MIB = 2 ** 20;
 const DISK_BYTES = 8 * MIB;
 const ROOM_BYTES = 200 * MIB;
-const FULL = /^veritape serve: appending block \d+: .*(no space left|ENOSPC)/i;
+const FULL = /^veritape serve: (appending block \d+|making a segment in \S+): .*(no space left|ENOSPC)/i;
 
 let nats: OwnNatsServer;
 const clients: (LoadedClient | RawClient)[] = [];
@@ -149,7 +149,9 @@ testOnDisk(
     const follow = (): VeritapeProcess => VeritapeProcess.run('follow', '--dir', dir, '--nats', nats.url, ...options);
     const first = await follow().end();
     expect(first).toMatchObject({ code: 3, signal: null });
-    expect(first.said).toMatch(/^veritape follow: appending block \d+: .*(no space left|ENOSPC).*\n$/i);
+    expect(first.said).toMatch(
+      /^veritape follow: (appending block \d+|making a segment in \S+): .*(no space left|ENOSPC).*\n$/i,
+    );
     const { last } = JournalReader.open(dir);
     expect(last.block).toBeGreaterThan(10);
 
