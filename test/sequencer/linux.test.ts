@@ -23,13 +23,16 @@ const canMount = spawnSync('unshare', [...MOUNTS, 'mount', '-t', 'tmpfs', 'none'
 const ARRAY_BYTES = 2 ** 26;
 /** Arrays that the collector must not take while another one's pages are counted. */
 const held: Uint8Array[] = [];
-/** An array may be given memory that an earlier one has left behind, with pages that are there already. */
+const WASM_PAGE_BYTES = 2 ** 16;
+/** The kernel may have no huge page for one. */
 const ARRAYS_MAX = 5;
 
 /** Does something to one new array after another, until a count of pages has changed as it should, or to the last. */
 function withArrays<T>(act: (array: Uint8Array) => T, isAsItShould: (result: T) => boolean): T {
   for (let tries = 1; ; tries++) {
-    const array = new Uint8Array(ARRAY_BYTES);
+    // A WebAssembly memory is mapped anew; an array may lie where another has been, with pages that are there already.
+    const pages = ARRAY_BYTES / WASM_PAGE_BYTES;
+    const array = new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer);
     held.push(array);
     const result = act(array);
     if (isAsItShould(result) || tries === ARRAYS_MAX) return result;
