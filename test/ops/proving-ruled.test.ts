@@ -72,7 +72,7 @@ test(
     expect(
       verified.stdout.match(/agrees with \S+: genesis, block hashes, tape, books before, books after/g),
     ).toHaveLength(4);
-    expect(verified.stdout.match(/agrees with \S+: books (before|after)$/gm)).toHaveLength(2);
+    expect(verified.stdout.match(/agrees with \S+: block hash, books (before|after)$/gm)).toHaveLength(2);
     expect([...verified.stdout.matchAll(/5 commands, (\w+) circuit/g)].map(([, rules]) => rules)).toEqual(
       RULES_IN_ORDER,
     );
