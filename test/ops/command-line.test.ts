@@ -27,7 +27,7 @@ interface Ended {
 }
 
 const started: ChildProcess[] = [];
-/** Commands that take some seconds until they say anything: they do so while the other tests run. */
+/** Commands that take some seconds until they say anything: they do so while the first tests run. */
 const waits: Promise<Ended>[] = [];
 let slowMatch: Promise<Ended> | undefined;
 
@@ -93,6 +93,20 @@ test('the help of every command has an example that names it, and --json', async
     if (name === 'match') expect(match).toBe(text);
   }
 });
+
+// Before those that wait for a command without hearing what others say meanwhile: these would give up.
+test(
+  'Ctrl-C ends the wait for a venue that does not answer',
+  async () => {
+    expect(await Promise.all(waits)).toEqual(
+      WAITING.map(({ command, before }) => ({
+        code: 130,
+        told: expect.stringMatching(new RegExp(`^${command}: .*\nveritape ${command}: stopped before ${before}\n$`)),
+      })),
+    );
+  },
+  WAIT_MS_MAX,
+);
 
 test('help and matching load neither LMDB nor NATS', () => {
   const hook = join(temporaryFolder(), 'refuse.mjs');
@@ -230,19 +244,6 @@ test(
   async () => {
     const told = expect.stringMatching(/^(match: 1 commands, 0 trades, \d+ commands\/s\n)+$/);
     expect(await slowMatch).toEqual({ code: 0, told });
-  },
-  WAIT_MS_MAX,
-);
-
-test(
-  'Ctrl-C ends the wait for a venue that does not answer',
-  async () => {
-    expect(await Promise.all(waits)).toEqual(
-      WAITING.map(({ command, before }) => ({
-        code: 130,
-        told: expect.stringMatching(new RegExp(`^${command}: .*\nveritape ${command}: stopped before ${before}\n$`)),
-      })),
-    );
   },
   WAIT_MS_MAX,
 );
